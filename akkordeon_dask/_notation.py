@@ -1,0 +1,43 @@
+"""Values print as they were written: one `__repr__` for layers, optimizers, gates and sentinels."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+__all__ = ["Written"]
+
+
+class Written:
+    """Mixin for frozen dataclasses: `repr` is the shortest call that makes an equal value.
+
+    Fields without a default print by position, the others by keyword where they differ from it.
+    """
+
+    namespace: ClassVar[str] = ""
+    """What stands before the class's name, `"nn."` for a layer."""
+
+    def __repr__(self) -> str:
+        parts = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if not field.repr:
+                continue
+            value = getattr(self, field.name)
+            if _has_no_default(field):
+                parts.append(repr(value))
+            elif not _same(value, _default(field)):
+                parts.append(f"{field.name}={value!r}")
+        return f"{self.namespace}{type(self).__name__}({', '.join(parts)})"
+
+
+def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    assert field.default_factory is not dataclasses.MISSING
+    return field.default_factory()
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and bool(a == b)

@@ -1,0 +1,123 @@
+"""Recycled memory for large arrays.
+
+`empty` gives an uninitialised array. A large one lives in a block that was asked of the operating
+system once; when the last reference to the array dies (every view and every frame on its way to
+a socket counts) the block goes back to the pool, whichever thread that happens in. So a steady
+state allocates nothing large, whatever the process's malloc settings are, and nobody
+has to say 'I am done with this buffer'.
+
+Threads: the pool is shared by all threads of the process. Its free lists change only by
+`list.append` and `list.pop`, which are atomic; the count of free bytes may be off by a block in a race, no more.
+"""
+
+import mmap
+import os
+import weakref
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask.tree import Array
+
+__all__ = ["ALIGNMENT", "Pool", "aligned", "empty", "empty_like", "pool"]
+
+ALIGNMENT = 64
+"""Bytes; OpenBLAS kernels are up to twice as slow on float32 arrays that start off this grid."""
+
+_SMALL = 32 * 1024
+_GRAIN = 64 * 1024
+
+# mmap's default is shared memory: a forked child would write into its parent's arrays.
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+
+
+class _Lease(weakref.ref[Array]):
+    """Watches a lent array; dies with it and hands the block back."""
+
+    __slots__ = ("block",)
+    block: mmap.mmap
+
+
+class Pool:
+    """Blocks of memory that come back when the last array on them dies.
+
+    Parameters
+    ----------
+    capacity
+        bytes of free blocks that are kept; what comes back above goes to the operating system.
+    poison
+        debug mode: fill returned blocks with NaN so that a late reader is noticed.
+    """
+
+    def __init__(self, capacity: int = 512 * 1024 * 1024, *, poison: bool = False) -> None:
+        self.capacity = capacity
+        self.poison = poison
+        self.free_bytes = 0
+        self._free: defaultdict[int, list[mmap.mmap]] = defaultdict(list)
+        self._leases: dict[int, _Lease] = {}
+
+    @property
+    def lent(self) -> int:
+        """How many blocks are under a living array."""
+        return len(self._leases)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """An uninitialised C-contiguous array; a large one is recycled and page-aligned."""
+        kind = np.dtype(dtype)
+        nbytes = kind.itemsize
+        for extent in shape:
+            nbytes *= extent
+        if nbytes < _SMALL:
+            return np.empty(shape, kind)
+        return self._lend(-(-nbytes // _GRAIN) * _GRAIN, shape, kind)
+
+    def _lend(self, nbytes: int, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
+        try:
+            block = self._free[nbytes].pop()
+            self.free_bytes -= nbytes
+        except IndexError:
+            block = mmap.mmap(-1, nbytes, **_PRIVATE)
+        array: Array = np.ndarray(shape, kind, buffer=block)
+        lease = _Lease(array, self._returned)
+        lease.block = block
+        self._leases[id(lease)] = lease
+        return array
+
+    def _returned(self, lease: weakref.ref[Array]) -> None:
+        """Runs in whichever thread dropped the last reference."""
+        assert isinstance(lease, _Lease)
+        del self._leases[id(lease)]
+        block = lease.block
+        if self.poison:
+            np.frombuffer(block, np.uint8)[...] = 0xFF
+        if self.free_bytes + len(block) <= self.capacity:
+            self.free_bytes += len(block)
+            self._free[len(block)].append(block)
+
+    def clear(self) -> None:
+        """Give all free blocks back to the operating system."""
+        for blocks in list(self._free.values()):
+            while blocks:
+                self.free_bytes -= len(blocks.pop())
+
+
+pool = Pool(poison=bool(os.environ.get("AKKORDEON_DEBUG")))
+"""The process's pool. `AKKORDEON_DEBUG=1` in the environment poisons what is returned."""
+
+empty = pool.empty
+
+
+def empty_like(x: Array) -> Array:
+    """An uninitialised array with the shape and dtype of `x`."""
+    return empty(x.shape, x.dtype)
+
+
+def aligned(x: Array) -> Array:
+    """`x` itself where it is small or contiguous on the grid of `ALIGNMENT`, else a copy that is."""
+    if x.flags.c_contiguous and (x.nbytes < _SMALL or x.ctypes.data % ALIGNMENT == 0):
+        return x
+    copy = empty_like(x)
+    np.copyto(copy, x)
+    return copy

@@ -1,0 +1,77 @@
+"""Adaptive moments."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.optim._checks import check_number
+from akkordeon_dask.optim._optimizer import Optimizer
+from akkordeon_dask.tree import Array
+
+__all__ = ["Adam"]
+
+
+@dataclass(frozen=True, repr=False)
+class Adam(Optimizer):
+    """`w' = w - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * w)`.
+
+    With `m' = beta1 * m + (1 - beta1) * g`, `v' = beta2 * v + (1 - beta2) * g * g`, and at update t
+    `m_hat = m' / (1 - beta1**t)`, `v_hat = v' / (1 - beta2**t)`.
+
+    Kingma, Ba, 'Adam: A Method for Stochastic Optimization', arXiv 1412.6980, 2014. Remembered are
+    the sums `m / (1 - beta1)` and `v / (1 - beta2)`: the same rule in ten passes over memory instead of twelve.
+
+    Parameters
+    ----------
+    lr
+        learning rate, a number or a `Schedule`; about the size of a parameter's step.
+    beta1, beta2
+        shares of the mean gradient and of the mean square that are kept, in [0, 1).
+    eps
+        keeps the divisor above 0.
+    weight_decay
+        decoupled: shrinks `w` by `lr * weight_decay` and stays out of the moments, as in AdamW (Loshchilov, Hutter,
+        'Decoupled Weight Decay Regularization', arXiv 1711.05101, 2017; times `lr`, as PyTorch has it).
+
+    Examples
+    --------
+    >>> Adam(1e-3, weight_decay=0.01)
+    optim.Adam(0.001, weight_decay=0.01)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self, "beta1", "in [0, 1)", lambda beta: 0 <= beta < 1)
+        check_number(self, "beta2", "in [0, 1)", lambda beta: 0 <= beta < 1)
+        check_number(self, "eps", "above 0", lambda eps: eps > 0)
+        check_number(self, "weight_decay", "at least 0", lambda decay: decay >= 0)
+
+    def slots(self, w: Array) -> tuple[Array, ...]:
+        return np.zeros_like(w), np.zeros_like(w)
+
+    def step(
+        self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array
+    ) -> tuple[Array, tuple[Array, ...]]:
+        new = np.multiply(g, g, out=empty_like(w))
+        m = np.multiply(slots[0], self.beta1, out=empty_like(w))
+        v = np.multiply(slots[1], self.beta2, out=empty_like(w))
+        m += g
+        v += new
+        mean = (1 - self.beta1) / (1 - self.beta1**count)
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**count))
+        np.sqrt(v, out=new)
+        new += self.eps / root
+        np.divide(m, new, out=new)
+        new *= -lr * mean / root
+        if self.weight_decay:
+            new += np.multiply(w, 1 - lr * self.weight_decay, out=empty_like(w))
+        else:
+            new += w
+        return new, (m, v)

@@ -1,0 +1,32 @@
+"""A learning rate that stays."""
+
+from dataclasses import dataclass
+
+from akkordeon_dask.optim._checks import check_number
+from akkordeon_dask.optim._schedule import Schedule
+
+__all__ = ["Constant"]
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(Schedule):
+    """`lr`, whatever the count: what a plain number means.
+
+    Parameters
+    ----------
+    lr
+        the learning rate.
+
+    Examples
+    --------
+    >>> Constant(0.1)(1_000_000)
+    0.1
+    """
+
+    lr: float
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", "a learning rate above 0", lambda lr: lr > 0)
+
+    def __call__(self, count: int) -> float:
+        return self.lr

@@ -1,0 +1,48 @@
+"""A learning rate that falls along half a cosine."""
+
+import math
+from dataclasses import dataclass
+
+from akkordeon_dask.optim._checks import check_number, check_updates
+from akkordeon_dask.optim._schedule import Schedule
+
+__all__ = ["Cosine"]
+
+
+@dataclass(frozen=True, repr=False)
+class Cosine(Schedule):
+    """`final + (lr - final) * (1 + cos(pi * count / updates)) / 2`, then `final` for good.
+
+    Loshchilov, Hutter, 'SGDR: Stochastic Gradient Descent with Warm Restarts', arXiv 1608.03983,
+    2016 (one period, without restarts).
+
+    Parameters
+    ----------
+    lr
+        the learning rate of the first update.
+    updates
+        length of the descent, in updates.
+    final
+        the learning rate afterwards, in [0, lr]. With 0 the parameters stand still then.
+
+    Examples
+    --------
+    >>> schedule = Cosine(0.5, 1000, final=0.25)
+    >>> schedule(0), schedule(500), schedule(1000), schedule(5000)
+    (0.5, 0.375, 0.25, 0.25)
+    """
+
+    lr: float
+    updates: int
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", "a learning rate above 0", lambda lr: lr > 0)
+        check_updates(self, "updates")
+        check_number(self, "final", f"in [0, {self.lr!r}], the learning rate it ends with", lambda f: 0 <= f <= self.lr)
+
+    def __call__(self, count: int) -> float:
+        if count >= self.updates:
+            return self.final
+        share = (1 + math.cos(math.pi * count / self.updates)) / 2
+        return self.final + (self.lr - self.final) * share

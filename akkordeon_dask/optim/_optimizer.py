@@ -1,0 +1,98 @@
+"""What every optimizer is: a frozen value with pure functions `init` and `update`."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from akkordeon_dask._notation import Written
+from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.optim._checks import check_number
+from akkordeon_dask.optim._schedule import Schedule
+from akkordeon_dask.tree import Array, Tree, leaves, rebuild
+
+__all__ = ["Optimizer", "State"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """An optimizer's memory: a value, replaced by every update and never written into."""
+
+    count: int
+    """Updates so far."""
+    slots: tuple[tuple[Array, ...], ...]
+    """For each leaf of the parameters, in the order of `tree.leaves`, the optimizer's arrays of its shape."""
+
+
+@dataclass(frozen=True, repr=False)
+class Optimizer(Written, ABC):
+    """Makes the next parameters from the present ones and a gradient.
+
+    A subclass is a frozen dataclass that says what happens to one array (`step`) and which
+    arrays it remembers (`slots`).
+
+    Parameters
+    ----------
+    lr
+        learning rate: a number, or a `Schedule` of the number of updates.
+    """
+
+    namespace: ClassVar[str] = "optim."
+
+    lr: float | Schedule
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.lr, Schedule):
+            check_number(self, "lr", "a learning rate above 0 or a Schedule", lambda lr: lr > 0)
+
+    def init(self, params: Tree) -> State:
+        """The state before the first update."""
+        return State(0, tuple(self.slots(w) for w in leaves(params)))
+
+    def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
+        """`(next params, next state)`; nothing that is passed in is written into.
+
+        Parameters
+        ----------
+        grads
+            the gradient, of the form of `params`.
+        stale_params
+            the parameters that the gradient was computed with: those of the batch's forward pass. Without
+            delay they are the arrays of `params` themselves, not copies: compensation then costs nothing.
+
+        Raises
+        ------
+        ShapeError
+            a gradient or stale array has another shape than its parameters.
+        """
+        lr = float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr
+        new_params, new_slots = [], []
+        for w, g, slot, stale in zip(leaves(params), leaves(grads), state.slots, leaves(stale_params), strict=True):
+            if not w.shape == g.shape == stale.shape:
+                raise ShapeError(
+                    f"{self!r}: parameters of shape {w.shape} got a gradient of shape {g.shape} "
+                    f"computed with parameters of shape {stale.shape}: the three are one shape"
+                )
+            new, kept = self.step(w, g, slot, lr=lr, count=state.count + 1, stale=stale)
+            new_params.append(new)
+            new_slots.append(kept)
+        return rebuild(params, iter(new_params)), State(state.count + 1, tuple(new_slots))
+
+    def slots(self, w: Array) -> tuple[Array, ...]:
+        """What is remembered for an array of parameters before the first update."""
+        return ()
+
+    @abstractmethod
+    def step(
+        self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """One array's update: `(next w, next slots)`.
+
+        Parameters
+        ----------
+        w, g, stale
+            parameters now, gradient, parameters that the gradient was computed with; one shape and dtype.
+        lr
+            the learning rate of this update.
+        count
+            the number of this update, from 1.
+        """

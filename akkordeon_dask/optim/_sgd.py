@@ -1,0 +1,75 @@
+"""Stochastic gradient descent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.optim._checks import check_number
+from akkordeon_dask.optim._optimizer import Optimizer
+from akkordeon_dask.tree import Array
+
+__all__ = ["SGD"]
+
+
+@dataclass(frozen=True, repr=False)
+class SGD(Optimizer):
+    """`v' = momentum * v + g; w' = w - lr * v'`; with Nesterov `w' = w - lr * (g + momentum * v')`.
+
+    Sutskever, Martens, Dahl, Hinton, 'On the importance of initialization and momentum in deep
+    learning', ICML 2013 (in the form that PyTorch uses: the learning rate outside the velocity).
+
+    Parameters
+    ----------
+    lr
+        learning rate, a number or a `Schedule`.
+    momentum
+        share of the velocity that is kept, in [0, 1).
+    nesterov
+        look ahead along the velocity; needs momentum.
+    weight_decay
+        `weight_decay * w` is added to the gradient.
+
+    Examples
+    --------
+    >>> SGD(0.1, momentum=0.9)
+    optim.SGD(0.1, momentum=0.9)
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self, "momentum", "in [0, 1)", lambda momentum: 0 <= momentum < 1)
+        check_number(self, "weight_decay", "at least 0", lambda decay: decay >= 0)
+        if self.nesterov and not self.momentum:
+            raise SpecError("SGD: nesterov=True looks ahead along the momentum: set momentum above 0")
+
+    def slots(self, w: Array) -> tuple[Array, ...]:
+        return (np.zeros_like(w),) if self.momentum else ()
+
+    def step(
+        self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array
+    ) -> tuple[Array, tuple[Array, ...]]:
+        new = empty_like(w)
+        if self.weight_decay:
+            decayed = np.multiply(w, self.weight_decay, out=empty_like(w))
+            decayed += g
+            g = decayed
+        if self.momentum:
+            v = np.multiply(slots[0], self.momentum, out=empty_like(w))
+            v += g
+            slots = (v,)
+            if self.nesterov:
+                np.multiply(v, self.momentum, out=new)
+                new += g
+                new *= -lr
+            else:
+                np.multiply(v, -lr, out=new)
+        else:
+            np.multiply(g, -lr, out=new)
+        new += w
+        return new, slots

@@ -1,0 +1,44 @@
+"""A learning rate that falls in steps."""
+
+from dataclasses import dataclass
+
+from akkordeon_dask.optim._checks import check_number, check_updates
+from akkordeon_dask.optim._schedule import Schedule
+
+__all__ = ["Step"]
+
+
+@dataclass(frozen=True, repr=False)
+class Step(Schedule):
+    """`lr * factor ** (count // every)`.
+
+    He, Zhang, Ren, Sun, 'Deep Residual Learning for Image Recognition', arXiv 1512.03385, 2015
+    (which divides by 10 when the error stands still; here after a fixed number of updates).
+
+    Parameters
+    ----------
+    lr
+        the learning rate of the first `every` updates.
+    every
+        length of a step, in updates.
+    factor
+        what each step multiplies with, in (0, 1].
+
+    Examples
+    --------
+    >>> schedule = Step(0.5, 1000, factor=0.5)
+    >>> schedule(999), schedule(1000), schedule(2000)
+    (0.5, 0.25, 0.125)
+    """
+
+    lr: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", "a learning rate above 0", lambda lr: lr > 0)
+        check_updates(self, "every")
+        check_number(self, "factor", "in (0, 1]", lambda factor: 0 < factor <= 1)
+
+    def __call__(self, count: int) -> float:
+        return self.lr * self.factor ** (count // self.every)

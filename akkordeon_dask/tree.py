@@ -1,0 +1,66 @@
+"""Nested parameters: dicts and tuples with arrays at the leaves.
+
+A layer's parameters are a dict of arrays (`{"w": ..., "b": ...}`), a chain's a tuple of its
+layers' parameters. A leaf's path is the dotted way to it: `"1.w"` is `w` of the second layer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Tree", "from_paths", "leaves", "map_leaves", "paths", "rebuild", "size"]
+
+Array: TypeAlias = NDArray[Any]
+Tree: TypeAlias = Any
+"""An array, or a dict or tuple of trees."""
+
+
+def paths(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Array]]:
+    """Each leaf with its dotted path, in a fixed order."""
+    if isinstance(tree, np.ndarray):
+        yield prefix, tree
+        return
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, child in items:
+        yield from paths(child, f"{prefix}.{key}" if prefix else str(key))
+
+
+def leaves(tree: Tree) -> list[Array]:
+    """The arrays of a tree, in the order of `paths`."""
+    found: list[Array] = []
+    _collect(tree, found)
+    return found
+
+
+def _collect(tree: Tree, found: list[Array]) -> None:
+    if isinstance(tree, np.ndarray):
+        found.append(tree)
+    else:
+        for child in tree.values() if isinstance(tree, dict) else tree:
+            _collect(child, found)
+
+
+def rebuild(tree: Tree, new: Iterator[Any]) -> Tree:
+    """A tree of `tree`'s form whose leaves are taken from `new`, in the order of `leaves`."""
+    if isinstance(tree, np.ndarray):
+        return next(new)
+    if isinstance(tree, dict):
+        return {key: rebuild(child, new) for key, child in tree.items()}
+    return tuple(rebuild(child, new) for child in tree)
+
+
+def map_leaves(function: Callable[[Array], Any], tree: Tree) -> Tree:
+    """A tree of the same form with `function` applied to every leaf."""
+    return rebuild(tree, iter([function(leaf) for leaf in leaves(tree)]))
+
+
+def size(tree: Tree) -> int:
+    """How many numbers the tree holds."""
+    return sum(leaf.size for leaf in leaves(tree))
+
+
+def from_paths(like: Tree, values: Mapping[str, Array], prefix: str = "") -> Tree:
+    """A tree of the form of `like` with its leaves looked up by path (KeyError when one is missing)."""
+    return rebuild(like, iter([values[path] for path, _ in paths(like, prefix)]))

@@ -1,0 +1,58 @@
+"""One table drives the laws: what is added to `OPTIMIZERS` has to keep all of them."""
+
+import numpy as np
+import pytest
+
+from akkordeon_dask import optim
+
+OPTIMIZERS = [
+    optim.SGD(0.1),
+    optim.SGD(0.1, weight_decay=1e-3),
+    optim.SGD(0.05, momentum=0.9),
+    optim.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    optim.Adam(0.1),
+    optim.Adam(0.1, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=1e-3),
+    optim.DCASGD(0.1),
+    optim.DCASGD(0.1, lam=0.5),
+    optim.DCASGDa(0.1),
+    optim.DCASGDa(0.1, lam=0.5, decay=0.5, eps=1e-4),
+]
+
+SCHEDULES = [
+    optim.Constant(0.1),
+    optim.Step(0.5, 100),
+    optim.Step(0.5, 7, factor=0.5),
+    optim.Cosine(0.5, 100),
+    optim.Cosine(0.5, 100, final=0.25),
+    optim.WarmUp(10, 0.1),
+    optim.WarmUp(10, optim.Cosine(0.5, 100)),
+    optim.WarmUp(3, optim.WarmUp(4, optim.Step(0.5, 7))),
+]
+
+
+@pytest.fixture(scope="session", params=OPTIMIZERS, ids=repr)
+def optimizer(request):
+    return request.param
+
+
+@pytest.fixture(scope="session", params=SCHEDULES, ids=repr)
+def schedule(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """`draw(seed, dtype)`: read-only parameters of a chain of three; the first array is large enough for the pool."""
+
+    def drawn(seed, dtype=np.float32):
+        rng = np.random.default_rng(seed)
+        chain = {"w": (128, 100), "b": (100,)}, {}, {"w": (100, 3), "scale": ()}
+        return tuple({name: _frozen(rng.normal(size=shape), dtype) for name, shape in layer.items()} for layer in chain)
+
+    return drawn
+
+
+def _frozen(values, dtype):
+    array = np.asarray(values, dtype)
+    array.flags.writeable = False
+    return array
