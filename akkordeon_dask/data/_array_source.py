@@ -1,0 +1,85 @@
+"""Serves all data that fit in memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from akkordeon_dask import memory
+from akkordeon_dask.data._numbers import whole
+from akkordeon_dask.data._provider import Batch, Source
+from akkordeon_dask.data._selected import Selected, order
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
+
+__all__ = ["ArraySource"]
+
+
+class ArraySource(Source):
+    """Serves the rows of `provider` from arrays that nobody writes into.
+
+    Shuffled batches are gathered into recycled memory and belong to the caller; batches in order
+    are read-only views where the rows are adjacent.
+
+    Parameters
+    ----------
+    provider
+        whose rows and orders these are; errors quote it.
+    x : (total, ...); y : (total, ...) or None
+        all samples, of which the provider gives a part.
+
+    Raises
+    ------
+    DataError
+        where the provider asks for samples that the arrays do not have.
+    """
+
+    def __init__(self, provider: Selected, x: Array, y: Array | None) -> None:
+        self._provider = provider
+        self._rows = provider.rows(len(x))
+        self._x = _ready(x)
+        self._y = None if y is None else _ready(y)
+        self.samples = len(self._rows)
+        self.shape = x.shape[1:]
+        self.dtype = self._x.dtype
+        self.labelled = y is not None
+
+    def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+        size = whole(f"{self._provider!r}: batch_size", batch_size, 1)
+        samples = len(self._rows)
+        if size > samples:
+            raise DataError(
+                f"batch_size={size} is larger than the {samples} samples of {self._provider!r}: "
+                f"use a batch_size of at most {samples}, or more samples"
+            )
+        return self._shuffled(epoch, size) if self._provider.shuffle else self._in_order(size)
+
+    def _shuffled(self, epoch: int, size: int) -> Iterator[Batch]:
+        index = order(self._rows, self._provider.seed, epoch)
+        for start in range(0, len(index), size):
+            yield self._gathered(index[start : start + size])
+
+    def _in_order(self, size: int) -> Iterator[Batch]:
+        for start in range(0, len(self._rows), size):
+            rows = self._rows[start : start + size]
+            if rows.step == 1:
+                part = slice(rows.start, rows.stop)
+                yield self._x[part], None if self._y is None else self._y[part]
+            else:
+                yield self._gathered(np.arange(rows.start, rows.stop, rows.step))
+
+    def _gathered(self, index: Array) -> Batch:
+        return _gather(self._x, index), None if self._y is None else _gather(self._y, index)
+
+
+def _gather(source: Array, index: Array) -> Array:
+    out = memory.empty((len(index), *source.shape[1:]), source.dtype)
+    # "clip" alone writes straight into `out`; the rows are valid by construction.
+    source.take(index, axis=0, out=out, mode="clip")
+    return out
+
+
+def _ready(array: Array) -> Array:
+    """`array` in C order and the machine's byte order: `take` would copy all of another at each batch."""
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view()
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,86 @@
+"""Providers of images that lie in IDX files: what MNIST, Fashion-MNIST and the sample share."""
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from akkordeon_dask.data._array_source import ArraySource
+from akkordeon_dask.data._files import FileSet, find
+from akkordeon_dask.data._idx import Readable, read_pair
+from akkordeon_dask.data._provider import Source
+from akkordeon_dask.data._selected import Selected
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
+
+__all__ = ["ARCHIVES", "Files", "Images", "Split", "shuffles"]
+
+ARCHIVES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+"""The names of each split's images and labels."""
+
+_SAMPLES = {"train": 60_000, "test": 10_000}
+_one_reader = threading.Lock()
+
+
+class Files(Protocol):
+    """Where files come from: a frozen value."""
+
+    def remedy(self, path: Readable) -> str:
+        """What to do about the bad file at `path`."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, repr=False)
+class Split(Selected):
+    """A split of a set of 28 x 28 images, with 10 classes."""
+
+    split: str
+
+    def _open(self, images: Readable, labels: Readable, samples: int, files: Files, state: Any = None) -> Source:
+        # Held while files are read, so that sentinels which begin together read them once.
+        with _one_reader:
+            x, y = _read(images, labels, samples, files, state)
+        return ArraySource(self, x, y)
+
+    def _shuffles(self) -> bool:
+        return self.split == "train"
+
+
+@dataclass(frozen=True, repr=False)
+class Images(Split):
+    """What `data.mnist` and `data.fashion_mnist` make."""
+
+    files: FileSet
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.rows(_SAMPLES[self.split])
+
+    def open(self) -> Source:
+        images, labels = (find(self.files, archive) for archive in ARCHIVES[self.split])
+        state = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in (images, labels))
+        return self._open(images, labels, _SAMPLES[self.split], self.files, state)
+
+    def _call(self) -> tuple[str, list[str]]:
+        return self.files.name.replace("-", "_"), [repr(self.split)]
+
+
+def shuffles(split: str, shuffle: bool | None) -> bool:
+    """`shuffle`, or the default of the split where it is None; DataError for an unknown split."""
+    if split not in ARCHIVES:
+        raise DataError(f"split={split!r}: give 'train' or 'test'")
+    return split == "train" if shuffle is None else shuffle
+
+
+@lru_cache(maxsize=4)
+def _read(images: Readable, labels: Readable, samples: int, files: Files, state: Any) -> tuple[Array, Array]:
+    """The process owns what is returned: all its sentinels share one read-only copy (47 MB for 60 000 images).
+
+    `state` is in the key so that a file that was replaced is read again.
+    """
+    return read_pair(images, labels, samples, (28, 28), files.remedy)

@@ -1,0 +1,65 @@
+"""What every provider of data is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from akkordeon_dask._notation import Written
+from akkordeon_dask.tree import Array
+
+__all__ = ["Batch", "Provider", "Source"]
+
+Batch: TypeAlias = tuple[Array, Array | None]
+"""`(x, y)`, x : (batch, ...), y : (batch, ...); y is None where the data have no labels."""
+
+
+class Source(ABC):
+    """Data that were loaded, on the worker where the sentinel runs. Used by one thread at a time."""
+
+    samples: int | None
+    """Samples in one epoch; None where that is not known before (a stream)."""
+
+    shape: tuple[int, ...] | None
+    """A sample's shape, None where it is not known before the first batch."""
+
+    dtype: np.dtype[Any] | None
+    """A sample's dtype, None where it is not known before the first batch."""
+
+    labelled: bool | None = None
+    """Whether batches have a y; None where it is not known before the first batch."""
+
+    blocking: bool = False
+    """The next batch may take its time: it is drawn in a thread of its own."""
+
+    @abstractmethod
+    def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+        """The batches `(x, y)` of an epoch (counted from 1), the same for the same epoch.
+
+        Raises
+        ------
+        DataError
+            where the data cannot be read, or the batches do not fit them.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most sources have nothing to let go of
+        """Let go of files and threads."""
+
+
+@dataclass(frozen=True, repr=False)
+class Provider(Written, ABC):
+    """A small picklable description of data. `open` loads them, where the sentinel runs."""
+
+    namespace: ClassVar[str] = "data."
+
+    @abstractmethod
+    def open(self) -> Source:
+        """Load the data.
+
+        Raises
+        ------
+        DataError
+            where they cannot be had: says which file, and what to do.
+        """
