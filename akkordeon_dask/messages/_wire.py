@@ -1,0 +1,138 @@
+"""Messages as plain dicts: msgpack types and numpy arrays, nothing that would have to be unpickled."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from akkordeon_dask.errors import MessageError
+from akkordeon_dask.messages._messages import (
+    Address,
+    Backward,
+    Failed,
+    Forward,
+    Header,
+    Leave,
+    Message,
+    Mode,
+    Refused,
+)
+
+__all__ = ["decode", "encode", "nbytes"]
+
+_KINDS: dict[str, type[Any]] = {
+    "forward": Forward,
+    "backward": Backward,
+    "failed": Failed,
+    "refused": Refused,
+    "leave": Leave,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
+_OVERHEAD = 512
+
+
+def encode(message: Message) -> dict[str, Any]:
+    """The message as a dict of plain values; its array, if any, under `"array"`."""
+    plain: dict[str, Any] = {"kind": _NAMES[type(message)]}
+    if isinstance(message, Leave):
+        return plain | {"network": message.network, "sentinel": _flat(message.sentinel)}
+    plain["header"] = _flat_header(message.header)
+    if isinstance(message, Forward):
+        plain["array"] = message.x
+    elif isinstance(message, Backward):
+        plain["array"] = message.dy
+    elif isinstance(message, Failed):
+        plain |= {"gate": message.gate, "worker": message.worker, "reason": message.reason}
+    else:
+        plain["gate"] = message.gate
+    return plain
+
+
+def decode(plain: Mapping[str, Any]) -> Message:
+    """The message that `encode` made into `plain`.
+
+    Raises
+    ------
+    MessageError
+        when it is none.
+    """
+    try:
+        return _decode(plain)
+    except MessageError:
+        raise
+    except Exception as error:
+        raise MessageError(f"not a message of akkordeon_dask: {_short(plain)}: {error!r}") from error
+
+
+def _decode(plain: Mapping[str, Any]) -> Message:
+    kind = _KINDS.get(plain["kind"])
+    if kind is None:
+        raise MessageError(f"unknown kind of message {plain['kind']!r}: known are {', '.join(_KINDS)}")
+    if kind is Leave:
+        return Leave(_word(plain["network"]), _address(plain["sentinel"]))
+    header = _header(plain["header"])
+    if kind is Forward:
+        return Forward(header, _array(plain["array"]))
+    if kind is Backward:
+        return Backward(header, None if plain["array"] is None else _array(plain["array"]))
+    if kind is Failed:
+        return Failed(header, _word(plain["gate"]), _word(plain["worker"]), _word(plain["reason"]))
+    return Refused(header, _word(plain["gate"]))
+
+
+def nbytes(message: Message) -> int:
+    """About how many bytes the message takes on the wire; both ends of a link count alike."""
+    array = message.x if isinstance(message, Forward) else message.dy if isinstance(message, Backward) else None
+    return _OVERHEAD + (0 if array is None else array.nbytes)
+
+
+def _flat(address: Address) -> tuple[str, str]:
+    return address.worker, address.actor
+
+
+def _flat_header(header: Header) -> tuple[Any, ...]:
+    values = [getattr(header, name) for name in _HEADER_FIELDS]
+    values[_REPLY_TO] = _flat(header.reply_to)
+    return tuple(values)
+
+
+_HEADER_FIELDS = tuple(field.name for field in dataclasses.fields(Header))
+_REPLY_TO = _HEADER_FIELDS.index("reply_to")
+
+
+def _header(values: Any) -> Header:
+    if not isinstance(values, tuple | list) or len(values) != len(_HEADER_FIELDS):
+        raise MessageError(f"a header has {len(_HEADER_FIELDS)} fields {_HEADER_FIELDS}, this one is {_short(values)}")
+    for name, value, kind in zip(_HEADER_FIELDS, values, _HEADER_TYPES, strict=True):
+        if not isinstance(value, kind):
+            raise MessageError(f"the header's {name} is {value!r}, a {type(value).__name__}: that is not a message")
+    values = list(values)
+    values[_REPLY_TO] = _address(values[_REPLY_TO])
+    header = Header(*values)
+    if header.mode not in get_args(Mode):
+        raise MessageError(f"the header's mode is {header.mode!r}: known are {', '.join(get_args(Mode))}")
+    return header
+
+
+def _address(value: Any) -> Address:
+    worker, actor = value
+    return Address(_word(worker), _word(actor))
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise MessageError(f"expected a word, got {_short(value)}")
+    return value
+
+
+def _array(value: Any) -> np.ndarray[Any, Any]:
+    if not isinstance(value, np.ndarray):
+        raise MessageError(f"expected an array, got {_short(value)}")
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."

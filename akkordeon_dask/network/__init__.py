@@ -1,0 +1,7 @@
+"""Gates, networks and sentinels as they are written: frozen values, checked where they are written."""
+
+from akkordeon_dask.network._gate import Gate
+from akkordeon_dask.network._network import Network
+from akkordeon_dask.network._sentinel import Sentinel
+
+__all__ = ["Gate", "Network", "Sentinel"]

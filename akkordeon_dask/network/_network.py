@@ -1,0 +1,149 @@
+"""The spec of a network."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+import numpy as np
+
+from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
+from akkordeon_dask.network._gate import Gate
+from akkordeon_dask.nn import Key, Shape
+from akkordeon_dask.tree import Tree, size
+
+__all__ = ["Network"]
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Network(Sequence[Gate]):
+    """An open sequence of gates. Written `a | b | c`, or `Network([a, b, c])`.
+
+    A frozen value: it compares, hashes, pickles, slices and prints in the notation it was written in.
+
+    Parameters
+    ----------
+    gates
+        at least one gate.
+
+    Raises
+    ------
+    ShapeError
+        when a gate does not take what the one before it gives.
+    NameConflictError
+        when two gates have one name.
+    """
+
+    gates: tuple[Gate, ...]
+
+    def __init__(self, gates: Iterable[Gate]) -> None:
+        gates = tuple(gates)
+        for gate in gates:
+            if not isinstance(gate, Gate):
+                raise SpecError(f"a Network holds gates, not {gate!r}: write Gate(layers, optimizer)")
+        if not gates:
+            raise SpecError("an empty Network does nothing: give it at least one gate")
+        object.__setattr__(self, "gates", gates)
+        self._check_names()
+        self.output_shape(None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The gates' names, front to back."""
+        return tuple(gate.name or f"g{place}" for place, gate in enumerate(self.gates))
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(size(params) for params in self.init(0).values())
+
+    def init(self, seed: int) -> dict[str, Tree]:
+        """New parameters for every gate, by name: a pure function of seed, gate's name and layers."""
+        return {
+            name: gate.init(Key((seed,)).fold(name, "init")) for name, gate in zip(self.names, self.gates, strict=True)
+        }
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The shape of a sample that the network takes; None where it does not care or say."""
+        return self.gates[0].chain.input_shape
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """The shape of the network's output for samples of `shape` (None: not known).
+
+        Raises
+        ------
+        ShapeError
+            naming the gates that do not fit.
+        """
+        for place, gate in enumerate(self.gates):
+            try:
+                shape = gate.chain.output_shape(shape)
+            except ShapeError as error:
+                raise ShapeError(f"{self._meeting(place, shape)}: {error}") from None
+        return shape
+
+    def _meeting(self, place: int, given: Shape | None) -> str:
+        name, takes = self.names[place], self.gates[place].chain.input_shape
+        if place == 0:
+            return f"gate {name!r} cannot work on {'these samples' if given is None else _said(given)}"
+        wants = f"takes {_said(takes)}" if takes is not None else "cannot follow"
+        return f"gate {name!r} {wants}, gate {self.names[place - 1]!r} gives {_said(given)}"
+
+    def check_input(self, shape: Shape | None, dtype: np.dtype[Any] | None) -> None:
+        """Whether samples of this shape and dtype can be sent in; what is None is not checked.
+
+        Raises
+        ------
+        ShapeError
+            when they cannot.
+        """
+        self.output_shape(shape)
+        if dtype is not None:
+            for gate in self.gates:
+                dtype = gate.chain.output_dtype(dtype)
+
+    def multiply_adds(self) -> tuple[int, ...]:
+        """For every gate the multiply-adds of a forward pass for one sample."""
+        costs, shape = [], self.input_shape
+        for gate in self.gates:
+            costs.append(gate.multiply_adds(shape))
+            shape = gate.chain.output_shape(shape)
+        return tuple(costs)
+
+    def named(self) -> "Network":
+        """The same network with every gate's name written out."""
+        return Network(replace(gate, name=name) for name, gate in zip(self.names, self.gates, strict=True))
+
+    def __or__(self, other: "Gate | Network") -> "Network":
+        if isinstance(other, Gate):
+            return Network([*self.gates, other])
+        if isinstance(other, Network):
+            return Network([*self.gates, *other.gates])
+        return NotImplemented
+
+    def __len__(self) -> int:
+        return len(self.gates)
+
+    @overload
+    def __getitem__(self, index: int) -> Gate: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Network": ...
+    def __getitem__(self, index: int | slice) -> "Gate | Network":
+        return Network(self.gates[index]) if isinstance(index, slice) else self.gates[index]
+
+    def __repr__(self) -> str:
+        inner = [repr(gate) for gate in self.gates]
+        return " | ".join(inner) if len(inner) > 1 else f"Network([{inner[0]}])"
+
+    def _check_names(self) -> None:
+        seen: dict[str, int] = {}
+        for place, name in enumerate(self.names):
+            if name in seen:
+                raise NameConflictError(f"gates {seen[name]} and {place} are both named {name!r}: rename one by name=")
+            seen[name] = place
+
+
+def _said(shape: Shape | None) -> str:
+    if shape is None:
+        return "something unknown"
+    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"

@@ -1,0 +1,119 @@
+"""The spec of a sentinel."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from akkordeon_dask.data import Provider, as_provider
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.messages import Mode
+from akkordeon_dask.nn import Accuracy, Loss, Score, SoftmaxCrossEntropy
+
+__all__ = ["Sentinel"]
+
+
+@dataclass(frozen=True, repr=False)
+class Sentinel:
+    """Data with a purpose: made by `Sentinel.train`, `Sentinel.validate` or `Sentinel.test`.
+
+    Parameters
+    ----------
+    mode
+        `"train"`, `"validate"`, `"test"` or `"predict"`.
+    provider
+        the data: a `data.Provider`, or any iterable of batches `(x, y)` that pickles, or a
+        function that makes one. They are loaded where the sentinel runs.
+    batch_size
+        samples a batch.
+    concurrency
+        batches that may be under way at once.
+    loss
+        what is minimised.
+    scores
+        what is reported beside the loss.
+    every
+        seconds from the start of a validation pass to the start of the next.
+    epochs
+        training passes after which the sentinel rests; None: it goes on until it is detached or `wait(epochs=...)`.
+    batches_per_pass
+        a pass is reported after this many batches: needed for streams that never end.
+    name
+        unique in its network; None: `train0`, `validate0`, ... by its mode.
+    workers
+        where it shall be: a worker's name, address or host; None: beside the first gate, as what goes in is largest.
+    """
+
+    mode: Mode
+    provider: Provider
+    batch_size: int = 256
+    concurrency: int = 2
+    loss: Loss = SoftmaxCrossEntropy()
+    scores: tuple[Score, ...] = (Accuracy(),)
+    every: float = 10.0
+    epochs: int | None = None
+    batches_per_pass: int | None = None
+    name: str | None = None
+    workers: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provider", as_provider(self.provider))
+        object.__setattr__(self, "scores", tuple(self.scores))
+        object.__setattr__(self, "every", seconds(self.every))
+        for label, value in (("batch_size", self.batch_size), ("concurrency", self.concurrency)):
+            if not isinstance(value, int) or value < 1:
+                raise SpecError(f"a sentinel's {label} is a whole number from 1, not {value!r}")
+        for label, limit in (("epochs", self.epochs), ("batches_per_pass", self.batches_per_pass)):
+            if limit is not None and (not isinstance(limit, int) or limit < 1):
+                raise SpecError(f"a sentinel's {label} is a whole number from 1 or None, not {limit!r}")
+        if not isinstance(self.loss, Loss):
+            raise SpecError(f"a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy(), not {self.loss!r}")
+        for score in self.scores:
+            if not isinstance(score, Score):
+                raise SpecError(f"a sentinel's scores are nn.Score, e.g. nn.Accuracy(), not {score!r}")
+
+    @classmethod
+    def train(cls, provider: Any, **options: Any) -> "Sentinel":
+        """A sentinel that trains the network, epoch after epoch."""
+        return cls("train", provider, **options)
+
+    @classmethod
+    def validate(cls, provider: Any, **options: Any) -> "Sentinel":
+        """A sentinel that rates the network again and again while it trains."""
+        return cls("validate", provider, **options)
+
+    @classmethod
+    def test(cls, provider: Any, **options: Any) -> "Sentinel":
+        """A sentinel that rates the network once."""
+        return cls("test", provider, **options)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.provider)]
+        defaults = type(self).__dataclass_fields__
+        for label in list(defaults)[2:]:
+            value = getattr(self, label)
+            if value != defaults[label].default:
+                parts.append(f"{label}={value!r}")
+        return f"Sentinel.{self.mode}({', '.join(parts)})"
+
+
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def seconds(value: Any) -> float:
+    """A number of seconds, or a text with a unit (`"20s"`, `"1.5min"`), as seconds.
+
+    Raises
+    ------
+    SpecError
+        when it is neither, or not above zero.
+    """
+    number: Any = value
+    if isinstance(value, str):
+        digits = value.rstrip("abcdefghijklmnopqrstuvwxyz ")
+        unit = value[len(digits) :].strip()
+        try:
+            number = float(digits) * _UNITS[unit or "s"]
+        except (ValueError, KeyError):
+            raise SpecError(f"a time is a number of seconds or like '20s' or '1.5min', not {value!r}") from None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
+        raise SpecError(f"a time is above 0 seconds, not {value!r}")
+    return float(number)
