@@ -1,0 +1,32 @@
+"""Neural networks as actors on a Dask cluster.
+
+>>> from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+>>> network = (
+...     Gate(nn.Scale(mean=33.3, std=78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.DCASGDa(2e-2))
+...     | Gate(nn.Linear(50, 10), optim.DCASGDa(1e-2))
+... )
+>>> network.parameter_count
+39760
+"""
+
+from akkordeon_dask import data, errors, nn, optim
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.network import Gate, Network, Sentinel
+from akkordeon_dask.runtime import Attached, Running, connect, deploy
+
+__all__ = [
+    "Attached",
+    "Gate",
+    "Network",
+    "PassReport",
+    "Running",
+    "Sentinel",
+    "connect",
+    "data",
+    "deploy",
+    "errors",
+    "nn",
+    "optim",
+]
+
+__version__ = "0.1.0"

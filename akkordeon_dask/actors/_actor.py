@@ -1,0 +1,57 @@
+"""What gate and sentinel actors have in common."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from distributed import get_worker
+
+from akkordeon_dask import config
+from akkordeon_dask.actors._post_office import PostOffice
+from akkordeon_dask.actors._thread import ActorThread, Core
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import Address, Message
+
+__all__ = ["ThreadedActor"]
+
+
+class ThreadedActor:
+    """A Dask actor whose work is done by one thread of its own.
+
+    Its methods are the control plane: all `async`, run on the worker's event loop, and leave the
+    numbers to the thread. The constructor runs in Dask's one thread for actors.
+    """
+
+    def __init__(self, key: str) -> None:
+        worker = get_worker()
+        self.key = key
+        self.address = Address(worker.address, key)
+        self._worker = worker
+        self._office: PostOffice | None = None
+        self._thread: ActorThread | None = None
+
+    async def _start(self, name: str, core: Core, ended: Callable[[], None] = lambda: None) -> ActorThread:
+        self._office = await PostOffice.of(self._worker)
+        self._thread = ActorThread(f"akkordeon {name}", core, ended)
+        self._office.add(self.key, self._thread)
+        return self._thread
+
+    def _send(self, to: Address, message: Message) -> None:
+        assert self._office is not None
+        self._office.send(to, message)
+
+    async def _call(self, function: Any) -> Any:
+        """Run a function in the actor's thread, before the batches that wait for it."""
+        if self._thread is None:
+            raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach anew")
+        return await self._thread.call(function, config.seconds("timeouts.control"))
+
+    async def place(self) -> Address:
+        """Where the actor is. On the event loop."""
+        return self.address
+
+    async def close(self) -> None:
+        """End the thread; after the last one, the worker's links. On the event loop."""
+        self._thread = None
+        if self._office is not None:
+            await asyncio.shield(self._office.remove(self.key, config.seconds("timeouts.close")))

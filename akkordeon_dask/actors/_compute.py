@@ -1,0 +1,39 @@
+"""The compute resources of a process, shared by all gates in it."""
+
+import threading
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from akkordeon_dask import parallel
+
+__all__ = ["acquire_compute", "release_compute"]
+
+_lock = threading.Lock()
+_owners: set[str] = set()
+_limit: Any = None
+
+
+def acquire_compute(owner: str) -> None:
+    """Large products of this process run on helpers, BLAS calls on one thread each, until `owner` releases them.
+
+    BLAS has one pool of threads a process, which gates that multiply at once would wait for. What the
+    process had before comes back with the last owner's release. Guarded by a lock.
+    """
+    global _limit  # noqa: PLW0603 - BLAS's setting is global, so is the memory of what it was
+    with _lock:
+        _owners.add(owner)
+        if _limit is None:
+            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
+            parallel.start()
+
+
+def release_compute(owner: str) -> None:
+    """The owner computes no more."""
+    global _limit  # noqa: PLW0603
+    with _lock:
+        _owners.discard(owner)
+        if _limit is not None and not _owners:
+            parallel.stop()
+            _limit.restore_original_limits()
+            _limit = None

@@ -1,0 +1,104 @@
+"""The gate as a Dask actor."""
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+from dataclasses import dataclass
+
+from akkordeon_dask.actors._actor import ThreadedActor
+from akkordeon_dask.actors._compute import acquire_compute, release_compute
+from akkordeon_dask.actors._gate_core import GateCore, GateCounts
+from akkordeon_dask.actors._link import LinkStatistics
+from akkordeon_dask.actors._mailbox import MailboxStatistics
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import Address
+from akkordeon_dask.network import Gate
+from akkordeon_dask.tree import Tree
+
+__all__ = ["GateActor", "GateStatistics"]
+
+
+@dataclass(frozen=True)
+class GateStatistics:
+    """A gate at one moment."""
+
+    gate: str
+    worker: str
+    version: int
+    """Updates since it was made."""
+    contexts: int
+    """Batches whose forward pass is kept."""
+    versions: int
+    """Versions of the parameters that are held."""
+    busy: float
+    """Seconds of work."""
+    counts: GateCounts
+    mailbox: MailboxStatistics
+    links: tuple[LinkStatistics, ...]
+    """All links of the gate's worker."""
+
+
+class GateActor(ThreadedActor):
+    """A gate on a worker. Made by `deploy`, called by the runtime only."""
+
+    def __init__(self, key: str, gate: Gate, *, name: str, network: str, generation: int, seed: int) -> None:
+        super().__init__(key)
+        self._core = GateCore(
+            gate,
+            name=name,
+            network=network,
+            generation=generation,
+            seed=seed,
+            worker=self.address.worker,
+            clock=time.monotonic,
+            send=self._send,
+        )
+
+    async def open(self, previous: Address | None, next_: Address | None) -> None:
+        """Start the thread, with the gate's neighbours known. On the event loop."""
+        self._core.wire(previous, next_)
+        self._closing = asyncio.Event()
+        acquire_compute(self.key)
+        await self._start(f"gate {self._core.name}", self._core, ended=lambda: release_compute(self.key))
+
+    async def pulse(self, timeout: float) -> None:
+        """Return after `timeout` seconds, or when the gate is closed: who waits learns of a worker's death at once."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), timeout)
+            raise ClosedError(f"gate {self._core.name!r} on {self.address.worker} was closed: deploy it again")
+
+    async def close(self) -> None:
+        """End the gate. On the event loop."""
+        self._closing.set()
+        await super().close()
+
+    async def parameters(self) -> tuple[int, Tree]:
+        """The number of updates and the parameters of this moment: a version is never written into."""
+        version = self._core.version
+        return version.number, version.params
+
+    async def replace(self, params: Tree) -> None:
+        """Go on with other parameters. Done by the gate's thread."""
+        await self._call(lambda: self._core.replace(params))
+
+    async def statistics(self) -> GateStatistics:
+        """What the gate did and holds; read by the gate's thread."""
+        statistics: GateStatistics = await self._call(self._statistics)
+        return statistics
+
+    def _statistics(self) -> GateStatistics:
+        core, thread, office = self._core, self._thread, self._office
+        assert thread is not None and office is not None
+        counts = core.counts
+        return GateStatistics(
+            gate=core.name,
+            worker=self.address.worker,
+            version=core.version.number,
+            contexts=core.contexts,
+            versions=core.versions,
+            busy=thread.busy,
+            counts=dataclasses.replace(counts, dropped=dict(counts.dropped), delays=dict(counts.delays)),
+            mailbox=thread.mailbox.statistics(),
+            links=tuple(office.statistics()),
+        )

@@ -1,0 +1,223 @@
+"""What a gate does with its messages: a state machine without a thread, a clock or a network of its own."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from akkordeon_dask.actors._ledger import Held, Ledger
+from akkordeon_dask.errors import MessageError
+from akkordeon_dask.memory import aligned
+from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused
+from akkordeon_dask.network import Gate
+from akkordeon_dask.nn import Key
+from akkordeon_dask.optim import State
+from akkordeon_dask.tree import Array, Tree, map_leaves
+
+__all__ = ["GateCore", "GateCounts", "Version"]
+
+Send = Callable[[Address, Message], None]
+
+_TICK = 1.0
+
+
+class Version(NamedTuple):
+    """A gate's parameters and optimizer state after some number of updates. Replaced, never written into."""
+
+    number: int
+    params: Tree
+    state: State
+
+
+@dataclass
+class GateCounts:
+    """What a gate did in its life. Owned by its thread; others read a copy."""
+
+    forwards: int = 0
+    updates: int = 0
+    samples: int = 0
+    evaluated: int = 0
+    """Samples of validation and prediction."""
+    failed: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Messages that were not worked on, by reason."""
+    delays: dict[int, int] = field(default_factory=dict)
+    """How many gradients were how many updates late."""
+
+    def drop(self, reason: str) -> None:
+        """Count a message that is not worked on."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+
+class GateCore:
+    """A gate's state and what each message does to it.
+
+    Driven by one thread: `handle` for every message, `tick` now and then. What it says goes out
+    through `send`. `version` may be read by any thread: it is replaced, never changed.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        name: str,
+        network: str,
+        generation: int,
+        seed: int,
+        worker: str,
+        clock: Callable[[], float],
+        send: Send,
+    ) -> None:
+        self.gate, self.name, self.network, self.generation = gate, name, network, generation
+        self.worker, self.clock, self.send = worker, clock, send
+        self.chain = gate.chain
+        self.counts = GateCounts()
+        self.previous: Address | None = None
+        self.next: Address | None = None
+        self._key = Key((seed,)).fold(name)
+        self._ledgers: dict[str, Ledger] = {}
+        self._gone: dict[str, float] = {}
+        params = gate.init(Key((seed,)).fold(name, "init"))
+        self.version = Version(0, params, gate.optimizer.init(params))
+
+    def wire(self, previous: Address | None, next_: Address | None) -> None:
+        """Say who the neighbours are; None: the sentinel of each batch."""
+        self.previous, self.next = previous, next_
+
+    def replace(self, params: Tree) -> None:
+        """Go on with other parameters of the same form, and a new optimizer state."""
+        self.version = Version(self.version.number + 1, params, self.gate.optimizer.init(params))
+
+    def handle(self, message: Message) -> None:
+        """Work on one message; a failure is told to the sentinel of the batch."""
+        if isinstance(message, Leave):
+            self.forget(message.sentinel.actor)
+            return
+        if not isinstance(message, Forward | Backward):
+            raise MessageError(f"gate {self.name!r} has no use for {message!r}")
+        reason = self._reason_to_drop(message.header)
+        if reason:
+            self.counts.drop(reason)
+            return
+        try:
+            self._work(message)
+        except Exception as error:
+            self._fail(message.header, error)
+
+    def _reason_to_drop(self, header: Header) -> str | None:
+        if header.network != self.network or header.generation != self.generation:
+            return "other generation"
+        if header.reply_to.actor in self._gone:
+            return "sentinel gone"
+        return None
+
+    def _work(self, message: Forward | Backward) -> None:
+        header = message.header
+        ledger = self._ledgers.setdefault(header.reply_to.actor, Ledger())
+        ledger.hear(header, self.clock())
+        if header.sequence < ledger.floor:
+            self.counts.drop("finished batch")
+        elif isinstance(message, Backward):
+            self._backward(ledger, header, message.dy)
+        elif header.mode == "train":
+            self._forward(ledger, header, message.x)
+        else:
+            self._evaluate(ledger, header, message.x)
+
+    def _forward(self, ledger: Ledger, header: Header, x: Array) -> None:
+        held = ledger.batches.get(header.sequence)
+        if held is not None and header.attempt <= held.attempt:
+            self.counts.drop("repeated forward")
+            return
+        version = self.version
+        key = self._key.fold(header.sentinel, header.pass_number, header.sequence)
+        y, context = self.chain.forward(version.params, aligned(x), train=True, key=key)
+        applied = held is not None and held.applied
+        expires = self.clock() + header.deadline
+        ledger.batches[header.sequence] = Held(header.attempt, version, context, expires, applied)
+        self.counts.forwards += 1
+        self.counts.samples += len(x)
+        self.send(self.next or header.reply_to, Forward(header, y))
+
+    def _evaluate(self, ledger: Ledger, header: Header, x: Array) -> None:
+        pin = ledger.pin(header, self.version, self.clock())
+        if pin is None:
+            self.counts.drop("pin unknown")
+            self.send(header.reply_to, Refused(header, self.name))
+            return
+        y, _ = self.chain.forward(pin.params, aligned(x))
+        self.counts.evaluated += len(x)
+        self.send(self.next or header.reply_to, Forward(header, y))
+
+    def _backward(self, ledger: Ledger, header: Header, dy: Array | None) -> None:
+        held = ledger.batches.get(header.sequence)
+        if held is None or dy is None or held.version is None or held.attempt != header.attempt:
+            self.counts.drop("backward without its forward")
+            return
+        stale, context = held.release()
+        if self.gate.backward == "latest":
+            context, stale = self.chain.rebind(context, self.version.params), self.version
+        dx, grads = self.chain.backward(context, aligned(dy), need_dx=self.previous is not None)
+        self.send(self.previous or header.reply_to, Backward(header, dx))
+        if held.applied:
+            self.counts.drop("second update of a batch")
+        else:
+            held.applied = True
+            self._update(grads, stale)
+
+    def _update(self, grads: Tree, stale: Version) -> None:
+        now = self.version
+        delay = now.number - stale.number
+        self.counts.delays[delay] = self.counts.delays.get(delay, 0) + 1
+        limit = self.gate.max_delay
+        if limit is not None and delay > limit:
+            if self.gate.on_stale == "drop" or limit == 0:
+                self.counts.drop("stale gradient")
+                return
+            damping = limit / delay
+            grads = map_leaves(lambda g: g * g.dtype.type(damping), grads)
+        params, state = self.gate.optimizer.update(grads, now.state, now.params, stale_params=stale.params)
+        self.version = Version(now.number + 1, params, state)
+        self.counts.updates += 1
+
+    def _fail(self, header: Header, error: Exception) -> None:
+        self.counts.failed += 1
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} (raised in {frame.name}, {frame.filename}:{frame.lineno})"
+        self.send(header.reply_to, Failed(header, self.name, self.worker, reason))
+
+    def forget(self, actor: str) -> None:
+        """Drop what is held for a sentinel, and from now on what arrives from it."""
+        self._ledgers.pop(actor, None)
+        self._gone[actor] = self.clock()
+
+    def tick(self, now: float) -> float:
+        """Let go of contexts, pins and tombstones whose time is over."""
+        for actor, ledger in list(self._ledgers.items()):
+            ledger.expire(now)
+            if ledger.idle(now):
+                del self._ledgers[actor]
+        for actor, since in list(self._gone.items()):
+            if now - since > _TOMBSTONE:
+                del self._gone[actor]
+        return _TICK
+
+    def close(self) -> None:
+        """Let go of everything that is held for sentinels."""
+        self._ledgers.clear()
+
+    @property
+    def contexts(self) -> int:
+        """Batches whose forward pass is kept for their backward pass."""
+        return sum(ledger.contexts for ledger in self._ledgers.values())
+
+    @property
+    def versions(self) -> int:
+        """Different versions that are held: the present one, those of batches under way, and pins."""
+        held: set[Any] = {self.version.number}
+        for ledger in self._ledgers.values():
+            held |= ledger.versions
+        return len(held)
+
+
+_TOMBSTONE = 600.0

@@ -1,0 +1,33 @@
+"""What a sentinel thinks of predictions."""
+
+import math
+
+from akkordeon_dask.actors._tally import Flight
+from akkordeon_dask.errors import DataError, NonFiniteError
+from akkordeon_dask.messages import Header
+from akkordeon_dask.network import Sentinel
+from akkordeon_dask.tree import Array
+
+__all__ = ["judge"]
+
+
+def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array | None:
+    """Note loss and scores of the predictions `y` in the flight; gives the gradient by `y` if the sentinel trains.
+
+    Raises
+    ------
+    DataError
+        when there are no targets, or they do not fit the predictions.
+    NonFiniteError
+        when the loss is NaN or infinite.
+    """
+    if flight.target is None:
+        raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
+    loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
+    if not math.isfinite(loss):
+        raise NonFiniteError(
+            f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
+        )
+    flight.scores = tuple(score(y, flight.target) for score in sentinel.scores)
+    flight.loss = loss
+    return dy

@@ -1,0 +1,85 @@
+"""A sentinel's passes over its data: which is drawn for, which are not complete, when the next is due."""
+
+import math
+
+from akkordeon_dask.actors._tally import Flight, Tally
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.network import Sentinel
+
+__all__ = ["Passes"]
+
+
+class Passes:
+    """The bookkeeping of passes. Training passes may overlap, others follow one another.
+
+    Parameters
+    ----------
+    sentinel
+        says how many passes there are and when.
+    """
+
+    def __init__(self, sentinel: Sentinel) -> None:
+        self._sentinel = sentinel
+        self.limit = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
+        self.drawing: Tally | None = None
+        self.rest_until = -math.inf
+        self._open: dict[int, Tally] = {}
+        self._number = 0
+        self._finished = 0
+        self._last_end = -math.inf
+
+    @property
+    def all_done(self) -> bool:
+        """As many passes as there should be are complete, and none is open."""
+        return self.limit is not None and self._finished >= self.limit and not self._open
+
+    @property
+    def between(self) -> bool:
+        """No pass is open."""
+        return not self._open
+
+    def begin(self, now: float) -> bool:
+        """Begin a pass if one is due: the one to draw for."""
+        if self._sentinel.mode != "train" and (self._open or now < self.rest_until):
+            return False
+        if self.limit is not None and self._finished + len(self._open) >= self.limit:
+            return False
+        self._number += 1
+        epoch = self._finished + len(self._open) + 1
+        self.drawing = self._open[self._number] = Tally(self._number, epoch, now)
+        return True
+
+    def drew(self) -> Tally:
+        """A batch was drawn: the pass it belongs to."""
+        tally = self.drawing
+        assert tally is not None
+        tally.drawn += 1
+        if tally.drawn == self._sentinel.batches_per_pass:
+            self.stop_drawing()
+        return tally
+
+    def stop_drawing(self) -> Tally:
+        """The pass that was drawn for has all its batches."""
+        tally, self.drawing = self.drawing, None
+        assert tally is not None
+        tally.closed = True
+        return tally
+
+    def of(self, flight: Flight) -> Tally:
+        """The pass of a batch under way."""
+        return self._open[flight.pass_number]
+
+    def end(self, tally: Tally, name: str, now: float) -> PassReport | None:
+        """The report of the pass if it is complete now."""
+        if not tally.complete or self._open.pop(tally.number, None) is None:
+            return None
+        self._finished += 1
+        report = tally.report(name, self._sentinel, since=self._last_end, now=now)
+        self._last_end = now
+        self.rest_until = tally.begun + self._sentinel.every if self._sentinel.mode == "validate" else now
+        return report
+
+    def abandon(self) -> None:
+        """Forget what is not complete."""
+        self._open.clear()
+        self.drawing = None

@@ -1,0 +1,161 @@
+"""How messages reach actors."""
+
+import asyncio
+import logging
+import weakref
+from typing import Any
+
+from distributed import Worker
+from distributed.comm import Comm
+from distributed.core import Status
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from akkordeon_dask import config
+from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
+from akkordeon_dask.actors._thread import ActorThread
+from akkordeon_dask.errors import MessageError
+from akkordeon_dask.messages import Address, Message, decode, nbytes
+
+__all__ = ["PostOffice"]
+
+logger = logging.getLogger(__name__)
+
+_NAME = "akkordeon-post-office"
+_ACK = 1 << 20
+
+_offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
+"""Post offices of in-process workers by worker address, which is unique in a process. Each belongs to its worker's
+plugins; this directory only finds them. Written on event loops, read by any thread."""
+
+
+class PostOffice(WorkerPlugin):
+    """One for each worker: delivers messages between actors, here and elsewhere.
+
+    A message for an actor of this worker, or of another worker in this process, goes straight into its
+    mailbox; one for another process goes over a link.
+
+    It is a worker plugin, for Dask calls no hook on an actor that it forgets: when the key of an
+    actor is released, its thread is stopped here.
+    """
+
+    name = _NAME
+
+    def __init__(self) -> None:
+        self.dead_letters = 0
+        """Messages for actors that are not here (any more)."""
+        self.links: dict[str, Link] = {}
+        self._threads: dict[str, ActorThread] = {}
+        self._removals: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def of(cls, worker: Worker) -> "PostOffice":
+        """The post office of a worker, made when there is none. On its event loop."""
+        office = worker.plugins.get(_NAME)
+        if office is None:
+            office = cls()
+            await worker.plugin_add(office, name=_NAME, catch_errors=False)
+        assert isinstance(office, PostOffice)
+        return office
+
+    def setup(self, worker: Worker) -> None:
+        self.worker = worker
+        self.address = worker.address
+        self._here = self.address.startswith("inproc://")
+        _offices[self.address] = self
+        worker.handlers[LINK_OP] = self._receive
+
+    async def teardown(self, worker: Worker) -> None:
+        worker.handlers.pop(LINK_OP, None)
+        _offices.pop(self.address, None)
+        for key in list(self._threads):
+            self._threads[key].stop()
+        limit = config.seconds("timeouts.close")
+        for key in list(self._threads):
+            await self.remove(key, limit)
+        for link in list(self.links.values()):
+            await link.close()
+        self.links.clear()
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+        """Dask has let go of a key: if it is an actor, its thread ends. On the event loop."""
+        if start == "memory" and finish != "memory" and key in self._threads:
+            task = asyncio.get_running_loop().create_task(self.remove(key, config.seconds("timeouts.close")))
+            self._removals.add(task)
+            task.add_done_callback(self._removals.discard)
+
+    def add(self, key: str, thread: ActorThread) -> None:
+        """Deliver what is addressed to `key` to this thread."""
+        self._threads[key] = thread
+
+    async def remove(self, key: str, timeout: float) -> None:
+        """Stop an actor's thread and wait for its end, at most `timeout` seconds. Knows no error for an unknown key."""
+        thread = self._threads.get(key)
+        if thread is None:
+            return
+        thread.stop()
+        try:
+            await thread.stopped(timeout)
+        except TimeoutError:
+            logger.warning("%s did not end within %s s: its thread is left to end when it can", key, timeout)
+        self._threads.pop(key, None)
+        if not self._threads:
+            await self._close_links()
+
+    async def _close_links(self) -> None:
+        links, self.links = self.links, {}
+        for link in links.values():
+            await link.close()
+
+    def send(self, to: Address, message: Message) -> None:
+        """Deliver or post a message. Any thread; never blocks, never fails: what cannot be delivered is counted."""
+        if to.worker == self.address:
+            self._deliver(to.actor, message)
+        elif self._here:
+            office = _offices.get(to.worker)
+            if office is not None:
+                office._deliver(to.actor, message)
+            else:
+                self.dead_letters += 1
+        else:
+            self._link(to.worker).send(to.actor, message)
+
+    def _link(self, peer: str) -> Link:
+        link = self.links.get(peer)
+        if link is None:
+            link = self.links.setdefault(peer, Link(self.worker, peer))
+        return link
+
+    def _deliver(self, actor: str, message: Message) -> None:
+        thread = self._threads.get(actor)
+        if thread is None:
+            self.dead_letters += 1
+        else:
+            thread.mailbox.put(message)
+
+    async def _receive(self, comm: Comm, sender: str) -> Status:
+        """The other end of a link: runs for as long as the connection lives. On the event loop."""
+        unread = 0
+        try:
+            while True:
+                unread += self._take(await comm.read(), sender)
+                if unread > _ACK:
+                    await comm.write({"ack": unread})
+                    unread = 0
+        except OSError:
+            logger.debug("link from %s ended", sender)
+        return Status.dont_reply
+
+    def _take(self, envelope: Any, sender: str) -> int:
+        try:
+            message = decode(envelope["message"])
+            self._deliver(envelope["to"], message)
+        except (MessageError, KeyError, TypeError) as error:
+            logger.warning("dropped what %s sent: %s", sender, error)
+            self.dead_letters += 1
+            return 0
+        return nbytes(message)
+
+    def statistics(self) -> list[LinkStatistics]:
+        """All links at this moment."""
+        return [link.statistics() for link in self.links.values()]
+

@@ -1,0 +1,170 @@
+"""The sentinel as a Dask actor."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask import config
+from akkordeon_dask.actors._actor import ThreadedActor
+from akkordeon_dask.actors._deadline import Deadline
+from akkordeon_dask.actors._driver import Driver, Wake
+from akkordeon_dask.actors._feed import make_feed
+from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
+from akkordeon_dask.errors import AkkordeonError
+from akkordeon_dask.messages import Address, PassReport
+from akkordeon_dask.network import Network, Sentinel
+from akkordeon_dask.tree import Array
+
+__all__ = ["Progress", "SentinelActor", "SentinelStatistics"]
+
+TOPIC = "akkordeon"
+"""The topic of Dask's events that passes are told under."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What became of a sentinel since it was last asked."""
+
+    reports: tuple[PassReport, ...]
+    cursor: int
+    """Pass it on to be told only what is newer."""
+    state: SentinelState
+    in_flight: int
+    error: AkkordeonError | None
+
+
+@dataclass(frozen=True)
+class SentinelStatistics:
+    """A sentinel at one moment."""
+
+    sentinel: str
+    worker: str
+    state: SentinelState
+    credits: int
+    in_flight: int
+    dropped: int
+    """Messages that belonged to no batch under way."""
+    restarts: int
+    """Passes that began anew because a gate had lost its pin."""
+    busy: float
+    """Seconds of work."""
+
+
+class SentinelActor(ThreadedActor):
+    """A sentinel on a worker. Made by `attach`, called by the runtime only.
+
+    The constructor loads the data: what is wrong with them comes back to who attached it.
+    """
+
+    def __init__(
+        self, key: str, sentinel: Sentinel, *, name: str, network: str, generation: int, spec: Network
+    ) -> None:
+        super().__init__(key)
+        self._sentinel, self._name, self._network, self._generation = sentinel, name, network, generation
+        self._source = sentinel.provider.open()
+        spec.check_input(self._source.shape, self._source.dtype)
+        if self._source.samples is not None and not sentinel.batches_per_pass:
+            self._source.batches(1, sentinel.batch_size)
+        self._reports: list[PassReport] = []
+        self._news = asyncio.Event()
+        self._closing = False
+
+    async def open(self, gates: tuple[Address, ...]) -> None:
+        """Start the thread, which sends the first batches. On the event loop."""
+        self._loop = asyncio.get_running_loop()
+        core = SentinelCore(
+            self._sentinel,
+            name=self._name,
+            address=self.address,
+            network=self._network,
+            generation=self._generation,
+            gates=gates,
+            clock=time.monotonic,
+            send=self._send,
+            report=self._report,
+            deadline=Deadline(
+                config.seconds("batch.deadline"),
+                config.seconds("batch.min-deadline"),
+                config.get("batch.deadline-factor"),
+            ),
+            max_attempts=config.get("batch.max-attempts"),
+        )
+        self._core = core
+        self._driver = Driver(core, changed=self._changed)
+        thread = await self._start(f"sentinel {self._name}", self._driver)
+        self._driver.feed = make_feed(
+            self._source,
+            self._sentinel.batch_size,
+            endless_passes=bool(self._sentinel.batches_per_pass),
+            wake=lambda: thread.mailbox.put(Wake()),
+            name=f"akkordeon feed of {self._name}",
+        )
+        thread.mailbox.put(Wake())
+
+    def _report(self, report: PassReport) -> None:
+        """In the sentinel's thread."""
+        self._reports.append(report)
+        self._worker.log_event(TOPIC, {"network": self._network, "event": "pass", **report.as_dict()})
+        self._changed()
+
+    def _changed(self) -> None:
+        self._loop.call_soon_threadsafe(self._news.set)
+
+    async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> Progress:
+        """What is new since `cursor` and `state`; waits for it, at most `timeout` seconds. On the event loop."""
+        deadline = self._loop.time() + timeout
+        while len(self._reports) <= cursor and self._core.state == state and not self._closing:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
+            except TimeoutError:
+                break
+        return self._progress(cursor)
+
+    def _progress(self, cursor: int) -> Progress:
+        reports = tuple(self._reports[cursor:])
+        return Progress(reports, cursor + len(reports), self._core.state, self._core.in_flight, self._core.error)
+
+    async def pause(self) -> None:
+        """Send nothing more; returns when what was under way is home. On the event loop."""
+        await self._call(self._core.pause)
+        deadline = self._loop.time() + config.seconds("timeouts.control")
+        while self._core.in_flight:
+            self._news.clear()
+            await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
+
+    async def resume(self, epochs: int | None = None) -> None:
+        """Go on, until `epochs` passes are done where that is given. On the event loop."""
+        await self._call(lambda: self._core.resume(epochs))
+
+    async def outputs(self) -> Array:
+        """What the network predicted for all samples, in order. On the event loop."""
+        parts = self._core.outputs
+        return np.concatenate([parts[sequence] for sequence in sorted(parts)])
+
+    async def close(self) -> None:
+        """End the sentinel; who follows it is answered. On the event loop."""
+        self._closing = True
+        self._news.set()
+        await super().close()
+
+    async def statistics(self) -> SentinelStatistics:
+        """What the sentinel holds; read by its thread."""
+        statistics: SentinelStatistics = await self._call(self._statistics)
+        return statistics
+
+    def _statistics(self) -> SentinelStatistics:
+        core = self._core
+        assert self._thread is not None
+        return SentinelStatistics(
+            sentinel=self._name,
+            worker=self.address.worker,
+            state=core.state,
+            credits=core.credits,
+            in_flight=core.in_flight,
+            dropped=core.dropped,
+            restarts=core.restarts,
+            busy=self._thread.busy,
+        )

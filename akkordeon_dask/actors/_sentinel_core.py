@@ -1,0 +1,248 @@
+"""What a sentinel does: a state machine without a thread, a clock or a network of its own."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+from akkordeon_dask.actors._deadline import Deadline
+from akkordeon_dask.actors._gate_core import Send
+from akkordeon_dask.actors._judge import judge
+from akkordeon_dask.actors._passes import Passes
+from akkordeon_dask.actors._tally import Flight, Tally
+from akkordeon_dask.errors import AkkordeonError, DataError, GateError, SentinelError
+from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, PassReport, Refused
+from akkordeon_dask.network import Sentinel
+from akkordeon_dask.tree import Array
+
+__all__ = ["SentinelCore", "SentinelState"]
+
+SentinelState = Literal["running", "paused", "resting", "failed", "left"]
+
+_WINDOW = 32
+
+
+class SentinelCore:
+    """Credits, batches under way, and what has come of them.
+
+    Driven by one thread. It asks for data through `wants`, and gets them by `offer` or `exhausted`;
+    what it says to the gates goes out through `send`, finished passes through `report`.
+    """
+
+    def __init__(
+        self,
+        sentinel: Sentinel,
+        *,
+        name: str,
+        address: Address,
+        network: str,
+        generation: int,
+        gates: tuple[Address, ...],
+        clock: Callable[[], float],
+        send: Send,
+        report: Callable[[PassReport], None],
+        deadline: Deadline,
+        max_attempts: int = 5,
+    ) -> None:
+        self.sentinel, self.name, self.address = sentinel, name, address
+        self.network, self.generation, self.gates = network, generation, gates
+        self.clock, self.send, self.report = clock, send, report
+        self.deadline, self.max_attempts = deadline, max_attempts
+        self.state: SentinelState = "running"
+        self.error: AkkordeonError | None = None
+        self.outputs: dict[int, Array] = {}
+        self.dropped = 0
+        self.restarts = 0
+        self._restarts_in_a_row = 0
+        self._flights: dict[int, Flight] = {}
+        self._passes = Passes(sentinel)
+        self._next_sequence = 0
+
+    @property
+    def trains(self) -> bool:
+        """It changes the gates."""
+        return self.sentinel.mode == "train"
+
+    @property
+    def credits(self) -> int:
+        """Batches that may be sent now."""
+        return self.sentinel.concurrency - len(self._flights)
+
+    @property
+    def in_flight(self) -> int:
+        """Batches under way."""
+        return len(self._flights)
+
+    @property
+    def floor(self) -> int:
+        """All batches below this sequence are finished."""
+        return next(iter(self._flights), self._next_sequence)
+
+    @property
+    def drawing(self) -> tuple[int, int] | None:
+        """The number of the pass that batches are drawn for and its epoch; a pass that restarts has a new number."""
+        tally = self._passes.drawing
+        return (tally.number, tally.epoch) if tally is not None else None
+
+    def wants(self) -> bool:
+        """A batch may be drawn now. Begins a pass where one is due."""
+        if self.state == "running" and self._passes.all_done:
+            self.state = "resting"
+        if self.state != "running" or self.credits < 1:
+            return False
+        if self._next_sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
+            return False
+        if self._passes.drawing is None:
+            return self._passes.begin(self.clock())
+        return not any(flight.opening for flight in self._flights.values())
+
+    def offer(self, x: Array, target: Array | None) -> None:
+        """Send a batch that was drawn after `wants` said so. The first of a pass with pins goes alone."""
+        tally = self._passes.drew()
+        opening = not self.trains and tally.drawn == 1
+        flight = Flight(tally.number, self._next_sequence, x, target, opening)
+        self._next_sequence += 1
+        self._flights[flight.sequence] = flight
+        self._dispatch(flight)
+
+    def exhausted(self) -> None:
+        """The data of this pass are at their end."""
+        drawing = self._passes.drawing
+        if drawing is not None and drawing.drawn == 0:
+            self.fail(DataError(f"sentinel {self.name!r}: {self.sentinel.provider!r} gave no batch: check the data"))
+        elif drawing is not None:
+            self._end(self._passes.stop_drawing())
+
+    def _dispatch(self, flight: Flight) -> None:
+        flight.attempt += 1
+        flight.loss = None
+        flight.sent = self.clock()
+        wait = self.deadline.seconds(flight.attempt)
+        flight.expires = flight.sent + wait
+        self.send(self.gates[0], Forward(self._header(flight, wait), flight.x))
+
+    def _header(self, flight: Flight, wait: float) -> Header:
+        me = self.network, self.generation, self.name, self.address
+        place = flight.pass_number, flight.sequence, self.floor, flight.attempt
+        return Header(*me, *place, self.sentinel.mode, flight.opening, wait)
+
+    def handle(self, message: Message) -> None:
+        """Work on one message; what does not belong to a batch under way is dropped and counted."""
+        flight = self._awaited(message)
+        if flight is None:
+            self.dropped += 1
+            return
+        try:
+            self._work(flight, message)
+        except AkkordeonError as error:
+            self.fail(error)
+        except Exception as error:
+            self.fail(SentinelError(f"sentinel {self.name!r} on {self.address.worker}: {error!r}"))
+
+    def _awaited(self, message: Message) -> Flight | None:
+        if isinstance(message, Leave) or message.header.reply_to != self.address:
+            return None
+        flight = self._flights.get(message.header.sequence)
+        return flight if flight is not None and flight.attempt == message.header.attempt else None
+
+    def _work(self, flight: Flight, message: Message) -> None:
+        if isinstance(message, Forward):
+            self._predicted(flight, message)
+        elif isinstance(message, Backward):
+            if flight.loss is None:
+                self.dropped += 1
+            else:
+                self._home(flight)
+        elif isinstance(message, Failed):
+            text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
+            raise GateError(f"{text}. Mend the layer or the data, then attach the sentinel again")
+        elif isinstance(message, Refused):
+            self._restart(message)
+
+    def _predicted(self, flight: Flight, message: Forward) -> None:
+        if flight.loss is not None:
+            self.dropped += 1
+            return
+        y = message.x
+        if self.sentinel.mode == "predict":
+            self.outputs[flight.sequence], flight.loss = y, 0.0
+            self._home(flight)
+            return
+        dy = judge(self.sentinel, flight, y, message.header)
+        if self.trains:
+            self.send(self.gates[-1], Backward(message.header, dy))
+        else:
+            self._home(flight)
+
+    def _home(self, flight: Flight) -> None:
+        if flight.attempt == 1:
+            self.deadline.saw(self.clock() - flight.sent)
+        tally = self._passes.of(flight)
+        tally.home(flight)
+        self._release(flight, tally)
+
+    def _release(self, flight: Flight, tally: Tally) -> None:
+        """The credit returns: here and nowhere else while the sentinel works."""
+        del self._flights[flight.sequence]
+        self._end(tally)
+
+    def _end(self, tally: Tally) -> None:
+        report = self._passes.end(tally, self.name, self.clock())
+        if report is not None:
+            self._restarts_in_a_row = 0
+            self.report(report)
+
+    def _restart(self, message: Refused) -> None:
+        """A gate lost the pin: the pass begins anew under a new number, with what the pins are then."""
+        self.restarts += 1
+        self._restarts_in_a_row += 1
+        if self._restarts_in_a_row > self.max_attempts:
+            raise SentinelError(
+                f"sentinel {self.name!r}: gate {message.gate!r} has lost the pass's version "
+                f"{self.max_attempts} times in a row: send smaller batches, or look at the gate's worker"
+            )
+        self._flights.clear()
+        self._passes.abandon()
+        self.outputs.clear()
+
+    def tick(self, now: float) -> float:
+        """Send again what is overdue, give up what has had its last attempt; gives the seconds to the next look."""
+        for flight in [flight for flight in self._flights.values() if flight.expires <= now]:
+            if flight.attempt < self.max_attempts:
+                self._passes.of(flight).resent += flight.attempt == 1
+                self._dispatch(flight)
+            else:
+                tally = self._passes.of(flight)
+                tally.give_up(flight)
+                self._release(flight, tally)
+        due = [flight.expires for flight in self._flights.values()]
+        if self.state == "running" and self._passes.between and self._passes.rest_until > now:
+            due.append(self._passes.rest_until)
+        return min(1.0, max(0.0, min(due, default=math.inf) - now))
+
+    def fail(self, error: AkkordeonError) -> None:
+        """Stop with an error: all credits return, nothing more is sent, the gates drop what they hold for it."""
+        self.state, self.error = "failed", error
+        self._abandon()
+
+    def _abandon(self) -> None:
+        self._flights.clear()
+        self._passes.abandon()
+        for gate in self.gates:
+            self.send(gate, Leave(self.network, self.address))
+
+    def pause(self) -> None:
+        """Send nothing more; what is under way comes home."""
+        if self.state in ("running", "resting"):
+            self.state = "paused"
+
+    def resume(self, epochs: int | None = None) -> None:
+        """Go on; `epochs`, where given, is the new number of passes to rest after."""
+        if epochs is not None and self.trains:
+            self._passes.limit = epochs
+        if self.state in ("paused", "resting"):
+            self.state = "running"
+
+    def close(self) -> None:
+        """Stop for good: the gates drop what they hold for this sentinel."""
+        self.state = "left"
+        self._abandon()

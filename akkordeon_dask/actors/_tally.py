@@ -1,0 +1,86 @@
+"""What a sentinel adds up over a pass."""
+
+import math
+from dataclasses import dataclass, field
+
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.network import Sentinel
+from akkordeon_dask.tree import Array
+
+__all__ = ["Flight", "Tally"]
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch under way: it holds one credit."""
+
+    pass_number: int
+    sequence: int
+    x: Array
+    target: Array | None
+    opening: bool
+    attempt: int = 0
+    sent: float = 0.0
+    expires: float = 0.0
+    loss: float | None = None
+    """Set once the predictions of this attempt are there."""
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """A pass that is not finished."""
+
+    number: int
+    epoch: int
+    begun: float
+    drawn: int = 0
+    """Batches that were drawn."""
+    finished: int = 0
+    """Batches that came home or were given up."""
+    closed: bool = False
+    """No more batches will be drawn for it."""
+    samples: int = 0
+    lost: int = 0
+    resent: int = 0
+    loss: float = 0.0
+    """Summed over samples, as the scores."""
+    scores: list[float] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Every batch of the pass is accounted for."""
+        return self.closed and self.finished == self.drawn
+
+    def home(self, flight: Flight) -> None:
+        """Count a batch that came home."""
+        samples = len(flight.x)
+        assert flight.loss is not None
+        self.finished += 1
+        self.samples += samples
+        self.loss += flight.loss * samples
+        self.scores = [
+            total + score * samples
+            for total, score in zip(self.scores or [0.0] * len(flight.scores), flight.scores, strict=True)
+        ]
+
+    def give_up(self, flight: Flight) -> None:
+        """Count a batch that was lost for good."""
+        self.finished += 1
+        self.lost += len(flight.x)
+
+    def report(self, name: str, sentinel: Sentinel, *, since: float, now: float) -> PassReport:
+        """The finished pass; its time begins at `since`, or with its first batch where that is later."""
+        share = 1 / self.samples if self.samples else math.nan
+        names = [score.name for score in sentinel.scores] if sentinel.mode != "predict" else []
+        return PassReport(
+            sentinel=name,
+            mode=sentinel.mode,
+            epoch=self.epoch,
+            loss=self.loss * share,
+            scores={label: total * share for label, total in zip(names, self.scores or [0.0] * len(names), strict=True)},
+            samples=self.samples,
+            lost=self.lost,
+            seconds=now - max(since, self.begun),
+            resent=self.resent,
+        )

@@ -1,0 +1,134 @@
+"""The thread of an actor."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from akkordeon_dask.actors._mailbox import Mailbox
+from akkordeon_dask.errors import ClosedError
+
+__all__ = ["ActorThread", "Core"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Core(Protocol):
+    """What an actor does, without a thread or a network: a state machine that one thread drives."""
+
+    def handle(self, message: Any) -> None:
+        """Work on one message. Runs in the actor's thread."""
+
+    def tick(self, now: float) -> float:
+        """Look at the clock; gives the seconds until it wants to do so again. Runs in the actor's thread."""
+
+    def close(self) -> None:
+        """Let go of everything. Runs in the actor's thread, last."""
+
+
+class _Call:
+    """A function that is run in the actor's thread, with a future for who asked."""
+
+    __slots__ = ("function", "future")
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.future: Future[Any] = Future()
+
+
+class _Stop:
+    """The end of the thread."""
+
+
+class ActorThread:
+    """One thread that owns a core's state and takes from a mailbox.
+
+    The only thread that touches the core. `call` runs a function in it; `stop` ends it, and `ended` is
+    what it calls last.
+    """
+
+    def __init__(self, name: str, core: Core, ended: Callable[[], None] = lambda: None) -> None:
+        self.mailbox = Mailbox()
+        self.busy = 0.0
+        self._core = core
+        self._ended = ended
+        self._stopped = Future[None]()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """The thread runs."""
+        return not self._stopped.done()
+
+    async def call(self, function: Callable[[], T], timeout: float) -> T:
+        """Run `function` in the actor's thread, before the batches that wait; at most `timeout` seconds.
+
+        Raises
+        ------
+        ClosedError
+            when the actor is closed.
+        """
+        call = _Call(function)
+        self.mailbox.put(call)
+        if not self.alive:
+            raise ClosedError(f"{self._thread.name} is closed: deploy or attach anew")
+        answer: T = await asyncio.wait_for(asyncio.wrap_future(call.future), timeout)
+        return answer
+
+    def stop(self) -> None:
+        """End the thread after the message it works on. Any thread may call it, more than once."""
+        self._stopping = True
+        self.mailbox.put(_Stop())
+
+    async def stopped(self, timeout: float) -> None:
+        """Wait until the thread has ended, at most `timeout` seconds."""
+        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._stopped)), timeout)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception:
+            logger.exception("%s ended by an error of its own", self._thread.name)
+        finally:
+            self._drain()
+            self._ended()
+            self._stopped.set_result(None)
+
+    def _loop(self) -> None:
+        patience = self._core.tick(time.monotonic())
+        due = time.monotonic() + patience
+        while not self._stopping:
+            item = self.mailbox.get(timeout=max(0.0, due - time.monotonic()))
+            begun = time.monotonic()
+            if isinstance(item, _Call):
+                _answer(item)
+            elif item is not None and not isinstance(item, _Stop):
+                self._core.handle(item)
+            now = time.monotonic()
+            if item is not None:
+                self.busy += now - begun
+            if item is None or now >= due or isinstance(item, _Call):
+                due = now + self._core.tick(now)
+        self._core.close()
+
+    def _drain(self) -> None:
+        """Whoever still waits for an answer learns that there will be none."""
+        while (item := self.mailbox.get(timeout=0)) is not None:
+            if isinstance(item, _Call):
+                item.future.set_exception(ClosedError(f"{self._thread.name} is closed: deploy or attach anew"))
+
+
+def _answer(call: _Call) -> None:
+    if not call.future.set_running_or_notify_cancel():
+        return
+    try:
+        call.future.set_result(call.function())
+    except Exception as error:
+        call.future.set_exception(error)

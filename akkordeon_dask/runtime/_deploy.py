@@ -1,0 +1,216 @@
+"""Bring a network to life."""
+
+import asyncio
+import uuid
+from typing import Any
+
+from distributed import Client, Future
+
+from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.errors import DeploymentError, NameConflictError, SpecError
+from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.runtime._control import answer, construct
+from akkordeon_dask.runtime._embedded import Embedded
+from akkordeon_dask.runtime._placement import WorkerInfo, choose, workers_of
+from akkordeon_dask.runtime._running import Running
+from akkordeon_dask.runtime._session import GateHandle, Session
+
+__all__ = ["connect", "deploy"]
+
+
+def deploy(network: Network | Gate, client: Client | None = None, *, name: str | None = None, seed: int = 0) -> Any:
+    """Make every gate an actor on its worker, and join them.
+
+    Parameters
+    ----------
+    network
+        what to deploy.
+    client
+        of a cluster; None: an embedded cluster of one worker in this process, which ends with `close`.
+    name
+        publish the network on the cluster under this name: other clients find it by `connect(name, client)`, and
+        it outlives a client that dies. None: it belongs to this client alone and ends with it.
+    seed
+        of the first parameters, and of all randomness in layers.
+
+    Returns
+    -------
+    Running
+        or, with an asynchronous client, an awaitable of one.
+
+    Raises
+    ------
+    PlacementError
+        when a gate asks for a worker that does not exist, or there is none.
+    NameConflictError
+        when the name is in use on the cluster.
+    DeploymentError
+        when a worker cannot make a gate.
+    """
+    network = Network([network]) if isinstance(network, Gate) else network
+    if not isinstance(network, Network):
+        raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
+    if client is not None:
+        return client.sync(_deploy, network, client, name, seed, None)
+    embedded = Embedded()
+    try:
+        return embedded.client.sync(_deploy, network, embedded.client, name, seed, embedded)
+    except BaseException:
+        embedded.close()
+        raise
+
+
+async def _deploy(network: Network, client: Client, name: str | None, seed: int, embedded: Embedded | None) -> Running:
+    chosen = choose(network, await workers_of(client))
+    label = name or f"network-{uuid.uuid4().hex[:8]}"
+    if name is not None and _published(name) in await client.list_datasets():
+        raise _taken(name)
+    gates = await _make(network, client, label, seed, chosen)
+    try:
+        await _wire(gates)
+        if name is not None:
+            await _publish(client, name, network, gates)
+    except BaseException:
+        await _abandon(gates)
+        raise
+    session = Session(client, network, label, _GENERATION, gates)
+
+    async def finish() -> None:
+        await session.leave()
+        if name is not None:
+            await client.unpublish_dataset(_published(name))
+        await session.close_gates()
+
+    return _Owner(session, owner=True, finish=finish, embedded=embedded)
+
+
+class _Owner(Running):
+    """What `deploy` gives: it ends its embedded cluster, if it has one, when it is closed."""
+
+    def __init__(self, session: Session, *, embedded: Embedded | None, **options: Any) -> None:
+        super().__init__(session, **options)
+        self._embedded = embedded
+
+    def close(self) -> Any:
+        try:
+            return super().close()
+        finally:
+            if self._embedded is not None:
+                self._embedded.close()
+                self._embedded = None
+
+
+_GENERATION = 1
+
+
+def _published(name: str) -> str:
+    return f"akkordeon/{name}"
+
+
+def _taken(name: str) -> NameConflictError:
+    return NameConflictError(
+        f"a network named {name!r} runs on this cluster: choose another name, or connect({name!r}, client)"
+    )
+
+
+async def _make(network: Network, client: Client, label: str, seed: int, chosen: list[WorkerInfo]) -> list[GateHandle]:
+    futures: list[Future[Any]] = []
+    for gate, gate_name, worker in zip(network, network.names, chosen, strict=True):
+        key = f"akkordeon-{label}-{gate_name}-{uuid.uuid4().hex[:8]}"
+        future = client.submit(
+            GateActor,
+            key,
+            gate,
+            name=gate_name,
+            network=label,
+            generation=_GENERATION,
+            seed=seed,
+            actor=True,
+            workers=[worker.address],
+            allow_other_workers=False,
+            pure=False,
+            key=key,
+        )
+        futures.append(future)
+    limit = config.seconds("timeouts.deploy")
+    whos = [f"gate {gate!r} on {worker}" for gate, worker in zip(network.names, chosen, strict=True)]
+    try:
+        actors = await asyncio.gather(*(construct(f, who, limit) for f, who in zip(futures, whos, strict=True)))
+    except BaseException:
+        for future in futures:
+            future.release()
+        raise
+    return [
+        GateHandle(name, worker.address, future, actor)
+        for name, worker, future, actor in zip(network.names, chosen, futures, actors, strict=True)
+    ]
+
+
+async def _wire(gates: list[GateHandle]) -> None:
+    addresses = [None, *(gate.address for gate in gates), None]
+    calls = [
+        answer(gate.actor.open(addresses[place], addresses[place + 2]), gate.who)
+        for place, gate in enumerate(gates)
+    ]
+    await asyncio.gather(*calls)
+
+
+async def _abandon(gates: list[GateHandle]) -> None:
+    await asyncio.gather(*(answer(gate.actor.close(), gate.who) for gate in gates), return_exceptions=True)
+    for gate in gates:
+        gate.future.release()
+
+
+async def _publish(client: Client, name: str, network: Network, gates: list[GateHandle]) -> None:
+    record = {
+        "network": network,
+        "generation": _GENERATION,
+        "workers": [gate.worker for gate in gates],
+        "gates": [gate.future for gate in gates],
+    }
+    try:
+        await client.publish_dataset(record, name=_published(name))
+    except KeyError:
+        raise _taken(name) from None
+
+
+def connect(name: str, client: Client) -> Any:
+    """A network that another client deployed under this name.
+
+    Sentinels that are attached to it belong to this client; closing detaches them and leaves the network alone.
+
+    Returns
+    -------
+    Running
+        or, with an asynchronous client, an awaitable of one.
+
+    Raises
+    ------
+    DeploymentError
+        when there is no network of this name, or its gates are gone.
+    """
+    return client.sync(_connect, name, client)
+
+
+async def _connect(name: str, client: Client) -> Running:
+    try:
+        record = await client.get_dataset(_published(name))
+    except KeyError:
+        known = [key.removeprefix("akkordeon/") for key in await client.list_datasets() if key.startswith("akkordeon/")]
+        there = ", ".join(sorted(known)) or "none"
+        raise DeploymentError(f"no network named {name!r} on this cluster, there is {there}: deploy it first") from None
+    network: Network = record["network"]
+    limit = config.seconds("timeouts.deploy")
+    gates = [
+        GateHandle(gate, worker, future, await construct(future, f"gate {gate!r} on {worker}", limit))
+        for gate, worker, future in zip(network.names, record["workers"], record["gates"], strict=True)
+    ]
+    session = Session(client, network, name, record["generation"], gates)
+
+    async def finish() -> None:
+        await session.leave()
+        for gate in gates:
+            gate.future.release()
+
+    return Running(session, owner=False, finish=finish)

@@ -1,0 +1,266 @@
+"""A running network, as the user sees it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from distributed import Client
+
+from akkordeon_dask import data
+from akkordeon_dask.actors import GateStatistics, SentinelStatistics
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.network import Network, Sentinel
+from akkordeon_dask.runtime import _checkpoint
+from akkordeon_dask.runtime._attached import Attached
+from akkordeon_dask.runtime._control import answer
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Running"]
+
+
+class Running:
+    """A deployed network: what `deploy` and `connect` give.
+
+    With an asynchronous client every verb gives an awaitable; with a synchronous one it waits for the
+    answer. Use it as a context (`with`, or `async with`): it closes at the end.
+    """
+
+    def __init__(self, session: Session, *, owner: bool, finish: Callable[[], Awaitable[None]]) -> None:
+        self._session = session
+        self._finish = finish
+        self.owner = owner
+        """This client deployed the network: closing ends its gates."""
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session.closed else f"{len(self._session.sentinels)} sentinels"
+        return f"<Running {self.name!r}: {len(self._session.gates)} gates, {state}>"
+
+    @property
+    def name(self) -> str:
+        """The network's name on the cluster."""
+        return self._session.name
+
+    @property
+    def network(self) -> Network:
+        """The spec that was deployed."""
+        return self._session.network
+
+    @property
+    def client(self) -> Client:
+        """The client that holds the network."""
+        return self._session.client
+
+    @property
+    def placement(self) -> Mapping[str, str]:
+        """The address of every gate's worker."""
+        return {gate.name: gate.worker for gate in self._session.gates}
+
+    @property
+    def dashboard_link(self) -> str:
+        """The address of the scheduler's dashboard."""
+        return str(self.client.dashboard_link)
+
+    @property
+    def history(self) -> tuple[PassReport, ...]:
+        """All finished passes of the sentinels that this client attached, in the order they ended."""
+        return tuple(self._session.history)
+
+    @property
+    def sentinels(self) -> Mapping[str, Attached]:
+        """The sentinels that this client attached and that have not left, by name."""
+        return dict(self._session.sentinels)
+
+    def subscribe(self, listener: Callable[[PassReport], None]) -> None:
+        """Call `listener` with each finished pass, on the client's event loop: it must not block."""
+        self._session.listeners.append(listener)
+
+    def attach(self, sentinel: Sentinel) -> Any:
+        """Put a sentinel to work at once; gives its `Attached`.
+
+        Raises
+        ------
+        DataError
+            when its data cannot be read, there are none, or less than a batch.
+        ShapeError
+            when the network does not take its samples.
+        PlacementError, NameConflictError
+            when the worker does not exist, or the name is taken.
+        """
+        return self._sync(self._session.attach, sentinel)
+
+    def detach(self, attached: Attached) -> Any:
+        """Take a sentinel away: what it has under way is dropped, the network goes on."""
+        return self._sync(self._session.detach, attached)
+
+    def pause(self) -> Any:
+        """Let all training sentinels of this client stop after what they have under way is home."""
+        return self._sync(self._pause)
+
+    async def _pause(self) -> None:
+        self._session.check()
+        for attached in self._training():
+            await answer(attached.actor.pause(), attached.who)
+
+    def resume(self) -> Any:
+        """Let them go on."""
+        return self._sync(self._resume)
+
+    async def _resume(self) -> None:
+        self._session.check()
+        for attached in self._training():
+            await attached.resume()
+
+    def _training(self) -> list[Attached]:
+        return [attached for attached in self._session.sentinels.values() if attached.sentinel.mode == "train"]
+
+    def wait(self, epochs: int | None = None, *, timeout: float | None = None) -> Any:
+        """Wait until every training sentinel rests after its epochs, and every test sentinel after its pass.
+
+        Parameters
+        ----------
+        epochs
+            passes after which each training sentinel rests, counted since it was attached; None: as it was written.
+        timeout
+            seconds; None: as long as it takes, for whatever goes wrong ends the wait with an error.
+
+        Returns
+        -------
+        tuple of PassReport
+            the history.
+
+        Raises
+        ------
+        GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
+            what went wrong, with the gate, the batch and the worker.
+        DeadlineError
+            after `timeout`.
+        """
+        return self._sync(self._wait, epochs, timeout)
+
+    async def _wait(self, epochs: int | None, timeout: float | None) -> tuple[PassReport, ...]:
+        self._session.check()
+        if epochs is not None:
+            for attached in self._training():
+                if attached.error is None:
+                    await attached.resume(epochs)
+        endless = [a.name for a in self._training() if epochs is None and a.sentinel.epochs is None]
+        if endless and timeout is None:
+            raise SpecError(f"sentinel {endless[0]!r} trains without end: say wait(epochs=...)")
+        await self._session.until(self._rest, timeout)
+        return self.history
+
+    def _rest(self) -> bool:
+        waited_for = [a for a in self._session.sentinels.values() if a.sentinel.mode != "validate"]
+        return all(attached.state in ("resting", "left") for attached in waited_for)
+
+    def evaluate(self, sentinel: Sentinel) -> Any:
+        """One pass of a `Sentinel.test`: attached, waited for, detached; gives its `PassReport`."""
+        return self._sync(self._evaluate, sentinel)
+
+    async def _evaluate(self, sentinel: Sentinel) -> PassReport:
+        if sentinel.mode != "test":
+            raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r}")
+        attached = await self._once(sentinel)
+        await self._session.detach(attached)
+        return attached.reports[-1]
+
+    def predict(self, x: Array, *, batch_size: int = 1024) -> Any:
+        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains."""
+        return self._sync(self._predict, np.asarray(x), batch_size)
+
+    async def _predict(self, x: Array, batch_size: int) -> Array:
+        provider = data.arrays(x, None, shuffle=False)
+        sentinel = Sentinel("predict", provider, batch_size=min(batch_size, len(x)), concurrency=4)
+        attached = await self._once(sentinel)
+        try:
+            outputs: Array = await answer(attached.actor.outputs(), attached.who)
+        finally:
+            await self._session.detach(attached)
+        return outputs
+
+    async def _once(self, sentinel: Sentinel) -> Attached:
+        attached = await self._session.attach(sentinel)
+        try:
+            await self._session.until(lambda: attached.state == "resting", None)
+        except BaseException:
+            await self._session.detach(attached)
+            raise
+        return attached
+
+    def parameters(self) -> Any:
+        """A copy of every gate's parameters at this moment, by gate: each gate's are of one version."""
+        return self._sync(self._parameters)
+
+    async def _parameters(self) -> dict[str, Tree]:
+        versions = await self._session.on_gates("parameters")
+        return {name: params for name, (_, params) in versions.items()}
+
+    def save(self, target: str) -> Any:
+        """Write all parameters to a safetensors file or fsspec URL.
+
+        Raises
+        ------
+        CheckpointError
+            when it cannot be written.
+        """
+        return self._sync(self._save, str(target))
+
+    async def _save(self, target: str) -> None:
+        _checkpoint.write(target, self.network, await self._parameters())
+
+    def load(self, source: str) -> Any:
+        """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
+
+        Raises
+        ------
+        CheckpointError
+            when it cannot be read, or belongs to another network; nothing has changed then.
+        """
+        return self._sync(self._load, str(source))
+
+    async def _load(self, source: str) -> None:
+        arrays = _checkpoint.read(source)
+        new = _checkpoint.fit(source, arrays, self.network, await self._parameters())
+        for gate in self._session.gates:
+            await answer(gate.actor.replace(new[gate.name]), gate.who)
+
+    def statistics(self) -> Any:
+        """What every gate and every sentinel of this client did and holds, by name."""
+        return self._sync(self._statistics)
+
+    async def _statistics(self) -> dict[str, GateStatistics | SentinelStatistics]:
+        gates = await self._session.on_gates("statistics")
+        sentinels = {
+            name: await answer(attached.actor.statistics(), attached.who)
+            for name, attached in list(self._session.sentinels.items())
+        }
+        return {**gates, **sentinels}
+
+    def close(self) -> Any:
+        """Detach this client's sentinels and, as the owner, end the network: no thread, comm or key is left.
+
+        May be called again.
+        """
+        return self._sync(self._close)
+
+    async def _close(self) -> None:
+        if not self._session.closed:
+            await self._finish()
+
+    def _sync(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self.client.sync(function, *args)
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> "Running":
+        return self
+
+    async def __aexit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
