@@ -1,0 +1,49 @@
+# Python that makes .venv: 3.11 or newer, `make test PYTHON=python3.12`.
+PYTHON ?= python3
+# What a target hands on: make test ARGS="-k gate".
+ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/installed
+
+# Settings of the caller that would lead pip or Python past .venv.
+unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types bench data clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
+
+demo: $(STAMP) ## train a small network on an embedded cluster; ARGS="--help" lists its options
+	$(BIN)/dask akkordeon demo $(ARGS)
+
+test: $(STAMP) ## run the tests; ARGS go to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## check style and the import contracts
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## check types
+	$(BIN)/python -m mypy
+
+bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
+	$(BIN)/python -m tests.bench $(ARGS)
+
+data: $(STAMP) ## fetch the full data sets
+	$(BIN)/dask akkordeon data $(ARGS)
+
+clean: ## remove .venv and all caches
+	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp goes first and comes last: an interrupted installation leaves none, and the next one starts afresh.
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: name a Python >= 3.11, make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
+	"$(PYTHON) is Python " + v + ": akkordeon_dask needs 3.11 or newer, make PYTHON=python3.11")'
+	@if test -f $@; then rm $@; else rm -rf .venv; fi
+	$(PYTHON) -m venv .venv >&2
+	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
+	@touch $@

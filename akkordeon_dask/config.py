@@ -1,0 +1,58 @@
+"""Defaults under `akkordeon:` in `dask.config`, overridable by file, environment and `dask.config.set`.
+
+`akkordeon.yaml` beside this module holds them, each with its meaning and unit. Keys are read when
+they are needed, so that a change takes effect with the next network, batch or link.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask.config
+from dask.utils import parse_bytes, parse_timedelta
+
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["get", "nbytes", "seconds"]
+
+for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
+    dask.config.update_defaults(_defaults)
+
+
+def get(key: str) -> Any:
+    """The value of `akkordeon.<key>`, `get("batch.max-attempts")`; KeyError for a key without a default."""
+    return dask.config.get(f"akkordeon.{key}")
+
+
+def seconds(key: str) -> float:
+    """A span of time in seconds: `"20s"`, `"100ms"` or a bare number of seconds, above zero.
+
+    Raises
+    ------
+    SpecError
+        the value is not such a span.
+    """
+    return _positive(key, parse_timedelta, "a time such as '20s' or '100ms'")
+
+
+def nbytes(key: str) -> int:
+    """A size in bytes: `"256MiB"` or a bare number of bytes, above zero.
+
+    Raises
+    ------
+    SpecError
+        the value is not such a size.
+    """
+    return int(_positive(key, parse_bytes, "a size such as '256MiB'"))
+
+
+def _positive(key: str, parse: Callable[[Any], float], wanted: str) -> float:
+    value = get(key)
+    try:
+        number = float(parse(value))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise SpecError(f"akkordeon.{key} is {value!r} in Dask's configuration: set it to {wanted}, above zero")
+    return number

@@ -1,0 +1,105 @@
+"""Everything that can go wrong, as one tree.
+
+AkkordeonError
+├── SpecError              a network, gate, layer, optimizer or sentinel that cannot work as written
+│   ├── ShapeError         two shapes or dtypes that do not fit (layers, gates, data, checkpoints)
+│   └── NameConflictError  a name that is taken
+├── DataError              data that cannot be read or is not what it should be
+├── CheckpointError        a checkpoint that cannot be read or belongs to another network
+├── MessageError           a message that is not one
+├── PlacementError         a worker that does not exist, or no worker at all
+├── DeploymentError        the cluster refused or lost an actor while it was set up
+├── TrainingError          something failed while the network ran
+│   ├── GateError          a gate failed on a batch
+│   ├── SentinelError      a sentinel failed
+│   ├── NonFiniteError     a loss that is NaN or infinite
+│   └── WorkerLostError    the worker of an actor is gone
+├── DeadlineError          an answer that did not come in time
+└── ClosedError            a verb on something that was closed
+
+Every message quotes the offending value, names both sides, and says what to do.
+All of them pickle: they travel from workers to the person who waits.
+"""
+
+__all__ = [
+    "AkkordeonError",
+    "CheckpointError",
+    "ClosedError",
+    "DataError",
+    "DeadlineError",
+    "DeploymentError",
+    "GateError",
+    "MessageError",
+    "NameConflictError",
+    "NonFiniteError",
+    "PlacementError",
+    "SentinelError",
+    "ShapeError",
+    "SpecError",
+    "TrainingError",
+    "WorkerLostError",
+]
+
+
+class AkkordeonError(Exception):
+    """The root of all errors that this package raises on purpose."""
+
+
+class SpecError(AkkordeonError, ValueError):
+    """A network, gate, layer, optimizer or sentinel cannot work as it was written."""
+
+
+class ShapeError(SpecError):
+    """Two shapes or dtypes that meet do not fit."""
+
+
+class NameConflictError(SpecError):
+    """A name is taken: two gates of a network, or two networks of a cluster."""
+
+
+class DataError(AkkordeonError, ValueError):
+    """Data cannot be read, or is not what it should be."""
+
+
+class CheckpointError(AkkordeonError, ValueError):
+    """A checkpoint cannot be read, or belongs to another network."""
+
+
+class MessageError(AkkordeonError, ValueError):
+    """Something arrived that is not a message of this package."""
+
+
+class PlacementError(AkkordeonError):
+    """No worker answers to the placement that was asked for."""
+
+
+class DeploymentError(AkkordeonError):
+    """The cluster refused or lost an actor while the network was set up."""
+
+
+class TrainingError(AkkordeonError):
+    """Something failed while the network ran."""
+
+
+class GateError(TrainingError):
+    """A gate failed on a batch: the text names gate, worker, batch and cause."""
+
+
+class SentinelError(TrainingError):
+    """A sentinel failed: the text names sentinel, worker and cause."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss became NaN or infinite."""
+
+
+class WorkerLostError(TrainingError):
+    """The worker that held an actor is gone."""
+
+
+class DeadlineError(AkkordeonError, TimeoutError):
+    """An answer did not come in time."""
+
+
+class ClosedError(AkkordeonError):
+    """A verb was called on something that is closed."""

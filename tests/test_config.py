@@ -1,0 +1,82 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dask.config
+import pytest
+
+from akkordeon_dask import config
+from akkordeon_dask.errors import SpecError
+
+
+def in_a_fresh_process(expression, **environment):
+    """What `expression` prints in a process that imports the package with these settings."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"from akkordeon_dask import config; print(({expression}))"],
+        env=os.environ | environment, cwd=Path(__file__).parents[1],
+        capture_output=True, text=True, timeout=60, check=True,
+    )
+    return run.stdout.strip()
+
+
+@pytest.mark.parametrize("key", ["deploy", "control", "close", "connect"])
+def test_every_remote_wait_has_a_default_deadline(key):
+    assert config.seconds(f"timeouts.{key}") > 0
+
+
+def test_defaults_are_loaded_with_their_units():
+    assert config.get("batch.max-attempts") == 5
+    assert config.seconds("batch.min-deadline") == 2
+    assert config.seconds("link.retry") == 0.1
+    assert config.nbytes("link.max-unsent") == 256 * 1024**2
+    assert config.nbytes("pool.capacity") == 512 * 1024**2
+    assert config.get("embedded.dashboard-address") == ":8787"
+
+
+def test_a_setting_holds_inside_its_block():
+    with dask.config.set({"akkordeon.batch.max-attempts": 2, "akkordeon.timeouts.control": "1500ms"}):
+        assert config.get("batch.max-attempts") == 2
+        assert config.seconds("timeouts.control") == 1.5
+    assert config.get("batch.max-attempts") == 5
+
+
+def test_a_bare_number_is_in_seconds_or_bytes():
+    with dask.config.set({"akkordeon.timeouts.close": 3, "akkordeon.pool.capacity": 4096}):
+        assert config.seconds("timeouts.close") == 3
+        assert config.nbytes("pool.capacity") == 4096
+
+
+def test_the_environment_overrides_the_defaults():
+    said = in_a_fresh_process(
+        "config.get('batch.max-attempts'), config.seconds('timeouts.deploy'), config.seconds('timeouts.close')",
+        DASK_AKKORDEON__BATCH__MAX_ATTEMPTS="7", DASK_AKKORDEON__TIMEOUTS__DEPLOY="2m",
+    )
+    assert said == "(7, 120.0, 10.0)"
+
+
+def test_a_file_of_the_user_overrides_the_defaults(tmp_path):
+    (tmp_path / "mine.yaml").write_text("akkordeon:\n  link:\n    max-unsent: 1MiB\n")
+    said = in_a_fresh_process(
+        "config.nbytes('link.max-unsent'), config.seconds('link.retry')", DASK_CONFIG=str(tmp_path)
+    )
+    assert said == "(1048576, 0.1)"
+
+
+@pytest.mark.parametrize("value", ["soon", None, "-1s", 0, "nan", ["1s"], "3 bananas"])
+def test_a_value_that_is_no_time_is_named(value):
+    with dask.config.set({"akkordeon.timeouts.control": value}), pytest.raises(SpecError) as caught:
+        config.seconds("timeouts.control")
+    assert "akkordeon.timeouts.control" in str(caught.value)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["much", None, "-1MiB", 0, [1]])
+def test_a_value_that_is_no_size_is_named(value):
+    with dask.config.set({"akkordeon.pool.capacity": value}), pytest.raises(SpecError, match=r"akkordeon\.pool"):
+        config.nbytes("pool.capacity")
+
+
+def test_an_unknown_key_is_an_error():
+    with pytest.raises(KeyError, match="max-atempts"):
+        config.get("batch.max-atempts")
