@@ -1,0 +1,57 @@
+"""What the affine layers share: sizes, how parameters begin, which shapes fit."""
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.nn._initializers import Initializer
+from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.tree import Tree
+
+__all__ = ["Affine"]
+
+
+class Affine(Layer):
+    """A layer with `w : (in_features, out_features)` and, where `bias` is set, `b : (out_features,)`.
+
+    A subclass is a dataclass that has these fields, in the order of its own signature.
+    """
+
+    in_features: int
+    out_features: int
+    bias: bool
+    initializer: Initializer
+
+    def __post_init__(self) -> None:
+        for size in (self.in_features, self.out_features):
+            if not isinstance(size, int) or size < 1:
+                raise SpecError(f"{self!r}: a size is a whole number of at least 1, not {size!r}")
+        if not isinstance(self.initializer, Initializer):
+            raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
+
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
+        params = {"w": self.initializer(rng, (self.in_features, self.out_features), dtype)}
+        if self.bias:
+            params["b"] = np.zeros(self.out_features, dtype)
+        return params
+
+    @property
+    def trainable(self) -> bool:
+        return True
+
+    @property
+    def input_shape(self) -> Shape | None:
+        return (self.in_features,)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        if shape is not None and shape != (self.in_features,):
+            hint = ": put nn.Flatten() in front of it" if len(shape) > 1 else ""
+            raise ShapeError(f"{self!r} takes {self.in_features} features, not {_said(shape)}{hint}")
+        return (self.out_features,)
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        return self.in_features * self.out_features
+
+
+def _said(shape: Shape) -> str:
+    return str(shape[0]) if len(shape) == 1 else f"samples of shape {shape}"

@@ -1,0 +1,46 @@
+"""Cross entropy of independent yes-or-no outputs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._sigmoid import sigmoid
+from akkordeon_dask.nn._targets import check_values, first_not
+from akkordeon_dask.tree import Array
+
+__all__ = ["BinaryCrossEntropyWithLogits"]
+
+
+@dataclass(frozen=True, repr=False)
+class BinaryCrossEntropyWithLogits(Loss):
+    """`-target * log p - (1 - target) * log(1 - p)` with `p = sigmoid(y)`, the mean over batch and outputs.
+
+    Computed as `max(y, 0) - y * target + log(1 + exp(-|y|))`, which overflows for no `y`.
+
+    Shapes
+    ------
+    y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1]
+    """
+
+    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+        check_values(target, y)
+        if not (target.min() >= 0 and target.max() <= 1):
+            inside = (target >= 0) & (target <= 1)
+            raise DataError(f"{first_not(inside, target)} is no probability: targets go from 0 to 1: check the data")
+        terms = np.absolute(y, out=empty_like(y))
+        np.negative(terms, out=terms)
+        np.exp(terms, out=terms)
+        np.log1p(terms, out=terms)
+        part = np.maximum(y, 0, out=empty_like(y))
+        terms += part
+        terms -= np.multiply(y, target, out=part, casting="same_kind")
+        loss = float(terms.mean())
+        if not need_dy:
+            return loss, None
+        dy = sigmoid(y)
+        np.subtract(dy, target, out=dy, casting="same_kind")
+        dy *= 1 / dy.size
+        return loss, dy

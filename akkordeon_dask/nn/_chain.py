@@ -1,0 +1,163 @@
+"""Layers one after the other."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Chain"]
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Chain(Layer, Sequence[Layer]):
+    """Layers one after the other; itself a layer. Written `a >> b >> c`, or `Chain([a, b, c])`.
+
+    Its parameters are the tuple of its layers' parameters. A slice of a chain is a chain.
+
+    Parameters
+    ----------
+    layers
+        at least one layer; that their shapes fit is checked here.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        layers = tuple(layers)
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise SpecError(f"a Chain holds layers, not {layer!r}: a layer is an nn.Layer, e.g. nn.Linear(784, 10)")
+        if not layers:
+            raise SpecError("an empty Chain does nothing: give it at least one layer")
+        object.__setattr__(self, "layers", layers)
+        self.output_shape(None)
+
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
+        return tuple(layer.init(rng, dtype) for layer in self.layers)
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        contexts = []
+        for place, (layer, its) in enumerate(zip(self.layers, params, strict=True)):
+            below = key.fold(place) if key is not None else None
+            x, context = layer.forward(its, x, train=train, key=below, own=own)
+            own = (own or not layer.views) and not layer.keeps_output
+            contexts.append(context)
+        return x, tuple(contexts)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        grads: list[Tree] = [_no_grads(layer) for layer in self.layers]
+        first = 0 if need_dx else self._first_with_parameters()
+        dx: Array | None = dy
+        for place in range(len(self.layers) - 1, first - 1, -1):
+            layer = self.layers[place]
+            assert dx is not None
+            dx, grads[place] = layer.backward(context[place], dx, need_dx=need_dx or place > first, own=own)
+            own = own or not layer.views
+        return (dx if need_dx else None), tuple(grads)
+
+    def _first_with_parameters(self) -> int:
+        for place, layer in enumerate(self.layers):
+            if layer.trainable:
+                return place
+        return len(self.layers)
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        return tuple(layer.rebind(its, new) for layer, its, new in zip(self.layers, context, params, strict=True))
+
+    @property
+    def keeps_output(self) -> bool:  # type: ignore[override]
+        """A layer keeps its output, and those behind it may hand that same array on."""
+        for layer in reversed(self.layers):
+            if layer.keeps_output or not layer.views:
+                return layer.keeps_output
+        return False
+
+    @property
+    def views(self) -> bool:  # type: ignore[override]
+        """No layer makes an array of its own for certain."""
+        return all(layer.views for layer in self.layers)
+
+    @property
+    def trainable(self) -> bool:
+        return any(layer.trainable for layer in self.layers)
+
+    @property
+    def keeps_shape(self) -> bool:
+        return all(layer.keeps_shape for layer in self.layers)
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The first shape that a layer asks for, looking through the layers that leave shapes alone."""
+        for layer in self.layers:
+            if layer.input_shape is not None or not layer.keeps_shape:
+                return layer.input_shape
+        return None
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        for place, layer in enumerate(self.layers):
+            shape = self._shape_behind(place, layer, shape)
+        return shape
+
+    def _shape_behind(self, place: int, layer: Layer, shape: Shape | None) -> Shape | None:
+        try:
+            return layer.output_shape(shape)
+        except ShapeError as error:
+            if place == 0:
+                raise
+            raise ShapeError(f"layer {place} {layer!r} cannot follow {self.layers[place - 1]!r}: {error}") from None
+
+    def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        for layer in self.layers:
+            dtype = layer.output_dtype(dtype)
+        return dtype
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        total = 0
+        shape = shape if shape is not None else self.input_shape
+        for layer in self.layers:
+            shape = shape if shape is not None else layer.input_shape
+            total += layer.multiply_adds(shape)
+            shape = layer.output_shape(shape)
+        return total
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Chain": ...
+    def __getitem__(self, index: int | slice) -> "Layer | Chain":
+        return Chain(self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+    def __repr__(self) -> str:
+        # `>>` would take an inner chain apart, and makes none of a single layer.
+        if len(self.layers) == 1 or any(isinstance(layer, Chain) for layer in self.layers):
+            return repr_nested(self)
+        return " >> ".join(repr(layer) for layer in self.layers)
+
+    def _parts(self) -> tuple[Layer, ...]:
+        return self.layers
+
+
+def _no_grads(layer: Layer) -> Tree:
+    """What stands in the place of gradients of a layer without parameters."""
+    return tuple(_no_grads(inner) for inner in layer.layers) if isinstance(layer, Chain) else {}
+
+
+def repr_nested(layer: Layer) -> str:
+    """A layer as an element of a chain or an argument of another layer; an inner chain stays one."""
+    if isinstance(layer, Chain):
+        return f"nn.Chain([{', '.join(repr_nested(inner) for inner in layer.layers)}])"
+    return repr(layer)

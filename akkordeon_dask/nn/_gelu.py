@@ -1,0 +1,70 @@
+"""The Gaussian error linear unit."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["GELU"]
+
+_OUTER = math.sqrt(2 / math.pi)
+_CUBIC = 0.044715
+
+
+class _Context(NamedTuple):
+    x: Array
+    t: Array
+
+
+@dataclass(frozen=True, repr=False)
+class GELU(Layer):
+    """`y = x / 2 * (1 + t)` with `t = tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))`.
+
+    Hendrycks, Gimpel, 'Gaussian Error Linear Units (GELUs)', arXiv 1606.08415, 2016. This is the paper's
+    approximation by tanh, within 0.0005 of the exact form `x * Phi(x)`.
+
+    Shapes
+    ------
+    x, y : (batch, ...) float
+    """
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        t = np.multiply(x, x, out=empty_like(x))
+        t *= _CUBIC
+        t += 1
+        t *= x
+        t *= _OUTER
+        np.tanh(t, out=t)
+        y = np.add(t, 1, out=empty_like(x))
+        y *= x
+        y *= 0.5
+        return y, _Context(x, t)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        if not need_dx:
+            return None, {}
+        x, t = context
+        # dy/dx = (1 + t + x * (1 - t**2) * sqrt(2 / pi) * (1 + 3 * 0.044715 * x**2)) / 2
+        dx = np.multiply(x, x, out=empty_like(x))
+        dx *= 3 * _CUBIC
+        dx += 1
+        dx *= x
+        dx *= _OUTER
+        dt = np.multiply(t, t, out=empty_like(t))
+        np.subtract(1, dt, out=dt)
+        dx *= dt
+        dx += t
+        dx += 1
+        dx *= 0.5
+        dx *= dy
+        return dx, {}

@@ -1,0 +1,74 @@
+"""How weights begin."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask._notation import Written
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.nn._checks import check_number
+from akkordeon_dask.tree import Array
+
+__all__ = ["GlorotUniform", "HeNormal", "Initializer", "Normal", "Zeros"]
+
+
+@dataclass(frozen=True, repr=False)
+class Initializer(Written, ABC):
+    """A frozen value that is called with `(rng, shape, dtype)`; `shape` is `(fan_in, fan_out)`."""
+
+    namespace: ClassVar[str] = "nn."
+
+    @abstractmethod
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """A new array of `shape` and `dtype`."""
+
+
+@dataclass(frozen=True, repr=False)
+class HeNormal(Initializer):
+    """Normal with deviation `sqrt(2 / fan_in)`: keeps the variance of activations behind a ReLU.
+
+    He, Zhang, Ren, Sun, 'Delving Deep into Rectifiers: Surpassing Human-Level Performance on
+    ImageNet Classification', arXiv 1502.01852, 2015.
+    """
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        return (rng.standard_normal(shape) * math.sqrt(2 / shape[0])).astype(dtype)
+
+
+@dataclass(frozen=True, repr=False)
+class GlorotUniform(Initializer):
+    """Uniform within `sqrt(6 / (fan_in + fan_out))`: for tanh and sigmoid.
+
+    Glorot, Bengio, 'Understanding the difficulty of training deep feedforward neural networks',
+    AISTATS 2010.
+    """
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        bound = math.sqrt(6 / (shape[0] + shape[-1]))
+        return rng.uniform(-bound, bound, shape).astype(dtype)
+
+
+@dataclass(frozen=True, repr=False)
+class Normal(Initializer):
+    """Normal with a given standard deviation."""
+
+    std: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not check_number(self, "std") >= 0:
+            raise SpecError(f"{self!r}: a standard deviation is at least 0, not {self.std!r}")
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        return (rng.standard_normal(shape) * self.std).astype(dtype)
+
+
+@dataclass(frozen=True, repr=False)
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        return np.zeros(shape, dtype)

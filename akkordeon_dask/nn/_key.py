@@ -1,0 +1,36 @@
+"""Keys: randomness as a pure function of where it is used."""
+
+import hashlib
+import operator
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A place in the tree of random streams, as in JAX: the same key draws the same numbers.
+
+    A gate folds in its seed, its name, the sentinel, the pass and the sequence; a chain the
+    layer's position. So a batch that is sent again draws the same masks.
+    """
+
+    entropy: tuple[int, ...]
+
+    def fold(self, *places: int | str) -> "Key":
+        """The key of a place below this one; words count by their CRC-32."""
+        return Key(self.entropy + tuple(_number(place) for place in places))
+
+    def generator(self) -> np.random.Generator:
+        """A new generator at the start of this key's stream."""
+        # SeedSequence itself gives (1,) and (1, 0), or (2**32,) and (0, 1), the same stream.
+        path = "/".join(str(number) for number in self.entropy)
+        seed = int.from_bytes(hashlib.blake2b(path.encode(), digest_size=16).digest(), "little")
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
+
+
+def _number(place: int | str) -> int:
+    return zlib.crc32(place.encode()) if isinstance(place, str) else operator.index(place)

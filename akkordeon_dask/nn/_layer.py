@@ -1,0 +1,124 @@
+"""What every layer is: a frozen value with pure functions."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask._notation import Written
+from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.tree import Array, Tree
+
+if TYPE_CHECKING:
+    from akkordeon_dask.nn._chain import Chain
+
+__all__ = ["Context", "Layer", "Shape"]
+
+Shape: TypeAlias = tuple[int, ...]
+"""A sample's shape, without the batch axis."""
+
+Context: TypeAlias = Any
+"""What a layer's backward pass needs of its forward pass. Opaque, and never kept on the layer."""
+
+
+@dataclass(frozen=True, repr=False)
+class Layer(Written, ABC):
+    """A frozen value: it holds hyperparameters, never parameters, never a batch.
+
+    A subclass is a frozen dataclass (`@dataclass(frozen=True, repr=False)`) that overrides
+    `forward` and `backward`, and of the other methods those whose default does not fit.
+
+    Memory: an array that was received or sent is read-only. `own=True` tells a layer that the
+    array it is given was made inside this chain and is kept by nobody: it may be overwritten.
+    """
+
+    namespace: ClassVar[str] = "nn."
+    keeps_output: ClassVar[bool] = False
+    """The context refers to the output, so the next layer must not overwrite it."""
+    views: ClassVar[bool] = False
+    """The output may be the input itself, or a view of it; likewise `dx` of `dy`."""
+
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
+        """New parameters: a dict of arrays of `dtype`, empty where there are none."""
+        return {}
+
+    @abstractmethod
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        """`x : (batch, *shape)` to `(y : (batch, *output_shape(shape)), context)`.
+
+        `key` is what the layer's randomness depends on; needed only when `train` is set.
+        """
+
+    @abstractmethod
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        """The gradient of the output to `(dx, grads)`: of the input (None unless `need_dx`) and of the parameters.
+
+        `grads` has the form of the parameters.
+        """
+
+    @property
+    def trainable(self) -> bool:
+        """The layer has parameters."""
+        return False
+
+    @property
+    def keeps_shape(self) -> bool:
+        """A sample's shape behind the layer is its shape in front."""
+        return type(self).output_shape is Layer.output_shape
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        """The same context with other parameters: a backward pass through them."""
+        return context
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The shape of a sample that this layer takes, None where any will do."""
+        return None
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """The shape of a sample behind this layer; None where it is not known.
+
+        Raises
+        ------
+        ShapeError
+            when samples of `shape` cannot go in.
+        """
+        expected = self.input_shape
+        if None not in (shape, expected) and shape != expected:
+            raise ShapeError(f"{self!r} takes samples of shape {expected}, not {shape}")
+        return shape
+
+    def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """The dtype behind this layer.
+
+        Raises
+        ------
+        ShapeError
+            when the layer cannot work on `dtype`; most need floating point.
+        """
+        if dtype.kind != "f":
+            raise ShapeError(f"{self!r} takes floating point, not {dtype}: put nn.Scale(mean, std) in front of it")
+        return dtype
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        """Multiply-adds of a forward pass for one sample: the layer's share of the cost."""
+        return 0 if shape is None else math.prod(shape)
+
+    def __rshift__(self, other: "Layer") -> "Chain":
+        """`a >> b`: first a, then b, as one chain."""
+        from akkordeon_dask.nn._chain import Chain
+
+        if not isinstance(other, Layer):
+            return NotImplemented
+        return Chain([*self._parts(), *other._parts()])
+
+    def _parts(self) -> "tuple[Layer, ...]":
+        return (self,)

@@ -1,0 +1,58 @@
+"""The rectifier that lets a little through."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.nn._checks import check_number
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["LeakyReLU"]
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(Layer):
+    """`y = x` above 0, `slope * x` below.
+
+    Maas, Hannun, Ng, 'Rectifier Nonlinearities Improve Neural Network Acoustic Models', ICML 2013.
+
+    Parameters
+    ----------
+    slope
+        at least 0 and below 1.
+
+    Shapes
+    ------
+    x, y : (batch, ...) float
+    """
+
+    keeps_output: ClassVar[bool] = True
+
+    slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= check_number(self, "slope") < 1:
+            raise SpecError(f"{self!r}: the slope is at least 0 and below 1, not {self.slope!r}")
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        y = np.multiply(x, self.slope, out=empty_like(x))
+        np.maximum(x, y, out=y)
+        return y, y
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        if not need_dx:
+            return None, {}
+        dx = empty_like(dy)
+        np.copyto(dx, context > 0)
+        np.maximum(dx, self.slope, out=dx)
+        dx *= dy
+        return dx, {}

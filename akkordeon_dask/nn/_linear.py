@@ -1,0 +1,68 @@
+"""The affine layer."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._affine import Affine
+from akkordeon_dask.nn._initializers import HeNormal, Initializer
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.nn._sums import column_sums
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Linear"]
+
+
+class _Context(NamedTuple):
+    params: Tree
+    x: Array
+
+
+@dataclass(frozen=True, repr=False)
+class Linear(Affine):
+    """`y = x @ w + b`.
+
+    Parameters
+    ----------
+    in_features, out_features
+        sizes of a sample in front and behind.
+    bias
+        add `b`.
+    initializer
+        how `w` begins; `b` begins at zero.
+
+    Shapes
+    ------
+    x : (batch, in_features) float; y : (batch, out_features);
+    w : (in_features, out_features); b : (out_features,)
+    """
+
+    in_features: int
+    out_features: int
+    bias: bool = True
+    initializer: Initializer = HeNormal()
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        w = params["w"]
+        y = np.matmul(x, w, out=empty((len(x), self.out_features), w.dtype))
+        if self.bias:
+            y += params["b"]
+        return y, _Context(params, x)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        w, x = context.params["w"], context.x
+        grads = {"w": np.matmul(x.T, dy, out=empty(w.shape, w.dtype))}
+        if self.bias:
+            grads["b"] = column_sums(dy)
+        dx = np.matmul(dy, w.T, out=empty(x.shape, w.dtype)) if need_dx else None
+        return dx, grads
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        return _Context(params, context.x)

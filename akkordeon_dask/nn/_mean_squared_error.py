@@ -1,0 +1,41 @@
+"""The squared difference."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._targets import check_values, first_not
+from akkordeon_dask.tree import Array
+
+__all__ = ["MeanSquaredError"]
+
+
+@dataclass(frozen=True, repr=False)
+class MeanSquaredError(Loss):
+    """`(y - target)**2`, the mean over the batch and over a sample's outputs.
+
+    Shapes
+    ------
+    y : (batch, ...) float; target : the shape of y, float or integer, finite
+    """
+
+    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+        check_values(target, y)
+        d = np.subtract(y, target, out=empty_like(y), casting="same_kind")
+        loss = float(np.vdot(d, d)) / d.size
+        if not math.isfinite(loss):
+            _check_finite(target)
+        if not need_dy:
+            return loss, None
+        d *= 2 / d.size
+        return loss, d
+
+
+def _check_finite(target: Array) -> None:
+    finite = np.isfinite(target)
+    if not finite.all():
+        raise DataError(f"{first_not(finite, target)} is not a finite number: check the data")

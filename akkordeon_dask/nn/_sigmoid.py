@@ -1,0 +1,55 @@
+"""The logistic function."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from akkordeon_dask.memory import empty_like
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Sigmoid", "sigmoid"]
+
+
+@dataclass(frozen=True, repr=False)
+class Sigmoid(Layer):
+    """`y = 1 / (1 + exp(-x))`, without overflow for any `x`.
+
+    Shapes
+    ------
+    x, y : (batch, ...) float
+    """
+
+    keeps_output: ClassVar[bool] = True
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        y = sigmoid(x)
+        return y, y
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        if not need_dx:
+            return None, {}
+        y = context
+        dx = np.subtract(1, y, out=empty_like(y))
+        dx *= y
+        dx *= dy
+        return dx, {}
+
+
+def sigmoid(x: Array) -> Array:
+    """A new array: `1 / (1 + z)` from 0 on and `z / (1 + z)` below, with `z = exp(-|x|)`, which is never above 1."""
+    z = np.absolute(x, out=empty_like(x))
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    y = empty_like(x)
+    np.copyto(y, x >= 0)
+    np.maximum(y, z, out=y)
+    z += 1
+    y /= z
+    return y

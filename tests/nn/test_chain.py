@@ -1,0 +1,194 @@
+"""Layers one after the other."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from akkordeon_dask import nn
+from akkordeon_dask.errors import ShapeError, SpecError
+
+a, b, c, d = nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3), nn.Dropout(0.1)
+plain = st.sampled_from([nn.ReLU(), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 4), nn.Scale(0, 2), nn.LeakyReLU(0.2)])
+layers = st.recursive(plain, lambda inner: st.lists(inner, min_size=1, max_size=3).map(nn.Chain), max_leaves=8)
+bounded = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+@bounded
+@given(layers, layers, layers)
+def test_composing_is_associative(one, two, three):
+    assert (one >> two) >> three == one >> (two >> three)
+    assert ((one >> two) >> three).layers == (one >> two >> three).layers
+
+
+@bounded
+@given(layers)
+def test_a_chain_prints_as_it_was_written(layer):
+    again = eval(repr(layer), {"nn": nn})
+    assert again == layer and repr(again) == repr(layer)
+    assert pickle.loads(pickle.dumps(layer)) == layer
+
+
+@bounded
+@given(st.lists(layers, min_size=1, max_size=5), st.data())
+def test_a_slice_of_a_chain_is_a_chain(parts, data):
+    chain = nn.Chain(parts)
+    cut = data.draw(st.slices(len(chain)))
+    assert len(chain) == len(parts) and list(chain) == parts and chain[-1] == parts[-1]
+    if parts[cut]:
+        assert chain[cut] == nn.Chain(parts[cut])
+        return
+    with pytest.raises(SpecError, match="an empty Chain"):
+        chain[cut]
+
+
+@bounded
+@given(st.lists(layers, min_size=2, max_size=5), st.data())
+def test_a_chain_is_its_halves(parts, data):
+    chain = nn.Chain(parts)
+    cut = data.draw(st.integers(1, len(chain) - 1))
+    params = chain.init(np.random.default_rng(0), np.float64)
+    x = np.random.default_rng(1).normal(size=(2, 4))
+    y, context = chain.forward(params, x)
+    middle, front_context = chain[:cut].forward(params[:cut], x)
+    behind, back_context = chain[cut:].forward(params[cut:], middle)
+    assert_array_equal(behind, y)
+    dy = np.ones_like(y)
+    half, back_grads = chain[cut:].backward(back_context, dy)
+    dx, front_grads = chain[:cut].backward(front_context, half)
+    whole_dx, grads = chain.backward(context, dy)
+    assert_array_equal(dx, whole_dx)
+    assert repr((*front_grads, *back_grads)) == repr(grads)
+
+
+def test_composing_flattens_what_was_composed_and_a_chain_keeps_its_nesting():
+    assert (a >> b) >> c == nn.Chain([a, b, c])
+    nested = nn.Chain([nn.Chain([a, b]), c])
+    assert nested != nn.Chain([a, b, c])
+    assert len(nested) == 2 and nested[0] == nn.Chain([a, b])
+    assert repr(nested) == "nn.Chain([nn.Chain([nn.Linear(4, 5), nn.ReLU()]), nn.Linear(5, 3)])"
+    params = nested.init(np.random.default_rng(0))
+    assert isinstance(params[0], tuple) and set(params[1]) == {"w", "b"}
+
+
+def test_a_chain_prints_with_its_operator():
+    assert repr(a >> b >> c) == "nn.Linear(4, 5) >> nn.ReLU() >> nn.Linear(5, 3)"
+    assert repr(nn.Chain([b])) == "nn.Chain([nn.ReLU()])"
+
+
+@pytest.mark.parametrize("call", [
+    lambda: nn.Linear(4, 3) >> nn.Linear(4, 2),
+    lambda: nn.Linear(4, 3) >> nn.ReLU() >> nn.Dropout(0.5) >> nn.Linear(4, 2),
+    lambda: nn.Chain([nn.Chain([nn.Linear(4, 3)]), nn.Chain([nn.ReLU(), nn.Linear(4, 2)])]),
+    lambda: (nn.ReLU() >> nn.Linear(4, 2)).output_shape((3,)),
+    lambda: nn.DropConnect(4, 3, 0.5) >> nn.DropConnect(4, 2, 0.5),
+])  # fmt: skip
+def test_shapes_that_do_not_fit_are_named_from_both_sides(call):
+    with pytest.raises(ShapeError, match=r"\(4, 2.*takes 4 features, not 3"):
+        call()
+
+
+def test_the_layer_in_front_is_named():
+    with pytest.raises(ShapeError, match=r"^layer 1 nn\.Linear\(4, 2\) cannot follow nn\.Linear\(4, 3\): "):
+        nn.Linear(4, 3) >> nn.Linear(4, 2)
+
+
+def test_an_image_is_sent_to_flatten():
+    with pytest.raises(ShapeError, match=r"takes 784 features, not samples of shape \(28, 28\): put nn\.Flatten"):
+        (nn.ReLU() >> nn.Linear(784, 2)).output_shape((28, 28))
+    assert (nn.Flatten() >> nn.Linear(784, 2)).output_shape((28, 28)) == (2,)
+
+
+FLOATING = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.5), a, nn.Flatten() >> a]
+
+
+@pytest.mark.parametrize("layer", FLOATING, ids=repr)
+def test_integers_are_sent_to_scale(layer):
+    with pytest.raises(ShapeError, match=r"nn\..* takes floating point, not uint8: put nn\.Scale"):
+        layer.output_dtype(np.dtype(np.uint8))
+    assert (nn.Scale(0, 255) >> layer).output_dtype(np.dtype(np.uint8)) == np.float32
+    assert layer.output_dtype(np.dtype(np.float64)) == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["U3", "c16", "O", "?"])
+def test_scale_takes_numbers(dtype):
+    with pytest.raises(ShapeError, match=r"nn\.Scale\(0, 1\) takes integers or floating point, not "):
+        nn.Scale(0, 1).output_dtype(np.dtype(dtype))
+    assert nn.Flatten().output_dtype(np.dtype(dtype)) == dtype
+
+
+@pytest.mark.parametrize(("layer", "shape"), [
+    (a, (4,)), (b >> a, (4,)), (nn.Chain([b >> d, nn.Chain([d, a])]), (4,)), (b >> d, None), (nn.Flatten() >> a, None),
+    (nn.Chain([nn.Chain([nn.Flatten()]), a]), None), (nn.Scale(0, 1) >> nn.DropConnect(7, 2, 0.5), (7,)),
+], ids=repr)  # fmt: skip
+def test_a_chain_asks_for_what_its_first_shaped_layer_asks_for(layer, shape):
+    assert layer.input_shape == shape
+
+
+def test_the_cost_of_a_chain_is_the_sum_of_its_layers():
+    assert (a >> b >> c).multiply_adds((4,)) == 4 * 5 + 5 + 5 * 3
+    assert (b >> a).multiply_adds(None) == (b >> a).multiply_adds((4,)) == 4 + 20
+    assert (nn.Flatten() >> nn.Linear(6, 5)).multiply_adds((2, 3)) == 30
+    assert nn.Chain([a >> b, c]).multiply_adds(None) == (a >> b >> c).multiply_adds(None)
+    assert nn.ReLU().multiply_adds(None) == 0
+    assert nn.ReLU().multiply_adds(()) == 1
+
+
+@pytest.mark.parametrize("wrong", [[], ()])
+def test_an_empty_chain_is_refused(wrong):
+    with pytest.raises(SpecError, match="at least one layer"):
+        nn.Chain(wrong)
+
+
+def test_a_chain_of_something_else_is_refused():
+    with pytest.raises(SpecError, match="a Chain holds layers, not 'relu'"):
+        nn.Chain([a, "relu"])
+    with pytest.raises(TypeError):
+        a >> "relu"
+
+
+def test_parameters_of_another_form_are_refused():
+    chain = a >> b
+    with pytest.raises(ValueError, match="shorter"):
+        chain.forward(chain.init(np.random.default_rng(0))[:1], np.ones((2, 4), np.float32))
+
+
+class Untouched(nn.ReLU):
+    """Fails when it is asked for a backward pass."""
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        raise AssertionError("nobody needs this gradient")
+
+
+class Frontmost(nn.Linear):
+    """Fails when it is asked for `dx`."""
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        assert not need_dx, "nobody needs this gradient"
+        return super().backward(context, dy, need_dx=need_dx, own=own)
+
+
+@pytest.mark.parametrize("front", [Frontmost(4, 5), nn.Chain([Untouched(), Frontmost(4, 5)])], ids=repr)
+def test_the_first_layer_with_parameters_makes_no_dx(front):
+    chain = nn.Chain([Untouched(), front, b, c])
+    y, context = chain.forward(chain.init(np.random.default_rng(0)), np.ones((2, 4), np.float32))
+    dx, grads = chain.backward(context, np.ones_like(y), need_dx=False)
+    assert dx is None and grads[3]["w"].shape == (5, 3)
+
+
+def test_what_stands_before_the_first_parameters_is_not_differentiated():
+    chain = nn.Chain([Untouched(), nn.Chain([Untouched()]), a, b])
+    y, context = chain.forward(chain.init(np.random.default_rng(0)), np.ones((2, 4), np.float32))
+    dx, grads = chain.backward(context, np.ones_like(y), need_dx=False)
+    assert dx is None and grads[:2] == ({}, ({},)) and grads[2]["w"].shape == (4, 5)
+
+
+@pytest.mark.parametrize(("chain", "keeps_output", "views"), [
+    (nn.Chain([b]), True, False), (a >> b, True, False), (b >> a, False, False), (b >> nn.Flatten(), True, False),
+    (nn.Chain([nn.Flatten() >> d]), False, True), (nn.Chain([a, nn.Flatten() >> d]), False, False),
+], ids=repr)  # fmt: skip
+def test_a_chain_answers_for_its_last_layers_memory(chain, keeps_output, views):
+    assert chain.keeps_output is keeps_output and chain.views is views

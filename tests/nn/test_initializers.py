@@ -1,0 +1,48 @@
+"""How weights begin: their variance is what the papers ask for."""
+
+import math
+
+import numpy as np
+import pytest
+
+from akkordeon_dask import nn
+
+SHAPE = (400, 300)
+STD = {
+    nn.HeNormal(): math.sqrt(2 / 400),
+    nn.GlorotUniform(): math.sqrt(2 / 700),
+    nn.Normal(): 0.01,
+    nn.Normal(0.3): 0.3,
+    nn.Zeros(): 0,
+}
+
+
+@pytest.mark.parametrize("initializer", STD, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_have_the_variance_that_was_asked_for(initializer, dtype):
+    w = initializer(np.random.default_rng(0), SHAPE, dtype)
+    assert w.shape == SHAPE and w.dtype == dtype
+    # The deviation of a sample's deviation is std / sqrt(2 n) for a normal, less for a uniform distribution.
+    assert abs(w.std() - STD[initializer]) <= 5 * STD[initializer] / math.sqrt(2 * w.size)
+    assert abs(w.mean()) <= 5 * STD[initializer] / math.sqrt(w.size)
+
+
+def test_glorot_is_bounded_and_fills_its_range():
+    bound = math.sqrt(6 / 700)
+    w = nn.GlorotUniform()(np.random.default_rng(0), SHAPE)
+    assert 0.999 * bound < np.abs(w).max() <= np.float32(bound)
+
+
+def test_he_keeps_the_size_of_activations_behind_rectifiers():
+    chain = nn.Chain([layer for _ in range(10) for layer in (nn.Linear(300, 300), nn.ReLU())])
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 300)).astype(np.float32)
+    y, _ = chain.forward(chain.init(rng), x)
+    assert 0.5 < np.mean(y**2) / np.mean(x**2) < 2
+
+
+@pytest.mark.parametrize("initializer", STD, ids=repr)
+def test_the_same_generator_gives_the_same_weights_in_either_dtype(initializer):
+    narrow, wide = (initializer(np.random.default_rng(7), SHAPE, dtype) for dtype in (np.float32, np.float64))
+    assert np.array_equal(narrow, wide.astype(np.float32))
+    assert eval(repr(initializer), {"nn": nn}) == initializer

@@ -1,0 +1,55 @@
+"""Keys: the same place draws the same numbers, another place others."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akkordeon_dask import nn
+
+bounded = settings(max_examples=50, deadline=None, derandomize=True)
+numbers = st.lists(st.integers(-(2**70), 2**70), max_size=6).map(tuple)
+
+
+def drawn(key):
+    return key.generator().integers(0, 2**64, 4, np.uint64).tobytes()
+
+
+@bounded
+@given(numbers, numbers)
+def test_a_key_is_its_numbers(one, other):
+    assert (drawn(nn.Key(one)) == drawn(nn.Key(other))) is (one == other)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ((1,), (1, 0)), ((), (0,)), ((2**32,), (0, 1)), ((1, 2), (2, 1)), ((12,), (1, 2)), ((1,), (-1,)),
+])  # fmt: skip
+def test_keys_that_are_alike_draw_apart(one, other):
+    assert drawn(nn.Key(one)) != drawn(nn.Key(other))
+
+
+@bounded
+@given(numbers, st.lists(st.integers(0, 2**40) | st.text("ag0é", max_size=3), max_size=4))
+def test_folding_at_once_is_folding_one_by_one(entropy, places):
+    key = one_by_one = nn.Key(entropy)
+    for place in places:
+        one_by_one = one_by_one.fold(place)
+    assert key.fold(*places) == one_by_one
+    assert drawn(pickle.loads(pickle.dumps(one_by_one))) == drawn(key.fold(*places))
+
+
+def test_the_places_below_a_key_draw_apart():
+    key = nn.Key((7,))
+    places = [key, *map(key.fold, (0, 1, 2, "g0", "g1", 2**32)), key.fold(0, 0), key.fold(0).fold(1), key.fold("g0", 0)]
+    for one, other in itertools.combinations(places, 2):
+        assert drawn(one) != drawn(other)
+
+
+def test_a_numpy_integer_is_a_number():
+    assert nn.Key((3,)).fold(np.int64(5)) == nn.Key((3,)).fold(5)
+    assert drawn(nn.Key((np.int64(3),))) == drawn(nn.Key((3,)))
+    with pytest.raises(TypeError):
+        nn.Key((3,)).fold(0.5)

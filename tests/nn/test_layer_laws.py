@@ -1,0 +1,212 @@
+"""What every layer keeps: one table drives all of it."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from akkordeon_dask import nn
+from akkordeon_dask.tree import leaves, map_leaves, paths
+
+pytestmark = pytest.mark.usefixtures("memory_of_layers")
+bounded = settings(
+    max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def assert_same_tree(tree, other, same=assert_array_equal):
+    assert form(tree) == form(other)
+    for leaf, its in zip(leaves(tree), leaves(other), strict=True):
+        same(leaf, its)
+
+
+def form(tree):
+    if isinstance(tree, dict):
+        return {key: form(child) for key, child in tree.items()}
+    return tuple(form(child) for child in tree) if isinstance(tree, tuple) else tree.shape
+
+
+def slopes(function, at, step=1e-5):
+    """The gradient of a number by each element of `at`, by central differences."""
+    found = np.empty_like(at)
+    for place in np.ndindex(at.shape):
+        above, below = at.copy(), at.copy()
+        above[place] += step
+        below[place] -= step
+        found[place] = (function(above) - function(below)) / (2 * step)
+    return found
+
+
+def with_leaf(tree, number, leaf):
+    """The tree with another leaf in the place of that number."""
+    order = iter(range(len(leaves(tree))))
+    return map_leaves(lambda old: leaf if next(order) == number else old, tree)
+
+
+@pytest.mark.parametrize("train", [True, False])
+@bounded
+@given(batch=st.integers(1, 4), seed=st.integers(0, 999))
+def test_gradients_are_finite_differences(case, train, batch, seed):
+    params, x, dy = case.params(seed=seed), case.x(batch, seed=seed + 1), case.dy(batch, seed=seed + 2)
+
+    def total(params, x):
+        return float(np.vdot(case.forward(params, x, train=train)[0], dy))
+
+    _, context = case.forward(params, x, train=train)
+    dx, grads = case.layer.backward(context, dy)
+    assert_allclose(dx, slopes(lambda x: total(params, x), x), rtol=1e-6, atol=1e-7)
+    assert form(grads) == form(params)
+    for number, (leaf, grad) in enumerate(zip(leaves(params), leaves(grads), strict=True)):
+        expected = slopes(lambda leaf, number=number: total(with_leaf(params, number, leaf), x), leaf)
+        assert_allclose(grad, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_in_place_gives_the_same_bits(case, dtype):
+    params, x, dy = case.params(dtype), case.x(dtype=dtype), case.dy(dtype=dtype)
+    y, context = case.forward(params, x)
+    dx, grads = case.layer.backward(context, dy)
+    y_own, context = case.forward(params, x.copy(), own=True)
+    assert_array_equal(y_own, y)
+    dx_own, grads_own = case.layer.backward(context, dy.copy(), own=True)
+    assert_array_equal(dx_own, dx)
+    assert_same_tree(grads_own, grads)
+
+
+def test_nothing_that_was_received_is_written_into(case):
+    params, x, dy = case.params(), case.x(), case.dy()
+    assert not any(array.flags.writeable for array in (x, dy, *leaves(params)))
+    before = x.copy(), dy.copy(), map_leaves(np.copy, params)
+    _, context = case.forward(params, x)
+    case.layer.backward(context, dy)
+    assert_array_equal(x, before[0])
+    assert_array_equal(dy, before[1])
+    assert_same_tree(params, before[2])
+
+
+def test_a_context_serves_twice(case):
+    params, x, dy = case.params(), case.x(), case.dy()
+    y, context = case.forward(params, x)
+    sent = y.copy()
+    dx, grads = case.layer.backward(context, dy)
+    again, grads_again = case.layer.backward(context, dy)
+    assert_array_equal(dx, again)
+    assert_same_tree(grads, grads_again)
+    assert_array_equal(y, sent, "the backward pass wrote into an output that was sent")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shapes_and_dtypes_are_what_was_announced(case, dtype):
+    params, x, dy = case.params(dtype), case.x(5, dtype), case.dy(5, dtype)
+    y, context = case.forward(params, x)
+    dx, grads = case.layer.backward(context, dy)
+    assert y.shape == (5, *case.layer.output_shape(case.shape))
+    assert case.layer.output_dtype(np.dtype(dtype)) == dtype
+    assert {y.dtype, dx.dtype, *(grad.dtype for grad in leaves(grads))} == {np.dtype(dtype)}
+    assert dx.shape == x.shape
+
+
+def test_two_batches_in_flight_do_not_disturb_each_other(case):
+    params = case.params()
+    alone = []
+    for seed in (10, 20):
+        _, context = case.forward(params, case.x(seed=seed), key=nn.Key((seed,)))
+        alone.append(case.layer.backward(context, case.dy(seed=seed)))
+    contexts = [case.forward(params, case.x(seed=seed).copy(), key=nn.Key((seed,)), own=True)[1] for seed in (10, 20)]
+    for number in (1, 0):
+        dx, grads = case.layer.backward(contexts[number], case.dy(seed=10 * number + 10).copy(), own=True)
+        assert_array_equal(dx, alone[number][0])
+        assert_same_tree(grads, alone[number][1])
+
+
+def test_the_same_key_gives_the_same_bits(case):
+    params, x = case.params(), case.x()
+    assert_array_equal(case.forward(params, x)[0], case.forward(params, x)[0])
+
+
+def test_without_dx_the_gradients_are_the_same(case):
+    params, x, dy = case.params(), case.x(), case.dy()
+    _, context = case.forward(params, x)
+    _, grads = case.layer.backward(context, dy)
+    nothing, same = case.layer.backward(context, dy, need_dx=False)
+    assert nothing is None
+    assert_same_tree(same, grads)
+
+
+@bounded
+@given(sizes=st.lists(st.integers(1, 3), min_size=1, max_size=4), seed=st.integers(0, 999))
+def test_a_batch_is_its_pieces(case, sizes, seed):
+    params, x, dy = case.params(), case.x(sum(sizes), seed=seed), case.dy(sum(sizes), seed=seed)
+    y, context = case.forward(params, x, train=False)
+    dx, grads = case.layer.backward(context, dy)
+    ys, dxs, summed = [], [], [np.zeros_like(grad) for grad in leaves(grads)]
+    ends = np.cumsum(sizes)
+    for start, end in zip([0, *ends], ends, strict=False):
+        piece, context = case.forward(params, x[start:end], train=False)
+        its_dx, its_grads = case.layer.backward(context, dy[start:end])
+        ys.append(piece)
+        dxs.append(its_dx)
+        summed = [total + grad for total, grad in zip(summed, leaves(its_grads), strict=True)]
+    assert_allclose(np.concatenate(ys), y, rtol=1e-12, atol=1e-14)
+    assert_allclose(np.concatenate(dxs), dx, rtol=1e-12, atol=1e-14)
+    for total, grad in zip(summed, leaves(grads), strict=True):
+        assert_allclose(total, grad, rtol=1e-11, atol=1e-13)
+
+
+def test_a_batch_without_samples_passes(case):
+    params = case.params()
+    y, context = case.forward(params, case.x(0))
+    dx, grads = case.layer.backward(context, case.dy(0))
+    assert y.shape == (0, *case.layer.output_shape(case.shape)) and dx.shape == (0, *case.shape)
+    for grad in leaves(grads):
+        assert_array_equal(grad, 0)
+
+
+def test_memory_order_does_not_matter(case):
+    params, x, dy = case.params(), case.x(), case.dy()
+    y, context = case.forward(params, x)
+    dx, _ = case.layer.backward(context, dy)
+    y_other, context = case.forward(params, np.asfortranarray(x))
+    dx_other, _ = case.layer.backward(context, np.asfortranarray(dy))
+    assert_allclose(y_other, y, rtol=1e-13)
+    assert_allclose(dx_other, dx, rtol=1e-13)
+
+
+def test_the_same_parameters_rebound_change_nothing(case):
+    params, x, dy = case.params(), case.x(), case.dy()
+    _, context = case.forward(params, x)
+    dx, grads = case.layer.backward(context, dy)
+    dx_rebound, grads_rebound = case.layer.backward(case.layer.rebind(context, params), dy)
+    assert_array_equal(dx_rebound, dx)
+    assert_same_tree(grads_rebound, grads)
+
+
+def test_rebinding_leaves_the_context_as_it_was(case):
+    params, x, dy = case.params(), case.x(), case.dy()
+    _, context = case.forward(params, x)
+    dx, _ = case.layer.backward(context, dy)
+    other, _ = case.layer.backward(case.layer.rebind(context, case.params(seed=7)), dy)
+    assert_array_equal(case.layer.backward(context, dy)[0], dx)
+    assert np.array_equal(other, dx) is not case.layer.trainable
+
+
+def test_trainable_means_that_there_are_parameters(case):
+    assert case.layer.trainable is bool(leaves(case.params()))
+    assert len(dict(paths(case.params()))) == len(leaves(case.params()))
+
+
+def test_a_layer_is_a_value(case):
+    layer = case.layer
+    written = eval(repr(layer), {"nn": nn})
+    for same in (written, pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer)):
+        assert same == layer and hash(same) == hash(layer) and repr(same) == repr(layer)
+    assert layer != nn.Linear(9, 9)
+
+
+def test_the_cost_of_a_sample_is_a_whole_number(case):
+    cost = case.layer.multiply_adds(case.shape)
+    assert isinstance(cost, int) and cost >= sum(leaf.size for leaf in leaves(case.params()) if leaf.ndim == 2)

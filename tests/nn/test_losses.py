@@ -1,0 +1,165 @@
+"""Losses against finite differences and against formulas written down anew."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from akkordeon_dask import nn
+from akkordeon_dask.errors import DataError
+
+pytestmark = pytest.mark.usefixtures("memory_of_layers")
+bounded = settings(
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+SOFTMAX, SQUARED, BINARY = nn.SoftmaxCrossEntropy(), nn.MeanSquaredError(), nn.BinaryCrossEntropyWithLogits()
+LOSSES = [SOFTMAX, SQUARED, BINARY]
+
+
+def problem(loss, batch=4, outputs=3, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    y = (3 * rng.normal(size=(batch, outputs))).astype(dtype)
+    target = rng.integers(0, outputs, batch) if loss is SOFTMAX else rng.random((batch, outputs)).astype(dtype)
+    y.flags.writeable = target.flags.writeable = False
+    return y, target
+
+
+def by_hand(loss, y, target):
+    if loss is SOFTMAX:
+        p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+        return float(np.mean([-math.log(row[label]) for row, label in zip(p, target, strict=True)]))
+    if loss is SQUARED:
+        return float(np.mean((y - target) ** 2))
+    p = 1 / (1 + np.exp(-y))
+    return float(np.mean(-target * np.log(p) - (1 - target) * np.log(1 - p)))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@bounded
+@given(batch=st.integers(1, 5), outputs=st.integers(1, 5), seed=st.integers(0, 999))
+def test_a_loss_is_its_formula_and_its_gradient_a_finite_difference(loss, batch, outputs, seed):
+    y, target = problem(loss, batch, outputs, seed)
+    value, dy = loss(y, target)
+    assert_allclose(value, by_hand(loss, y, target), rtol=1e-12, atol=1e-14)
+    for place in np.ndindex(y.shape):
+        above, below = y.copy(), y.copy()
+        above[place] += 1e-5
+        below[place] -= 1e-5
+        slope = (loss(above, target, need_dy=False)[0] - loss(below, target, need_dy=False)[0]) / 2e-5
+        assert_allclose(dy[place], slope, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_is_a_new_array_like_the_output(loss, dtype):
+    y, target = problem(loss, dtype=dtype)
+    before = y.copy(), target.copy()
+    value, dy = loss(y, target)
+    assert type(value) is float and dy.dtype == dtype and dy.shape == y.shape
+    assert not np.shares_memory(dy, y) and not np.shares_memory(dy, target)
+    assert_array_equal(y, before[0])
+    assert_array_equal(target, before[1])
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_a_loss_alone_is_the_same_loss(loss):
+    y, target = problem(loss)
+    value, nothing = loss(y, target, need_dy=False)
+    assert nothing is None and value == loss(y, target)[0]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_a_nan_in_the_output_is_a_nan_in_the_loss(loss):
+    y, target = problem(loss)
+    y = y.copy()
+    y[1, 1] = math.nan
+    assert math.isnan(loss(y, target)[0])
+
+
+@pytest.mark.parametrize(("loss", "targets"), [(SOFTMAX, [[0], [1]]), (BINARY, [[[1, 0]], [[0, 1]]])])
+def test_great_logits_do_not_overflow(loss, targets):
+    y = np.array([[1e4, -1e4]], np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        right, dy = loss(y, np.array(targets[0]))
+        wrong, dy_wrong = loss(y, np.array(targets[1]))
+    assert right == 0 and not dy.any()
+    assert wrong == {SOFTMAX: 2e4, BINARY: 1e4}[loss]
+    assert_allclose(dy_wrong, [[1, -1]] if loss is SOFTMAX else [[0.5, -0.5]])
+
+
+def test_binary_cross_entropy_is_exact_for_sure_logits():
+    value, _ = BINARY(np.array([[-40.0]]), np.array([[0.0]]))
+    assert_allclose(value, math.exp(-40), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float64])
+@pytest.mark.parametrize("loss", [SQUARED, BINARY], ids=repr)
+def test_targets_of_any_kind_of_number_do(loss, dtype):
+    y = problem(loss, dtype=np.float32)[0]
+    target = np.eye(4, 3).astype(dtype)
+    value, dy = loss(y, target)
+    expected, expected_dy = loss(y, target.astype(np.float32))
+    assert_allclose(value, expected, rtol=1e-6)
+    assert_allclose(dy, expected_dy, rtol=1e-5, atol=1e-7)
+    assert dy.dtype == np.float32
+
+
+Y = np.zeros((4, 3), np.float32)
+LABELS = np.array([0, 1, 2, 0])
+
+
+@pytest.mark.parametrize("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)], ids=repr)
+@pytest.mark.parametrize(("target", "y", "said"), [
+    (np.array([0, 1, 3, 0]), Y, r"label 3 is out of range: the network has 3 outputs, labels go from 0 to 2"),
+    (np.array([0, -1, 2, 0]), Y, r"label -1 is out of range"),
+    (np.array([0, 255, 2, 0], np.uint8), Y, r"label 255 is out of range"),
+    (LABELS.astype(np.float32), Y, r"\(4, 3\), the labels shape \(4,\) and dtype float32"),
+    (LABELS.astype(bool), Y, r"dtype bool"),
+    (LABELS[:3], Y, r"\(4, 3\), the labels shape \(3,\)"),
+    (LABELS[:, np.newaxis], Y, r"the labels shape \(4, 1\)"),
+    (np.eye(4, 3), Y, r"the labels shape \(4, 3\) and dtype float64"),
+    (LABELS, Y[:, 0], r"the outputs have shape \(4,\)"),
+    (LABELS, Y[..., np.newaxis], r"the outputs have shape \(4, 3, 1\)"),
+    (LABELS[:0], Y[:0], r"without samples.*\(0, 3\)"),
+    (LABELS, Y[:, :0], r"without samples or outputs.*\(4, 0\)"),
+])  # fmt: skip
+def test_wrong_labels_are_quoted(judge, target, y, said):
+    with pytest.raises(DataError, match=said):
+        judge(y, target)
+
+
+@pytest.mark.parametrize("loss", [SQUARED, BINARY], ids=repr)
+@pytest.mark.parametrize(("target", "y", "said"), [
+    (np.zeros(4), Y, r"\(4, 3\), the targets shape \(4,\) and dtype float64: reshape"),
+    (np.zeros(4), Y[:, :1], r"\(4, 1\), the targets shape \(4,\)"),
+    (np.zeros((4, 3), "U1"), Y, r"dtype <U1"),
+    (np.zeros((4, 3), complex), Y, r"dtype complex128"),
+    (np.zeros((0, 3)), Y[:0], r"without samples.*\(0, 3\)"),
+    (np.full((4, 3), np.nan), Y, r"target nan of sample 0"),
+])  # fmt: skip
+def test_wrong_targets_are_quoted(loss, target, y, said):
+    with pytest.raises(DataError, match=said):
+        loss(y, target)
+
+
+@pytest.mark.parametrize(("loss", "value", "said"), [
+    (BINARY, 1.5, r"target 1\.5 of sample 2 is no probability: targets go from 0 to 1"),
+    (BINARY, -0.25, r"target -0\.25 of sample 2"),
+    (BINARY, math.inf, r"target inf of sample 2"),
+    (SQUARED, -math.inf, r"target -inf of sample 2 is not a finite number"),
+    (SQUARED, math.nan, r"target nan of sample 2"),
+])  # fmt: skip
+def test_a_wrong_target_is_found(loss, value, said):
+    target = np.zeros((4, 3))
+    target[2, 1] = value
+    with pytest.raises(DataError, match=said):
+        loss(Y, target)
+
+
+def test_a_loss_that_diverged_is_not_blamed_on_the_targets():
+    y = Y.copy()
+    y[0, 0] = np.inf
+    assert SQUARED(y, np.zeros((4, 3)))[0] == math.inf

@@ -1,0 +1,78 @@
+"""The laws of nested parameters."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akkordeon_dask.tree import from_paths, leaves, map_leaves, paths, rebuild, size
+
+bounded = settings(max_examples=60, deadline=None, derandomize=True)
+arrays = st.lists(st.integers(0, 3), max_size=2).map(np.zeros)
+trees = st.recursive(
+    arrays,
+    lambda inner: st.dictionaries(st.sampled_from("wbxyz"), inner, max_size=3) | st.lists(inner, max_size=3).map(tuple),
+    max_leaves=8,
+)
+
+
+def form(tree):
+    if isinstance(tree, np.ndarray):
+        return id(tree)
+    return {key: form(child) for key, child in tree.items()} if isinstance(tree, dict) else tuple(map(form, tree))
+
+
+@bounded
+@given(trees)
+def test_paths_and_leaves_go_the_same_way(tree):
+    found = leaves(tree)
+    walked = list(paths(tree))
+    assert [id(leaf) for _, leaf in walked] == [id(leaf) for leaf in found]
+    assert len({path for path, _ in walked}) == len(found)
+
+
+@bounded
+@given(trees)
+def test_a_tree_of_its_own_leaves_is_the_tree(tree):
+    assert form(rebuild(tree, iter(leaves(tree)))) == form(tree)
+    assert form(from_paths(tree, dict(paths(tree)))) == form(tree)
+    assert form(map_leaves(lambda leaf: leaf, tree)) == form(tree)
+
+
+@bounded
+@given(trees)
+def test_mapping_keeps_the_form_and_takes_each_leaf_once(tree):
+    seen = []
+    mapped = map_leaves(lambda leaf: seen.append(id(leaf)) or np.ones_like(leaf), tree)
+    assert seen == [id(leaf) for leaf in leaves(tree)]
+    assert [path for path, _ in paths(mapped)] == [path for path, _ in paths(tree)]
+    assert all((leaf == 1).all() for leaf in leaves(mapped)) and all((leaf == 0).all() for leaf in leaves(tree))
+
+
+@bounded
+@given(trees, st.sampled_from(["", "g0", "g0.slots"]))
+def test_a_prefix_stands_before_each_path(tree, prefix):
+    plain = [path for path, _ in paths(tree)]
+    prefixed = [path for path, _ in paths(tree, prefix)]
+    assert prefixed == [".".join(part for part in (prefix, path) if part) for path in plain]
+    assert form(from_paths(tree, dict(paths(tree, prefix)), prefix)) == form(tree)
+
+
+@bounded
+@given(trees)
+def test_the_size_is_the_sum_of_the_leaves(tree):
+    assert size(tree) == sum(leaf.size for leaf in leaves(tree))
+    assert size((tree, {"again": tree})) == 2 * size(tree)
+
+
+def test_paths_by_hand():
+    w, b, u = np.zeros((2, 3)), np.zeros(3), np.zeros(1)
+    tree = ({}, {"w": w, "b": b}, ({"u": u}, ()))
+    assert [path for path, _ in paths(tree)] == ["1.w", "1.b", "2.0.u"]
+    assert size(tree) == 10
+    assert form(from_paths(tree, {"1.b": b, "2.0.u": u, "1.w": w, "unused": u})) == form(tree)
+
+
+def test_a_missing_leaf_is_named():
+    with pytest.raises(KeyError, match=r"1\.w"):
+        from_paths(({}, {"w": np.zeros(1)}), {"0.w": np.zeros(1)})
