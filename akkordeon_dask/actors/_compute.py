@@ -5,7 +5,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from akkordeon_dask import parallel
+from akkordeon_dask.parallel import helpers
 
 __all__ = ["acquire_compute", "release_compute"]
 
@@ -25,7 +25,7 @@ def acquire_compute(owner: str) -> None:
         _owners.add(owner)
         if _limit is None:
             _limit = ThreadpoolController().limit(limits=1, user_api="blas")
-            parallel.start()
+            helpers.start()
 
 
 def release_compute(owner: str) -> None:
@@ -34,6 +34,6 @@ def release_compute(owner: str) -> None:
     with _lock:
         _owners.discard(owner)
         if _limit is not None and not _owners:
-            parallel.stop()
+            helpers.stop()
             _limit.restore_original_limits()
             _limit = None

@@ -50,8 +50,8 @@ class Feed:
 class ThreadFeed(Feed):
     """Draws in a thread of its own, one batch when asked: the source may take its time.
 
-    The thread owns the iterator; requests and batches pass through two queues. A source that
-    never answers cannot be interrupted: its thread, a daemon, is left behind at close.
+    The thread owns iterator and source, and closes them at its end; requests and batches pass through two queues.
+    A source that never answers cannot be interrupted: its thread, a daemon, is left behind at close.
     """
 
     def __init__(
@@ -61,21 +61,24 @@ class ThreadFeed(Feed):
         self._wake = wake
         self._requests: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Drawn | BaseException] = queue.SimpleQueue()
-        self._asked = False
+        self._asked: tuple[int, int] | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def draw(self, pass_number: int, epoch: int) -> Drawn:
-        if not self._asked:
-            self._asked = True
-            self._requests.put((pass_number, epoch))
+        if self._asked is None:
+            self._asked = pass_number, epoch
+            self._requests.put(self._asked)
         try:
             answer = self._answers.get_nowait()
         except queue.Empty:
             return Nothing.PENDING
-        self._asked = False
+        asked, self._asked = self._asked, None
         if isinstance(answer, BaseException):
             raise answer
+        if asked[0] != pass_number and (answer is Nothing.END or not self._endless):
+            # The pass that it was drawn for began anew meanwhile, and so do its data.
+            return self.draw(pass_number, epoch)
         return answer
 
     def _run(self) -> None:
@@ -85,11 +88,11 @@ class ThreadFeed(Feed):
             except BaseException as error:
                 self._answers.put(error)
             self._wake()
+        super().close(timeout=0.0)
 
     def close(self, timeout: float) -> None:
         self._requests.put(None)
         self._thread.join(timeout)
-        super().close(timeout)
 
 
 def make_feed(source: Source, batch_size: int, *, endless_passes: bool, wake: Callable[[], None], name: str) -> Feed:

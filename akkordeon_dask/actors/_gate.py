@@ -12,8 +12,10 @@ from akkordeon_dask.actors._gate_core import GateCore, GateCounts
 from akkordeon_dask.actors._link import LinkStatistics
 from akkordeon_dask.actors._mailbox import MailboxStatistics
 from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.actors._work import Work
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Gate
+from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Tree
 
 __all__ = ["GateActor", "GateStatistics"]
@@ -53,7 +55,20 @@ class GateActor(ThreadedActor):
             worker=self.address.worker,
             clock=time.monotonic,
             send=self._send,
+            assist=self._assist,
         )
+
+    def _assist(self, work: Work) -> bool:
+        """Leave the work to a helper if another batch waits for this gate's thread and a core is idle."""
+        return bool(self._thread and len(self._thread.mailbox)) and helpers.offer(lambda: self._aside(work))
+
+    def _aside(self, work: Work) -> None:
+        """In a helper's thread: the gate's thread takes the result as control, before what it sets off can come back."""
+        thread = self._thread
+        if thread is not None:
+            work.compute()
+            thread.mailbox.put(work)
+            self._core.deliver(work)
 
     async def open(self, previous: Address | None, next_: Address | None) -> None:
         """Start the thread, with the gate's neighbours known. On the event loop."""

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from akkordeon_dask.actors._ledger import Held, Ledger
-from akkordeon_dask.errors import MessageError
-from akkordeon_dask.memory import aligned
+from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
 from akkordeon_dask.optim import State
+from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Array, Tree, map_leaves
 
 __all__ = ["GateCore", "GateCounts", "Version"]
 
 Send = Callable[[Address, Message], None]
+Assist = Callable[[Work], bool]
+"""Has a helper do the work, put it into the gate's mailbox and then `deliver` it; False when none is free."""
 
 _TICK = 1.0
 
@@ -49,6 +51,10 @@ class GateCounts:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
+def _alone(work: Work) -> bool:
+    return False
+
+
 class GateCore:
     """A gate's state and what each message does to it.
 
@@ -67,9 +73,10 @@ class GateCore:
         worker: str,
         clock: Callable[[], float],
         send: Send,
+        assist: Assist = _alone,
     ) -> None:
         self.gate, self.name, self.network, self.generation = gate, name, network, generation
-        self.worker, self.clock, self.send = worker, clock, send
+        self.worker, self.clock, self.send, self.assist = worker, clock, send, assist
         self.chain = gate.chain
         self.counts = GateCounts()
         self.previous: Address | None = None
@@ -88,21 +95,18 @@ class GateCore:
         """Go on with other parameters of the same form, and a new optimizer state."""
         self.version = Version(self.version.number + 1, params, self.gate.optimizer.init(params))
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: Message | Work) -> None:
         """Work on one message; a failure is told to the sentinel of the batch."""
-        if isinstance(message, Leave):
+        if isinstance(message, Work):
+            self._settle(message)
+        elif isinstance(message, Leave):
             self.forget(message.sentinel.actor)
-            return
-        if not isinstance(message, Forward | Backward):
-            raise MessageError(f"gate {self.name!r} has no use for {message!r}")
-        reason = self._reason_to_drop(message.header)
-        if reason:
+        elif not isinstance(message, Forward | Backward):
+            self.counts.drop("no business of a gate")
+        elif reason := self._reason_to_drop(message.header):
             self.counts.drop(reason)
-            return
-        try:
+        else:
             self._work(message)
-        except Exception as error:
-            self._fail(message.header, error)
 
     def _reason_to_drop(self, header: Header) -> str | None:
         if header.network != self.network or header.generation != self.generation:
@@ -125,45 +129,73 @@ class GateCore:
             self._evaluate(ledger, header, message.x)
 
     def _forward(self, ledger: Ledger, header: Header, x: Array) -> None:
-        held = ledger.batches.get(header.sequence)
-        if held is not None and header.attempt <= held.attempt:
+        before = ledger.batches.get(header.sequence)
+        if before is not None and header.attempt <= before.attempt:
             self.counts.drop("repeated forward")
             return
-        version = self.version
+        applied = before is not None and before.applied
+        held = Held(header.attempt, self.version, None, self.clock() + header.deadline, applied)
+        ledger.batches[header.sequence] = held
         key = self._key.fold(header.sentinel, header.pass_number, header.sequence)
-        y, context = self.chain.forward(version.params, aligned(x), train=True, key=key)
-        applied = held is not None and held.applied
-        expires = self.clock() + header.deadline
-        ledger.batches[header.sequence] = Held(header.attempt, version, context, expires, applied)
-        self.counts.forwards += 1
-        self.counts.samples += len(x)
-        self.send(self.next or header.reply_to, Forward(header, y))
+        self._compute(ForwardWork(self.chain, header, self.version, x=x, held=held, key=key))
 
     def _evaluate(self, ledger: Ledger, header: Header, x: Array) -> None:
         pin = ledger.pin(header, self.version, self.clock())
         if pin is None:
             self.counts.drop("pin unknown")
             self.send(header.reply_to, Refused(header, self.name))
-            return
-        y, _ = self.chain.forward(pin.params, aligned(x))
-        self.counts.evaluated += len(x)
-        self.send(self.next or header.reply_to, Forward(header, y))
+        else:
+            self._compute(EvaluateWork(self.chain, header, pin, x=x))
 
     def _backward(self, ledger: Ledger, header: Header, dy: Array | None) -> None:
         held = ledger.batches.get(header.sequence)
-        if held is None or dy is None or held.version is None or held.attempt != header.attempt:
+        if held is None or dy is None or held.context is None or held.attempt != header.attempt:
             self.counts.drop("backward without its forward")
             return
         stale, context = held.release()
         if self.gate.backward == "latest":
             context, stale = self.chain.rebind(context, self.version.params), self.version
-        dx, grads = self.chain.backward(context, aligned(dy), need_dx=self.previous is not None)
-        self.send(self.previous or header.reply_to, Backward(header, dx))
-        if held.applied:
-            self.counts.drop("second update of a batch")
+        applies, held.applied = not held.applied, True
+        first = self.previous is None
+        self._compute(
+            BackwardWork(self.chain, header, stale, context=context, dy=dy, need_dx=not first, applies=applies)
+        )
+
+    def _compute(self, work: Work) -> None:
+        """Have the numbers done by a helper that is free, or do them here: settled before it is sent on, or after."""
+        if self.assist(work):
+            return
+        with helpers.computing():
+            work.compute()
+        if isinstance(work, BackwardWork):
+            self.deliver(work)
+            self._settle(work)
         else:
-            held.applied = True
-            self._update(grads, stale)
+            self._settle(work)
+            self.deliver(work)
+
+    def deliver(self, work: Work) -> None:
+        """Send on what was computed. Any thread: a helper does it once the work is in the gate's mailbox again."""
+        if work.error is None:
+            neighbour = self.previous if isinstance(work, BackwardWork) else self.next
+            self.send(neighbour or work.header.reply_to, work.result())
+
+    def _settle(self, work: Work) -> None:
+        """Take what came of the numbers into the gate's state."""
+        if work.error is not None:
+            self._fail(work.header, work.error)
+        elif isinstance(work, BackwardWork):
+            if work.applies:
+                self._update(work.grads, work.version)
+            else:
+                self.counts.drop("second update of a batch")
+        elif isinstance(work, ForwardWork):
+            self.counts.forwards += 1
+            self.counts.samples += work.samples
+            if work.held is not None and work.held.version is not None:
+                work.held.context = work.context
+        elif isinstance(work, EvaluateWork):
+            self.counts.evaluated += work.samples
 
     def _update(self, grads: Tree, stale: Version) -> None:
         now = self.version

@@ -54,6 +54,8 @@ class Ledger:
     batches: dict[int, Held] = field(default_factory=dict)
     heard: float = 0.0
     _pins: dict[int, _Pin] = field(default_factory=dict)
+    _newest: int = 0
+    """The newest pass that was pinned: no pass is pinned twice, so a batch that comes late cannot move a pin."""
 
     def hear(self, header: Header, now: float) -> None:
         """Take notice of a message's floor: what is below is finished."""
@@ -67,8 +69,9 @@ class Ledger:
         """The version that the header's pass reads; None when it is not known here and the batch does not open it."""
         pin = self._pins.get(header.pass_number)
         if pin is None:
-            if not header.opening or any(known > header.pass_number for known in self._pins):
+            if not header.opening or header.pass_number <= self._newest:
                 return None
+            self._newest = header.pass_number
             self._pins.clear()
             pin = self._pins[header.pass_number] = _Pin(present, 0.0)
         pin.expires = now + _LEASE * header.deadline

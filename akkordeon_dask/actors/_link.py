@@ -95,12 +95,13 @@ class Link:
     async def _flush(self) -> None:
         while self._queue:
             comm = self._comm or await self._connect()
-            actor, message = self._queue.popleft()
+            actor, message = self._queue[0]
             size = nbytes(message)
             self._unsent += size
             if self._unsent > self._bound:
                 raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
             await comm.write(_frames(actor, message))
+            self._queue.popleft()
             self._sent += 1
             self._nbytes += size
 

@@ -135,9 +135,10 @@ class SentinelActor(ThreadedActor):
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
 
-    async def resume(self, epochs: int | None = None) -> None:
-        """Go on, until `epochs` passes are done where that is given. On the event loop."""
-        await self._call(lambda: self._core.resume(epochs))
+    async def resume(self, epochs: int | None = None) -> SentinelState:
+        """Go on, until `epochs` passes are done where that is given; gives what it does then. On the event loop."""
+        state: SentinelState = await self._call(lambda: self._core.resume(epochs))
+        return state
 
     async def outputs(self) -> Array:
         """What the network predicted for all samples, in order. On the event loop."""

@@ -97,11 +97,20 @@ class ActorThread:
         except Exception:
             logger.exception("%s ended by an error of its own", self._thread.name)
         finally:
-            self._drain()
-            self._ended()
-            self._stopped.set_result(None)
+            try:
+                self._ended()
+            finally:
+                self._stopped.set_result(None)
+                # Last: who puts a call after this sees that the thread is not alive.
+                self._drain()
 
     def _loop(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._core.close()
+
+    def _work(self) -> None:
         patience = self._core.tick(time.monotonic())
         due = time.monotonic() + patience
         while not self._stopping:
@@ -116,12 +125,11 @@ class ActorThread:
                 self.busy += now - begun
             if item is None or now >= due or isinstance(item, _Call):
                 due = now + self._core.tick(now)
-        self._core.close()
 
     def _drain(self) -> None:
         """Whoever still waits for an answer learns that there will be none."""
         while (item := self.mailbox.get(timeout=0)) is not None:
-            if isinstance(item, _Call):
+            if isinstance(item, _Call) and item.future.set_running_or_notify_cancel():
                 item.future.set_exception(ClosedError(f"{self._thread.name} is closed: deploy or attach anew"))
 
 

@@ -1,0 +1,98 @@
+"""The numbers of a gate: pure functions of what they are given, so any thread may compute them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from akkordeon_dask.memory import aligned
+from akkordeon_dask.messages import Backward, Forward, Header
+from akkordeon_dask.nn import Chain, Key
+from akkordeon_dask.tree import Array, Tree
+
+if TYPE_CHECKING:
+    from akkordeon_dask.actors._gate_core import Version
+    from akkordeon_dask.actors._ledger import Held
+
+__all__ = ["BackwardWork", "EvaluateWork", "ForwardWork", "Work"]
+
+
+@dataclass(slots=True)
+class Work(ABC):
+    """One message's computation. One thread computes it, then the gate's own thread takes what came of it."""
+
+    chain: Chain
+    header: Header
+    version: Version
+    """The version that the batch's forward pass reads, or has read."""
+    error: Exception | None = None
+
+    def compute(self) -> None:
+        """Do it; what goes wrong is kept."""
+        try:
+            self._compute()
+        except Exception as error:
+            self.error = error
+
+    @abstractmethod
+    def _compute(self) -> None: ...
+
+    @abstractmethod
+    def result(self) -> Forward | Backward:
+        """What is sent on."""
+
+
+@dataclass(slots=True)
+class EvaluateWork(Work):
+    """A forward pass of which nothing is kept."""
+
+    x: Array | None = None
+    samples: int = 0
+    y: Array | None = None
+
+    def _compute(self) -> None:
+        assert self.x is not None
+        self.samples = len(self.x)
+        self.y, _ = self.chain.forward(self.version.params, aligned(self.x))
+        self.x = None
+
+    def result(self) -> Forward | Backward:
+        assert self.y is not None
+        return Forward(self.header, self.y)
+
+
+@dataclass(slots=True)
+class ForwardWork(EvaluateWork):
+    """A forward pass whose context is kept for the backward pass."""
+
+    held: Held | None = None
+    key: Key | None = None
+    context: Any = None
+
+    def _compute(self) -> None:
+        assert self.x is not None
+        self.samples = len(self.x)
+        self.y, self.context = self.chain.forward(self.version.params, aligned(self.x), train=True, key=self.key)
+        self.x = None
+
+
+@dataclass(slots=True)
+class BackwardWork(Work):
+    """A backward pass."""
+
+    context: Any = None
+    dy: Array | None = None
+    need_dx: bool = True
+    applies: bool = True
+    """The gate is to be updated with the gradient."""
+    dx: Array | None = None
+    grads: Tree = None
+
+    def _compute(self) -> None:
+        assert self.dy is not None
+        self.dx, self.grads = self.chain.backward(self.context, aligned(self.dy), need_dx=self.need_dx)
+        self.context = self.dy = None
+
+    def result(self) -> Forward | Backward:
+        return Backward(self.header, self.dx)
