@@ -1,0 +1,1 @@
+"""Speed against a plain numpy loop, taken alternately in one run. Never a timed test."""

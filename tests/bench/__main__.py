@@ -1,0 +1,90 @@
+"""`python -m tests.bench`: prints a table, writes JSON."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from akkordeon_dask.cli._defaults import LEARNING_RATES
+from akkordeon_dask.parallel import cores
+from tests.bench._accuracy import accuracy
+from tests.bench._hop import hop
+from tests.bench._memory import memory
+from tests.bench._race import Result, race
+from tests.bench._rows import ROWS
+
+MESSAGE_SIZES = (50, 50_000, 200_000, 800_000)
+
+
+@click.group(invoke_without_command=True, help="Without a command: speed.")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Measure."""
+    if context.invoked_subcommand is None:
+        context.invoke(speed)
+
+
+@main.command(help="Training speed against a plain numpy loop, in turn, and what a message costs.")
+@click.option("--rounds", default=7, show_default=True, help="Rounds of each row; medians are shown.")
+@click.option("--only", default="", help="Only rows whose name contains this; 'message' for the message cost.")
+@click.option("--output", default="bench.json", show_default=True, help="Where the figures go as JSON.")
+def speed(rounds: int = 7, only: str = "", output: str = "bench.json") -> None:
+    """Run all rows."""
+    console = Console(stderr=True)
+    results = []
+    for row in ROWS:
+        if only in row.name:
+            with console.status(row.name):
+                results.append(race(row, rounds))
+    costs = hop(MESSAGE_SIZES, 1000) if only in "message" else {}
+    _show(results, costs)
+    machine = {"cores": cores(), "python": platform.python_version(), "numpy": np.__version__}
+    content = {"machine": machine, "rows": [r.as_dict() for r in results], "message_us": costs}
+    Path(output).write_text(json.dumps(content, indent=1) + "\n")
+    console.print(f"written to {os.path.abspath(output)}")
+
+
+@main.command(name="accuracy", help="Test accuracy on the full MNIST, actors beside a sequential loop.")
+@click.option("--sizes", default="784,50,20,10", show_default=True, help="Of the layers.")
+@click.option("--lr", default=LEARNING_RATES["dcasgda"], show_default=True, help="At its top.")
+@click.option("--dropout", default=0.0, show_default=True, help="In every gate but the last.")
+@click.option("--epochs", default=30, show_default=True, help="Passes over the training data.")
+@click.option("--seeds", default=1, show_default=True, help="Seeds 0, 1, ...")
+def accuracies(sizes: str, lr: float, dropout: float, epochs: int, seeds: int) -> None:
+    """Train both."""
+    for seed in range(seeds):
+        actors, loop = accuracy(tuple(map(int, sizes.split(","))), lr, dropout, epochs, seed)
+        click.echo(f"{sizes}, {epochs} epochs, seed {seed}: actors {actors:.2%}, sequential loop {loop:.2%}")
+
+
+@main.command(name="memory", help="Resident memory over many epochs on the sample.")
+@click.option("--epochs", default=200, show_default=True, help="In all.")
+@click.option("--every", default=20, show_default=True, help="Epochs between two looks.")
+def resident(epochs: int, every: int) -> None:
+    """Train and look."""
+    for epoch, mebibytes, lent in memory(epochs, every):
+        click.echo(f"epoch {epoch:4d}: {mebibytes:7.1f} MiB resident, {lent} large arrays alive")
+
+
+def _show(results: list[Result], costs: dict[int, float]) -> None:
+    console = Console(width=120)
+    table = Table("network", "samples/s", "numpy loop", "ratio", "of rounds", "goal")
+    for result in results:
+        spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}"
+        goal = "" if result.row.goal is None else f"{result.row.goal:.2f}"
+        table.add_row(
+            result.row.name, f"{result.ours:,.0f}", f"{result.loop:,.0f}", f"{result.ratio:.2f}", spread, goal
+        )
+    if results:
+        console.print(table)
+    for size, cost in costs.items():
+        console.print(f"a message of {size:,} bytes between two workers: {cost:.0f} us")
+
+
+if __name__ == "__main__":
+    main()
