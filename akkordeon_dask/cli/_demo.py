@@ -1,0 +1,76 @@
+"""`dask akkordeon demo`."""
+
+import time
+from typing import Any
+
+import click
+
+from akkordeon_dask.cli import _defaults
+from akkordeon_dask.cli._cluster import client_of
+from akkordeon_dask.cli._options import options
+from akkordeon_dask.cli._output import JsonOutput, Output
+from akkordeon_dask.cli._settings import Settings
+from akkordeon_dask.cli._tidy import tidy
+from akkordeon_dask.cli._values import gate_values
+from akkordeon_dask.monitor import passes
+from akkordeon_dask.runtime import Running, deploy
+
+__all__ = ["demo"]
+
+
+@click.command(short_help="Train a network on images of digits or clothes.")
+@options
+@tidy
+def demo(
+    *, json: bool, workers: int, scheduler: str | None, save: str | None, lr: Any, dropout: Any, **settings: Any
+) -> None:
+    """Train a network, one gate for each linear layer, and say how well it does.
+
+    Training sentinels send batches through the gates while a validation sentinel rates the network on the test
+    data. Each line (or row, on a terminal) is a pass of a sentinel over its data; the dashboard shows the rest.
+
+    \b
+    Examples:
+      dask akkordeon demo
+          the digits that come with the package, in this process
+      dask akkordeon demo --data mnist --sentinels 2 --epochs 30
+          all of MNIST, shared by two training sentinels
+      dask akkordeon demo --sizes 784,128,10 --lr 0.02,0.01 --dropout 0.1
+          another network; a learning rate for each of its two gates
+      dask akkordeon demo --workers 2
+          the gates spread over two processes
+      dask akkordeon demo --scheduler tcp://127.0.0.1:8786
+          on a cluster that runs already
+      dask akkordeon demo --json 2>/dev/null | jq .loss
+          figures for another program
+    """
+    gates = len(settings["sizes"]) - 1
+    settings["lr"] = gate_values("--lr", lr or (_defaults.LEARNING_RATES[settings["optimizer"]],), gates)
+    settings["dropout"] = gate_values("--dropout", dropout, gates - 1)
+    if workers and scheduler:
+        raise click.UsageError(
+            f"--workers {workers} starts a cluster and --scheduler {scheduler} is one already: give one of them"
+        )
+    output = JsonOutput() if json else Output()
+    plan = Settings(**settings)
+    with client_of(workers, scheduler) as client, deploy(plan.network(), client, seed=plan.seed) as running:
+        output.begin(running)
+        train(running, plan, output, save)
+
+
+def train(running: Running, plan: Settings, output: Output, save: str | None) -> None:
+    """Attach the sentinels, show their passes, and end with the network's rating on the test data."""
+    begun = time.perf_counter()
+    # First the one that rates: a short run would be over before its first pass.
+    for sentinel in (plan.validation(), *plan.training()):
+        running.attach(sentinel)
+    with output.passes(running) as show:
+        for report in passes(running):
+            show(report)
+    seconds = time.perf_counter() - begun
+    final = running.evaluate(plan.test())
+    output.test(final)
+    if save is not None:
+        running.save(save)
+        output.saved(save)
+    output.end(plan.epochs, final, seconds)

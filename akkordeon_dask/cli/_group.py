@@ -1,0 +1,26 @@
+"""The group `akkordeon`, which `dask` lists among its commands."""
+
+import click
+
+from akkordeon_dask.cli._data import data
+from akkordeon_dask.cli._demo import demo
+
+__all__ = ["akkordeon"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def akkordeon() -> None:
+    """Train neural networks as actors on a Dask cluster.
+
+    A gate is an actor with a piece of the network and its own optimizer; a sentinel is an actor with data, that
+    trains or rates the network. Both run at the same time, on one machine or on many.
+
+    \b
+    Begin with:
+      dask akkordeon demo          train on the digits that come with the package
+      dask akkordeon demo --help   what else it can do
+    """
+
+
+akkordeon.add_command(demo)
+akkordeon.add_command(data)

@@ -1,0 +1,95 @@
+"""The options of `demo`."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from akkordeon_dask.cli import _defaults
+from akkordeon_dask.cli._network import OPTIMIZERS
+from akkordeon_dask.cli._settings import SETS
+from akkordeon_dask.cli._values import listed, span
+
+__all__ = ["options"]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+_PIXELS, _CLASSES = 784, 10
+_COUNT = click.IntRange(min=1)
+
+
+def options(command: Command) -> Command:
+    """Give a command all options of `demo`, in the order of its help."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_whole_numbers = listed(int, lambda size: size > 0, "whole numbers from 1")
+
+
+def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    sizes = _whole_numbers(ctx, param, value)
+    if len(sizes) < 2 or sizes[0] != _PIXELS or sizes[-1] < _CLASSES:
+        raise click.BadParameter(
+            f"{value!r} has to begin with {_PIXELS}, the pixels of an image, and to end with {_CLASSES} or more, "
+            f"the classes: {_defaults.SIZES}"
+        )
+    return sizes
+
+
+_RATES = ", ".join(f"{name} {lr:g}" for name, lr in _defaults.LEARNING_RATES.items())
+
+_OPTIONS = (
+    click.option(
+        "--data", type=click.Choice(list(SETS)), default=_defaults.DATA,
+        help="What to train with. mnist-sample comes with the package; the others are downloaded once, or found in "
+        "$AKKORDEON_DATA/NAME.",
+    ),
+    click.option(
+        "--sizes", callback=_sizes, default=_defaults.SIZES, metavar="N,N,...",
+        help="Features in front of the first gate and behind each one.",
+    ),
+    click.option(
+        "--optimizer", type=click.Choice(list(OPTIMIZERS)), default=_defaults.OPTIMIZER,
+        help="How each gate learns. dcasgd and dcasgda compensate for the delay of gradients.",
+    ),
+    click.option(
+        "--lr", callback=listed(float, lambda lr: 0 < lr < float("inf"), "numbers above 0"), metavar="X[,X...]",
+        show_default=_RATES,
+        help="Learning rate after the warm-up, from where it falls along a cosine: one, or one for each gate.",
+    ),
+    click.option(
+        "--dropout", callback=listed(float, lambda share: 0 <= share < 1, "numbers from 0, below 1"),
+        metavar="X[,X...]", default=_defaults.DROPOUT,
+        help="Share that is dropped behind a gate: one, or one for each gate but the last.",
+    ),
+    click.option("--batch-size", type=_COUNT, default=_defaults.BATCH_SIZE, help="Samples a batch."),
+    click.option(
+        "--concurrency", type=_COUNT, default=_defaults.CONCURRENCY,
+        help="Batches that each training sentinel may have under way at once.",
+    ),
+    click.option("--sentinels", type=_COUNT, default=1, help="Training sentinels, which share the data."),
+    click.option("--epochs", type=_COUNT, default=_defaults.EPOCHS, help="Passes of each training sentinel."),
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, help="Of the first parameters, the batches and the dropout."
+    ),
+    click.option(
+        "--workers", type=click.IntRange(min=0), default=0, metavar="N",
+        help="Worker processes to start, with the gates spread over them; 0: everything in this process.",
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="Run on this cluster instead: tcp://HOST:PORT."),
+    click.option(
+        "--validate-every", callback=span, default=_defaults.VALIDATE_EVERY, metavar="TIME",
+        help="From the start of a validation pass to the start of the next: 10s, 500ms.",
+    ),
+    click.option(
+        "--save", type=click.Path(dir_okay=False, writable=True), metavar="FILE",
+        help="Write the trained parameters to this safetensors file or fsspec URL.",
+    ),
+    click.option(
+        "--json", is_flag=True,
+        help="Standard output carries one JSON object a line, for each pass and at the end; the text goes to standard "
+        "error.",
+    ),
+)  # fmt: skip

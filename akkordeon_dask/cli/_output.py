@@ -1,0 +1,84 @@
+"""What `demo` says: text for people, or a JSON object a line for programs."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.monitor import pass_line, shown
+from akkordeon_dask.runtime import Running
+
+__all__ = ["JsonOutput", "Output"]
+
+
+class Output:
+    """Text on standard output."""
+
+    err = False
+
+    def begin(self, running: Running) -> None:
+        """The network was deployed: what it is, where it is."""
+        gates = "\n          | ".join(map(repr, running.network))
+        placement = ", ".join(f"{gate} on {worker}" for gate, worker in running.placement.items())
+        self.say("network", gates)
+        self.say("parameters", f"{running.network.parameter_count:,}")
+        self.say("placement", placement)
+        self.say("dashboard", running.dashboard_link)
+
+    @contextmanager
+    def passes(self, running: Running) -> Iterator[Callable[[PassReport], None]]:
+        """Give the function that shows a pass."""
+        with shown(running, Console()) as show:
+            yield show
+
+    def test(self, report: PassReport) -> None:
+        """The last pass, over the test split."""
+        click.echo(pass_line(report), err=self.err)
+
+    def saved(self, target: str) -> None:
+        """The parameters were written."""
+        self.say("saved", target)
+
+    def end(self, epochs: int, report: PassReport, seconds: float) -> None:
+        """All is done: `report` is the last pass, `seconds` the time of training."""
+        accuracy = report.scores["accuracy"]
+        self.say("end", f"validation accuracy {accuracy:.4f} after {epochs} epochs in {seconds:.1f} s")
+
+    def say(self, label: str, text: str) -> None:
+        """A line for people."""
+        click.echo(f"{label:<11} {text}", err=self.err)
+
+
+class JsonOutput(Output):
+    """JSON on standard output, and the text on standard error."""
+
+    err = True
+
+    @contextmanager
+    def passes(self, running: Running) -> Iterator[Callable[[PassReport], None]]:
+        yield self.test
+
+    def test(self, report: PassReport) -> None:
+        click.echo(_json({"event": "pass", **report.as_dict()}))
+        click.echo(pass_line(report), err=True)
+
+    def end(self, epochs: int, report: PassReport, seconds: float) -> None:
+        validation = {"loss": report.loss, **report.scores, "samples": report.samples}
+        click.echo(_json({"event": "end", "epochs": epochs, "validation": validation, "seconds": seconds}))
+        super().end(epochs, report, seconds)
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null stands for them."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,69 @@
+"""Values on the command line: callbacks of options, with errors that quote the value."""
+
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+import click
+from dask.utils import parse_timedelta
+
+__all__ = ["gate_values", "listed", "span"]
+
+Number = TypeVar("Number", int, float)
+Callback: TypeAlias = Callable[[click.Context, click.Parameter, str | None], tuple[Number, ...]]
+
+
+def listed(kind: type[Number], allowed: Callable[[Number], bool], wanted: str) -> "Callback[Number]":
+    """Numbers separated by commas, as a tuple; empty where nothing was given.
+
+    Parameters
+    ----------
+    kind
+        `int` or `float`.
+    allowed
+        whether one of them may be.
+    wanted
+        what they have to be, for the error: `"whole numbers from 1"`.
+    """
+
+    def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Number, ...]:
+        if value is None:
+            return ()
+        try:
+            numbers: tuple[Number, ...] = tuple(kind(part) for part in value.split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(map(allowed, numbers)):
+            raise click.BadParameter(f"{value!r} is not what is wanted here: {wanted}, separated by commas")
+        return numbers
+
+    return convert
+
+
+def span(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """A time above zero, as seconds: `10s`, `500ms`, `1.5 minutes`, or a bare number of seconds."""
+    try:
+        seconds = float(parse_timedelta(value))
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise click.BadParameter(f"{value!r} is not a time above zero, such as 10s or 500ms")
+    return seconds
+
+
+def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[float, ...]:
+    """One value for each of so many gates: as given, or the only one for all.
+
+    Raises
+    ------
+    click.BadParameter
+        when there are too many or too few.
+    """
+    if len(values) == 1:
+        return values * gates
+    if len(values) != gates:
+        said = ",".join(f"{value:g}" for value in values)
+        raise click.BadParameter(
+            f"{said!r} has {len(values)} values, there are {gates} gates that take one: give one for all, or one each",
+            param_hint=f"'{option}'",
+        )
+    return values

@@ -1,0 +1,8 @@
+"""What the actors report, for people: lines, a live table."""
+
+from akkordeon_dask.monitor._lines import pass_line
+from akkordeon_dask.monitor._passes import passes
+from akkordeon_dask.monitor._table import PassTable
+from akkordeon_dask.monitor._watch import shown, watch
+
+__all__ = ["PassTable", "pass_line", "passes", "shown", "watch"]

@@ -1,0 +1,47 @@
+"""The passes of a running network, one by one as they end."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.runtime import Running
+
+__all__ = ["passes"]
+
+
+def passes(running: Running, epochs: int | None = None) -> Iterator[PassReport]:
+    """`running.wait(epochs)`, seen from inside: gives each pass as it ends, from the first one on.
+
+    The caller's thread stays free to print and to be interrupted: another one waits, and is done at the
+    latest when `running` closes. For a synchronous client.
+
+    Raises
+    ------
+    AkkordeonError
+        what `running.wait` raises, after the passes that ended before.
+    """
+    news: queue.SimpleQueue[None] = queue.SimpleQueue()
+    running.subscribe(lambda _: news.put(None))
+    end: Future[None] = Future()
+    end.add_done_callback(lambda _: news.put(None))
+    threading.Thread(target=_wait, args=(running, epochs, end), name="akkordeon-wait", daemon=True).start()
+    given, ended = 0, False
+    while not ended:
+        # Asked before the history is read, so that what ended before the end is not missed.
+        ended = end.done()
+        history = running.history
+        yield from history[given:]
+        given = len(history)
+        if not ended:
+            news.get()
+    end.result()
+
+
+def _wait(running: Running, epochs: int | None, end: "Future[None]") -> None:
+    try:
+        running.wait(epochs)
+        end.set_result(None)
+    except BaseException as error:
+        end.set_exception(error)

@@ -1,0 +1,34 @@
+"""The network of botkop/akkordeon's SimpleAkkordeon in this process: three gates and two sentinels."""
+
+import argparse
+
+from akkordeon_dask import Gate, Sentinel, data, deploy, monitor, nn, optim
+
+SETS = {"mnist-sample": data.mnist_sample, "mnist": data.mnist, "fashion-mnist": data.fashion_mnist}
+
+network = (
+    Gate(nn.Scale(mean=33.3, std=78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.DCASGDa(2e-2))
+    | Gate(nn.Linear(50, 20) >> nn.ReLU(), optim.DCASGDa(2e-2))
+    | Gate(nn.Linear(20, 10), optim.DCASGDa(2e-2))
+)
+
+
+def main() -> None:
+    """Train, then say how well the network does on the test data."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", choices=SETS, default="mnist-sample")
+    parser.add_argument("--epochs", type=int, default=10)
+    args = parser.parse_args()
+    images = SETS[args.data]
+
+    with deploy(network) as running:
+        print("dashboard:", running.dashboard_link)
+        running.attach(Sentinel.validate(images("test"), batch_size=1000, every="1s"))
+        running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5))
+        monitor.watch(running, epochs=args.epochs)
+        report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
+    print(f"validation accuracy {report.scores['accuracy']:.4f}")
+
+
+if __name__ == "__main__":
+    main()

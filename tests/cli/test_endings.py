@@ -1,0 +1,74 @@
+"""How commands end: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from akkordeon_dask import data
+from akkordeon_dask.cli import akkordeon
+from akkordeon_dask.cli._output import JsonOutput
+from akkordeon_dask.errors import DataError
+from tests.monitor._reports import report
+
+
+@pytest.fixture
+def fetch(monkeypatch):
+    """Call `data` with a stand-in for the download; gives what click made of it."""
+    monkeypatch.delenv("AKKORDEON_DEBUG", raising=False)
+
+    def call(download, *args, **env):
+        monkeypatch.setattr(data, "download", download)
+        return CliRunner(env=env).invoke(akkordeon, ["data", *args])
+
+    return call
+
+
+def fails(error):
+    def download(name):
+        raise error
+
+    return download
+
+
+@pytest.mark.parametrize(("args", "names"), [((), ["mnist", "fashion-mnist"]), (("mnist",), ["mnist"])])
+def test_data_fetches_what_is_named_and_says_where_it_is(fetch, args, names):
+    done = fetch(lambda name: Path("cache") / name, *args)
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [f"{name}: {Path('cache') / name}" for name in names]
+
+
+def test_a_set_that_nobody_has_is_quoted(fetch):
+    done = fetch(fails(AssertionError), "cifar")
+    assert done.exit_code == 2
+    assert "'cifar'" in done.output
+
+
+def test_an_error_of_ours_is_its_message_and_exit_code_one(fetch):
+    done = fetch(fails(DataError("no mirror gave it")))
+    assert (done.exit_code, done.output) == (1, "Error: no mirror gave it\n")
+
+
+@pytest.mark.parametrize(("args", "env"), [(["--debug"], {}), ([], {"AKKORDEON_DEBUG": "1"})])
+def test_in_debug_mode_the_error_comes_with_its_traceback(fetch, args, env):
+    done = fetch(fails(DataError("no mirror gave it")), *args, **env)
+    assert isinstance(done.exception, DataError)
+
+
+def test_an_interrupt_is_said_and_has_its_exit_code(fetch):
+    done = fetch(fails(KeyboardInterrupt()))
+    assert done.exit_code == 130
+    assert done.output.strip() == "Interrupted: all that was started has ended."
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_null_in_json(odd, capsys):
+    output = JsonOutput()
+    odd_pass = report(loss=odd, scores={"accuracy": odd, "top5": 0.5})
+    output.test(odd_pass)
+    output.end(1, odd_pass, 2.5)
+    passed, end = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (passed["loss"], passed["scores"]) == (None, {"accuracy": None, "top5": 0.5})
+    assert end["validation"] == {"loss": None, "accuracy": None, "top5": 0.5, "samples": 100}

@@ -1,0 +1,104 @@
+"""Options, defaults and help, in this process: nothing is trained."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from akkordeon_dask.cli import akkordeon
+from akkordeon_dask.cli._values import gate_values
+
+DEMO = akkordeon.commands["demo"]
+WANTED = [
+    "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
+    "--seed", "--workers", "--scheduler", "--validate-every", "--save", "--json", "--debug",
+]  # fmt: skip
+
+
+def call(*args):
+    return CliRunner().invoke(akkordeon, args)
+
+
+def test_the_options_are_those_that_were_agreed():
+    assert [option.opts[0] for option in DEMO.params] == WANTED
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_teaches_every_option_with_its_default_and_shows_examples(flag):
+    done = call("demo", flag)
+    assert done.exit_code == 0
+    text = " ".join(done.output.split())
+    for option in DEMO.params:
+        assert option.help
+        assert f" {option.opts[0]} " in text
+        if isinstance(option.default, str | int) and not option.is_flag:
+            assert f"default: {option.default}" in text
+    assert text.count("dask akkordeon demo") >= 5
+
+
+@pytest.mark.parametrize("args", [("-h",), ("demo", "-h"), ("data", "-h")])
+def test_help_keeps_within_eighty_columns(args):
+    assert max(map(len, call(*args).output.splitlines())) <= 80
+
+
+def test_the_group_lists_its_commands():
+    assert {"demo", "data"} <= {line.split()[0] for line in call("-h").output.splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--data", "cifar"),
+        ("--sizes", "784,x"),
+        ("--sizes", "784,-5,10"),
+        ("--sizes", "784"),
+        ("--sizes", "100,10"),
+        ("--sizes", "784,9"),
+        ("--sizes", ""),
+        ("--optimizer", "lion"),
+        ("--lr", "0"),
+        ("--lr", "-1,1,1"),
+        ("--lr", "nan"),
+        ("--lr", "inf"),
+        ("--lr", "0.1,0.2"),
+        ("--dropout", "1"),
+        ("--dropout", "-0.1"),
+        ("--dropout", "0.1,0.1,0.1"),
+        ("--batch-size", "0"),
+        ("--concurrency", "0"),
+        ("--sentinels", "0"),
+        ("--epochs", "1.5"),
+        ("--seed", "-1"),
+        ("--workers", "-1"),
+        ("--validate-every", "soon"),
+        ("--validate-every", "0s"),
+        ("--validate-every", "inf"),
+        ("--validate-every", "-3s"),
+    ],
+)
+def test_a_value_that_cannot_be_is_quoted_with_its_option(option, value):
+    done = call("demo", option, value)
+    assert done.exit_code == 2
+    said = done.output.splitlines()[-1]
+    assert f"Invalid value for '{option}'" in said
+    assert (value or "''") in said
+
+
+def test_a_cluster_is_started_or_found_but_not_both():
+    done = call("demo", "--workers", "2", "--scheduler", "tcp://127.0.0.1:8786")
+    assert done.exit_code == 2
+    assert "--workers 2" in done.output
+    assert "--scheduler tcp://127.0.0.1:8786" in done.output
+
+
+def test_a_folder_is_no_place_for_a_checkpoint(tmp_path):
+    done = call("demo", "--save", str(tmp_path))
+    assert done.exit_code == 2
+    assert str(tmp_path) in "".join(done.output.splitlines())
+
+
+def test_one_value_is_for_all_gates_or_there_is_one_each():
+    assert gate_values("--lr", (0.5,), 3) == (0.5, 0.5, 0.5)
+    assert gate_values("--lr", (0.1, 0.2), 2) == (0.1, 0.2)
+    assert gate_values("--dropout", (0.5,), 0) == ()
+    with pytest.raises(click.BadParameter, match=r"'0\.1,0\.2' has 2 values, there are 3 gates"):
+        gate_values("--lr", (0.1, 0.2), 3)

@@ -1,0 +1,39 @@
+import math
+
+import pytest
+from hypothesis import given
+
+from akkordeon_dask.monitor import pass_line
+from tests._programs import LINE
+from tests.monitor._reports import report, reports
+
+
+def test_a_pass_reads_as_the_original_wrote_it():
+    passed = report("tdp", loss=2.939994, scores={"accuracy": 0.226185}, seconds=7.10507)
+    assert pass_line(passed) == "tdp        epoch:     1 loss:  2.939994 duration: 7105.07ms scores: (0.226185)"
+
+
+def test_several_scores_are_separated_by_commas():
+    assert pass_line(report(scores={"accuracy": 0.5, "top5": 1.0})).endswith("scores: (0.500000, 1.000000)")
+
+
+@given(reports())
+def test_a_line_gives_the_pass_back(passed):
+    line = LINE.fullmatch(pass_line(passed))
+    assert line is not None
+    assert line["sentinel"] == passed.sentinel
+    assert int(line["epoch"]) == passed.epoch
+    assert float(line["loss"]) == pytest.approx(passed.loss, abs=1e-6, nan_ok=True)
+    assert float(line["milliseconds"]) == pytest.approx(passed.seconds * 1e3, rel=1e-12, abs=0.006)
+    scores = [float(score) for score in line["scores"].split(", ") if score]
+    assert scores == pytest.approx(list(passed.scores.values()), abs=1e-6)
+
+
+@given(reports())
+def test_short_names_begin_their_figures_in_one_column(passed):
+    if len(passed.sentinel) <= 10:
+        assert pass_line(passed).index(" epoch: ") == 10
+
+
+def test_a_loss_that_is_not_a_number_is_said():
+    assert " loss:       nan " in pass_line(report(loss=math.nan))

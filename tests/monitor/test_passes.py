@@ -1,0 +1,100 @@
+"""The console over a stand-in for a running network: no cluster."""
+
+import threading
+from io import StringIO
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from akkordeon_dask import Sentinel, data
+from akkordeon_dask.errors import ClosedError, GateError
+from akkordeon_dask.monitor import pass_line, passes, watch
+from tests.monitor._reports import report
+
+STORY = [report("train0", epoch) for epoch in (1, 2, 3)]
+
+
+class StandIn:
+    """A network whose `wait` plays a story: passes, then perhaps an error."""
+
+    def __init__(self, story=STORY, error=None, earlier=()):
+        self.story, self.error = story, error
+        self.history = tuple(earlier)
+        self.asked = []
+        self.sentinels = {"train0": SimpleNamespace(sentinel=Sentinel.train(data.mnist_sample("train"), epochs=3))}
+        self._listeners = []
+
+    def subscribe(self, listener):
+        self._listeners.append(listener)
+
+    def wait(self, epochs=None):
+        self.asked.append(epochs)
+        for passed in self.story:
+            self.history = (*self.history, passed)
+            for listener in self._listeners:
+                listener(passed)
+        if self.error is not None:
+            raise self.error
+
+
+class Endless(StandIn):
+    """A network that has one pass and then trains until it is closed."""
+
+    def __init__(self):
+        super().__init__(STORY[:1], ClosedError("closed"))
+        self.closed = threading.Event()
+
+    def wait(self, epochs=None):
+        try:
+            super().wait(epochs)
+        except ClosedError:
+            assert self.closed.wait(20)
+            raise
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 3])
+def test_every_pass_is_given_once_and_in_order_whenever_it_ended(earlier):
+    assert list(passes(StandIn(STORY[earlier:], earlier=STORY[:earlier]))) == STORY
+
+
+def test_the_epochs_are_handed_on_to_wait():
+    running = StandIn()
+    watch(running, epochs=7, console=Console(file=StringIO()))
+    assert running.asked == [7]
+
+
+def test_what_went_wrong_is_raised_behind_the_passes_before():
+    given = passes(StandIn(error=GateError("gate 'g0' failed")))
+    assert [next(given) for _ in STORY] == STORY
+    with pytest.raises(GateError, match="'g0'"):
+        next(given)
+
+
+def test_a_pass_is_given_while_the_wait_goes_on():
+    running = Endless()
+    given = passes(running)
+    assert next(given) == STORY[0]
+    running.closed.set()
+    with pytest.raises(ClosedError):
+        next(given)
+
+
+def test_the_thread_that_waits_ends_when_the_network_closes(eventually):
+    running = Endless()
+    given = passes(running)
+    next(given)
+    waiting = [thread for thread in threading.enumerate() if thread.name == "akkordeon-wait"]
+    given.close()
+    running.closed.set()
+    eventually(lambda: not any(thread.is_alive() for thread in waiting))
+    assert waiting
+
+
+def test_a_file_gets_lines_and_a_terminal_a_table():
+    file, screen = StringIO(), StringIO()
+    assert watch(StandIn(), console=Console(file=file)) == tuple(STORY)
+    assert file.getvalue().splitlines() == [pass_line(passed) for passed in STORY]
+    watch(StandIn(), console=Console(file=screen, force_terminal=True, width=100))
+    assert "samples/s" in screen.getvalue()
+    assert pass_line(STORY[-1]) not in screen.getvalue()
