@@ -54,8 +54,8 @@ class Ledger:
     batches: dict[int, Held] = field(default_factory=dict)
     heard: float = 0.0
     _pins: dict[int, _Pin] = field(default_factory=dict)
-    _newest: int = 0
-    """The newest pass that was pinned: no pass is pinned twice, so a batch that comes late cannot move a pin."""
+    _opened: tuple[int, int] = (0, 0)
+    """The newest pass that was opened here, and by which attempt."""
 
     def hear(self, header: Header, now: float) -> None:
         """Take notice of a message's floor: what is below is finished."""
@@ -66,14 +66,19 @@ class Ledger:
                 del self.batches[sequence]
 
     def pin(self, header: Header, present: Version, now: float) -> Version | None:
-        """The version that the header's pass reads; None when it is not known here and the batch does not open it."""
+        """The version that the header's pass reads; None when it is not known here and the batch does not open it.
+
+        A copy of an opening batch that comes late opens nothing: were the pin gone, it would set another one.
+        """
         pin = self._pins.get(header.pass_number)
+        opening = header.pass_number, header.attempt
+        if header.opening and opening > self._opened:
+            self._opened = opening
+            if pin is None:
+                self._pins.clear()
+                pin = self._pins[header.pass_number] = _Pin(present, 0.0)
         if pin is None:
-            if not header.opening or header.pass_number <= self._newest:
-                return None
-            self._newest = header.pass_number
-            self._pins.clear()
-            pin = self._pins[header.pass_number] = _Pin(present, 0.0)
+            return None
         pin.expires = now + _LEASE * header.deadline
         return pin.version
 

@@ -138,12 +138,12 @@ class Link:
             comm.abort()
 
     async def close(self) -> None:
-        """Write what is queued, as far as the time for closing allows, and end. On the event loop."""
+        """Write what is queued, as far as the link may linger, and end. On the event loop."""
         self._closed = True
         self._awake.set()
         tasks = [task for task in (self._writer, self._reader) if task is not None]
         if self._writer is not None:
-            await asyncio.wait([self._writer], timeout=config.seconds("timeouts.close"))
+            await asyncio.wait([self._writer], timeout=config.seconds("link.linger"))
         self.cut()
         for task in tasks:
             task.cancel()

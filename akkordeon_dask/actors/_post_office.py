@@ -14,6 +14,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import MessageError
+from akkordeon_dask.memory import pool
 from akkordeon_dask.messages import Address, Message, decode, nbytes
 
 __all__ = ["PostOffice"]
@@ -62,6 +63,7 @@ class PostOffice(WorkerPlugin):
         self.address = worker.address
         self._here = self.address.startswith("inproc://")
         _offices[self.address] = self
+        pool.capacity = config.nbytes("pool.capacity")
         worker.handlers[LINK_OP] = self._receive
 
     async def teardown(self, worker: Worker) -> None:

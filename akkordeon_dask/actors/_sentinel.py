@@ -12,7 +12,7 @@ from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import make_feed
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
-from akkordeon_dask.errors import AkkordeonError
+from akkordeon_dask.errors import AkkordeonError, DataError
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
@@ -64,6 +64,8 @@ class SentinelActor(ThreadedActor):
         super().__init__(key)
         self._sentinel, self._name, self._network, self._generation = sentinel, name, network, generation
         self._source = sentinel.provider.open()
+        if self._source.labelled is False and sentinel.mode != "predict":
+            raise DataError(f"sentinel {name!r} compares with targets, {sentinel.provider!r} has none: give it labels")
         spec.check_input(self._source.shape, self._source.dtype)
         if self._source.samples is not None and not sentinel.batches_per_pass:
             self._source.batches(1, sentinel.batch_size)
@@ -124,8 +126,10 @@ class SentinelActor(ThreadedActor):
         return self._progress(cursor)
 
     def _progress(self, cursor: int) -> Progress:
+        # The thread adds a report before it changes the state: read the other way round, none is missed.
+        state, in_flight, error = self._core.state, self._core.in_flight, self._core.error
         reports = tuple(self._reports[cursor:])
-        return Progress(reports, cursor + len(reports), self._core.state, self._core.in_flight, self._core.error)
+        return Progress(reports, cursor + len(reports), state, in_flight, error)
 
     async def pause(self) -> None:
         """Send nothing more; returns when what was under way is home. On the event loop."""
@@ -135,10 +139,10 @@ class SentinelActor(ThreadedActor):
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
 
-    async def resume(self, epochs: int | None = None) -> SentinelState:
-        """Go on, until `epochs` passes are done where that is given; gives what it does then. On the event loop."""
-        state: SentinelState = await self._call(lambda: self._core.resume(epochs))
-        return state
+    async def resume(self, epochs: int | None, cursor: int) -> Progress:
+        """Go on, until `epochs` passes are done where that is given; gives what is new since `cursor`."""
+        await self._call(lambda: self._core.resume(epochs))
+        return self._progress(cursor)
 
     async def outputs(self) -> Array:
         """What the network predicted for all samples, in order. On the event loop."""

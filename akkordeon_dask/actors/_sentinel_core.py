@@ -235,13 +235,12 @@ class SentinelCore:
         if self.state in ("running", "resting"):
             self.state = "paused"
 
-    def resume(self, epochs: int | None = None) -> SentinelState:
-        """Go on; `epochs`, where given, is the new number of passes to rest after. Gives the state then."""
+    def resume(self, epochs: int | None = None) -> None:
+        """Go on; `epochs`, where given, is the new number of passes to rest after."""
         if epochs is not None and self.trains:
             self._passes.limit = epochs
         if self.state in ("paused", "resting"):
             self.state = "resting" if self._passes.all_done else "running"
-        return self.state
 
     def close(self) -> None:
         """Stop for good: the gates drop what they hold for this sentinel."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from akkordeon_dask._notation import Written
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.network._checks import check_whole, check_word, check_workers
 from akkordeon_dask.nn import Chain, Key, Layer, Shape
 from akkordeon_dask.optim import Optimizer
 from akkordeon_dask.tree import Tree
@@ -72,10 +73,12 @@ class Gate(Written):
         ):
             if value not in known:
                 raise SpecError(f"a gate's {label} is one of {', '.join(known)}, not {value!r}")
-        if self.max_delay is not None and self.max_delay < 0:
-            raise SpecError(f"a gate's max_delay is a number of updates from 0, not {self.max_delay!r}")
-        if self.name is not None and not (isinstance(self.name, str) and self.name and "." not in self.name):
+        if self.max_delay is not None:
+            check_whole("a gate's max_delay", self.max_delay, 0, "a number of updates")
+        check_word("a gate's name", self.name, "a word without a dot")
+        if self.name is not None and "." in self.name:
             raise SpecError(f"a gate's name is a word without a dot, not {self.name!r}")
+        check_workers("a gate's workers", self.workers)
 
     @property
     def chain(self) -> Chain:

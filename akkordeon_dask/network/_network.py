@@ -87,7 +87,8 @@ class Network(Sequence[Gate]):
         if place == 0:
             return f"gate {name!r} cannot work on {'these samples' if given is None else _said(given)}"
         wants = f"takes {_said(takes)}" if takes is not None else "cannot follow"
-        return f"gate {name!r} {wants}, gate {self.names[place - 1]!r} gives {_said(given)}"
+        gives = str(given[0]) if takes and given and len(takes) == len(given) == 1 else _said(given)
+        return f"gate {name!r} {wants}, gate {self.names[place - 1]!r} gives {gives}"
 
     def check_input(self, shape: Shape | None, dtype: np.dtype[Any] | None) -> None:
         """Whether samples of this shape and dtype can be sent in; what is None is not checked.
@@ -99,8 +100,11 @@ class Network(Sequence[Gate]):
         """
         self.output_shape(shape)
         if dtype is not None:
-            for gate in self.gates:
-                dtype = gate.chain.output_dtype(dtype)
+            for name, gate in zip(self.names, self.gates, strict=True):
+                try:
+                    dtype = gate.chain.output_dtype(dtype)
+                except ShapeError as error:
+                    raise ShapeError(f"gate {name!r} cannot work on samples of {dtype}: {error}") from None
 
     def multiply_adds(self) -> tuple[int, ...]:
         """For every gate the multiply-adds of a forward pass for one sample."""

@@ -1,11 +1,13 @@
 """The spec of a sentinel."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Mode
+from akkordeon_dask.network._checks import check_whole, check_word, check_workers
 from akkordeon_dask.nn import Accuracy, Loss, Score, SoftmaxCrossEntropy
 
 __all__ = ["Sentinel"]
@@ -55,17 +57,24 @@ class Sentinel:
     workers: str | None = None
 
     def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise SpecError(f"a sentinel's mode is one of {', '.join(get_args(Mode))}, not {self.mode!r}")
         object.__setattr__(self, "provider", as_provider(self.provider))
-        object.__setattr__(self, "scores", tuple(self.scores))
         object.__setattr__(self, "every", seconds(self.every))
-        for label, value in (("batch_size", self.batch_size), ("concurrency", self.concurrency)):
-            if not isinstance(value, int) or value < 1:
-                raise SpecError(f"a sentinel's {label} is a whole number from 1, not {value!r}")
-        for label, limit in (("epochs", self.epochs), ("batches_per_pass", self.batches_per_pass)):
-            if limit is not None and (not isinstance(limit, int) or limit < 1):
-                raise SpecError(f"a sentinel's {label} is a whole number from 1 or None, not {limit!r}")
+        for label in ("batch_size", "concurrency", "epochs", "batches_per_pass"):
+            value = getattr(self, label)
+            if value is not None or label in ("batch_size", "concurrency"):
+                check_whole(f"a sentinel's {label}", value, 1)
+        check_word("a sentinel's name", self.name)
+        check_workers("a sentinel's workers", self.workers)
         if not isinstance(self.loss, Loss):
             raise SpecError(f"a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy(), not {self.loss!r}")
+        self._check_scores()
+
+    def _check_scores(self) -> None:
+        if not isinstance(self.scores, tuple | list):
+            raise SpecError(f"a sentinel's scores are a list of nn.Score, e.g. [nn.Accuracy()], not {self.scores!r}")
+        object.__setattr__(self, "scores", tuple(self.scores))
         for score in self.scores:
             if not isinstance(score, Score):
                 raise SpecError(f"a sentinel's scores are nn.Score, e.g. nn.Accuracy(), not {score!r}")
@@ -114,6 +123,6 @@ def seconds(value: Any) -> float:
             number = float(digits) * _UNITS[unit or "s"]
         except (ValueError, KeyError):
             raise SpecError(f"a time is a number of seconds or like '20s' or '1.5min', not {value!r}") from None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
-        raise SpecError(f"a time is above 0 seconds, not {value!r}")
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
+        raise SpecError(f"a time is above 0 seconds and finite, not {value!r}")
     return float(number)

@@ -11,7 +11,7 @@ from akkordeon_dask.actors import Progress, SentinelState
 from akkordeon_dask.errors import AkkordeonError, ClosedError, SentinelError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.runtime._control import answer
+from akkordeon_dask.runtime._control import answer, let_go
 
 __all__ = ["Attached"]
 
@@ -39,7 +39,7 @@ class Attached:
         report: Callable[[PassReport], None],
     ) -> None:
         self.sentinel, self.name, self.worker = sentinel, name, worker
-        self.actor = actor
+        self._actor = actor
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.reports: list[PassReport] = []
@@ -55,9 +55,33 @@ class Attached:
         """For errors: the sentinel and its worker."""
         return f"sentinel {self.name!r} on {self.worker}"
 
+    @property
+    def actor(self) -> Any:
+        """The handle of its actor. It counts as a use of the key on the scheduler, so it goes with the sentinel.
+
+        Raises
+        ------
+        ClosedError
+            when the sentinel has been detached.
+        """
+        if self._actor is None:
+            raise ClosedError(f"{self.who} was detached: attach it again")
+        return self._actor
+
+    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
+        """What the actor answers; see `answer`."""
+        return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more)
+
     def follow(self) -> None:
-        """Begin to follow the actor. On the client's event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        """Follow the actor, once. On the client's event loop."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def _unfollow(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _follow(self) -> None:
         try:
@@ -71,8 +95,9 @@ class Attached:
         self._changed()
 
     async def _news(self) -> None:
-        call = self.actor.follow(len(self.reports), self.state, _PATIENCE)
-        progress: Progress = await answer(call, self.who, more=_PATIENCE)
+        self._take(await self.ask("follow", len(self.reports), self.state, _PATIENCE, more=_PATIENCE))
+
+    def _take(self, progress: Progress) -> None:
         for report in progress.reports:
             self.reports.append(report)
             self._report(report)
@@ -82,25 +107,31 @@ class Attached:
         self._changed()
 
     async def resume(self, epochs: int | None = None) -> None:
-        """Let it go on. On the client's event loop."""
-        await answer(self.actor.resume(epochs), self.who)
-        if self.state in ("paused", "resting"):
-            self.state = "running"
+        """Let it go on; nothing where it has failed. On the client's event loop."""
+        if self.error is not None or self._future is None:
+            return
+        # News that left the actor before it went on must not be taken for what came after.
+        await self._unfollow()
+        try:
+            progress: Progress = await self.ask("resume", epochs, len(self.reports))
+            if self._future is not None and self._task is None:
+                self._take(progress)
+        finally:
+            if self._future is not None:
+                self.follow()
 
     async def leave(self) -> None:
         """End it and let Dask forget it; no error when it is gone already. On the client's event loop."""
-        task, self._task = self._task, None
         future, self._future = self._future, None
         if future is None:
             return
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._unfollow()
         try:
             if self.error is None or self.state != "failed" or not isinstance(self.error, ClosedError):
-                await answer(self.actor.close(), self.who)
+                await self.ask("close")
         except AkkordeonError as error:
             logger.info("closing %s: %s", self.who, error)
         finally:
-            self.state = "left"
+            let_go(self._actor)
+            self.state, self._actor = "left", None
             future.release()

@@ -1,22 +1,25 @@
 """Calls to actors, with a deadline and errors that say who did not answer."""
 
 import asyncio
-from collections.abc import Awaitable
+import pickle
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from distributed import Client, Future
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, WorkerLostError
 
-__all__ = ["answer", "construct"]
+__all__ = ["answer", "construct", "let_go"]
 
 
-async def answer(waiting: Awaitable[Any], who: str, *, more: float = 0.0) -> Any:
+async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 0.0) -> Any:
     """What an actor answers.
 
     Parameters
     ----------
-    waiting
-        the call, made already.
+    call
+        makes the call: Dask tells of a lost worker there, or when it is awaited.
     who
         names the actor and its worker in errors: `gate 'g0' on tcp://...`.
     more
@@ -31,7 +34,9 @@ async def answer(waiting: Awaitable[Any], who: str, *, more: float = 0.0) -> Any
     """
     limit = config.seconds("timeouts.control") + more
     try:
-        return await asyncio.wait_for(_awaited(waiting), limit)
+        # Python 3.11's wait_for forgets a cancellation that comes together with the answer.
+        async with asyncio.timeout(limit):
+            return await call()
     except AkkordeonError:
         raise
     except TimeoutError:
@@ -47,16 +52,14 @@ async def answer(waiting: Awaitable[Any], who: str, *, more: float = 0.0) -> Any
         raise _lost(who, error) from None
 
 
-async def _awaited(waiting: Awaitable[Any]) -> Any:
-    return await waiting
-
-
 def _lost(who: str, error: Exception) -> WorkerLostError:
     return WorkerLostError(f"{who} is gone ({error!r}): look at the worker's log, then deploy or attach again")
 
 
-async def construct(future: Any, who: str, limit: float) -> Any:
-    """The actor that is being made; AkkordeonErrors of its constructor come through as they are.
+async def construct(future: Future[Any], who: str, limit: float) -> Any:
+    """The actor that is being made, as a handle of the future's client.
+
+    AkkordeonErrors of its constructor come through as they are.
 
     Raises
     ------
@@ -64,7 +67,8 @@ async def construct(future: Any, who: str, limit: float) -> Any:
         when it cannot be made, or not in time.
     """
     try:
-        return await asyncio.wait_for(_awaited(future), limit)
+        async with asyncio.timeout(limit):
+            return _bound(await future, future.client)
     except AkkordeonError:
         raise
     except TimeoutError:
@@ -76,3 +80,23 @@ async def construct(future: Any, who: str, limit: float) -> Any:
         raise DeploymentError(
             f"{who} could not be made: {error!r}. Does that worker have the same packages and modules as this process?"
         ) from error
+
+
+def _bound(actor: Any, client: Client) -> Any:
+    """The handle made anew for this client.
+
+    A worker in this process hands over its own handle, and another client may be the current one: answers would
+    be set in the event loop of that worker or client, and not wake this one.
+    """
+    with client.as_current():
+        return pickle.loads(pickle.dumps(actor))
+
+
+def let_go(actor: Any) -> None:
+    """End the handle's own use of the actor's key on the scheduler, beside that of the future it came from.
+
+    Every call leaves a cycle in Dask that would keep the handle until the next collection of garbage.
+    """
+    future = getattr(actor, "_future", None)
+    if future is not None:
+        future.release()

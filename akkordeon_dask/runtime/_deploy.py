@@ -4,17 +4,17 @@ import asyncio
 import uuid
 from typing import Any
 
-from distributed import Client, Future
+from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import DeploymentError, NameConflictError, SpecError
 from akkordeon_dask.network import Gate, Network
-from akkordeon_dask.runtime._control import answer, construct
 from akkordeon_dask.runtime._embedded import Embedded
+from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._placement import WorkerInfo, choose, workers_of
 from akkordeon_dask.runtime._running import Running
-from akkordeon_dask.runtime._session import GateHandle, Session
+from akkordeon_dask.runtime._session import Session
 
 __all__ = ["connect", "deploy"]
 
@@ -51,6 +51,7 @@ def deploy(network: Network | Gate, client: Client | None = None, *, name: str |
     network = Network([network]) if isinstance(network, Gate) else network
     if not isinstance(network, Network):
         raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
+    _check(client, name, seed)
     if client is not None:
         return client.sync(_deploy, network, client, name, seed, None)
     embedded = Embedded()
@@ -59,6 +60,15 @@ def deploy(network: Network | Gate, client: Client | None = None, *, name: str |
     except BaseException:
         embedded.close()
         raise
+
+
+def _check(client: Any, name: Any, seed: Any) -> None:
+    if client is not None and not isinstance(client, Client):
+        raise SpecError(f"client is a distributed.Client or None, not {client!r}: write Client({client!r})")
+    if name is not None and not (isinstance(name, str) and name):
+        raise SpecError(f"a network's name is a word, not {name!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise SpecError(f"seed is a whole number, not {seed!r}")
 
 
 async def _deploy(network: Network, client: Client, name: str | None, seed: int, embedded: Embedded | None) -> Running:
@@ -115,7 +125,7 @@ def _taken(name: str) -> NameConflictError:
 
 
 async def _make(network: Network, client: Client, label: str, seed: int, chosen: list[WorkerInfo]) -> list[GateHandle]:
-    futures: list[Future[Any]] = []
+    gates: list[GateHandle] = []
     for gate, gate_name, worker in zip(network, network.names, chosen, strict=True):
         key = f"akkordeon-{label}-{gate_name}-{uuid.uuid4().hex[:8]}"
         future = client.submit(
@@ -132,34 +142,26 @@ async def _make(network: Network, client: Client, label: str, seed: int, chosen:
             pure=False,
             key=key,
         )
-        futures.append(future)
+        gates.append(GateHandle(gate_name, worker.address, future))
     limit = config.seconds("timeouts.deploy")
-    whos = [f"gate {gate!r} on {worker}" for gate, worker in zip(network.names, chosen, strict=True)]
     try:
-        actors = await asyncio.gather(*(construct(f, who, limit) for f, who in zip(futures, whos, strict=True)))
+        return await asyncio.gather(*(gate.made(limit) for gate in gates))
     except BaseException:
-        for future in futures:
-            future.release()
+        for handle in gates:
+            handle.release()
         raise
-    return [
-        GateHandle(name, worker.address, future, actor)
-        for name, worker, future, actor in zip(network.names, chosen, futures, actors, strict=True)
-    ]
 
 
 async def _wire(gates: list[GateHandle]) -> None:
     addresses = [None, *(gate.address for gate in gates), None]
-    calls = [
-        answer(gate.actor.open(addresses[place], addresses[place + 2]), gate.who)
-        for place, gate in enumerate(gates)
-    ]
+    calls = [gate.ask("open", addresses[place], addresses[place + 2]) for place, gate in enumerate(gates)]
     await asyncio.gather(*calls)
 
 
 async def _abandon(gates: list[GateHandle]) -> None:
-    await asyncio.gather(*(answer(gate.actor.close(), gate.who) for gate in gates), return_exceptions=True)
+    await asyncio.gather(*(gate.ask("close") for gate in gates), return_exceptions=True)
     for gate in gates:
-        gate.future.release()
+        gate.release()
 
 
 async def _publish(client: Client, name: str, network: Network, gates: list[GateHandle]) -> None:
@@ -202,15 +204,18 @@ async def _connect(name: str, client: Client) -> Running:
         raise DeploymentError(f"no network named {name!r} on this cluster, there is {there}: deploy it first") from None
     network: Network = record["network"]
     limit = config.seconds("timeouts.deploy")
-    gates = [
-        GateHandle(gate, worker, future, await construct(future, f"gate {gate!r} on {worker}", limit))
-        for gate, worker, future in zip(network.names, record["workers"], record["gates"], strict=True)
-    ]
+    gates = list(map(GateHandle, network.names, record["workers"], record["gates"]))
+    try:
+        await asyncio.gather(*(gate.made(limit) for gate in gates))
+    except BaseException:
+        for gate in gates:
+            gate.release()
+        raise
     session = Session(client, network, name, record["generation"], gates)
 
     async def finish() -> None:
         await session.leave()
-        for gate in gates:
-            gate.future.release()
+        for gate in session.gates:
+            gate.release()
 
     return Running(session, owner=False, finish=finish)

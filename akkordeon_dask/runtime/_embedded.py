@@ -1,10 +1,15 @@
 """A cluster inside this process."""
 
+import logging
+import signal
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from multiprocessing import resource_tracker
 from typing import Any
 
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
 
@@ -28,14 +33,18 @@ class Embedded:
         options: dict[str, Any] = {"n_workers": 1, "processes": False}
         if processes:
             options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
-        self.cluster = LocalCluster(
-            threads_per_worker=1,
-            dashboard_address=_free_dashboard(),
-            worker_dashboard_address=None,
-            **options,
-        )
+        host, port = _free_dashboard()
+        with _interrupts_kept() if processes else nullcontext():
+            self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
+                threads_per_worker=1,
+                dashboard_address=f"{host}:{port}",
+                worker_dashboard_address=None,
+                **options,
+            )
+        self.cluster.dashboard_host = get_ip() if host == "0.0.0.0" else host
         try:
             self.client = Client(self.cluster)
+            self.client.register_plugin(_Quiet())
         except BaseException:
             self.cluster.close()
             raise
@@ -46,14 +55,67 @@ class Embedded:
         self.cluster.close()
 
 
-def _free_dashboard() -> str:
-    """The configured address of the dashboard, or any free port where that one is taken."""
+class _Cluster(LocalCluster):
+    """Knows the host where its dashboard listens: Dask takes the one in the scheduler's address.
+
+    An in-process scheduler's address has the machine's own, where nobody may be listening.
+    """
+
+    dashboard_host: str
+
+    @property
+    def dashboard_link(self) -> str:
+        """The address of the dashboard; empty where there is none."""
+        port = self.scheduler_info["services"].get("dashboard")
+        return str(format_dashboard_link(self.dashboard_host, port)) if port else ""
+
+
+class _Quiet(WorkerPlugin):
+    """Keep a worker from logging an actor that could not be made, with its traceback: its maker gets the error."""
+
+    name = "akkordeon-quiet"
+
+    def setup(self, worker: Worker) -> None:
+        _WORKER_LOG.addFilter(_not_ours)
+
+    def teardown(self, worker: Worker) -> None:
+        _WORKER_LOG.removeFilter(_not_ours)
+
+
+_WORKER_LOG = logging.getLogger("distributed.worker")
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Compute Failed\nKey:       akkordeon-")
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Hold Ctrl-C back for now, and for good in the threads that begin in here and the processes that they start.
+
+    A terminal sends it to all processes. Workers shall not end by it, but by the word of the one that owns them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # At its first use it would lift the block of the thread that uses it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _free_dashboard() -> tuple[str, int]:
+    """Host and port of the dashboard as configured; port 0, which is any free one, where that one is taken."""
     wish = str(config.get("embedded.dashboard-address"))
     host, _, port = wish.rpartition(":")
+    host = host or "127.0.0.1"
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host or "127.0.0.1", int(port)))
+            probe.bind((host, int(port)))
         except OSError:
-            return f"{host or '127.0.0.1'}:0"
-    return f"{host or '127.0.0.1'}:{port}"
+            return host, 0
+    return host, int(port)

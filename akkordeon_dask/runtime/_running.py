@@ -1,7 +1,6 @@
 """A running network, as the user sees it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -9,19 +8,19 @@ from distributed import Client
 
 from akkordeon_dask import data
 from akkordeon_dask.actors import GateStatistics, SentinelStatistics
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import DeadlineError, SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import _checkpoint
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import answer
+from akkordeon_dask.runtime._calling import Calling
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Running"]
 
 
-class Running:
+class Running(Calling):
     """A deployed network: what `deploy` and `connect` give.
 
     With an asynchronous client every verb gives an awaitable; with a synchronous one it waits for the
@@ -102,7 +101,7 @@ class Running:
     async def _pause(self) -> None:
         self._session.check()
         for attached in self._training():
-            await answer(attached.actor.pause(), attached.who)
+            await attached.ask("pause")
 
     def resume(self) -> Any:
         """Let them go on."""
@@ -176,7 +175,9 @@ class Running:
         sentinel = Sentinel("predict", provider, batch_size=min(batch_size, len(x)), concurrency=4)
         attached = await self._once(sentinel)
         try:
-            outputs: Array = await answer(attached.actor.outputs(), attached.who)
+            if lost := attached.reports[-1].lost:
+                raise DeadlineError(f"{lost} of {len(x)} samples did not come back: look at the gates' workers")
+            outputs: Array = await attached.ask("outputs")
         finally:
             await self._session.detach(attached)
         return outputs
@@ -225,7 +226,7 @@ class Running:
         arrays = _checkpoint.read(source)
         new = _checkpoint.fit(source, arrays, self.network, await self._parameters())
         for gate in self._session.gates:
-            await answer(gate.actor.replace(new[gate.name]), gate.who)
+            await gate.ask("replace", new[gate.name])
 
     def statistics(self) -> Any:
         """What every gate and every sentinel of this client did and holds, by name."""
@@ -234,33 +235,11 @@ class Running:
     async def _statistics(self) -> dict[str, GateStatistics | SentinelStatistics]:
         gates = await self._session.on_gates("statistics")
         sentinels = {
-            name: await answer(attached.actor.statistics(), attached.who)
+            name: await attached.ask("statistics")
             for name, attached in list(self._session.sentinels.items())
         }
         return {**gates, **sentinels}
 
-    def close(self) -> Any:
-        """Detach this client's sentinels and, as the owner, end the network: no thread, comm or key is left.
-
-        May be called again.
-        """
-        return self._sync(self._close)
-
     async def _close(self) -> None:
         if not self._session.closed:
             await self._finish()
-
-    def _sync(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.client.sync(function, *args)
-
-    def __enter__(self) -> "Running":
-        return self
-
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    async def __aenter__(self) -> "Running":
-        return self
-
-    async def __aexit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()

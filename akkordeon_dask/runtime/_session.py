@@ -5,7 +5,6 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, Future
@@ -18,38 +17,20 @@ from akkordeon_dask.errors import (
     DeadlineError,
     NameConflictError,
     SpecError,
+    TrainingError,
 )
-from akkordeon_dask.messages import Address, PassReport
+from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import answer, construct
+from akkordeon_dask.runtime._control import construct
+from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._placement import WorkerInfo, find, workers_of
 
-__all__ = ["GateHandle", "Session"]
+__all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 10.0
-
-
-@dataclass(frozen=True)
-class GateHandle:
-    """A gate of a running network."""
-
-    name: str
-    worker: str
-    future: Future[Any]
-    actor: Any
-
-    @property
-    def address(self) -> Address:
-        """Where its messages go."""
-        return Address(self.worker, str(self.future.key))
-
-    @property
-    def who(self) -> str:
-        """For errors: the gate and its worker."""
-        return f"gate {self.name!r} on {self.worker}"
 
 
 class Session:
@@ -66,6 +47,7 @@ class Session:
         self.error: AkkordeonError | None = None
         self.closed = False
         self.listeners: list[Callable[[PassReport], None]] = []
+        self._joining: set[str] = set()
         self._bell = asyncio.Event()
         self._watchers = [asyncio.get_running_loop().create_task(self._watch(gate)) for gate in gates]
 
@@ -73,10 +55,13 @@ class Session:
         """Learn at once when a gate's worker dies: a call that waits there then fails."""
         try:
             while True:
-                await answer(gate.actor.pulse(_PATIENCE), gate.who, more=_PATIENCE)
+                await gate.ask("pulse", _PATIENCE, more=_PATIENCE)
         except AkkordeonError as error:
             self.error = error
-            self._ring()
+        except Exception as error:
+            logger.exception("watching %s", gate.who)
+            self.error = TrainingError(f"{gate.who}: {error!r}")
+        self._ring()
 
     def _ring(self) -> None:
         self._bell.set()
@@ -107,6 +92,13 @@ class Session:
         if not isinstance(sentinel, Sentinel):
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r}")
         name = self._free_name(sentinel)
+        self._joining.add(name)
+        try:
+            return await self._make(sentinel, name)
+        finally:
+            self._joining.discard(name)
+
+    async def _make(self, sentinel: Sentinel, name: str) -> Attached:
         worker = await self._place(sentinel, name)
         key = f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}"
         future = self.client.submit(
@@ -137,17 +129,20 @@ class Session:
         )
         self.sentinels[name] = attached
         try:
-            await answer(actor.open(tuple(gate.address for gate in self.gates)), who)
+            self.check()
+            await attached.ask("open", tuple(gate.address for gate in self.gates))
+            self.check()
         except BaseException:
-            del self.sentinels[name]
+            await self.detach(attached)
             raise
         attached.follow()
         return attached
 
     def _free_name(self, sentinel: Sentinel) -> str:
+        taken = self.sentinels.keys() | self._joining
         if sentinel.name is None:
-            return next(name for name in _numbered(sentinel.mode) if name not in self.sentinels)
-        if sentinel.name in self.sentinels:
+            return next(name for name in _numbered(sentinel.mode) if name not in taken)
+        if sentinel.name in taken:
             raise NameConflictError(
                 f"network {self.name!r} has a sentinel {sentinel.name!r} already: detach it, or choose another name"
             )
@@ -161,7 +156,8 @@ class Session:
 
     async def detach(self, attached: Attached) -> None:
         """End a sentinel: its credits come home, the gates forget it."""
-        self.sentinels.pop(attached.name, None)
+        if self.sentinels.get(attached.name) is attached:
+            del self.sentinels[attached.name]
         await attached.leave()
         self._ring()
 
@@ -186,7 +182,8 @@ class Session:
             if done():
                 return
             try:
-                await asyncio.wait_for(self._bell.wait(), None if end is None else max(0.0, end - loop.time()))
+                async with asyncio.timeout_at(end):
+                    await self._bell.wait()
             except TimeoutError:
                 states = ", ".join(map(repr, self.sentinels.values())) or "no sentinels"
                 raise DeadlineError(f"not done after {timeout:g} s: {states}: wait longer, or detach them") from None
@@ -194,19 +191,17 @@ class Session:
     async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
         """The answers of all gates to one call, by gate."""
         self.check()
-        calls = [answer(getattr(gate.actor, method)(*args), gate.who) for gate in self.gates]
+        calls = [gate.ask(method, *args) for gate in self.gates]
         return dict(zip([gate.name for gate in self.gates], await asyncio.gather(*calls), strict=True))
 
     async def close_gates(self) -> None:
         """End all gates and let Dask forget them; what is gone already is no error."""
         await self._stop_watching()
-        results = await asyncio.gather(
-            *(answer(gate.actor.close(), gate.who) for gate in self.gates), return_exceptions=True
-        )
+        results = await asyncio.gather(*(gate.ask("close") for gate in self.gates), return_exceptions=True)
         for gate, result in zip(self.gates, results, strict=True):
             if isinstance(result, BaseException):
                 logger.info("closing %s: %s", gate.who, result)
-            gate.future.release()
+            gate.release()
 
     async def leave(self) -> None:
         """Detach this client's sentinels and let go of the gates, which live on if the network is published."""

@@ -1,0 +1,42 @@
+"""Checks of what gates and sentinels are written with."""
+
+from typing import Any
+
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["check_whole", "check_word", "check_workers"]
+
+
+def check_whole(label: str, value: Any, least: int, meaning: str = "a whole number") -> None:
+    """The option `label` is an int of at least `least`.
+
+    Raises
+    ------
+    SpecError
+        when it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SpecError(f"{label} is {meaning} from {least}, not {value!r}")
+
+
+def check_word(label: str, value: Any, meaning: str = "a word") -> None:
+    """The option `label` is a text that is not empty, or None.
+
+    Raises
+    ------
+    SpecError
+        when it is neither.
+    """
+    if value is not None and not (isinstance(value, str) and value):
+        raise SpecError(f"{label} is {meaning}, not {value!r}")
+
+
+def check_workers(label: str, value: Any) -> None:
+    """The option `label` says where an actor shall be, or is None.
+
+    Raises
+    ------
+    SpecError
+        when it does not.
+    """
+    check_word(label, value, "a worker's name, address or host as text")

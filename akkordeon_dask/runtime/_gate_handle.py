@@ -1,0 +1,63 @@
+"""A gate, seen from a client."""
+
+from typing import Any
+
+from distributed import Future
+
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import Address
+from akkordeon_dask.runtime._control import answer, construct, let_go
+
+__all__ = ["GateHandle"]
+
+
+class GateHandle:
+    """A gate of a running network."""
+
+    def __init__(self, name: str, worker: str, future: Future[Any]) -> None:
+        self.name, self.worker, self.future = name, worker, future
+        self._actor: Any = None
+        self._released = False
+
+    async def made(self, limit: float) -> "GateHandle":
+        """Wait for the actor, at most `limit` seconds; see `construct`."""
+        actor = await construct(self.future, self.who, limit)
+        if self._released:
+            let_go(actor)
+        else:
+            self._actor = actor
+        return self
+
+    @property
+    def actor(self) -> Any:
+        """The handle of its actor. It counts as a use of the key on the scheduler, as the future does.
+
+        Raises
+        ------
+        ClosedError
+            when it was released.
+        """
+        if self._actor is None:
+            raise ClosedError(f"{self.who} is closed: deploy it again")
+        return self._actor
+
+    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
+        """What the actor answers; see `answer`."""
+        return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more)
+
+    def release(self) -> None:
+        """This client needs the gate no more."""
+        self._released = True
+        let_go(self._actor)
+        self._actor = None
+        self.future.release()
+
+    @property
+    def address(self) -> Address:
+        """Where its messages go."""
+        return Address(self.worker, str(self.future.key))
+
+    @property
+    def who(self) -> str:
+        """For errors: the gate and its worker."""
+        return f"gate {self.name!r} on {self.worker}"

@@ -1,0 +1,20 @@
+"""What this package leaves behind, and waiting for it to go."""
+
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["akkordeon_threads", "wait_until"]
+
+
+def akkordeon_threads() -> list[str]:
+    """The names of the living threads that this package has made in this process."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("akkordeon")]
+
+
+def wait_until(condition: Callable[[], bool], within: float = 20.0, seen: Callable[[], object] = lambda: "") -> None:
+    """Return once `condition` holds; for what tells nobody when it happens. Fails after `within` seconds with `seen`."""
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end, f"after {within:g} s it still does not hold: {seen()}"
+        time.sleep(0.005)

@@ -1,0 +1,97 @@
+"""A sentinel that cannot work as written says so at once, quoting what was written."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akkordeon_dask import Sentinel, data, nn
+from akkordeon_dask.errors import DataError, SpecError
+
+SAMPLE = data.mnist_sample("test", take=8)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("20s", 20), ("1.5min", 90), ("250ms", 0.25), ("2 h", 7200), ("3m", 180), ("7", 7), ("1e3s", 1000), (0.5, 0.5)],
+)
+def test_a_time_is_written_with_or_without_a_unit(written, seconds):
+    assert Sentinel.validate(SAMPLE, every=written).every == pytest.approx(seconds)
+    assert type(Sentinel.validate(SAMPLE, every=written).every) is float
+
+
+@given(st.floats(1e-6, 1e9), st.sampled_from([("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600)]))
+def test_a_unit_is_a_factor(number, unit):
+    word, factor = unit
+    assert Sentinel.validate(SAMPLE, every=f"{number!r}{word}").every == number * factor
+
+
+@pytest.mark.parametrize(
+    "every", ["soon", "", "s", "20 bananas", "0s", "-3s", "nan", "1e999s", 0, -1, math.nan, math.inf, True, None, [20]]
+)
+def test_what_is_no_time_is_quoted(every):
+    with pytest.raises(SpecError, match="a time is ") as caught:
+        Sentinel.validate(SAMPLE, every=every)
+    assert repr(every) in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", True])
+def test_what_is_counted_is_a_whole_number_from_1(option, value):
+    with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number from 1") as caught:
+        Sentinel.train(SAMPLE, **{option: value})
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "wanted"),
+    [
+        ("loss", nn.Accuracy(), "nn.Loss"),
+        ("loss", "mse", "nn.Loss"),
+        ("scores", [nn.MeanSquaredError()], "nn.Score"),
+        ("scores", ["accuracy"], "nn.Score"),
+        ("scores", nn.Accuracy(), "nn.Score"),
+        ("name", "", "a word"),
+        ("name", 3, "a word"),
+        ("workers", 0, "name, address or host"),
+        ("workers", ["alice", "bob"], "name, address or host"),
+    ],
+)
+def test_a_bad_option_is_named_and_quoted(option, value, wanted):
+    with pytest.raises(SpecError, match=rf"a sentinel's {option} ") as caught:
+        Sentinel.train(SAMPLE, **{option: value})
+    assert wanted in str(caught.value)
+    assert repr(value[0] if option == "scores" and isinstance(value, list) else value) in str(caught.value)
+
+
+def test_a_mode_is_one_of_those_there_are():
+    with pytest.raises(SpecError, match="'practise'"):
+        Sentinel("practise", SAMPLE)
+
+
+@pytest.mark.parametrize("provider", [7, None, "mnist", np.zeros((3, 4)), {"x": 1}])
+def test_a_provider_is_one_or_an_iterable_of_batches(provider):
+    with pytest.raises(DataError, match="is no provider"):
+        Sentinel.train(provider)
+
+
+def test_an_iterable_of_batches_becomes_a_provider():
+    batches = [(np.zeros((2, 3)), np.zeros(2))]
+    assert Sentinel.train(batches).provider == data.stream(batches)
+
+
+@pytest.mark.parametrize("kind", ["train", "validate", "test"])
+def test_a_sentinel_is_written_by_its_purpose(kind):
+    sentinel = getattr(Sentinel, kind)(SAMPLE, batch_size=4, every="20s", scores=[nn.TopK(3)])
+    assert sentinel.mode == kind
+    assert repr(sentinel) == (
+        f"Sentinel.{kind}(data.mnist_sample('test', take=8), batch_size=4, scores=(nn.TopK(3),), every=20.0)"
+    )
+
+
+def test_a_written_default_makes_the_same_value():
+    sentinel = Sentinel.train(SAMPLE)
+    assert sentinel == Sentinel.train(SAMPLE, batch_size=256, concurrency=2, every="10s")
+    assert sentinel != Sentinel.train(SAMPLE, batch_size=128)

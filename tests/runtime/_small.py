@@ -1,0 +1,97 @@
+"""Networks and data so small that an epoch takes milliseconds; importable on every worker."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask import Gate, Sentinel, data, nn, optim
+from akkordeon_dask.tree import paths
+
+__all__ = [
+    "NETWORK", "SAMPLES", "SGD", "Thirteen", "Witness", "batches", "equal", "numbers", "rating", "three_gates", "train",
+]
+
+SGD = optim.SGD(0.05)
+NETWORK = Gate(nn.Linear(6, 5) >> nn.ReLU(), SGD) | Gate(nn.Linear(5, 3), SGD)
+SAMPLES = 64
+
+
+def three_gates(optimizer=SGD, **where):
+    """784-12-9-10 for images, dropout included; `where` gives gates' workers by name."""
+    return (
+        Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 12) >> nn.ReLU() >> nn.Dropout(0.2), optimizer, where.get("g0"))
+        | Gate(nn.Linear(12, 9) >> nn.Tanh(), optimizer, where.get("g1"))
+        | Gate(nn.Linear(9, 10), optimizer, where.get("g2"))
+    )
+
+
+def numbers(samples=SAMPLES, *, features=6, classes=3, dtype=np.float32):
+    """`(x, y)` that can be learned."""
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, classes, samples)
+    x = rng.normal(size=(samples, features)) + y[:, None]
+    return x.astype(dtype), y
+
+
+def train(samples=SAMPLES, **options):
+    """A training sentinel for `NETWORK`: four batches an epoch."""
+    return Sentinel.train(data.arrays(*numbers(samples)), **{"batch_size": 16, **options})
+
+
+def rating(**options):
+    """A test sentinel for `NETWORK`."""
+    return Sentinel.test(data.arrays(*numbers(), shuffle=False), **{"batch_size": 16, **options})
+
+
+def batches():
+    """An endless stream for `NETWORK`."""
+    x, y = numbers(16)
+    while True:
+        yield x, y
+
+
+def equal(a, b):
+    """Two trees, or dicts of them, are the same bit for bit."""
+    a, b = dict(paths(a)), dict(paths(b))
+    return a.keys() == b.keys() and all(
+        a[path].dtype == b[path].dtype and a[path].tobytes() == b[path].tobytes() for path in a
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Thirteen(nn.Layer):
+    """Hands on what comes, but for a sample that begins with 13."""
+
+    way: str = "forward"
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        if self.way == "forward":
+            self._look(x)
+        return x + 0, x
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        if self.way == "backward":
+            self._look(context)
+        return dy + 0, {}
+
+    def _look(self, x):
+        if (x[:, 0] == 13).any():
+            raise ZeroDivisionError("a sample begins with 13")
+
+
+@dataclass(frozen=True, repr=False)
+class Witness(nn.Layer):
+    """Remembers which threads it worked in."""
+
+    mark: str
+
+    seen = {}  # noqa: RUF012 - shared on purpose: by mark and way, the threads
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        self.seen.setdefault((self.mark, "forward"), set()).add(threading.current_thread())
+        return x + 0, None
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        self.seen.setdefault((self.mark, "backward"), set()).add(threading.current_thread())
+        return dy + 0, {}

@@ -1,0 +1,47 @@
+"""A cluster of two workers in this process, and its users."""
+
+import pytest
+from distributed import LocalCluster
+
+from tests._left_over import akkordeon_threads, wait_until
+from tests.runtime._users import AsynchronousUser, SynchronousUser
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _debug(poisoned_pool):
+    """Everything here runs end to end: in the debug mode of memory."""
+
+
+@pytest.fixture(scope="session")
+def cluster(_debug):
+    """Two workers named 0 and 1 in this process."""
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with LocalCluster(n_workers=2, **options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=[SynchronousUser, AsynchronousUser], ids=["sync", "async"])
+def user(request, cluster):
+    somebody = request.param(cluster.scheduler.address)
+    yield somebody
+    somebody.close()
+
+
+@pytest.fixture(scope="session")
+def somebody(cluster):
+    """Another client of the cluster."""
+    other = SynchronousUser(cluster.scheduler.address)
+    yield other
+    other.close()
+
+
+@pytest.fixture
+def nothing_left(cluster):
+    """Waits until no thread, no key and no name of ours is left in the cluster; fails when that does not come."""
+
+    def left():
+        scheduler = cluster.scheduler
+        published = [name for name in scheduler.extensions["publish"].datasets if name.startswith("akkordeon/")]
+        return [*akkordeon_threads(), *scheduler.tasks, *published]
+
+    return lambda: wait_until(lambda: not left(), seen=left)

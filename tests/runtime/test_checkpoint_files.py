@@ -1,0 +1,132 @@
+"""save and load: bit for bit, or an error that changes nothing."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from akkordeon_dask import Gate, nn, optim
+from akkordeon_dask.errors import CheckpointError
+from tests.runtime._small import NETWORK, SGD, equal, numbers, train
+
+OTHERS = {
+    "another size": Gate(nn.Linear(6, 4) >> nn.ReLU(), SGD) | Gate(nn.Linear(4, 3), SGD),
+    "a gate more": NETWORK | Gate(nn.Linear(3, 3), SGD),
+    "a gate less": NETWORK[:1],
+    "other names": Gate(nn.Linear(6, 5) >> nn.ReLU(), SGD, name="front") | NETWORK[1:],
+    "no bias": Gate(nn.Linear(6, 5, bias=False) >> nn.ReLU(), SGD) | NETWORK[1:],
+}
+
+
+@pytest.fixture
+def kept(user, tmp_path):
+    """A file of trained parameters, and the parameters."""
+    with user.deploy(NETWORK, seed=1) as running:
+        running.attach(train(epochs=2))
+        running.wait(timeout=30)
+        running.save(tmp_path / "deep" / "er" / "kept.safetensors")
+        return tmp_path / "deep" / "er" / "kept.safetensors", running.parameters()
+
+
+def test_what_was_saved_comes_back_bit_for_bit(user, kept):
+    path, parameters = kept
+    with user.deploy(NETWORK, seed=2) as running:
+        assert not equal(running.parameters(), parameters)
+        running.load(path)
+        assert equal(running.parameters(), parameters)
+        running.attach(train(epochs=1))
+        running.wait(timeout=30)
+        assert not equal(running.parameters(), parameters)
+        running.load(str(path))
+        assert equal(running.parameters(), parameters)
+
+
+def test_a_file_is_safetensors_with_the_leaves_by_their_paths(kept):
+    path, parameters = kept
+    arrays = load_file(path)
+    assert set(arrays) == {"g0.0.w", "g0.0.b", "g1.0.w", "g1.0.b"}
+    assert np.array_equal(arrays["g0.0.w"], parameters["g0"][0]["w"])
+    assert [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+def test_float32_becomes_what_the_gate_computes_with(user, kept):
+    path, parameters = kept
+    with user.deploy(Gate(nn.Linear(6, 5), SGD, dtype="float64") | NETWORK[1:]) as running:
+        running.load(path)
+        loaded = running.parameters()["g0"][0]["w"]
+    assert loaded.dtype == np.float64 and np.array_equal(loaded, parameters["g0"][0]["w"])
+
+
+def test_a_url_is_a_place_too(user, kept):
+    path, parameters = kept
+    with user.deploy(NETWORK) as running:
+        running.load(f"file://{path}")
+        running.save("memory://kept.safetensors")
+        running.load("memory://kept.safetensors")
+        assert equal(running.parameters(), parameters)
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_parameters_of_another_network_are_refused(user, kept, other):
+    path, _ = kept
+    with user.deploy(other) as running:
+        before = running.parameters()
+        with pytest.raises(CheckpointError, match="load it into the network that saved it") as caught:
+            running.load(path)
+        assert repr(str(path)) in str(caught.value)
+        assert equal(running.parameters(), before)
+        assert {its.version for its in running.statistics().values()} == {0}
+
+
+def damaged(path, how):
+    if how == "missing":
+        return path.with_name("nothing-there")
+    if how == "a folder":
+        return path.parent
+    content = path.read_bytes()
+    path.write_bytes({"cut": content[:-9], "head only": content[:40], "empty": b"", "text": b"these are not tensors"}[how])
+    return path
+
+
+@pytest.mark.parametrize("how", ["missing", "a folder", "cut", "head only", "empty", "text"])
+def test_what_is_no_checkpoint_changes_nothing(user, kept, how):
+    path = damaged(kept[0], how)
+    with user.deploy(NETWORK) as running:
+        before = running.parameters()
+        with pytest.raises(CheckpointError) as caught:
+            running.load(path)
+        assert repr(str(path)) in str(caught.value)
+        assert equal(running.parameters(), before)
+        assert running.predict(numbers()[0]).shape == (64, 3)
+
+
+def test_shapes_that_differ_are_both_named(user, tmp_path):
+    arrays = {"g0.0.w": np.zeros((6, 5), "f4"), "g0.0.b": np.zeros(5, "f4"), "g1.0.w": np.zeros((5, 4), "f4")}
+    save_file(arrays | {"g1.0.b": np.zeros(4, "f4")}, tmp_path / "x")
+    with user.deploy(NETWORK) as running, pytest.raises(CheckpointError, match=r"shape \(5, 4\).*network's is \(5, 3\)"):
+        running.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("place", ["{file}/below/x", "{folder}", "nowhere://x", "{folder}/\0"])
+def test_a_place_that_cannot_be_written_is_named_and_what_was_there_stays(user, kept, tmp_path, place):
+    path, _ = kept
+    target = place.format(file=path, folder=tmp_path)
+    before = path.read_bytes(), sorted(tmp_path.rglob("*"))
+    with user.deploy(NETWORK) as running, pytest.raises(CheckpointError, match="cannot write") as caught:
+        running.save(target)
+    assert repr(target) in str(caught.value)
+    assert (path.read_bytes(), sorted(tmp_path.rglob("*"))) == before
+
+
+def test_loading_starts_the_optimizers_anew(user, tmp_path):
+    network = Gate(nn.Linear(6, 3), optim.SGD(0.05, momentum=0.9))
+    ends = []
+    with user.deploy(network) as running:
+        running.save(tmp_path / "start")
+        for epochs in (1, 2):
+            sentinel = running.attach(train(concurrency=1, epochs=1))
+            running.wait(timeout=30)
+            running.detach(sentinel)
+            ends.append(running.parameters())
+            if epochs == 1:
+                running.load(tmp_path / "start")
+    assert equal(*ends)

@@ -1,0 +1,121 @@
+"""The verbs that look: predict, evaluate, parameters, statistics."""
+
+import numpy as np
+import pytest
+
+from akkordeon_dask import Gate, Network, Sentinel, data, nn
+from akkordeon_dask.errors import DataError, ShapeError, SpecError
+from akkordeon_dask.tree import leaves
+from tests.runtime._small import NETWORK, SGD, batches, equal, numbers, rating, three_gates, train
+
+
+def product(network, parameters, x):
+    """The network's output, gate by gate, without actors."""
+    for name, gate in zip(network.names, network, strict=True):
+        x, _ = gate.chain.forward(parameters[name], x)
+    return x
+
+
+@pytest.mark.parametrize("batch_size", [1024, 100])
+def test_predict_is_the_sequential_product(user, batch_size):
+    x, _ = next(data.mnist_sample("test").open().batches(1, 200))
+    with user.deploy(three_gates(), seed=11) as running:
+        running.attach(Sentinel.train(data.mnist_sample("train", take=256), batch_size=64, epochs=2))
+        running.wait(timeout=30)
+        y, parameters = running.predict(x, batch_size=batch_size), running.parameters()
+    assert y.shape == (200, 10)
+    for start in range(0, 200, batch_size):
+        part = slice(start, start + batch_size)
+        assert y[part].tobytes() == product(running.network, parameters, x[part]).tobytes()
+
+
+def test_predict_works_while_it_trains_and_leaves_nothing_behind(user):
+    x, _ = numbers(40)
+    with user.deploy(NETWORK) as running:
+        running.attach(train(name="tdp"))
+        assert running.predict(x, batch_size=7).shape == (40, 3)
+        assert set(running.sentinels) == {"tdp"}
+
+
+def test_one_sample_is_a_batch_too(user):
+    x, _ = numbers(1)
+    with user.deploy(NETWORK) as running:
+        assert running.predict(x).tobytes() == product(NETWORK, running.parameters(), x).tobytes()
+        assert running.predict(x.tolist()).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "text"),
+    [
+        (np.zeros((4, 7), np.float32), ShapeError, "gate 'g0' cannot work on 7 features: .*takes 6 features"),
+        (np.zeros((4, 6), np.uint8), ShapeError, r"gate 'g0' .*not uint8: put nn\.Scale"),
+        (np.zeros((0, 6), np.float32), DataError, "no samples"),
+        (np.float32(3), DataError, "x"),
+        (np.array(["six"]), DataError, "x"),
+    ],
+)
+def test_predict_refuses_what_the_network_does_not_take(user, x, error, text):
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(error, match=text):
+            running.predict(x)
+        assert running.sentinels == {}
+        assert running.predict(numbers()[0]).shape == (64, 3)
+
+
+def test_evaluate_is_one_pass_of_a_test_sentinel(user):
+    x, y = numbers()
+    with user.deploy(NETWORK) as running:
+        report, outputs = running.evaluate(rating(scores=[nn.Accuracy(), nn.TopK(2)])), running.predict(x)
+        assert (report.mode, report.epoch, report.samples, report.lost) == ("test", 1, 64, 0)
+        assert report.scores["accuracy"] == (outputs.argmax(1) == y).mean()
+        assert report.loss == pytest.approx(nn.SoftmaxCrossEntropy()(outputs, y)[0], rel=1e-5)
+        assert running.sentinels == {} and running.history == (report,)
+        assert running.statistics()["g0"].version == 0
+
+
+@pytest.mark.parametrize("sentinel", [train(), Sentinel.validate(data.stream(batches)), 3])
+def test_evaluate_refuses_other_sentinels(user, sentinel):
+    with user.deploy(NETWORK) as running, pytest.raises(SpecError, match=r"takes a Sentinel\.test") as caught:
+        running.evaluate(sentinel)
+    assert repr(sentinel) in str(caught.value)
+
+
+def test_parameters_begin_as_the_network_says(user):
+    for seed in (0, 42):
+        with user.deploy(NETWORK, seed=seed) as running:
+            assert equal(running.parameters(), NETWORK.init(seed))
+
+
+def test_parameters_once_given_never_change(user):
+    with user.deploy(NETWORK) as running:
+        before = running.parameters()
+        copies = [leaf.copy() for leaf in leaves(before)]
+        running.attach(train(epochs=2))
+        running.wait(timeout=30)
+        assert all(map(np.array_equal, leaves(before), copies))
+        assert not equal(before, running.parameters())
+
+
+def test_statistics_add_up(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=3, concurrency=2, name="tdp"))
+        running.wait(timeout=30)
+        running.evaluate(rating())
+        seen = running.statistics()
+    assert set(seen) == {"g0", "g1", "tdp"}
+    for gate in (seen["g0"], seen["g1"]):
+        assert gate.counts.forwards == gate.counts.updates == gate.version == 12
+        assert gate.counts.samples == 3 * 64 and gate.counts.evaluated == 64
+        assert sum(gate.counts.delays.values()) == 12 and max(gate.counts.delays) < 2
+        assert gate.contexts == 0 and gate.mailbox.waiting == 0 and 1 <= gate.mailbox.peak <= 2
+        assert gate.worker == running.placement[gate.gate]
+    assert (seen["tdp"].state, seen["tdp"].in_flight, seen["tdp"].credits) == ("resting", 0, 2)
+
+
+def test_a_running_network_says_what_it_is(user):
+    gate = Gate(nn.Linear(6, 3), SGD, name="only")
+    with user.deploy(gate, name="said") as running:
+        assert running.network == Network([gate])
+        assert running.name == "said" and running.client is user.client and running.owner
+        assert repr(running.plain) == "<Running 'said': 1 gates, 0 sentinels>"
+        assert list(running.placement) == ["only"]

@@ -1,0 +1,197 @@
+"""The verbs that train: attach, wait, history, subscribe, pause, resume, detach, close."""
+
+import threading
+
+import pytest
+
+from akkordeon_dask import Sentinel, data
+from akkordeon_dask.errors import ClosedError, DeadlineError, NameConflictError, PlacementError, SpecError
+from tests.runtime._small import NETWORK, SAMPLES, batches, numbers, rating, three_gates, train
+
+
+def test_each_epoch_is_reported_with_all_its_samples(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=3, name="tdp"))
+        history = running.wait(timeout=30)
+    assert [(p.sentinel, p.mode, p.epoch) for p in history] == [("tdp", "train", epoch) for epoch in (1, 2, 3)]
+    assert all(p.samples == SAMPLES and p.lost == 0 and p.seconds > 0 for p in history)
+    assert history[-1].loss < history[0].loss
+    assert running.history == history
+
+
+def test_wait_goes_on_to_the_epoch_that_is_named_and_not_beyond(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=1))
+        assert len(running.wait(timeout=30)) == 1
+        for epochs in (4, 4, 2, 6):
+            done = len(running.history)
+            assert len(running.wait(epochs=epochs, timeout=30)) == max(done, epochs)
+        updates = SAMPLES // 16 * 6
+        assert {name: its.version for name, its in running.statistics().items() if name in ("g0", "g1")} == {
+            "g0": updates, "g1": updates,
+        }
+
+
+def test_epochs_one_by_one_never_stall(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(16, epochs=1))
+        for epochs in range(1, 31):
+            assert len(running.wait(epochs=epochs, timeout=8)) == epochs
+
+
+def test_waiting_for_what_never_ends_is_refused(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(name="forever"))
+        with pytest.raises(SpecError, match=r"'forever' trains without end: say wait\(epochs="):
+            running.wait()
+
+
+def test_a_wait_that_is_too_short_says_how_far_all_are(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(name="forever"))
+        with pytest.raises(DeadlineError, match=r"not done after 0\.05 s: <sentinel 'forever' on .*: running, \d"):
+            running.wait(timeout=0.05)
+        assert running.wait(epochs=1, timeout=30)
+
+
+def test_a_stream_without_end_is_reported_in_pieces(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.stream(batches), batches_per_pass=3, epochs=4))
+        history = running.wait(timeout=30)
+    assert [p.samples for p in history] == [48] * 4
+
+
+def test_validation_goes_on_beside_training(user):
+    told = threading.Event()
+    with user.deploy(three_gates()) as running:
+        running.subscribe(lambda report: told.set() if report.mode == "validate" and report.epoch == 2 else None)
+        running.attach(Sentinel.train(data.mnist_sample("train", take=512), batch_size=64, concurrency=3))
+        running.attach(Sentinel.validate(data.mnist_sample("test", take=128), batch_size=64, every="1ms"))
+        assert told.wait(30)
+        passes = running.history
+    assert {p.mode for p in passes} == {"train", "validate"}
+    assert all(p.samples == {"train": 512, "validate": 128}[p.mode] for p in passes)
+
+
+def test_every_listener_hears_every_pass_though_one_fails(user, caplog):
+    heard = []
+    with user.deploy(NETWORK) as running:
+        running.subscribe(lambda report: 1 / 0)
+        running.subscribe(heard.append)
+        running.attach(train(epochs=3))
+        history = running.wait(timeout=30)
+    assert tuple(heard) == history
+    assert "a listener failed" in caplog.text
+
+
+def test_a_pause_drains_and_resume_goes_on(user):
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(train(concurrency=3))
+        running.pause()
+        before = running.statistics()
+        assert before[attached.name].state == "paused"
+        assert before[attached.name].in_flight == 0 and before[attached.name].credits == 3
+        assert before["g0"].contexts == before["g1"].contexts == 0
+        assert running.statistics()["g0"].version == before["g0"].version
+        running.resume()
+        passes = len(running.history)
+        assert len(running.wait(epochs=passes + 2, timeout=30)) >= passes + 2
+        assert running.statistics()["g0"].version > before["g0"].version
+
+
+def test_a_pause_leaves_validation_alone(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(name="tdp"))
+        running.attach(Sentinel.validate(data.arrays(*numbers()), batch_size=16, every="1h", name="vdp"))
+        running.pause()
+        states = {name: running.statistics()[name].state for name in ("tdp", "vdp")}
+        assert states == {"tdp": "paused", "vdp": "running"}
+
+
+def test_one_sentinel_leaves_and_the_others_stay(user):
+    with user.deploy(NETWORK) as running:
+        first, second = running.attach(train()), running.attach(train())
+        assert set(running.sentinels) == {first.name, second.name} == {"train0", "train1"}
+        running.detach(first)
+        running.detach(first)
+        assert running.sentinels == {"train1": second} and first.state == "left"
+        done = second.reports[-1].epoch if second.reports else 0
+        running.wait(epochs=done + 2, timeout=30)
+        assert second.reports[-1].epoch >= done + 2
+        assert running.attach(train()).name == "train0"
+
+
+def test_a_sentinel_that_left_takes_no_namesake_with_it(user):
+    with user.deploy(NETWORK) as running:
+        first = running.attach(train(name="tdp"))
+        running.detach(first)
+        second = running.attach(train(name="tdp"))
+        running.detach(first)
+        assert running.sentinels == {"tdp": second}
+
+
+def test_a_name_in_use_is_refused_and_its_owner_works_on(user):
+    with user.deploy(NETWORK) as running:
+        owner = running.attach(train(name="tdp", epochs=2))
+        with pytest.raises(NameConflictError, match="has a sentinel 'tdp' already: detach it, or choose another name"):
+            running.attach(train(name="tdp"))
+        running.wait(timeout=30)
+        assert len(owner.reports) == 2
+
+
+def test_sentinels_work_beside_the_first_gate_or_where_they_are_told(user):
+    with user.deploy(three_gates(g0="1", g1="0", g2="1")) as running:
+        beside = running.attach(Sentinel.test(data.mnist_sample("test", take=16), batch_size=16))
+        there = running.attach(Sentinel.test(data.mnist_sample("test", take=16), batch_size=16, workers="0"))
+        assert beside.worker == running.placement["g0"] == running.placement["g2"]
+        assert there.worker == running.placement["g1"] != beside.worker
+        with pytest.raises(PlacementError, match=r"sentinel 'test2' asks for worker 'carol', the cluster has 0 \(inp"):
+            running.attach(rating(workers="carol"))
+
+
+def test_verbs_after_the_end_say_so(user, tmp_path):
+    with user.deploy(NETWORK, name="over") as running:
+        attached = running.attach(train(epochs=1))
+        history = running.wait(timeout=30)
+        running.save(tmp_path / "kept.safetensors")
+    calls = {
+        "attach": (train(),), "pause": (), "resume": (), "wait": (), "parameters": (), "predict": (numbers()[0],),
+        "evaluate": (rating(),), "statistics": (), "save": (tmp_path / "x",), "load": (tmp_path / "kept.safetensors",),
+    }
+    for verb, arguments in calls.items():
+        with pytest.raises(ClosedError, match="'over' is closed: deploy it again"):
+            getattr(running, verb)(*arguments)
+    running.detach(attached)
+    running.close()
+    running.close()
+    assert running.history == history and running.sentinels == {}
+    assert not (tmp_path / "x").exists()
+
+
+def test_closing_in_the_middle_leaves_nothing(user, cluster, nothing_left):
+    running = user.deploy(three_gates(), name="short-lived")
+    for _ in range(3):
+        running.attach(Sentinel.train(data.mnist_sample("train", take=512), batch_size=32, concurrency=5))
+    running.close()
+    nothing_left()
+    assert running.plain.owner and "closed" in repr(running.plain)
+
+
+def test_who_waits_while_it_is_closed_is_told(user, nothing_left):
+    training, errors = threading.Event(), []
+    running = user.deploy(NETWORK)
+    running.subscribe(lambda report: training.set())
+    running.attach(train())
+
+    def wait():
+        with pytest.raises(ClosedError) as caught:
+            running.wait(epochs=10**9)
+        errors.append(caught.value)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert training.wait(30)
+    running.close()
+    waiting.join(30)
+    assert len(errors) == 1
+    nothing_left()
