@@ -1,0 +1,22 @@
+"""A program that deploys a network, trains it without end, and is killed: `python -m tests.runtime._owner ADDRESS [NAME]`."""
+
+import sys
+
+import click
+from distributed import Client
+
+from akkordeon_dask import deploy
+from tests.runtime._small import NETWORK, train
+
+
+def main() -> None:
+    """Say `up` when it trains."""
+    address, *name = sys.argv[1:]
+    with Client(address) as client, deploy(NETWORK, client, name=name[0] if name else None) as running:
+        running.attach(train())
+        click.echo("up")
+        running.wait(epochs=10**9)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Stories of worker processes: they compute the same, they die, their links break, their owner dies."""
+
+import os
+import signal
+import threading
+
+import dask.config
+import pytest
+
+from akkordeon_dask import Sentinel, connect, data, deploy, nn, optim
+from akkordeon_dask.errors import WorkerLostError
+from akkordeon_dask.runtime import Embedded
+from akkordeon_dask.runtime._publication import unpublish
+from tests._left_over import akkordeon_threads
+from tests._programs import started
+from tests._reference import train_sequentially
+from tests.runtime._small import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
+
+LIMITS = {"akkordeon.batch.deadline": "2s", "akkordeon.batch.min-deadline": "300ms"}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Two worker processes that give a lost batch up soon."""
+    with dask.config.set({"akkordeon.embedded.dashboard-address": "127.0.0.1:0"}):
+        cluster = Embedded(2)
+    cluster.client.run(dask.config.set, LIMITS)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def placed(processes):
+    """A network of three gates, the middle one away from the others: every batch crosses four links."""
+    front, back = sorted(processes.client.scheduler_info(n_workers=-1)["workers"])
+    return lambda optimizer: three_gates(optimizer, g0=front, g1=back, g2=front)
+
+
+def _threads(client):
+    return {name for names in client.run(akkordeon_threads).values() for name in names}
+
+
+def _cut(dask_worker):
+    links = list(dask_worker.plugins["akkordeon-post-office"].links.values())
+    dask_worker.loop.add_callback(lambda: [link.cut() for link in links])
+    return len(links)
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD(0.05, momentum=0.9), optim.DCASGDa(0.05)], ids=["momentum", "dcasgda"])
+def test_promise_1_two_processes_give_bit_for_bit_what_a_sequential_loop_gives(processes, placed, optimizer):
+    network, provider = placed(optimizer), data.mnist_sample("train", take=600)
+    with deploy(network, processes.client, seed=3) as running:
+        running.attach(Sentinel.train(provider, batch_size=64, concurrency=1, epochs=2, name="tdp"))
+        running.wait(timeout=60)
+        trained = running.parameters()
+    loss = nn.SoftmaxCrossEntropy()
+    wanted = train_sequentially(network, provider, loss=loss, batch_size=64, epochs=2, seed=3, sentinel="tdp")
+    assert equal(trained, wanted)
+
+
+def test_promise_7_links_that_are_cut_are_made_anew_and_every_sample_counts_once(processes, placed):
+    passes, client = 40, processes.client
+    gone_on = threading.Semaphore(0)
+    with deploy(placed(optim.SGD(0.02)), client) as running:
+        running.subscribe(lambda report: gone_on.release())
+        provider = data.mnist_sample("train", take=1000)
+        running.attach(Sentinel.train(provider, batch_size=20, concurrency=5, epochs=passes))
+        for _ in range(4):
+            assert gone_on.acquire(timeout=60)
+            assert all(count == 1 for count in client.run(_cut).values())
+        history = running.wait(timeout=100)
+        statistics = running.statistics()
+    assert [(p.epoch, p.samples, p.lost) for p in sorted(history, key=lambda p: p.epoch)] == [
+        (epoch, 1000, 0) for epoch in range(1, passes + 1)
+    ]
+    assert [statistics[gate].version for gate in ("g0", "g1", "g2")] == [passes * 50] * 3
+    assert all(link.connects > 1 for gate in ("g0", "g1") for link in statistics[gate].links)
+    assert statistics["train0"].credits == 5
+
+
+def test_promise_9_who_waits_is_told_of_a_killed_worker_and_the_cluster_stays_usable(processes, placed, eventually):
+    client = processes.client
+    pids = client.run(os.getpid)
+    network = placed(optim.SGD(0.02))
+    with deploy(network, client) as running:
+        running.attach(Sentinel.train(data.mnist_sample("train", take=1000), batch_size=50))
+        victim = running.placement["g1"]
+        running.subscribe(lambda report: os.kill(pids[victim], signal.SIGKILL) if report.epoch == 3 else None)
+        with pytest.raises(WorkerLostError, match=f"gate 'g1' on {victim} is gone"):
+            running.wait(epochs=10**9, timeout=60)
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2)
+    client.run(dask.config.set, LIMITS)
+    with deploy(NETWORK, client) as running:
+        running.attach(train(epochs=2))
+        assert [p.samples for p in running.wait(timeout=60)] == [SAMPLES] * 2
+
+
+def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, eventually):
+    client = processes.client
+    with started("-m", "tests.runtime._owner", client.scheduler.address) as owner:
+        assert owner.stdout.readline() == "up\n"
+        assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= _threads(client)
+        owner.kill()
+        owner.wait(timeout=20)
+        eventually(lambda: not _threads(client))
+        eventually(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))))
+
+
+def test_a_published_network_outlives_its_owner_whose_sentinels_go(processes, eventually):
+    client = processes.client
+    with started("-m", "tests.runtime._owner", client.scheduler.address, "orphan") as owner:
+        assert owner.stdout.readline() == "up\n"
+        owner.kill()
+        owner.wait(timeout=20)
+    eventually(lambda: "akkordeon sentinel train0" not in _threads(client))
+    assert {"akkordeon gate g0", "akkordeon gate g1"} <= _threads(client)
+    with connect("orphan", client) as guest:
+        assert guest.evaluate(rating()).samples == SAMPLES
+        assert guest.predict(numbers()[0]).shape == (SAMPLES, 3)
+    client.sync(unpublish, client, "orphan")
+    eventually(lambda: not _threads(client))
