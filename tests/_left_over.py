@@ -13,7 +13,7 @@ def akkordeon_threads() -> list[str]:
 
 
 def wait_until(condition: Callable[[], bool], within: float = 20.0, seen: Callable[[], object] = lambda: "") -> None:
-    """Return once `condition` holds; for what tells nobody when it happens. Fails after `within` seconds with `seen`."""
+    """Return once `condition` holds, for what tells nobody of itself; fail after `within` seconds, naming `seen`."""
     end = time.monotonic() + within
     while not condition():
         assert time.monotonic() < end, f"after {within:g} s it still does not hold: {seen()}"

@@ -24,7 +24,7 @@ def eventually() -> Callable[..., None]:
 def no_thread_is_left_over() -> Iterator[None]:
     """Set up first, so torn down last: whatever the tests deployed is closed by then."""
     yield
-    wait_until(lambda: not akkordeon_threads(), within=10.0)
+    wait_until(lambda: not akkordeon_threads(), within=10.0, seen=akkordeon_threads)
 
 
 @pytest.fixture(scope="session")

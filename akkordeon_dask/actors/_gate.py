@@ -11,8 +11,8 @@ from akkordeon_dask.actors._compute import acquire_compute, release_compute
 from akkordeon_dask.actors._gate_core import GateCore, GateCounts
 from akkordeon_dask.actors._link import LinkStatistics
 from akkordeon_dask.actors._mailbox import MailboxStatistics
-from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.actors._work import Work
+from akkordeon_dask.errors import ClosedError, GateError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Gate
 from akkordeon_dask.parallel import helpers
@@ -63,7 +63,7 @@ class GateActor(ThreadedActor):
         return bool(self._thread and len(self._thread.mailbox)) and helpers.offer(lambda: self._aside(work))
 
     def _aside(self, work: Work) -> None:
-        """In a helper's thread: the gate's thread takes the result as control, before what it sets off can come back."""
+        """In a helper's thread: the gate's takes the result as control, before what it sets off can come back."""
         thread = self._thread
         if thread is not None:
             work.compute()
@@ -74,14 +74,24 @@ class GateActor(ThreadedActor):
         """Start the thread, with the gate's neighbours known. On the event loop."""
         self._core.wire(previous, next_)
         self._closing = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         acquire_compute(self.key)
-        await self._start(f"gate {self._core.name}", self._core, ended=lambda: release_compute(self.key))
+        await self._start(f"gate {self._core.name}", self._core, ended=self._ended)
+
+    def _ended(self) -> None:
+        """In the gate's thread, last."""
+        release_compute(self.key)
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._closing.set)
 
     async def pulse(self, timeout: float) -> None:
         """Return after `timeout` seconds, or when the gate is closed: who waits learns of a worker's death at once."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), timeout)
-            raise ClosedError(f"gate {self._core.name!r} on {self.address.worker} was closed: deploy it again")
+            who = f"gate {self._core.name!r} on {self.address.worker}"
+            if self._thread is not None and self._thread.error is not None:
+                raise GateError(f"{who} broke: {self._thread.error!r}: see the worker's log, and deploy it again")
+            raise ClosedError(f"{who} was closed: deploy it again")
 
     async def close(self) -> None:
         """End the gate. On the event loop."""

@@ -2,15 +2,14 @@
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from akkordeon_dask.actors._gate_state import GateCounts, Version
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
-from akkordeon_dask.optim import State
 from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Array, Tree, map_leaves
 
@@ -21,34 +20,6 @@ Assist = Callable[[Work], bool]
 """Has a helper do the work, put it into the gate's mailbox and then `deliver` it; False when none is free."""
 
 _TICK = 1.0
-
-
-class Version(NamedTuple):
-    """A gate's parameters and optimizer state after some number of updates. Replaced, never written into."""
-
-    number: int
-    params: Tree
-    state: State
-
-
-@dataclass
-class GateCounts:
-    """What a gate did in its life. Owned by its thread; others read a copy."""
-
-    forwards: int = 0
-    updates: int = 0
-    samples: int = 0
-    evaluated: int = 0
-    """Samples of validation and prediction."""
-    failed: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Messages that were not worked on, by reason."""
-    delays: dict[int, int] = field(default_factory=dict)
-    """How many gradients were how many updates late."""
-
-    def drop(self, reason: str) -> None:
-        """Count a message that is not worked on."""
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
 def _alone(work: Work) -> bool:
@@ -185,10 +156,7 @@ class GateCore:
         if work.error is not None:
             self._fail(work.header, work.error)
         elif isinstance(work, BackwardWork):
-            if work.applies:
-                self._update(work.grads, work.version)
-            else:
-                self.counts.drop("second update of a batch")
+            self._apply(work)
         elif isinstance(work, ForwardWork):
             self.counts.forwards += 1
             self.counts.samples += work.samples
@@ -196,6 +164,15 @@ class GateCore:
                 work.held.context = work.context
         elif isinstance(work, EvaluateWork):
             self.counts.evaluated += work.samples
+
+    def _apply(self, work: BackwardWork) -> None:
+        if not work.applies:
+            self.counts.drop("second update of a batch")
+            return
+        try:
+            self._update(work.grads, work.version)
+        except Exception as error:
+            self._fail(work.header, error)
 
     def _update(self, grads: Tree, stale: Version) -> None:
         now = self.version

@@ -3,7 +3,7 @@
 import math
 
 from akkordeon_dask.actors._tally import Flight
-from akkordeon_dask.errors import DataError, NonFiniteError
+from akkordeon_dask.errors import AkkordeonError, DataError, NonFiniteError
 from akkordeon_dask.messages import Header
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
@@ -23,11 +23,15 @@ def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array
     """
     if flight.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
-    loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
-    if not math.isfinite(loss):
+    try:
+        loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
+        finite = math.isfinite(loss)
+        flight.scores = tuple(score(y, flight.target) for score in sentinel.scores) if finite else ()
+    except AkkordeonError as error:
+        raise type(error)(f"{header}: {error}") from error
+    if not finite:
         raise NonFiniteError(
             f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
         )
-    flight.scores = tuple(score(y, flight.target) for score in sentinel.scores)
     flight.loss = loss
     return dy

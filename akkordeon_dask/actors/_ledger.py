@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from akkordeon_dask.messages import Header
 
 if TYPE_CHECKING:
-    from akkordeon_dask.actors._gate_core import Version
+    from akkordeon_dask.actors._gate_state import Version
 
 __all__ = ["Held", "Ledger"]
 

@@ -139,6 +139,8 @@ class Link:
 
     async def close(self) -> None:
         """Write what is queued, as far as the link may linger, and end. On the event loop."""
+        if self._queue:
+            self._wake()
         self._closed = True
         self._awake.set()
         tasks = [task for task in (self._writer, self._reader) if task is not None]

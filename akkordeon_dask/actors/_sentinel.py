@@ -1,6 +1,7 @@
 """The sentinel as a Dask actor."""
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import make_feed
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
-from akkordeon_dask.errors import AkkordeonError, DataError
+from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
@@ -95,7 +96,7 @@ class SentinelActor(ThreadedActor):
         )
         self._core = core
         self._driver = Driver(core, changed=self._changed)
-        thread = await self._start(f"sentinel {self._name}", self._driver)
+        thread = await self._start(f"sentinel {self._name}", self._driver, ended=self._ended)
         self._driver.feed = make_feed(
             self._source,
             self._sentinel.batch_size,
@@ -113,6 +114,14 @@ class SentinelActor(ThreadedActor):
 
     def _changed(self) -> None:
         self._loop.call_soon_threadsafe(self._news.set)
+
+    def _ended(self) -> None:
+        """In the sentinel's thread, last: what broke it becomes its error."""
+        if self._thread is not None and self._thread.error is not None:
+            who = f"sentinel {self._name!r} on {self.address.worker}"
+            self._core.fail(SentinelError(f"{who} broke: {self._thread.error!r}: see the worker's log"))
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._changed()
 
     async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> Progress:
         """What is new since `cursor` and `state`; waits for it, at most `timeout` seconds. On the event loop."""

@@ -73,12 +73,13 @@ class Tally:
         """The finished pass; its time begins at `since`, or with its first batch where that is later."""
         share = 1 / self.samples if self.samples else math.nan
         names = [score.name for score in sentinel.scores] if sentinel.mode != "predict" else []
+        totals = self.scores or [0.0] * len(names)
         return PassReport(
             sentinel=name,
             mode=sentinel.mode,
             epoch=self.epoch,
             loss=self.loss * share,
-            scores={label: total * share for label, total in zip(names, self.scores or [0.0] * len(names), strict=True)},
+            scores={label: total * share for label, total in zip(names, totals, strict=True)},
             samples=self.samples,
             lost=self.lost,
             seconds=now - max(since, self.begun),

@@ -55,6 +55,8 @@ class ActorThread:
     def __init__(self, name: str, core: Core, ended: Callable[[], None] = lambda: None) -> None:
         self.mailbox = Mailbox()
         self.busy = 0.0
+        self.error: Exception | None = None
+        """What ended the thread before its time. Read it once the thread is not alive."""
         self._core = core
         self._ended = ended
         self._stopped = Future[None]()
@@ -90,11 +92,14 @@ class ActorThread:
     async def stopped(self, timeout: float) -> None:
         """Wait until the thread has ended, at most `timeout` seconds."""
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._stopped)), timeout)
+        # All it has left to do is to answer who came too late: microseconds.
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         try:
             self._loop()
-        except Exception:
+        except Exception as error:
+            self.error = error
             logger.exception("%s ended by an error of its own", self._thread.name)
         finally:
             try:

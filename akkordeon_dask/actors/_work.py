@@ -12,7 +12,7 @@ from akkordeon_dask.nn import Chain, Key
 from akkordeon_dask.tree import Array, Tree
 
 if TYPE_CHECKING:
-    from akkordeon_dask.actors._gate_core import Version
+    from akkordeon_dask.actors._gate_state import Version
     from akkordeon_dask.actors._ledger import Held
 
 __all__ = ["BackwardWork", "EvaluateWork", "ForwardWork", "Work"]

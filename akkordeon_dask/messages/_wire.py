@@ -63,13 +63,13 @@ def decode(plain: Mapping[str, Any]) -> Message:
     except MessageError:
         raise
     except Exception as error:
-        raise MessageError(f"not a message of akkordeon_dask: {_short(plain)}: {error!r}") from error
+        raise MessageError(f"not a message of akkordeon_dask: {_short(plain)}: {_short(error)}") from error
 
 
 def _decode(plain: Mapping[str, Any]) -> Message:
     kind = _KINDS.get(plain["kind"])
     if kind is None:
-        raise MessageError(f"unknown kind of message {plain['kind']!r}: known are {', '.join(_KINDS)}")
+        raise MessageError(f"unknown kind of message {_short(plain['kind'])}: known are {', '.join(_KINDS)}")
     if kind is Leave:
         return Leave(_word(plain["network"]), _address(plain["sentinel"]))
     header = _header(plain["header"])
@@ -107,16 +107,18 @@ def _header(values: Any) -> Header:
         raise MessageError(f"a header has {len(_HEADER_FIELDS)} fields {_HEADER_FIELDS}, this one is {_short(values)}")
     for name, value, kind in zip(_HEADER_FIELDS, values, _HEADER_TYPES, strict=True):
         if not isinstance(value, kind):
-            raise MessageError(f"the header's {name} is {value!r}, a {type(value).__name__}: that is not a message")
+            raise MessageError(f"the header's {name} is {_short(value)}, a {type(value).__name__}: that is no message")
     values = list(values)
     values[_REPLY_TO] = _address(values[_REPLY_TO])
     header = Header(*values)
     if header.mode not in get_args(Mode):
-        raise MessageError(f"the header's mode is {header.mode!r}: known are {', '.join(get_args(Mode))}")
+        raise MessageError(f"the header's mode is {_short(header.mode)}: known are {', '.join(get_args(Mode))}")
     return header
 
 
 def _address(value: Any) -> Address:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise MessageError(f"an address is a worker and an actor, this one is {_short(value)}")
     worker, actor = value
     return Address(_word(worker), _word(actor))
 
@@ -134,5 +136,8 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # of a stranger's object, or nested too deep
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 200 else text[:200] + "..."

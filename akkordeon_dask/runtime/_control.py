@@ -8,9 +8,9 @@ from typing import Any
 from distributed import Client, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, WorkerLostError
+from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, SpecError, WorkerLostError
 
-__all__ = ["answer", "construct", "let_go"]
+__all__ = ["answer", "construct", "let_go", "submit"]
 
 
 async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 0.0) -> Any:
@@ -54,6 +54,26 @@ async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 
 
 def _lost(who: str, error: Exception) -> WorkerLostError:
     return WorkerLostError(f"{who} is gone ({error!r}): look at the worker's log, then deploy or attach again")
+
+
+def submit(client: Client, kind: type, key: str, *args: Any, worker: str, who: str, **options: Any) -> Future[Any]:
+    """Have an actor made on a worker; its constructor takes its key first.
+
+    Raises
+    ------
+    SpecError, or the error that an argument raised when it was pickled
+        when the arguments cannot travel.
+    """
+    where = {"workers": [worker], "allow_other_workers": False}
+    try:
+        return client.submit(kind, key, *args, **options, **where, actor=True, pure=False, key=key)
+    except TypeError as error:
+        cause: BaseException = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__ or cause
+        if isinstance(cause, AkkordeonError):
+            raise cause from None
+        raise SpecError(f"{who} cannot travel to its worker by pickle: {cause}: look at what it was given") from error
 
 
 async def construct(future: Future[Any], who: str, limit: float) -> Any:

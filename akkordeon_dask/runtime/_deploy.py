@@ -8,11 +8,13 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import DeploymentError, NameConflictError, SpecError
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._placement import WorkerInfo, choose, workers_of
+from akkordeon_dask.runtime._publication import find, publish, reach, refuse_taken, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 
@@ -74,13 +76,13 @@ def _check(client: Any, name: Any, seed: Any) -> None:
 async def _deploy(network: Network, client: Client, name: str | None, seed: int, embedded: Embedded | None) -> Running:
     chosen = choose(network, await workers_of(client))
     label = name or f"network-{uuid.uuid4().hex[:8]}"
-    if name is not None and _published(name) in await client.list_datasets():
-        raise _taken(name)
+    if name is not None:
+        await refuse_taken(client, name)
     gates = await _make(network, client, label, seed, chosen)
     try:
         await _wire(gates)
         if name is not None:
-            await _publish(client, name, network, gates)
+            await publish(client, name, network, _GENERATION, gates)
     except BaseException:
         await _abandon(gates)
         raise
@@ -89,7 +91,7 @@ async def _deploy(network: Network, client: Client, name: str | None, seed: int,
     async def finish() -> None:
         await session.leave()
         if name is not None:
-            await client.unpublish_dataset(_published(name))
+            await unpublish(client, name)
         await session.close_gates()
 
     return _Owner(session, owner=True, finish=finish, embedded=embedded)
@@ -114,33 +116,21 @@ class _Owner(Running):
 _GENERATION = 1
 
 
-def _published(name: str) -> str:
-    return f"akkordeon/{name}"
-
-
-def _taken(name: str) -> NameConflictError:
-    return NameConflictError(
-        f"a network named {name!r} runs on this cluster: choose another name, or connect({name!r}, client)"
-    )
-
-
 async def _make(network: Network, client: Client, label: str, seed: int, chosen: list[WorkerInfo]) -> list[GateHandle]:
     gates: list[GateHandle] = []
     for gate, gate_name, worker in zip(network, network.names, chosen, strict=True):
         key = f"akkordeon-{label}-{gate_name}-{uuid.uuid4().hex[:8]}"
-        future = client.submit(
+        future = submit(
+            client,
             GateActor,
             key,
             gate,
+            worker=worker.address,
+            who=f"gate {gate_name!r}",
             name=gate_name,
             network=label,
             generation=_GENERATION,
             seed=seed,
-            actor=True,
-            workers=[worker.address],
-            allow_other_workers=False,
-            pure=False,
-            key=key,
         )
         gates.append(GateHandle(gate_name, worker.address, future))
     limit = config.seconds("timeouts.deploy")
@@ -164,19 +154,6 @@ async def _abandon(gates: list[GateHandle]) -> None:
         gate.release()
 
 
-async def _publish(client: Client, name: str, network: Network, gates: list[GateHandle]) -> None:
-    record = {
-        "network": network,
-        "generation": _GENERATION,
-        "workers": [gate.worker for gate in gates],
-        "gates": [gate.future for gate in gates],
-    }
-    try:
-        await client.publish_dataset(record, name=_published(name))
-    except KeyError:
-        raise _taken(name) from None
-
-
 def connect(name: str, client: Client) -> Any:
     """A network that another client deployed under this name.
 
@@ -196,22 +173,9 @@ def connect(name: str, client: Client) -> Any:
 
 
 async def _connect(name: str, client: Client) -> Running:
-    try:
-        record = await client.get_dataset(_published(name))
-    except KeyError:
-        known = [key.removeprefix("akkordeon/") for key in await client.list_datasets() if key.startswith("akkordeon/")]
-        there = ", ".join(sorted(known)) or "none"
-        raise DeploymentError(f"no network named {name!r} on this cluster, there is {there}: deploy it first") from None
-    network: Network = record["network"]
-    limit = config.seconds("timeouts.deploy")
-    gates = list(map(GateHandle, network.names, record["workers"], record["gates"]))
-    try:
-        await asyncio.gather(*(gate.made(limit) for gate in gates))
-    except BaseException:
-        for gate in gates:
-            gate.release()
-        raise
-    session = Session(client, network, name, record["generation"], gates)
+    record = await find(client, name)
+    gates = await reach(client, record)
+    session = Session(client, record.network, name, record.generation, gates)
 
     async def finish() -> None:
         await session.leave()

@@ -160,7 +160,7 @@ class Running(Calling):
         return self._sync(self._evaluate, sentinel)
 
     async def _evaluate(self, sentinel: Sentinel) -> PassReport:
-        if sentinel.mode != "test":
+        if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
             raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r}")
         attached = await self._once(sentinel)
         await self._session.detach(attached)

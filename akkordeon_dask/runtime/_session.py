@@ -22,7 +22,7 @@ from akkordeon_dask.errors import (
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import construct
+from akkordeon_dask.runtime._control import construct, submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._placement import WorkerInfo, find, workers_of
 
@@ -67,6 +67,8 @@ class Session:
         self._bell.set()
 
     def _report(self, report: PassReport) -> None:
+        if report.mode == "predict":
+            return
         self.history.append(report)
         for listener in self.listeners:
             try:
@@ -101,19 +103,17 @@ class Session:
     async def _make(self, sentinel: Sentinel, name: str) -> Attached:
         worker = await self._place(sentinel, name)
         key = f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}"
-        future = self.client.submit(
+        future = submit(
+            self.client,
             SentinelActor,
             key,
             sentinel,
+            worker=worker,
+            who=f"sentinel {name!r}",
             name=name,
             network=self.name,
             generation=self.generation,
             spec=self.network,
-            actor=True,
-            workers=[worker],
-            allow_other_workers=False,
-            pure=False,
-            key=key,
         )
         try:
             return await self._open(sentinel, name, worker, future)

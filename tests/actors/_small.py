@@ -42,12 +42,12 @@ def numbered(samples, *, seed=0):
     return data.arrays(x, np.arange(samples), seed=seed)
 
 
-def small_network(gates=2, optimizer=optim.DCASGDa(0.05), **policies):
+def small_network(gates=2, optimizer=None, **policies):
     """4-5-...-5-3 with Dropout, in up to 4 gates."""
     inner = [nn.Linear(4, 5) >> nn.ReLU() >> nn.Dropout(0.2)]
     inner += [nn.Linear(5, 5) >> nn.Tanh() for _ in range(gates - 2)]
     pieces = [*inner, nn.Linear(5, CLASSES)] if gates > 1 else [inner[0] >> nn.Linear(5, CLASSES)]
-    return Network([Gate(piece, optimizer, **policies) for piece in pieces])
+    return Network([Gate(piece, optimizer or optim.DCASGDa(0.05), **policies) for piece in pieces])
 
 
 FRONT = Address("tcp://front", "front")

@@ -153,7 +153,8 @@ class Standin:
             self.now, _, function, arguments = heapq.heappop(self._events)
             function(*arguments)
             law()
-        raise AssertionError(f"nothing came of it in {events} events: {self.cores}, {self._events[:10]}")
+        states = {name: (core.state, core.in_flight, core.restarts) for name, core in self.cores.items()}
+        raise AssertionError(f"nothing came of it in {events} events and {self.now:g} s: {states}")
 
     def run_for(self, seconds):
         """Let time pass."""

@@ -16,7 +16,8 @@ TRAINED = 0.8
 def story(tmp_path_factory):
     """A run of two sentinels, and the file that it saved."""
     file = tmp_path_factory.mktemp("saved") / "digits.safetensors"
-    done = run(*DEMO, "--json", "--epochs", 2, "--sentinels", 2, "--validate-every", "200ms", "--save", file)
+    few = ("--epochs", 2, "--sentinels", 2, "--concurrency", 1, "--validate-every", "200ms")
+    done = run(*DEMO, "--json", *few, "--save", file)
     assert done.returncode == 0, done.stderr
     return done, file
 
@@ -80,7 +81,7 @@ def test_a_command_of_dask_it_prints_plain_lines_to_a_pipe():
 
 
 def test_the_gates_spread_over_worker_processes():
-    done = run(*DEMO, "--json", "--epochs", 2, "--workers", 2)
+    done = run(*DEMO, "--json", "--epochs", 2, "--concurrency", 2, "--workers", 2)
     assert done.returncode == 0, done.stderr
     (placement,) = (line for line in done.stderr.splitlines() if line.startswith("placement"))
     assert len({part.split(" on ")[1] for part in placement.split(", ")}) == 2
@@ -89,7 +90,7 @@ def test_the_gates_spread_over_worker_processes():
 
 def test_on_a_running_cluster_the_gates_are_on_its_workers_and_nothing_stays(tmp_path):
     with running_cluster(tmp_path) as cluster:
-        done = run(*DEMO, "--json", "--epochs", 2, "--scheduler", cluster.address)
+        done = run(*DEMO, "--json", "--epochs", 2, "--concurrency", 2, "--scheduler", cluster.address)
         with Client(cluster.address, timeout=20) as client:
             keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""A program that deploys a network, trains it without end, and is killed: `python -m tests.runtime._owner ADDRESS [NAME]`."""
+"""A program that deploys a network and trains it until it is killed: `python -m tests.runtime._owner ADDRESS [NAME]`."""
 
 import sys
 

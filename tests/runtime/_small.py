@@ -9,7 +9,8 @@ from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.tree import paths
 
 __all__ = [
-    "NETWORK", "SAMPLES", "SGD", "Thirteen", "Witness", "batches", "equal", "numbers", "rating", "three_gates", "train",
+    "NETWORK", "SAMPLES", "SGD", "Blocks", "Thirteen", "Witness", "WitnessLoss", "WitnessSGD",
+    "batches", "equal", "numbers", "rating", "three_gates", "train",
 ]
 
 SGD = optim.SGD(0.05)
@@ -81,6 +82,20 @@ class Thirteen(nn.Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class Blocks(nn.Layer):
+    """Hands on what comes once it is let go."""
+
+    go = threading.Event()
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        self.go.wait(30)
+        return x + 0, None
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        return dy + 0, {}
+
+
+@dataclass(frozen=True, repr=False)
 class Witness(nn.Layer):
     """Remembers which threads it worked in."""
 
@@ -95,3 +110,25 @@ class Witness(nn.Layer):
     def backward(self, context, dy, *, need_dx=True, own=False):
         self.seen.setdefault((self.mark, "backward"), set()).add(threading.current_thread())
         return dy + 0, {}
+
+
+@dataclass(frozen=True, repr=False)
+class WitnessSGD(optim.SGD):
+    """Remembers which threads it worked in, as `Witness` does."""
+
+    mark: str = ""
+
+    def update(self, grads, state, params, *, stale_params):
+        Witness.seen.setdefault((self.mark, "update"), set()).add(threading.current_thread())
+        return super().update(grads, state, params, stale_params=stale_params)
+
+
+@dataclass(frozen=True, repr=False)
+class WitnessLoss(nn.SoftmaxCrossEntropy):
+    """Remembers which threads it worked in, as `Witness` does."""
+
+    mark: str = ""
+
+    def __call__(self, y, target, *, need_dy=True):
+        Witness.seen.setdefault((self.mark, "loss"), set()).add(threading.current_thread())
+        return super().__call__(y, target, need_dy=need_dy)

@@ -41,7 +41,6 @@ def nothing_left(cluster):
 
     def left():
         scheduler = cluster.scheduler
-        published = [name for name in scheduler.extensions["publish"].datasets if name.startswith("akkordeon/")]
-        return [*akkordeon_threads(), *scheduler.tasks, *published]
+        return [*akkordeon_threads(), *scheduler.tasks, *scheduler.extensions["publish"].datasets]
 
     return lambda: wait_until(lambda: not left(), seen=left)

@@ -83,7 +83,8 @@ def damaged(path, how):
     if how == "a folder":
         return path.parent
     content = path.read_bytes()
-    path.write_bytes({"cut": content[:-9], "head only": content[:40], "empty": b"", "text": b"these are not tensors"}[how])
+    left = {"cut": content[:-9], "head only": content[:40], "empty": b"", "text": b"these are not tensors"}
+    path.write_bytes(left[how])
     return path
 
 
@@ -102,7 +103,8 @@ def test_what_is_no_checkpoint_changes_nothing(user, kept, how):
 def test_shapes_that_differ_are_both_named(user, tmp_path):
     arrays = {"g0.0.w": np.zeros((6, 5), "f4"), "g0.0.b": np.zeros(5, "f4"), "g1.0.w": np.zeros((5, 4), "f4")}
     save_file(arrays | {"g1.0.b": np.zeros(4, "f4")}, tmp_path / "x")
-    with user.deploy(NETWORK) as running, pytest.raises(CheckpointError, match=r"shape \(5, 4\).*network's is \(5, 3\)"):
+    differ = r"shape \(5, 4\).*network's is \(5, 3\)"
+    with user.deploy(NETWORK) as running, pytest.raises(CheckpointError, match=differ):
         running.load(tmp_path / "x")
 
 

@@ -58,9 +58,9 @@ def test_a_guest_is_told_when_the_owner_closes(user, somebody):
 
 
 def test_what_there_is_is_listed(user, somebody):
-    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"):
-        with pytest.raises(DeploymentError, match="no network named 'c' on this cluster, there is a, b: deploy it first"):
-            somebody.connect("c")
+    told = "no network named 'c' on this cluster, there is a, b: deploy it first"
+    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"), pytest.raises(DeploymentError, match=told):
+        somebody.connect("c")
 
 
 @pytest.mark.parametrize(

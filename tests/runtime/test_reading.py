@@ -98,7 +98,7 @@ def test_parameters_once_given_never_change(user):
 
 def test_statistics_add_up(user):
     with user.deploy(NETWORK) as running:
-        running.attach(train(epochs=3, concurrency=2, name="tdp"))
+        running.attach(train(epochs=3, concurrency=1, name="tdp"))
         running.wait(timeout=30)
         running.evaluate(rating())
         seen = running.statistics()
@@ -106,10 +106,10 @@ def test_statistics_add_up(user):
     for gate in (seen["g0"], seen["g1"]):
         assert gate.counts.forwards == gate.counts.updates == gate.version == 12
         assert gate.counts.samples == 3 * 64 and gate.counts.evaluated == 64
-        assert sum(gate.counts.delays.values()) == 12 and max(gate.counts.delays) < 2
-        assert gate.contexts == 0 and gate.mailbox.waiting == 0 and 1 <= gate.mailbox.peak <= 2
+        assert gate.counts.delays == {0: 12} and gate.counts.dropped == {}
+        assert gate.contexts == 0 and gate.mailbox.waiting == 0 and gate.mailbox.peak >= 1
         assert gate.worker == running.placement[gate.gate]
-    assert (seen["tdp"].state, seen["tdp"].in_flight, seen["tdp"].credits) == ("resting", 0, 2)
+    assert (seen["tdp"].state, seen["tdp"].in_flight, seen["tdp"].credits) == ("resting", 0, 1)
 
 
 def test_a_running_network_says_what_it_is(user):

@@ -13,9 +13,9 @@ def test_each_epoch_is_reported_with_all_its_samples(user):
     with user.deploy(NETWORK) as running:
         running.attach(train(epochs=3, name="tdp"))
         history = running.wait(timeout=30)
-    assert [(p.sentinel, p.mode, p.epoch) for p in history] == [("tdp", "train", epoch) for epoch in (1, 2, 3)]
+    assert sorted((p.sentinel, p.mode, p.epoch) for p in history) == [("tdp", "train", epoch) for epoch in (1, 2, 3)]
     assert all(p.samples == SAMPLES and p.lost == 0 and p.seconds > 0 for p in history)
-    assert history[-1].loss < history[0].loss
+    assert max(history, key=lambda p: p.epoch).loss < min(history, key=lambda p: p.epoch).loss
     assert running.history == history
 
 
@@ -62,12 +62,12 @@ def test_a_stream_without_end_is_reported_in_pieces(user):
 
 
 def test_validation_goes_on_beside_training(user):
-    told = threading.Event()
+    told = {mode: threading.Event() for mode in ("train", "validate")}
     with user.deploy(three_gates()) as running:
-        running.subscribe(lambda report: told.set() if report.mode == "validate" and report.epoch == 2 else None)
+        running.subscribe(lambda report: told[report.mode].set() if report.epoch == 2 else None)
         running.attach(Sentinel.train(data.mnist_sample("train", take=512), batch_size=64, concurrency=3))
         running.attach(Sentinel.validate(data.mnist_sample("test", take=128), batch_size=64, every="1ms"))
-        assert told.wait(30)
+        assert all(twice.wait(30) for twice in told.values())
         passes = running.history
     assert {p.mode for p in passes} == {"train", "validate"}
     assert all(p.samples == {"train": 512, "validate": 128}[p.mode] for p in passes)
@@ -115,9 +115,9 @@ def test_one_sentinel_leaves_and_the_others_stay(user):
         running.detach(first)
         running.detach(first)
         assert running.sentinels == {"train1": second} and first.state == "left"
-        done = second.reports[-1].epoch if second.reports else 0
+        done = len(second.reports)
         running.wait(epochs=done + 2, timeout=30)
-        assert second.reports[-1].epoch >= done + 2
+        assert len(second.reports) >= done + 2
         assert running.attach(train()).name == "train0"
 
 

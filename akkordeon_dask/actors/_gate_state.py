@@ -1,0 +1,37 @@
+"""A gate's state, and what it counts."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from akkordeon_dask.optim import State
+from akkordeon_dask.tree import Tree
+
+__all__ = ["GateCounts", "Version"]
+
+
+class Version(NamedTuple):
+    """A gate's parameters and optimizer state after some number of updates. Replaced, never written into."""
+
+    number: int
+    params: Tree
+    state: State
+
+
+@dataclass
+class GateCounts:
+    """What a gate did in its life. Owned by its thread; others read a copy."""
+
+    forwards: int = 0
+    updates: int = 0
+    samples: int = 0
+    evaluated: int = 0
+    """Samples of validation and prediction."""
+    failed: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Messages that were not worked on, by reason."""
+    delays: dict[int, int] = field(default_factory=dict)
+    """How many gradients were how many updates late."""
+
+    def drop(self, reason: str) -> None:
+        """Count a message that is not worked on."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1

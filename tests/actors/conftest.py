@@ -1,0 +1,16 @@
+import pytest
+
+from tests.actors._feeds import Threaded
+
+
+@pytest.fixture
+def threaded():
+    made = []
+
+    def make(**options):
+        made.append(Threaded(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,113 @@
+"""A sentinel's core together with its data."""
+
+import threading
+
+import pytest
+
+from akkordeon_dask import errors
+from akkordeon_dask.actors._driver import Driver, Wake
+from akkordeon_dask.actors._feed import Feed
+from akkordeon_dask.messages import Backward
+from tests.actors._bench import Played
+from tests.actors._feeds import batch, feeding
+from tests.actors._small import counted, numbered
+from tests.actors.test_mailbox import LIMIT
+
+
+def driven(feed, **options):
+    """A sentinel with data; `changes` are the states it was in when it said that something changed."""
+    played, changes = Played(concurrency=2, **options), []
+    driver = Driver(played.core, changed=lambda: changes.append((played.core.state, played.core.in_flight)))
+    driver.feed = feed
+    return played, driver, changes
+
+
+def test_a_driver_sends_what_the_credits_allow_until_the_epochs_are_done():
+    played, driver, changes = driven(Feed(numbered(7).open(), 2, endless_passes=False), epochs=2)
+    driver.handle(Wake())
+    while played.core.in_flight:
+        assert played.core.in_flight <= 2
+        header = next(m.header for _, m in reversed(played.sent) if m.header.sequence == played.core.floor)
+        samples = 1 if header.sequence % 4 == 3 else 2
+        played.predictions(header, samples)
+        driver.handle(Backward(header, None))
+    assert played.core.state == "resting" and changes[0] == ("running", 2) and changes[-1] == ("resting", 0)
+    assert [counted(report) for report in played.reports] == [set(range(7))] * 2
+
+
+def test_a_driver_is_woken_when_a_slow_batch_is_there(threaded):
+    it = threaded()
+    played, driver, _ = driven(it.feed)
+    driver.handle(Wake())
+    assert played.sent == []
+    it.slow.let_out.put(0)
+    assert it.woken.acquire(timeout=LIMIT)
+    driver.handle(Wake())
+    assert [message.header.sequence for _, message in played.sent] == [0]
+
+
+def test_a_driver_cuts_an_endless_stream_into_passes():
+    feed = feeding(lambda: map(batch, range(10**9)), endless_passes=True)
+    played, driver, _ = driven(feed, batches_per_pass=3, epochs=4)
+    driver.tick(100.0)
+    for _ in range(12):
+        header = next(m.header for _, m in reversed(played.sent) if m.header.sequence == played.core.floor)
+        played.predictions(header)
+        driver.handle(Backward(header, None))
+    assert [(report.epoch, counted(report)) for report in played.reports] == [
+        (epoch, set(range(6 * epoch - 6, 6 * epoch))) for epoch in (1, 2, 3, 4)
+    ]
+    assert played.core.state == "resting"
+
+
+@pytest.mark.parametrize(
+    ("raised", "becomes", "text"),
+    [
+        (KeyError("why"), errors.SentinelError, "sentinel 'it': .* raised KeyError.'why'.*: mend the provider"),
+        (errors.DataError("row 7 of the file"), errors.DataError, "row 7 of the file"),
+    ],
+    ids=repr,
+)
+def test_promise_9_a_provider_that_raises_fails_the_sentinel(raised, becomes, text):
+    def provider():
+        yield batch(0)
+        raise raised
+
+    played, driver, changes = driven(feeding(provider))
+    driver.handle(Wake())
+    with pytest.raises(becomes, match=text):
+        raise played.core.error
+    assert changes == [("failed", 0)] and played.core.in_flight == 0
+
+
+def test_promise_9_a_provider_that_gives_nothing_fails_the_sentinel():
+    played, driver, _ = driven(feeding(list))
+    driver.handle(Wake())
+    assert played.core.state == "failed" and isinstance(played.core.error, errors.DataError)
+    assert "has no samples" in str(played.core.error)
+
+
+def test_closing_a_driver_tells_the_gates_and_lets_go_of_the_data():
+    closed = threading.Event()
+
+    class Closing(Feed):
+        def close(self, timeout):
+            closed.set()
+
+    _, driver, _ = driven(Closing(numbered(4).open(), 2, endless_passes=False))
+    driver.handle(Wake())
+    driver.close()
+    assert driver.core.state == "left" and closed.is_set()
+
+
+def test_a_driver_says_when_to_look_again():
+    played, driver, _ = driven(Feed(numbered(2).open(), 2, endless_passes=False), mode="validate", every=5.0)
+    assert driver.tick(100.0) == 1.0
+    played.predictions(played.sent[0][1].header)
+    driver.handle(Wake())
+    assert len(played.reports) == 1
+    assert driver.tick(104.25) == 0.75
+    assert len(played.sent) == 1
+    played.now = 105.0
+    driver.tick(played.now)
+    assert len(played.sent) == 2

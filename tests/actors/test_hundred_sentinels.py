@@ -1,0 +1,60 @@
+"""A hundred sentinels at once over the stand-in, their messages shuffled, repeated and delayed."""
+
+import random
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from akkordeon_dask import Sentinel
+from tests.actors._small import NumberedLoss, Numbers, counted, numbered, small_network
+from tests.actors._standin import Standin
+from tests.actors.test_message_laws import WatchedGate, keeps_credits
+
+MODES = ["train", "train", "validate", "test"]
+
+
+def mixed(number):
+    """The plan of one of the hundred."""
+    mode = MODES[number % 4]
+    plan = {"batch_size": 2 + number % 3, "concurrency": 1 + number % 3, "loss": NumberedLoss(), "scores": [Numbers()]}
+    plan |= {"epochs": 1 + number % 2} if mode == "train" else {"every": 60.0}
+    return Sentinel(mode, numbered(4 + number % 7, seed=number), **plan)
+
+
+@settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.05, 0.3]))
+def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_their_messages_meet_with(seed, repeats):
+    chance = random.Random(seed)
+
+    def fate(message):
+        copies = 1 + (chance.random() < repeats)
+        return tuple(chance.expovariate(4.0) for _ in range(copies))
+
+    standin = Standin(
+        small_network(3), fate=fate, pace=lambda: chance.expovariate(1000.0),
+        help=lambda: chance.choice([None, 0.001]), gate_core=WatchedGate,
+    )  # fmt: skip
+    for number in range(100):
+        standin.attach(f"s{number}", mixed(number))
+    standin.run(standin.finished, law=keeps_credits(standin), events=100_000)
+    for core in standin.cores.values():
+        core.pause()
+    standin.run(lambda: not any(core.in_flight for core in standin.cores.values()))
+
+    for name, core in standin.cores.items():
+        assert core.error is None and core.state == "paused"
+        samples = set(range(len(core.sentinel.provider.x)))
+        assert all(counted(report) == samples and not report.lost for report in standin.reports[name])
+        passes = {"train": core.sentinel.epochs, "test": 1}.get(core.sentinel.mode, len(standin.reports[name]))
+        assert len(standin.reports[name]) == passes >= 1
+    batches = sum(
+        core.sentinel.epochs * -(-len(core.sentinel.provider.x) // core.sentinel.batch_size)
+        for core in standin.cores.values()
+        if core.trains
+    )
+    for gate in standin.gates:
+        assert len(gate.updates) == gate.counts.updates == batches and set(gate.updates.values()) == {1}
+        assert len(gate.read) >= 50 and all(len(versions) == 1 for versions in gate.read.values())
+    standin.close()
+    assert all(gate.contexts == 0 and gate.versions == 1 for gate in standin.gates)
+    assert all(core.in_flight == 0 for core in standin.cores.values())

@@ -1,0 +1,150 @@
+"""The bookkeeping of passes: what was drawn, what came home, when the next is due."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akkordeon_dask import Sentinel
+from akkordeon_dask.actors._passes import Passes
+from akkordeon_dask.actors._tally import Flight, Tally
+from tests.actors._small import Numbers, numbered
+
+DATA = numbered(8)
+
+
+def flight(samples, loss=1.0, scores=()):
+    return Flight(1, 0, np.zeros((samples, 4)), None, opening=False, loss=loss, scores=scores)
+
+
+def drawn(passes, batches, now=0.0):
+    """A pass that begins, with its batches drawn."""
+    assert passes.begin(now)
+    tally = passes.drawing
+    for _ in range(batches):
+        assert passes.drew() is tally
+    if passes.drawing is not None:
+        passes.stop_drawing()
+    return tally
+
+
+def come_home(passes, tally, now, batches=None):
+    """Batches that come home; the report if the pass is complete then."""
+    for _ in range(tally.drawn - tally.finished if batches is None else batches):
+        tally.home(flight(4))
+    return passes.end(tally, "a", now)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.floats(-5, 5), st.floats(0, 1)), min_size=1))
+def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
+    tally = Tally(1, 1, 0.0, drawn=len(batches), closed=True)
+    for came, samples, loss, score in batches:
+        assert not tally.complete
+        if came:
+            tally.home(flight(samples, loss, (score,)))
+        else:
+            tally.give_up(flight(samples))
+    assert tally.complete
+    sentinel = Sentinel.train(DATA, scores=[Numbers()])
+    report = tally.report("a", sentinel, since=0.0, now=2.0)
+    home = [(samples, loss, score) for came, samples, loss, score in batches if came]
+    assert report.samples == sum(samples for samples, _, _ in home)
+    assert report.samples + report.lost == sum(samples for _, samples, _, _ in batches)
+    if home:
+        weights, losses, scores = zip(*home, strict=True)
+        assert report.loss == pytest.approx(np.average(losses, weights=weights))
+        assert report.scores == {"numbers": pytest.approx(np.average(scores, weights=weights))}
+    else:
+        assert math.isnan(report.loss) and math.isnan(report.scores["numbers"])
+
+
+def test_a_pass_is_complete_when_no_more_is_drawn_and_all_is_home():
+    tally = Tally(1, 1, 0.0, drawn=2)
+    tally.home(flight(4))
+    tally.home(flight(4))
+    assert not tally.complete
+    tally.closed = True
+    assert tally.complete
+
+
+def test_training_passes_overlap_and_end_in_any_order():
+    passes = Passes(Sentinel.train(DATA, epochs=3))
+    first, second = drawn(passes, 2), drawn(passes, 1)
+    assert (first.epoch, second.epoch) == (1, 2) and not passes.between
+    assert come_home(passes, second, now=1.0).epoch == 2
+    assert come_home(passes, first, now=2.0, batches=1) is None
+    third = drawn(passes, 1)
+    assert third.epoch == 3
+    assert come_home(passes, first, now=3.0).epoch == 1
+    assert come_home(passes, third, now=4.0).epoch == 3
+    assert passes.all_done and not passes.begin(5.0)
+
+
+def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
+    passes = Passes(Sentinel.train(DATA, epochs=2))
+    open_passes = [drawn(passes, 1), drawn(passes, 1)]
+    assert not passes.begin(0.0) and not passes.all_done
+    for tally in open_passes:
+        come_home(passes, tally, now=1.0)
+    assert passes.all_done
+    passes.limit = 3
+    assert not passes.all_done and passes.begin(2.0)
+    assert not passes.begin(2.0)
+
+
+def test_without_a_limit_there_is_always_another_pass():
+    passes = Passes(Sentinel.train(DATA))
+    for number in range(1, 6):
+        report = come_home(passes, drawn(passes, 1), now=float(number))
+        assert report.epoch == number and not passes.all_done
+
+
+@pytest.mark.parametrize("mode", ["test", "predict"])
+def test_a_test_and_a_prediction_are_one_pass(mode):
+    passes = Passes(Sentinel(mode, DATA, epochs=5))
+    come_home(passes, drawn(passes, 1), now=1.0)
+    assert passes.all_done and not passes.begin(2.0)
+
+
+def test_validation_passes_follow_one_another_from_start_to_start():
+    passes = Passes(Sentinel.validate(DATA, every="10s"))
+    first = drawn(passes, 1, now=100.0)
+    assert not passes.begin(500.0)
+    come_home(passes, first, now=103.0)
+    assert passes.rest_until == 110.0
+    assert not passes.begin(109.9) and passes.begin(110.0)
+
+
+def test_a_validation_that_takes_longer_than_its_interval_begins_again_at_once():
+    passes = Passes(Sentinel.validate(DATA, every="10s"))
+    come_home(passes, drawn(passes, 1, now=100.0), now=150.0)
+    assert passes.begin(150.0)
+
+
+def test_a_stream_is_cut_into_passes_of_so_many_batches():
+    passes = Passes(Sentinel.train(DATA, batches_per_pass=3))
+    assert passes.begin(0.0)
+    tallies = [passes.drew() for _ in range(3)]
+    assert passes.drawing is None
+    assert tallies[0].drawn == 3 and tallies[0].closed
+
+
+def test_the_time_of_a_pass_begins_with_it_or_with_the_end_of_the_one_before():
+    passes = Passes(Sentinel.train(DATA, epochs=2))
+    first, second = drawn(passes, 1, now=10.0), drawn(passes, 1, now=11.0)
+    assert come_home(passes, first, now=14.0).seconds == 4.0
+    assert come_home(passes, second, now=15.0).seconds == 1.0
+
+
+def test_a_pass_that_is_abandoned_is_not_finished_and_its_epoch_comes_again():
+    passes = Passes(Sentinel.validate(DATA))
+    given_up = drawn(passes, 1)
+    passes.abandon()
+    assert passes.between and passes.drawing is None
+    again = drawn(passes, 1)
+    assert (again.number, again.epoch) == (given_up.number + 1, given_up.epoch)
+    assert come_home(passes, given_up, now=1.0) is None
+    assert come_home(passes, again, now=1.0).epoch == 1

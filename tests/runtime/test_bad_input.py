@@ -1,0 +1,194 @@
+"""Promises 9 and 10: what is wrong reaches the person, names both sides, and the cluster stays usable."""
+
+import threading
+from dataclasses import dataclass
+
+import dask.config
+import numpy as np
+import pytest
+
+from akkordeon_dask import Gate, Sentinel, data, nn
+from akkordeon_dask.errors import (
+    DataError,
+    DeadlineError,
+    GateError,
+    NonFiniteError,
+    PlacementError,
+    SentinelError,
+    ShapeError,
+    SpecError,
+)
+from tests.runtime._small import NETWORK, SGD, Blocks, Thirteen, numbers, three_gates, train
+
+
+@pytest.fixture(autouse=True)
+def _still_usable(user, nothing_left):
+    """Whatever a test here did, the next network trains, and nothing of either is left."""
+    yield
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=1))
+        assert len(running.wait(timeout=30)) == 1
+    nothing_left()
+
+
+def marked(sample, value=13, **options):
+    """Data in order whose sample number `sample` begins with `value`, in batches of 16."""
+    x, y = numbers()
+    x[sample, 0] = value
+    return Sentinel.train(data.arrays(x, y, shuffle=False), **{"batch_size": 16, "epochs": 3, **options})
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_layer_that_raises_in_the_middle_of_an_epoch(user, way):
+    raising = Gate(Thirteen(way) >> nn.Linear(6, 3), SGD, name="raising", workers="1")
+    network = Gate(nn.Scale(0, 1), SGD, workers="0") | raising
+    with user.deploy(network) as running:
+        failed = running.attach(marked(40, name="tdp", concurrency=1))
+        with pytest.raises(GateError) as caught:
+            running.wait(timeout=30)
+        text = str(caught.value)
+        assert f"gate 'raising' on {running.placement['raising']} failed on batch 2 of pass 1 of sentinel 'tdp'" in text
+        assert "ZeroDivisionError: a sample begins with 13 (raised in _look, " in text
+        assert failed.state == "failed" and running.statistics()["raising"].counts.failed == 1
+        running.detach(failed)
+        running.attach(train(epochs=2))
+        assert {p.epoch for p in running.wait(timeout=30)} == {1, 2}
+        assert running.statistics()["raising"].contexts == 0
+
+
+def test_an_error_during_validation_and_prediction(user):
+    network = Gate(Thirteen() >> nn.Linear(6, 3), SGD)
+    x, y = numbers()
+    x[20, 0] = 13
+    with user.deploy(network) as running:
+        with pytest.raises(GateError, match="failed on batch 1 of pass 1 of sentinel 'predict0'"):
+            running.predict(x, batch_size=16)
+        with pytest.raises(GateError, match="failed on batch 1 of pass 1 of sentinel 'vdp'"):
+            running.evaluate(Sentinel.test(data.arrays(x, y, shuffle=False), batch_size=16, name="vdp"))
+        assert running.sentinels == {} and running.predict(numbers()[0]).shape == (64, 3)
+
+
+def test_one_sentinel_s_error_leaves_the_others_at_work(user):
+    with user.deploy(Gate(Thirteen() >> nn.Linear(6, 3), SGD)) as running:
+        healthy, bad = running.attach(train(name="healthy")), running.attach(marked(0, name="bad"))
+        with pytest.raises(GateError, match="sentinel 'bad'"):
+            running.wait(epochs=10**9)
+        running.detach(bad)
+        done = len(healthy.reports)
+        assert len(running.wait(epochs=done + 3, timeout=30)) >= done + 3
+
+
+def test_a_loss_that_is_no_number(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
+        with pytest.raises(NonFiniteError, match="the loss is nan on batch 1 of pass 1 of sentinel 'tdp': lower"):
+            running.wait(timeout=30)
+        before = running.statistics()["g0"]
+        assert before.version == 1 and before.contexts <= 1
+
+
+@pytest.mark.parametrize(("label", "named"), [(3, "label 3"), (-1, "label -1"), (255, "label 255")])
+def test_labels_out_of_range(user, label, named):
+    x, y = numbers()
+    y[50] = label
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.arrays(x, y), batch_size=16, epochs=1))
+        with pytest.raises(DataError, match=f"{named} is out of range: the network has 3 outputs, labels go from 0"):
+            running.wait(timeout=30)
+
+
+def nothing():
+    return []
+
+
+def breaks():
+    x, y = numbers(16)
+    yield x, y
+    raise OSError("the sensor is unplugged")
+
+
+def no_batch():
+    yield "x and y"
+
+
+@pytest.mark.parametrize(
+    ("provider", "error", "text"),
+    [
+        (data.stream([]), DataError, "has no samples: epoch 1 gave no batch at all"),
+        (data.stream(nothing), DataError, "<function nothing>.* has no samples"),
+        (data.stream(breaks), SentinelError, "sentinel 'tdp': .*<function breaks>.* raised .*the sensor is unplugged"),
+        (data.stream(no_batch), DataError, r"batch 1: a batch is a pair \(x, y\), not a str"),
+        (data.stream([(np.zeros((4, 7), "f4"), np.zeros(4, int))]), GateError, "gate 'g0' .*batch 0 .*ValueError"),
+        (data.stream([(np.zeros((4, 6), "f4"), np.zeros(3, int))]), DataError, "x has 4 samples, y has 3"),
+    ],
+    ids=["empty", "an empty function", "breaks", "no batch", "other features", "other lengths"],
+)
+def test_streams_that_go_wrong_where_they_run(user, provider, error, text):
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(provider, epochs=2, name="tdp", concurrency=1))
+        with pytest.raises(error, match=text):
+            running.wait(timeout=30)
+
+
+@dataclass(frozen=True, repr=False)
+class Held(data.Provider):
+    """Holds what cannot travel."""
+
+    thing: object
+
+    def open(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("sentinel", "error", "text"),
+    [
+        (train(batch_size=65), DataError, "batch_size=65 is larger than the 64 samples of data.arrays"),
+        (Sentinel.train(data.arrays(numbers()[0], None)), DataError, r"\(64, 6\) float32>, None\) has none: give it"),
+        (Sentinel.train(Held(threading.Lock())), SpecError, "sentinel 'train0' cannot travel .*cannot pickle .*lock"),
+        (Sentinel.train(data.stream(b for b in [1])), DataError, "a generator cannot travel .*give the function"),
+        (Sentinel.train(data.mnist_sample("train", take=64)), ShapeError, "gate 'g0' cannot work on 784 features: .*6"),
+        (Sentinel.train(data.arrays(np.zeros((256, 6), "u1"), np.zeros(256, int))), ShapeError, r"uint8.*nn\.Scale"),
+        (train(workers="carol"), PlacementError, "sentinel 'train0' asks for worker 'carol', the cluster has 0 "),
+        (Sentinel.train(data.mnist("train")), DataError, "MNIST|mnist"),
+    ],
+    ids=["batch", "no labels", "unpicklable", "generator", "shape", "dtype", "worker", "no files"],
+)
+def test_what_cannot_be_attached_is_said_at_once(user, sentinel, error, text, tmp_path, monkeypatch):
+    monkeypatch.setenv("AKKORDEON_DATA", str(tmp_path))
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(error, match=text):
+            running.attach(sentinel)
+        assert running.sentinels == {}
+
+
+def test_gates_that_do_not_fit_never_reach_the_cluster(user, cluster):
+    with pytest.raises(ShapeError, match="gate 'g1' takes 5 features, gate 'g0' gives 4"):
+        user.deploy(Gate(nn.Linear(6, 4), SGD) | Gate(nn.Linear(5, 3), SGD))
+    assert not cluster.scheduler.tasks
+
+
+def test_a_worker_that_does_not_exist(user):
+    with pytest.raises(PlacementError, match="gate 'g2' asks for worker 'alice', the cluster has 0 "):
+        user.deploy(three_gates(g2="alice"))
+
+
+def test_predictions_that_do_not_come_back_are_no_result(user):
+    Blocks.go.clear()
+    limits = {"batch.deadline": "50ms", "batch.min-deadline": "50ms", "batch.max-attempts": 1}
+    short = dask.config.set({f"akkordeon.{key}": value for key, value in limits.items()})
+    with short, user.deploy(Gate(Blocks() >> nn.Linear(6, 3), SGD)) as running:
+        with pytest.raises(DeadlineError, match="64 of 64 samples did not come back: look at the gates' workers"):
+            running.predict(numbers()[0], batch_size=16)
+        Blocks.go.set()
+        assert running.sentinels == {}
+
+
+def test_closing_while_it_trains(user):
+    training = threading.Event()
+    with user.deploy(NETWORK) as running:
+        running.subscribe(lambda report: training.set())
+        for _ in range(3):
+            running.attach(train(concurrency=4))
+        assert training.wait(30)

@@ -1,0 +1,59 @@
+"""After `close`: no thread, no comm, no key, on workers that talk over sockets."""
+
+import pytest
+from distributed import Client, LocalCluster
+
+from akkordeon_dask import deploy
+from akkordeon_dask.actors._link import LINK_OP
+from akkordeon_dask.errors import DataError, NameConflictError
+from tests._left_over import akkordeon_threads
+from tests.runtime._small import NETWORK, rating, train
+
+
+@pytest.fixture(scope="module")
+def sockets(_debug):
+    """Two workers of this process that reach one another by TCP only, and a client."""
+    options = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster, Client(cluster) as client:
+        yield cluster, client
+
+
+def offices(cluster):
+    found = [worker.plugins.get("akkordeon-post-office") for worker in cluster.workers.values()]
+    return [office for office in found if office is not None]
+
+
+def comms(cluster):
+    """Connections that links made, seen from the side that they came to."""
+    return [op for worker in cluster.workers.values() for op in worker._comms.values() if op == LINK_OP]
+
+
+@pytest.mark.parametrize("name", [None, "published"])
+def test_nothing_is_left(sockets, eventually, name):
+    cluster, client = sockets
+    running = deploy(NETWORK, client, name=name)
+    assert len(set(running.placement.values())) == 2
+    for _ in range(2):
+        running.attach(train(concurrency=3))
+    running.evaluate(rating())
+    assert len(offices(cluster)) == 2 and all(office.links for office in offices(cluster))
+    assert len(comms(cluster)) == 2
+    assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train1"} <= set(akkordeon_threads())
+    eventually(lambda: len(cluster.scheduler.tasks) == 4, seen=lambda: cluster.scheduler.tasks)
+    running.close()
+    assert not [thread for thread in akkordeon_threads() if not thread.startswith("akkordeon helper")]
+    assert not any(office.links or office._threads for office in offices(cluster))
+    eventually(lambda: not comms(cluster), seen=lambda: comms(cluster))
+    eventually(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
+    eventually(lambda: not akkordeon_threads(), seen=akkordeon_threads)
+    assert not cluster.scheduler.extensions["publish"].datasets
+
+
+def test_nothing_is_left_of_a_network_that_could_not_be_made(sockets, eventually):
+    cluster, client = sockets
+    with deploy(NETWORK, client, name="taken"), pytest.raises(NameConflictError):
+        deploy(NETWORK, client, name="taken")
+    eventually(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
+    with pytest.raises(DataError), deploy(NETWORK, client) as running:
+        running.attach(train(batch_size=65))
+    eventually(lambda: not (cluster.scheduler.tasks or akkordeon_threads()), seen=akkordeon_threads)
