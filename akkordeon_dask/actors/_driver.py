@@ -26,11 +26,12 @@ class Driver:
         self._changed = changed
         self._known: tuple[str, bool] = (core.state, True)
 
-    def handle(self, message: Message | Wake) -> None:
-        """Work on one message, then send what the credits allow."""
+    def handle(self, message: Message | Wake) -> bool:
+        """Work on one message, then send what the credits allow; True where the next pass has to be waited for."""
         if not isinstance(message, Wake):
             self.core.handle(message)
         self._fill()
+        return self.core.rests
 
     def tick(self, now: float) -> float:
         """Look at the clock, then send what the credits allow."""

@@ -3,12 +3,12 @@
 import math
 
 from akkordeon_dask.actors._tally import Flight
-from akkordeon_dask.errors import AkkordeonError, DataError, NonFiniteError
-from akkordeon_dask.messages import Header
+from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError
+from akkordeon_dask.messages import Failed, Header
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
 
-__all__ = ["judge"]
+__all__ = ["failure", "judge"]
 
 
 def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array | None:
@@ -35,3 +35,9 @@ def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array
         )
     flight.loss = loss
     return dy
+
+
+def failure(message: Failed) -> GateError:
+    """What a gate could not do, as an error for who waits."""
+    text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
+    return GateError(f"{text}. Mend the layer or the data, then attach the sentinel again")

@@ -69,10 +69,15 @@ class Passes:
         """The pass of a batch under way."""
         return self._open[flight.pass_number]
 
-    def end(self, tally: Tally, name: str, now: float) -> PassReport | None:
-        """The report of the pass if it is complete now."""
-        if not tally.complete or self._open.pop(tally.number, None) is None:
-            return None
+    def end(self, name: str, now: float) -> list[PassReport]:
+        """The reports of the passes that have ended now: in their order, so a pass waits for those before it."""
+        reports = []
+        while self._open and (first := next(iter(self._open.values()))).complete:
+            reports.append(self._end(first, name, now))
+        return reports
+
+    def _end(self, tally: Tally, name: str, now: float) -> PassReport:
+        del self._open[tally.number]
         self._finished += 1
         report = tally.report(name, self._sentinel, since=self._last_end, now=now)
         self._last_end = now

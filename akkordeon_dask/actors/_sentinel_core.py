@@ -6,10 +6,10 @@ from typing import Literal
 
 from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._gate_core import Send
-from akkordeon_dask.actors._judge import judge
+from akkordeon_dask.actors._judge import failure, judge
 from akkordeon_dask.actors._passes import Passes
-from akkordeon_dask.actors._tally import Flight, Tally
-from akkordeon_dask.errors import AkkordeonError, DataError, GateError, SentinelError
+from akkordeon_dask.actors._tally import Flight
+from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, PassReport, Refused
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
@@ -22,10 +22,10 @@ _WINDOW = 32
 
 
 class SentinelCore:
-    """Credits, batches under way, and what has come of them.
+    """Credits, batches under way, and what has come of them. Driven by one thread.
 
-    Driven by one thread. It asks for data through `wants`, and gets them by `offer` or `exhausted`;
-    what it says to the gates goes out through `send`, finished passes through `report`.
+    It asks for data through `wants`, and gets them by `offer` or `exhausted`; what it says to the
+    gates goes out through `send`, finished passes through `report`.
     """
 
     def __init__(
@@ -73,6 +73,11 @@ class SentinelCore:
         return len(self._flights)
 
     @property
+    def rests(self) -> bool:
+        """Between two passes: the next one is due later."""
+        return self.state == "running" and self._passes.between
+
+    @property
     def floor(self) -> int:
         """All batches below this sequence are finished."""
         return next(iter(self._flights), self._next_sequence)
@@ -106,11 +111,11 @@ class SentinelCore:
 
     def exhausted(self) -> None:
         """The data of this pass are at their end."""
-        drawing = self._passes.drawing
-        if drawing is not None and drawing.drawn == 0:
+        if (drawing := self._passes.drawing) is not None and drawing.drawn == 0:
             self.fail(DataError(f"sentinel {self.name!r}: {self.sentinel.provider!r} gave no batch: check the data"))
         elif drawing is not None:
-            self._end(self._passes.stop_drawing())
+            self._passes.stop_drawing()
+            self._end()
 
     def _dispatch(self, flight: Flight) -> None:
         flight.attempt += 1
@@ -126,7 +131,10 @@ class SentinelCore:
         return Header(*me, *place, self.sentinel.mode, flight.opening, wait)
 
     def handle(self, message: Message) -> None:
-        """Work on one message; what does not belong to a batch under way is dropped and counted."""
+        """Work on one message. What is of no batch under way is dropped, but for failures: they may follow the gradient."""
+        if isinstance(message, Failed) and message.header.reply_to == self.address and self.error is None:
+            self.fail(failure(message))
+            return
         flight = self._awaited(message)
         if flight is None:
             self.dropped += 1
@@ -152,9 +160,6 @@ class SentinelCore:
                 self.dropped += 1
             else:
                 self._home(flight)
-        elif isinstance(message, Failed):
-            text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
-            raise GateError(f"{text}. Mend the layer or the data, then attach the sentinel again")
         elif isinstance(message, Refused):
             self._restart(message)
 
@@ -176,18 +181,16 @@ class SentinelCore:
     def _home(self, flight: Flight) -> None:
         if flight.attempt == 1:
             self.deadline.saw(self.clock() - flight.sent)
-        tally = self._passes.of(flight)
-        tally.home(flight)
-        self._release(flight, tally)
+        self._passes.of(flight).home(flight)
+        self._release(flight)
 
-    def _release(self, flight: Flight, tally: Tally) -> None:
+    def _release(self, flight: Flight) -> None:
         """The credit returns: here and nowhere else while the sentinel works."""
         del self._flights[flight.sequence]
-        self._end(tally)
+        self._end()
 
-    def _end(self, tally: Tally) -> None:
-        report = self._passes.end(tally, self.name, self.clock())
-        if report is not None:
+    def _end(self) -> None:
+        for report in self._passes.end(self.name, self.clock()):
             self._restarts_in_a_row = 0
             self.report(report)
 
@@ -211,9 +214,8 @@ class SentinelCore:
                 self._passes.of(flight).resent += flight.attempt == 1
                 self._dispatch(flight)
             else:
-                tally = self._passes.of(flight)
-                tally.give_up(flight)
-                self._release(flight, tally)
+                self._passes.of(flight).give_up(flight)
+                self._release(flight)
         due = [flight.expires for flight in self._flights.values()]
         if self.state == "running" and self._passes.between and self._passes.rest_until > now:
             due.append(self._passes.rest_until)

@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Core(Protocol):
     """What an actor does, without a thread or a network: a state machine that one thread drives."""
 
-    def handle(self, message: Any) -> None:
-        """Work on one message. Runs in the actor's thread."""
+    def handle(self, message: Any) -> bool | None:
+        """Work on one message; True when it wants to look at the clock anew. Runs in the actor's thread."""
 
     def tick(self, now: float) -> float:
         """Look at the clock; gives the seconds until it wants to do so again. Runs in the actor's thread."""
@@ -120,15 +120,16 @@ class ActorThread:
         due = time.monotonic() + patience
         while not self._stopping:
             item = self.mailbox.get(timeout=max(0.0, due - time.monotonic()))
-            begun = time.monotonic()
+            begun, look = time.monotonic(), False
             if isinstance(item, _Call):
                 _answer(item)
+                look = True
             elif item is not None and not isinstance(item, _Stop):
-                self._core.handle(item)
+                look = bool(self._core.handle(item))
             now = time.monotonic()
             if item is not None:
                 self.busy += now - begun
-            if item is None or now >= due or isinstance(item, _Call):
+            if item is None or now >= due or look:
                 due = now + self._core.tick(now)
 
     def _drain(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from akkordeon_dask import data
 from akkordeon_dask.actors._feed import Feed, Nothing, make_feed
-from tests.actors.test_mailbox import LIMIT
+from tests.actors._small import LIMIT
 
 __all__ = ["Threaded", "batch", "feeding", "numbers"]
 

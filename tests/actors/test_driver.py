@@ -2,16 +2,16 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from akkordeon_dask import errors
 from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import Feed
-from akkordeon_dask.messages import Backward
+from akkordeon_dask.messages import Backward, Forward
 from tests.actors._bench import Played
 from tests.actors._feeds import batch, feeding
-from tests.actors._small import counted, numbered
-from tests.actors.test_mailbox import LIMIT
+from tests.actors._small import LIMIT, counted, numbered
 
 
 def driven(feed, **options):
@@ -44,6 +44,14 @@ def test_a_driver_is_woken_when_a_slow_batch_is_there(threaded):
     assert it.woken.acquire(timeout=LIMIT)
     driver.handle(Wake())
     assert [message.header.sequence for _, message in played.sent] == [0]
+
+
+def test_who_drives_is_told_to_look_at_the_clock_when_a_pass_that_is_repeated_has_ended():
+    played, driver, _ = driven(Feed(numbered(2).open(), 2, endless_passes=False), mode="validate", every=5.0)
+    assert not driver.handle(Wake())
+    (opening,) = (message.header for _, message in played.sent)
+    assert driver.handle(Forward(opening, np.zeros((2, 3))))
+    assert played.core.tick(played.core.clock()) <= 1.0 and len(played.reports) == 1
 
 
 def test_a_driver_cuts_an_endless_stream_into_passes():

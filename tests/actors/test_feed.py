@@ -4,8 +4,7 @@ import pytest
 
 from akkordeon_dask.actors._feed import Feed, Nothing, ThreadFeed, make_feed
 from tests.actors._feeds import batch, feeding, numbers
-from tests.actors._small import numbered
-from tests.actors.test_mailbox import LIMIT
+from tests.actors._small import LIMIT, numbered
 
 
 def test_each_pass_draws_the_data_anew():

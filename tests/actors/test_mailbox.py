@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.actors import Mailbox, MailboxStatistics
 from akkordeon_dask.messages import Address, Backward, Forward, Leave
-from tests.actors._small import HOME, header
+from tests.actors._small import HOME, LIMIT, header
 
 X = np.zeros(1, np.float32)
-LIMIT = 60.0
-"""Seconds to wait for what is sure to come."""
-
 
 def forward(sequence, attempt=1, home=HOME):
     return Forward(header(sequence, attempt=attempt, home=home), X)

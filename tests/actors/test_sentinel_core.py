@@ -51,8 +51,11 @@ def test_the_answer_to_an_older_attempt_is_dropped(late):
     again = post.sent[-1][1].header
     assert (again.attempt, again.sequence, again.batch) == (2, first.sequence, first.batch)
     getattr(post, late)(first)
-    assert post.core.in_flight == 1 and post.core.dropped == 1
-    post.back(again)
+    post.end(again)
+    assert post.core.in_flight == 1 and post.core.dropped == 2
+    post.predictions(again)
+    assert post.sent[-1][0] == BACK and post.sent[-1][1].header == again
+    post.end(again)
     assert post.core.in_flight == 0
 
 
@@ -120,8 +123,8 @@ def test_training_does_not_wait_at_the_end_of_a_pass():
     post.core.exhausted()
     for header in [second, *first]:
         post.back(header)
-    assert [report.epoch for report in post.reports] == [2, 1]
-    assert [counted(report) for report in post.reports] == [{4, 5}, {0, 1, 2, 3}]
+    assert [report.epoch for report in post.reports] == [1, 2]
+    assert [counted(report) for report in post.reports] == [{0, 1, 2, 3}, {4, 5}]
     assert not post.core.wants() and post.core.state == "resting"
 
 

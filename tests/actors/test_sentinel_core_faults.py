@@ -48,6 +48,15 @@ def test_promise_9_a_gate_that_failed_is_named_with_batch_and_worker():
     assert "gate 'g1' on tcp://there failed on batch 0 of pass 1 of sentinel 'it': ValueError: why" in text
 
 
+def test_promise_9_a_failure_that_comes_after_the_gradient_is_not_overlooked():
+    post = Played()
+    (header, *_) = post.draw(1)
+    post.back(header)
+    assert post.core.in_flight == 0
+    post.core.handle(Failed(header, "g1", "tcp://there", "ValueError: why"))
+    assert "failed on batch 0" in failed(post, errors.GateError)
+
+
 def test_promise_9_a_score_that_raises_fails_the_sentinel():
     class Broken(Numbers):
         def __call__(self, y, target):

@@ -241,7 +241,6 @@ def test_what_cannot_be_is_refused_where_it_is_written(make, words):
     [
         (5, r"batch_size=5 is larger than the 4 samples of data\.arrays\(.*shard=\(2, 3\)\): .* at most 4"),
         (0, r"data\.arrays\(.*batch_size=0: give a whole number of at least 1"),
-        (-3, "batch_size=-3"),
         (1.5, r"batch_size=1\.5"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A program that deploys a network and trains it until it is killed: `python -m tests.runtime._owner ADDRESS [NAME]`."""
+"""A program that deploys a network and trains it: `python -m tests.runtime._owner ADDRESS [NAME]`. To be killed."""
 
 import sys
 

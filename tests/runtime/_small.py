@@ -9,8 +9,21 @@ from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.tree import paths
 
 __all__ = [
-    "NETWORK", "SAMPLES", "SGD", "Blocks", "Thirteen", "Witness", "WitnessLoss", "WitnessSGD",
-    "batches", "equal", "numbers", "rating", "three_gates", "train",
+    "NETWORK",
+    "SAMPLES",
+    "SGD",
+    "Blocks",
+    "Broken",
+    "Thirteen",
+    "Witness",
+    "WitnessLoss",
+    "WitnessSGD",
+    "batches",
+    "equal",
+    "numbers",
+    "rating",
+    "three_gates",
+    "train",
 ]
 
 SGD = optim.SGD(0.05)
@@ -93,6 +106,16 @@ class Blocks(nn.Layer):
 
     def backward(self, context, dy, *, need_dx=True, own=False):
         return dy + 0, {}
+
+
+@dataclass(frozen=True, repr=False)
+class Broken(optim.SGD):
+    """Cannot make its third update."""
+
+    def step(self, w, g, slots, *, lr, count, stale):
+        if count == 3:
+            raise ZeroDivisionError("the third update")
+        return super().step(w, g, slots, lr=lr, count=count, stale=stale)
 
 
 @dataclass(frozen=True, repr=False)

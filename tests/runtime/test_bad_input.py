@@ -18,7 +18,7 @@ from akkordeon_dask.errors import (
     ShapeError,
     SpecError,
 )
-from tests.runtime._small import NETWORK, SGD, Blocks, Thirteen, numbers, three_gates, train
+from tests.runtime._small import NETWORK, SAMPLES, SGD, Blocks, Broken, Thirteen, numbers, rating, three_gates, train
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,15 @@ def test_a_layer_that_raises_in_the_middle_of_an_epoch(user, way):
         running.attach(train(epochs=2))
         assert {p.epoch for p in running.wait(timeout=30)} == {1, 2}
         assert running.statistics()["raising"].contexts == 0
+
+
+def test_an_optimizer_that_raises_fails_the_batch_and_not_the_gate(user):
+    with user.deploy(Gate(nn.Linear(6, 3), Broken(0.1), name="raising")) as running:
+        failed = running.attach(train(name="tdp", concurrency=1))
+        with pytest.raises(GateError, match=r"gate 'raising' on .* failed on batch 2 .* ZeroDivisionError: the third"):
+            running.wait(epochs=3, timeout=30)
+        running.detach(failed)
+        assert running.evaluate(rating()).samples == SAMPLES
 
 
 def test_an_error_during_validation_and_prediction(user):
