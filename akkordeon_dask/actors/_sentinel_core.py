@@ -131,7 +131,7 @@ class SentinelCore:
         return Header(*me, *place, self.sentinel.mode, flight.opening, wait)
 
     def handle(self, message: Message) -> None:
-        """Work on one message. What is of no batch under way is dropped, but for failures: they may follow the gradient."""
+        """Work on one message. What is of no batch under way is dropped, but failures: they may follow a gradient."""
         if isinstance(message, Failed) and message.header.reply_to == self.address and self.error is None:
             self.fail(failure(message))
             return
