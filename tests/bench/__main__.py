@@ -71,7 +71,7 @@ def resident(epochs: int, every: int) -> None:
         click.echo(f"epoch {epoch:4d}: {mebibytes:7.1f} MiB resident, {lent} large arrays alive")
 
 
-def _show(results: list[Result], costs: dict[int, float]) -> None:
+def _show(results: list[Result], costs: dict[int, tuple[float, ...]]) -> None:
     console = Console(width=120)
     table = Table("network", "samples/s", "numpy loop", "ratio", "of rounds", "goal")
     for result in results:
@@ -82,8 +82,8 @@ def _show(results: list[Result], costs: dict[int, float]) -> None:
         )
     if results:
         console.print(table)
-    for size, cost in costs.items():
-        console.print(f"a message of {size:,} bytes between two workers: {cost:.0f} us")
+    for size, (alone, beside) in costs.items():
+        console.print(f"a message of {size:,} bytes between two workers: {alone:.0f} us, eight at once {beside:.0f} us")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a message between two workers costs."""
 
 import asyncio
+import itertools
 import time
 from typing import Any
 
@@ -20,22 +21,32 @@ class Echo(ThreadedActor):
     async def open(self, peer: Address) -> None:
         """Start the thread."""
         self._peer, self._loop, self._done = peer, asyncio.get_running_loop(), asyncio.Event()
+        self._playing, self._numbers = 0, itertools.count()
         await self._start(self.key, _Core(self))
 
-    async def play(self, pairs: int, nbytes: int) -> float:
-        """Seconds a message, over pairs of messages to and fro."""
+    async def play(self, pairs: int, nbytes: int, balls: int) -> float:
+        """Seconds a message, over pairs of messages to and fro, so many of them under way at once."""
         self._done.clear()
+        self._playing = balls
         begun = time.perf_counter()
-        self.post(2 * pairs - 1, np.zeros(nbytes // 4, np.float32))
+        for _ in range(balls):
+            self.post(2 * pairs - 1, np.zeros(nbytes // 4, np.float32))
         await asyncio.wait_for(self._done.wait(), 60)
-        return (time.perf_counter() - begun) / (2 * pairs)
+        return (time.perf_counter() - begun) / (2 * pairs * balls)
+
+    def _caught(self) -> None:
+        self._playing -= 1
+        if not self._playing:
+            self._done.set()
 
     def post(self, left: int, array: Array) -> None:
         """Send on; with nothing left to send, say so. Any thread."""
         if left < 0:
-            self._loop.call_soon_threadsafe(self._done.set)
+            self._loop.call_soon_threadsafe(self._caught)
         else:
-            header = Header("bench", 1, "echo", self.address, 1, left, 0, 1, "train", False, 60.0)
+            # A mailbox keeps one message of a batch: the sequence must differ between balls.
+            number = next(self._numbers)
+            header = Header("bench", 1, "echo", self.address, left, number, 0, 1, "train", False, 60.0)
             self._send(self._peer, Forward(header, array))
 
 
@@ -46,7 +57,7 @@ class _Core:
         self._echo = echo
 
     def handle(self, message: Forward) -> None:
-        self._echo.post(message.header.sequence - 1, message.x)
+        self._echo.post(message.header.pass_number - 1, message.x)
 
     def tick(self, now: float) -> float:
         return 1.0
@@ -55,16 +66,21 @@ class _Core:
         pass
 
 
-def hop(sizes: tuple[int, ...], pairs: int) -> dict[int, float]:
-    """Microseconds a message of each size in bytes, between threads of actors in two worker processes."""
+def hop(sizes: tuple[int, ...], pairs: int) -> dict[int, tuple[float, ...]]:
+    """Microseconds a message of each size in bytes, between threads of actors in two worker processes.
+
+    The first figure is of one message at a time, its way through two threads and two event loops; the second is of
+    eight under way at once, the cost when batches follow one another.
+    """
     cluster = Embedded(2)
     try:
-        return {size: cost * 1e6 for size, cost in cluster.client.sync(_play, cluster.client, sizes, pairs).items()}
+        costs = cluster.client.sync(_play, cluster.client, sizes, pairs)
+        return {size: tuple(cost * 1e6 for cost in both) for size, both in costs.items()}
     finally:
         cluster.close()
 
 
-async def _play(client: Any, sizes: tuple[int, ...], pairs: int) -> dict[int, float]:
+async def _play(client: Any, sizes: tuple[int, ...], pairs: int) -> dict[int, tuple[float, float]]:
     workers = list((await client.scheduler.identity(n_workers=-1))["workers"])
     futures = [
         client.submit(Echo, f"echo-{n}", actor=True, workers=[w], allow_other_workers=False, key=f"echo-{n}")
@@ -74,8 +90,8 @@ async def _play(client: Any, sizes: tuple[int, ...], pairs: int) -> dict[int, fl
     await one.open(await two.place())
     await two.open(await one.place())
     try:
-        await one.play(pairs // 10, sizes[0])
-        return {size: await one.play(pairs, size) for size in sizes}
+        await one.play(pairs // 10, sizes[0], 1)
+        return {size: (await one.play(pairs, size, 1), await one.play(pairs // 5, size, 8)) for size in sizes}
     finally:
         await one.close()
         await two.close()
