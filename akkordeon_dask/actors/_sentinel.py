@@ -154,7 +154,11 @@ class SentinelActor(ThreadedActor):
         return self._progress(cursor)
 
     async def outputs(self) -> Array:
-        """What the network predicted for all samples, in order. On the event loop."""
+        """What the network predicted for all samples, in order; put together by the sentinel's thread."""
+        outputs: Array = await self._call(self._outputs)
+        return outputs
+
+    def _outputs(self) -> Array:
         parts = self._core.outputs
         return np.concatenate([parts[sequence] for sequence in sorted(parts)])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from distributed import Client
+from distributed.utils import offload
 
 from akkordeon_dask import data
 from akkordeon_dask.actors import GateStatistics, SentinelStatistics
@@ -210,7 +211,7 @@ class Running(Calling):
         return self._sync(self._save, str(target))
 
     async def _save(self, target: str) -> None:
-        _checkpoint.write(target, self.network, await self._parameters())
+        await offload(_checkpoint.write, target, self.network, await self._parameters())
 
     def load(self, source: str) -> Any:
         """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
@@ -223,8 +224,8 @@ class Running(Calling):
         return self._sync(self._load, str(source))
 
     async def _load(self, source: str) -> None:
-        arrays = _checkpoint.read(source)
-        new = _checkpoint.fit(source, arrays, self.network, await self._parameters())
+        arrays = await offload(_checkpoint.read, source)
+        new = await offload(_checkpoint.fit, source, arrays, self.network, await self._parameters())
         for gate in self._session.gates:
             await gate.ask("replace", new[gate.name])
 
