@@ -46,10 +46,6 @@ class ThreadedActor:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach anew")
         return await self._thread.call(function, config.seconds("timeouts.control"))
 
-    async def place(self) -> Address:
-        """Where the actor is. On the event loop."""
-        return self.address
-
     async def close(self) -> None:
         """End the thread; after the last one, the worker's links. On the event loop."""
         self._thread = None

@@ -15,7 +15,7 @@ _limit: Any = None
 
 
 def acquire_compute(owner: str) -> None:
-    """Large products of this process run on helpers, BLAS calls on one thread each, until `owner` releases them.
+    """Have helpers in this process, and BLAS calls on one thread each, until `owner` releases them.
 
     BLAS has one pool of threads a process, which gates that multiply at once would wait for. What the
     process had before comes back with the last owner's release. Guarded by a lock.

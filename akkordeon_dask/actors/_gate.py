@@ -57,6 +57,7 @@ class GateActor(ThreadedActor):
             send=self._send,
             assist=self._assist,
         )
+        self._closing = asyncio.Event()
 
     def _assist(self, work: Work) -> bool:
         """Leave the work to a helper if another batch waits for this gate's thread and a core is idle."""
@@ -73,7 +74,6 @@ class GateActor(ThreadedActor):
     async def open(self, previous: Address | None, next_: Address | None) -> None:
         """Start the thread, with the gate's neighbours known. On the event loop."""
         self._core.wire(previous, next_)
-        self._closing = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         acquire_compute(self.key)
         await self._start(f"gate {self._core.name}", self._core, ended=self._ended)

@@ -1,6 +1,7 @@
 """One-way connections between workers."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ class Link:
         self._queue.append((actor, message))
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon_threadsafe(self._wake)
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         self._scheduled = False
@@ -86,9 +88,10 @@ class Link:
                 await self._flush()
             except OSError as error:
                 logger.info("link to %s broke: %s", self.peer, error)
-                self._drop()
-                if not self._closed:
-                    await asyncio.sleep(config.seconds("link.retry"))
+                await self._recover()
+            except Exception:
+                logger.exception("link to %s could not send", self.peer)
+                await self._recover()
             if self._closed:
                 return
 
@@ -125,6 +128,11 @@ class Link:
             comm.abort()
             if self._comm is comm:
                 self._comm = None
+
+    async def _recover(self) -> None:
+        self._drop()
+        if not self._closed:
+            await asyncio.sleep(config.seconds("link.retry"))
 
     def _drop(self) -> None:
         self._lost += len(self._queue)

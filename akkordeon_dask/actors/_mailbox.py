@@ -88,14 +88,6 @@ class Mailbox:
                     return item
         return None
 
-    def discard(self, actor: str) -> int:
-        """Drop what waits from the sentinel with this key; gives how many batches that were."""
-        with self._lock:
-            gone = [batch for batch in self._waiting if batch[0] == actor]
-            for batch in gone:
-                del self._waiting[batch]
-        return len(gone)
-
     def __len__(self) -> int:
         return len(self._waiting)
 

@@ -43,7 +43,7 @@ class PostOffice(WorkerPlugin):
 
     def __init__(self) -> None:
         self.dead_letters = 0
-        """Messages for actors that are not here (any more)."""
+        """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
         self.links: dict[str, Link] = {}
         self._threads: dict[str, ActorThread] = {}
         self._removals: set[asyncio.Task[None]] = set()

@@ -29,10 +29,7 @@ class Progress:
     """What became of a sentinel since it was last asked."""
 
     reports: tuple[PassReport, ...]
-    cursor: int
-    """Pass it on to be told only what is newer."""
     state: SentinelState
-    in_flight: int
     error: AkkordeonError | None
 
 
@@ -113,15 +110,15 @@ class SentinelActor(ThreadedActor):
         self._changed()
 
     def _changed(self) -> None:
-        self._loop.call_soon_threadsafe(self._news.set)
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._news.set)
 
     def _ended(self) -> None:
         """In the sentinel's thread, last: what broke it becomes its error."""
         if self._thread is not None and self._thread.error is not None:
             who = f"sentinel {self._name!r} on {self.address.worker}"
             self._core.fail(SentinelError(f"{who} broke: {self._thread.error!r}: see the worker's log"))
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
-                self._changed()
+            self._changed()
 
     async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> Progress:
         """What is new since `cursor` and `state`; waits for it, at most `timeout` seconds. On the event loop."""
@@ -136,9 +133,8 @@ class SentinelActor(ThreadedActor):
 
     def _progress(self, cursor: int) -> Progress:
         # The thread adds a report before it changes the state: read the other way round, none is missed.
-        state, in_flight, error = self._core.state, self._core.in_flight, self._core.error
-        reports = tuple(self._reports[cursor:])
-        return Progress(reports, cursor + len(reports), state, in_flight, error)
+        state, error = self._core.state, self._core.error
+        return Progress(tuple(self._reports[cursor:]), state, error)
 
     async def pause(self) -> None:
         """Send nothing more; returns when what was under way is home. On the event loop."""

@@ -127,7 +127,7 @@ class Attached:
             return
         await self._unfollow()
         try:
-            if self.error is None or self.state != "failed" or not isinstance(self.error, ClosedError):
+            if not isinstance(self.error, ClosedError):
                 await self.ask("close")
         except AkkordeonError as error:
             logger.info("closing %s: %s", self.who, error)

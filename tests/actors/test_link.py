@@ -173,3 +173,14 @@ def test_nonsense_from_the_peer_ends_the_connection_not_the_link():
         assert link.statistics().connects == 3
 
     told(story)
+
+
+def test_a_message_that_cannot_be_sent_is_logged_and_does_not_stop_the_others(caplog):
+    async def story(peer, link):
+        link.send("g0", object())
+        await holds(lambda: link.statistics().lost == 1)
+        link.send("g0", forward(7))
+        await holds(lambda: peer.sequences == [7])
+
+    told(story)
+    assert "could not send" in caplog.text

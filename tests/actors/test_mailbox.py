@@ -93,13 +93,6 @@ def test_a_batch_may_wait_again_once_it_was_taken():
     assert mailbox.statistics() == MailboxStatistics(waiting=0, peak=1, replaced=0)
 
 
-def test_discarding_drops_what_waits_from_one_sentinel():
-    other = Address("tcp://home", "sentinel-2")
-    mailbox = filled(forward(0), backward(1), forward(0, home=other), "control")
-    assert mailbox.discard(HOME.actor) == 2
-    assert taken(mailbox) == ["control", forward(0, home=other)]
-
-
 def test_the_peak_is_the_most_that_waited_at_once():
     mailbox = filled(forward(0), forward(1), "control", backward(2))
     taken(mailbox)

@@ -87,8 +87,9 @@ async def _play(client: Any, sizes: tuple[int, ...], pairs: int) -> dict[int, tu
         for n, w in enumerate(workers)
     ]
     one, two = [await future for future in futures]
-    await one.open(await two.place())
-    await two.open(await one.place())
+    here, there = (Address(worker, f"echo-{n}") for n, worker in enumerate(workers))
+    await one.open(there)
+    await two.open(here)
     try:
         await one.play(pairs // 10, sizes[0], 1)
         return {size: (await one.play(pairs, size, 1), await one.play(pairs // 5, size, 8)) for size in sizes}
