@@ -20,6 +20,7 @@ Assist = Callable[[Work], bool]
 """Has a helper do the work, put it into the gate's mailbox and then `deliver` it; False when none is free."""
 
 _TICK = 1.0
+_BATCH = Forward, Backward
 
 
 def _alone(work: Work) -> bool:
@@ -68,16 +69,17 @@ class GateCore:
 
     def handle(self, message: Message | Work) -> None:
         """Work on one message; a failure is told to the sentinel of the batch."""
-        if isinstance(message, Work):
+        if isinstance(message, _BATCH):
+            if reason := self._reason_to_drop(message.header):
+                self.counts.drop(reason)
+            else:
+                self._work(message)
+        elif isinstance(message, Work):
             self._settle(message)
         elif isinstance(message, Leave):
             self.forget(message.sentinel.actor)
-        elif not isinstance(message, Forward | Backward):
-            self.counts.drop("no business of a gate")
-        elif reason := self._reason_to_drop(message.header):
-            self.counts.drop(reason)
         else:
-            self._work(message)
+            self.counts.drop("no business of a gate")
 
     def _reason_to_drop(self, header: Header) -> str | None:
         if header.network != self.network or header.generation != self.generation:

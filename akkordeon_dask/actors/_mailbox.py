@@ -11,6 +11,7 @@ from akkordeon_dask.messages import Backward, Forward
 __all__ = ["Mailbox", "MailboxStatistics"]
 
 _CONTROL, _BACKWARD, _FORWARD = range(3)
+_BATCH = Forward, Backward  # a union would be made anew at each look
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Mailbox:
     def put(self, item: Any) -> None:
         """Add a message, or anything else as control. Never blocks."""
         with self._lock:
-            if isinstance(item, Forward | Backward):
+            if isinstance(item, _BATCH):
                 self._put_batch(item)
             else:
                 self._lanes[_CONTROL].append(item)

@@ -1,8 +1,8 @@
 """Layers one after the other."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,9 +10,15 @@ from numpy.typing import DTypeLike
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._steps import Plan, Step, plan
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Chain"]
+
+
+class _Context(NamedTuple):
+    steps: tuple[Step, ...]
+    items: tuple[Context, ...]
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -28,6 +34,7 @@ class Chain(Layer, Sequence[Layer]):
     """
 
     layers: tuple[Layer, ...]
+    _plan: Plan = field(init=False, compare=False)
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         layers = tuple(layers)
@@ -37,6 +44,7 @@ class Chain(Layer, Sequence[Layer]):
         if not layers:
             raise SpecError("an empty Chain does nothing: give it at least one layer")
         object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "_plan", plan(layers))
         self.output_shape(None)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
@@ -45,13 +53,15 @@ class Chain(Layer, Sequence[Layer]):
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
-        contexts = []
-        for place, (layer, its) in enumerate(zip(self.layers, params, strict=True)):
-            below = key.fold(place) if key is not None else None
-            x, context = layer.forward(its, x, train=train, key=below, own=own)
-            own = (own or not layer.views) and not layer.keeps_output
-            contexts.append(context)
-        return x, tuple(contexts)
+        if len(params) != len(self.layers):
+            raise ShapeError(f"{self!r} has {len(self.layers)} layers, its parameters are those of {len(params)}")
+        steps, items = self._plan.steps(x.dtype), []
+        for step in steps:
+            below = key.fold(step.place) if key is not None else None
+            x, context = step.layer.forward(step.of(params), x, train=train, key=below, own=own)
+            own = (own or not step.layer.views) and not step.layer.keeps_output
+            items.append(context)
+        return x, _Context(steps, tuple(items))
 
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
@@ -59,11 +69,14 @@ class Chain(Layer, Sequence[Layer]):
         grads: list[Tree] = [_no_grads(layer) for layer in self.layers]
         first = 0 if need_dx else self._first_with_parameters()
         dx: Array | None = dy
-        for place in range(len(self.layers) - 1, first - 1, -1):
-            layer = self.layers[place]
+        for step, item in zip(reversed(context.steps), reversed(context.items), strict=True):
+            if step.place + step.fused < first:
+                break
             assert dx is not None
-            dx, grads[place] = layer.backward(context[place], dx, need_dx=need_dx or place > first, own=own)
-            own = own or not layer.views
+            below = need_dx or step.place > first
+            dx, its = step.layer.backward(item, dx, need_dx=below, own=own)
+            grads[step.place : step.place + 1 + step.fused] = its if step.fused else (its,)
+            own = own or not step.layer.views
         return (dx if need_dx else None), tuple(grads)
 
     def _first_with_parameters(self) -> int:
@@ -73,7 +86,9 @@ class Chain(Layer, Sequence[Layer]):
         return len(self.layers)
 
     def rebind(self, context: Context, params: Tree) -> Context:
-        return tuple(layer.rebind(its, new) for layer, its, new in zip(self.layers, context, params, strict=True))
+        steps, items = context
+        pairs = zip(steps, items, strict=True)
+        return _Context(steps, tuple(step.layer.rebind(item, step.of(params)) for step, item in pairs))
 
     @property
     def keeps_output(self) -> bool:  # type: ignore[override]

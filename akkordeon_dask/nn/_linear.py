@@ -13,10 +13,10 @@ from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import Array, Tree
 
-__all__ = ["Linear"]
+__all__ = ["Linear", "LinearContext"]
 
 
-class _Context(NamedTuple):
+class LinearContext(NamedTuple):
     params: Tree
     x: Array
 
@@ -52,7 +52,7 @@ class Linear(Affine):
         y = np.matmul(x, w, out=empty((len(x), self.out_features), w.dtype))
         if self.bias:
             y += params["b"]
-        return y, _Context(params, x)
+        return y, LinearContext(params, x)
 
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
@@ -65,4 +65,4 @@ class Linear(Affine):
         return dx, grads
 
     def rebind(self, context: Context, params: Tree) -> Context:
-        return _Context(params, context.x)
+        return LinearContext(params, context.x)

@@ -60,10 +60,10 @@ _SMALL = (784, 50, 20, 10)
 _WIDE = (784, 512, 512, 512, 10)
 
 ROWS = (
-    Row("784-50-20-10, one process, SGD", _SMALL, (1, 1, 1), 1024, 5, goal=1.0),
-    Row("784-50-20-10, one process, DCASGDa", _SMALL, (1, 1, 1), 1024, 5, compensated=True),
+    Row("784-50-20-10, one process, SGD", _SMALL, (1, 1, 1), 1024, 8, goal=1.0),
+    Row("784-50-20-10, one process, DCASGDa", _SMALL, (1, 1, 1), 1024, 8, compensated=True),
     Row("784-512-512-512-10, one process, SGD", _WIDE, (1, 1, 2), 256, 6, goal=0.95, epochs=1),
     Row("784-512-512-512-10, one process, DCASGDa", _WIDE, (1, 1, 2), 256, 6, compensated=True, epochs=1),
-    Row("784-50-20-10, two workers, SGD", _SMALL, (1, 1, 1), 1024, 5, workers=2, goal=0.5),
-    Row("784-50-20-10, two workers, DCASGDa", _SMALL, (1, 1, 1), 1024, 5, workers=2, compensated=True),
+    Row("784-50-20-10, two workers, SGD", _SMALL, (1, 1, 1), 1024, 8, workers=2, goal=0.5),
+    Row("784-50-20-10, two workers, DCASGDa", _SMALL, (1, 1, 1), 1024, 8, workers=2, compensated=True),
 )

@@ -152,7 +152,7 @@ def test_a_chain_of_something_else_is_refused():
 
 def test_parameters_of_another_form_are_refused():
     chain = a >> b
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ShapeError, match="has 2 layers, its parameters are those of 1"):
         chain.forward(chain.init(np.random.default_rng(0))[:1], np.ones((2, 4), np.float32))
 
 

@@ -1,0 +1,81 @@
+"""Standardised bytes into an affine layer, in one piece."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.nn._linear import Linear, LinearContext
+from akkordeon_dask.nn._scale import Scale
+from akkordeon_dask.nn._sums import column_sums
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["ScaledLinear"]
+
+_BLOCK = 4 * 1024 * 1024
+"""Bytes of floating point that are made of the input at a time."""
+
+
+@dataclass(frozen=True, repr=False)
+class ScaledLinear(Layer):
+    """`Scale >> Linear` on samples of one byte a feature: `y = (x @ w - mean * sum(w)) / std + b`.
+
+    Mean and deviation are applied to the small output instead of the large input, and the context holds the bytes
+    themselves, which the backward pass converts again: a quarter of the memory. A `Chain` puts it in the place of the
+    two; parameters and gradients are pairs, as those of the two.
+
+    Shapes
+    ------
+    x : (batch, in_features) int8 or uint8; y : (batch, out_features)
+    """
+
+    scale: Scale
+    linear: Linear
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        its = params[1]
+        w = its["w"]
+        y = empty((len(x), self.linear.out_features), w.dtype)
+        for rows, block in _blocks(x, w):
+            np.matmul(block, w, out=y[rows])
+        factor = w.dtype.type(1 / self.scale.std)
+        y *= factor
+        shift = column_sums(w) * (-self.scale.mean * factor)
+        y += shift + its["b"] if self.linear.bias else shift
+        return y, LinearContext(its, x)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        its, x = context
+        w = its["w"]
+        dw: Array | None = None
+        for rows, block in _blocks(x, w):
+            part = np.matmul(block.T, dy[rows], out=empty(w.shape, w.dtype))
+            dw = part if dw is None else np.add(dw, part, out=dw)
+        assert dw is not None
+        sums, factor = column_sums(dy), w.dtype.type(1 / self.scale.std)
+        dw -= sums * w.dtype.type(self.scale.mean)
+        dw *= factor
+        grads = {"w": dw, "b": sums} if self.linear.bias else {"w": dw}
+        dx = np.matmul(dy, w.T * factor) if need_dx else None
+        return dx, ({}, grads)
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        return LinearContext(params[1], context.x)
+
+
+def _blocks(x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
+    """The samples as floating point, some rows at a time in one buffer."""
+    rows = max(1, min(len(x), _BLOCK // (x.shape[1] * w.itemsize)))
+    buffer = empty((rows, x.shape[1]), w.dtype)
+    for start in range(0, len(x), rows):
+        part = slice(start, min(start + rows, len(x)))
+        block = buffer[: part.stop - start]
+        np.copyto(block, x[part])
+        yield part, block
