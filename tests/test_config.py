@@ -14,8 +14,12 @@ def in_a_fresh_process(expression, **environment):
     """What `expression` prints in a process that imports the package with these settings."""
     run = subprocess.run(
         [sys.executable, "-c", f"from akkordeon_dask import config; print(({expression}))"],
-        env=os.environ | environment, cwd=Path(__file__).parents[1],
-        capture_output=True, text=True, timeout=60, check=True,
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return run.stdout.strip()
 
@@ -50,7 +54,8 @@ def test_a_bare_number_is_in_seconds_or_bytes():
 def test_the_environment_overrides_the_defaults():
     said = in_a_fresh_process(
         "config.get('batch.max-attempts'), config.seconds('timeouts.deploy'), config.seconds('timeouts.close')",
-        DASK_AKKORDEON__BATCH__MAX_ATTEMPTS="7", DASK_AKKORDEON__TIMEOUTS__DEPLOY="2m",
+        DASK_AKKORDEON__BATCH__MAX_ATTEMPTS="7",
+        DASK_AKKORDEON__TIMEOUTS__DEPLOY="2m",
     )
     assert said == "(7, 120.0, 10.0)"
 

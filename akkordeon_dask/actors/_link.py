@@ -170,5 +170,3 @@ def _frames(actor: str, message: Message) -> dict[str, Any]:
     if plain.get("array") is not None:
         plain["array"] = to_serialize(plain["array"])
     return {"to": actor, "message": plain}
-
-

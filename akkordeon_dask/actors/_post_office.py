@@ -160,4 +160,3 @@ class PostOffice(WorkerPlugin):
     def statistics(self) -> list[LinkStatistics]:
         """All links at this moment."""
         return [link.statistics() for link in self.links.values()]
-

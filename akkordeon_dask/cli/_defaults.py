@@ -1,8 +1,19 @@
 """What `demo` does where nothing else is said: the one place to tune its training."""
 
 __all__ = [
-    "BATCH_SIZE", "CONCURRENCY", "DATA", "DROPOUT", "EPOCHS", "LEARNING_RATES", "MEAN", "OPTIMIZER", "SCHEDULE_WARM_UP",
-    "SIZES", "STD", "TEST_BATCH_SIZE", "VALIDATE_EVERY",
+    "BATCH_SIZE",
+    "CONCURRENCY",
+    "DATA",
+    "DROPOUT",
+    "EPOCHS",
+    "LEARNING_RATES",
+    "MEAN",
+    "OPTIMIZER",
+    "SCHEDULE_WARM_UP",
+    "SIZES",
+    "STD",
+    "TEST_BATCH_SIZE",
+    "VALIDATE_EVERY",
 ]
 
 DATA = "mnist-sample"

@@ -44,9 +44,7 @@ def watch(running: Running, epochs: int | None = None, *, console: Console | Non
 
 
 @contextmanager
-def shown(
-    running: Running, console: Console, epochs: int | None = None
-) -> Iterator[Callable[[PassReport], None]]:
+def shown(running: Running, console: Console, epochs: int | None = None) -> Iterator[Callable[[PassReport], None]]:
     """Give the function that shows a pass; a table is live until the end of the context and stays as it is then."""
     if not console.is_terminal:
         yield lambda report: _write(console, report)

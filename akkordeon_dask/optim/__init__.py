@@ -12,5 +12,15 @@ from akkordeon_dask.optim._step_decay import Step
 from akkordeon_dask.optim._warm_up import WarmUp
 
 __all__ = [
-    "DCASGD", "SGD", "Adam", "Constant", "Cosine", "DCASGDa", "Optimizer", "Schedule", "State", "Step", "WarmUp",
+    "DCASGD",
+    "SGD",
+    "Adam",
+    "Constant",
+    "Cosine",
+    "DCASGDa",
+    "Optimizer",
+    "Schedule",
+    "State",
+    "Step",
+    "WarmUp",
 ]

@@ -28,8 +28,7 @@ async def workers_of(client: Client) -> list[WorkerInfo]:
     assert client.scheduler is not None
     identity = await client.scheduler.identity(n_workers=-1)
     found = [
-        WorkerInfo(address, str(worker["name"]), str(worker["host"]))
-        for address, worker in identity["workers"].items()
+        WorkerInfo(address, str(worker["name"]), str(worker["host"])) for address, worker in identity["workers"].items()
     ]
     return sorted(found, key=lambda worker: (worker.name, worker.address))
 

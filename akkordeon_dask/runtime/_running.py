@@ -235,10 +235,7 @@ class Running(Calling):
 
     async def _statistics(self) -> dict[str, GateStatistics | SentinelStatistics]:
         gates = await self._session.on_gates("statistics")
-        sentinels = {
-            name: await attached.ask("statistics")
-            for name, attached in list(self._session.sentinels.items())
-        }
+        sentinels = {name: await attached.ask("statistics") for name, attached in list(self._session.sentinels.items())}
         return {**gates, **sentinels}
 
     async def _close(self) -> None:

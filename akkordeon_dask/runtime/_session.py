@@ -124,9 +124,7 @@ class Session:
     async def _open(self, sentinel: Sentinel, name: str, worker: str, future: Future[Any]) -> Attached:
         who = f"sentinel {name!r} on {worker}"
         actor = await construct(future, who, config.seconds("timeouts.load"))
-        attached = Attached(
-            sentinel, name, worker, future=future, actor=actor, changed=self._ring, report=self._report
-        )
+        attached = Attached(sentinel, name, worker, future=future, actor=actor, changed=self._ring, report=self._report)
         self.sentinels[name] = attached
         try:
             self.check()

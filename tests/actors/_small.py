@@ -74,4 +74,3 @@ class Clock:
 
     def __call__(self):
         return self.now
-

@@ -52,8 +52,10 @@ def test_messages_arrive_in_order_over_one_connection():
 def test_any_thread_may_send():
     async def story(peer, link):
         await asyncio.gather(
-            *(asyncio.to_thread(lambda start=start: [link.send("g0", forward(start + i)) for i in range(50)])
-              for start in (0, 100, 200))
+            *(
+                asyncio.to_thread(lambda start=start: [link.send("g0", forward(start + i)) for i in range(50)])
+                for start in (0, 100, 200)
+            )
         )
         await holds(lambda: len(peer.envelopes) == 150)
         for start in (0, 100, 200):

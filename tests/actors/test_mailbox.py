@@ -15,6 +15,7 @@ from tests.actors._small import HOME, LIMIT, header
 
 X = np.zeros(1, np.float32)
 
+
 def forward(sequence, attempt=1, home=HOME):
     return Forward(header(sequence, attempt=attempt, home=home), X)
 

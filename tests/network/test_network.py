@@ -75,8 +75,9 @@ def test_the_original_net_counts_its_parameters_and_its_work():
 
 @given(networks())
 def test_the_count_is_that_of_the_numbers_there_are(network):
-    by_hand = sum(g.chain[0].in_features * g.chain[0].out_features + g.chain[0].bias * g.chain[0].out_features
-                  for g in network)
+    by_hand = sum(
+        g.chain[0].in_features * g.chain[0].out_features + g.chain[0].bias * g.chain[0].out_features for g in network
+    )
     assert network.parameter_count == by_hand
 
 

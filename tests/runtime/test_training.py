@@ -28,7 +28,8 @@ def test_wait_goes_on_to_the_epoch_that_is_named_and_not_beyond(user):
             assert len(running.wait(epochs=epochs, timeout=30)) == max(done, epochs)
         updates = SAMPLES // 16 * 6
         assert {name: its.version for name, its in running.statistics().items() if name in ("g0", "g1")} == {
-            "g0": updates, "g1": updates,
+            "g0": updates,
+            "g1": updates,
         }
 
 
@@ -155,8 +156,16 @@ def test_verbs_after_the_end_say_so(user, tmp_path):
         history = running.wait(timeout=30)
         running.save(tmp_path / "kept.safetensors")
     calls = {
-        "attach": (train(),), "pause": (), "resume": (), "wait": (), "parameters": (), "predict": (numbers()[0],),
-        "evaluate": (rating(),), "statistics": (), "save": (tmp_path / "x",), "load": (tmp_path / "kept.safetensors",),
+        "attach": (train(),),
+        "pause": (),
+        "resume": (),
+        "wait": (),
+        "parameters": (),
+        "predict": (numbers()[0],),
+        "evaluate": (rating(),),
+        "statistics": (),
+        "save": (tmp_path / "x",),
+        "load": (tmp_path / "kept.safetensors",),
     }
     for verb, arguments in calls.items():
         with pytest.raises(ClosedError, match="'over' is closed: deploy it again"):
