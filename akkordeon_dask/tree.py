@@ -2,6 +2,9 @@
 
 A layer's parameters are a dict of arrays (`{"w": ..., "b": ...}`), a chain's a tuple of its
 layers' parameters. A leaf's path is the dotted way to it: `"1.w"` is `w` of the second layer.
+
+What a layer observes instead of learning stands below the key `"statistics"` of its dict:
+`"1.statistics.mean"`. The functions here leave it out where they are called with `statistics=False`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,11 +13,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Tree", "from_paths", "leaves", "map_leaves", "paths", "rebuild", "size"]
+__all__ = ["STATISTICS", "Array", "Tree", "from_paths", "leaves", "map_leaves", "paths", "rebuild", "size"]
 
 Array: TypeAlias = NDArray[Any]
 Tree: TypeAlias = Any
 """An array, or a dict or tuple of trees."""
+
+STATISTICS = "statistics"
+"""The key in a layer's dict below which nothing is trained."""
 
 
 def paths(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Array]]:
@@ -27,38 +33,46 @@ def paths(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Array]]:
         yield from paths(child, f"{prefix}.{key}" if prefix else str(key))
 
 
-def leaves(tree: Tree) -> list[Array]:
+def leaves(tree: Tree, *, statistics: bool = True) -> list[Array]:
     """The arrays of a tree, in the order of `paths`."""
     found: list[Array] = []
-    _collect(tree, found)
+    _collect(tree, found, statistics)
     return found
 
 
-def _collect(tree: Tree, found: list[Array]) -> None:
+def _collect(tree: Tree, found: list[Array], statistics: bool) -> None:
     if isinstance(tree, np.ndarray):
         found.append(tree)
+    elif isinstance(tree, dict):
+        for key, child in tree.items():
+            if statistics or key != STATISTICS:
+                _collect(child, found, statistics)
     else:
-        for child in tree.values() if isinstance(tree, dict) else tree:
-            _collect(child, found)
+        for child in tree:
+            _collect(child, found, statistics)
 
 
-def rebuild(tree: Tree, new: Iterator[Any]) -> Tree:
-    """A tree of `tree`'s form whose leaves are taken from `new`, in the order of `leaves`."""
+def rebuild(tree: Tree, new: Iterator[Any], *, statistics: bool = True) -> Tree:
+    """A tree of `tree`'s form whose leaves are taken from `new`, in the order of `leaves`; what is left out stays."""
     if isinstance(tree, np.ndarray):
         return next(new)
     if isinstance(tree, dict):
-        return {key: rebuild(child, new) for key, child in tree.items()}
-    return tuple(rebuild(child, new) for child in tree)
+        return {
+            key: rebuild(child, new, statistics=statistics) if statistics or key != STATISTICS else child
+            for key, child in tree.items()
+        }
+    return tuple(rebuild(child, new, statistics=statistics) for child in tree)
 
 
-def map_leaves(function: Callable[[Array], Any], tree: Tree) -> Tree:
-    """A tree of the same form with `function` applied to every leaf."""
-    return rebuild(tree, iter([function(leaf) for leaf in leaves(tree)]))
+def map_leaves(function: Callable[[Array], Any], tree: Tree, *, statistics: bool = True) -> Tree:
+    """A tree of the same form with `function` applied to every leaf; what is left out stays."""
+    found = [function(leaf) for leaf in leaves(tree, statistics=statistics)]
+    return rebuild(tree, iter(found), statistics=statistics)
 
 
-def size(tree: Tree) -> int:
+def size(tree: Tree, *, statistics: bool = True) -> int:
     """How many numbers the tree holds."""
-    return sum(leaf.size for leaf in leaves(tree))
+    return sum(leaf.size for leaf in leaves(tree, statistics=statistics))
 
 
 def from_paths(like: Tree, values: Mapping[str, Array], prefix: str = "") -> Tree:

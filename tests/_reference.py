@@ -38,7 +38,8 @@ def train_sequentially(network, provider, *, loss, batch_size, epochs, seed, sen
             for name, chain, optimizer in reversed(gates):
                 dy, grads = chain.backward(contexts[name], dy, need_dx=name != gates[0][0])
                 now = params[name]
-                params[name], states[name] = optimizer.update(grads, states[name], now, stale_params=now)
+                updated, states[name] = optimizer.update(grads, states[name], now, stale_params=now)
+                params[name] = chain.advance(updated, grads)
             sequence += 1
     source.close()
     return params

@@ -186,8 +186,10 @@ class GateCore:
                 self.counts.drop("stale gradient")
                 return
             damping = limit / delay
-            grads = map_leaves(lambda g: g * g.dtype.type(damping), grads)
+            grads = map_leaves(lambda g: g * g.dtype.type(damping), grads, statistics=False)
         params, state = self.gate.optimizer.update(grads, now.state, now.params, stale_params=stale.params)
+        if self.chain.observes:
+            params = self.chain.advance(params, grads)
         self.version = Version(now.number + 1, params, state)
         self.counts.updates += 1
 

@@ -54,7 +54,7 @@ class Network(Sequence[Gate]):
     @property
     def parameter_count(self) -> int:
         """How many numbers training adjusts."""
-        return sum(size(params) for params in self.init(0).values())
+        return sum(size(params, statistics=False) for params in self.init(0).values())
 
     def init(self, seed: int) -> dict[str, Tree]:
         """New parameters for every gate, by name: a pure function of seed, gate's name and layers."""

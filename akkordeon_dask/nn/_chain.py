@@ -66,7 +66,7 @@ class Chain(Layer, Sequence[Layer]):
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
     ) -> tuple[Array | None, Tree]:
-        grads: list[Tree] = [_no_grads(layer) for layer in self.layers]
+        grads: list[Tree] = list(self._plan.no_grads)
         first = 0 if need_dx else self._first_with_parameters()
         dx: Array | None = dy
         for step, item in zip(reversed(context.steps), reversed(context.items), strict=True):
@@ -89,6 +89,13 @@ class Chain(Layer, Sequence[Layer]):
         steps, items = context
         pairs = zip(steps, items, strict=True)
         return _Context(steps, tuple(step.layer.rebind(item, step.of(params)) for step, item in pairs))
+
+    @property
+    def observes(self) -> bool:
+        return any(layer.observes for layer in self.layers)
+
+    def advance(self, params: Tree, grads: Tree) -> Tree:
+        return tuple(layer.advance(*both) for layer, *both in zip(self.layers, params, grads, strict=True))
 
     @property
     def keeps_output(self) -> bool:  # type: ignore[override]
@@ -164,11 +171,6 @@ class Chain(Layer, Sequence[Layer]):
 
     def _parts(self) -> tuple[Layer, ...]:
         return self.layers
-
-
-def _no_grads(layer: Layer) -> Tree:
-    """What stands in the place of gradients of a layer without parameters."""
-    return tuple(_no_grads(inner) for inner in layer.layers) if isinstance(layer, Chain) else {}
 
 
 def repr_nested(layer: Layer) -> str:

@@ -43,7 +43,10 @@ class Layer(Written, ABC):
     """The output may be the input itself, or a view of it; likewise `dx` of `dy`."""
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
-        """New parameters: a dict of arrays of `dtype`, empty where there are none."""
+        """New parameters: a dict of arrays of `dtype`, empty where there are none.
+
+        What is observed instead of trained stands in a dict of its own below the key `"statistics"`.
+        """
         return {}
 
     @abstractmethod
@@ -61,7 +64,7 @@ class Layer(Written, ABC):
     ) -> tuple[Array | None, Tree]:
         """The gradient of the output to `(dx, grads)`: of the input (None unless `need_dx`) and of the parameters.
 
-        `grads` has the form of the parameters.
+        `grads` has the form of the parameters; in the place of statistics stands what the batch showed.
         """
 
     @property
@@ -73,6 +76,18 @@ class Layer(Written, ABC):
     def keeps_shape(self) -> bool:
         """A sample's shape behind the layer is its shape in front."""
         return type(self).output_shape is Layer.output_shape
+
+    @property
+    def observes(self) -> bool:
+        """The layer has statistics."""
+        return False
+
+    def advance(self, params: Tree, grads: Tree) -> Tree:
+        """The parameters with their statistics moved by what a batch showed, which `backward` gave as `grads`.
+
+        A gate calls it once for each batch that it is updated with, in the order of the updates.
+        """
+        return params
 
     def rebind(self, context: Context, params: Tree) -> Context:
         """The same context with other parameters: a backward pass through them."""

@@ -31,6 +31,8 @@ class Plan(NamedTuple):
 
     bytes: tuple[Step, ...]
     other: tuple[Step, ...]
+    no_grads: tuple[Tree, ...]
+    """For each layer without parameters the form of its gradients."""
 
     def steps(self, dtype: np.dtype[Any]) -> tuple[Step, ...]:
         """Those for input of `dtype`."""
@@ -46,4 +48,5 @@ def plan(layers: tuple[Layer, ...]) -> Plan:
         if type(scale) is Scale and type(linear) is Linear:
             steps[place : place + 2] = [Step(place, ScaledLinear(scale, linear), fused=True)]
             break  # behind it there are no bytes
-    return Plan(tuple(steps), tuple(other))
+    rng = np.random.default_rng(0)
+    return Plan(tuple(steps), tuple(other), tuple(None if layer.trainable else layer.init(rng) for layer in layers))

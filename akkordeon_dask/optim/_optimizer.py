@@ -20,7 +20,7 @@ class State:
     count: int
     """Updates so far."""
     slots: tuple[tuple[Array, ...], ...]
-    """For each leaf of the parameters, in the order of `tree.leaves`, the optimizer's arrays of its shape."""
+    """For each trained leaf of the parameters, in the order of `tree.leaves`, the optimizer's arrays of its shape."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,10 +46,10 @@ class Optimizer(Written, ABC):
 
     def init(self, params: Tree) -> State:
         """The state before the first update."""
-        return State(0, tuple(self.slots(w) for w in leaves(params)))
+        return State(0, tuple(self.slots(w) for w in leaves(params, statistics=False)))
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
-        """`(next params, next state)`; nothing that is passed in is written into.
+        """`(next params, next state)`; nothing that is passed in is written into, and statistics stay as they are.
 
         Parameters
         ----------
@@ -66,7 +66,8 @@ class Optimizer(Written, ABC):
         """
         lr = float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr
         new_params, new_slots = [], []
-        for w, g, slot, stale in zip(leaves(params), leaves(grads), state.slots, leaves(stale_params), strict=True):
+        trained = (leaves(tree, statistics=False) for tree in (params, grads, stale_params))
+        for w, g, stale, slot in zip(*trained, state.slots, strict=True):
             if not w.shape == g.shape == stale.shape:
                 raise ShapeError(
                     f"{self!r}: parameters of shape {w.shape} got a gradient of shape {g.shape} "
@@ -75,7 +76,8 @@ class Optimizer(Written, ABC):
             new, kept = self.step(w, g, slot, lr=lr, count=state.count + 1, stale=stale)
             new_params.append(new)
             new_slots.append(kept)
-        return rebuild(params, iter(new_params)), State(state.count + 1, tuple(new_slots))
+        new_tree = rebuild(params, iter(new_params), statistics=False)
+        return new_tree, State(state.count + 1, tuple(new_slots))
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         """What is remembered for an array of parameters before the first update."""

@@ -7,6 +7,9 @@ import pytest
 
 from akkordeon_dask import memory, nn
 from akkordeon_dask.tree import map_leaves
+from tests.nn._composites import COMPOSITES
+from tests.nn._images import IMAGES
+from tests.nn._normalisations import NORMALISATIONS
 
 KEY = nn.Key((20, 26))
 ACTIVATIONS = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.4)]
@@ -84,6 +87,7 @@ CASES = [
     Case(nn.Chain([nn.Chain([nn.Flatten()]), nn.Dropout(0.3) >> nn.Flatten(), nn.Scale(0.1, 2.0), nn.Tanh()]), IMAGE),
     Case(nn.Chain([nn.ReLU() >> nn.Flatten(), nn.Chain([nn.ReLU()]), nn.Tanh(), nn.Linear(6, 2)]), IMAGE),
     Case(nn.Chain([nn.Chain([nn.ReLU(), nn.Chain([nn.Tanh()])]), nn.Chain([nn.Linear(5, 2)]), nn.Sigmoid()]), (5,)),
+    *(Case(*pair) for pair in (*COMPOSITES, *IMAGES, *NORMALISATIONS)),
 ]
 
 
