@@ -153,6 +153,34 @@ class Chain(Layer, Sequence[Layer]):
             shape = layer.output_shape(shape)
         return total
 
+    def summary(self, shape: Shape | None = None, *, names: Sequence[str] | None = None) -> str:
+        """A table of the layers: output shape, trained numbers and multiply-adds a sample of each, and in total.
+
+        Parameters
+        ----------
+        shape
+            of a sample; None: the one that the chain asks for. What depends on a shape that is not known is `?`.
+        names
+            one for each layer, instead of its place.
+
+        Raises
+        ------
+        ShapeError
+            when samples of `shape` cannot go in.
+
+        Examples
+        --------
+        >>> from akkordeon_dask import nn
+        >>> print((nn.Linear(784, 10) >> nn.ReLU()).summary())
+        place  layer               output shape  parameters  multiply-adds
+        0      nn.Linear(784, 10)  (10,)              7,850          7,840
+        1      nn.ReLU()           (10,)                  0             10
+        total                      (10,)              7,850          7,850
+        """
+        from akkordeon_dask.nn._summary import summarise
+
+        return summarise(self, shape, names)
+
     def __len__(self) -> int:
         return len(self.layers)
 

@@ -69,8 +69,8 @@ class Layer(Written, ABC):
 
     @property
     def trainable(self) -> bool:
-        """The layer has parameters."""
-        return False
+        """The layer has parameters: by default, when it overrides `init`."""
+        return type(self).init is not Layer.init
 
     @property
     def keeps_shape(self) -> bool:

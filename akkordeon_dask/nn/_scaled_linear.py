@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
 from akkordeon_dask.nn._linear import Linear, LinearContext
@@ -58,7 +59,8 @@ class ScaledLinear(Layer):
         for rows, block in _blocks(x, w):
             part = np.matmul(block.T, dy[rows], out=empty(w.shape, w.dtype))
             dw = part if dw is None else np.add(dw, part, out=dw)
-        assert dw is not None
+        if dw is None:
+            dw = np.zeros(w.shape, w.dtype)
         sums, factor = column_sums(dy), w.dtype.type(1 / self.scale.std)
         dw -= sums * w.dtype.type(self.scale.mean)
         dw *= factor
@@ -72,10 +74,10 @@ class ScaledLinear(Layer):
 
 def _blocks(x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
     """The samples as floating point, some rows at a time in one buffer."""
-    rows = max(1, min(len(x), _BLOCK // (x.shape[1] * w.itemsize)))
-    buffer = empty((rows, x.shape[1]), w.dtype)
-    for start in range(0, len(x), rows):
-        part = slice(start, min(start + rows, len(x)))
-        block = buffer[: part.stop - start]
-        np.copyto(block, x[part])
-        yield part, block
+    buffer: Array | None = None
+    for some in blocks(len(x), x.shape[1] * w.itemsize, _BLOCK):
+        if buffer is None:
+            buffer = empty(x[some].shape, w.dtype)
+        block = buffer[: some.stop - some.start]
+        np.copyto(block, x[some])
+        yield some, block

@@ -23,9 +23,11 @@ class Case:
     shape: tuple[int, ...]
 
     def params(self, dtype=np.float64, seed=0):
-        """Parameters away from their beginning: no bias is zero."""
-        rng = np.random.default_rng(seed)
-        return frozen_tree(lambda leaf: rng.normal(size=leaf.shape).astype(dtype), self.layer.init(rng, dtype))
+        """Parameters away from their beginning: no bias is zero, and no variance in statistics below it."""
+        rng, observed = np.random.default_rng(seed), np.random.default_rng(seed + 1)
+        params = self.layer.init(rng, dtype)
+        params = frozen_tree(lambda leaf: observed.uniform(0.5, 2, leaf.shape).astype(dtype), params)
+        return frozen_tree(lambda leaf: rng.normal(size=leaf.shape).astype(dtype), params, statistics=False)
 
     def x(self, batch=3, dtype=np.float64, seed=1):
         """A batch without numbers next to a rectifier's kink."""
@@ -42,8 +44,8 @@ class Case:
         return self.layer.forward(params, x, **{"train": True, "key": KEY, **how})
 
 
-def frozen_tree(function, tree):
-    return map_leaves(lambda leaf: frozen(function(leaf)), tree)
+def frozen_tree(function, tree, **which):
+    return map_leaves(lambda leaf: frozen(function(leaf)), tree, **which)
 
 
 def frozen(array):

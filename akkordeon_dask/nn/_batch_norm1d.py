@@ -1,0 +1,71 @@
+"""Batch normalisation of features."""
+
+from dataclasses import dataclass
+
+from akkordeon_dask.nn._batch_norm import BatchNorm
+from akkordeon_dask.nn._layer import Shape
+from akkordeon_dask.nn._normalisation import OPERATIONS
+
+__all__ = ["BatchNorm1d"]
+
+
+@dataclass(frozen=True, repr=False)
+class BatchNorm1d(BatchNorm):
+    """`y = (x - mean) / sqrt(var + eps) * w + b`, each feature by its mean and variance.
+
+    Ioffe, Szegedy, 'Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+    Shift', arXiv 1502.03167, 2015. Unlike the paper, which averages over the last batches after training, a running
+    average is kept while it goes on.
+
+    In training a batch is normalised by its own mean and (biased) variance, otherwise by the running statistics.
+
+    The running statistics, where several batches of several sentinels are under way:
+
+    - A batch in training is normalised by its own statistics alone, so batches under way never influence one another.
+    - The running statistics are part of a gate's version. When the gate is updated with a batch, that is, when its
+      backward pass arrives, the new version has them moved by what that batch showed:
+      `momentum * old + (1 - momentum) * shown`, once, in the order of the updates. What it shows is its mean
+      and its unbiased variance (the biased one where there is one sample).
+    - A batch whose gradient is dropped or lost does not count; one that is sent again counts once. A gradient that
+      is damped for its delay counts in full: statistics are no gradient.
+    - All training sentinels of a gate share one running average, each with a share by its number of updates.
+    - A validation pass reads the statistics of the version that it has pinned.
+    - With a delay, what a batch showed was computed with parameters that are `delay` updates old.
+
+    Parameters
+    ----------
+    features
+        how many there are in a sample.
+    momentum
+        the share of the running statistics that is kept at an update, in [0, 1). PyTorch's `momentum` is one
+        minus this.
+    eps
+        is added to the variance, above 0.
+
+    Shapes
+    ------
+    x, y : (batch, features) float; w, b, statistics.mean, statistics.var : (features,)
+    """
+
+    features: int
+    momentum: float = 0.9
+    eps: float = 1e-5
+
+    @property
+    def _channels(self) -> int:
+        return self.features
+
+    @property
+    def keeps_shape(self) -> bool:
+        return True
+
+    @property
+    def input_shape(self) -> Shape | None:
+        return (self.features,)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        super().output_shape(shape)
+        return (self.features,)
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        return OPERATIONS * self.features

@@ -1,0 +1,169 @@
+"""What layers of several branches share: each branch gets the same input, their outputs are joined."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Branches", "added"]
+
+
+class _Context(NamedTuple):
+    items: tuple[Context, ...]
+    ends: list[int]
+    """Where each branch's part of the output ends, when it is concatenated."""
+
+
+class Branches(Layer):
+    """A layer whose branches are added, or concatenated along an axis of a sample.
+
+    Its parameters are the tuple of its branches' parameters. No branch may overwrite what it is given: the others and
+    their contexts need it too. What is given back was made here, or inside a branch that does not keep it: it is
+    neither kept nor a view.
+    """
+
+    @property
+    @abstractmethod
+    def _branches(self) -> tuple[Layer, ...]: ...
+
+    @property
+    def _axis(self) -> int | None:
+        """The axis of a sample along which outputs are concatenated; None: they are added."""
+        return None
+
+    @abstractmethod
+    def _misfit(self, one: int, its: Shape, other: int, others: Shape) -> str:
+        """In words: two branches give shapes that cannot be joined."""
+
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
+        return tuple(branch.init(rng, dtype) for branch in self._branches)
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        branches = self._branches
+        if len(params) != len(branches):
+            raise ShapeError(f"{self!r} has {len(branches)} branches, its parameters are those of {len(params)}")
+        ys, items = [], []
+        for place, (branch, its) in enumerate(zip(branches, params, strict=True)):
+            below = key.fold(place) if key is not None else None
+            y, item = branch.forward(its, x, train=train, key=below)
+            ys.append(y)
+            items.append(item)
+        shape = self._joined_shape([y.shape[1:] for y in ys])
+        if self._axis is None:
+            free = [not branch.views and not branch.keeps_output for branch in branches]
+            return added(ys, free), _Context(tuple(items), [])
+        assert shape is not None
+        axis = self._axis + 1
+        y = empty((len(x), *shape), np.result_type(*(y.dtype for y in ys)))
+        ends = np.cumsum([y.shape[axis] for y in ys]).tolist()
+        return np.concatenate(ys, axis, out=y), _Context(tuple(items), ends)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        branches, axis = self._branches, self._axis
+        pieces = [dy] * len(branches) if axis is None else np.split(dy, context.ends[:-1], axis + 1)
+        dxs, grads = [], []
+        for branch, item, piece in zip(branches, context.items, pieces, strict=True):
+            dx, its = branch.backward(item, piece, need_dx=need_dx)
+            dxs.append(dx)
+            grads.append(its)
+        dx = added([dx for dx in dxs if dx is not None], [not branch.views for branch in branches]) if need_dx else None
+        return dx, tuple(grads)
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        triples = zip(self._branches, context.items, params, strict=True)
+        return _Context(tuple(branch.rebind(item, its) for branch, item, its in triples), context.ends)
+
+    @property
+    def trainable(self) -> bool:
+        return any(branch.trainable for branch in self._branches)
+
+    @property
+    def observes(self) -> bool:
+        return any(branch.observes for branch in self._branches)
+
+    def advance(self, params: Tree, grads: Tree) -> Tree:
+        return tuple(branch.advance(*both) for branch, *both in zip(self._branches, params, grads, strict=True))
+
+    @property
+    def keeps_shape(self) -> bool:
+        return self._axis is None and any(branch.keeps_shape for branch in self._branches)
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The first shape that a branch asks for."""
+        return next((branch.input_shape for branch in self._branches if branch.input_shape is not None), None)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        return self._joined_shape(self._shapes(shape))
+
+    def _shapes(self, shape: Shape | None) -> list[Shape | None]:
+        """What each branch gives for samples of `shape`, or of the shape that the first of them asks for."""
+        if shape is not None:
+            return [branch.output_shape(shape) for branch in self._branches]
+        try:
+            return [branch.output_shape(self.input_shape) for branch in self._branches]
+        except ShapeError as error:
+            first = next(branch for branch in self._branches if branch.input_shape is not None)
+            raise ShapeError(f"what goes into {first!r} goes into all branches of {self!r}: {error}") from None
+
+    def _joined_shape(self, shapes: Sequence[Shape | None]) -> Shape | None:
+        """The shape behind the join; ShapeError where the known ones among `shapes` do not fit."""
+        known = [(place, shape) for place, shape in enumerate(shapes) if shape is not None]
+        rests = [self._without_axis(place, shape) for place, shape in known]
+        for (place, shape), rest in zip(known, rests, strict=True):
+            if rest != rests[0]:
+                raise ShapeError(f"{self!r}: {self._misfit(*known[0], place, shape)}")
+        axis = self._axis
+        if axis is None:
+            return known[0][1] if known else None
+        if len(known) < len(shapes):
+            return None
+        return (*rests[0][:axis], sum(shape[axis] for _, shape in known), *rests[0][axis:])
+
+    def _without_axis(self, place: int, shape: Shape) -> Shape:
+        axis = self._axis
+        if axis is None:
+            return shape
+        if axis >= len(shape):
+            raise ShapeError(f"{self!r}: branch {place} gives samples of shape {shape}, which have no axis {axis}")
+        return shape[:axis] + shape[axis + 1 :]
+
+    def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        joined = np.result_type(*(branch.output_dtype(dtype) for branch in self._branches))
+        if self._axis is None and joined.kind != "f":
+            raise ShapeError(f"{self!r} adds floating point, not {joined}: put nn.Scale(mean, std) in front of it")
+        return joined
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        shape = shape if shape is not None else self.input_shape
+        return sum(branch.multiply_adds(shape) for branch in self._branches)
+
+
+def added(arrays: Sequence[Array], free: Iterable[bool]) -> Array:
+    """The sum of arrays of one shape: written into the first that is free, else a new array."""
+    dtype = np.result_type(*(array.dtype for array in arrays))
+    for place, (array, its) in enumerate(zip(arrays, free, strict=True)):
+        if its and array.dtype == dtype:
+            total, rest = array, [*arrays[:place], *arrays[place + 1 :]]
+            break
+    else:
+        total, rest = empty(arrays[0].shape, dtype), list(arrays[2:])
+        if len(arrays) > 1:
+            np.add(arrays[0], arrays[1], out=total)
+        else:
+            np.copyto(total, arrays[0])
+    for array in rest:
+        total += array
+    return total

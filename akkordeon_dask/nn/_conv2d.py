@@ -1,0 +1,176 @@
+"""Convolution of images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._blocks import blocks
+from akkordeon_dask.nn._initializers import HeNormal, Initializer
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._unfold import Unfold
+from akkordeon_dask.nn._windows import Pair, check_whole, image_shape, normalise, padded, pair, places, unpadded
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Conv2d"]
+
+_BLOCK = 2 * 1024 * 1024
+"""Bytes of columns that are made at a time: multiplied while a core still has them in its cache."""
+
+
+class _Context(NamedTuple):
+    params: Tree
+    x: Array
+
+
+@dataclass(frozen=True, repr=False)
+class Conv2d(Layer):
+    """Cross-correlation of images with learned windows, channels first.
+
+    LeCun, Bottou, Bengio, Haffner, 'Gradient-Based Learning Applied to Document Recognition',
+    Proceedings of the IEEE 86(11), 1998. Computed as matrix products, some images at a time; the
+    backward pass makes the columns again instead of keeping them.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        of the images in front and behind.
+    kernel_size, stride, padding, dilation
+        of the window, in pixels: a number, or a pair for rows and columns. The padding is zeros on all four sides.
+    groups
+        channels are split into so many groups that do not see one another; divides both numbers of channels.
+    bias
+        add `b`.
+    initializer
+        how `w` begins (with a fan-in of one window); `b` begins at zero.
+
+    Shapes
+    ------
+    x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, *places);
+    w : (out_channels, in_channels / groups, *kernel_size); b : (out_channels,);
+    places = (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1, for rows and columns
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Pair
+    stride: Pair = 1
+    padding: Pair = 0
+    dilation: Pair = 1
+    groups: int = 1
+    bias: bool = True
+    initializer: Initializer = HeNormal()
+
+    def __post_init__(self) -> None:
+        for name in ("in_channels", "out_channels", "groups"):
+            check_whole(self, name, 1)
+        for name in ("kernel_size", "stride", "dilation", "padding"):
+            normalise(self, name, least=0 if name == "padding" else 1)
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            channels = f"{self.in_channels} and {self.out_channels} channels"
+            raise SpecError(f"{self!r}: {self.groups} groups do not divide {channels}: choose a common divisor")
+        if not isinstance(self.initializer, Initializer):
+            raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
+
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
+        window = self.in_channels // self.groups, *pair(self.kernel_size)
+        w = self.initializer(rng, (int(np.prod(window)), self.out_channels), dtype)
+        params: dict[str, Array] = {"w": np.ascontiguousarray(w.T).reshape(self.out_channels, *window)}
+        if self.bias:
+            params["b"] = np.zeros(self.out_channels, dtype)
+        return params
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        w, unfold = self._matrix(params["w"]), self._unfold(x.shape[1:])
+        y = empty((len(x), self.out_channels, *unfold.places), w.dtype)
+        for some, matrix in self._columns(unfold, x, w):
+            size = len(matrix)
+            if unfold.exact:
+                np.matmul(w, matrix, out=y[some].reshape(size, *w.shape[:2], -1))
+                continue
+            wide = empty((size, self.out_channels, unfold.places[0] * unfold.pitch), w.dtype)
+            np.matmul(w, matrix, out=wide.reshape(size, *w.shape[:2], -1)[..., : unfold.size])
+            y[some] = unfold.valid(wide)
+        if self.bias:
+            y += params["b"][:, np.newaxis, np.newaxis]
+        return y, _Context(params, x)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        w, x = self._matrix(context.params["w"]), context.x
+        unfold = self._unfold(x.shape[1:])
+        dw = np.zeros(w.shape, w.dtype)
+        dx = empty(x.shape, w.dtype) if need_dx else None
+        for some, matrix in self._columns(unfold, x, w):
+            its = self._wide(unfold, dy[some]).reshape(len(matrix), *w.shape[:2], -1)[..., : unfold.size]
+            dw += np.matmul(its, matrix.swapaxes(-1, -2)).sum(axis=0)
+            if dx is not None:
+                np.matmul(w.swapaxes(-1, -2), its, out=matrix)
+                dx[some] = self._folded(unfold, matrix)
+        grads = {"w": dw.reshape(context.params["w"].shape)}
+        if self.bias:
+            grads["b"] = dy.sum(axis=(2, 3)).sum(axis=0)
+        return dx, grads
+
+    def _matrix(self, w: Array) -> Array:
+        """(groups, out_channels / groups, numbers in a window)"""
+        return w.reshape(self.groups, self.out_channels // self.groups, -1)
+
+    def _unfold(self, shape: Shape) -> Unfold:
+        (channels, *size), margins = shape, pair(self.padding)
+        rows, columns = (extent + 2 * margin for extent, margin in zip(size, margins, strict=True))
+        how = pair(self.kernel_size), pair(self.stride), pair(self.dilation)
+        return Unfold(channels, rows, columns, *how, self._places(shape))
+
+    def _columns(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
+        """Blocks of the batch, and their columns in one buffer: (samples, groups, numbers in a window, columns)."""
+        sample_bytes = int(np.prod(unfold.shape(1))) * w.itemsize
+        buffer: Array | None = None
+        for some in blocks(len(x), sample_bytes, _BLOCK):
+            size = some.stop - some.start
+            if buffer is None:
+                buffer = empty(unfold.shape(size), w.dtype)
+            unfold.unfold(padded(x[some], self.padding, 0), buffer[:size])
+            yield some, buffer[:size].reshape(size, self.groups, w.shape[2], unfold.size)
+
+    def _wide(self, unfold: Unfold, dy: Array) -> Array:
+        """The gradient by all columns: 0 for those that are no places."""
+        if unfold.exact:
+            return np.ascontiguousarray(dy)
+        wide = empty((*dy.shape[:2], unfold.places[0] * unfold.pitch), dy.dtype)
+        by_row = wide.reshape(*dy.shape[:3], unfold.pitch)
+        by_row[..., unfold.places[1] :] = 0
+        by_row[..., : unfold.places[1]] = dy
+        return wide
+
+    def _folded(self, unfold: Unfold, matrix: Array) -> Array:
+        images = np.zeros((len(matrix), unfold.channels, unfold.rows, unfold.columns), matrix.dtype)
+        unfold.fold(matrix.reshape(unfold.shape(len(matrix))), images)
+        return unpadded(images, self.padding)
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        return _Context(params, context.x)
+
+    @property
+    def trainable(self) -> bool:
+        return True
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        return None if shape is None else (self.out_channels, *self._places(image_shape(self, shape, self.in_channels)))
+
+    def _places(self, shape: Shape) -> tuple[int, int]:
+        return places(self, shape, self.kernel_size, self.stride, self.padding, self.dilation)
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        if shape is None:
+            return 0
+        window = int(np.prod(pair(self.kernel_size))) * self.in_channels // self.groups
+        return window * self.out_channels * int(np.prod(self._places(shape)))

@@ -1,0 +1,49 @@
+"""The mean of each channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._windows import image_shape
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["GlobalAvgPool2d"]
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAvgPool2d(Layer):
+    """The mean of each channel: images of any size become vectors.
+
+    Lin, Chen, Yan, 'Network In Network', arXiv 1312.4400, 2013.
+
+    Shapes
+    ------
+    x : (batch, channels, rows, columns) float; y : (batch, channels)
+    """
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        batch, channels, rows, columns = x.shape
+        y = np.ascontiguousarray(x).reshape(batch, channels, rows * columns).sum(axis=2)
+        y *= 1 / (rows * columns)
+        return y, x.shape
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        if not need_dx:
+            return None, {}
+        rows, columns = context[2:]
+        dx = empty(context, dy.dtype)
+        np.multiply(dy[:, :, np.newaxis, np.newaxis], dy.dtype.type(1 / (rows * columns)), out=dx)
+        return dx, {}
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        return None if shape is None else image_shape(self, shape)[:1]
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        return 0 if shape is None else int(np.prod(shape))

@@ -1,0 +1,137 @@
+"""Layer normalisation."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._normalisation import OPERATIONS, check_eps, check_sizes, column_products, parts, place_for
+from akkordeon_dask.nn._sums import column_sums
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["LayerNorm"]
+
+
+class _Context(NamedTuple):
+    w: Array
+    normalised: Array
+    """`(batch, numbers of a sample)`"""
+    inverse: Array
+    """`(batch, 1)`: `1 / sqrt(var + eps)`."""
+
+
+@dataclass(frozen=True, repr=False)
+class LayerNorm(Layer):
+    """`y = (x - mean) / sqrt(var + eps) * w + b`, each sample by its own mean and (biased) variance.
+
+    Ba, Kiros, Hinton, 'Layer Normalization', arXiv 1607.06450, 2016. A sample does not depend on those beside it,
+    and nothing is observed: training and inference are the same.
+
+    Parameters
+    ----------
+    features
+        a sample's shape, over the whole of which it is normalised; a number `n` stands for `(n,)`.
+    eps
+        is added to the variance, above 0.
+
+    Shapes
+    ------
+    x, y : (batch, *features) float; w, b : features
+    """
+
+    features: int | Shape
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_sizes(self, *(self._shape or [()]))
+        check_eps(self)
+
+    @property
+    def _shape(self) -> Shape:
+        return self.features if isinstance(self.features, tuple) else (self.features,)
+
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
+        return {"w": np.ones(self._shape, dtype), "b": np.zeros(self._shape, dtype)}
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        w, b = params["w"].reshape(-1), params["b"].reshape(-1)
+        rows = x.reshape(len(x), len(w))
+        normalised = place_for(rows, w.dtype, own)
+        inverse = np.empty((len(x), 1), w.dtype)
+        y = empty(rows.shape, w.dtype)
+        for part in parts(y):
+            block = np.subtract(rows[part], _row_means(rows[part]), out=normalised[part])
+            # Once more, since a large mean was rounded.
+            block -= _row_means(block)
+            var = np.vecdot(block, block)[:, None] / len(w)
+            np.divide(1, np.sqrt(var + self.eps), out=inverse[part])
+            block *= inverse[part]
+            block = np.multiply(block, w, out=y[part])
+            block += b
+        return y.reshape(x.shape), _Context(params["w"], normalised, inverse)
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        w, normalised = context.w, context.normalised
+        rows = dy.reshape(normalised.shape)
+        dw, db = np.zeros((2, w.size), w.dtype)
+        for part in parts(normalised):
+            dw += column_products(rows[part], normalised[part])
+            db += column_sums(rows[part])
+        grads = {"w": dw.reshape(w.shape), "b": db.reshape(w.shape)}
+        if not need_dx:
+            return None, grads
+        dx = place_for(rows, w.dtype, own)
+        _through_statistics(context, rows, dx)
+        return dx.reshape(dy.shape), grads
+
+    def rebind(self, context: Context, params: Tree) -> Context:
+        return context._replace(w=params["w"])
+
+    @property
+    def trainable(self) -> bool:
+        return True
+
+    @property
+    def keeps_shape(self) -> bool:
+        return True
+
+    @property
+    def input_shape(self) -> Shape | None:
+        return self._shape
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        super().output_shape(shape)
+        return self._shape
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        return OPERATIONS * math.prod(self._shape)
+
+
+def _row_means(rows: Array) -> Array:
+    """`(batch, n)` to `(batch, 1)`."""
+    sums: Array = rows @ np.ones(rows.shape[1], rows.dtype)
+    sums /= rows.shape[1]
+    return sums[:, None]
+
+
+def _through_statistics(context: _Context, dy: Array, dx: Array) -> None:
+    """Write `(g - mean(g) - x_normalised * mean(g * x_normalised)) / deviation` with `g = dy * w` into `dx`."""
+    w = context.w.reshape(-1)
+    buffer: Array | None = None
+    for part in parts(dx):
+        normalised = context.normalised[part]
+        buffer = empty(normalised.shape, dx.dtype) if buffer is None else buffer[: len(normalised)]
+        block = np.multiply(dy[part], w, out=dx[part])
+        slope = np.vecdot(block, normalised)[:, None] / len(w)
+        block -= _row_means(block)
+        block -= np.multiply(normalised, slope, out=buffer)
+        block *= context.inverse[part]

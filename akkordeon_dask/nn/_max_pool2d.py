@@ -1,0 +1,78 @@
+"""The greatest of each window."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.nn._pool2d import Line, Pool2d
+from akkordeon_dask.nn._windows import padded, unpadded
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["MaxPool2d"]
+
+
+class _Greatest(NamedTuple):
+    line: Line
+    extent: int
+    which: Array
+    """For each place the offset of its greatest pixel: the first of equals."""
+
+
+@dataclass(frozen=True, repr=False)
+class MaxPool2d(Pool2d):
+    """The greatest number that a window sees in a channel. Of equal ones, one gets the gradient.
+
+    Parameters
+    ----------
+    kernel_size
+        the window, in pixels: a number, or a pair for rows and columns.
+    stride
+        pixels from one place of the window to the next; None: the window's size, so that windows tile the image.
+    padding
+        pixels on all four sides, at most half of the window.
+
+    Shapes
+    ------
+    x : (batch, channels, rows, columns) float; y : (batch, channels, *places);
+    places = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
+    """
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        y, kept = padded(x, self.padding, -np.inf), []
+        for line in self._lines(x.shape[1:]):
+            extent = y.shape[line.axis]
+            y, which = _greatest(y, line)
+            kept.append(_Greatest(line, extent, which))
+        return y, kept
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        if not need_dx:
+            return None, {}
+        for line, extent, which in reversed(context):
+            dx = line.spread(dy, extent)
+            for offset, part in enumerate(line.views(dx)):
+                if line.overlaps:
+                    np.add(part, dy * (which == offset), out=part)
+                else:
+                    np.multiply(dy, which == offset, out=part)
+            dy = dx
+        return unpadded(dy, self.padding), {}
+
+
+def _greatest(x: Array, line: Line) -> tuple[Array, Array]:
+    first, *others = line.views(x)
+    y, which = line.pooled(x), np.zeros(first.shape, np.min_scalar_type(line.size))
+    if not others:
+        np.copyto(y, first)
+    for offset, other in enumerate(others, 1):
+        # A later offset is the greater number: no need for a masked copy, which is five times as slow.
+        np.maximum(which, (other > first) * which.dtype.type(offset), out=which)
+        first = np.maximum(first, other, out=y)
+    return y, which

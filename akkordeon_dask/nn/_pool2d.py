@@ -1,0 +1,92 @@
+"""What the pooling layers share: a window over images, worked on along rows, then along columns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, places
+from akkordeon_dask.tree import Array
+
+__all__ = ["Line", "Pool2d"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A window of `size` that stops every `stride` pixels, at `count` places, along one axis of a batch of images."""
+
+    axis: int
+    size: int
+    stride: int
+    count: int
+
+    @property
+    def idle(self) -> bool:
+        """Each place sees its own pixel only."""
+        return self.size == self.stride == 1
+
+    def views(self, x: Array) -> Iterator[Array]:
+        """For each pixel of the window the view of `x` that it sees at all places."""
+        for offset in range(self.size):
+            index = [slice(None)] * x.ndim
+            index[self.axis] = slice(offset, offset + self.stride * (self.count - 1) + 1, self.stride)
+            yield x[tuple(index)]
+
+    def pooled(self, x: Array) -> Array:
+        """A new array for the places along this axis."""
+        return empty((*x.shape[: self.axis], self.count, *x.shape[self.axis + 1 :]), x.dtype)
+
+    def spread(self, dy: Array, extent: int) -> Array:
+        """A new array of `extent` pixels along this axis; zeros where the windows do not cover each pixel once."""
+        shape = (*dy.shape[: self.axis], extent, *dy.shape[self.axis + 1 :])
+        dx = empty(shape, dy.dtype)
+        if self.size != self.stride or self.count * self.size != extent:
+            dx[...] = 0
+        return dx
+
+    @property
+    def overlaps(self) -> bool:
+        """Two places see the same pixel."""
+        return self.stride < self.size
+
+
+@dataclass(frozen=True, repr=False)
+class Pool2d(Layer):
+    """A layer that makes one number of all that a window sees in a channel."""
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: Pair = 0
+
+    def __post_init__(self) -> None:
+        normalise(self, "kernel_size", 1)
+        normalise(self, "padding", 0)
+        if self.stride is not None:
+            normalise(self, "stride", 1)
+        for margin, size in zip(pair(self.padding), pair(self.kernel_size), strict=True):
+            if 2 * margin > size:
+                raise SpecError(f"{self!r}: padding is at most half of the window of {size}, not {margin}")
+
+    def _lines(self, shape: Shape) -> tuple[Line, Line]:
+        sizes, strides = pair(self.kernel_size), self._strides()
+        rows, columns = (Line(2 + axis, sizes[axis], strides[axis], n) for axis, n in enumerate(self._places(shape)))
+        return rows, columns
+
+    def _strides(self) -> tuple[int, int]:
+        return pair(self.kernel_size if self.stride is None else self.stride)
+
+    def _places(self, shape: Shape) -> tuple[int, int]:
+        return places(self, shape, self.kernel_size, self._strides(), self.padding)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        return None if shape is None else (image_shape(self, shape)[0], *self._places(shape))
+
+    @property
+    def keeps_shape(self) -> bool:
+        return False
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        return 0 if shape is None else shape[0] * int(np.prod(self._places(shape)) * np.prod(pair(self.kernel_size)))

@@ -1,0 +1,72 @@
+"""Samples in another shape."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.tree import Array, Tree
+
+__all__ = ["Reshape"]
+
+
+@dataclass(frozen=True, repr=False)
+class Reshape(Layer):
+    """Each sample in another shape, its numbers in the same order. Nothing is copied where the input is contiguous.
+
+    Parameters
+    ----------
+    shape
+        of a sample behind the layer, e.g. `(1, 28, 28)`; one of its sizes may be -1: what is left.
+
+    Shapes
+    ------
+    x : (batch, ...) of any dtype; y : (batch, *shape), a view of x
+    """
+
+    views: ClassVar[bool] = True
+
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, tuple | list):
+            raise SpecError(f"{self!r}: a sample's shape is a tuple of sizes, e.g. (1, 28, 28), not {self.shape!r}")
+        for size in self.shape:
+            if isinstance(size, bool) or not isinstance(size, int) or (size < 1 and size != -1):
+                raise SpecError(f"{self!r}: a size is a whole number of at least 1, or once -1, not {size!r}")
+        if self.shape.count(-1) > 1:
+            raise SpecError(f"{self!r}: one size may be -1, not {self.shape.count(-1)} of them")
+        object.__setattr__(self, "shape", tuple(self.shape))
+
+    def forward(
+        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
+    ) -> tuple[Array, Context]:
+        return x.reshape(len(x), *self._filled(x.shape[1:])), x.shape
+
+    def backward(
+        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
+    ) -> tuple[Array | None, Tree]:
+        return (dy.reshape(context) if need_dx else None), {}
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        if shape is not None:
+            return self._filled(shape)
+        return None if -1 in self.shape else self.shape
+
+    def _filled(self, shape: Shape) -> Shape:
+        """The new shape of samples of `shape`, with a number in the place of -1."""
+        given, wanted = math.prod(shape), math.prod(size for size in self.shape if size != -1)
+        if given % wanted if -1 in self.shape else given != wanted:
+            takes = f"a multiple of {wanted}" if -1 in self.shape else str(wanted)
+            raise ShapeError(f"{self!r} takes {takes} numbers a sample, samples of shape {shape} have {given}")
+        return tuple(given // wanted if size == -1 else size for size in self.shape)
+
+    def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        return dtype
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        return 0

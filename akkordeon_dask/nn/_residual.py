@@ -1,0 +1,61 @@
+"""A chain with a way around it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.nn._branches import Branches
+from akkordeon_dask.nn._dropout import Dropout
+from akkordeon_dask.nn._layer import Layer, Shape
+
+__all__ = ["Residual"]
+
+_IDENTITY = Dropout(0)
+
+
+@dataclass(frozen=True, repr=False)
+class Residual(Branches):
+    """`y = layers(x) + x`, or `y = layers(x) + projection(x)`.
+
+    He, Zhang, Ren, Sun, 'Deep Residual Learning for Image Recognition', arXiv 1512.03385, 2015. There a
+    rectifier follows the sum: `nn.Residual(...) >> nn.ReLU()`.
+
+    Its parameters are a pair: those of the layers, and those of the projection (an empty dict without one).
+
+    Parameters
+    ----------
+    layers
+        a layer, or layers joined by `>>`.
+    projection
+        what is added instead of x itself, where the layers change its shape: an affine layer, or a
+        convolution with a window of 1 and the layers' stride.
+
+    Shapes
+    ------
+    x : (batch, ...) float; y : (batch, ...), the shape of x without a projection
+    """
+
+    layers: Layer
+    projection: Layer | None = None
+
+    def __post_init__(self) -> None:
+        for layer in self._branches:
+            if not isinstance(layer, Layer):
+                raise SpecError(f"a Residual is made of an nn.Layer or layers joined by >>, not of {layer!r}")
+        self.output_shape(None)
+
+    @property
+    def _branches(self) -> tuple[Layer, ...]:
+        return self.layers, _IDENTITY if self.projection is None else self.projection
+
+    def _misfit(self, one: int, its: Shape, other: int, others: Shape) -> str:
+        if self.projection is None:
+            return f"the chain gives {its}, its input is {others}: give a projection"
+        return f"the chain gives {its}, the projection gives {others}"
+
+    def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        if self.projection is None:
+            Layer.output_dtype(self, dtype)  # not the identity's refusal, which would name a layer that nobody wrote
+        return super().output_dtype(dtype)

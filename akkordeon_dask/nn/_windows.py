@@ -1,0 +1,96 @@
+"""What layers share that slide a window over images: sizes, shapes, padding."""
+
+from typing import Any
+
+import numpy as np
+
+from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.tree import Array
+
+__all__ = ["Pair", "check_whole", "image_shape", "normalise", "padded", "pair", "places", "unpadded"]
+
+Pair = int | tuple[int, int]
+"""Of rows and columns; a number stands for both."""
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """Rows and columns."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def check_whole(layer: Layer, name: str, least: int) -> None:
+    """The field is a whole number of at least `least`; SpecError otherwise."""
+    value = getattr(layer, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SpecError(f"{layer!r}: {name} is a whole number of at least {least}, not {value!r}")
+
+
+def normalise(layer: Layer, name: str, least: int) -> None:
+    """The field is a whole number of at least `least` or two of them; an equal pair becomes one number.
+
+    Raises
+    ------
+    SpecError
+        when it is something else.
+    """
+    value: Any = getattr(layer, name)
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or any(isinstance(n, bool) or not isinstance(n, int) or n < least for n in both):
+        raise SpecError(f"{layer!r}: {name} is a whole number of at least {least}, or a pair of them, not {value!r}")
+    object.__setattr__(layer, name, both[0] if both[0] == both[1] else both)
+
+
+def image_shape(layer: Layer, shape: Shape, channels: int | None = None) -> Shape:
+    """The shape of a sample, which is an image: (channels, rows, columns).
+
+    Raises
+    ------
+    ShapeError
+        when it is none, or has other channels.
+    """
+    if len(shape) != 3:
+        hint = f"put nn.Reshape((channels, rows, columns)) in front of it, samples have shape {shape}"
+        raise ShapeError(f"{layer!r} takes images of (channels, rows, columns): {hint}")
+    if channels is not None and shape[0] != channels:
+        raise ShapeError(f"{layer!r} takes {channels} channels, not {shape[0]} (samples of shape {shape})")
+    return shape
+
+
+def places(layer: Layer, shape: Shape, size: Pair, stride: Pair, padding: Pair, dilation: Pair = 1) -> tuple[int, int]:
+    """How many places the window has on an image of `shape`: rows, columns.
+
+    Raises
+    ------
+    ShapeError
+        when it has none.
+    """
+    found = []
+    for extent, *how in zip(shape[1:], pair(size), pair(stride), pair(padding), pair(dilation), strict=True):
+        window, step, margin, spread = how
+        found.append((extent + 2 * margin - spread * (window - 1) - 1) // step + 1)
+    if min(found) < 1:
+        raise ShapeError(
+            f"{layer!r} has a window that is larger than images of {shape[1]} x {shape[2]} with their padding"
+        )
+    return found[0], found[1]
+
+
+def padded(x: Array, padding: Pair, fill: float) -> Array:
+    """`x : (batch, channels, rows, columns)` with a margin; itself, in C order, where there is none."""
+    down, right = pair(padding)
+    if not down and not right:
+        return np.ascontiguousarray(x)
+    batch, channels, rows, columns = x.shape
+    out = empty((batch, channels, rows + 2 * down, columns + 2 * right), x.dtype)
+    out[:, :, :down] = out[:, :, rows + down :] = fill
+    out[:, :, :, :right] = out[:, :, :, columns + right :] = fill
+    out[:, :, down : rows + down, right : columns + right] = x
+    return out
+
+
+def unpadded(x: Array, padding: Pair) -> Array:
+    """A view of the image without its margin."""
+    down, right = pair(padding)
+    return x[:, :, down : x.shape[2] - down, right : x.shape[3] - right]
