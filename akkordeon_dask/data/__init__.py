@@ -1,6 +1,7 @@
 """Providers of data: small picklable descriptions that load where the sentinel runs."""
 
 from akkordeon_dask.data._arrays import arrays
+from akkordeon_dask.data._augment import augment
 from akkordeon_dask.data._download import download
 from akkordeon_dask.data._mnist import fashion_mnist, mnist
 from akkordeon_dask.data._mnist_sample import mnist_sample
@@ -13,6 +14,7 @@ __all__ = [
     "Source",
     "arrays",
     "as_provider",
+    "augment",
     "download",
     "fashion_mnist",
     "mnist",
