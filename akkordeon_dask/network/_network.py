@@ -8,7 +8,7 @@ import numpy as np
 
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.network._gate import Gate
-from akkordeon_dask.nn import Key, Shape
+from akkordeon_dask.nn import Chain, Key, Shape
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["Network"]
@@ -113,6 +113,22 @@ class Network(Sequence[Gate]):
             costs.append(gate.multiply_adds(shape))
             shape = gate.chain.output_shape(shape)
         return tuple(costs)
+
+    def summary(self, shape: Shape | None = None) -> str:
+        """A table of the gates with their layers: output shapes, trained numbers and multiply-adds a sample.
+
+        Parameters
+        ----------
+        shape
+            of a sample; None: the one that the network asks for. What depends on a shape that is not known is `?`.
+
+        Raises
+        ------
+        ShapeError
+            naming the gates that do not fit.
+        """
+        self.output_shape(shape)
+        return Chain(gate.chain for gate in self.gates).summary(shape, names=self.names)
 
     def named(self) -> "Network":
         """The same network with every gate's name written out."""
