@@ -25,7 +25,14 @@ class Written:
                 parts.append(repr(value))
             elif not _same(value, _default(field)):
                 parts.append(f"{field.name}={value!r}")
-        return f"{self.namespace}{type(self).__name__}({', '.join(parts)})"
+        return f"{_namespace(type(self))}{type(self).__name__}({', '.join(parts)})"
+
+
+def _namespace(kind: type[Written]) -> str:
+    """The namespace, if the class comes from the package that it stands for: a user's own class has none."""
+    home = next(base for base in kind.__mro__ if "namespace" in vars(base))
+    same = home.__module__.partition(".")[0] == kind.__module__.partition(".")[0]
+    return kind.namespace if same else ""
 
 
 def _has_no_default(field: "dataclasses.Field[Any]") -> bool:

@@ -54,3 +54,8 @@ def test_a_namespace_stands_before_the_name():
 
 def test_a_hidden_field_is_not_printed():
     assert repr(Note("a", heard=3)) == "Note('a')"
+
+
+def test_a_class_of_another_package_prints_without_the_namespace():
+    foreign = type("Foreign", (Rest,), {"__module__": "my_layers"})
+    assert repr(foreign()) == "Foreign()"

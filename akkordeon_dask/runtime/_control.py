@@ -98,7 +98,8 @@ async def construct(future: Future[Any], who: str, limit: float) -> Any:
         ) from None
     except Exception as error:
         raise DeploymentError(
-            f"{who} could not be made: {error!r}. Does that worker have the same packages and modules as this process?"
+            f"{who} could not be made: {error!r}. Do scheduler and worker have the same packages and modules as this "
+            "process? A module of your own is handed to them by client.upload_file('FILE.py')"
         ) from error
 
 
