@@ -13,6 +13,7 @@ from rich.table import Table
 from akkordeon_dask.cli._defaults import LEARNING_RATES
 from akkordeon_dask.parallel import cores
 from tests.bench._accuracy import accuracy
+from tests.bench._cost import in_flight
 from tests.bench._hop import hop
 from tests.bench._memory import memory
 from tests.bench._race import Result, race
@@ -73,13 +74,13 @@ def resident(epochs: int, every: int) -> None:
 
 def _show(results: list[Result], costs: dict[int, tuple[float, ...]]) -> None:
     console = Console(width=120)
-    table = Table("network", "samples/s", "numpy loop", "ratio", "of rounds", "goal")
+    table = Table("network", "samples/s", "numpy loop", "ratio", "of rounds", "goal", "GFLOP/s", "MiB a batch")
     for result in results:
         spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}"
         goal = "" if result.row.goal is None else f"{result.row.goal:.2f}"
-        table.add_row(
-            result.row.name, f"{result.ours:,.0f}", f"{result.loop:,.0f}", f"{result.ratio:.2f}", spread, goal
-        )
+        memory = in_flight(result.row.network, result.row.batch_size) / 2**20
+        speeds = f"{result.ours:,.0f}", f"{result.loop:,.0f}", f"{result.ratio:.2f}"
+        table.add_row(result.row.name, *speeds, spread, goal, f"{result.gflops:.0f}", f"{memory:.1f}")
     if results:
         console.print(table)
     for size, (alone, beside) in costs.items():

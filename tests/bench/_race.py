@@ -10,14 +10,14 @@ from typing import Any
 
 from akkordeon_dask import Running, Sentinel, data, deploy
 from akkordeon_dask.runtime import Embedded
-from tests.bench._loop import Loop
+from tests.bench._cost import flops, in_flight
 from tests.bench._rows import Row
 
 __all__ = ["Result", "race"]
 
 SAMPLES = 60_000
 
-_loop: Loop | None = None
+_loop: Any = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Result:
     """The median of the rounds' ratios."""
     ratios: tuple[float, ...]
 
+    @property
+    def gflops(self) -> float:
+        """1e9 floating point operations a second that the layers' definition asks for."""
+        return self.ours * flops(self.row.network) / 1e9
+
     def as_dict(self) -> dict[str, Any]:
         """Plain types."""
         return {
@@ -40,15 +45,17 @@ class Result:
             "ratio": round(self.ratio, 3),
             "ratios": [round(ratio, 3) for ratio in self.ratios],
             "goal": self.row.goal,
+            "gflop_per_s": round(self.gflops, 1),
+            "mebibytes_a_batch_in_flight": round(in_flight(self.row.network, self.row.batch_size) / 2**20, 2),
         }
 
 
-def _begin(sizes: tuple[int, ...], batch_size: int, compensated: bool) -> None:
+def _begin(model: Any, batch_size: int) -> None:
     """In the loop's process."""
     global _loop  # noqa: PLW0603 - the loop's process has one loop
     x, y = next(data.mnist("train", shuffle=False).open().batches(1, SAMPLES))
     assert y is not None
-    _loop = Loop(x, y, sizes, batch_size, compensated=compensated)
+    _loop = model.loop(x, y, batch_size)
     _loop.run(1)
 
 
@@ -61,7 +68,7 @@ def race(row: Row, rounds: int) -> Result:
     """Run both in turn. The loop has a process of its own, so that neither side's threads disturb the other."""
     with ExitStack() as stack:
         pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
-        pool.submit(_begin, row.sizes, row.batch_size, row.compensated).result(timeout=300)
+        pool.submit(_begin, row.model, row.batch_size).result(timeout=300)
         running = _deployed(row, stack)
         running.attach(Sentinel.train(data.mnist("train"), batch_size=row.batch_size, concurrency=row.concurrency))
         running.wait(epochs=2)

@@ -2,10 +2,67 @@
 
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
+
+import numpy as np
 
 from akkordeon_dask import Gate, Network, nn, optim
+from tests.bench._layer_loop import LayerLoop
+from tests.bench._loop import Loop
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["LENET", "ROWS", "Row"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense network, cut into gates.
+
+    Parameters
+    ----------
+    sizes
+        of the layers, input first.
+    gates
+        how many linear layers each gate has.
+    compensated
+        DC-ASGD-a on both sides, else plain SGD.
+    """
+
+    sizes: tuple[int, ...]
+    gates: tuple[int, ...]
+    compensated: bool = False
+
+    def network(self) -> Network:
+        """The same arithmetic as `Loop`."""
+        linear = [nn.Linear(*both) for both in pairwise(self.sizes)]
+        layers: list[nn.Layer] = [nn.Scale(33.3, 78.6) >> linear[0], *linear[1:]]
+        layers = [layer >> nn.ReLU() for layer in layers[:-1]] + layers[-1:]
+        gates, taken = [], 0
+        for count in self.gates:
+            chain = reduce(lambda a, b: a >> b, layers[taken : taken + count])
+            gates.append(Gate(chain, optim.DCASGDa(0.02) if self.compensated else optim.SGD(0.05)))
+            taken += count
+        return Network(gates)
+
+    def loop(self, x: np.ndarray, y: np.ndarray, batch_size: int) -> Loop:
+        """The peer."""
+        return Loop(x, y, self.sizes, batch_size, compensated=self.compensated)
+
+
+@dataclass(frozen=True)
+class LeNet:
+    """LeCun et al.'s network in three gates, with rectifiers and greatest pixels in the place of what they had."""
+
+    def network(self) -> Network:
+        """28 x 28 bytes to 10 logits."""
+        images = nn.Reshape((1, 28, 28)) >> nn.Scale(33.3, 78.6)
+        first = images >> nn.Conv2d(1, 6, 5, padding=2) >> nn.ReLU() >> nn.MaxPool2d(2)
+        second = nn.Conv2d(6, 16, 5) >> nn.ReLU() >> nn.MaxPool2d(2) >> nn.Flatten()
+        dense = nn.Linear(400, 120) >> nn.ReLU() >> nn.Linear(120, 84) >> nn.ReLU() >> nn.Linear(84, 10)
+        return Network(Gate(chain, optim.SGD(0.02, momentum=0.9)) for chain in (first, second, dense))
+
+    def loop(self, x: np.ndarray, y: np.ndarray, batch_size: int) -> LayerLoop:
+        """The peer: the same layers."""
+        return LayerLoop(x, y, self.network(), batch_size)
 
 
 @dataclass(frozen=True)
@@ -16,16 +73,12 @@ class Row:
     ----------
     name
         in the table.
-    sizes
-        of the layers, input first.
-    gates
-        how many linear layers each gate has.
+    model
+        says what the network is, and its peer.
     batch_size, concurrency
         samples; batches under way.
     workers
         0: one process; else that many worker processes.
-    compensated
-        DC-ASGD-a on both sides, else plain SGD.
     goal
         ratio to reach, None where none was set.
     epochs
@@ -33,37 +86,32 @@ class Row:
     """
 
     name: str
-    sizes: tuple[int, ...]
-    gates: tuple[int, ...]
+    model: Dense | LeNet
     batch_size: int
     concurrency: int
     workers: int = 0
-    compensated: bool = False
     goal: float | None = None
     epochs: int = 5
 
     @property
     def network(self) -> Network:
-        """The same arithmetic as `Loop`, cut into gates."""
-        linear = [nn.Linear(*pair) for pair in zip(self.sizes, self.sizes[1:], strict=False)]
-        layers: list[nn.Layer] = [nn.Scale(33.3, 78.6) >> linear[0], *linear[1:]]
-        layers = [layer >> nn.ReLU() for layer in layers[:-1]] + layers[-1:]
-        gates, taken = [], 0
-        for count in self.gates:
-            chain = reduce(lambda a, b: a >> b, layers[taken : taken + count])
-            gates.append(Gate(chain, optim.DCASGDa(0.02) if self.compensated else optim.SGD(0.05)))
-            taken += count
-        return Network(gates)
+        """What is deployed."""
+        return self.model.network()
 
 
-_SMALL = (784, 50, 20, 10)
-_WIDE = (784, 512, 512, 512, 10)
+_SMALL = Dense((784, 50, 20, 10), (1, 1, 1))
+_SMALL_DC = Dense((784, 50, 20, 10), (1, 1, 1), compensated=True)
+_WIDE = Dense((784, 512, 512, 512, 10), (1, 1, 2))
+_WIDE_DC = Dense((784, 512, 512, 512, 10), (1, 1, 2), compensated=True)
+LENET = LeNet()
 
 ROWS = (
-    Row("784-50-20-10, one process, SGD", _SMALL, (1, 1, 1), 1024, 8, goal=1.0),
-    Row("784-50-20-10, one process, DCASGDa", _SMALL, (1, 1, 1), 1024, 8, compensated=True),
-    Row("784-512-512-512-10, one process, SGD", _WIDE, (1, 1, 2), 256, 6, goal=0.95, epochs=1),
-    Row("784-512-512-512-10, one process, DCASGDa", _WIDE, (1, 1, 2), 256, 6, compensated=True, epochs=1),
-    Row("784-50-20-10, two workers, SGD", _SMALL, (1, 1, 1), 1024, 8, workers=2, goal=0.5),
-    Row("784-50-20-10, two workers, DCASGDa", _SMALL, (1, 1, 1), 1024, 8, workers=2, compensated=True),
+    Row("784-50-20-10, one process, SGD", _SMALL, 1024, 8, goal=1.0),
+    Row("784-50-20-10, one process, DCASGDa", _SMALL_DC, 1024, 8),
+    Row("784-512-512-512-10, one process, SGD", _WIDE, 256, 6, goal=0.95, epochs=1),
+    Row("784-512-512-512-10, one process, DCASGDa", _WIDE_DC, 256, 6, epochs=1),
+    Row("784-50-20-10, two workers, SGD", _SMALL, 1024, 8, workers=2, goal=0.5),
+    Row("784-50-20-10, two workers, DCASGDa", _SMALL_DC, 1024, 8, workers=2),
+    Row("LeNet, one process", LENET, 128, 4, goal=1.0, epochs=1),
+    Row("LeNet, two workers", LENET, 128, 4, workers=2, epochs=1),
 )
