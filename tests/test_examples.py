@@ -37,6 +37,18 @@ def test_several_sentinels_train_at_once():
     assert "validate0" in passes
 
 
+def test_lenet_trains_on_two_workers():
+    said, passes = trained(EXAMPLES / "lenet.py")
+    assert passes.count("train0") == 2
+    assert "convolutions.5    nn.Conv2d(6, 16, 5)" in said
+
+
+@pytest.mark.parametrize("net", ["dense", "convolutional"])
+def test_the_networks_for_fashion_train(net):
+    _, passes = trained(EXAMPLES / "fashion.py", "--net", net)
+    assert passes.count("train0") == 2
+
+
 def test_on_a_cluster_each_gate_is_where_it_asked_to_be(tmp_path):
     with running_cluster(tmp_path, dashboard="127.0.0.1:0") as cluster:
         said, _ = trained(EXAMPLES / "cluster.py", cluster.address, "--workers", "bob", "alice")
