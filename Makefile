@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # What a target hands on: make test ARGS="-k gate".
 ARGS ?=
+# How long `make chaos` goes on, with each kind of client.
+CHAOS_SECONDS ?= 120
 
 BIN := .venv/bin
 STAMP := .venv/installed
@@ -10,7 +12,7 @@ STAMP := .venv/installed
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench data clean
+.PHONY: help demo test lint types bench chaos data clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
@@ -30,6 +32,9 @@ types: $(STAMP) ## check types
 
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(STAMP) ## twenty sentinels join and leave for two minutes
+	AKKORDEON_CHAOS_SECONDS=$(CHAOS_SECONDS) $(BIN)/python -m pytest --timeout=900 tests/runtime/test_coming_and_going.py $(ARGS)
 
 data: $(STAMP) ## fetch the full data sets
 	$(BIN)/dask akkordeon data $(ARGS)
