@@ -38,7 +38,7 @@ def main() -> None:
     images, samples = SETS[args.data]
     updates = args.epochs * samples // BATCH
     schedule = optim.WarmUp(updates // 20, optim.Cosine(RATE, updates - updates // 20))
-    network = NETS[args.net](optim.SGD(schedule, momentum=0.9, weight_decay=1e-4))
+    network = NETS[args.net](optim.SGD(schedule, momentum=0.9, weight_decay=5e-4))
     print(network.summary())
 
     provider = images("train", seed=args.seed)
