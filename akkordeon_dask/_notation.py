@@ -1,9 +1,9 @@
-"""Values print as they were written: one `__repr__` for layers, optimizers, gates and sentinels."""
+"""Values print as they were written: one `__repr__` for layers, optimizers, gates and sentinels; and shapes."""
 
 import dataclasses
 from typing import Any, ClassVar
 
-__all__ = ["Written"]
+__all__ = ["Written", "shape_text"]
 
 
 class Written:
@@ -26,6 +26,11 @@ class Written:
             elif not _same(value, _default(field)):
                 parts.append(f"{field.name}={value!r}")
         return f"{_namespace(type(self))}{type(self).__name__}({', '.join(parts)})"
+
+
+def shape_text(shape: tuple[int | None, ...] | int | None) -> str:
+    """A shape or an extent with `?` for what is not known: `(6, ?, ?)`."""
+    return str(shape).replace("None", "?")
 
 
 def _namespace(kind: type[Written]) -> str:

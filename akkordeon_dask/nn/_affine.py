@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._initializers import Initializer
 from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._shapes import agree
 from akkordeon_dask.tree import Tree
 
 __all__ = ["Affine"]
@@ -44,7 +46,7 @@ class Affine(Layer):
         return (self.in_features,)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        if shape is not None and shape != (self.in_features,):
+        if shape is not None and not agree(shape, (self.in_features,)):
             hint = ": put nn.Flatten() in front of it" if len(shape) > 1 else ""
             raise ShapeError(f"{self!r} takes {self.in_features} features, not {_said(shape)}{hint}")
         return (self.out_features,)
@@ -54,4 +56,4 @@ class Affine(Layer):
 
 
 def _said(shape: Shape) -> str:
-    return str(shape[0]) if len(shape) == 1 else f"samples of shape {shape}"
+    return str(shape[0]) if len(shape) == 1 else f"samples of shape {shape_text(shape)}"

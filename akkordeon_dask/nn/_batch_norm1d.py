@@ -56,15 +56,7 @@ class BatchNorm1d(BatchNorm):
         return self.features
 
     @property
-    def keeps_shape(self) -> bool:
-        return True
-
-    @property
     def input_shape(self) -> Shape | None:
-        return (self.features,)
-
-    def output_shape(self, shape: Shape | None) -> Shape | None:
-        super().output_shape(shape)
         return (self.features,)
 
     def multiply_adds(self, shape: Shape | None) -> int:

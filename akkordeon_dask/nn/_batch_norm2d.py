@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn._batch_norm import BatchNorm
 from akkordeon_dask.nn._layer import Shape
 from akkordeon_dask.nn._normalisation import OPERATIONS
+from akkordeon_dask.nn._shapes import is_full
 
 __all__ = ["BatchNorm2d"]
 
@@ -47,13 +47,8 @@ class BatchNorm2d(BatchNorm):
         return self.channels
 
     @property
-    def keeps_shape(self) -> bool:
-        return True
-
-    def output_shape(self, shape: Shape | None) -> Shape | None:
-        if shape is not None and (len(shape) != 3 or shape[0] != self.channels):
-            raise ShapeError(f"{self!r} takes samples of shape ({self.channels}, height, width), not {shape}")
-        return shape
+    def input_shape(self) -> Shape | None:
+        return self.channels, None, None
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        return 0 if shape is None else OPERATIONS * math.prod(shape)
+        return OPERATIONS * math.prod(shape) if is_full(shape) else 0

@@ -2,15 +2,19 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._shapes import agree, asked, is_full, merged
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Branches", "added"]
@@ -62,7 +66,7 @@ class Branches(Layer):
         if self._axis is None:
             free = [not branch.views and not branch.keeps_output for branch in branches]
             return added(ys, free), _Context(tuple(items), [])
-        assert shape is not None
+        assert is_full(shape)
         axis = self._axis + 1
         y = empty((len(x), *shape), np.result_type(*(y.dtype for y in ys)))
         ends = np.cumsum([y.shape[axis] for y in ys]).tolist()
@@ -102,19 +106,20 @@ class Branches(Layer):
 
     @property
     def input_shape(self) -> Shape | None:
-        """The first shape that a branch asks for."""
-        return next((branch.input_shape for branch in self._branches if branch.input_shape is not None), None)
+        """What all branches ask for."""
+        return reduce(merged, (branch.input_shape for branch in self._branches))
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return self._joined_shape(self._shapes(shape))
 
     def _shapes(self, shape: Shape | None) -> list[Shape | None]:
-        """What each branch gives for samples of `shape`, or of the shape that the first of them asks for."""
-        if shape is not None:
-            return [branch.output_shape(shape) for branch in self._branches]
+        """What each branch gives for samples of `shape`, which have what all of them ask for."""
+        asks = merged(shape, self.input_shape)
         try:
-            return [branch.output_shape(self.input_shape) for branch in self._branches]
+            return [asked(branch.output_shape, asks, None) for branch in self._branches]
         except ShapeError as error:
+            if shape is not None:
+                raise
             first = next(branch for branch in self._branches if branch.input_shape is not None)
             raise ShapeError(f"what goes into {first!r} goes into all branches of {self!r}: {error}") from None
 
@@ -122,23 +127,26 @@ class Branches(Layer):
         """The shape behind the join; ShapeError where the known ones among `shapes` do not fit."""
         known = [(place, shape) for place, shape in enumerate(shapes) if shape is not None]
         rests = [self._without_axis(place, shape) for place, shape in known]
-        for (place, shape), rest in zip(known, rests, strict=True):
-            if rest != rests[0]:
-                raise ShapeError(f"{self!r}: {self._misfit(*known[0], place, shape)}")
-        axis = self._axis
+        for (one, its_rest), (other, others_rest) in combinations(zip(known, rests, strict=True), 2):
+            if not agree(its_rest, others_rest):
+                raise ShapeError(f"{self!r}: {self._misfit(*one, *other)}")
+        joined, axis = reduce(merged, rests, None), self._axis
         if axis is None:
-            return known[0][1] if known else None
-        if len(known) < len(shapes):
+            return joined
+        if joined is None or len(known) < len(shapes):
             return None
-        return (*rests[0][:axis], sum(shape[axis] for _, shape in known), *rests[0][axis:])
+        sizes = tuple(shape[axis] for _, shape in known)
+        return (*joined[:axis], sum(sizes) if is_full(sizes) else None, *joined[axis + 1 :])
 
     def _without_axis(self, place: int, shape: Shape) -> Shape:
+        """The shape as if nothing were known of the axis along which outputs are concatenated."""
         axis = self._axis
         if axis is None:
             return shape
         if axis >= len(shape):
-            raise ShapeError(f"{self!r}: branch {place} gives samples of shape {shape}, which have no axis {axis}")
-        return shape[:axis] + shape[axis + 1 :]
+            gives = f"branch {place} gives samples of shape {shape_text(shape)}"
+            raise ShapeError(f"{self!r}: {gives}, which have no axis {axis}")
+        return (*shape[:axis], None, *shape[axis + 1 :])
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         joined = np.result_type(*(branch.output_dtype(dtype) for branch in self._branches))
@@ -147,8 +155,8 @@ class Branches(Layer):
         return joined
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        shape = shape if shape is not None else self.input_shape
-        return sum(branch.multiply_adds(shape) for branch in self._branches)
+        asks = merged(shape, self.input_shape)
+        return sum(asked(branch.multiply_adds, asks, 0) for branch in self._branches)
 
 
 def added(arrays: Sequence[Array], free: Iterable[bool]) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._steps import Plan, Step, plan
 from akkordeon_dask.tree import Array, Tree
 
@@ -120,11 +121,13 @@ class Chain(Layer, Sequence[Layer]):
 
     @property
     def input_shape(self) -> Shape | None:
-        """The first shape that a layer asks for, looking through the layers that leave shapes alone."""
+        """What the first layer asks for, and those behind it as long as the layers in front leave shapes alone."""
+        shape: Shape | None = None
         for layer in self.layers:
-            if layer.input_shape is not None or not layer.keeps_shape:
-                return layer.input_shape
-        return None
+            shape = merged(shape, layer.input_shape)
+            if is_full(shape) or not layer.keeps_shape:
+                break
+        return shape
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         for place, layer in enumerate(self.layers):
@@ -133,7 +136,7 @@ class Chain(Layer, Sequence[Layer]):
 
     def _shape_behind(self, place: int, layer: Layer, shape: Shape | None) -> Shape | None:
         try:
-            return layer.output_shape(shape)
+            return asked(layer.output_shape, shape, None)
         except ShapeError as error:
             if place == 0:
                 raise
@@ -146,11 +149,11 @@ class Chain(Layer, Sequence[Layer]):
 
     def multiply_adds(self, shape: Shape | None) -> int:
         total = 0
-        shape = shape if shape is not None else self.input_shape
+        shape = merged(shape, self.input_shape)
         for layer in self.layers:
-            shape = shape if shape is not None else layer.input_shape
-            total += layer.multiply_adds(shape)
-            shape = layer.output_shape(shape)
+            shape = merged(shape, layer.input_shape)
+            total += asked(layer.multiply_adds, shape, 0)
+            shape = asked(layer.output_shape, shape, None)
         return total
 
     def summary(self, shape: Shape | None = None, *, names: Sequence[str] | None = None) -> str:

@@ -13,6 +13,7 @@ from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._unfold import Unfold
 from akkordeon_dask.nn._windows import Pair, check_whole, image_shape, normalise, padded, pair, places, unpadded
 from akkordeon_dask.tree import Array, Tree
@@ -124,7 +125,7 @@ class Conv2d(Layer):
         """(groups, out_channels / groups, numbers in a window)"""
         return w.reshape(self.groups, self.out_channels // self.groups, -1)
 
-    def _unfold(self, shape: Shape) -> Unfold:
+    def _unfold(self, shape: tuple[int, ...]) -> Unfold:
         (channels, *size), margins = shape, pair(self.padding)
         rows, columns = (extent + 2 * margin for extent, margin in zip(size, margins, strict=True))
         how = pair(self.kernel_size), pair(self.stride), pair(self.dilation)
@@ -163,14 +164,19 @@ class Conv2d(Layer):
     def trainable(self) -> bool:
         return True
 
-    def output_shape(self, shape: Shape | None) -> Shape | None:
-        return None if shape is None else (self.out_channels, *self._places(image_shape(self, shape, self.in_channels)))
+    @property
+    def input_shape(self) -> Shape:
+        return self.in_channels, None, None
 
-    def _places(self, shape: Shape) -> tuple[int, int]:
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        images = self.input_shape if shape is None else image_shape(self, shape, self.in_channels)
+        return self.out_channels, *self._places(images)
+
+    def _places(self, shape: tuple[Extent, ...]) -> tuple[Extent, Extent]:
         return places(self, shape, self.kernel_size, self.stride, self.padding, self.dilation)
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        if shape is None:
+        if not is_full(shape):
             return 0
         window = int(np.prod(pair(self.kernel_size))) * self.in_channels // self.groups
         return window * self.out_channels * int(np.prod(self._places(shape)))

@@ -12,6 +12,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._initializers import Initializer, Normal
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._shapes import is_full
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Embedding"]
@@ -123,4 +124,4 @@ class Embedding(Layer):
         return np.dtype(np.float32)
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        return 0 if shape is None else math.prod(shape) * self.features
+        return math.prod(shape) * self.features if is_full(shape) else 0

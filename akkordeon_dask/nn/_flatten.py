@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from akkordeon_dask.nn._layer import Shape
 from akkordeon_dask.nn._reshape import Reshape
 
 __all__ = ["Flatten"]
@@ -17,4 +16,4 @@ class Flatten(Reshape):
     x : (batch, ...) of any dtype; y : (batch, features), a view of x
     """
 
-    shape: Shape = field(default=(-1,), init=False, repr=False)
+    shape: tuple[int, ...] = field(default=(-1,), init=False, repr=False)

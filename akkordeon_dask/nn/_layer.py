@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask._notation import Written
+from akkordeon_dask._notation import Written, shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn._key import Key
+from akkordeon_dask.nn._shapes import Shape, agree, is_full, merged
 from akkordeon_dask.tree import Array, Tree
 
 if TYPE_CHECKING:
     from akkordeon_dask.nn._chain import Chain
 
 __all__ = ["Context", "Layer", "Shape"]
-
-Shape: TypeAlias = tuple[int, ...]
-"""A sample's shape, without the batch axis."""
 
 Context: TypeAlias = Any
 """What a layer's backward pass needs of its forward pass. Opaque, and never kept on the layer."""
@@ -95,21 +93,23 @@ class Layer(Written, ABC):
 
     @property
     def input_shape(self) -> Shape | None:
-        """The shape of a sample that this layer takes, None where any will do."""
+        """The shape of a sample that this layer takes, None where any will do: for an extent, or at all."""
         return None
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        """The shape of a sample behind this layer; None where it is not known.
+        """The shape of a sample behind this layer; None where it is not known: an extent, or all of it.
+
+        By default the shape in front. A TypeError for a `shape` that is not known in full counts as the answer None.
 
         Raises
         ------
         ShapeError
-            when samples of `shape` cannot go in.
+            when no samples of `shape` can go in.
         """
         expected = self.input_shape
-        if None not in (shape, expected) and shape != expected:
-            raise ShapeError(f"{self!r} takes samples of shape {expected}, not {shape}")
-        return shape
+        if not agree(shape, expected):
+            raise ShapeError(f"{self!r} takes samples of shape {shape_text(expected)}, not {shape_text(shape)}")
+        return merged(shape, expected)
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """The dtype behind this layer.
@@ -124,8 +124,8 @@ class Layer(Written, ABC):
         return dtype
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        """Multiply-adds of a forward pass for one sample: the layer's share of the cost."""
-        return 0 if shape is None else math.prod(shape)
+        """Multiply-adds of a forward pass for one sample: the layer's share of the cost, as far as it is known."""
+        return math.prod(shape) if is_full(shape) else 0
 
     def __rshift__(self, other: "Layer") -> "Chain":
         """`a >> b`: first a, then b, as one chain."""

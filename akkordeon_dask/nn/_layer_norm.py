@@ -44,7 +44,7 @@ class LayerNorm(Layer):
     x, y : (batch, *features) float; w, b : features
     """
 
-    features: int | Shape
+    features: int | tuple[int, ...]
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class LayerNorm(Layer):
         check_eps(self)
 
     @property
-    def _shape(self) -> Shape:
+    def _shape(self) -> tuple[int, ...]:
         return self.features if isinstance(self.features, tuple) else (self.features,)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
@@ -101,15 +101,7 @@ class LayerNorm(Layer):
         return True
 
     @property
-    def keeps_shape(self) -> bool:
-        return True
-
-    @property
     def input_shape(self) -> Shape | None:
-        return self._shape
-
-    def output_shape(self, shape: Shape | None) -> Shape | None:
-        super().output_shape(shape)
         return self._shape
 
     def multiply_adds(self, shape: Shape | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
 from akkordeon_dask.nn._layer import Layer, Shape
@@ -66,7 +67,8 @@ class Parallel(Branches):
 
     def _misfit(self, one: int, its: Shape, other: int, others: Shape) -> str:
         how = "added" if self._axis is None else f"concatenated along axis {self.axis}"
-        return f"branch {one} gives {its}, branch {other} gives {others}, which cannot be {how}"
+        both = f"branch {one} gives {shape_text(its)}, branch {other} gives {shape_text(others)}"
+        return f"{both}, which cannot be {how}"
 
     def __repr__(self) -> str:
         parts = [f"[{', '.join(repr(branch) for branch in self.branches)}]"]

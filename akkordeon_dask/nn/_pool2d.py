@@ -8,6 +8,7 @@ import numpy as np
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, places
 from akkordeon_dask.tree import Array
 
@@ -70,7 +71,7 @@ class Pool2d(Layer):
             if 2 * margin > size:
                 raise SpecError(f"{self!r}: padding is at most half of the window of {size}, not {margin}")
 
-    def _lines(self, shape: Shape) -> tuple[Line, Line]:
+    def _lines(self, shape: tuple[int, ...]) -> tuple[Line, Line]:
         sizes, strides = pair(self.kernel_size), self._strides()
         rows, columns = (Line(2 + axis, sizes[axis], strides[axis], n) for axis, n in enumerate(self._places(shape)))
         return rows, columns
@@ -78,7 +79,7 @@ class Pool2d(Layer):
     def _strides(self) -> tuple[int, int]:
         return pair(self.kernel_size if self.stride is None else self.stride)
 
-    def _places(self, shape: Shape) -> tuple[int, int]:
+    def _places(self, shape: tuple[Extent, ...]) -> tuple[Extent, Extent]:
         return places(self, shape, self.kernel_size, self._strides(), self.padding)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
@@ -89,4 +90,6 @@ class Pool2d(Layer):
         return False
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        return 0 if shape is None else shape[0] * int(np.prod(self._places(shape)) * np.prod(pair(self.kernel_size)))
+        if not is_full(shape):
+            return 0
+        return shape[0] * int(np.prod(self._places(shape)) * np.prod(pair(self.kernel_size)))

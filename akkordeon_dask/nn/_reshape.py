@@ -9,6 +9,7 @@ import numpy as np
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._shapes import is_full
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Reshape"]
@@ -30,7 +31,7 @@ class Reshape(Layer):
 
     views: ClassVar[bool] = True
 
-    shape: Shape
+    shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
         if not isinstance(self.shape, tuple | list):
@@ -53,11 +54,11 @@ class Reshape(Layer):
         return (dy.reshape(context) if need_dx else None), {}
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        if shape is not None:
+        if is_full(shape):
             return self._filled(shape)
         return None if -1 in self.shape else self.shape
 
-    def _filled(self, shape: Shape) -> Shape:
+    def _filled(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The new shape of samples of `shape`, with a number in the place of -1."""
         given, wanted = math.prod(shape), math.prod(size for size in self.shape if size != -1)
         if given % wanted if -1 in self.shape else given != wanted:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
 from akkordeon_dask.nn._dropout import Dropout
@@ -51,9 +52,10 @@ class Residual(Branches):
         return self.layers, _IDENTITY if self.projection is None else self.projection
 
     def _misfit(self, one: int, its: Shape, other: int, others: Shape) -> str:
+        gives = f"the chain gives {shape_text(its)}"
         if self.projection is None:
-            return f"the chain gives {its}, its input is {others}: give a projection"
-        return f"the chain gives {its}, the projection gives {others}"
+            return f"{gives}, its input is {shape_text(others)}: give a projection"
+        return f"{gives}, the projection gives {shape_text(others)}"
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         if self.projection is None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._key import Key
@@ -53,5 +54,6 @@ class Softmax(Layer):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         if shape is not None and (not shape or shape[-1] == 0):
-            raise ShapeError(f"{self!r} takes samples of one score or more along their last axis, not of shape {shape}")
+            takes = "samples of one score or more along their last axis"
+            raise ShapeError(f"{self!r} takes {takes}, not of shape {shape_text(shape)}")
         return shape

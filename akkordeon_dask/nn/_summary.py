@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.nn._chain import Chain
 from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["summarise"]
@@ -27,8 +29,7 @@ class _Row(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """What stands in the columns."""
-        shape = "?" if self.shape is None else str(self.shape)
-        return self.place, self.layer, shape, f"{self.parameters:,}", self._cost()
+        return self.place, self.layer, shape_text(self.shape), f"{self.parameters:,}", self._cost()
 
     def _cost(self) -> str:
         if not self.open:
@@ -38,7 +39,7 @@ class _Row(NamedTuple):
 
 def summarise(chain: Chain, shape: Shape | None, names: Sequence[str] | None) -> str:
     """What `Chain.summary` gives."""
-    shape = chain.input_shape if shape is None else shape
+    shape = merged(shape, chain.input_shape)
     behind = chain.output_shape(shape)
     params = chain.init(np.random.default_rng(0))
     rows = list(_rows(chain.layers, params, shape, names, ""))
@@ -52,11 +53,11 @@ def _rows(
 ) -> Iterator[_Row]:
     for place, (layer, its) in enumerate(zip(layers, params, strict=True)):
         path = above + (names[place] if names else str(place))
-        shape = layer.input_shape if shape is None else shape
+        shape = merged(shape, layer.input_shape)
         inner = list(_rows(layer.layers, its, shape, None, f"{path}.")) if isinstance(layer, Chain) else []
-        cost = layer.multiply_adds(shape)
-        is_open = any(row.open for row in inner) if inner else shape is None and cost == 0
-        shape = layer.output_shape(shape)
+        cost = asked(layer.multiply_adds, shape, 0)
+        is_open = any(row.open for row in inner) if inner else not is_full(shape) and cost == 0
+        shape = asked(layer.output_shape, shape, None)
         yield _Row(path, _short(layer), shape, size(its, statistics=False), cost, is_open)
         yield from (row._replace(layer=f"  {row.layer}") for row in inner)
 

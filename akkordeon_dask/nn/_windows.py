@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._shapes import Extent, agree
 from akkordeon_dask.tree import Array
 
 __all__ = ["Pair", "check_whole", "image_shape", "normalise", "padded", "pair", "places", "unpadded"]
@@ -51,14 +53,16 @@ def image_shape(layer: Layer, shape: Shape, channels: int | None = None) -> Shap
         when it is none, or has other channels.
     """
     if len(shape) != 3:
-        hint = f"put nn.Reshape((channels, rows, columns)) in front of it, samples have shape {shape}"
+        hint = f"put nn.Reshape((channels, rows, columns)) in front of it, samples have shape {shape_text(shape)}"
         raise ShapeError(f"{layer!r} takes images of (channels, rows, columns): {hint}")
-    if channels is not None and shape[0] != channels:
-        raise ShapeError(f"{layer!r} takes {channels} channels, not {shape[0]} (samples of shape {shape})")
+    if not agree(shape, (channels, None, None)):
+        raise ShapeError(f"{layer!r} takes {channels} channels, not {shape[0]} (samples of shape {shape_text(shape)})")
     return shape
 
 
-def places(layer: Layer, shape: Shape, size: Pair, stride: Pair, padding: Pair, dilation: Pair = 1) -> tuple[int, int]:
+def places(
+    layer: Layer, shape: tuple[Extent, ...], size: Pair, stride: Pair, padding: Pair, dilation: Pair = 1
+) -> tuple[Extent, Extent]:
     """How many places the window has on an image of `shape`: rows, columns.
 
     Raises
@@ -66,14 +70,14 @@ def places(layer: Layer, shape: Shape, size: Pair, stride: Pair, padding: Pair, 
     ShapeError
         when it has none.
     """
-    found = []
+    found: list[Extent] = []
     for extent, *how in zip(shape[1:], pair(size), pair(stride), pair(padding), pair(dilation), strict=True):
         window, step, margin, spread = how
-        found.append((extent + 2 * margin - spread * (window - 1) - 1) // step + 1)
-    if min(found) < 1:
-        raise ShapeError(
-            f"{layer!r} has a window that is larger than images of {shape[1]} x {shape[2]} with their padding"
-        )
+        count = None if extent is None else (extent + 2 * margin - spread * (window - 1) - 1) // step + 1
+        if count is not None and count < 1:
+            images = " x ".join(shape_text(side) for side in shape[1:])
+            raise ShapeError(f"{layer!r} has a window that is larger than images of {images} with their padding")
+        found.append(count)
     return found[0], found[1]
 
 

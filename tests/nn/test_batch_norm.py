@@ -212,7 +212,7 @@ def test_samples_of_another_size_raise(shape):
 
 @pytest.mark.parametrize(("layer", "shape", "said"), [
     (nn.BatchNorm1d(4), (5,), r"nn\.BatchNorm1d\(4\) takes samples of shape \(4,\), not \(5,\)"),
-    (nn.BatchNorm2d(4), (5, 2, 2), r"nn\.BatchNorm2d\(4\) takes samples of shape \(4, height, width\), not \(5, "),
+    (nn.BatchNorm2d(4), (5, 2, 2), r"nn\.BatchNorm2d\(4\) takes samples of shape \(4, \?, \?\), not \(5, "),
     (nn.BatchNorm2d(4), (4,), r"not \(4,\)"),
 ])  # fmt: skip
 def test_samples_that_do_not_fit_are_named_with_what_fits(layer, shape, said):
@@ -222,8 +222,9 @@ def test_samples_that_do_not_fit_are_named_with_what_fits(layer, shape, said):
 
 def test_shapes_stay_and_are_known_where_the_layer_says_them():
     assert nn.BatchNorm1d(4).input_shape == nn.BatchNorm1d(4).output_shape(None) == (4,)
-    assert nn.BatchNorm2d(4).output_shape((4, 2, 3)) == (4, 2, 3) and nn.BatchNorm2d(4).input_shape is None
-    assert (nn.BatchNorm2d(4) >> nn.BatchNorm1d(4)).keeps_shape
+    assert nn.BatchNorm2d(4).output_shape((4, 2, 3)) == (4, 2, 3)
+    assert nn.BatchNorm2d(4).input_shape == nn.BatchNorm2d(4).output_shape(None) == (4, None, None)
+    assert (nn.BatchNorm2d(4) >> nn.BatchNorm2d(4)).keeps_shape and nn.BatchNorm1d(4).keeps_shape
     with pytest.raises(ShapeError, match=r"nn\.Linear\(5, 2\) cannot follow nn\.BatchNorm1d\(4\)"):
         nn.BatchNorm1d(4) >> nn.Linear(5, 2)
 

@@ -162,7 +162,7 @@ def test_a_float32_residual_stays_float32():
     (lambda: nn.Residual(nn.Linear(4, 8), nn.Linear(5, 8)), r"^what goes into nn\.Linear\(4, 8\) .* 5 features, not 4"),
     (lambda: nn.Residual(nn.Linear(4, 4)).output_shape((5,)), r"nn\.Linear\(4, 4\) takes 4 features, not 5"),
     (lambda: nn.Linear(3, 5) >> nn.Residual(nn.Linear(4, 4)), r"^layer 1 nn\.Residual.* takes 4 features, not 5"),
-    (lambda: nn.Residual(nn.Conv2d(2, 4, 1)).output_shape((2, 8, 8)), r"gives \(4, 8, 8\), its input is \(2, 8, 8\)"),
+    (lambda: nn.Residual(nn.Conv2d(2, 2, 3)).output_shape((2, 8, 8)), r"gives \(2, 6, 6\), its input is \(2, 8, 8\)"),
     (lambda: nn.Residual(nn.Flatten()).forward(({}, {}), np.ones((2, 1, 1))), r"gives \(1,\), its input is \(1, 1\)"),
 ])  # fmt: skip
 def test_shapes_that_cannot_be_added_are_named(call, said):
