@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from akkordeon_dask.actors._actor import ThreadedActor
 from akkordeon_dask.actors._compute import acquire_compute, release_compute
-from akkordeon_dask.actors._gate_core import GateCore, GateCounts
+from akkordeon_dask.actors._gate_core import GateCore, GateCounts, Version
 from akkordeon_dask.actors._link import LinkStatistics
 from akkordeon_dask.actors._mailbox import MailboxStatistics
+from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._work import Work
 from akkordeon_dask.errors import ClosedError, GateError
 from akkordeon_dask.messages import Address
-from akkordeon_dask.network import Gate
+from akkordeon_dask.network import Claim, Gate, Resources
 from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Tree
 
@@ -72,11 +73,26 @@ class GateActor(ThreadedActor):
             self._core.deliver(work)
 
     async def open(self, previous: Address | None, next_: Address | None) -> None:
-        """Start the thread, with the gate's neighbours known. On the event loop."""
+        """Start the thread, with the gate's neighbours known. On the event loop.
+
+        Raises
+        ------
+        PlacementError
+            when the worker has no longer what the gate takes of it.
+        """
+        await self._claim()
         self._core.wire(previous, next_)
         self._loop = asyncio.get_running_loop()
         acquire_compute(self.key)
         await self._start(f"gate {self._core.name}", self._core, ended=self._ended)
+
+    async def _claim(self) -> None:
+        resources = Resources.told(self._core.gate.resources)
+        if resources:
+            office = await PostOffice.of(self._worker)
+            if self._closing.is_set() or self.key not in self._worker.state.actors:  # nobody would give it back
+                raise ClosedError(f"gate {self._core.name!r} on {self.address.worker} was closed: deploy it again")
+            office.claim(self.key, Claim(self._core.network, self._core.name, resources))
 
     def _ended(self) -> None:
         """In the gate's thread, last."""
@@ -99,8 +115,11 @@ class GateActor(ThreadedActor):
         await super().close()
 
     async def parameters(self) -> tuple[int, Tree]:
-        """The number of updates and the parameters of this moment: a version is never written into."""
-        version = self._core.version
+        """The number of updates and the parameters, with every batch that has come home; read by the gate's thread.
+
+        A gate sends a gradient on before it updates: who knows that the batch is home may ask in between.
+        """
+        version: Version = await self._call(lambda: self._core.version)
         return version.number, version.params
 
     async def replace(self, params: Tree) -> None:

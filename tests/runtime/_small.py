@@ -14,6 +14,7 @@ __all__ = [
     "SGD",
     "Blocks",
     "Broken",
+    "HeldUp",
     "Thirteen",
     "Witness",
     "WitnessLoss",
@@ -115,6 +116,17 @@ class Broken(optim.SGD):
     def step(self, w, g, slots, *, lr, count, stale):
         if count == 3:
             raise ZeroDivisionError("the third update")
+        return super().step(w, g, slots, lr=lr, count=count, stale=stale)
+
+
+@dataclass(frozen=True, repr=False)
+class HeldUp(optim.SGD):
+    """Makes no update before it is let go."""
+
+    go = threading.Event()
+
+    def step(self, w, g, slots, *, lr, count, stale):
+        self.go.wait(30)
         return super().step(w, g, slots, lr=lr, count=count, stale=stale)
 
 

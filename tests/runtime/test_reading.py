@@ -1,12 +1,15 @@
 """The verbs that look: predict, evaluate, parameters, statistics."""
 
+import dask
 import numpy as np
 import pytest
 
 from akkordeon_dask import Gate, Network, Sentinel, data, nn
-from akkordeon_dask.errors import DataError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, DeadlineError, ShapeError, SpecError
 from akkordeon_dask.tree import leaves
-from tests.runtime._small import NETWORK, SGD, batches, equal, numbers, rating, three_gates, train
+from tests.runtime._small import NETWORK, SGD, HeldUp, batches, equal, numbers, rating, three_gates, train
+
+CONTROL = ("akkordeon.timeouts.control",)
 
 
 def product(network, parameters, x):
@@ -35,6 +38,19 @@ def test_predict_works_while_it_trains_and_leaves_nothing_behind(user):
         running.attach(train(name="tdp"))
         assert running.predict(x, batch_size=7).shape == (40, 3)
         assert set(running.sentinels) == {"tdp"}
+
+
+def test_parameters_have_the_update_of_a_batch_that_is_home_already(user):
+    HeldUp.go.clear()
+    with user.deploy(Gate(nn.Linear(6, 3), HeldUp(0.05))) as running, dask.config.set(dict.fromkeys(CONTROL, "200ms")):
+        first = running.network.init(0)
+        running.attach(train(16, epochs=1))
+        running.wait(timeout=20)  # the gradient is home; the gate is about to update
+        with pytest.raises(DeadlineError):
+            running.parameters()
+        HeldUp.go.set()
+        dask.config.set(dict.fromkeys(CONTROL, "20s"))
+        assert not equal(running.parameters(), first)
 
 
 def test_one_sample_is_a_batch_too(user):
