@@ -7,7 +7,7 @@ AkkordeonError
 ├── DataError              data that cannot be read or is not what it should be
 ├── CheckpointError        a checkpoint that cannot be read or belongs to another network
 ├── MessageError           a message that is not one
-├── PlacementError         a worker that does not exist, or no worker at all
+├── PlacementError         a worker that does not exist or has no room, or no worker at all
 ├── DeploymentError        the cluster refused or lost an actor while it was set up
 ├── TrainingError          something failed while the network ran
 │   ├── GateError          a gate failed on a batch
@@ -70,7 +70,7 @@ class MessageError(AkkordeonError, ValueError):
 
 
 class PlacementError(AkkordeonError):
-    """No worker answers to the placement that was asked for."""
+    """No worker answers to the placement that was asked for, or has what a gate takes."""
 
 
 class DeploymentError(AkkordeonError):

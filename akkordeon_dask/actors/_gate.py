@@ -117,9 +117,14 @@ class GateActor(ThreadedActor):
     async def parameters(self) -> tuple[int, Tree]:
         """The number of updates and the parameters, with every batch that has come home; read by the gate's thread.
 
-        A gate sends a gradient on before it updates: who knows that the batch is home may ask in between.
+        A gate sends a gradient on before it updates: who knows that the batch is home may ask in between. One that was
+        closed still has them, until the last client lets go.
         """
-        version: Version = await self._call(lambda: self._core.version)
+        version: Version
+        try:
+            version = await self._call(lambda: self._core.version)
+        except ClosedError:
+            version = self._core.version
         return version.number, version.params
 
     async def replace(self, params: Tree) -> None:

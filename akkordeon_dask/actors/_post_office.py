@@ -13,15 +13,15 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from akkordeon_dask import config
 from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors._thread import ActorThread
-from akkordeon_dask.errors import MessageError
+from akkordeon_dask.errors import MessageError, PlacementError
 from akkordeon_dask.memory import pool
 from akkordeon_dask.messages import Address, Message, decode, nbytes
+from akkordeon_dask.network import POST_OFFICE, Claim, Resources, stock
 
 __all__ = ["PostOffice"]
 
 logger = logging.getLogger(__name__)
 
-_NAME = "akkordeon-post-office"
 _ACK = 1 << 20
 
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
@@ -39,22 +39,24 @@ class PostOffice(WorkerPlugin):
     actor is released, its thread is stopped here.
     """
 
-    name = _NAME
+    name = POST_OFFICE
 
     def __init__(self) -> None:
         self.dead_letters = 0
         """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
         self.links: dict[str, Link] = {}
+        self.claims: dict[str, Claim] = {}
+        """What gates have taken of the worker's resources, by the actor's key. Used on the event loop only."""
         self._threads: dict[str, ActorThread] = {}
         self._removals: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def of(cls, worker: Worker) -> "PostOffice":
         """The post office of a worker, made when there is none. On its event loop."""
-        office = worker.plugins.get(_NAME)
+        office = worker.plugins.get(POST_OFFICE)
         if office is None:
             office = cls()
-            await worker.plugin_add(office, name=_NAME, catch_errors=False)
+            await worker.plugin_add(office, name=POST_OFFICE, catch_errors=False)
         assert isinstance(office, PostOffice)
         return office
 
@@ -79,11 +81,30 @@ class PostOffice(WorkerPlugin):
         self.links.clear()
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
-        """Dask has let go of a key: if it is an actor, its thread ends. On the event loop."""
-        if start == "memory" and finish != "memory" and key in self._threads:
+        """Dask has let go of a key: if it is an actor, its thread and its claim end. On the event loop."""
+        if start == "memory" and finish != "memory" and (key in self._threads or key in self.claims):
             task = asyncio.get_running_loop().create_task(self.remove(key, config.seconds("timeouts.close")))
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
+
+    def claim(self, key: str, claim: Claim) -> None:
+        """Let a gate take what it asks for, until it is removed. On the event loop.
+
+        Whoever deployed it looked before, but another client may have come in between.
+
+        Raises
+        ------
+        PlacementError
+            when not enough is left: names those that have it.
+        """
+        has = Resources.told(self.worker.state.total_resources)
+        others = [other for taker, other in self.claims.items() if taker != key]
+        if not has.hold(others, claim.resources):
+            raise PlacementError(
+                f"{claim.who} asks for {claim.resources}, worker {self.worker.name} ({self.address}) has "
+                f"{stock(has, others, claim.resources)}: ask for less, close another network, or start more workers"
+            )
+        self.claims[key] = claim
 
     def add(self, key: str, thread: ActorThread) -> None:
         """Deliver what is addressed to `key` to this thread."""
@@ -93,6 +114,7 @@ class PostOffice(WorkerPlugin):
         """Stop an actor's thread and wait for its end, at most `timeout` seconds. Knows no error for an unknown key."""
         thread = self._threads.get(key)
         if thread is None:
+            self.claims.pop(key, None)
             return
         thread.stop()
         try:
@@ -100,6 +122,7 @@ class PostOffice(WorkerPlugin):
         except TimeoutError:
             logger.warning("%s did not end within %s s: its thread is left to end when it can", key, timeout)
         self._threads.pop(key, None)
+        self.claims.pop(key, None)
         if not self._threads:
             await self._close_links()
 

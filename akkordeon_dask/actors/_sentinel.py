@@ -14,7 +14,7 @@ from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import make_feed
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
-from akkordeon_dask.messages import Address, PassReport
+from akkordeon_dask.messages import Address, Mode, PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
 
@@ -38,8 +38,12 @@ class SentinelStatistics:
     """A sentinel at one moment."""
 
     sentinel: str
+    network: str
     worker: str
+    mode: Mode
     state: SentinelState
+    last: PassReport | None
+    """The last finished pass."""
     credits: int
     in_flight: int
     dropped: int
@@ -60,7 +64,8 @@ class SentinelActor(ThreadedActor):
         self, key: str, sentinel: Sentinel, *, name: str, network: str, generation: int, spec: Network
     ) -> None:
         super().__init__(key)
-        self._sentinel, self._name, self._network, self._generation = sentinel, name, network, generation
+        self.network = network
+        self._sentinel, self._name, self._generation = sentinel, name, generation
         self._source = sentinel.provider.open()
         if self._source.labelled is False and sentinel.mode != "predict":
             raise DataError(f"sentinel {name!r} compares with targets, {sentinel.provider!r} has none: give it labels")
@@ -78,7 +83,7 @@ class SentinelActor(ThreadedActor):
             self._sentinel,
             name=self._name,
             address=self.address,
-            network=self._network,
+            network=self.network,
             generation=self._generation,
             gates=gates,
             clock=time.monotonic,
@@ -106,7 +111,7 @@ class SentinelActor(ThreadedActor):
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
         self._reports.append(report)
-        self._worker.log_event(TOPIC, {"network": self._network, "event": "pass", **report.as_dict()})
+        self._worker.log_event(TOPIC, {"network": self.network, "event": "pass", **report.as_dict()})
         self._changed()
 
     def _changed(self) -> None:
@@ -174,8 +179,11 @@ class SentinelActor(ThreadedActor):
         assert self._thread is not None
         return SentinelStatistics(
             sentinel=self._name,
+            network=self.network,
             worker=self.address.worker,
+            mode=self._sentinel.mode,
             state=core.state,
+            last=self._reports[-1] if self._reports else None,
             credits=core.credits,
             in_flight=core.in_flight,
             dropped=core.dropped,

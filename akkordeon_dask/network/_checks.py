@@ -3,6 +3,7 @@
 from typing import Any
 
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.network._beside import Beside
 
 __all__ = ["check_whole", "check_word", "check_workers"]
 
@@ -39,4 +40,5 @@ def check_workers(label: str, value: Any) -> None:
     SpecError
         when it does not.
     """
-    check_word(label, value, "a worker's name, address or host as text")
+    if not isinstance(value, Beside):
+        check_word(label, value, "a worker's name, address or host as text, or beside('GATE')")

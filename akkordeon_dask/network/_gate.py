@@ -1,5 +1,6 @@
 """The spec of a gate."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -7,7 +8,9 @@ import numpy as np
 
 from akkordeon_dask._notation import Written
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._checks import check_whole, check_word, check_workers
+from akkordeon_dask.network._resources import Resources
 from akkordeon_dask.nn import Chain, Key, Layer, Shape
 from akkordeon_dask.optim import Optimizer
 from akkordeon_dask.tree import Tree
@@ -32,7 +35,8 @@ class Gate(Written):
     optimizer
         makes the gate's next parameters.
     workers
-        where the gate shall be: a worker's name, address or host; None: where there is room.
+        where the gate shall be: a worker's name, address or host; `beside("g0")`: where gate g0 is; None: where
+        there is room.
     name
         the gate's name, unique in its network; None: `g0`, `g1`, ... by its place.
     backward
@@ -45,6 +49,9 @@ class Gate(Written):
         what happens to a later one: `"drop"` it, or `"damp"` it by `max_delay / delay`.
     dtype
         of the parameters, `"float32"` or `"float64"`.
+    resources
+        what the gate takes of its worker for as long as it lives, `{"GPU": 1}` of `dask worker --resources "GPU=2"`.
+        Gates of all networks on a cluster share what a worker has; Dask's own tasks are not counted. Stored frozen.
 
     Raises
     ------
@@ -54,12 +61,13 @@ class Gate(Written):
 
     layers: Layer
     optimizer: Optimizer
-    workers: str | None = None
+    workers: str | Beside | None = None
     name: str | None = None
     backward: BackwardPolicy = "stashed"
     max_delay: int | None = None
     on_stale: StalePolicy = "drop"
     dtype: str = "float32"
+    resources: Mapping[str, float] = Resources()
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, Layer):
@@ -79,6 +87,7 @@ class Gate(Written):
         if self.name is not None and "." in self.name:
             raise SpecError(f"a gate's name is a word without a dot, not {self.name!r}")
         check_workers("a gate's workers", self.workers)
+        object.__setattr__(self, "resources", Resources.of(self.resources, "a gate"))
 
     @property
     def chain(self) -> Chain:

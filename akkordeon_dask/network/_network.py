@@ -6,8 +6,11 @@ from typing import Any, overload
 
 import numpy as np
 
+from akkordeon_dask._notation import shape_text
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.network._gate import Gate
+from akkordeon_dask.network._parties import check_circles
+from akkordeon_dask.network._placement import make_plan
 from akkordeon_dask.nn import Chain, Key, Shape
 from akkordeon_dask.tree import Tree, size
 
@@ -31,6 +34,8 @@ class Network(Sequence[Gate]):
         when a gate does not take what the one before it gives.
     NameConflictError
         when two gates have one name.
+    SpecError
+        when named gates shall be beside one another in a circle.
     """
 
     gates: tuple[Gate, ...]
@@ -44,6 +49,7 @@ class Network(Sequence[Gate]):
             raise SpecError("an empty Network does nothing: give it at least one gate")
         object.__setattr__(self, "gates", gates)
         self._check_names()
+        check_circles([gate.name for gate in gates], gates)
         self.output_shape(None)
 
     @property
@@ -64,7 +70,7 @@ class Network(Sequence[Gate]):
 
     @property
     def input_shape(self) -> Shape | None:
-        """The shape of a sample that the network takes; None where it does not care or say."""
+        """The shape of a sample that the network takes; None where it does not care or say: an extent, or all."""
         return self.gates[0].chain.input_shape
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
@@ -87,7 +93,7 @@ class Network(Sequence[Gate]):
         if place == 0:
             return f"gate {name!r} cannot work on {'these samples' if given is None else _said(given)}"
         wants = f"takes {_said(takes)}" if takes is not None else "cannot follow"
-        gives = str(given[0]) if takes and given and len(takes) == len(given) == 1 else _said(given)
+        gives = shape_text(given[0]) if takes and given and len(takes) == len(given) == 1 else _said(given)
         return f"gate {name!r} {wants}, gate {self.names[place - 1]!r} gives {gives}"
 
     def check_input(self, shape: Shape | None, dtype: np.dtype[Any] | None) -> None:
@@ -130,6 +136,32 @@ class Network(Sequence[Gate]):
         self.output_shape(shape)
         return Chain(gate.chain for gate in self.gates).summary(shape, names=self.names)
 
+    def plan(self, client: Any, *, timeout: float = 20.0) -> Any:
+        """Where `deploy` would put the gates on the client's cluster now, and why; nothing is made.
+
+        Parameters
+        ----------
+        client
+            a `distributed.Client`.
+        timeout
+            seconds for a worker to say what gates of any network have taken of its resources.
+
+        Returns
+        -------
+        Plan
+            or, with an asynchronous client, an awaitable of one. It prints as a table.
+
+        Raises
+        ------
+        PlacementError
+            when the cluster has not what a gate asks for.
+        SpecError
+            when a gate shall be beside one that is not there, or a circle of gates beside one another.
+        """
+        if not callable(getattr(client, "sync", None)):
+            raise SpecError(f"plan takes a distributed.Client, not {client!r}: write Client({client!r})")
+        return client.sync(make_plan, self, client, timeout)
+
     def named(self) -> "Network":
         """The same network with every gate's name written out."""
         return Network(replace(gate, name=name) for name, gate in zip(self.names, self.gates, strict=True))
@@ -166,4 +198,4 @@ class Network(Sequence[Gate]):
 def _said(shape: Shape | None) -> str:
     if shape is None:
         return "something unknown"
-    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+    return f"{shape_text(shape[0])} features" if len(shape) == 1 else f"samples of shape {shape_text(shape)}"

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Mode
+from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._checks import check_whole, check_word, check_workers
 from akkordeon_dask.nn import Accuracy, Loss, Score, SoftmaxCrossEntropy
 
@@ -41,7 +42,8 @@ class Sentinel:
     name
         unique in its network; None: `train0`, `validate0`, ... by its mode.
     workers
-        where it shall be: a worker's name, address or host; None: beside the first gate, as what goes in is largest.
+        where it shall be: a worker's name, address or host; `beside("g1")`: where gate g1 is; None: beside the first
+        gate, as what goes in is largest.
     """
 
     mode: Mode
@@ -54,7 +56,7 @@ class Sentinel:
     epochs: int | None = None
     batches_per_pass: int | None = None
     name: str | None = None
-    workers: str | None = None
+    workers: str | Beside | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

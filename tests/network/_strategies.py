@@ -4,9 +4,12 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from akkordeon_dask import Gate, Network, Sentinel, data, nn, optim
+from akkordeon_dask import Gate, Network, Sentinel, beside, data, nn, optim
 
-WORKERS = st.none() | st.sampled_from(["alice", "tcp://10.0.0.7:40331", "10.0.0.7"])
+WORKERS = st.none() | st.sampled_from(["alice", "tcp://10.0.0.7:40331", "10.0.0.7", beside("front")])
+RESOURCES = st.dictionaries(
+    st.sampled_from(["GPU", "MEM", "a b"]), st.integers(1, 4) | st.floats(0.1, 1e12), max_size=2
+)
 OPTIMIZERS = st.sampled_from(
     [optim.SGD(0.1), optim.SGD(optim.Cosine(0.5, 100), momentum=0.9), optim.Adam(0.01), optim.DCASGDa(2e-2, lam=0.5)]
 )
@@ -30,6 +33,7 @@ def gates(draw, inputs=None, outputs=None, name=None):
         max_delay=draw(st.none() | st.integers(0, 9)),
         on_stale=draw(st.sampled_from(["drop", "damp"])),
         dtype=draw(st.sampled_from(["float32", "float64"])),
+        resources=draw(RESOURCES),
     )
 
 

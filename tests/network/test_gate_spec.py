@@ -1,8 +1,11 @@
 """A gate that cannot work as written says so at once, quoting what was written."""
 
+import math
+
+import numpy as np
 import pytest
 
-from akkordeon_dask import Gate, nn, optim
+from akkordeon_dask import Gate, beside, nn, optim
 from akkordeon_dask.errors import SpecError
 
 SGD = optim.SGD(0.1)
@@ -40,6 +43,10 @@ def test_an_optimizer_is_one(optimizer):
         ("workers", 0, "name, address or host"),
         ("workers", "", "name, address or host"),
         ("workers", ["alice"], "name, address or host"),
+        ("workers", ["alice"], "or beside('GATE')"),
+        ("resources", None, "names with amounts, e.g. {'GPU': 1}"),
+        ("resources", "GPU=1", "names with amounts"),
+        ("resources", {"GPU"}, "names with amounts"),
     ],
 )
 def test_a_bad_option_is_named_and_quoted(option, value, known):
@@ -47,6 +54,36 @@ def test_a_bad_option_is_named_and_quoted(option, value, known):
         Gate(nn.Linear(2, 2), SGD, **{option: value})
     assert known in str(caught.value)
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", 3, None])
+def test_a_resource_has_a_word_as_its_name(name):
+    with pytest.raises(SpecError, match=f"a gate's resources have words as names, .*, not {name!r}"):
+        Gate(nn.Linear(2, 2), SGD, resources={name: 1})
+
+
+@pytest.mark.parametrize("amount", [0, -1, 0.0, math.nan, math.inf, 10**400, True, "1", None, 1j])
+def test_an_amount_is_above_zero_and_finite(amount):
+    with pytest.raises(SpecError, match="a gate's resources are amounts above 0 and finite, 'GPU' is ") as caught:
+        Gate(nn.Linear(2, 2), SGD, resources={"MEM": 1, "GPU": amount})
+    assert repr(amount) in str(caught.value)
+
+
+def test_resources_are_kept_frozen_and_print_as_a_dict():
+    gate = Gate(nn.Linear(2, 2), SGD, resources={"MEM": 0.5, "GPU": 2.0})
+    same = Gate(nn.Linear(2, 2), SGD, resources={"GPU": np.int64(2), "MEM": 0.5})
+    assert gate == same and hash(gate) == hash(same) and gate.resources == {"GPU": 2, "MEM": 0.5}
+    assert repr(gate) == repr(same) == "Gate(nn.Linear(2, 2), optim.SGD(0.1), resources={'GPU': 2, 'MEM': 0.5})"
+    assert Gate(nn.Linear(2, 2), SGD, resources={}) == Gate(nn.Linear(2, 2), SGD) != gate
+    with pytest.raises(TypeError):
+        gate.resources["GPU"] = 3
+
+
+@pytest.mark.parametrize("name", ["", 3, None, ["g0"]])
+def test_beside_takes_a_gate_s_name(name):
+    with pytest.raises(SpecError, match=r"beside takes the name of a gate, e\.g\. beside\('g0'\)") as caught:
+        beside(name)
+    assert repr(name) in str(caught.value)
 
 
 def test_a_single_layer_and_a_chain_of_it_compute_the_same():

@@ -56,7 +56,7 @@ def test_what_is_counted_is_a_whole_number_from_1(option, value):
         ("name", "", "a word"),
         ("name", 3, "a word"),
         ("workers", 0, "name, address or host"),
-        ("workers", ["alice", "bob"], "name, address or host"),
+        ("workers", ["alice", "bob"], "name, address or host as text, or beside('GATE')"),
     ],
 )
 def test_a_bad_option_is_named_and_quoted(option, value, wanted):

@@ -1,0 +1,119 @@
+"""Amounts of what a worker has and a gate takes: GPUs, memory, licences."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["Claim", "Resources", "stock"]
+
+_ROUNDING = 1e-9
+_EXACT = 2**53
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Resources(Mapping[str, float]):
+    """A frozen dict of amounts by name, as Dask's workers have (`dask worker --resources "GPU=2"`).
+
+    Parameters
+    ----------
+    pairs
+        name and amount, in the order of the names.
+    """
+
+    pairs: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def of(cls, written: Any, who: str) -> "Resources":
+        """What was written as `{"GPU": 1}`, for the errors with who wrote it: `"a gate"`.
+
+        Raises
+        ------
+        SpecError
+            when it is no dict, a name is no word, or an amount is not above zero and finite.
+        """
+        if not isinstance(written, Mapping):
+            raise SpecError(f"{who}'s resources are names with amounts, e.g. {{'GPU': 1}}, not {written!r}")
+        for name, amount in written.items():
+            if not (isinstance(name, str) and name):
+                raise SpecError(f"{who}'s resources have words as names, e.g. {{'GPU': 1}}, not {name!r}")
+            if not _is_amount(amount):
+                raise SpecError(f"{who}'s resources are amounts above 0 and finite, {name!r} is {amount!r}")
+        return cls.told(written)
+
+    @classmethod
+    def told(cls, amounts: Mapping[str, float]) -> "Resources":
+        """What a worker says that it has; not checked."""
+        return cls(tuple(sorted((name, _plain(float(amount))) for name, amount in amounts.items())))
+
+    @classmethod
+    def total(cls, all_: Iterable["Resources"]) -> "Resources":
+        """The sum, name by name."""
+        together = list(all_)
+        names = {name for one in together for name in one}
+        return cls.told({name: math.fsum(one.get(name, 0.0) for one in together) for name in names})
+
+    def __getitem__(self, name: str) -> float:
+        return dict(self.pairs)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __hash__(self) -> int:
+        return hash(self.pairs)
+
+    def __repr__(self) -> str:
+        return repr(dict(self.pairs))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {amount:g}" for name, amount in self.pairs)
+
+    def hold(self, claims: "Iterable[Claim]", asks: "Resources") -> bool:
+        """Whether this is enough for what is claimed and asked together; 0.1 three times is 0.3."""
+        wanted = Resources.total([asks, *(claim.resources for claim in claims)])
+        return all(wanted[name] <= self.get(name, 0.0) * (1 + _ROUNDING) for name in asks)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a gate has taken of its worker."""
+
+    network: str | None
+    """None: the one that is being placed."""
+    gate: str
+    resources: Resources
+
+    @property
+    def who(self) -> str:
+        """For errors: the gate and its network."""
+        return f"gate {self.gate!r} of {'this network' if self.network is None else f'network {self.network!r}'}"
+
+
+def stock(had: Resources, claims: Iterable[Claim], names: Iterable[str]) -> str:
+    """For errors: what a worker has under these names, and who has taken what of it."""
+    told = []
+    for name in names:
+        takers = [f"{claim.who} has {claim.resources[name]:g}" for claim in claims if name in claim.resources]
+        taken = f", of which {', '.join(takers)}" if takers else ""
+        told.append(f"{name} {had[name]:g}{taken}" if name in had else f"no {name}")
+    return " and ".join(told)
+
+
+def _is_amount(amount: Any) -> bool:
+    if isinstance(amount, bool) or not isinstance(amount, Real):
+        return False
+    try:
+        return 0 < float(amount) < math.inf
+    except OverflowError:
+        return False
+
+
+def _plain(amount: float) -> float:
+    """Equal amounts print alike: 2.0 as 2."""
+    return int(amount) if amount.is_integer() and abs(amount) < _EXACT else amount
