@@ -11,22 +11,38 @@
 
 from akkordeon_dask import data, errors, nn, optim
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.network import Gate, Network, Sentinel
-from akkordeon_dask.runtime import Attached, Running, connect, deploy
+from akkordeon_dask.network import Gate, Network, Sentinel, beside
+from akkordeon_dask.runtime import (
+    Attached,
+    GateStatus,
+    NetworkStatus,
+    Running,
+    SentinelStatus,
+    connect,
+    deploy,
+    status,
+    stop,
+)
 
 __all__ = [
     "Attached",
     "Gate",
+    "GateStatus",
     "Network",
+    "NetworkStatus",
     "PassReport",
     "Running",
     "Sentinel",
+    "SentinelStatus",
+    "beside",
     "connect",
     "data",
     "deploy",
     "errors",
     "nn",
     "optim",
+    "status",
+    "stop",
 ]
 
 __version__ = "0.1.0"

@@ -49,15 +49,18 @@ def run(*args: object, **more: str) -> "subprocess.CompletedProcess[str]":
 
 
 @contextmanager
-def started(*args: object) -> Iterator["subprocess.Popen[str]"]:
-    """Python with these arguments, its output in pipes, in a process group of its own; killed if it is still there."""
+def started(*args: object, **more: str) -> Iterator["subprocess.Popen[str]"]:
+    """Python with these arguments, its output in pipes, in a process group of its own; killed if it is still there.
+
+    `more` goes into its environment.
+    """
     command = [sys.executable, *map(str, args)]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**more),
         start_new_session=True,
     ) as process:
         try:
@@ -67,8 +70,10 @@ def started(*args: object) -> Iterator["subprocess.Popen[str]"]:
 
 
 @contextmanager
-def running_cluster(folder: Path, dashboard: str | None = None) -> Iterator[Cluster]:
-    """`dask scheduler`, and `dask worker` for alice and for bob, on the loopback interface."""
+def running_cluster(
+    folder: Path, dashboard: str | None = None, names: tuple[str, ...] = ("alice", "bob")
+) -> Iterator[Cluster]:
+    """`dask scheduler`, and `dask worker` for each name, on the loopback interface."""
     page = ("--dashboard-address", dashboard) if dashboard else ("--no-dashboard",)
     told = folder / "scheduler.json"
     host = ("--host", "127.0.0.1")
@@ -76,11 +81,11 @@ def running_cluster(folder: Path, dashboard: str | None = None) -> Iterator[Clus
         dask = ("scheduler", *host, "--port", "0", *page, "--scheduler-file", str(told))
         stack.enter_context(_service(folder, "scheduler", dask))
         wait_until(lambda: told.is_file() and told.stat().st_size > 0, within=PATIENCE)
-        for name in ("alice", "bob"):
+        for name in names:
             options = ("--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--scheduler-file", str(told))
             stack.enter_context(_service(folder, name, ("worker", *host, *options)))
         with Client(scheduler_file=str(told), timeout=PATIENCE) as client:
-            client.wait_for_workers(2, timeout=PATIENCE)
+            client.wait_for_workers(len(names), timeout=PATIENCE)
             info = client.scheduler_info(n_workers=-1)
         workers = {worker["name"]: address for address, worker in info["workers"].items()}
         yield Cluster(info["address"], workers)

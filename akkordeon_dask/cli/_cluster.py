@@ -1,19 +1,20 @@
-"""The cluster that `demo` runs on."""
+"""The cluster that a command runs on."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from distributed import Client
+from distributed import Client, Security
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import DeploymentError
+from akkordeon_dask.errors import AkkordeonError, DeploymentError
 from akkordeon_dask.runtime import Embedded
 
-__all__ = ["client_of"]
+__all__ = ["client_at", "client_of"]
 
 
 @contextmanager
-def client_of(workers: int, scheduler: str | None) -> Iterator[Client | None]:
+def client_of(workers: int, scheduler: str | None, security: Security | None = None) -> Iterator[Client | None]:
     """A client, and its cluster for as long; None stands for the cluster that `deploy` embeds by itself.
 
     Parameters
@@ -22,6 +23,8 @@ def client_of(workers: int, scheduler: str | None) -> Iterator[Client | None]:
         worker processes to start; 0: none.
     scheduler
         the address of a running one; None: start a cluster.
+    security
+        for a running one: keys and certificates; None: as Dask is configured.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def client_of(workers: int, scheduler: str | None) -> Iterator[Client | None]:
         when nobody answers at that address.
     """
     if scheduler is not None:
-        with _reached(scheduler) as client:
+        with client_at(scheduler, security) as client:
             yield client
     elif workers:
         with closing(Embedded(workers)) as embedded:
@@ -38,13 +41,57 @@ def client_of(workers: int, scheduler: str | None) -> Iterator[Client | None]:
         yield None
 
 
-def _reached(address: str) -> Client:
+@contextmanager
+def client_at(address: str, security: Security | None = None) -> Iterator[Client]:
+    """A client of a running cluster, as long as it is needed.
+
+    Raises
+    ------
+    DeploymentError
+        when nobody answers there, or not so; when the scheduler ends in the meantime.
+    """
+    if security is not None and not address.startswith("tls://"):
+        raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
+    with _quiet(), _reached(address, security) as client:
+        try:
+            yield client
+        except AkkordeonError as error:
+            if client.status == "running":
+                raise
+            raise DeploymentError(
+                f"the scheduler at {address!r} is gone, and with it all that it held: look at its log, start it again"
+            ) from error
+
+
+def _reached(address: str, security: Security | None) -> Client:
     limit = config.seconds("timeouts.connect")
     try:
-        return Client(address, timeout=limit)
+        return Client(address, timeout=limit, security=security)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
         raise DeploymentError(
-            f"no Dask scheduler answers at {address!r} ({reason}): start one with `dask scheduler`, "
+            f"no Dask scheduler answers at {address!r} ({_said(error)}): start one with `dask scheduler`, "
             "which prints its address"
         ) from error
+    except (RuntimeError, TypeError) as error:
+        raise DeploymentError(
+            f"no way to speak with {address!r} ({_said(error)}): a tls:// address needs --tls FOLDER or "
+            "distributed.comm.tls in Dask's configuration, and one that requires encryption needs a tls:// address"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask keeps to itself what it would tell at length: an error gets its one line."""
+    levels = {"distributed": logging.ERROR, "distributed.client": logging.CRITICAL}
+    before = {name: logging.getLogger(name).level for name in levels}
+    try:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import click
+from distributed import Security
 
 from akkordeon_dask.cli import _defaults
 from akkordeon_dask.cli._cluster import client_of
@@ -22,7 +23,15 @@ __all__ = ["demo"]
 @options
 @tidy
 def demo(
-    *, json: bool, workers: int, scheduler: str | None, save: str | None, lr: Any, dropout: Any, **settings: Any
+    *,
+    json: bool,
+    workers: int,
+    scheduler: str | None,
+    tls: Security | None,
+    save: str | None,
+    lr: Any,
+    dropout: Any,
+    **settings: Any,
 ) -> None:
     """Train a network, one gate for each linear layer, and say how well it does.
 
@@ -51,9 +60,11 @@ def demo(
         raise click.UsageError(
             f"--workers {workers} starts a cluster and --scheduler {scheduler} is one already: give one of them"
         )
+    if tls is not None and scheduler is None:
+        raise click.UsageError("--tls is for a cluster that runs already: give its --scheduler tls://HOST:PORT")
     output = JsonOutput() if json else Output()
     plan = Settings(**settings)
-    with client_of(workers, scheduler) as client, deploy(plan.network(), client, seed=plan.seed) as running:
+    with client_of(workers, scheduler, tls) as client, deploy(plan.network(), client, seed=plan.seed) as running:
         output.begin(running)
         train(running, plan, output, save)
 

@@ -4,6 +4,11 @@ import click
 
 from akkordeon_dask.cli._data import data
 from akkordeon_dask.cli._demo import demo
+from akkordeon_dask.cli._network_command import network
+from akkordeon_dask.cli._predict import predict
+from akkordeon_dask.cli._sentinel import sentinel
+from akkordeon_dask.cli._status import status
+from akkordeon_dask.cli._stop import stop
 
 __all__ = ["akkordeon"]
 
@@ -19,8 +24,15 @@ def akkordeon() -> None:
     Begin with:
       dask akkordeon demo          train on the digits that come with the package
       dask akkordeon demo --help   what else it can do
+
+    \b
+    On a cluster (`dask scheduler`, `dask worker`), each in its own terminal:
+      dask akkordeon network digits.py:network --name digits
+      dask akkordeon sentinel digits --mode train --data mnist
+      dask akkordeon sentinel digits --mode validate --data mnist
+      dask akkordeon status
     """
 
 
-akkordeon.add_command(demo)
-akkordeon.add_command(data)
+for _command in (demo, network, sentinel, status, predict, stop, data):
+    akkordeon.add_command(_command)

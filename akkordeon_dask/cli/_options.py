@@ -9,6 +9,7 @@ from akkordeon_dask.cli import _defaults
 from akkordeon_dask.cli._network import OPTIMIZERS
 from akkordeon_dask.cli._settings import SETS
 from akkordeon_dask.cli._values import listed, span
+from akkordeon_dask.cli._where import tls_option
 
 __all__ = ["options"]
 
@@ -79,6 +80,7 @@ _OPTIONS = (
         help="Worker processes to start, with the gates spread over them; 0: everything in this process.",
     ),
     click.option("--scheduler", metavar="ADDRESS", help="Run on this cluster instead: tcp://HOST:PORT."),
+    tls_option,
     click.option(
         "--validate-every", callback=span, default=_defaults.VALIDATE_EVERY, metavar="TIME",
         help="From the start of a validation pass to the start of the next: 10s, 500ms.",

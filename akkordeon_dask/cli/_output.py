@@ -1,4 +1,4 @@
-"""What `demo` says: text for people, or a JSON object a line for programs."""
+"""What commands say: text for people, or a JSON object a line for programs."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from akkordeon_dask.messages import PassReport
 from akkordeon_dask.monitor import pass_line, shown
 from akkordeon_dask.runtime import Running
 
-__all__ = ["JsonOutput", "Output"]
+__all__ = ["JsonOutput", "Output", "as_json"]
 
 
 class Output:
@@ -49,6 +49,9 @@ class Output:
         accuracy = report.scores["accuracy"]
         self.say("end", f"validation accuracy {accuracy:.4f} after {epochs} epochs in {seconds:.1f} s")
 
+    def event(self, kind: str, **fields: Any) -> None:
+        """Something that programs want to know."""
+
     def say(self, label: str, text: str) -> None:
         """A line for people."""
         click.echo(f"{label:<11} {text}", err=self.err)
@@ -63,17 +66,21 @@ class JsonOutput(Output):
     def passes(self, running: Running) -> Iterator[Callable[[PassReport], None]]:
         yield self.test
 
+    def event(self, kind: str, **fields: Any) -> None:
+        click.echo(as_json({"event": kind, **fields}))
+
     def test(self, report: PassReport) -> None:
-        click.echo(_json({"event": "pass", **report.as_dict()}))
+        self.event("pass", **report.as_dict())
         click.echo(pass_line(report), err=True)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:
         validation = {"loss": report.loss, **report.scores, "samples": report.samples}
-        click.echo(_json({"event": "end", "epochs": epochs, "validation": validation, "seconds": seconds}))
+        self.event("end", epochs=epochs, validation=validation, seconds=seconds)
         super().end(epochs, report, seconds)
 
 
-def _json(value: dict[str, Any]) -> str:
+def as_json(value: dict[str, Any]) -> str:
+    """One line of JSON."""
     return json.dumps(_finite(value), allow_nan=False)
 
 
@@ -81,4 +88,6 @@ def _finite(value: Any) -> Any:
     """JSON has no NaN and no infinity: null stands for them."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

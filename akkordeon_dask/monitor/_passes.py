@@ -2,8 +2,9 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from typing import Any
 
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime import Running
@@ -11,22 +12,30 @@ from akkordeon_dask.runtime import Running
 __all__ = ["passes"]
 
 
-def passes(running: Running, epochs: int | None = None) -> Iterator[PassReport]:
+def passes(
+    running: Running, epochs: int | None = None, *, wait: Callable[[], Any] | None = None
+) -> Iterator[PassReport]:
     """`running.wait(epochs)`, seen from inside: gives each pass as it ends, from the first one on.
 
     The caller's thread stays free to print and to be interrupted: another one waits, and is done at the
     latest when `running` closes. For a synchronous client.
 
+    Parameters
+    ----------
+    wait
+        what is waited for instead of `running.wait(epochs)`.
+
     Raises
     ------
     AkkordeonError
-        what `running.wait` raises, after the passes that ended before.
+        what `running.wait` raises, or `wait`, after the passes that ended before.
     """
+    wait = wait or (lambda: running.wait(epochs))
     news: queue.SimpleQueue[None] = queue.SimpleQueue()
     running.subscribe(lambda _: news.put(None))
     end: Future[None] = Future()
     end.add_done_callback(lambda _: news.put(None))
-    threading.Thread(target=_wait, args=(running, epochs, end), name="akkordeon-wait", daemon=True).start()
+    threading.Thread(target=_wait, args=(wait, end), name="akkordeon-wait", daemon=True).start()
     given, ended = 0, False
     while not ended:
         # Asked before the history is read, so that what ended before the end is not missed.
@@ -39,9 +48,9 @@ def passes(running: Running, epochs: int | None = None) -> Iterator[PassReport]:
     end.result()
 
 
-def _wait(running: Running, epochs: int | None, end: "Future[None]") -> None:
+def _wait(wait: Callable[[], Any], end: "Future[None]") -> None:
     try:
-        running.wait(epochs)
+        wait()
         end.set_result(None)
     except BaseException as error:
         end.set_exception(error)

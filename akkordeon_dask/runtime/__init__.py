@@ -1,8 +1,28 @@
-"""Everything that talks to a cluster: deploy, connect, place, wire, attach."""
+"""Everything that talks to a cluster: deploy, connect, place, wire, attach, look, stop."""
 
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._deploy import connect, deploy
 from akkordeon_dask.runtime._embedded import WORKER_ENVIRONMENT, Embedded
+from akkordeon_dask.runtime._guest import Guest
 from akkordeon_dask.runtime._running import Running
+from akkordeon_dask.runtime._status import GateStatus, NetworkStatus, SentinelStatus, networks, sentinel_names, status
+from akkordeon_dask.runtime._stay import stay
+from akkordeon_dask.runtime._stop import stop
 
-__all__ = ["WORKER_ENVIRONMENT", "Attached", "Embedded", "Running", "connect", "deploy"]
+__all__ = [
+    "WORKER_ENVIRONMENT",
+    "Attached",
+    "Embedded",
+    "GateStatus",
+    "Guest",
+    "NetworkStatus",
+    "Running",
+    "SentinelStatus",
+    "connect",
+    "deploy",
+    "networks",
+    "sentinel_names",
+    "status",
+    "stay",
+    "stop",
+]

@@ -104,6 +104,8 @@ class Attached:
         self.state = progress.state
         if progress.error is not None:
             raise progress.error
+        if progress.state == "left":  # not by `leave`, which has stopped to follow before
+            raise ClosedError(f"{self.who} was closed by somebody else: attach it again")
         self._changed()
 
     async def resume(self, epochs: int | None = None) -> None:

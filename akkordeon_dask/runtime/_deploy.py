@@ -9,14 +9,14 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.network import Gate, Network, Plan, make_plan, parties
 from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
-from akkordeon_dask.runtime._placement import WorkerInfo, choose, workers_of
 from akkordeon_dask.runtime._publication import find, publish, reach, refuse_taken, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._versions import check_versions
 
 __all__ = ["connect", "deploy"]
 
@@ -44,7 +44,9 @@ def deploy(network: Network | Gate, client: Client | None = None, *, name: str |
     Raises
     ------
     PlacementError
-        when a gate asks for a worker that does not exist, or there is none.
+        when a gate asks for a worker that does not exist, or for resources that are taken; see `Network.plan`.
+    SpecError
+        when a gate shall be beside one that is not there, or a circle of gates beside one another.
     NameConflictError
         when the name is in use on the cluster.
     DeploymentError
@@ -54,6 +56,7 @@ def deploy(network: Network | Gate, client: Client | None = None, *, name: str |
     if not isinstance(network, Network):
         raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
     _check(client, name, seed)
+    parties(network)  # what cannot be placed anywhere starts no cluster
     if client is not None:
         return client.sync(_deploy, network, client, name, seed, None)
     embedded = Embedded()
@@ -74,11 +77,12 @@ def _check(client: Any, name: Any, seed: Any) -> None:
 
 
 async def _deploy(network: Network, client: Client, name: str | None, seed: int, embedded: Embedded | None) -> Running:
-    chosen = choose(network, await workers_of(client))
     label = name or f"network-{uuid.uuid4().hex[:8]}"
     if name is not None:
         await refuse_taken(client, name)
-    gates = await _make(network, client, label, seed, chosen)
+    plan = await make_plan(network, client, config.seconds("timeouts.control"))
+    await check_versions(client, [placed.address for placed in plan])
+    gates = await _make(network, client, label, seed, plan)
     try:
         await _wire(gates)
         if name is not None:
@@ -91,7 +95,7 @@ async def _deploy(network: Network, client: Client, name: str | None, seed: int,
     async def finish() -> None:
         await session.leave()
         if name is not None:
-            await unpublish(client, name)
+            await unpublish(client, name, [gate.address.actor for gate in gates])
         await session.close_gates()
 
     return _Owner(session, owner=True, finish=finish, embedded=embedded)
@@ -116,23 +120,23 @@ class _Owner(Running):
 _GENERATION = 1
 
 
-async def _make(network: Network, client: Client, label: str, seed: int, chosen: list[WorkerInfo]) -> list[GateHandle]:
+async def _make(network: Network, client: Client, label: str, seed: int, plan: Plan) -> list[GateHandle]:
     gates: list[GateHandle] = []
-    for gate, gate_name, worker in zip(network, network.names, chosen, strict=True):
-        key = f"akkordeon-{label}-{gate_name}-{uuid.uuid4().hex[:8]}"
+    for gate, placed in zip(network, plan, strict=True):
+        key = f"akkordeon-{label}-{placed.gate}-{uuid.uuid4().hex[:8]}"
         future = submit(
             client,
             GateActor,
             key,
             gate,
-            worker=worker.address,
-            who=f"gate {gate_name!r}",
-            name=gate_name,
+            worker=placed.address,
+            who=f"gate {placed.gate!r}",
+            name=placed.gate,
             network=label,
             generation=_GENERATION,
             seed=seed,
         )
-        gates.append(GateHandle(gate_name, worker.address, future))
+        gates.append(GateHandle(placed.gate, placed.address, future))
     limit = config.seconds("timeouts.deploy")
     try:
         return await asyncio.gather(*(gate.made(limit) for gate in gates))
@@ -145,7 +149,10 @@ async def _make(network: Network, client: Client, label: str, seed: int, chosen:
 async def _wire(gates: list[GateHandle]) -> None:
     addresses = [None, *(gate.address for gate in gates), None]
     calls = [gate.ask("open", addresses[place], addresses[place + 2]) for place, gate in enumerate(gates)]
-    await asyncio.gather(*calls)
+    # All have answered before one may be closed: an `open` that came later would not be undone.
+    for answer in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer
 
 
 async def _abandon(gates: list[GateHandle]) -> None:
@@ -174,8 +181,10 @@ def connect(name: str, client: Client) -> Any:
 
 async def _connect(name: str, client: Client) -> Running:
     record = await find(client, name)
+    await check_versions(client, [worker for _, worker, _ in record.gates])
+    network = record.network
     gates = await reach(client, record)
-    session = Session(client, record.network, name, record.generation, gates)
+    session = Session(client, network, name, record.generation, gates)
 
     async def finish() -> None:
         await session.leave()

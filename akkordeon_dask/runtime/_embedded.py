@@ -13,7 +13,7 @@ from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
 
-__all__ = ["WORKER_ENVIRONMENT", "Embedded"]
+__all__ = ["WORKER_ENVIRONMENT", "Embedded", "Quiet"]
 
 WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "2147483647", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
 """What a worker process's environment should have, so that glibc keeps large arrays' memory for the next ones.
@@ -44,7 +44,7 @@ class Embedded:
         self.cluster.dashboard_host = get_ip() if host == "0.0.0.0" else host
         try:
             self.client = Client(self.cluster)
-            self.client.register_plugin(_Quiet())
+            self.client.register_plugin(Quiet())
         except BaseException:
             self.cluster.close()
             raise
@@ -70,15 +70,17 @@ class _Cluster(LocalCluster):
         return str(format_dashboard_link(self.dashboard_host, port)) if port else ""
 
 
-class _Quiet(WorkerPlugin):
+class Quiet(WorkerPlugin):
     """Keep a worker from logging an actor that could not be made, with its traceback: its maker gets the error."""
 
     name = "akkordeon-quiet"
 
     def setup(self, worker: Worker) -> None:
+        """Begin, when the worker does."""
         _WORKER_LOG.addFilter(_not_ours)
 
     def teardown(self, worker: Worker) -> None:
+        """End with the worker."""
         _WORKER_LOG.removeFilter(_not_ours)
 
 

@@ -20,11 +20,11 @@ from akkordeon_dask.errors import (
     TrainingError,
 )
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.network import Network, Sentinel
+from akkordeon_dask.network import Beside, Network, Sentinel, find_workers, workers_of
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._control import construct, submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
-from akkordeon_dask.runtime._placement import WorkerInfo, find, workers_of
+from akkordeon_dask.runtime._versions import check_versions
 
 __all__ = ["Session"]
 
@@ -102,6 +102,7 @@ class Session:
 
     async def _make(self, sentinel: Sentinel, name: str) -> Attached:
         worker = await self._place(sentinel, name)
+        await check_versions(self.client, [worker])
         key = f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}"
         future = submit(
             self.client,
@@ -147,10 +148,23 @@ class Session:
         return sentinel.name
 
     async def _place(self, sentinel: Sentinel, name: str) -> str:
-        if sentinel.workers is None:
+        wish = sentinel.workers
+        if wish is None:
             return self.gates[0].worker
-        found: list[WorkerInfo] = find(sentinel.workers, await workers_of(self.client), f"sentinel {name!r}")
-        return found[0].address
+        if isinstance(wish, Beside):
+            return self._gate(wish.gate, name).worker
+        return find_workers(wish, await workers_of(self.client), f"sentinel {name!r}")[0].address
+
+    def _gate(self, name: str, sentinel: str) -> GateHandle:
+        """The gate that a sentinel shall be beside."""
+        for gate in self.gates:
+            if gate.name == name:
+                return gate
+        known = ", ".join(gate.name for gate in self.gates)
+        raise SpecError(
+            f"sentinel {sentinel!r} shall be beside gate {name!r}, network {self.name!r} has {known}: "
+            "write the name of one of them"
+        )
 
     async def detach(self, attached: Attached) -> None:
         """End a sentinel: its credits come home, the gates forget it."""
@@ -187,8 +201,12 @@ class Session:
                 raise DeadlineError(f"not done after {timeout:g} s: {states}: wait longer, or detach them") from None
 
     async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
-        """The answers of all gates to one call, by gate."""
-        self.check()
+        """The answers of all gates to one call, by gate.
+
+        Gates that somebody else closed still have their parameters, and refuse themselves what they cannot do any more.
+        """
+        if self.closed or not isinstance(self.error, ClosedError):
+            self.check()
         calls = [gate.ask(method, *args) for gate in self.gates]
         return dict(zip([gate.name for gate in self.gates], await asyncio.gather(*calls), strict=True))
 

@@ -10,7 +10,7 @@ from akkordeon_dask.cli._values import gate_values
 DEMO = akkordeon.commands["demo"]
 WANTED = [
     "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
-    "--seed", "--workers", "--scheduler", "--validate-every", "--save", "--json", "--debug",
+    "--seed", "--workers", "--scheduler", "--tls", "--validate-every", "--save", "--json", "--debug",
 ]  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""The options of `sentinel`."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from akkordeon_dask.cli._provider import shard
+from akkordeon_dask.cli._settings import SETS
+from akkordeon_dask.cli._values import span
+from akkordeon_dask.cli._where import cluster_options
+
+__all__ = ["sentinel_options"]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+_COUNT = click.IntRange(min=1)
+_MODES = ("train", "validate", "test")
+
+
+def sentinel_options(command: Command) -> Command:
+    """Give a command all options of `sentinel`, in the order of its help."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    cluster_options,
+    click.option(
+        "--mode", type=click.Choice(_MODES), required=True,
+        help="train the network, validate it again and again, or test it once.",
+    ),
+    click.option(
+        "--data", required=True, metavar="DATA",
+        help=f"What with: {', '.join(SETS)}, or data of your own, MODULE:PROVIDER or FILE.py:PROVIDER: a provider, an "
+        "iterable of batches (x, y), or a function without arguments that makes one.",
+    ),
+    click.option("--take", type=_COUNT, metavar="N", help="Only the first N samples."),
+    click.option("--shard", callback=shard, metavar="I/N", help="Of those the I-th of N shares: 1/4 is the first."),
+    click.option("--seed", type=click.IntRange(min=0), help="Of the order of the samples.  [default: 0]"),
+    click.option("--batch-size", type=_COUNT, default=256, help="Samples a batch."),
+    click.option("--concurrency", type=_COUNT, default=2, help="Batches that may be under way at once."),
+    click.option(
+        "--every", callback=span, default="10s", metavar="TIME",
+        help="From the start of a validation pass to the start of the next: 10s, 500ms.",
+    ),
+    click.option("--epochs", type=_COUNT, metavar="N", help="End after N passes.  [default: at Ctrl-C]"),
+    click.option(
+        "--batches-per-pass", type=_COUNT, metavar="N",
+        help="A pass is N batches: for data that never end.  [default: all of the data]",
+    ),
+    click.option(
+        "--worker", metavar="WORKER",
+        help="A worker's name, address or host: the data are loaded there.  [default: beside the first gate]",
+    ),
+    click.option("--here", is_flag=True, help="In this process, which becomes a worker of the cluster for as long."),
+    click.option(
+        "--as", "alias", metavar="NAME", help="What it is called.  [default: train0, train1, ... by its mode]"
+    ),
+    click.option(
+        "--json", is_flag=True,
+        help="Standard output carries one JSON object a line, for each pass and at the end; the text goes to standard "
+        "error.",
+    ),
+)  # fmt: skip
