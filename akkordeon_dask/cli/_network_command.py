@@ -1,6 +1,5 @@
 """`dask akkordeon network`."""
 
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -78,10 +77,7 @@ def network(
     with interruptible(), client_at(scheduler, tls) as client, deploy(spec, client, name=name, seed=seed) as running:
         if load is not None:
             running.load(load)
-        output.say("name", name)
-        output.begin(running)
-        say_up(output, running)
-        ended = wait(running)
+        ended = serve(output, running)
         if save is not None:
             running.save(save)
             output.saved(save)
@@ -109,7 +105,9 @@ def network_named(target: str) -> Network:
 
 
 def say_up(output: Output, running: Running) -> None:
-    """It is up: what others type to join it."""
+    """What it is, where it is, and what others type to join it."""
+    output.say("name", running.name)
+    output.begin(running)
     assert running.client.scheduler is not None
     address = str(running.client.scheduler.address)
     output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
@@ -126,11 +124,13 @@ def say_up(output: Output, running: Running) -> None:
 _ENDS = {"interrupted": "is closed", "stopped": "was stopped by somebody else"}
 
 
-def wait(running: Running) -> str:
-    """Stay until the network ends; says why."""
-    with suppress(KeyboardInterrupt):
-        try:
-            stay(running)
-        except ClosedError:
-            return "stopped"
-    return "interrupted"
+def serve(output: Output, running: Running) -> str:
+    """Say that it is up, and stay until it ends; gives why. An interrupt may come from the first line on."""
+    try:
+        say_up(output, running)
+        stay(running)
+    except KeyboardInterrupt:
+        return "interrupted"
+    except ClosedError:
+        pass
+    return "stopped"

@@ -99,10 +99,10 @@ def _label(alias: str | None, mode: str, taken: Collection[str], network: str) -
 
 def _work(running: Running, attached: Attached, output: Output, *, bounded: bool) -> None:
     """Show its passes until it rests, is interrupted, or the network ends."""
-    output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
-    output.event("sentinel", network=running.name, sentinel=attached.name, worker=attached.worker)
     reason = "done"
     try:
+        output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
+        output.event("sentinel", network=running.name, sentinel=attached.name, worker=attached.worker)
         with output.passes(running) as show:
             for report in passes(running, wait=lambda: stay(running, attached)):
                 show(report)

@@ -68,27 +68,27 @@ def batches():
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory):
     """Workers named alice and bob."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def at(cluster):
     """The options that lead there."""
     return "--scheduler", cluster.address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(cluster):
     """Somebody else on the cluster."""
     with Client(cluster.address, timeout=20) as other:
         yield other
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def file(tmp_path_factory):
     """A user's file with networks and data, and beside it a module that it imports; the workers know neither."""
     folder = tmp_path_factory.mktemp("user")
@@ -114,7 +114,7 @@ def nothing_left(client):
     return lambda: wait_until(lambda: not others(), seen=others)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def digits(at, file, client):
     """A program that owns a network named digits, as long as the tests run. At the end nothing stays."""
     with akkordeon("network", f"{file}:network", "--name", "digits", *at) as program:
