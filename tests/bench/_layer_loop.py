@@ -1,19 +1,17 @@
 """The peer for networks of any layers: those same layers in a plain sequential loop."""
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from akkordeon_dask import Network, nn
-from akkordeon_dask.parallel import cores
+from tests.bench._loop import Epochs
 
 __all__ = ["LayerLoop"]
 
 
 @dataclass
-class LayerLoop:
+class LayerLoop(Epochs):
     """Forward, backward, update, batch after batch; all BLAS threads.
 
     Parameters
@@ -37,16 +35,6 @@ class LayerLoop:
         self.states = [gate.init(params) for (_, gate), params in zip(self.gates, self.params, strict=True)]
         self.rng = np.random.default_rng(0)
         self.loss, self.accuracy = nn.SoftmaxCrossEntropy(), nn.Accuracy()
-
-    def run(self, epochs: int) -> float:
-        """Seconds for some epochs."""
-        with threadpool_limits(cores(), user_api="blas"):
-            begun = time.perf_counter()
-            for _ in range(epochs):
-                order = self.rng.permutation(len(self.x))
-                for start in range(0, len(order), self.batch_size):
-                    self.step(order[start : start + self.batch_size])
-            return time.perf_counter() - begun
 
     def step(self, index: np.ndarray) -> None:
         """One batch."""

@@ -8,13 +8,35 @@ from threadpoolctl import threadpool_limits
 
 from akkordeon_dask.parallel import cores
 
-__all__ = ["Loop"]
+__all__ = ["Epochs", "Loop"]
 
 MEAN, STD = np.float32(33.3), np.float32(78.6)
 
 
+class Epochs:
+    """What goes through all samples in a new order, batch by batch."""
+
+    x: np.ndarray
+    batch_size: int
+    rng: np.random.Generator
+
+    def run(self, epochs: int) -> float:
+        """Seconds for some epochs."""
+        with threadpool_limits(cores(), user_api="blas"):
+            begun = time.perf_counter()
+            for _ in range(epochs):
+                order = self.rng.permutation(len(self.x))
+                for start in range(0, len(order), self.batch_size):
+                    self.step(order[start : start + self.batch_size])
+            return time.perf_counter() - begun
+
+    def step(self, index: np.ndarray) -> None:
+        """One batch."""
+        raise NotImplementedError
+
+
 @dataclass
-class Loop:
+class Loop(Epochs):
     """Trains a dense network: float32, bias and ReLU in place, no gradient by the input, all BLAS threads.
 
     Parameters
@@ -51,16 +73,6 @@ class Loop:
         self.acts = [np.empty((self.batch_size, n), np.float32) for n in self.sizes[1:]]
         self.grads = [np.empty((self.batch_size, n), np.float32) for n in self.sizes[1:]]
         self.rng = rng
-
-    def run(self, epochs: int) -> float:
-        """Seconds for some epochs."""
-        with threadpool_limits(cores(), user_api="blas"):
-            begun = time.perf_counter()
-            for _ in range(epochs):
-                order = self.rng.permutation(len(self.x))
-                for start in range(0, len(order), self.batch_size):
-                    self.step(order[start : start + self.batch_size])
-            return time.perf_counter() - begun
 
     def step(self, index: np.ndarray) -> None:
         """One batch."""

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from tests._capture import Capture
 from tests._left_over import wait_until
 from tests.runtime._far import Far, User
-from tests.runtime._far_user import BATCH, SAMPLES, WIDTH, network, rating, training
+from tests.runtime._far_user import BATCH, SAMPLES, WIDTH, images, network, training
 
 __all__ = ["FarStories", "Journey", "travel"]
 
@@ -54,17 +56,24 @@ class FarStories:
         }
         assert [said["workers"][said["placement"][gate]] for gate in ("pippin", "quince")] == ["alice", "bob"]
 
-    def test_it_learns_there_and_on_one_host(self, journey, somebody):
-        with somebody.deploy(network(front="0", back="1"), seed=7) as running:
-            running.attach(training(EPOCHS))
-            running.wait(timeout=60)
-            here = running.evaluate(rating()).scores["accuracy"]
+    def test_it_learns(self, journey):
         (report,) = journey.user.passes("test")
-        # Delays depend on timing, so two runs differ by a few hundredths; bit for bit is for one batch at a time.
-        assert min(report["scores"]["accuracy"], here) > 0.85
+        assert report["scores"]["accuracy"] > 0.89
         assert [(p["epoch"], p["samples"], p["lost"]) for p in journey.user.passes()] == [
             (epoch, SAMPLES, 0) for epoch in range(1, EPOCHS + 1)
         ]
+
+    def test_one_batch_at_a_time_gives_what_it_gives_on_one_host(self, far, somebody):
+        kept = far.folder / "exact"
+        with far.user("--epochs", 1, "--concurrency", 1, "--predictions", kept) as user:
+            user.finish()
+        with somebody.deploy(network(front="0", back="1"), seed=7) as running:
+            running.attach(training(1, concurrency=1))
+            running.wait(timeout=60)
+            here = running.predict(images())
+        there = np.frombuffer(kept.read_bytes(), here.dtype).reshape(here.shape)
+        # Rounding differs (5e-6 was seen); another update, order or mask would differ by hundredths.
+        np.testing.assert_allclose(there, here, rtol=0, atol=1e-4)
 
     def test_the_gates_talk_from_host_to_host_and_the_scheduler_sees_none_of_it(self, far, journey):
         (alice, bob), scheduler = self.workers(far), far.machines.addresses["scheduler"]

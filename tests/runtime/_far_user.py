@@ -12,7 +12,7 @@ from distributed import Client, Security
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from tests._left_over import wait_until
 
-__all__ = ["BATCH", "NAMES", "SAMPLES", "WIDTH", "network", "rating", "security", "training"]
+__all__ = ["BATCH", "NAMES", "SAMPLES", "WIDTH", "images", "network", "rating", "security", "training"]
 
 SAMPLES, BATCH, WIDTH = 10_000, 100, 50
 NAMES = ("orchard", "pippin", "quince", "gardener")
@@ -36,6 +36,11 @@ def training(epochs: int | None, concurrency: int = 4):
 def rating():
     """The sentinel that rates."""
     return Sentinel.test(data.mnist_sample("test"), batch_size=500)
+
+
+def images():
+    """What is predicted."""
+    return np.random.default_rng(1).integers(0, 256, (16, 784), np.uint8)
 
 
 def security(folder: Path) -> Security:
@@ -72,8 +77,7 @@ def main(address, tls, epochs, until, concurrency, patience, predictions) -> Non
                 running.wait(timeout=60)
             running.evaluate(rating())
             if predictions:
-                images = np.random.default_rng(1).integers(0, 256, (16, 784), np.uint8)
-                Path(predictions).write_bytes(running.predict(images).tobytes())
+                Path(predictions).write_bytes(running.predict(images()).tobytes())
             statistics = running.statistics()
             for gate in running.placement:
                 links = [dataclasses.asdict(link) for link in statistics[gate].links]
