@@ -115,8 +115,13 @@ def empty_like(x: Array) -> Array:
 
 
 def aligned(x: Array) -> Array:
-    """`x` itself where it is small or contiguous on the grid of `ALIGNMENT`, else a copy that is."""
-    if x.flags.c_contiguous and (x.nbytes < _SMALL or x.ctypes.data % ALIGNMENT == 0):
+    """`x` itself where it is contiguous and on its grid, else a copy that is.
+
+    A large array's grid is `ALIGNMENT`, for speed; a small one's is its dtype's, for equal bits: off it
+    numpy multiplies in another order.
+    """
+    flags = x.flags
+    if flags.c_contiguous and (flags.aligned if x.nbytes < _SMALL else x.ctypes.data % ALIGNMENT == 0):
         return x
     copy = empty_like(x)
     np.copyto(copy, x)

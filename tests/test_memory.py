@@ -198,6 +198,18 @@ def test_a_large_array_off_the_grid_is_copied(crooked):
     assert straight.flags.c_contiguous and address(straight) % ALIGNMENT == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_small_array_off_its_dtypes_grid_is_copied(dtype):
+    width = np.dtype(dtype).itemsize
+    received = np.empty(101 * width, np.uint8)
+    for offset in range(width):
+        x = received[offset : offset + 100 * width].view(dtype)
+        x[...] = np.arange(100)
+        straight = aligned(x)
+        assert (straight is x) == x.flags.aligned
+        assert straight.flags.aligned and np.array_equal(straight, x)
+
+
 def test_what_is_lent_is_lent_from_the_process_pool():
     before = memory.pool.lent
     x = empty(LARGE)

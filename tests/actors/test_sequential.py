@@ -1,5 +1,7 @@
 """Promise 1 without a cluster: one training sentinel with one credit is the plain loop of `tests/_reference.py`."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ OPTIMIZERS = [
     optim.DCASGDa(optim.WarmUp(5, optim.Cosine(0.1, 40))),
 ]
 LOSSES = [nn.SoftmaxCrossEntropy(), nn.MeanSquaredError(), nn.BinaryCrossEntropyWithLogits()]
-EPOCHS, BATCH_SIZE, SEED = 3, 8, 11
+EPOCHS, BATCH_SIZE, SEED = 3, 40, 11
 
 
 def deep_network(optimizer, **policies):
@@ -34,16 +36,16 @@ def deep_network(optimizer, **policies):
     return first
 
 
-def images(loss, samples=50):
+def images(loss, samples=220):
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 3, samples)
     targets = labels if isinstance(loss, nn.SoftmaxCrossEntropy) else np.eye(3, dtype=np.float32)[labels]
     return data.arrays(rng.integers(0, 256, (samples, 12)).astype(np.uint8), targets, seed=2)
 
 
-def trained(network, loss, *, concurrency=1, seed=SEED, **options):
+def trained(network, loss, *, concurrency=1, seed=SEED, standin=Standin, **options):
     """The gates' parameters after the epochs, over the stand-in."""
-    standin = Standin(network, seed=seed, **options)
+    standin = standin(network, seed=seed, **options)
     plan = {"batch_size": BATCH_SIZE, "concurrency": concurrency, "loss": loss, "scores": [], "epochs": EPOCHS}
     standin.attach("alone", Sentinel.train(images(loss), **plan))
     standin.run(standin.finished)
@@ -83,6 +85,28 @@ def test_promise_1_bit_for_bit_with_helpers_too():
 def test_promise_1_bit_for_bit_though_every_message_comes_twice():
     network, loss = deep_network(optim.DCASGDa(0.05)), LOSSES[0]
     assert bits(trained(network, loss, fate=lambda message: (0.0, 0.01, 3.0))) == bits(reference(network, loss))
+
+
+class _OffTheGrid(Standin):
+    """Arrays arrive as from a socket: where they begin, their dtype cannot."""
+
+    def send(self, to, message):
+        for field in ("x", "dy"):
+            if getattr(message, field, None) is not None:
+                message = dataclasses.replace(message, **{field: _off_the_grid(getattr(message, field))})
+        super().send(to, message)
+
+
+def _off_the_grid(array):
+    buffer = np.empty(array.nbytes + 1, np.uint8)
+    moved = buffer[1:].view(array.dtype).reshape(array.shape)
+    np.copyto(moved, array)
+    return moved
+
+
+def test_promise_1_bit_for_bit_though_arrays_arrive_off_their_grid():
+    network, loss = deep_network(optim.DCASGDa(0.05)), LOSSES[0]
+    assert bits(trained(network, loss, standin=_OffTheGrid)) == bits(reference(network, loss))
 
 
 @pytest.mark.parametrize("other", [{"seed": SEED + 1}, {"sentinel": "another"}], ids=repr)
