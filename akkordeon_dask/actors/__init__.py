@@ -5,11 +5,10 @@ from akkordeon_dask.actors._gate_core import GateCore, GateCounts, Version
 from akkordeon_dask.actors._link import Link, LinkStatistics
 from akkordeon_dask.actors._mailbox import Mailbox, MailboxStatistics
 from akkordeon_dask.actors._post_office import PostOffice
-from akkordeon_dask.actors._sentinel import TOPIC, Progress, SentinelActor, SentinelStatistics
+from akkordeon_dask.actors._sentinel import Progress, SentinelActor, SentinelStatistics
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 
 __all__ = [
-    "TOPIC",
     "GateActor",
     "GateCore",
     "GateCounts",

@@ -10,7 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread, Core
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.messages import Address, Message
+from akkordeon_dask.messages import TOPIC, Address, Figures, Message
 
 __all__ = ["ThreadedActor"]
 
@@ -32,9 +32,17 @@ class ThreadedActor:
 
     async def _start(self, name: str, core: Core, ended: Callable[[], None] = lambda: None) -> ActorThread:
         self._office = await PostOffice.of(self._worker)
-        self._thread = ActorThread(f"akkordeon {name}", core, ended)
+        self._thread = ActorThread(f"akkordeon {name}", core, ended, self._figures)
         self._office.add(self.key, self._thread)
         return self._thread
+
+    def _figures(self, thread: ActorThread, now: float) -> Figures | None:
+        """What the actor did so far; None: it tells nothing. In its thread."""
+        return None
+
+    def _tell(self, network: str, event: str, **facts: Any) -> None:
+        """Let everybody know who listens to the cluster's events. Any thread."""
+        self._worker.log_event(TOPIC, {"network": network, "event": event, **facts})
 
     def _send(self, to: Address, message: Message) -> None:
         assert self._office is not None

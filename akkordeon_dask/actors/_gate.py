@@ -12,14 +12,19 @@ from akkordeon_dask.actors._gate_core import GateCore, GateCounts, Version
 from akkordeon_dask.actors._link import LinkStatistics
 from akkordeon_dask.actors._mailbox import MailboxStatistics
 from akkordeon_dask.actors._post_office import PostOffice
+from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.actors._work import Work
 from akkordeon_dask.errors import ClosedError, GateError
-from akkordeon_dask.messages import Address
+from akkordeon_dask.messages import Address, GateFigures
 from akkordeon_dask.network import Claim, Gate, Resources
 from akkordeon_dask.parallel import helpers
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.tree import Tree, size
 
 __all__ = ["GateActor", "GateStatistics"]
+
+
+_LONG = 64
+"""Longer delays, in updates, are told as this one."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,11 @@ class GateStatistics:
 class GateActor(ThreadedActor):
     """A gate on a worker. Made by `deploy`, called by the runtime only."""
 
-    def __init__(self, key: str, gate: Gate, *, name: str, network: str, generation: int, seed: int) -> None:
+    def __init__(
+        self, key: str, gate: Gate, *, name: str, place: int, network: str, generation: int, seed: int
+    ) -> None:
         super().__init__(key)
+        self._place = place
         self._core = GateCore(
             gate,
             name=name,
@@ -58,6 +66,7 @@ class GateActor(ThreadedActor):
             send=self._send,
             assist=self._assist,
         )
+        self._parameters = size(self._core.version.params, statistics=False)
         self._closing = asyncio.Event()
 
     def _assist(self, work: Work) -> bool:
@@ -93,6 +102,34 @@ class GateActor(ThreadedActor):
             if self._closing.is_set() or self.key not in self._worker.state.actors:  # nobody would give it back
                 raise ClosedError(f"gate {self._core.name!r} on {self.address.worker} was closed: deploy it again")
             office.claim(self.key, Claim(self._core.network, self._core.name, resources))
+
+    def _figures(self, thread: ActorThread, now: float) -> GateFigures:
+        core, counts = self._core, self._core.counts
+        delays: dict[int, int] = {}
+        for delay, number in counts.delays.items():
+            delays[min(delay, _LONG)] = delays.get(min(delay, _LONG), 0) + number
+        return GateFigures(
+            network=core.network,
+            name=core.name,
+            key=self.key,
+            at=now,
+            busy=thread.busy,
+            place=self._place,
+            parameters=self._parameters,
+            forwards=counts.samples,
+            backwards=counts.backwards,
+            evaluated=counts.evaluated,
+            updates=counts.updates,
+            version=core.version.number,
+            mailbox=len(thread.mailbox),
+            contexts=core.contexts,
+            versions=core.versions,
+            failed=counts.failed,
+            dropped=sum(counts.dropped.values()),
+            nbytes_in=counts.nbytes_in,
+            nbytes_out=counts.nbytes_out,
+            delays=tuple(sorted(delays.items())),
+        )
 
     def _ended(self) -> None:
         """In the gate's thread, last."""

@@ -7,7 +7,7 @@ from typing import Any
 from akkordeon_dask.actors._gate_state import GateCounts, Version
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work
-from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused
+from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
 from akkordeon_dask.parallel import helpers
@@ -92,6 +92,7 @@ class GateCore:
         header = message.header
         ledger = self._ledgers.setdefault(header.reply_to.actor, Ledger())
         ledger.hear(header, self.clock())
+        self.counts.nbytes_in += array_nbytes(message)
         if header.sequence < ledger.floor:
             self.counts.drop("finished batch")
         elif isinstance(message, Backward):
@@ -157,15 +158,12 @@ class GateCore:
         """Take what came of the numbers into the gate's state."""
         if work.error is not None:
             self._fail(work.header, work.error)
-        elif isinstance(work, BackwardWork):
+            return
+        work.count(self.counts)
+        if isinstance(work, BackwardWork):
             self._apply(work)
-        elif isinstance(work, ForwardWork):
-            self.counts.forwards += 1
-            self.counts.samples += work.samples
-            if work.held is not None and work.held.version is not None:
-                work.held.context = work.context
-        elif isinstance(work, EvaluateWork):
-            self.counts.evaluated += work.samples
+        elif isinstance(work, ForwardWork) and work.held is not None and work.held.version is not None:
+            work.held.context = work.context
 
     def _apply(self, work: BackwardWork) -> None:
         if not work.applies:

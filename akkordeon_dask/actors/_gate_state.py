@@ -24,9 +24,16 @@ class GateCounts:
     forwards: int = 0
     updates: int = 0
     samples: int = 0
+    """Samples of training whose forward pass is done."""
+    backwards: int = 0
+    """Samples whose backward pass is done."""
     evaluated: int = 0
     """Samples of validation and prediction."""
     failed: int = 0
+    nbytes_in: int = 0
+    """Bytes of the arrays that came."""
+    nbytes_out: int = 0
+    """Bytes of the arrays that were sent on."""
     dropped: dict[str, int] = field(default_factory=dict)
     """Messages that were not worked on, by reason."""
     delays: dict[int, int] = field(default_factory=dict)

@@ -3,12 +3,13 @@
 import math
 
 from akkordeon_dask.actors._tally import Flight
-from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError
+from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError, SentinelError
+from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Failed, Header
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
 
-__all__ = ["failure", "judge"]
+__all__ = ["failure", "forgetful", "judge"]
 
 
 def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array | None:
@@ -23,6 +24,7 @@ def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array
     """
     if flight.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
+    y = aligned(y)
     try:
         loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
         finite = math.isfinite(loss)
@@ -41,3 +43,11 @@ def failure(message: Failed) -> GateError:
     """What a gate could not do, as an error for who waits."""
     text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
     return GateError(f"{text}. Mend the layer or the data, then attach the sentinel again")
+
+
+def forgetful(sentinel: str, gate: str, times: int) -> SentinelError:
+    """What a gate that loses the version of a pass again and again means for who waits."""
+    return SentinelError(
+        f"sentinel {sentinel!r}: gate {gate!r} has lost the pass's version {times} times in a row: "
+        "send smaller batches, or look at the gate's worker"
+    )

@@ -11,7 +11,7 @@ from distributed.comm import Comm, connect
 from distributed.protocol import to_serialize
 
 from akkordeon_dask import config
-from akkordeon_dask.messages import Message, encode, nbytes
+from akkordeon_dask.messages import LinkFigures, Message, encode, nbytes
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -162,6 +162,10 @@ class Link:
     def statistics(self) -> LinkStatistics:
         """Counts at this moment."""
         return LinkStatistics(self.peer, self._sent, self._nbytes, self._unsent, self._lost, self._connects)
+
+    def figures(self) -> LinkFigures:
+        """What rides on the heartbeat."""
+        return LinkFigures(self.peer, self._nbytes, self._unsent, self._lost)
 
 
 def _frames(actor: str, message: Message) -> dict[str, Any]:

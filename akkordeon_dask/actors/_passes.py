@@ -24,6 +24,8 @@ class Passes:
         self.drawing: Tally | None = None
         self.rest_until = -math.inf
         self._open: dict[int, Tally] = {}
+        self.samples = self.lost = self.resent = 0
+        """Of all passes: samples that came home, samples that were given up, batches sent more than once."""
         self._number = 0
         self._finished = 0
         self._last_end = -math.inf
@@ -65,9 +67,26 @@ class Passes:
         tally.closed = True
         return tally
 
-    def of(self, flight: Flight) -> Tally:
-        """The pass of a batch under way."""
-        return self._open[flight.pass_number]
+    @property
+    def epoch(self) -> int:
+        """Passes that are finished, and the open ones."""
+        return self._finished + len(self._open)
+
+    def home(self, flight: Flight) -> None:
+        """A batch came home."""
+        self._open[flight.pass_number].home(flight)
+        self.samples += len(flight.x)
+
+    def give_up(self, flight: Flight) -> None:
+        """A batch was lost for good."""
+        self._open[flight.pass_number].give_up(flight)
+        self.lost += len(flight.x)
+
+    def resend(self, flight: Flight) -> None:
+        """A batch is sent again."""
+        again = flight.attempt == 1
+        self._open[flight.pass_number].resent += again
+        self.resent += again
 
     def end(self, name: str, now: float) -> list[PassReport]:
         """The reports of the passes that have ended now: in their order, so a pass waits for those before it."""

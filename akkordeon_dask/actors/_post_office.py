@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import weakref
 from typing import Any
 
@@ -15,7 +16,7 @@ from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import MessageError, PlacementError
 from akkordeon_dask.memory import pool
-from akkordeon_dask.messages import Address, Message, decode, nbytes
+from akkordeon_dask.messages import TOPIC, Address, Figures, GateFigures, Message, SentinelFigures, decode, nbytes
 from akkordeon_dask.network import POST_OFFICE, Claim, Resources, stock
 
 __all__ = ["PostOffice"]
@@ -67,9 +68,11 @@ class PostOffice(WorkerPlugin):
         _offices[self.address] = self
         pool.capacity = config.nbytes("pool.capacity")
         worker.handlers[LINK_OP] = self._receive
+        worker.metrics[TOPIC] = self._beat
 
     async def teardown(self, worker: Worker) -> None:
         worker.handlers.pop(LINK_OP, None)
+        worker.metrics.pop(TOPIC, None)
         _offices.pop(self.address, None)
         for key in list(self._threads):
             self._threads[key].stop()
@@ -179,6 +182,21 @@ class PostOffice(WorkerPlugin):
             self.dead_letters += 1
             return 0
         return nbytes(message)
+
+    def figures(self) -> list[Figures]:
+        """What the actors of this worker did so far, as they told last. Any thread."""
+        told = [thread.figures for thread in list(self._threads.values())]
+        return [figures for figures in told if figures is not None]
+
+    def _beat(self, worker: Worker) -> dict[str, Any]:
+        """What rides on the worker's heartbeat. On the event loop."""
+        figures = self.figures()
+        return {
+            "gates": [one.as_dict() for one in figures if isinstance(one, GateFigures)],
+            "sentinels": [one.as_dict() for one in figures if isinstance(one, SentinelFigures)],
+            "links": [link.figures().as_dict() for link in list(self.links.values())],
+            "at": time.monotonic(),
+        }
 
     def statistics(self) -> list[LinkStatistics]:
         """All links at this moment."""

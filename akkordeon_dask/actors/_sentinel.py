@@ -13,16 +13,13 @@ from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import make_feed
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
+from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
-from akkordeon_dask.messages import Address, Mode, PassReport
+from akkordeon_dask.messages import Address, Mode, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
 
 __all__ = ["Progress", "SentinelActor", "SentinelStatistics"]
-
-TOPIC = "akkordeon"
-"""The topic of Dask's events that passes are told under."""
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -89,6 +86,7 @@ class SentinelActor(ThreadedActor):
             clock=time.monotonic,
             send=self._send,
             report=self._report,
+            tell=lambda event, text: self._tell(self.network, event, sentinel=self._name, text=text),
             deadline=Deadline(
                 config.seconds("batch.deadline"),
                 config.seconds("batch.min-deadline"),
@@ -111,8 +109,29 @@ class SentinelActor(ThreadedActor):
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
         self._reports.append(report)
-        self._worker.log_event(TOPIC, {"network": self.network, "event": "pass", **report.as_dict()})
+        self._tell(self.network, "pass", **report.as_dict())
         self._changed()
+
+    def _figures(self, thread: ActorThread, now: float) -> SentinelFigures:
+        core, passes = self._core, self._core.passes
+        return SentinelFigures(
+            network=self.network,
+            name=self._name,
+            key=self.key,
+            at=now,
+            busy=thread.busy,
+            mode=self._sentinel.mode,
+            state=core.state,
+            epoch=passes.epoch,
+            epochs=passes.limit,
+            samples=passes.samples,
+            lost=passes.lost,
+            resent=passes.resent,
+            restarts=core.restarts,
+            dropped=core.dropped,
+            in_flight=core.in_flight,
+            concurrency=self._sentinel.concurrency,
+        )
 
     def _changed(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed already

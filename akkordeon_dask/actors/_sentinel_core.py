@@ -6,7 +6,7 @@ from typing import Literal
 
 from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._gate_core import Send
-from akkordeon_dask.actors._judge import failure, judge
+from akkordeon_dask.actors._judge import failure, forgetful, judge
 from akkordeon_dask.actors._passes import Passes
 from akkordeon_dask.actors._tally import Flight
 from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
@@ -25,7 +25,8 @@ class SentinelCore:
     """Credits, batches under way, and what has come of them. Driven by one thread.
 
     It asks for data through `wants`, and gets them by `offer` or `exhausted`; what it says to the
-    gates goes out through `send`, finished passes through `report`.
+    gates goes out through `send`, finished passes through `report`,
+    and what went wrong, as a word and a text, through `tell`.
     """
 
     def __init__(
@@ -40,21 +41,20 @@ class SentinelCore:
         clock: Callable[[], float],
         send: Send,
         report: Callable[[PassReport], None],
+        tell: Callable[[str, str], None] = lambda event, text: None,
         deadline: Deadline,
         max_attempts: int = 5,
     ) -> None:
         self.sentinel, self.name, self.address = sentinel, name, address
         self.network, self.generation, self.gates = network, generation, gates
-        self.clock, self.send, self.report = clock, send, report
+        self.clock, self.send, self.report, self.tell = clock, send, report, tell
         self.deadline, self.max_attempts = deadline, max_attempts
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.outputs: dict[int, Array] = {}
-        self.dropped = 0
-        self.restarts = 0
-        self._restarts_in_a_row = 0
+        self.dropped = self.restarts = self._restarts_in_a_row = 0
         self._flights: dict[int, Flight] = {}
-        self._passes = Passes(sentinel)
+        self.passes = Passes(sentinel)
         self._next_sequence = 0
 
     @property
@@ -75,7 +75,7 @@ class SentinelCore:
     @property
     def rests(self) -> bool:
         """Between two passes: the next one is due later."""
-        return self.state == "running" and self._passes.between
+        return self.state == "running" and self.passes.between
 
     @property
     def floor(self) -> int:
@@ -85,24 +85,24 @@ class SentinelCore:
     @property
     def drawing(self) -> tuple[int, int] | None:
         """The number of the pass that batches are drawn for and its epoch; a pass that restarts has a new number."""
-        tally = self._passes.drawing
-        return (tally.number, tally.epoch) if tally is not None else None
+        tally = self.passes.drawing
+        return None if tally is None else (tally.number, tally.epoch)
 
     def wants(self) -> bool:
         """A batch may be drawn now. Begins a pass where one is due."""
-        if self.state == "running" and self._passes.all_done:
+        if self.state == "running" and self.passes.all_done:
             self.state = "resting"
         if self.state != "running" or self.credits < 1:
             return False
         if self._next_sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
             return False
-        if self._passes.drawing is None:
-            return self._passes.begin(self.clock())
+        if self.passes.drawing is None:
+            return self.passes.begin(self.clock())
         return not any(flight.opening for flight in self._flights.values())
 
     def offer(self, x: Array, target: Array | None) -> None:
         """Send a batch that was drawn after `wants` said so. The first of a pass with pins goes alone."""
-        tally = self._passes.drew()
+        tally = self.passes.drew()
         opening = not self.trains and tally.drawn == 1
         flight = Flight(tally.number, self._next_sequence, x, target, opening)
         self._next_sequence += 1
@@ -111,10 +111,10 @@ class SentinelCore:
 
     def exhausted(self) -> None:
         """The data of this pass are at their end."""
-        if (drawing := self._passes.drawing) is not None and drawing.drawn == 0:
+        if (drawing := self.passes.drawing) is not None and drawing.drawn == 0:
             self.fail(DataError(f"sentinel {self.name!r}: {self.sentinel.provider!r} gave no batch: check the data"))
         elif drawing is not None:
-            self._passes.stop_drawing()
+            self.passes.stop_drawing()
             self._end()
 
     def _dispatch(self, flight: Flight) -> None:
@@ -181,7 +181,7 @@ class SentinelCore:
     def _home(self, flight: Flight) -> None:
         if flight.attempt == 1:
             self.deadline.saw(self.clock() - flight.sent)
-        self._passes.of(flight).home(flight)
+        self.passes.home(flight)
         self._release(flight)
 
     def _release(self, flight: Flight) -> None:
@@ -190,7 +190,7 @@ class SentinelCore:
         self._end()
 
     def _end(self) -> None:
-        for report in self._passes.end(self.name, self.clock()):
+        for report in self.passes.end(self.name, self.clock()):
             self._restarts_in_a_row = 0
             self.report(report)
 
@@ -199,36 +199,36 @@ class SentinelCore:
         self.restarts += 1
         self._restarts_in_a_row += 1
         if self._restarts_in_a_row > self.max_attempts:
-            raise SentinelError(
-                f"sentinel {self.name!r}: gate {message.gate!r} has lost the pass's version "
-                f"{self.max_attempts} times in a row: send smaller batches, or look at the gate's worker"
-            )
+            raise forgetful(self.name, message.gate, self.max_attempts)
+        self.tell("restarted", f"pass: gate {message.gate!r} has lost the version it reads")
         self._flights.clear()
-        self._passes.abandon()
+        self.passes.abandon()
         self.outputs.clear()
 
     def tick(self, now: float) -> float:
         """Send again what is overdue, give up what has had its last attempt; gives the seconds to the next look."""
         for flight in [flight for flight in self._flights.values() if flight.expires <= now]:
             if flight.attempt < self.max_attempts:
-                self._passes.of(flight).resent += flight.attempt == 1
+                self.passes.resend(flight)
                 self._dispatch(flight)
             else:
-                self._passes.of(flight).give_up(flight)
+                self.tell("lost", f"batch {flight.sequence}, {len(flight.x)} samples, after {flight.attempt} attempts")
+                self.passes.give_up(flight)
                 self._release(flight)
         due = [flight.expires for flight in self._flights.values()]
-        if self.state == "running" and self._passes.between and self._passes.rest_until > now:
-            due.append(self._passes.rest_until)
+        if self.state == "running" and self.passes.between and self.passes.rest_until > now:
+            due.append(self.passes.rest_until)
         return min(1.0, max(0.0, min(due, default=math.inf) - now))
 
     def fail(self, error: AkkordeonError) -> None:
         """Stop with an error: all credits return, nothing more is sent, the gates drop what they hold for it."""
         self.state, self.error = "failed", error
+        self.tell("failed", str(error))
         self._abandon()
 
     def _abandon(self) -> None:
         self._flights.clear()
-        self._passes.abandon()
+        self.passes.abandon()
         for gate in self.gates:
             self.send(gate, Leave(self.network, self.address))
 
@@ -240,9 +240,9 @@ class SentinelCore:
     def resume(self, epochs: int | None = None) -> None:
         """Go on; `epochs`, where given, is the new number of passes to rest after."""
         if epochs is not None and self.trains:
-            self._passes.limit = epochs
+            self.passes.limit = epochs
         if self.state in ("paused", "resting"):
-            self.state = "resting" if self._passes.all_done else "running"
+            self.state = "resting" if self.passes.all_done else "running"
 
     def close(self) -> None:
         """Stop for good: the gates drop what they hold for this sentinel."""

@@ -10,12 +10,16 @@ from typing import Any, Protocol, TypeVar
 
 from akkordeon_dask.actors._mailbox import Mailbox
 from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import Figures
 
 __all__ = ["ActorThread", "Core"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_FIGURES = 0.25
+"""Seconds between two sets of figures."""
 
 
 class Core(Protocol):
@@ -49,16 +53,24 @@ class ActorThread:
     """One thread that owns a core's state and takes from a mailbox.
 
     The only thread that touches the core. `call` runs a function in it; `stop` ends it, and `ended` is
-    what it calls last.
+    what it calls last. `observe` is called by it now and then, with itself and the time, to take figures.
     """
 
-    def __init__(self, name: str, core: Core, ended: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        core: Core,
+        ended: Callable[[], None] = lambda: None,
+        observe: "Callable[[ActorThread, float], Figures | None]" = lambda thread, now: None,
+    ) -> None:
         self.mailbox = Mailbox()
         self.busy = 0.0
         self.error: Exception | None = None
         """What ended the thread before its time. Read it once the thread is not alive."""
+        self.figures: Figures | None = None
+        """What the actor did so far: replaced by its thread, never changed, so any thread may read it."""
         self._core = core
-        self._ended = ended
+        self._ended, self._observe = ended, observe
         self._stopped = Future[None]()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -116,8 +128,7 @@ class ActorThread:
             self._core.close()
 
     def _work(self) -> None:
-        patience = self._core.tick(time.monotonic())
-        due = time.monotonic() + patience
+        due = self._look(time.monotonic())
         while not self._stopping:
             item = self.mailbox.get(timeout=max(0.0, due - time.monotonic()))
             begun, look = time.monotonic(), False
@@ -130,7 +141,13 @@ class ActorThread:
             if item is not None:
                 self.busy += now - begun
             if item is None or now >= due or look:
-                due = now + self._core.tick(now)
+                due = self._look(now)
+
+    def _look(self, now: float) -> float:
+        """Let the core look at the clock, and take figures; gives the time at which to do so again."""
+        patience = self._core.tick(now)
+        self.figures = self._observe(self, now)
+        return now + min(patience, _FIGURES)
 
     def _drain(self) -> None:
         """Whoever still waits for an answer learns that there will be none."""

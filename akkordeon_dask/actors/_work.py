@@ -12,7 +12,7 @@ from akkordeon_dask.nn import Chain, Key
 from akkordeon_dask.tree import Array, Tree
 
 if TYPE_CHECKING:
-    from akkordeon_dask.actors._gate_state import Version
+    from akkordeon_dask.actors._gate_state import GateCounts, Version
     from akkordeon_dask.actors._ledger import Held
 
 __all__ = ["BackwardWork", "EvaluateWork", "ForwardWork", "Work"]
@@ -42,6 +42,10 @@ class Work(ABC):
     def result(self) -> Forward | Backward:
         """What is sent on."""
 
+    @abstractmethod
+    def count(self, counts: GateCounts) -> None:
+        """Count what was done."""
+
 
 @dataclass(slots=True)
 class EvaluateWork(Work):
@@ -61,6 +65,11 @@ class EvaluateWork(Work):
         assert self.y is not None
         return Forward(self.header, self.y)
 
+    def count(self, counts: GateCounts) -> None:
+        assert self.y is not None
+        counts.evaluated += self.samples
+        counts.nbytes_out += self.y.nbytes
+
 
 @dataclass(slots=True)
 class ForwardWork(EvaluateWork):
@@ -76,6 +85,12 @@ class ForwardWork(EvaluateWork):
         self.y, self.context = self.chain.forward(self.version.params, aligned(self.x), train=True, key=self.key)
         self.x = None
 
+    def count(self, counts: GateCounts) -> None:
+        assert self.y is not None
+        counts.forwards += 1
+        counts.samples += self.samples
+        counts.nbytes_out += self.y.nbytes
+
 
 @dataclass(slots=True)
 class BackwardWork(Work):
@@ -88,11 +103,17 @@ class BackwardWork(Work):
     """The gate is to be updated with the gradient."""
     dx: Array | None = None
     grads: Tree = None
+    samples: int = 0
 
     def _compute(self) -> None:
         assert self.dy is not None
+        self.samples = len(self.dy)
         self.dx, self.grads = self.chain.backward(self.context, aligned(self.dy), need_dx=self.need_dx)
         self.context = self.dy = None
 
     def result(self) -> Forward | Backward:
         return Backward(self.header, self.dx)
+
+    def count(self, counts: GateCounts) -> None:
+        counts.backwards += self.samples
+        counts.nbytes_out += 0 if self.dx is None else self.dx.nbytes

@@ -1,5 +1,6 @@
 """What actors say to each other: small frozen values, and their form on the wire."""
 
+from akkordeon_dask.messages._figures import TOPIC, Figures, GateFigures, LinkFigures, SentinelFigures
 from akkordeon_dask.messages._messages import (
     Address,
     Backward,
@@ -12,19 +13,25 @@ from akkordeon_dask.messages._messages import (
     Refused,
 )
 from akkordeon_dask.messages._report import PassReport
-from akkordeon_dask.messages._wire import decode, encode, nbytes
+from akkordeon_dask.messages._wire import array_nbytes, decode, encode, nbytes
 
 __all__ = [
+    "TOPIC",
     "Address",
     "Backward",
     "Failed",
+    "Figures",
     "Forward",
+    "GateFigures",
     "Header",
     "Leave",
+    "LinkFigures",
     "Message",
     "Mode",
     "PassReport",
     "Refused",
+    "SentinelFigures",
+    "array_nbytes",
     "decode",
     "encode",
     "nbytes",

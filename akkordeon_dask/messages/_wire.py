@@ -19,7 +19,7 @@ from akkordeon_dask.messages._messages import (
     Refused,
 )
 
-__all__ = ["decode", "encode", "nbytes"]
+__all__ = ["array_nbytes", "decode", "encode", "nbytes"]
 
 _KINDS: dict[str, type[Any]] = {
     "forward": Forward,
@@ -82,10 +82,15 @@ def _decode(plain: Mapping[str, Any]) -> Message:
     return Refused(header, _word(plain["gate"]))
 
 
+def array_nbytes(message: Message) -> int:
+    """Bytes of its array."""
+    array = message.x if isinstance(message, Forward) else message.dy if isinstance(message, Backward) else None
+    return 0 if array is None else array.nbytes
+
+
 def nbytes(message: Message) -> int:
     """About how many bytes the message takes on the wire; both ends of a link count alike."""
-    array = message.x if isinstance(message, Forward) else message.dy if isinstance(message, Backward) else None
-    return _OVERHEAD + (0 if array is None else array.nbytes)
+    return _OVERHEAD + array_nbytes(message)
 
 
 def _flat(address: Address) -> tuple[str, str]:
