@@ -10,6 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network, Plan, make_plan, parties
+from akkordeon_dask.runtime._announce import say_closed, say_deployed
 from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
@@ -90,6 +91,7 @@ async def _deploy(network: Network, client: Client, name: str | None, seed: int,
     except BaseException:
         await _abandon(gates)
         raise
+    await say_deployed(client, label, network, gates, {"seed": seed, "generation": _GENERATION})
     session = Session(client, network, label, _GENERATION, gates)
 
     async def finish() -> None:
@@ -97,6 +99,7 @@ async def _deploy(network: Network, client: Client, name: str | None, seed: int,
         if name is not None:
             await unpublish(client, name, [gate.address.actor for gate in gates])
         await session.close_gates()
+        await say_closed(client, label)
 
     return _Owner(session, owner=True, finish=finish, embedded=embedded)
 
@@ -121,24 +124,25 @@ _GENERATION = 1
 
 
 async def _make(network: Network, client: Client, label: str, seed: int, plan: Plan) -> list[GateHandle]:
-    gates: list[GateHandle] = []
-    for gate, placed in zip(network, plan, strict=True):
-        key = f"akkordeon-{label}-{placed.gate}-{uuid.uuid4().hex[:8]}"
-        future = submit(
-            client,
-            GateActor,
-            key,
-            gate,
-            worker=placed.address,
-            who=f"gate {placed.gate!r}",
-            name=placed.gate,
-            network=label,
-            generation=_GENERATION,
-            seed=seed,
-        )
-        gates.append(GateHandle(placed.gate, placed.address, future))
     limit = config.seconds("timeouts.deploy")
+    gates: list[GateHandle] = []
     try:
+        for place, (gate, placed) in enumerate(zip(network, plan, strict=True)):
+            key = f"akkordeon-{label}-{placed.gate}-{uuid.uuid4().hex[:8]}"
+            future = submit(
+                client,
+                GateActor,
+                key,
+                gate,
+                worker=placed.address,
+                who=f"gate {placed.gate!r}",
+                name=placed.gate,
+                place=place,
+                network=label,
+                generation=_GENERATION,
+                seed=seed,
+            )
+            gates.append(GateHandle(placed.gate, placed.address, future))
         return await asyncio.gather(*(gate.made(limit) for gate in gates))
     except BaseException:
         for handle in gates:

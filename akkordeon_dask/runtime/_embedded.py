@@ -12,6 +12,7 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
+from akkordeon_dask.dashboard import preload
 
 __all__ = ["WORKER_ENVIRONMENT", "Embedded", "Quiet"]
 
@@ -34,6 +35,7 @@ class Embedded:
         if processes:
             options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
         host, port = _free_dashboard()
+        preload()
         with _interrupts_kept() if processes else nullcontext():
             self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
                 threads_per_worker=1,

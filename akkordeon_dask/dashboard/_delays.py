@@ -1,0 +1,55 @@
+"""How late gradients are."""
+
+from typing import Any
+
+from bokeh.models import ColumnDataSource, LegendItem, NumeralTickFormatter
+
+from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above, shortened
+from akkordeon_dask.dashboard._pane import Pane
+from akkordeon_dask.dashboard._record import NetworkRecord
+
+__all__ = ["Delays"]
+
+_COLUMNS = ("x", "top", "width", "color", "name", "delay", "count")
+
+
+class Delays(Pane):
+    """A histogram for each gate: which share of its gradients was how many updates late, since it was made."""
+
+    title = "Delay of gradients"
+
+    def __init__(self) -> None:
+        self.root = chart(self.title, "delay (updates)", "share of gradients")
+        self.root.yaxis.formatter = NumeralTickFormatter(format="0%")
+        self.root.y_range.start = 0
+        self.root.xgrid.visible = False
+        self.source = ColumnDataSource({name: [] for name in _COLUMNS})
+        self._bars = self.root.vbar(x="x", top="top", width="width", color="color", line_color=None, source=self.source)
+        self._legend = add_legend(self.root)
+        facts = [("gate", "@name"), ("delay", "@delay updates"), ("gradients", "@count{0,0}"), ("share", "@top{0.0%}")]
+        hover(self.root, facts)
+
+    def show(self, record: NetworkRecord | None) -> None:
+        """Draw the present histograms."""
+        gates = [gate for gate in record.gates.values() if gate.figures.delays] if record is not None else []
+        data: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        for number, gate in enumerate(gates):
+            total = sum(count for _, count in gate.figures.delays)
+            width = 0.8 / len(gates)
+            for delay, count in gate.figures.delays:
+                place, name = gate.figures.place, gate.figures.name
+                x = delay - 0.4 + (number + 0.5) * width
+                row = x, count / total, width, gate_color(place), name, delay, count
+                for column, value in zip(_COLUMNS, row, strict=True):
+                    data[column].append(value)
+        if data != self.source.data:
+            self.source.data = data
+            firsts = {name: index for index, name in reversed(list(enumerate(data["name"])))}
+            bars = [self._bars]
+            legend_above(
+                self._legend,
+                [
+                    LegendItem(label={"value": shortened(name, 10)}, renderers=bars, index=index)
+                    for name, index in sorted(firsts.items(), key=lambda item: item[1])
+                ],
+            )

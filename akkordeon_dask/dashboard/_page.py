@@ -1,0 +1,125 @@
+"""The page: all panes of one network, and the choice of the network."""
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bokeh.core.properties import without_property_validation
+from bokeh.models import Column, Div, RadioButtonGroup, Row, Select
+from distributed.dashboard.components import DashboardComponent
+
+from akkordeon_dask.dashboard import _lines
+from akkordeon_dask.dashboard._board import Board
+from akkordeon_dask.dashboard._curves import Curves, loss, scores
+from akkordeon_dask.dashboard._delays import Delays
+from akkordeon_dask.dashboard._graph import Graph
+from akkordeon_dask.dashboard._pane import Pane
+from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.dashboard._tables import Passes, Troubles
+
+__all__ = ["PANES", "Page", "Single"]
+
+PANES: Mapping[str, Callable[[], Pane]] = {
+    "graph": Graph,
+    "throughput": _lines.throughput,
+    "busy": _lines.busy,
+    "traffic": _lines.traffic,
+    "delays": Delays,
+    "in-flight": _lines.flying,
+    "versions": _lines.versions,
+    "loss": loss,
+    "scores": scores,
+    "passes": Passes,
+    "troubles": Troubles,
+}
+"""What makes each pane, by the word in its address."""
+
+_WINDOWS = {"1 min": 60, "5 min": 300, "1 hour": 3600}
+_NEWEST = ""
+_WELCOME = (
+    "<p><b>No network runs on this cluster.</b></p><p>It shows here as soon as one is deployed: "
+    "<code>deploy(network, client)</code> in Python, <code>dask akkordeon network FILE.py:NETWORK</code> or "
+    "<code>dask akkordeon demo</code> in a terminal.</p>"
+)
+
+
+class Single(DashboardComponent):
+    """One pane, of the network that was deployed last."""
+
+    def __init__(self, board: Board, pane: Pane) -> None:
+        self.pane, self._board = pane, board
+        self.root = pane.root
+
+    @without_property_validation  # type: ignore[untyped-decorator]
+    def update(self) -> None:
+        """Show what is new."""
+        self.pane.show(self._board.newest())
+
+
+class Page(DashboardComponent):
+    """All panes of one network at a time."""
+
+    def __init__(self, board: Board, network: str = _NEWEST) -> None:
+        self._board = board
+        self.panes = {word: make() for word, make in PANES.items()}
+        self.select = Select(value=network, options=[(_NEWEST, "the newest network")], width=220, margin=(2, 5, 2, 5))
+        self.head = Div(text="", sizing_mode="stretch_width", margin=(8, 5, 2, 5), styles={"font-size": "12px"})
+        self.axis = RadioButtonGroup(labels=["over passes", "over time"], active=0, margin=(2, 5, 2, 5))
+        self.span = RadioButtonGroup(labels=list(_WINDOWS), active=1, margin=(2, 5, 2, 5))
+        self.welcome = Div(text=_WELCOME, visible=True, margin=(40, 20, 20, 20), styles={"font-size": "15px"})
+        self.body = self._layout()
+        controls = Row(children=[self.select, self.head, self.span, self.axis], sizing_mode="stretch_width")
+        self.root = Column(children=[controls, self.welcome, self.body], sizing_mode="stretch_both")
+        self.select.on_change("value", self._chosen)
+        self.axis.on_change("active", self._chosen)
+        self.span.on_change("active", self._chosen)
+
+    def _layout(self) -> Any:
+        def row(*words: str, **options: Any) -> Any:
+            return Row(children=[self.panes[word].root for word in words], sizing_mode="stretch_both", **options)
+
+        rows = [
+            row("graph", min_height=170),
+            row("throughput", "busy", "in-flight", "delays"),
+            row("loss", "scores", "traffic", "versions"),
+            row("passes", "troubles", min_height=120),
+        ]
+        return Column(children=rows, sizing_mode="stretch_both", visible=False)
+
+    def _chosen(self, attr: str, old: Any, new: Any) -> None:
+        self.update()
+
+    @without_property_validation  # type: ignore[untyped-decorator]
+    def update(self) -> None:
+        """Show what is new of the chosen network."""
+        record = self._board.networks.get(self.select.value) if self.select.value else self._board.newest()
+        self._offer()
+        self.welcome.visible, self.body.visible = record is None, record is not None
+        self.head.text = _headline(record) if record is not None else ""
+        for pane in self.panes.values():
+            if isinstance(pane, Curves):
+                pane.x = ("epoch", "elapsed")[self.axis.active or 0]
+            elif isinstance(pane, _lines.Lines):
+                pane.window = list(_WINDOWS.values())[self.span.active or 0]
+            pane.show(record)
+
+    def _offer(self) -> None:
+        """All networks to choose from; one that was chosen stays, even when it has been forgotten."""
+        records = self._board.networks
+        options = [(_NEWEST, "the newest network")]
+        options += [(name, f"{name} (ended)" if one.ended else name) for name, one in sorted(records.items())]
+        if self.select.value and self.select.value not in records:
+            options.append((self.select.value, f"{self.select.value} (gone)"))
+        if options != self.select.options:
+            self.select.options = options
+
+
+def _headline(record: NetworkRecord) -> str:
+    gates = record.gates.values()
+    words = [f"<b>{html.escape(record.name)}</b>", f"{len(gates)} gates", f"{len(record.workers)} workers"]
+    words.append(f"{record.parameters:,} parameters")
+    if record.ended:
+        words.append("<b>ended</b>")
+    return " · ".join(words)
+
+

@@ -1,0 +1,20 @@
+"""A part of the page."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from akkordeon_dask.dashboard._record import NetworkRecord
+
+__all__ = ["Pane"]
+
+
+class Pane(ABC):
+    """A figure or a table, and what fills it. Belongs to one document; used with that document's lock."""
+
+    root: Any
+    """What is put into the document: a bokeh model."""
+    title: str
+
+    @abstractmethod
+    def show(self, record: NetworkRecord | None) -> None:
+        """Show what is known of a network now; None: there is none."""

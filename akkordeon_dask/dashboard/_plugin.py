@@ -1,0 +1,85 @@
+"""What the scheduler does for the page: it reads its workers' heartbeats and its clients' events."""
+
+import logging
+import time
+from typing import Any
+
+from distributed import Scheduler, SchedulerPlugin
+from tornado.ioloop import PeriodicCallback
+
+from akkordeon_dask.dashboard._board import Beat, Board
+from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.messages import TOPIC
+
+__all__ = ["Monitor", "announce", "install", "preload", "record"]
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 1.0
+"""Seconds between two rows of the history, and two updates of the page."""
+
+
+class Monitor(SchedulerPlugin):
+    """Fills a board with what the scheduler hears anyway. All on the scheduler's event loop."""
+
+    name = TOPIC
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.board = Board()
+        self._scheduler = scheduler
+        for when, told in scheduler.get_events(TOPIC):
+            self.board.event(told, when)
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Somebody logged an event."""
+        if topic == TOPIC:
+            self.board.event(msg, time.time())
+
+    def look(self) -> None:
+        """Read the heartbeats that came."""
+        workers = self._scheduler.workers.values()
+        beats = [Beat(ws.address, str(ws.name), ws.metrics.get(TOPIC) or {}) for ws in workers]
+        self.board.take(beats, time.time())
+
+
+def install(dask_scheduler: Scheduler) -> Monitor:
+    """The scheduler's monitor, made when there is none, with the page where bokeh is there. On its event loop."""
+    there = dask_scheduler.plugins.get(TOPIC)
+    if isinstance(there, Monitor):
+        return there
+    monitor = Monitor(dask_scheduler)
+    dask_scheduler.add_plugin(monitor, name=TOPIC)
+    callback = PeriodicCallback(monitor.look, INTERVAL * 1000)
+    dask_scheduler.periodic_callbacks[TOPIC] = callback  # the scheduler stops it when it closes
+    callback.start()
+    pages = _pages()
+    if pages is not None:
+        pages.serve(dask_scheduler)
+    return monitor
+
+
+def preload() -> None:
+    """Let dashboards that are made from now on, in this process, have the page; where bokeh is there."""
+    pages = _pages()
+    if pages is not None:
+        pages.preload()
+
+
+def _pages() -> Any:
+    try:
+        from akkordeon_dask.dashboard import _serve
+    except ImportError as error:
+        logger.warning("no page /akkordeon on the dashboard, training works without: %s", error)
+        return None
+    return _serve
+
+
+def announce(told: dict[str, Any], dask_scheduler: Scheduler) -> None:
+    """Tell everybody who listens that a network was deployed; from now on there is a monitor."""
+    install(dask_scheduler)
+    dask_scheduler.log_event(TOPIC, told)
+
+
+def record(network: str, dask_scheduler: Scheduler) -> NetworkRecord | None:
+    """What is known of a network; None: nothing."""
+    return install(dask_scheduler).board.networks.get(network)

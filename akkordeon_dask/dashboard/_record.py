@@ -1,0 +1,183 @@
+"""What is known of one network."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from akkordeon_dask.dashboard._history import History
+from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
+from akkordeon_dask.messages import GateFigures, SentinelFigures
+
+__all__ = ["GateSpec", "NetworkRecord", "Pass", "Trouble"]
+
+HOUR = 3600
+"""Rows, and seconds, that are kept."""
+_PASSES = 2000
+_TROUBLES = 500
+_SENTINELS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """A gate, as it was deployed."""
+
+    name: str
+    worker: str
+    """The address of its worker."""
+    text: str
+    """Its layers and optimizer, as they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A finished pass of a sentinel."""
+
+    time: float
+    """Seconds since 1970 at its end."""
+    sentinel: str
+    mode: str
+    epoch: int
+    loss: float
+    scores: dict[str, float]
+    samples: int
+    lost: int
+    resent: int
+    seconds: float
+    samples_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that went wrong."""
+
+    time: float
+    """Seconds since 1970."""
+    event: str
+    """`lost`, `restarted`, `failed`."""
+    who: str
+    """The gate or the sentinel."""
+    text: str
+
+
+class NetworkRecord:
+    """A network: its gates and sentinels now, its numbers over the last hour, its newest passes and troubles.
+
+    Columns of the history are named by kind and number, for names of gates and sentinels may be anything: `forward0` to
+    `versions0` of the first gate, `home0` and `flying0` of the first sentinel, `link0` of the first of `links`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.specs: tuple[GateSpec, ...] = ()
+        self.settings: dict[str, Any] = {}
+        self.deployed: float | None = None
+        self.ended: float | None = None
+        """Seconds since 1970 when it was closed, or its last gate was gone."""
+        self.time = 0.0
+        """Seconds since 1970 when its heartbeats were read last."""
+        self.closed = False
+        """Its owner has closed it: heartbeats that still tell of it are late."""
+        self.gates: dict[str, GateMeter] = {}
+        self.sentinels: dict[str, SentinelMeter] = {}
+        self.links: dict[tuple[str, str], int] = {}
+        """The number of each connection, by the names of the two workers."""
+        self.history = History(HOUR)
+        self.passes: deque[Pass] = deque(maxlen=_PASSES)
+        self.passes_seen = 0
+        self.troubles: deque[Trouble] = deque(maxlen=_TROUBLES)
+        self.troubles_seen = 0
+        self._numbers = 0
+        self._ranks: dict[str, dict[str, int]] = {}
+
+    @property
+    def actors(self) -> list[GateMeter | SentinelMeter]:
+        """All gates and sentinels."""
+        return [*self.gates.values(), *self.sentinels.values()]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(gate.figures.parameters for gate in self.gates.values())
+
+    @property
+    def workers(self) -> set[str]:
+        """The addresses of the workers that its gates and sentinels are on."""
+        return {one.address for one in self.actors if one.here}
+
+    def gate(self, figures: GateFigures, worker: str, address: str, now: float) -> None:
+        """A gate tells of itself."""
+        if (meter := self.gates.get(figures.name)) is not None:
+            meter.take(figures, worker, address, now)
+        else:
+            self.gates[figures.name] = GateMeter(figures, worker, address, now)
+            self.gates = dict(sorted(self.gates.items(), key=lambda item: item[1].figures.place))
+
+    def sentinel(self, figures: SentinelFigures, worker: str, address: str, now: float) -> None:
+        """A sentinel tells of itself."""
+        if (meter := self.sentinels.get(figures.name)) is not None:
+            meter.take(figures, worker, address, now)
+            return
+        meter = self.sentinels[figures.name] = SentinelMeter(figures, worker, address, now)
+        meter.number, meter.rank = self._numbers, self.rank(figures.name, figures.mode)
+        self._numbers += 1
+
+    def rank(self, sentinel: str, mode: str) -> int:
+        """How many sentinels of its mode were seen before it."""
+        ranks = self._ranks.setdefault(mode, {})
+        return ranks.setdefault(sentinel, len(ranks))
+
+    def listen(self) -> None:
+        """Nobody has told yet, this time."""
+        for one in self.actors:
+            one.here = False
+
+    def write(self, now: float, traffic: dict[tuple[str, str], float]) -> None:
+        """Add a row to the history; `traffic` is in bytes/s between workers, by their names."""
+        if not self.closed and any(gate.here for gate in self.gates.values()):
+            self.ended = None
+        elif self.ended is None and self.gates:
+            self.ended = now
+        if self.ended is not None:
+            return
+        self.time = now
+        self._forget(now)
+        row = {**self._gate_row(now), **self._sentinel_row(now)}
+        for link, rate in traffic.items():
+            row[f"link{self.links.setdefault(link, len(self.links))}"] = rate
+        self.history.append(now, {name: value for name, value in row.items() if not math.isnan(value)})
+
+    def _gate_row(self, now: float) -> dict[str, float]:
+        row: dict[str, float] = {}
+        for gate in self.gates.values():
+            place, figures = gate.figures.place, gate.figures
+            row[f"forward{place}"] = gate.rate("forwards", now) + gate.rate("evaluated", now)
+            row[f"backward{place}"] = gate.rate("backwards", now)
+            row[f"busy{place}"] = min(1.0, gate.rate("busy", now))
+            if gate.here:
+                row[f"versions{place}"], row[f"mailbox{place}"] = figures.versions, figures.mailbox
+        return row
+
+    def _sentinel_row(self, now: float) -> dict[str, float]:
+        row: dict[str, float] = {}
+        for sentinel in self.sentinels.values():
+            if sentinel.figures.mode != "predict" and sentinel.here:
+                row[f"home{sentinel.number}"] = sentinel.rate("samples", now)
+                row[f"flying{sentinel.number}"] = sentinel.figures.in_flight
+        return row
+
+    def _forget(self, now: float) -> None:
+        """Sentinels that left an hour ago, or, where there are very many, that left."""
+        for name, sentinel in list(self.sentinels.items()):
+            if not sentinel.here and (now - sentinel.heard > HOUR or len(self.sentinels) > _SENTINELS):
+                del self.sentinels[name]
+
+    def add_pass(self, one: Pass) -> None:
+        """A sentinel has finished a pass."""
+        self.passes.append(one)
+        self.passes_seen += 1
+
+    def add_trouble(self, one: Trouble) -> None:
+        """Something went wrong."""
+        self.troubles.append(one)
+        self.troubles_seen += 1

@@ -1,0 +1,109 @@
+"""Passes and troubles, newest first."""
+
+import time
+from typing import Any
+
+from bokeh.models import Column, ColumnDataSource, DataTable, Div, NumberFormatter, StringFormatter, TableColumn
+
+from akkordeon_dask.dashboard._pane import Pane
+from akkordeon_dask.dashboard._record import NetworkRecord
+
+__all__ = ["Passes", "Troubles"]
+
+_ROWS = 200
+
+_TEXT, _WHOLE, _THREE, _SIX = None, "0,0", "0.000", "0.000000"
+
+
+class _Table(Pane):
+    """Rows of text and numbers; cells are shown as text, whatever is in them."""
+
+    columns: tuple[tuple[str, str, str | None, int], ...]
+    """Field, title, form of its numbers (None: text) and width of each."""
+
+    def __init__(self) -> None:
+        self.source = ColumnDataSource({field: [] for field, *_ in self.columns})
+        self.table = DataTable(
+            source=self.source,
+            columns=[
+                TableColumn(field=field, title=title, formatter=_formatter(form), width=width, sortable=False)
+                for field, title, form, width in self.columns
+            ],
+            index_position=None,
+            autosize_mode="force_fit",  # bokeh 3.9 fails on the others
+            reorderable=False,
+            row_height=20,
+            sizing_mode="stretch_both",
+            min_height=100,
+            stylesheets=[".bk-data-table { z-index: 0; font-size: 11px; }"],
+        )
+        head = Div(text=f"<b>{self.title}</b>", styles={"font-size": "11px"}, margin=(2, 5, 2, 5))
+        self.root = Column(children=[head, self.table], sizing_mode="stretch_both")
+        self._shown: tuple[int, int] = (0, 0)
+
+    def _rows(self, record: NetworkRecord) -> tuple[int, list[tuple[Any, ...]]]:
+        """How many there ever were, and the newest, newest first."""
+        raise NotImplementedError
+
+    def show(self, record: NetworkRecord | None) -> None:
+        """Put the newest on top."""
+        seen, rows = self._rows(record) if record is not None else (0, [])
+        if (id(record), seen) == self._shown:
+            return
+        self._shown = id(record), seen
+        fields = [field for field, *_ in self.columns]
+        cells = list(zip(*rows, strict=True)) or [()] * len(fields)
+        self.source.data = {field: list(column) for field, column in zip(fields, cells, strict=True)}
+
+
+def _formatter(form: str | None) -> Any:
+    if form is None:
+        return StringFormatter(nan_format="-")
+    return NumberFormatter(format=form, nan_format="-", text_align="right")
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
+
+
+class Passes(_Table):
+    """Finished passes."""
+
+    title = "Passes"
+    columns = (
+        ("time", "time", _TEXT, 60),
+        ("sentinel", "sentinel", _TEXT, 90),
+        ("mode", "mode", _TEXT, 60),
+        ("epoch", "pass", _WHOLE, 40),
+        ("loss", "loss", _SIX, 70),
+        ("scores", "scores", _TEXT, 130),
+        ("rate", "samples/s", _WHOLE, 70),
+        ("seconds", "seconds", _THREE, 60),
+        ("samples", "samples", _WHOLE, 60),
+        ("lost", "lost", _WHOLE, 40),
+        ("resent", "resent", _WHOLE, 50),
+    )
+
+    def _rows(self, record: NetworkRecord) -> tuple[int, list[tuple[Any, ...]]]:
+        rows = []
+        for one in list(record.passes)[: -_ROWS - 1 : -1]:
+            scores = ", ".join(f"{name} {value:.4f}" for name, value in one.scores.items())
+            loss, work = (one.loss, scores, one.samples_per_s), (one.seconds, one.samples, one.lost, one.resent)
+            rows.append((_clock(one.time), one.sentinel, one.mode, one.epoch, *loss, *work))
+        return record.passes_seen, rows
+
+
+class Troubles(_Table):
+    """What went wrong: lost batches, passes that began anew, errors."""
+
+    title = "What went wrong"
+    columns = (
+        ("time", "time", _TEXT, 60),
+        ("event", "what", _TEXT, 60),
+        ("who", "who", _TEXT, 80),
+        ("text", "details", _TEXT, 400),
+    )
+
+    def _rows(self, record: NetworkRecord) -> tuple[int, list[tuple[Any, ...]]]:
+        newest = list(record.troubles)[: -_ROWS - 1 : -1]
+        return record.troubles_seen, [(_clock(one.time), one.event, one.who, one.text) for one in newest]

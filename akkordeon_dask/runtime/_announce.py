@@ -1,0 +1,45 @@
+"""What the cluster's monitor is told of a network."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from distributed import Client
+
+import akkordeon_dask
+from akkordeon_dask import config
+from akkordeon_dask.dashboard import announce
+from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._gate_handle import GateHandle
+
+__all__ = ["say_closed", "say_deployed"]
+
+logger = logging.getLogger(__name__)
+
+
+async def say_deployed(
+    client: Client, label: str, network: Network, gates: Iterable[GateHandle], settings: dict[str, Any]
+) -> None:
+    """Tell the scheduler of the network, which begins to watch it; a network that cannot be shown still trains."""
+    specs = [
+        {"name": handle.name, "worker": handle.worker, "text": repr(gate)}
+        for gate, handle in zip(network, gates, strict=True)
+    ]
+    settings = {"akkordeon_dask": akkordeon_dask.__version__, **settings}
+    told = {"network": label, "event": "deployed", "gates": specs, "settings": settings}
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.connect")):
+            await client.run_on_scheduler(announce, told)
+    except Exception as error:
+        logger.warning("network %r will not be on the dashboard: %r", label, error)
+
+
+async def say_closed(client: Client, label: str) -> None:
+    """Tell the scheduler that the network has ended; no error where it does not answer."""
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.close")):
+            await client.scheduler.log_event(topic=TOPIC, msg={"network": label, "event": "closed"})  # type: ignore[union-attr]
+    except Exception as error:
+        logger.info("the dashboard may still show network %r: %r", label, error)

@@ -1,0 +1,175 @@
+"""Every pane shows what is known, and nothing where nothing is."""
+
+import numpy as np
+import pytest
+from bokeh.document import Document
+from bokeh.models import ColumnDataSource
+
+from akkordeon_dask.dashboard import Board
+from akkordeon_dask.dashboard._page import PANES, Page
+from tests.dashboard._told import HOSTILE, beat, gate, link, passed, sentinel
+
+
+def rounds(board, begin, end):
+    """Seconds of a network at work: three gates on two workers, three sentinels."""
+    for second in range(begin, end):
+        at = float(second)
+        moved = {"at": at, "forwards": 100 * second, "backwards": 90 * second, "delays": ((0, second), (1, 2 * second))}
+        alice = [gate("g0", 0, busy=0.9 * at, mailbox=2, versions=3, **moved)]
+        bob = [gate(HOSTILE, 1, busy=0.2 * at, **moved), gate("g2", 2, busy=0.1 * at, **moved)]
+        sentinels = [sentinel(at=at, samples=60 * second, in_flight=4), sentinel("train1", at=at, samples=30 * second)]
+        sentinels.append(sentinel("validate0", at=at, samples=10 * second, mode="validate"))
+        links = [link("tcp://bob", 5000 * second)]
+        beats = beat("alice", at=at, gates=alice, sentinels=sentinels, links=links), beat("bob", at=at, gates=bob)
+        board.take(beats, at)
+        board.event(passed(epoch=second + 1), at)
+        board.event(passed("validate0", epoch=second + 1, mode="validate"), at)
+
+
+@pytest.fixture
+def board():
+    board = Board()
+    rounds(board, 0, 20)
+    board.event({"network": "net", "event": "lost", "sentinel": "train1", "text": "batch 7"}, 20.0)
+    return board
+
+
+def filled(root):
+    """How many numbers and words a pane's sources have."""
+    found = root.select({"type": ColumnDataSource})
+    return [len(column) for source in found for column in source.data.values() if len(column)]
+
+
+@pytest.mark.parametrize("word", PANES)
+def test_a_pane_is_empty_without_a_network_and_full_with_one(word, board):
+    pane = PANES[word]()
+    document = Document()
+    document.add_root(pane.root)
+    pane.show(None)
+    assert not filled(pane.root)
+    pane.show(board.newest())
+    assert filled(pane.root)
+    pane.show(None)
+    assert not filled(pane.root)
+
+
+@pytest.mark.parametrize("word", PANES)
+def test_every_axis_has_a_unit_and_everything_a_hover(word):
+    root = PANES[word]().root
+    if word in ("graph", "passes", "troubles"):
+        return
+    assert all(axis.axis_label for axis in root.axis)
+    assert [tool for tool in root.tools if type(tool).__name__ == "HoverTool"]
+
+
+@pytest.mark.parametrize("word", ["throughput", "busy", "traffic", "in-flight", "versions"])
+def test_lines_that_grow_hold_what_lines_drawn_at_once_hold(word, board):
+    grown, fresh = PANES[word](), PANES[word]()
+    for second in range(20, 340):
+        rounds(board, second, second + 1)
+        grown.show(board.newest())
+    fresh.show(board.newest())
+    assert grown.source.data.keys() == fresh.source.data.keys()
+    for name, column in fresh.source.data.items():
+        np.testing.assert_array_equal(grown.source.data[name], column)
+        assert len(column) == 300
+
+
+def test_a_sentinel_that_joins_gets_its_line(board):
+    pane = PANES["throughput"]()
+    pane.show(board.newest())
+    lines = len(pane.root.renderers)
+    board.take([beat(gates=[gate(at=20.0)], sentinels=[sentinel("late", at=20.0)])], 20.0)
+    pane.show(board.newest())
+    assert len(pane.root.renderers) == lines + 1
+
+
+def test_the_busiest_gate_stands_out(board):
+    pane = PANES["graph"]()
+    pane.show(board.newest())
+    data = pane.boxes.data
+    widths = dict(zip(data["name"], data["edge_width"], strict=True))
+    assert widths["g0"] > widths[HOSTILE] == widths["g2"]
+
+
+def test_a_gate_whose_worker_is_gone_is_shown_as_lost(board):
+    at = 20.0
+    board.take([beat("alice", at=at, gates=[gate("g0", 0, at=at)])], at)
+    pane = PANES["graph"]()
+    pane.show(board.newest())
+    third = dict(zip(pane.boxes.data["name"], pane.boxes.data["third"], strict=True))
+    assert third["g2"] == "lost with its worker" and "busy" in third["g0"]
+
+
+def test_a_share_of_delays_is_of_all_gradients_of_the_gate(board):
+    pane = PANES["delays"]()
+    pane.show(board.newest())
+    data = pane.source.data
+    for name in ("g0", HOSTILE, "g2"):
+        tops = [top for top, gate in zip(data["top"], data["name"], strict=True) if gate == name]
+        assert sum(tops) == pytest.approx(1.0)
+        assert tops[1] == pytest.approx(2 / 3)
+
+
+def test_training_and_validation_have_colours_of_their_own(board):
+    pane = PANES["loss"]()
+    pane.show(board.newest())
+    colors = {renderer.name: renderer.glyph.line_color for renderer in pane.root.renderers}
+    assert colors.keys() == {"train0", "validate0"} and len(set(colors.values())) == 2
+
+
+def test_curves_go_over_passes_or_over_time(board):
+    pane = PANES["scores"]()
+    pane.show(board.newest())
+    assert {renderer.glyph.x for renderer in pane.root.renderers} == {"epoch"}
+    pane.x = "elapsed"
+    pane.show(board.newest())
+    assert {renderer.glyph.x for renderer in pane.root.renderers} == {"elapsed"}
+    assert pane.root.xaxis[0].axis_label == "time since the start (s)"
+
+
+def test_tables_have_the_newest_on_top(board):
+    pane = PANES["passes"]()
+    pane.show(board.newest())
+    epochs = pane.source.data["epoch"]
+    assert epochs[0] == 20 and epochs == sorted(epochs, reverse=True)
+
+
+def test_the_page_is_friendly_without_a_network_and_shows_the_next_one(board):
+    empty = Board()
+    page = Page(empty)
+    page.update()
+    assert page.welcome.visible and not page.body.visible
+    rounds(empty, 0, 3)
+    page.update()
+    assert not page.welcome.visible and page.body.visible
+
+
+def test_one_may_choose_a_network_that_has_ended(board):
+    board.event({"network": "net", "event": "closed"}, 21.0)
+    board.take([beat(gates=[gate(network="next", at=22.0)])], 22.0)
+    page = Page(board)
+    page.update()
+    assert "next" in page.head.text
+    assert ("net", "net (ended)") in page.select.options
+    page.select.value = "net"
+    assert "<b>net</b>" in page.head.text and "ended" in page.head.text
+
+
+def test_names_in_the_headline_are_escaped():
+    board = Board()
+    board.take([beat(gates=[gate(network=HOSTILE)])], 0.0)
+    page = Page(board)
+    page.update()
+    assert "<img" not in page.head.text and "&lt;img" in page.head.text
+
+
+def test_pages_of_two_browsers_share_nothing(board):
+    documents = []
+    for _ in range(2):
+        page = Page(board)
+        page.update()
+        document = Document()
+        document.add_root(page.root)
+        documents.append(document)
+    assert documents[0].roots != documents[1].roots
