@@ -1,7 +1,5 @@
 """Parameters in a file: safetensors, which never unpickles."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from safetensors.numpy import save as encode
 
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
+from akkordeon_dask.snapshots import write_whole
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
 __all__ = ["fit", "read", "write"]
@@ -28,23 +27,9 @@ def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None
     tensors = {name: leaf.copy() for gate, tree in parameters.items() for name, leaf in paths(tree, gate)}
     content = encode(tensors, metadata={"format": "akkordeon_dask 1", "network": repr(network.named())})
     try:
-        _write_local(Path(target), content) if "://" not in target else _write_url(target, content)
+        write_whole(Path(target), [content]) if "://" not in target else _write_url(target, content)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
-
-
-def _write_local(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _write_url(url: str, content: bytes) -> None:

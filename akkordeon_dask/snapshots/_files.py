@@ -1,0 +1,123 @@
+"""Files of a folder anywhere: on a local disk, or wherever fsspec goes."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+__all__ = ["PART", "Files", "write_whole"]
+
+PART = ".part"
+"""How a file is called at its end while it is written."""
+
+
+def write_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Write a local file in one step: it is there whole and on the disk, or what was there before still is.
+
+    The name of the unfinished file is one that nobody else makes; folders are made as needed.
+
+    Raises
+    ------
+    OSError, ValueError
+        when it cannot be written, or the path is not one.
+    """
+    _make_folder(path.parent)
+    unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
+    try:
+        with unfinished.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError, ValueError):
+            unfinished.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's list of names on the disk; Windows has no way to ask for it."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Files:
+    """The files below a URL. Any thread may use it.
+
+    Raises
+    ------
+    ValueError, ImportError, OSError
+        when there is no such kind of place, or its library is not installed.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
+        self._system, root = fsspec.core.url_to_fs(url, **options)
+        self._root = root.rstrip("/")
+        self._local = isinstance(self._system, LocalFileSystem)
+
+    def names(self, folder: str = "") -> list[str]:
+        """What is in a folder; nothing where it does not exist."""
+        path = self._path(folder)
+        self._system.invalidate_cache(path)
+        try:
+            found = self._system.ls(path, detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
+
+    def read(self, folder: str, name: str) -> bytes:
+        """All of a file."""
+        content: bytes = self._system.cat_file(self._path(folder, name))
+        return content
+
+    def exists(self, folder: str, name: str) -> bool:
+        """The file is there now."""
+        self._system.invalidate_cache(self._path(folder))
+        return bool(self._system.exists(self._path(folder, name)))
+
+    def write(self, folder: str, name: str, pieces: Iterable[bytes | memoryview]) -> None:
+        """Write a file; on a local disk it is there whole or not at all."""
+        if self._local:
+            write_whole(Path(self._path(folder, name)), pieces)
+            return
+        if not self._system.isdir(self._path(folder)):
+            self._system.makedirs(self._path(folder), exist_ok=True)
+        with self._system.open(self._path(folder, name), "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+
+    def remove(self, folder: str, name: str) -> None:
+        """Remove a file that may be gone already."""
+        with contextlib.suppress(FileNotFoundError):
+            self._system.rm_file(self._path(folder, name))
+
+    def modified(self, folder: str, name: str) -> datetime | None:
+        """When the file was last written, by the clock of where it is; None where that is not known."""
+        try:
+            when: datetime = self._system.modified(self._path(folder, name))
+        except (NotImplementedError, FileNotFoundError):
+            return None
+        return when
+
+    def _path(self, *parts: str) -> str:
+        return "/".join([self._root, *filter(None, parts)])

@@ -1,0 +1,237 @@
+"""Where snapshots are kept: one folder a series, two files a snapshot."""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from akkordeon_dask.errors import AkkordeonError, CheckpointError, SpecError
+from akkordeon_dask.snapshots._files import Files
+from akkordeon_dask.snapshots._form import dress
+from akkordeon_dask.snapshots._manifest import DamagedError
+from akkordeon_dask.snapshots._names import DATA, MANIFEST, Stem, folder_name, series_name
+from akkordeon_dask.snapshots._snapshot import GoneError, read, read_manifest, write
+from akkordeon_dask.snapshots._tidy import prune, stems
+from akkordeon_dask.tree import Tree
+
+__all__ = ["Saved", "Store"]
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """A snapshot that was read, complete and intact."""
+
+    series: str
+    number: int
+    tree: Tree
+    facts: dict[str, Any]
+    url: str
+    """Its manifest's."""
+    generation: int
+
+
+class Store:
+    """Snapshots of any number of series below a URL. Any thread may use it, and any number of processes at once.
+
+    A snapshot is a safetensors file with a tree's arrays and a manifest in JSON, and counts once its manifest is
+    there. The newest of a series has the highest (generation, number); of equal ones it is the one begun later. Two
+    writers of one series never touch each other's unfinished files. An owner that takes a series over saves with a
+    higher generation: what its forerunner still writes stays the older.
+
+    Parameters
+    ----------
+    url
+        a path or any fsspec URL.
+    keep
+        how many snapshots of a series stay, at least 1. What a dead writer left unfinished is removed by the
+        first save that comes a quarter of an hour later.
+    storage_options
+        for the file system, as fsspec takes them.
+
+    Raises
+    ------
+    SpecError
+        when `keep` is no such number.
+    CheckpointError
+        when fsspec knows no such place.
+    """
+
+    def __init__(
+        self, url: str | os.PathLike[str], *, keep: int = 3, storage_options: Mapping[str, Any] | None = None
+    ) -> None:
+        if type(keep) is not int or keep < 1:
+            raise SpecError(f"Store: keep={keep!r} is not a whole number of at least 1: give how many snapshots stay")
+        self.url = os.fspath(url)
+        self.keep = keep
+        # Threads: only ever added to; two that read at once may log the same snapshot twice.
+        self._reported: set[str] = set()
+        with self._blamed("use", "give a path, or a URL that fsspec knows and whose library is installed"):
+            self._files = Files(self.url, storage_options or {})
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r}, keep={self.keep})"
+
+    def save(
+        self, series: str, tree: Tree, *, number: int, facts: Mapping[str, Any] | None = None, generation: int = 1
+    ) -> str:
+        """Write a snapshot, wait until it is on the disk, and remove what is too old; gives its manifest's URL.
+
+        Parameters
+        ----------
+        series
+            any text.
+        tree
+            arrays, numbers, text and None in dicts, tuples, lists, named tuples and dataclasses; only read.
+        number, generation
+            from 0; the order of a series.
+        facts
+            JSON values to keep with it; tuples come back as lists.
+
+        Raises
+        ------
+        CheckpointError
+            when it cannot be written; all older snapshots are as they were.
+        SpecError
+            when number or generation is not a whole number from 0.
+        """
+        for name, value in (("number", number), ("generation", generation)):
+            if type(value) is not int or value < 0:
+                raise SpecError(f"snapshot of {series!r}: {name}={value!r} is not a whole number from 0: give one")
+        folder, stem, kept = folder_name(series), Stem.make(generation, number), _json(series, facts or {})
+        with self._blamed("write", "make room there or choose another place; older snapshots are as they were"):
+            try:
+                write(self._files, folder, stem, series, tree, kept)
+            except BaseException:
+                self._remove(folder, stem)
+                raise
+        self._tidy(folder, stem)
+        return self._url(folder, stem)
+
+    def load(self, series: str, like: Tree = None) -> Saved | None:
+        """The newest snapshot of a series that is complete and intact; None where there is none.
+
+        A damaged one is logged once and passed over.
+
+        Parameters
+        ----------
+        like
+            a tree of the same form, shapes and dtypes: its named tuples and dataclasses are made anew. Without it
+            they come back as dicts of their fields.
+
+        Raises
+        ------
+        CheckpointError
+            when the place cannot be read, or the snapshot is of another form than `like`.
+        """
+        with self._blamed("read", "check the place, or move a file that it names away to go back to an older one"):
+            for _ in range(_ATTEMPTS):
+                with contextlib.suppress(GoneError):
+                    return self._newest(series, like)
+        raise CheckpointError(f"snapshots of {series!r} in {self.url!r} go while they are read: stop their writer")
+
+    def series(self) -> list[str]:
+        """The names of all series that have a manifest, sorted.
+
+        Raises
+        ------
+        CheckpointError
+            when the place cannot be read.
+        """
+        with self._blamed("read", "check the place"):
+            named = (self._named(folder) for folder in self._files.names())
+            return sorted(name for name in named if name is not None)
+
+    def numbers(self, series: str) -> list[int]:
+        """The numbers of a series' snapshots, the newest last; a number twice where two writers gave it.
+
+        Raises
+        ------
+        CheckpointError
+            when the place cannot be read.
+        """
+        with self._blamed("read", "check the place"):
+            return [stem.number for stem in stems(self._files, folder_name(series))]
+
+    def _newest(self, series: str, like: Tree) -> Saved | None:
+        folder = folder_name(series)
+        for stem in reversed(stems(self._files, folder)):
+            url = self._url(folder, stem)
+            try:
+                manifest, tree = read(self._files, folder, stem, series)
+            except DamagedError as reason:
+                self._report(url, reason)
+                continue
+            if like is not None:
+                tree = _fitted(url, tree, like)
+            return Saved(series, stem.number, tree, manifest.facts, url, stem.generation)
+        return None
+
+    def _named(self, folder: str) -> str | None:
+        """The series of a folder that has a manifest."""
+        series = series_name(folder)
+        if series is None and "~" not in folder:
+            return None
+        for stem in reversed(stems(self._files, folder)):
+            if series is not None:
+                return series
+            with contextlib.suppress(DamagedError, GoneError):
+                told = read_manifest(self._files, folder, stem).series
+                if folder_name(told) == folder:
+                    return told
+        return None
+
+    def _report(self, url: str, reason: DamagedError) -> None:
+        if url not in self._reported:
+            self._reported.add(url)
+            logger.warning("the snapshot %s is damaged and passed over: %s", url, reason)
+
+    def _remove(self, folder: str, stem: Stem) -> None:
+        """What came of a write that failed; where even that fails it has no manifest and does not count."""
+        for ending in (MANIFEST, DATA):
+            with contextlib.suppress(Exception):
+                self._files.remove(folder, f"{stem}{ending}")
+
+    def _tidy(self, folder: str, written: Stem) -> None:
+        try:
+            prune(self._files, folder, self.keep, written)
+        except Exception as error:
+            # The snapshot is there: that older ones are too is no reason to call it failed.
+            logger.warning("cannot remove old snapshots beside %s: %r", self._url(folder, written), error)
+
+    def _url(self, folder: str, stem: Stem) -> str:
+        return f"{self.url.rstrip('/')}/{folder}/{stem}{MANIFEST}"
+
+    @contextlib.contextmanager
+    def _blamed(self, verb: str, remedy: str) -> Iterator[None]:
+        """Every kind of place has errors of its own kind."""
+        try:
+            yield
+        except (AkkordeonError, GoneError):
+            raise
+        except Exception as error:
+            cause = str(error) or type(error).__name__
+            raise CheckpointError(f"cannot {verb} snapshots in {self.url!r}: {cause}: {remedy}") from error
+
+
+def _fitted(url: str, tree: Tree, like: Tree) -> Tree:
+    try:
+        return dress(tree, like)
+    except CheckpointError as error:
+        raise CheckpointError(f"{url!r}: {error}") from error
+
+
+def _json(series: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = json.loads(json.dumps(dict(facts)))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the facts of a snapshot of {series!r} are not JSON ({error}): give numbers, text, lists and dicts"
+        ) from error
+    return kept

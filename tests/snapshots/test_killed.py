@@ -1,0 +1,48 @@
+"""A writer killed at any instant loses nothing that it had completed.
+
+`AKKORDEON_KILLS=200` makes it the long form.
+"""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from akkordeon_dask.snapshots import Store
+from tests._programs import started
+from tests.snapshots._endless import tree
+from tests.snapshots._trees import heard, same
+
+PROGRAM = Path(__file__).with_name("_endless.py")
+KILLS = int(os.environ.get("AKKORDEON_KILLS", "20"))
+
+
+def kill_once(folder, rng):
+    """Start a writer and kill it in the middle of whatever it does; gives the last number it said to be complete."""
+    with started(PROGRAM, folder) as process:
+        told = [process.stdout.readline() for _ in range(rng.randrange(1, 4))]
+        # Nothing is waited for: this picks the instant, over about three snapshots.
+        time.sleep(rng.uniform(0, 0.03))
+        process.kill()
+        # Not `communicate`: it would pass over what readline has read ahead.
+        told += process.stdout.readlines()
+        errors = process.stderr.read()
+        process.wait(timeout=60)
+    assert errors == "" and all(line.endswith("\n") for line in told)
+    return int(told[-1])
+
+
+@pytest.mark.timeout(60 + 5 * KILLS)
+def test_the_newest_complete_snapshot_loads_whenever_its_writer_was_killed(tmp_path):
+    rng = random.Random(20)
+    begun = 0
+    for _ in range(KILLS):
+        told = kill_once(tmp_path, rng)
+        with heard() as said:
+            saved = Store(tmp_path).load("g0")
+        assert begun < told <= saved.number <= told + 1
+        assert same(saved.tree, tree(saved.number)) and saved.facts == {"at": saved.number}
+        assert said == []
+        begun = saved.number

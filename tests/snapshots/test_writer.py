@@ -1,0 +1,242 @@
+"""The writer: puts never wait, the newest of a series wins, and no failure reaches the caller."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
+from akkordeon_dask.snapshots import Store, Writer
+from tests.snapshots._trees import heard
+
+SOON = 20.0
+"""Seconds that anything may take here before it is said to hang."""
+
+
+class Gated:
+    """A store that writes only while its gate is open, and remembers what it was given."""
+
+    def __init__(self):
+        self.open = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.saved = []
+        self.bad = set()
+
+    def save(self, series, tree, *, number, facts, generation):
+        self.begun.release()
+        assert self.open.wait(SOON)
+        if number in self.bad:
+            raise CheckpointError(f"no room for {number}")
+        self.saved.append((series, generation, number))
+        return f"gated://{series}/{number}"
+
+
+@pytest.fixture
+def gated():
+    return Gated()
+
+
+@pytest.fixture
+def results():
+    return []
+
+
+@pytest.fixture
+def writer(gated, results):
+    writer = Writer(gated, name="test", on_result=lambda *result: results.append((threading.current_thread(), *result)))
+    yield writer
+    gated.open.set()
+    writer.close(SOON)
+
+
+@pytest.fixture
+def held(gated, writer):
+    """The writer while it is stuck in the snapshot 0 of a series of its own."""
+    writer.put("first", (), number=0)
+    assert gated.begun.acquire(timeout=SOON)
+    return writer
+
+
+def test_of_a_series_the_newest_waiting_is_written_and_the_others_are_counted(gated, held):
+    for number in (1, 2, 3):
+        held.put("g0", (), number=number)
+    assert held.statistics().waiting == 1 and held.statistics().dropped == 2
+    gated.open.set()
+    held.flush(SOON)
+    assert gated.saved == [("first", 1, 0), ("g0", 1, 3)]
+    assert held.statistics().written == 2 and held.statistics().numbers == {"first": 0, "g0": 3}
+
+
+@pytest.mark.parametrize("older", [{"number": 4}, {"number": 9, "generation": 1}])
+def test_an_older_one_does_not_displace_a_newer(gated, held, older):
+    held.put("g0", (), number=5, generation=2)
+    held.put("g0", (), **{"generation": 2} | older)
+    gated.open.set()
+    held.flush(SOON)
+    assert gated.saved[1:] == [("g0", 2, 5)] and held.statistics().dropped == 1
+
+
+def test_the_series_take_turns_in_the_order_they_came(gated, held):
+    for number, series in enumerate(["b", "a", "c", "b", "a"]):
+        held.put(series, (), number=number)
+    gated.open.set()
+    held.flush(SOON)
+    assert gated.saved[1:] == [("b", 1, 3), ("a", 1, 4), ("c", 1, 2)]
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.integers(0, 5)), max_size=12), st.integers(0, 5))
+def test_every_put_is_counted_once_and_the_newest_that_waits_is_written(puts, bad):
+    gated = Gated()
+    gated.bad = {bad}
+    writer = Writer(gated, name="law")
+    writer.put("first", (), number=9)
+    assert gated.begun.acquire(timeout=SOON)
+    for series, generation, number in puts:
+        writer.put(series, (), number=number, generation=generation)
+    gated.open.set()
+    writer.close(SOON)
+    newest = {series: max(put[1:] for put in puts if put[0] == series) for series in {put[0] for put in puts}}
+    good = {(series, *key) for series, key in newest.items() if key[1] != bad}
+    assert set(gated.saved[1:]) == good
+    counts = writer.statistics()
+    assert (counts.written, counts.failed) == (1 + len(good), len(newest) - len(good))
+    assert counts.written + counts.failed + counts.dropped == 1 + len(puts) and counts.waiting == 0
+
+
+def test_a_failure_is_reported_and_the_next_one_is_written(gated, held, results):
+    gated.bad = {1}
+    gated.open.set()
+    held.put("g0", np.zeros(5), number=1)
+    held.flush(SOON)
+    assert held.statistics().last_error == "no room for 1" and held.statistics().failed == 1
+    held.put("g0", np.zeros(5), number=2)
+    held.flush(SOON)
+    counts = held.statistics()
+    assert (counts.written, counts.failed, counts.bytes, counts.numbers["g0"]) == (2, 1, 40, 2)
+    assert counts.seconds > 0
+    told = [(series, number, str(error), size) for _, series, number, error, _, size in results]
+    assert told == [("first", 0, "None", 0), ("g0", 1, "no room for 1", 40), ("g0", 2, "None", 40)]
+    assert counts.seconds == pytest.approx(sum(result[4] for result in results))
+    assert {thread.name for thread, *_ in results} == {"akkordeon writer test"}
+
+
+def test_a_tree_that_cannot_be_kept_is_a_failure_like_any_other(tmp_path):
+    store = Store(tmp_path)
+    writer = Writer(store, name="test")
+    writer.put("g0", {1, 2}, number=1)
+    writer.put("g1", np.arange(3), number=7, facts={"a": 1}, generation=4)
+    writer.close(SOON)
+    assert writer.statistics().failed == 1 and "{1, 2}" in writer.statistics().last_error
+    saved = store.load("g1")
+    assert (saved.number, saved.generation, saved.facts) == (7, 4, {"a": 1})
+
+
+def test_a_callback_that_fails_is_logged_and_the_writer_goes_on(gated):
+    def fail(*result):
+        raise RuntimeError("the callback's own fault")
+
+    writer = Writer(gated, name="test", on_result=fail)
+    gated.open.set()
+    with heard() as said:
+        writer.put("g0", (), number=1)
+        writer.flush(SOON)
+        writer.put("g0", (), number=2)
+        writer.close(SOON)
+    assert [number for _, _, number in gated.saved] == [1, 2]
+    assert [line for line in said if "on_result failed" in line] == said and len(said) == 2
+
+
+def test_a_callback_may_put_and_sees_what_was_counted(gated):
+    seen = []
+
+    def again(series, number, error, seconds, size):
+        seen.append(writer.statistics().written)
+        if number < 3:
+            writer.put(series, (), number=number + 1)
+
+    writer = Writer(gated, name="test", on_result=again)
+    gated.open.set()
+    writer.put("g0", (), number=1)
+    while len(seen) < 3:
+        writer.flush(SOON)
+    writer.close(SOON)
+    assert seen == [1, 2, 3] and [number for _, _, number in gated.saved] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_was_put_is_not_copied_and_let_go_of(gated, writer, fails):
+    gated.bad = {1} if fails else set()
+    array = np.zeros(1000)
+    gone = weakref.ref(array)
+    gc.disable()
+    try:
+        writer.put("g0", (array, [array]), number=1)
+        del array
+        assert gated.begun.acquire(timeout=SOON)
+        assert gone() is not None
+        gated.open.set()
+        writer.flush(SOON)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_closing_writes_what_waits_and_ends_the_thread(gated, held):
+    held.put("g0", (), number=1)
+    held.put("g1", (), number=2)
+    gated.open.set()
+    held.close(SOON)
+    assert [series for series, _, _ in gated.saved] == ["first", "g0", "g1"]
+    assert not any(thread.name == "akkordeon writer test" for thread in threading.enumerate())
+    held.close(SOON)
+    with pytest.raises(ClosedError, match="snapshot 3 of 'g0' is not written"):
+        held.put("g0", (), number=3)
+    held.flush(0)
+
+
+def test_closing_gives_up_at_its_deadline_and_says_what_is_not_written(gated, held):
+    held.put("g0", (), number=1)
+    with pytest.raises(DeadlineError, match=r"1 of 'g0', 0 of 'first' within 0\.05 s"):
+        held.close(0.05)
+    assert held.statistics().dropped == 1 and held.statistics().waiting == 0
+    gated.open.set()
+    held.close(SOON)
+    assert gated.saved == [("first", 1, 0)]
+    assert not any(thread.name == "akkordeon writer test" for thread in threading.enumerate())
+
+
+def test_a_flush_gives_up_at_its_deadline_and_the_writer_goes_on(gated, held):
+    with pytest.raises(DeadlineError, match=r"0 of 'first' within 0\.05 s: see whether the place answers"):
+        held.flush(0.05)
+    gated.open.set()
+    held.flush(SOON)
+    assert gated.saved == [("first", 1, 0)]
+
+
+def test_a_flush_does_not_wait_for_what_comes_after_it(gated, monkeypatch):
+    def again(series, number, error, seconds, size):
+        if number == 1:
+            gated.open.clear()
+            writer.put("g0", (), number=2)
+
+    writer = Writer(gated, name="test", on_result=again)
+    pending = writer._pending
+
+    def open_the_gate(last):
+        # The flush has begun: it knows how far it goes.
+        gated.open.set()
+        monkeypatch.setattr(writer, "_pending", pending)
+        return pending(last)
+
+    writer.put("g0", (), number=1)
+    monkeypatch.setattr(writer, "_pending", open_the_gate)
+    writer.flush(SOON)
+    assert [number for _, _, number in gated.saved] == [1]
+    gated.open.set()
+    writer.close(SOON)
+    assert [number for _, _, number in gated.saved] == [1, 2]
