@@ -1,7 +1,9 @@
 """What runs on the workers: mailboxes, post offices, links, gates and sentinels."""
 
-from akkordeon_dask.actors._gate import GateActor, GateStatistics
+from akkordeon_dask.actors._gate import GateActor
 from akkordeon_dask.actors._gate_core import GateCore, GateCounts, Version
+from akkordeon_dask.actors._gate_told import GateStatistics
+from akkordeon_dask.actors._keeper import Keeping
 from akkordeon_dask.actors._link import Link, LinkStatistics
 from akkordeon_dask.actors._mailbox import Mailbox, MailboxStatistics
 from akkordeon_dask.actors._post_office import PostOffice
@@ -13,6 +15,7 @@ __all__ = [
     "GateCore",
     "GateCounts",
     "GateStatistics",
+    "Keeping",
     "Link",
     "LinkStatistics",
     "Mailbox",

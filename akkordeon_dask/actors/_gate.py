@@ -2,59 +2,50 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import time
-from dataclasses import dataclass
 
+from distributed.utils import offload
+
+from akkordeon_dask import config
 from akkordeon_dask.actors._actor import ThreadedActor
 from akkordeon_dask.actors._compute import acquire_compute, release_compute
-from akkordeon_dask.actors._gate_core import GateCore, GateCounts, Version
-from akkordeon_dask.actors._link import LinkStatistics
-from akkordeon_dask.actors._mailbox import MailboxStatistics
+from akkordeon_dask.actors._fetch import fetch
+from akkordeon_dask.actors._gate_core import GateCore, Version
+from akkordeon_dask.actors._gate_told import GateStatistics, figures_of, statistics_of
+from akkordeon_dask.actors._handover import Handover
+from akkordeon_dask.actors._keeper import Keeper, Keeping, restored
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.actors._work import Work
-from akkordeon_dask.errors import ClosedError, GateError
+from akkordeon_dask.errors import CheckpointError, ClosedError, GateError
 from akkordeon_dask.messages import Address, GateFigures
 from akkordeon_dask.network import Claim, Gate, Resources
 from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Tree, size
 
-__all__ = ["GateActor", "GateStatistics"]
+__all__ = ["GateActor"]
 
-
-_LONG = 64
-"""Longer delays, in updates, are told as this one."""
-
-
-@dataclass(frozen=True)
-class GateStatistics:
-    """A gate at one moment."""
-
-    gate: str
-    worker: str
-    version: int
-    """Updates since it was made."""
-    contexts: int
-    """Batches whose forward pass is kept."""
-    versions: int
-    """Versions of the parameters that are held."""
-    busy: float
-    """Seconds of work."""
-    counts: GateCounts
-    mailbox: MailboxStatistics
-    links: tuple[LinkStatistics, ...]
-    """All links of the gate's worker."""
-
+_SOON = 0.001
 
 class GateActor(ThreadedActor):
     """A gate on a worker. Made by `deploy`, called by the runtime only."""
 
     def __init__(
-        self, key: str, gate: Gate, *, name: str, place: int, network: str, generation: int, seed: int
+        self,
+        key: str,
+        gate: Gate,
+        *,
+        name: str,
+        place: int,
+        network: str,
+        generation: int,
+        seed: int,
+        keeping: Keeping | None = None,
+        restore: bool = False,
     ) -> None:
         super().__init__(key)
-        self._place = place
+        self._place, self._keeping = place, keeping
+        self._keeper: Keeper | None = None
         self._core = GateCore(
             gate,
             name=name,
@@ -65,7 +56,10 @@ class GateActor(ThreadedActor):
             clock=time.monotonic,
             send=self._send,
             assist=self._assist,
+            keep=self._keep,
         )
+        if restore and keeping is not None:
+            self._core.version = restored(keeping, name, self._core.version) or self._core.version
         self._parameters = size(self._core.version.params, statistics=False)
         self._closing = asyncio.Event()
 
@@ -91,9 +85,56 @@ class GateActor(ThreadedActor):
         """
         await self._claim()
         self._core.wire(previous, next_)
+        if self._keeping is not None:
+            self._keeper = self._kept(self._keeping)
         self._loop = asyncio.get_running_loop()
         acquire_compute(self.key)
         await self._start(f"gate {self._core.name}", self._core, ended=self._ended)
+
+    def _kept(self, keeping: Keeping) -> Keeper:
+        core = self._core
+
+        def tell(event: str, text: str) -> None:
+            self._tell(core.network, event, gate=core.name, text=text)
+
+        now, number = time.monotonic(), core.version.number
+        return Keeper(keeping, core.name, core.generation, tell=tell, begun=number, now=now)
+
+    def _keep(self, version: Version, now: float) -> None:
+        """In the gate's thread."""
+        if self._keeper is not None:
+            self._keeper.look(version, now)
+
+    async def wire(self, previous: Address | None, next_: Address | None) -> None:
+        """Go on with other neighbours. Done by the gate's thread."""
+        await self._call(lambda: self._core.wire(previous, next_))
+
+    async def succeed(self, former: Address) -> None:
+        """Go on where this gate's life on another worker ends, from now on. Before `open`, on the event loop."""
+        self._core.take_over(await fetch(self._worker, former))
+
+    async def hand_over(self) -> Handover:
+        """End this life of the gate; gives what the next one goes on with. Done by the gate's thread."""
+        while True:
+            handover: Handover | None = await self._call(self._core.hand_over)
+            if handover is not None:
+                return handover
+            await asyncio.sleep(_SOON)
+
+    async def snapshot(self) -> int:
+        """Write the present version down, and wait until it is written; gives its number.
+
+        Raises
+        ------
+        CheckpointError
+            when the network keeps no snapshots.
+        """
+        if self._keeper is None:
+            raise CheckpointError(f"gate {self._core.name!r} keeps no snapshots: give deploy(snapshots=URL)")
+        keeper = self._keeper
+        number: int = await self._call(lambda: keeper.put(self._core.version, time.monotonic()))
+        await offload(keeper.flush, config.seconds("timeouts.control"))
+        return number
 
     async def _claim(self) -> None:
         resources = Resources.told(self._core.gate.resources)
@@ -104,36 +145,13 @@ class GateActor(ThreadedActor):
             office.claim(self.key, Claim(self._core.network, self._core.name, resources))
 
     def _figures(self, thread: ActorThread, now: float) -> GateFigures:
-        core, counts = self._core, self._core.counts
-        delays: dict[int, int] = {}
-        for delay, number in counts.delays.items():
-            delays[min(delay, _LONG)] = delays.get(min(delay, _LONG), 0) + number
-        return GateFigures(
-            network=core.network,
-            name=core.name,
-            key=self.key,
-            at=now,
-            busy=thread.busy,
-            place=self._place,
-            parameters=self._parameters,
-            forwards=counts.samples,
-            backwards=counts.backwards,
-            evaluated=counts.evaluated,
-            updates=counts.updates,
-            version=core.version.number,
-            mailbox=len(thread.mailbox),
-            contexts=core.contexts,
-            versions=core.versions,
-            failed=counts.failed,
-            dropped=sum(counts.dropped.values()),
-            nbytes_in=counts.nbytes_in,
-            nbytes_out=counts.nbytes_out,
-            delays=tuple(sorted(delays.items())),
-        )
+        return figures_of(self._core, thread, key=self.key, place=self._place, parameters=self._parameters, now=now)
 
     def _ended(self) -> None:
         """In the gate's thread, last."""
         release_compute(self.key)
+        if self._keeper is not None:
+            self._keeper.close(config.seconds("timeouts.close"))
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._closing.set)
 
@@ -174,17 +192,5 @@ class GateActor(ThreadedActor):
         return statistics
 
     def _statistics(self) -> GateStatistics:
-        core, thread, office = self._core, self._thread, self._office
-        assert thread is not None and office is not None
-        counts = core.counts
-        return GateStatistics(
-            gate=core.name,
-            worker=self.address.worker,
-            version=core.version.number,
-            contexts=core.contexts,
-            versions=core.versions,
-            busy=thread.busy,
-            counts=dataclasses.replace(counts, dropped=dict(counts.dropped), delays=dict(counts.delays)),
-            mailbox=thread.mailbox.statistics(),
-            links=tuple(office.statistics()),
-        )
+        assert self._thread is not None and self._office is not None
+        return statistics_of(self._core, self._thread, self._office)

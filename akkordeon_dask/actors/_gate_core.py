@@ -1,12 +1,12 @@
 """What a gate does with its messages: a state machine without a thread, a clock or a network of its own."""
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from akkordeon_dask.actors._gate_state import GateCounts, Version
+from akkordeon_dask.actors._handover import Handover, applied_in, ledgers_of
 from akkordeon_dask.actors._ledger import Held, Ledger
-from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work
+from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work, described
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
@@ -46,9 +46,11 @@ class GateCore:
         clock: Callable[[], float],
         send: Send,
         assist: Assist = _alone,
+        keep: Callable[[Version, float], None] = lambda version, now: None,
     ) -> None:
         self.gate, self.name, self.network, self.generation = gate, name, network, generation
-        self.worker, self.clock, self.send, self.assist = worker, clock, send, assist
+        self.worker, self.clock, self.send, self.assist, self.keep = worker, clock, send, assist, keep
+        self.retired, self._helped = False, 0
         self.chain = gate.chain
         self.counts = GateCounts()
         self.previous: Address | None = None
@@ -63,6 +65,16 @@ class GateCore:
         """Say who the neighbours are; None: the sentinel of each batch."""
         self.previous, self.next = previous, next_
 
+    def hand_over(self) -> Handover | None:
+        """Begin nothing more; gives what the gate's next life goes on with, None while helpers are at a batch."""
+        self.retired = True
+        return None if self._helped else Handover(self.version, applied_in(self._ledgers))
+
+    def take_over(self, handover: Handover) -> None:
+        """Go on where another life of the gate has ended."""
+        self.version = handover.version
+        self._ledgers = ledgers_of(handover.applied, self.clock())
+
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""
         self.version = Version(self.version.number + 1, params, self.gate.optimizer.init(params))
@@ -75,6 +87,7 @@ class GateCore:
             else:
                 self._work(message)
         elif isinstance(message, Work):
+            self._helped -= 1
             self._settle(message)
         elif isinstance(message, Leave):
             self.forget(message.sentinel.actor)
@@ -82,6 +95,8 @@ class GateCore:
             self.counts.drop("no business of a gate")
 
     def _reason_to_drop(self, header: Header) -> str | None:
+        if self.retired:
+            return "gate moved away"
         if header.network != self.network or header.generation != self.generation:
             return "other generation"
         if header.reply_to.actor in self._gone:
@@ -138,6 +153,7 @@ class GateCore:
     def _compute(self, work: Work) -> None:
         """Have the numbers done by a helper that is free, or do them here: settled before it is sent on, or after."""
         if self.assist(work):
+            self._helped += 1
             return
         with helpers.computing():
             work.compute()
@@ -190,12 +206,11 @@ class GateCore:
             params = self.chain.advance(params, grads)
         self.version = Version(now.number + 1, params, state)
         self.counts.updates += 1
+        self.keep(self.version, self.clock())
 
     def _fail(self, header: Header, error: Exception) -> None:
         self.counts.failed += 1
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} (raised in {frame.name}, {frame.filename}:{frame.lineno})"
-        self.send(header.reply_to, Failed(header, self.name, self.worker, reason))
+        self.send(header.reply_to, Failed(header, self.name, self.worker, described(error)))
 
     def forget(self, actor: str) -> None:
         """Drop what is held for a sentinel, and from now on what arrives from it."""
@@ -211,6 +226,7 @@ class GateCore:
         for actor, since in list(self._gone.items()):
             if now - since > _TOMBSTONE:
                 del self._gone[actor]
+        self.keep(self.version, now)
         return _TICK
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ class Passes:
         self._number = 0
         self._finished = 0
         self._last_end = -math.inf
+        self._abandoned = 0
 
     @property
     def all_done(self) -> bool:
@@ -39,6 +40,10 @@ class Passes:
     def between(self) -> bool:
         """No pass is open."""
         return not self._open
+
+    def begin_at(self, finished: int) -> None:
+        """So many passes are done already."""
+        self._finished = finished
 
     def begin(self, now: float) -> bool:
         """Begin a pass if one is due: the one to draw for."""
@@ -98,12 +103,15 @@ class Passes:
     def _end(self, tally: Tally, name: str, now: float) -> PassReport:
         del self._open[tally.number]
         self._finished += 1
+        self._abandoned = 0
         report = tally.report(name, self._sentinel, since=self._last_end, now=now)
         self._last_end = now
         self.rest_until = tally.begun + self._sentinel.every if self._sentinel.mode == "validate" else now
         return report
 
-    def abandon(self) -> None:
-        """Forget what is not complete."""
+    def abandon(self) -> int:
+        """Forget what is not complete; gives how often in a row, with no pass done in between."""
         self._open.clear()
         self.drawing = None
+        self._abandoned += 1
+        return self._abandoned

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import weakref
+from functools import partial
 from typing import Any
 
 from distributed import Worker
@@ -12,6 +13,7 @@ from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from akkordeon_dask import config
+from akkordeon_dask.actors._fetch import HANDOVER_OP, hand_over
 from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import MessageError, PlacementError
@@ -68,10 +70,12 @@ class PostOffice(WorkerPlugin):
         _offices[self.address] = self
         pool.capacity = config.nbytes("pool.capacity")
         worker.handlers[LINK_OP] = self._receive
+        worker.handlers[HANDOVER_OP] = partial(hand_over, worker)
         worker.metrics[TOPIC] = self._beat
 
     async def teardown(self, worker: Worker) -> None:
         worker.handlers.pop(LINK_OP, None)
+        worker.handlers.pop(HANDOVER_OP, None)
         worker.metrics.pop(TOPIC, None)
         _offices.pop(self.address, None)
         for key in list(self._threads):

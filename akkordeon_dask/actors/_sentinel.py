@@ -15,7 +15,7 @@ from akkordeon_dask.actors._feed import make_feed
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
-from akkordeon_dask.messages import Address, Mode, PassReport, SentinelFigures
+from akkordeon_dask.messages import Address, Leave, Mode, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
 
@@ -58,9 +58,19 @@ class SentinelActor(ThreadedActor):
     """
 
     def __init__(
-        self, key: str, sentinel: Sentinel, *, name: str, network: str, generation: int, spec: Network
+        self,
+        key: str,
+        sentinel: Sentinel,
+        *,
+        name: str,
+        network: str,
+        generation: int,
+        spec: Network,
+        finished: int = 0,
+        former: Address | None = None,
     ) -> None:
         super().__init__(key)
+        self._finished, self._former = finished, former
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
         self._source = sentinel.provider.open()
@@ -94,9 +104,13 @@ class SentinelActor(ThreadedActor):
             ),
             max_attempts=config.get("batch.max-attempts"),
         )
+        core.passes.begin_at(self._finished)
         self._core = core
         self._driver = Driver(core, changed=self._changed)
         thread = await self._start(f"sentinel {self._name}", self._driver, ended=self._ended)
+        if self._former is not None:
+            for gate in gates:
+                self._send(gate, Leave(self.network, self._former))
         self._driver.feed = make_feed(
             self._source,
             self._sentinel.batch_size,
@@ -159,6 +173,11 @@ class SentinelActor(ThreadedActor):
         # The thread adds a report before it changes the state: read the other way round, none is missed.
         state, error = self._core.state, self._core.error
         return Progress(tuple(self._reports[cursor:]), state, error)
+
+    async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
+        """Go on with other gates. Done by the sentinel's thread."""
+        self._generation = generation
+        await self._call(lambda: self._core.rewire(gates, generation))
 
     async def pause(self) -> None:
         """Send nothing more; returns when what was under way is home. On the event loop."""

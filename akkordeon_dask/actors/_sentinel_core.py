@@ -1,6 +1,5 @@
 """What a sentinel does: a state machine without a thread, a clock or a network of its own."""
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,7 +9,7 @@ from akkordeon_dask.actors._judge import failure, forgetful, judge
 from akkordeon_dask.actors._passes import Passes
 from akkordeon_dask.actors._tally import Flight
 from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
-from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, PassReport, Refused
+from akkordeon_dask.messages import Address, Backward, Failed, Forward, Leave, Message, PassReport, Refused
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
 
@@ -52,10 +51,9 @@ class SentinelCore:
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.outputs: dict[int, Array] = {}
-        self.dropped = self.restarts = self._restarts_in_a_row = 0
+        self.dropped = self.restarts = self._next_sequence = 0
         self._flights: dict[int, Flight] = {}
         self.passes = Passes(sentinel)
-        self._next_sequence = 0
 
     @property
     def trains(self) -> bool:
@@ -119,16 +117,21 @@ class SentinelCore:
 
     def _dispatch(self, flight: Flight) -> None:
         flight.attempt += 1
+        flight.tries += 1
         flight.loss = None
         flight.sent = self.clock()
-        wait = self.deadline.seconds(flight.attempt)
+        wait = self.deadline.seconds(flight.tries)
         flight.expires = flight.sent + wait
-        self.send(self.gates[0], Forward(self._header(flight, wait), flight.x))
-
-    def _header(self, flight: Flight, wait: float) -> Header:
         me = self.network, self.generation, self.name, self.address
-        place = flight.pass_number, flight.sequence, self.floor, flight.attempt
-        return Header(*me, *place, self.sentinel.mode, flight.opening, wait)
+        self.send(self.gates[0], Forward(flight.header(me, self.floor, self.sentinel.mode, wait), flight.x))
+
+    def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
+        """Go on with other gates: what is under way is sent again, for it may have been in one that is gone."""
+        self.gates, self.generation = gates, generation
+        for flight in self._flights.values():
+            self.passes.resend(flight)
+            flight.tries = 0
+            self._dispatch(flight)
 
     def handle(self, message: Message) -> None:
         """Work on one message. What is of no batch under way is dropped, but failures: they may follow a gradient."""
@@ -191,24 +194,21 @@ class SentinelCore:
 
     def _end(self) -> None:
         for report in self.passes.end(self.name, self.clock()):
-            self._restarts_in_a_row = 0
             self.report(report)
 
     def _restart(self, message: Refused) -> None:
         """A gate lost the pin: the pass begins anew under a new number, with what the pins are then."""
         self.restarts += 1
-        self._restarts_in_a_row += 1
-        if self._restarts_in_a_row > self.max_attempts:
+        if self.passes.abandon() > self.max_attempts:
             raise forgetful(self.name, message.gate, self.max_attempts)
         self.tell("restarted", f"pass: gate {message.gate!r} has lost the version it reads")
         self._flights.clear()
-        self.passes.abandon()
         self.outputs.clear()
 
     def tick(self, now: float) -> float:
         """Send again what is overdue, give up what has had its last attempt; gives the seconds to the next look."""
         for flight in [flight for flight in self._flights.values() if flight.expires <= now]:
-            if flight.attempt < self.max_attempts:
+            if flight.tries < self.max_attempts:
                 self.passes.resend(flight)
                 self._dispatch(flight)
             else:
@@ -218,7 +218,7 @@ class SentinelCore:
         due = [flight.expires for flight in self._flights.values()]
         if self.state == "running" and self.passes.between and self.passes.rest_until > now:
             due.append(self.passes.rest_until)
-        return min(1.0, max(0.0, min(due, default=math.inf) - now))
+        return max(0.0, min([now + 1.0, *due]) - now)
 
     def fail(self, error: AkkordeonError) -> None:
         """Stop with an error: all credits return, nothing more is sent, the gates drop what they hold for it."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from akkordeon_dask.messages import PassReport
+from akkordeon_dask.messages import Address, Header, Mode, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
 
@@ -20,11 +20,18 @@ class Flight:
     target: Array | None
     opening: bool
     attempt: int = 0
+    tries: int = 0
+    """Attempts with the present gates."""
     sent: float = 0.0
     expires: float = 0.0
     loss: float | None = None
     """Set once the predictions of this attempt are there."""
     scores: tuple[float, ...] = ()
+
+    def header(self, me: tuple[str, int, str, Address], floor: int, mode: Mode, wait: float) -> Header:
+        """What the messages of the present attempt say, `wait` seconds of patience included."""
+        place = self.pass_number, self.sequence, floor, self.attempt
+        return Header(*me, *place, mode, self.opening, wait)
 
 
 @dataclass(slots=True)

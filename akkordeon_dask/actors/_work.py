@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from akkordeon_dask.actors._gate_state import GateCounts, Version
     from akkordeon_dask.actors._ledger import Held
 
-__all__ = ["BackwardWork", "EvaluateWork", "ForwardWork", "Work"]
+__all__ = ["BackwardWork", "EvaluateWork", "ForwardWork", "Work", "described"]
 
 
 @dataclass(slots=True)
@@ -117,3 +118,9 @@ class BackwardWork(Work):
     def count(self, counts: GateCounts) -> None:
         counts.backwards += self.samples
         counts.nbytes_out += 0 if self.dx is None else self.dx.nbytes
+
+
+def described(error: Exception) -> str:
+    """An exception as text, with the place it was raised at."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} (raised in {frame.name}, {frame.filename}:{frame.lineno})"

@@ -1,0 +1,84 @@
+"""What a gate tells of itself."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from akkordeon_dask.actors._gate_core import GateCore, GateCounts
+from akkordeon_dask.actors._link import LinkStatistics
+from akkordeon_dask.actors._mailbox import MailboxStatistics
+from akkordeon_dask.actors._post_office import PostOffice
+from akkordeon_dask.actors._thread import ActorThread
+from akkordeon_dask.messages import GateFigures
+
+__all__ = ["GateStatistics", "figures_of", "statistics_of"]
+
+_LONG = 64
+"""Longer delays, in updates, are told as this one."""
+
+
+@dataclass(frozen=True)
+class GateStatistics:
+    """A gate at one moment."""
+
+    gate: str
+    worker: str
+    version: int
+    """Updates since it was made."""
+    contexts: int
+    """Batches whose forward pass is kept."""
+    versions: int
+    """Versions of the parameters that are held."""
+    busy: float
+    """Seconds of work."""
+    counts: GateCounts
+    mailbox: MailboxStatistics
+    links: tuple[LinkStatistics, ...]
+    """All links of the gate's worker."""
+
+
+def figures_of(
+    core: GateCore, thread: ActorThread, *, key: str, place: int, parameters: int, now: float
+) -> GateFigures:
+    """What rides on the heartbeat. In the gate's thread."""
+    counts = core.counts
+    delays: dict[int, int] = {}
+    for delay, number in counts.delays.items():
+        delays[min(delay, _LONG)] = delays.get(min(delay, _LONG), 0) + number
+    return GateFigures(
+        network=core.network,
+        name=core.name,
+        key=key,
+        at=now,
+        busy=thread.busy,
+        place=place,
+        parameters=parameters,
+        forwards=counts.samples,
+        backwards=counts.backwards,
+        evaluated=counts.evaluated,
+        updates=counts.updates,
+        version=core.version.number,
+        mailbox=len(thread.mailbox),
+        contexts=core.contexts,
+        versions=core.versions,
+        failed=counts.failed,
+        dropped=sum(counts.dropped.values()),
+        nbytes_in=counts.nbytes_in,
+        nbytes_out=counts.nbytes_out,
+        delays=tuple(sorted(delays.items())),
+    )
+
+
+def statistics_of(core: GateCore, thread: ActorThread, office: PostOffice) -> GateStatistics:
+    """All that it did and holds. In the gate's thread."""
+    counts = core.counts
+    return GateStatistics(
+        gate=core.name,
+        worker=core.worker,
+        version=core.version.number,
+        contexts=core.contexts,
+        versions=core.versions,
+        busy=thread.busy,
+        counts=dataclasses.replace(counts, dropped=dict(counts.dropped), delays=dict(counts.delays)),
+        mailbox=thread.mailbox.statistics(),
+        links=tuple(office.statistics()),
+    )
