@@ -15,6 +15,7 @@ AkkordeonError
 │   ├── NonFiniteError     a loss that is NaN or infinite
 │   └── WorkerLostError    the worker of an actor is gone
 ├── DeadlineError          an answer that did not come in time
+├── ReportError            a report or a table that cannot be made or written
 └── ClosedError            a verb on something that was closed
 
 Every message quotes the offending value, names both sides, and says what to do.
@@ -33,6 +34,7 @@ __all__ = [
     "NameConflictError",
     "NonFiniteError",
     "PlacementError",
+    "ReportError",
     "SentinelError",
     "ShapeError",
     "SpecError",
@@ -99,6 +101,10 @@ class WorkerLostError(TrainingError):
 
 class DeadlineError(AkkordeonError, TimeoutError):
     """An answer did not come in time."""
+
+
+class ReportError(AkkordeonError):
+    """What happened cannot be put into a file or a table."""
 
 
 class ClosedError(AkkordeonError):

@@ -59,7 +59,8 @@ def client_at(address: str, security: Security | None = None) -> Iterator[Client
             if client.status == "running":
                 raise
             raise DeploymentError(
-                f"the scheduler at {address!r} is gone, and with it all that it held: look at its log, start it again"
+                f"the scheduler at {address!r} is gone, and with it all that it held: look at its log, start it and "
+                "its workers again, then this program"
             ) from error
 
 
@@ -82,7 +83,9 @@ def _reached(address: str, security: Security | None) -> Client:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask keeps to itself what it would tell at length: an error gets its one line."""
-    levels = {"distributed": logging.ERROR, "distributed.client": logging.CRITICAL}
+    # The worker of --here would tell of each heartbeat that a dead scheduler did not take.
+    names = ("distributed.client", "distributed.worker")
+    levels = {"distributed": logging.ERROR, **dict.fromkeys(names, logging.CRITICAL)}
     before = {name: logging.getLogger(name).level for name in levels}
     try:
         for name, level in levels.items():

@@ -29,6 +29,7 @@ def demo(
     scheduler: str | None,
     tls: Security | None,
     save: str | None,
+    report: str | None,
     lr: Any,
     dropout: Any,
     **settings: Any,
@@ -50,6 +51,8 @@ def demo(
           the gates spread over two processes
       dask akkordeon demo --scheduler tcp://127.0.0.1:8786
           on a cluster that runs already
+      dask akkordeon demo --report run.html
+          the run as a page to keep
       dask akkordeon demo --json 2>/dev/null | jq .loss
           figures for another program
     """
@@ -66,22 +69,25 @@ def demo(
     plan = Settings(**settings)
     with client_of(workers, scheduler, tls) as client, deploy(plan.network(), client, seed=plan.seed) as running:
         output.begin(running)
-        train(running, plan, output, save)
+        train(running, plan, output, save=save, report=report)
 
 
-def train(running: Running, plan: Settings, output: Output, save: str | None) -> None:
+def train(running: Running, plan: Settings, output: Output, *, save: str | None, report: str | None) -> None:
     """Attach the sentinels, show their passes, and end with the network's rating on the test data."""
     begun = time.perf_counter()
     # First the one that rates: a short run would be over before its first pass.
     for sentinel in (plan.validation(), *plan.training()):
         running.attach(sentinel)
     with output.passes(running) as show:
-        for report in passes(running):
-            show(report)
+        for one in passes(running):
+            show(one)
     seconds = time.perf_counter() - begun
     final = running.evaluate(plan.test())
     output.test(final)
     if save is not None:
         running.save(save)
         output.saved(save)
+    if report is not None:
+        running.report(report)
+        output.reported(report)
     output.end(plan.epochs, final, seconds)

@@ -9,6 +9,7 @@ from akkordeon_dask.cli._predict import predict
 from akkordeon_dask.cli._sentinel import sentinel
 from akkordeon_dask.cli._status import status
 from akkordeon_dask.cli._stop import stop
+from akkordeon_dask.cli._top import top
 
 __all__ = ["akkordeon"]
 
@@ -31,8 +32,9 @@ def akkordeon() -> None:
       dask akkordeon sentinel digits --mode train --data mnist
       dask akkordeon sentinel digits --mode validate --data mnist
       dask akkordeon status
+      dask akkordeon top digits
     """
 
 
-for _command in (demo, network, sentinel, status, predict, stop, data):
+for _command in (demo, network, sentinel, status, top, predict, stop, data):
     akkordeon.add_command(_command)

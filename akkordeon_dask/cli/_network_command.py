@@ -6,6 +6,7 @@ import click
 from distributed import Security
 
 from akkordeon_dask.cli._cluster import client_at
+from akkordeon_dask.cli._options import report_option
 from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._target import call_named, named
@@ -28,6 +29,7 @@ __all__ = ["network"]
     metavar="FILE",
     help="At the end, write the parameters to this safetensors file or fsspec URL.",
 )
+@report_option
 @click.option("--load", metavar="FILE", help="Begin with the parameters of such a file.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the first parameters and the dropout.")
 @click.option(
@@ -44,6 +46,7 @@ def network(
     scheduler: str,
     tls: Security | None,
     save: str | None,
+    report: str | None,
     load: str | None,
     seed: int,
     json: bool,
@@ -81,6 +84,9 @@ def network(
         if save is not None:
             running.save(save)
             output.saved(save)
+        if report is not None:
+            running.report(report)
+            output.reported(report)
         running.close()
         output.say("end", f"network {name!r} " + _ENDS[ended])
         output.event("end", network=name, reason=ended)
@@ -110,7 +116,6 @@ def say_up(output: Output, running: Running) -> None:
     output.begin(running)
     assert running.client.scheduler is not None
     address = str(running.client.scheduler.address)
-    output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
     output.event(
         "network",
         network=running.name,
@@ -119,6 +124,8 @@ def say_up(output: Output, running: Running) -> None:
         parameters=running.network.parameter_count,
         gates=[{"gate": gate, "worker": worker} for gate, worker in running.placement.items()],
     )
+    # Last: who reads this line may interrupt at once.
+    output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
 
 
 _ENDS = {"interrupted": "is closed", "stopped": "was stopped by somebody else"}

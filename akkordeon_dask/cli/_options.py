@@ -11,7 +11,7 @@ from akkordeon_dask.cli._settings import SETS
 from akkordeon_dask.cli._values import listed, span
 from akkordeon_dask.cli._where import tls_option
 
-__all__ = ["options"]
+__all__ = ["options", "report_option"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -38,6 +38,11 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
         )
     return sizes
 
+
+report_option = click.option(
+    "--report", type=click.Path(dir_okay=False, writable=True), metavar="FILE",
+    help="At the end, write the curves, the network and its settings to this HTML file, which needs nothing else.",
+)  # fmt: skip
 
 _RATES = ", ".join(f"{name} {lr:g}" for name, lr in _defaults.LEARNING_RATES.items())
 
@@ -89,6 +94,7 @@ _OPTIONS = (
         "--save", type=click.Path(dir_okay=False, writable=True), metavar="FILE",
         help="Write the trained parameters to this safetensors file or fsspec URL.",
     ),
+    report_option,
     click.option(
         "--json", is_flag=True,
         help="Standard output carries one JSON object a line, for each pass and at the end; the text goes to standard "

@@ -13,7 +13,10 @@ from akkordeon_dask.messages import PassReport
 from akkordeon_dask.monitor import pass_line, shown
 from akkordeon_dask.runtime import Running
 
-__all__ = ["JsonOutput", "Output", "as_json"]
+__all__ = ["WIDE", "JsonOutput", "Output", "as_json"]
+
+WIDE = 120
+"""Columns of tables that go into a pipe or file."""
 
 
 class Output:
@@ -43,6 +46,10 @@ class Output:
     def saved(self, target: str) -> None:
         """The parameters were written."""
         self.say("saved", target)
+
+    def reported(self, target: str) -> None:
+        """The report was written."""
+        self.say("report", target)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:
         """All is done: `report` is the last pass, `seconds` the time of training."""

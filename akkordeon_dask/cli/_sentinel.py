@@ -101,8 +101,8 @@ def _work(running: Running, attached: Attached, output: Output, *, bounded: bool
     """Show its passes until it rests, is interrupted, or the network ends."""
     reason = "done"
     try:
-        output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
         output.event("sentinel", network=running.name, sentinel=attached.name, worker=attached.worker)
+        output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
         with output.passes(running) as show:
             for report in passes(running, wait=lambda: stay(running, attached)):
                 show(report)

@@ -8,7 +8,7 @@ from distributed import Security
 from rich.console import Console
 
 from akkordeon_dask.cli._cluster import client_at
-from akkordeon_dask.cli._output import as_json
+from akkordeon_dask.cli._output import WIDE, as_json
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._where import cluster_options
 from akkordeon_dask.monitor import status_table
@@ -16,9 +16,6 @@ from akkordeon_dask.runtime import NetworkStatus
 from akkordeon_dask.runtime import status as ask
 
 __all__ = ["status"]
-
-_WIDE = 120
-
 
 @click.command(short_help="What runs on the cluster.")
 @click.argument("name", required=False)
@@ -43,7 +40,7 @@ def status(*, name: str | None, scheduler: str, tls: Security | None, json: bool
         click.echo(as_json({"networks": [_plain(network) for network in networks]}))
         return
     # Into a pipe or file rich would fold at 80 columns.
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     console.print(status_table(networks))
 
 

@@ -13,7 +13,7 @@ from akkordeon_dask.network._checks import check_whole, check_word, check_worker
 from akkordeon_dask.network._resources import Resources
 from akkordeon_dask.nn import Chain, Key, Layer, Shape
 from akkordeon_dask.optim import Optimizer
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.tree import Tree, size
 
 if TYPE_CHECKING:
     from akkordeon_dask.network._network import Network
@@ -93,6 +93,11 @@ class Gate(Written):
     def chain(self) -> Chain:
         """The layers as a chain."""
         return self.layers if isinstance(self.layers, Chain) else Chain([self.layers])
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training adjusts."""
+        return size(self.init(Key((0,))), statistics=False)
 
     def init(self, key: Key) -> Tree:
         """New parameters, a pure function of the key."""

@@ -187,6 +187,11 @@ class Network(Sequence[Gate]):
         inner = [repr(gate) for gate in self.gates]
         return " | ".join(inner) if len(inner) > 1 else f"Network([{inner[0]}])"
 
+    def _repr_html_(self) -> str:
+        from akkordeon_dask.network._html import network_html
+
+        return network_html(self)
+
     def _check_names(self) -> None:
         seen: dict[str, int] = {}
         for place, name in enumerate(self.names):

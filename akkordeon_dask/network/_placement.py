@@ -1,7 +1,7 @@
 """Which gate goes to which worker."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from akkordeon_dask.errors import PlacementError
@@ -20,13 +20,15 @@ _TRIES = 5_000
 """How often a gate is put somewhere before the search for room ends."""
 
 
-async def make_plan(network: "Network", client: Any, timeout: float) -> Plan:
+async def make_plan(network: "Network", client: Any, timeout: float, avoid: Collection[str] = ()) -> Plan:
     """Where the gates go on the client's cluster as it is now. On the client's event loop.
 
     Parameters
     ----------
     timeout
         seconds for a worker to say what gates have taken of its resources.
+    avoid
+        addresses of workers that get no gate.
 
     Raises
     ------
@@ -34,7 +36,7 @@ async def make_plan(network: "Network", client: Any, timeout: float) -> Plan:
         see `choose`.
     """
     parties(network)
-    workers = await workers_of(client)
+    workers = [worker for worker in await workers_of(client) if worker.address not in avoid]
     if names := {name for gate in network for name in gate.resources}:
         workers = await with_claims(workers, client, names, timeout)
     return choose(network, workers)

@@ -55,7 +55,8 @@ async def with_claims(
 ) -> list[WorkerInfo]:
     """The same with what gates have taken, of all networks of all clients, asked of those with resources of `names`.
 
-    A worker that does not say within `timeout` seconds has unknown claims.
+    A worker that does not say within `timeout` seconds, or lacks this package, has unknown claims: no gate that
+    takes something goes there.
     """
 
     async def asked(worker: WorkerInfo) -> WorkerInfo:
@@ -73,8 +74,6 @@ async def _claims(worker: WorkerInfo, client: Any, timeout: float) -> tuple[Clai
     except TimeoutError:
         return None
     answer = answers.get(worker.address)
-    if isinstance(answer, ImportError):  # it does not have this package, so no gates
-        return ()
     if isinstance(answer, tuple):
         return answer
     logger.warning("worker %s does not say what its gates have taken: %r", worker, answer)

@@ -6,6 +6,7 @@ from safetensors.numpy import load_file
 
 from tests._programs import LINE, PATIENCE, run, running_cluster, started
 from tests.cli._records import end_of, parsed, passes_of
+from tests.dashboard._page import Page
 
 DEMO = ("-m", "akkordeon_dask", "demo")
 TRAINED = 0.8
@@ -65,6 +66,18 @@ def test_with_json_the_text_goes_to_standard_error(story, records):
 def test_the_saved_file_holds_the_gates(story):
     shapes = sorted(array.shape for array in load_file(story[1]).values())
     assert shapes == sorted([(784, 50), (50,), (50, 20), (20,), (20, 10), (10,)])
+
+
+def test_it_writes_a_report_that_has_every_pass_and_is_said(tmp_path):
+    file = tmp_path / "run.html"
+    done = run(*DEMO, "--json", "--epochs", 1, "--report", file)
+    assert done.returncode == 0, done.stderr
+    assert f"report      {file}" in done.stderr.splitlines()
+    page = Page(file.read_text())
+    assert page.resources == []
+    passes = {(row[1], row[3]) for row in page.rows if len(row) == 11 and row[0] != "time"}
+    assert passes == {(p["sentinel"], str(p["epoch"])) for p in parsed(done.stdout) if p["event"] == "pass"}
+    assert {"train0", "test0"} < {row[0] for row in page.rows}
 
 
 def test_a_command_of_dask_it_prints_plain_lines_to_a_pipe():

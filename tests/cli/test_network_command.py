@@ -11,6 +11,7 @@ from akkordeon_dask.cli._network_command import network_named
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Network
 from tests.cli._talk import akkordeon, called, dask, joined_worker
+from tests.dashboard._page import Page
 
 
 def test_a_file_with_layers_of_its_own_runs_on_workers_that_do_not_have_it_and_goes_on_from_what_it_saved(
@@ -82,7 +83,10 @@ def test_a_scheduler_that_dies_is_one_line_for_all(file):
                 guest.passes(1)
                 scheduler.kill()
                 assert (owner.end(), guest.end()) == (1, 1)
-    told = f"Error: the scheduler at '{address}' is gone, and with it all that it held: look at its log, start it again"
+    told = (
+        f"Error: the scheduler at '{address}' is gone, and with it all that it held: "
+        "look at its log, start it and its workers again, then this program"
+    )
     assert owner.err == guest.err == [told]
 
 
@@ -143,3 +147,13 @@ def test_a_target_that_is_none_is_quoted(file, tmp_path, monkeypatch, target, to
     folder = tmp_path
     with pytest.raises(SpecError, match=told):
         network_named(target.format(file=file, folder=folder))
+
+
+def test_it_leaves_a_report_at_the_end(at, file, tmp_path, nothing_left):
+    path = tmp_path / "run.html"
+    with akkordeon("network", f"{file}:network", "--name", "told", "--seed", 7, *at, "--report", path) as owner:
+        owner.line("join it")
+        assert owner.interrupt() == 0
+    assert owner.out[-2:] == [f"report      {path}", "end         network 'told' is closed"]
+    assert ["seed", "7"] in Page(path.read_text()).rows
+    nothing_left()

@@ -10,7 +10,7 @@ from akkordeon_dask.cli._values import gate_values
 DEMO = akkordeon.commands["demo"]
 WANTED = [
     "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
-    "--seed", "--workers", "--scheduler", "--tls", "--validate-every", "--save", "--json", "--debug",
+    "--seed", "--workers", "--scheduler", "--tls", "--validate-every", "--save", "--report", "--json", "--debug",
 ]  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_a_cluster_is_started_or_found_but_not_both():
 
 
 def test_a_folder_is_no_place_for_a_checkpoint(tmp_path):
-    done = call("demo", "--save", str(tmp_path))
+    done = call("demo", "--save", "--report", str(tmp_path))
     assert done.exit_code == 2
     assert str(tmp_path) in "".join(done.output.splitlines())
 

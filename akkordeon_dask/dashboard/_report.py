@@ -1,0 +1,181 @@
+"""A run as one HTML file that needs nothing else, not even a network."""
+
+import copy
+import html
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.document import Document
+from bokeh.embed import file_html
+from bokeh.resources import INLINE
+
+from akkordeon_dask._html import html_table
+from akkordeon_dask.dashboard import _curves, _lines
+from akkordeon_dask.dashboard._cells import PASS_COLUMNS, PASS_NUMBERS, pass_cells
+from akkordeon_dask.dashboard._delays import Delays
+from akkordeon_dask.dashboard._glance import mean_delay
+from akkordeon_dask.dashboard._graph import Graph
+from akkordeon_dask.dashboard._known import Known
+from akkordeon_dask.dashboard._pane import Pane
+from akkordeon_dask.dashboard._record import HOUR, NetworkRecord, Pass
+from akkordeon_dask.dashboard._report_page import TEMPLATE
+
+__all__ = ["report"]
+
+_ROWS = 2000
+_HEIGHT = 230
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    title: str
+    charts: Sequence[str] = ()
+    html: str = ""
+
+
+def report(record: NetworkRecord, known: Known, now: float) -> str:
+    """All of a run in HTML: curves, the network, its settings, its passes and troubles.
+
+    Parameters
+    ----------
+    record
+        what the scheduler knows; an empty one where it knows nothing.
+    known
+        what the client knows.
+    now
+        seconds since 1970.
+    """
+    record = copy.copy(record)
+    record.passes = deque(_merged(record.passes, known.passes))
+    record.passes_seen = len(record.passes)
+    charts = _charts(record)
+    parts = [
+        _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
+        _Part("Learning", ["loss", "scores", *(["loss-time", "scores-time"] if record.passes else [])]),
+        _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
+        _Part("Gates", html=_gates(record, known)),
+        _Part("Sentinels", html=_sentinels(record, known)),
+        _Part("Settings", html=html_table(("setting", "value"), ((k, str(v)) for k, v in known.settings.items()))),
+        _Part("Passes", html=_passes(record)),
+        _Part("What went wrong", html=_troubles(record)),
+    ]
+    shown = {name for part in parts for name in part.charts}
+    document = Document()
+    with document.models.freeze():  # or it would look at all anew with each
+        for chart in charts:
+            if chart.name in shown:
+                document.add_root(chart)
+    return str(
+        file_html(
+            document,
+            INLINE,
+            title=f"{record.name}: a report of akkordeon_dask",
+            template=TEMPLATE,
+            template_variables={
+                "heading": html.escape(record.name),
+                "facts": _facts(record, known, now),
+                "parts": [part for part in parts if part.charts or part.html],
+            },
+        )
+    )
+
+
+def _merged(seen: Iterable[Pass], own: Iterable[Pass]) -> list[Pass]:
+    """All passes by time: those that the scheduler has been told of, and those that it has forgotten or not yet got."""
+    passes = list(seen)
+    there = {_key(one) for one in passes}
+    passes += [one for one in own if _key(one) not in there]
+    return sorted(passes, key=lambda one: one.time)
+
+
+def _key(one: Pass) -> tuple[Any, ...]:
+    return one.sentinel, one.mode, one.epoch, one.seconds, one.samples, one.lost
+
+
+def _charts(record: NetworkRecord) -> list[Any]:
+    """All charts, named and filled."""
+    makers: dict[str, Callable[[], Pane]] = {
+        "graph": Graph,
+        "loss": _curves.loss,
+        "scores": _curves.scores,
+        "loss-time": _curves.loss,
+        "scores-time": _curves.scores,
+        "throughput": _lines.throughput,
+        "busy": _lines.busy,
+        "in-flight": _lines.flying,
+        "delays": Delays,
+        "traffic": _lines.traffic,
+        "versions": _lines.versions,
+    }
+    charts = []
+    for name, make in makers.items():
+        pane = make()
+        if isinstance(pane, _curves.Curves) and name.endswith("-time"):
+            pane.x = "elapsed"
+            pane.root.title.text = f"{pane.title} over time"
+        if isinstance(pane, _lines.Lines):
+            pane.window = HOUR
+        pane.show(record)
+        pane.root.name, pane.root.height, pane.root.sizing_mode = name, _HEIGHT, "stretch_width"
+        charts.append(pane.root)
+    return charts
+
+
+def _facts(record: NetworkRecord, known: Known, now: float) -> str:
+    gates, workers = len(known.gates), len({worker for _, worker, _ in known.gates})
+    words = [f"{gates} gates", f"{workers} workers", f"{sum(count for *_, count in known.gates):,} parameters"]
+    if record.deployed is not None:
+        words.append(f"deployed {_date(record.deployed)}")
+    if record.ended is not None:
+        words.append(f"ended {_date(record.ended)}")
+    words += [f"written {_date(now)}", known.note]
+    return html.escape(" · ".join(filter(None, words)))
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _gates(record: NetworkRecord, known: Known) -> str:
+    columns = ("gate", "worker", "address", "parameters", "updates", "mean delay (updates)", "failed", "dropped")
+    rows = []
+    for name, address, parameters in known.gates:
+        meter = record.gates.get(name)
+        if meter is None:
+            rows.append((name, "", address, f"{parameters:,}", *[""] * 4))
+            continue
+        figures = meter.figures
+        delay = f"{mean_delay(figures.delays):.2f}" if figures.delays else ""
+        counts = f"{figures.updates:,}", delay, f"{figures.failed:,}", f"{figures.dropped:,}"
+        rows.append((name, meter.worker, meter.address, f"{parameters:,}", *counts))
+    return html_table(columns, rows, columns[3:])
+
+
+def _sentinels(record: NetworkRecord, known: Known) -> str:
+    columns = ("sentinel", "mode", "worker", "as written", "lost samples", "batches sent again")
+    rows = []
+    for name in dict.fromkeys([*known.sentinels, *record.sentinels]):
+        written = known.sentinels.get(name, "attached by another client")
+        meter = record.sentinels.get(name)
+        if meter is None:
+            rows.append((name, "", "", written, "", ""))
+            continue
+        figures = meter.figures
+        rows.append((name, figures.mode, meter.worker, written, f"{figures.lost:,}", f"{figures.resent:,}"))
+    return html_table(columns, rows, columns[4:]) if rows else "<p>none</p>"
+
+
+def _passes(record: NetworkRecord) -> str:
+    if not record.passes:
+        return "<p>none is finished</p>"
+    rows = [(_date(one.time), *pass_cells(one)) for one in list(record.passes)[: -_ROWS - 1 : -1]]
+    more = f"<p>the newest {_ROWS:,} of {len(record.passes):,}</p>" if len(record.passes) > _ROWS else ""
+    return more + html_table(("time", *PASS_COLUMNS), rows, PASS_NUMBERS)
+
+
+def _troubles(record: NetworkRecord) -> str:
+    rows = [(_date(one.time), one.event, one.who, one.text) for one in reversed(record.troubles)]
+    return html_table(("time", "what", "who", "details"), rows) if rows else "<p>nothing</p>"

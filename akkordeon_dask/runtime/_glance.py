@@ -1,0 +1,58 @@
+"""What the scheduler sees of a network at a moment."""
+
+import asyncio
+from typing import Any
+
+from distributed import Client
+
+from akkordeon_dask import config
+from akkordeon_dask.dashboard import Glance
+from akkordeon_dask.dashboard import glance as on_scheduler
+from akkordeon_dask.errors import DeadlineError, DeploymentError
+
+__all__ = ["glance", "glance_at"]
+
+
+def glance(client: Client, name: str) -> Any:
+    """What a network does now, as the scheduler hears it from the workers anyway: no actor is asked.
+
+    Parameters
+    ----------
+    name
+        of any network on the cluster; one without a name of its own has that in `Running.name`.
+
+    Returns
+    -------
+    Glance
+        or, with an asynchronous client, an awaitable of one.
+
+    Raises
+    ------
+    DeploymentError
+        when the scheduler has heard of no such network: lists those that run; when it is gone.
+    DeadlineError
+        when it does not answer within `akkordeon.timeouts.connect`.
+    """
+    return client.sync(glance_at, client, name)
+
+
+async def glance_at(client: Client, name: str) -> Glance:
+    """The same on the client's event loop."""
+    address, limit = client.scheduler.address, config.seconds("timeouts.connect")  # type: ignore[union-attr]
+    try:
+        async with asyncio.timeout(limit):
+            found: Glance | tuple[str, ...] = await client.run_on_scheduler(on_scheduler, name)
+    except TimeoutError:
+        raise DeadlineError(
+            f"the scheduler at {address} did not answer within {limit:g} s: look at its log and load"
+        ) from None
+    except OSError as error:
+        raise DeploymentError(f"the scheduler at {address} is gone ({error}): look at its log and start it") from error
+    except (ImportError, AttributeError) as error:
+        raise DeploymentError(
+            f"the scheduler at {address} cannot look at networks ({error}): install this akkordeon_dask there"
+        ) from error
+    if isinstance(found, Glance):
+        return found
+    there = ", ".join(found) or "none"
+    raise DeploymentError(f"no network named {name!r} runs on this cluster, there is {there}: look at the name")

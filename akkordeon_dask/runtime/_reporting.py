@@ -1,0 +1,112 @@
+"""What a running network tells of itself: its passes, a report, a notebook's cell."""
+
+import asyncio
+import logging
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+from distributed.utils import offload
+
+import akkordeon_dask
+from akkordeon_dask import config
+from akkordeon_dask.dashboard import Known, NetworkRecord, record
+from akkordeon_dask.errors import ReportError, SpecError
+from akkordeon_dask.runtime._calling import Calling
+from akkordeon_dask.runtime._history import History
+from akkordeon_dask.runtime._notebook import running_html
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.snapshots import write_whole
+
+__all__ = ["Reporting"]
+
+logger = logging.getLogger(__name__)
+
+
+class Reporting(Calling):
+    """The verbs that tell."""
+
+    _session: Session
+    owner: bool
+    """This client deployed the network: closing ends its gates."""
+
+    @property
+    def history(self) -> History:
+        """All finished passes of the sentinels that this client attached, in the order they ended."""
+        return History(self._session.diary.reports)
+
+    def report(self, target: str | os.PathLike[str] = "run.html") -> Any:
+        """Write the run into one HTML file that needs nothing else: curves, network, settings, passes, troubles.
+
+        At any time: while it trains, before the first pass, after the end. The curves over time come from the
+        scheduler; what it does not know (any more) is missing, and the file says so.
+
+        Parameters
+        ----------
+        target
+            a path or fsspec URL; a local file is replaced in one step.
+
+        Raises
+        ------
+        ReportError
+            when it cannot be written; what was there is left as it was.
+        """
+        if not isinstance(target, str | os.PathLike):
+            raise SpecError(f"report takes a path such as 'run.html', not {target!r}")
+        if self.client.status == "closed" and not self.client.asynchronous:
+            return self._write(None, os.fspath(target))
+        return self.client.sync(self._report, os.fspath(target))
+
+    def _repr_html_(self) -> str:
+        return running_html(self._session, owner=self.owner)
+
+    async def _report(self, target: str) -> None:
+        await offload(self._write, await self._record(), target)
+
+    async def _record(self) -> NetworkRecord | None:
+        """What the scheduler knows; None where it does not answer."""
+        try:
+            async with asyncio.timeout(config.seconds("timeouts.connect")):
+                found: NetworkRecord | None = await self.client.run_on_scheduler(record, self.name)
+        except Exception as error:
+            logger.info("a report on network %r without the scheduler's part: %r", self.name, error)
+            return None
+        return found
+
+    def _write(self, found: NetworkRecord | None, target: str) -> None:
+        """In a thread of its own where there is an event loop: it takes a second."""
+        from akkordeon_dask.dashboard._report import report  # needs bokeh
+
+        text = report(found or NetworkRecord(self.name), self._known(found), time.time())
+        try:
+            write_whole(Path(target), [text.encode()]) if "://" not in target else _write_url(target, text)
+        except (OSError, ValueError, ImportError) as error:
+            raise ReportError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
+
+    def _known(self, found: NetworkRecord | None) -> Known:
+        diary, spec = self._session.diary, self._session.network
+        settings = {
+            **diary.settings,
+            "akkordeon_dask": akkordeon_dask.__version__,
+            **(found.settings if found is not None else {}),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        }
+        places = zip(self._session.gates, spec, strict=True)
+        return Known(
+            network="\n| ".join(map(repr, spec)),
+            gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in places),
+            sentinels=dict(diary.sentinels),
+            settings=settings,
+            passes=diary.passes(),
+            note="" if found is not None else "without the scheduler's part: curves over time are missing",
+        )
+
+
+def _write_url(url: str, text: str) -> None:
+    with fsspec.open(url, "wb") as file:
+        file.write(text.encode())

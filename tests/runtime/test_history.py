@@ -1,0 +1,87 @@
+"""Finished passes: a tuple, a table in a notebook, a frame of pandas."""
+
+import math
+import pickle
+import sys
+
+import pytest
+
+from akkordeon_dask import History
+from akkordeon_dask.errors import ReportError
+from tests._tools import give_up
+from tests.dashboard._page import Page
+from tests.dashboard._told import HOSTILE
+from tests.monitor._reports import report
+from tests.runtime._small import NETWORK, train
+
+PASSES = (
+    report("train0", 1, loss=0.9),
+    report("validate0", 1, mode="validate", scores={"accuracy": 0.5, "loss": 0.25}),
+    report("train0", 2, scores={}, lost=3),
+)
+
+
+@pytest.fixture
+def pandas():
+    try:
+        import pandas
+    except ImportError:
+        give_up("needs pandas: pip install pandas")
+    return pandas
+
+
+def test_a_running_network_gives_one(user):
+    with user.deploy(NETWORK) as running:
+        assert running.history == () and isinstance(running.history, History)
+        running.attach(train(epochs=2))
+        history = running.wait(timeout=30)
+        assert isinstance(history, History)
+        assert history == running.history and [one.epoch for one in history] == [1, 2]
+
+
+def test_it_is_the_tuple_of_its_passes():
+    history = History(PASSES)
+    assert history == PASSES and len(history) == 3 and PASSES[0] in history
+    assert history[1] is PASSES[1] and history[-1] is PASSES[-1]
+    assert type(history[1:]) is History and history[1:] == PASSES[1:]
+    copy = pickle.loads(pickle.dumps(history))
+    assert type(copy) is History and copy == history
+
+
+def test_a_frame_has_a_row_for_each_pass_and_a_column_for_each_score(pandas):
+    frame = History(PASSES).to_frame()
+    assert list(frame.columns) == [
+        *("sentinel", "mode", "epoch", "loss", "accuracy", "score_loss"),
+        *("samples", "lost", "resent", "seconds", "samples_per_s"),
+    ]
+    assert list(frame["sentinel"]) == ["train0", "validate0", "train0"]
+    assert list(frame["loss"]) == [0.9, 0.5, 0.5] and list(frame["lost"]) == [0, 0, 3]
+    assert list(frame["accuracy"])[:2] == [0.75, 0.5] and math.isnan(frame["accuracy"][2])
+    assert frame["score_loss"][1] == 0.25 and math.isnan(frame["score_loss"][0])
+    assert pandas.api.types.is_integer_dtype(frame["samples"])
+
+
+def test_a_frame_of_nothing_has_the_columns(pandas):
+    frame = History().to_frame()
+    assert len(frame) == 0 and "loss" in frame.columns and "scores" not in frame.columns
+
+
+def test_without_pandas_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ReportError, match="pip install pandas"):
+        History(PASSES).to_frame()
+
+
+def test_in_a_notebook_the_newest_stand_first_and_hostile_names_are_text():
+    page = Page(History([*PASSES, report(HOSTILE, 7)])._repr_html_())
+    header, newest, *_, oldest = page.rows
+    assert (header[0], newest[0], newest[2], oldest[3]) == ("sentinel", HOSTILE, "7", "0.900000")
+    assert "img" not in page.names
+    assert "4 passes" in page.text
+
+
+def test_in_a_notebook_very_many_are_cut_and_none_is_no_table():
+    page = Page(History(report(epoch=epoch) for epoch in range(1, 201))._repr_html_())
+    assert (len(page.rows), page.rows[1][2], page.rows[-1][2]) == (51, "200", "151")
+    assert "200 passes" in page.text
+    assert "table" not in Page(History()._repr_html_()).names
