@@ -41,7 +41,7 @@ class GateActor(ThreadedActor):
         generation: int,
         seed: int,
         keeping: Keeping | None = None,
-        restore: bool = False,
+        restore: Keeping | None = None,
     ) -> None:
         super().__init__(key)
         self._place, self._keeping = place, keeping
@@ -58,8 +58,8 @@ class GateActor(ThreadedActor):
             assist=self._assist,
             keep=self._keep,
         )
-        if restore and keeping is not None:
-            self._core.version = restored(keeping, name, self._core.version) or self._core.version
+        if restore is not None:
+            self._core.version = restored(restore, name, self._core.version) or self._core.version
         self._parameters = size(self._core.version.params, statistics=False)
         self._closing = asyncio.Event()
 
@@ -105,9 +105,27 @@ class GateActor(ThreadedActor):
         if self._keeper is not None:
             self._keeper.look(version, now)
 
-    async def wire(self, previous: Address | None, next_: Address | None) -> None:
-        """Go on with other neighbours. Done by the gate's thread."""
-        await self._call(lambda: self._core.wire(previous, next_))
+    async def wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
+        """Go on with other neighbours. Done by the gate's thread.
+
+        Raises
+        ------
+        ClosedError
+            when an owner of a later generation has taken the network over.
+        """
+        await self._call(lambda: self._wire(previous, next_, generation))
+
+    def _wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
+        core = self._core
+        if generation < core.generation:
+            raise ClosedError(
+                f"gate {core.name!r} belongs to generation {core.generation} of network {core.network!r}, not to "
+                f"{generation}: another owner has taken it over, leave it to that one"
+            )
+        core.generation = generation
+        if self._keeper is not None:
+            self._keeper.generation = generation
+        core.wire(previous, next_)
 
     async def succeed(self, former: Address) -> None:
         """Go on where this gate's life on another worker ends, from now on. Before `open`, on the event loop."""
@@ -120,6 +138,10 @@ class GateActor(ThreadedActor):
             if handover is not None:
                 return handover
             await asyncio.sleep(_SOON)
+
+    async def hand_back(self) -> None:
+        """Go on with this life after all. Done by the gate's thread."""
+        await self._call(lambda: setattr(self._core, "retired", False))
 
     async def snapshot(self) -> int:
         """Write the present version down, and wait until it is written; gives its number.

@@ -14,7 +14,7 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._gate_handle import GateHandle
 
-__all__ = ["say_closed", "say_deployed"]
+__all__ = ["say", "say_deployed"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,11 @@ async def say_deployed(
         logger.warning("network %r will not be on the dashboard: %r", label, error)
 
 
-async def say_closed(client: Client, label: str) -> None:
-    """Tell the scheduler that the network has ended; no error where it does not answer."""
+async def say(client: Client, label: str, event: str, **facts: Any) -> None:
+    """Tell everybody who listens what happened to the network; no error where the scheduler does not answer."""
+    told = {"network": label, "event": event, **facts}
     try:
         async with asyncio.timeout(config.seconds("timeouts.close")):
-            await client.scheduler.log_event(topic=TOPIC, msg={"network": label, "event": "closed"})  # type: ignore[union-attr]
+            await client.scheduler.log_event(topic=TOPIC, msg=told)  # type: ignore[union-attr]
     except Exception as error:
-        logger.info("the dashboard may still show network %r: %r", label, error)
+        logger.info("the dashboard does not know of %s: %r", told, error)

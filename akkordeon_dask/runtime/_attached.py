@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from distributed import Future
 
 from akkordeon_dask.actors import Progress, SentinelState
-from akkordeon_dask.errors import AkkordeonError, ClosedError, SentinelError
-from akkordeon_dask.messages import PassReport
+from akkordeon_dask.errors import AkkordeonError, ClosedError, DeadlineError, SentinelError, WorkerLostError
+from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._control import answer, let_go
 
@@ -32,11 +32,12 @@ class Attached:
         sentinel: Sentinel,
         name: str,
         worker: str,
-        *,
         future: Future[Any],
         actor: Any,
+        *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
+        revive: "Callable[[Attached, AkkordeonError], Awaitable[None]]",
     ) -> None:
         self.sentinel, self.name, self.worker = sentinel, name, worker
         self._actor = actor
@@ -44,7 +45,11 @@ class Attached:
         self.error: AkkordeonError | None = None
         self.reports: list[PassReport] = []
         self._future: Future[Any] | None = future
-        self._changed, self._report = changed, report
+        self._changed, self._report, self._revive = changed, report, revive
+        self._earlier = 0
+        """Reports of lives of the actor before the present one."""
+        self.epochs: int | None = None
+        """Passes after which it rests, where that was said after it was attached."""
         self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -72,6 +77,19 @@ class Attached:
         """What the actor answers; see `answer`."""
         return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more)
 
+    @property
+    def address(self) -> Address:
+        """Where the gates' messages go."""
+        return Address(self.worker, str(self._future.key) if self._future is not None else "")
+
+    def become(self, worker: str, future: Future[Any], actor: Any) -> None:
+        """Stand for another life of the actor, which has none of the reports that are here already."""
+        let_go(self._actor)
+        if self._future is not None:
+            self._future.release()
+        self.worker, self._future, self._actor = worker, future, actor
+        self._earlier, self.state = len(self.reports), "running"
+
     def follow(self) -> None:
         """Follow the actor, once. On the client's event loop."""
         if self._task is None:
@@ -86,7 +104,7 @@ class Attached:
     async def _follow(self) -> None:
         try:
             while True:
-                await self._news()
+                await self._news_of_any_life()
         except AkkordeonError as error:
             self.state, self.error = "failed", error
         except Exception as error:
@@ -94,8 +112,18 @@ class Attached:
             self.state, self.error = "failed", SentinelError(f"{self.who}: {error!r}")
         self._changed()
 
+    async def _news_of_any_life(self) -> None:
+        try:
+            await self._news()
+        except (WorkerLostError, DeadlineError) as error:
+            await self._revive(self, error)
+
     async def _news(self) -> None:
-        self._take(await self.ask("follow", len(self.reports), self.state, _PATIENCE, more=_PATIENCE))
+        self._take(await self.ask("follow", self._cursor, self.state, _PATIENCE, more=_PATIENCE))
+
+    @property
+    def _cursor(self) -> int:
+        return len(self.reports) - self._earlier
 
     def _take(self, progress: Progress) -> None:
         for report in progress.reports:
@@ -115,20 +143,30 @@ class Attached:
         # News that left the actor before it went on must not be taken for what came after.
         await self._unfollow()
         try:
-            progress: Progress = await self.ask("resume", epochs, len(self.reports))
+            self.epochs = epochs or self.epochs
+            progress: Progress = await self.ask("resume", epochs, self._cursor)
             if self._future is not None and self._task is None:
                 self._take(progress)
         finally:
             if self._future is not None:
                 self.follow()
 
+    async def retire(self) -> None:
+        """End this life of the actor, with all that it reported here: for it to `become` another one."""
+        await self._unfollow()
+        await self.ask("close")
+        progress: Progress = await self.ask("follow", self._cursor, None, 0.0)
+        for report in progress.reports:
+            self.reports.append(report)
+            self._report(report)
+
     async def leave(self) -> None:
         """End it and let Dask forget it; no error when it is gone already. On the client's event loop."""
         future, self._future = self._future, None
         if future is None:
             return
-        await self._unfollow()
         try:
+            await self._unfollow()
             if not isinstance(self.error, ClosedError):
                 await self.ask("close")
         except AkkordeonError as error:
@@ -137,3 +175,6 @@ class Attached:
             let_go(self._actor)
             self.state, self._actor = "left", None
             future.release()
+            if self._future is not None:  # of a life that it was given just as it left
+                self._future.release()
+                self._future = None

@@ -1,11 +1,11 @@
 """Calls to actors, with a deadline and errors that say who did not answer."""
 
 import asyncio
-import pickle
+import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from distributed import Client, Future
+from distributed import Actor, Client, Future
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, SpecError, WorkerLostError
@@ -67,17 +67,26 @@ def submit(client: Client, kind: type, key: str, *args: Any, worker: str, who: s
     where = {"workers": [worker], "allow_other_workers": False}
     try:
         return client.submit(kind, key, *args, **options, **where, actor=True, pure=False, key=key)
-    except TypeError as error:
-        cause: BaseException = error
-        while cause.__cause__ or cause.__context__:
-            cause = cause.__cause__ or cause.__context__ or cause
-        if isinstance(cause, AkkordeonError):
-            raise cause from None
-        raise SpecError(f"{who} cannot travel to its worker by pickle: {cause}: look at what it was given") from error
+    except BaseException as error:
+        # Dask makes a future before it pickles. Frames of the error would keep that, and the client would go on
+        # to ask for a key that the scheduler has never known.
+        traceback.clear_frames(error.__traceback__)
+        if isinstance(error, TypeError):
+            _refuse(error, who)
+        raise
 
 
-async def construct(future: Future[Any], who: str, limit: float) -> Any:
-    """The actor that is being made, as a handle of the future's client.
+def _refuse(error: TypeError, who: str) -> NoReturn:
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    if isinstance(cause, AkkordeonError):
+        raise cause from None
+    raise SpecError(f"{who} cannot travel to its worker by pickle: {cause}: look at what it was given") from error
+
+
+async def construct(future: Future[Any], kind: type, worker: str, who: str, limit: float) -> Any:
+    """The actor of class `kind` that is being made on a worker, as a handle of the future's client.
 
     AkkordeonErrors of its constructor come through as they are.
 
@@ -88,7 +97,7 @@ async def construct(future: Future[Any], who: str, limit: float) -> Any:
     """
     try:
         async with asyncio.timeout(limit):
-            return _bound(await future, future.client)
+            return await _made(future, kind, worker)
     except AkkordeonError:
         raise
     except TimeoutError:
@@ -103,14 +112,18 @@ async def construct(future: Future[Any], who: str, limit: float) -> Any:
         ) from error
 
 
-def _bound(actor: Any, client: Client) -> Any:
-    """The handle made anew for this client.
+async def _made(future: Future[Any], kind: type, worker: str) -> Any:
+    """The handle, made here.
 
-    A worker in this process hands over its own handle, and another client may be the current one: answers would
-    be set in the event loop of that worker or client, and not wake this one.
+    One that was fetched would belong to whichever client is this process's default one at the time, here or in a
+    worker of this process. Answers would wake that client's event loop, and it would keep a future of the key,
+    which it asks for even when the key is gone.
     """
-    with client.as_current():
-        return pickle.loads(pickle.dumps(actor))
+    await future.exception()
+    if future.status in ("error", "cancelled"):
+        await future  # raises what it is
+    with future.client.as_current():
+        return Actor(kind, worker, future.key)
 
 
 def let_go(actor: Any) -> None:

@@ -1,28 +1,43 @@
 """Bring a network to life."""
 
-import asyncio
+import dataclasses
 import uuid
 from typing import Any
 
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import GateActor
+from akkordeon_dask.actors import Keeping
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.network import Gate, Network, Plan, make_plan, parties
-from akkordeon_dask.runtime._announce import say_closed, say_deployed
-from akkordeon_dask.runtime._control import submit
+from akkordeon_dask.network import Gate, Network, make_plan, parties
+from akkordeon_dask.runtime._announce import say_deployed
 from akkordeon_dask.runtime._embedded import Embedded
+from akkordeon_dask.runtime._follower import Follower
 from akkordeon_dask.runtime._gate_handle import GateHandle
-from akkordeon_dask.runtime._publication import find, publish, reach, refuse_taken, unpublish
+from akkordeon_dask.runtime._making import Making, abandon, check_place, keeping_of, wire
+from akkordeon_dask.runtime._owning import own
+from akkordeon_dask.runtime._publication import find, publish, reach, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._versions import check_versions
 
 __all__ = ["connect", "deploy"]
 
+_FIRST = 1
+"""The generation of a network's first owner."""
 
-def deploy(network: Network | Gate, client: Client | None = None, *, name: str | None = None, seed: int = 0) -> Any:
+
+def deploy(
+    network: Network | Gate,
+    client: Client | None = None,
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    snapshots: str | None = None,
+    snapshot_every: str | int = "30s",
+    snapshot_keep: int = 3,
+    resume: str | None = None,
+) -> Any:
     """Make every gate an actor on its worker, and join them.
 
     Parameters
@@ -36,6 +51,16 @@ def deploy(network: Network | Gate, client: Client | None = None, *, name: str |
         it outlives a client that dies. None: it belongs to this client alone and ends with it.
     seed
         of the first parameters, and of all randomness in layers.
+    snapshots
+        where every gate's state is written down while it works: a path that all workers share, or any fsspec URL.
+        With it a gate whose worker is lost is made anew from its newest snapshot, on the worker that placement then
+        chooses. None: a lost gate ends the network with an error.
+    snapshot_every
+        updates (1000) or time ("30s") between two snapshots of a gate.
+    snapshot_keep
+        snapshots of each gate that stay.
+    resume
+        go on from the snapshots at this place, and write new ones there, or to `snapshots` where that is given.
 
     Returns
     -------
@@ -52,17 +77,22 @@ def deploy(network: Network | Gate, client: Client | None = None, *, name: str |
         when the name is in use on the cluster.
     DeploymentError
         when a worker cannot make a gate.
+    CheckpointError
+        when the place of the snapshots cannot be used, holds others already, or lacks those to resume.
     """
     network = Network([network]) if isinstance(network, Gate) else network
     if not isinstance(network, Network):
         raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
     _check(client, name, seed)
+    place = snapshots or resume
+    keeping = keeping_of(place, snapshot_every, snapshot_keep) if place is not None else None
+    source = keeping_of(resume, snapshot_every, snapshot_keep) if resume is not None else None
     parties(network)  # what cannot be placed anywhere starts no cluster
     if client is not None:
-        return client.sync(_deploy, network, client, name, seed, None)
+        return client.sync(_deploy, network, client, name, seed, None, keeping, source)
     embedded = Embedded()
     try:
-        return embedded.client.sync(_deploy, network, embedded.client, name, seed, embedded)
+        return embedded.client.sync(_deploy, network, embedded.client, name, seed, embedded, keeping, source)
     except BaseException:
         embedded.close()
         raise
@@ -77,92 +107,42 @@ def _check(client: Any, name: Any, seed: Any) -> None:
         raise SpecError(f"seed is a whole number, not {seed!r}")
 
 
-async def _deploy(network: Network, client: Client, name: str | None, seed: int, embedded: Embedded | None) -> Running:
-    label = name or f"network-{uuid.uuid4().hex[:8]}"
+async def _deploy(
+    network: Network,
+    client: Client,
+    name: str | None,
+    seed: int,
+    embedded: Embedded | None,
+    keeping: Keeping | None,
+    source: Keeping | None,
+) -> Running:
+    making = Making(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, _FIRST, keeping)
     if name is not None:
         await refuse_taken(client, name)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
-    gates = await _make(network, client, label, seed, plan)
+    gates = await _make(making, client, {place: placed.address for place, placed in enumerate(plan)}, source)
     try:
-        await _wire(gates)
+        await wire(gates, gates, _FIRST)
         if name is not None:
-            await publish(client, name, network, _GENERATION, gates)
+            await publish(client, making, gates)
     except BaseException:
-        await _abandon(gates)
+        await abandon(gates)
         raise
-    await say_deployed(client, label, network, gates, {"seed": seed, "generation": _GENERATION})
-    session = Session(client, network, label, _GENERATION, gates)
-
-    async def finish() -> None:
-        await session.leave()
-        if name is not None:
-            await unpublish(client, name, [gate.address.actor for gate in gates])
-        await session.close_gates()
-        await say_closed(client, label)
-
-    return _Owner(session, owner=True, finish=finish, embedded=embedded)
+    running, _ = await own(client, making, gates, published=name is not None, embedded=embedded)
+    await say_deployed(client, making.name, network, gates, {"seed": seed, "generation": _FIRST})
+    return running
 
 
-class _Owner(Running):
-    """What `deploy` gives: it ends its embedded cluster, if it has one, when it is closed."""
-
-    def __init__(self, session: Session, *, embedded: Embedded | None, **options: Any) -> None:
-        super().__init__(session, **options)
-        self._embedded = embedded
-
-    def close(self) -> Any:
-        try:
-            return super().close()
-        finally:
-            if self._embedded is not None:
-                self._embedded.close()
-                self._embedded = None
-
-
-_GENERATION = 1
-
-
-async def _make(network: Network, client: Client, label: str, seed: int, plan: Plan) -> list[GateHandle]:
-    limit = config.seconds("timeouts.deploy")
-    gates: list[GateHandle] = []
-    try:
-        for place, (gate, placed) in enumerate(zip(network, plan, strict=True)):
-            key = f"akkordeon-{label}-{placed.gate}-{uuid.uuid4().hex[:8]}"
-            future = submit(
-                client,
-                GateActor,
-                key,
-                gate,
-                worker=placed.address,
-                who=f"gate {placed.gate!r}",
-                name=placed.gate,
-                place=place,
-                network=label,
-                generation=_GENERATION,
-                seed=seed,
-            )
-            gates.append(GateHandle(placed.gate, placed.address, future))
-        return await asyncio.gather(*(gate.made(limit) for gate in gates))
-    except BaseException:
-        for handle in gates:
-            handle.release()
-        raise
-
-
-async def _wire(gates: list[GateHandle]) -> None:
-    addresses = [None, *(gate.address for gate in gates), None]
-    calls = [gate.ask("open", addresses[place], addresses[place + 2]) for place, gate in enumerate(gates)]
-    # All have answered before one may be closed: an `open` that came later would not be undone.
-    for answer in await asyncio.gather(*calls, return_exceptions=True):
-        if isinstance(answer, BaseException):
-            raise answer
-
-
-async def _abandon(gates: list[GateHandle]) -> None:
-    await asyncio.gather(*(gate.ask("close") for gate in gates), return_exceptions=True)
-    for gate in gates:
-        gate.release()
+async def _make(
+    making: Making, client: Client, places: dict[int, str], source: Keeping | None
+) -> list[GateHandle]:
+    for keeping in {making.keeping, source} - {None}:
+        assert keeping is not None
+        await check_place(keeping, making.network, resume=keeping == source)
+    if source is not None:
+        return await dataclasses.replace(making, source=source).make(client, places, restore=True)
+    return await making.make(client, places)
 
 
 def connect(name: str, client: Client) -> Any:
@@ -189,6 +169,7 @@ async def _connect(name: str, client: Client) -> Running:
     network = record.network
     gates = await reach(client, record)
     session = Session(client, network, name, record.generation, gates)
+    session.mender = Follower(session, patient=record.keeping is not None)
 
     async def finish() -> None:
         await session.leave()

@@ -4,24 +4,36 @@ from typing import Any
 
 from distributed import Future
 
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.runtime._control import answer, construct, let_go
 
-__all__ = ["GateHandle"]
+__all__ = ["GateHandle", "Gone"]
+
+
+class Gone:
+    """In the place of a future whose key the cluster has forgotten."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def release(self) -> None:
+        """Nothing holds it."""
 
 
 class GateHandle:
     """A gate of a running network."""
 
-    def __init__(self, name: str, worker: str, future: Future[Any]) -> None:
+    def __init__(self, name: str, worker: str, future: Future[Any] | Gone) -> None:
         self.name, self.worker, self.future = name, worker, future
         self._actor: Any = None
         self._released = False
 
     async def made(self, limit: float) -> "GateHandle":
         """Wait for the actor, at most `limit` seconds; see `construct`."""
-        actor = await construct(self.future, self.who, limit)
+        assert not isinstance(self.future, Gone)
+        actor = await construct(self.future, GateActor, self.worker, self.who, limit)
         if self._released:
             let_go(actor)
         else:
@@ -44,6 +56,11 @@ class GateHandle:
     async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
         """What the actor answers; see `answer`."""
         return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more)
+
+    def become(self, other: "GateHandle") -> None:
+        """Stand for another life of the gate from now on."""
+        self.release()
+        self.worker, self.future, self._actor, self._released = other.worker, other.future, other.actor, False
 
     def release(self) -> None:
         """This client needs the gate no more."""

@@ -47,27 +47,34 @@ class Guest:
     async def _open(self) -> None:
         assert self._client.scheduler is not None
         limit = config.seconds("timeouts.connect")
+        worker = Worker(
+            self._client.scheduler.address,
+            name=f"sentinel-{socket.gethostname()}-{os.getpid()}",
+            nthreads=1,
+            memory_limit=0,
+            resources={GUEST: 1},
+            security=self._client.security,
+            death_timeout=limit,
+            dashboard=False,
+            plugins=(Quiet(),),
+        )
         try:
-            self._worker = await Worker(
-                self._client.scheduler.address,
-                name=f"sentinel-{socket.gethostname()}-{os.getpid()}",
-                nthreads=1,
-                memory_limit=0,
-                resources={GUEST: 1},
-                security=self._client.security,
-                death_timeout=limit,
-                dashboard=False,
-                plugins=(Quiet(),),
-            )
-        except (OSError, TimeoutError, ValueError) as error:
+            self._worker = await worker
+        except (OSError, RuntimeError) as error:  # a TimeoutError is an OSError; Dask has closed it
             raise DeploymentError(
-                f"this process could not become a worker of {self._client.scheduler.address} ({error}): "
-                "can the scheduler reach this machine? Else leave out --here"
+                f"this process could not become a worker of {self._client.scheduler.address} "
+                f"({error.__cause__ or error!r}): can the scheduler reach this machine? Else leave out --here"
             ) from error
+        except BaseException:
+            await self._end(worker)
+            raise
+
+    async def _end(self, worker: Any) -> None:
+        await worker.close(timeout=config.seconds("timeouts.close"), nanny=False)
 
     async def _close(self) -> None:
         if self._worker is not None:
-            await self._worker.close(timeout=config.seconds("timeouts.close"), nanny=False)
+            await self._end(self._worker)
 
     def __enter__(self) -> Self:
         self._client.sync(self._open)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
+from akkordeon_dask.messages import Address
 
-__all__ = ["GateLook", "Look", "close_gates", "close_sentinels", "look"]
+__all__ = ["GateLook", "Look", "close_gates", "close_sentinels", "look", "rewire_sentinels"]
 
 _PATIENCE = 2.0
 """Seconds for an actor to say what it does: it may be in the middle of a batch."""
@@ -74,4 +75,11 @@ async def close_sentinels(network: str, dask_worker: Any) -> None:
     """Close the sentinels of a network that are here."""
     actors = [actor for actor in dask_worker.state.actors.values() if isinstance(actor, SentinelActor)]
     found = [actor.close() for actor in actors if actor.network == network]
+    await asyncio.gather(*found, return_exceptions=True)
+
+
+async def rewire_sentinels(network: str, gates: tuple[Address, ...], generation: int, dask_worker: Any) -> None:
+    """Let the sentinels of a network that are here go on with these gates."""
+    actors = [actor for actor in dask_worker.state.actors.values() if isinstance(actor, SentinelActor)]
+    found = [actor.rewire(gates, generation) for actor in actors if actor.network == network]
     await asyncio.gather(*found, return_exceptions=True)

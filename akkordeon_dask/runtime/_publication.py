@@ -4,16 +4,30 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from distributed import Client, Future
 from distributed.protocol.pickle import dumps, loads
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import DeploymentError, NameConflictError
+from akkordeon_dask.actors import Keeping
+from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
+from akkordeon_dask.runtime._making import Making
 
-__all__ = ["Record", "find", "names", "publish", "reach", "read", "refuse_taken", "unpublish"]
+__all__ = [
+    "Record",
+    "check_lease",
+    "find",
+    "handles",
+    "names",
+    "publish",
+    "reach",
+    "read",
+    "refuse_taken",
+    "unpublish",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +49,10 @@ class Record:
     gates: tuple[tuple[str, str, str], ...]
     """Name, worker and key of each."""
     owner: str
-    """The id of the client that deployed it."""
+    """The id of the client that deployed it, or took it over."""
+    seed: int = 0
+    keeping: Keeping | None = None
+    """Where its snapshots are."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -61,18 +78,22 @@ class Record:
         return network
 
 
-async def publish(client: Client, name: str, network: Network, generation: int, gates: list[GateHandle]) -> None:
-    """Make the network known under its name.
+async def publish(client: Client, making: Making, gates: Iterable[GateHandle], *, again: bool = False) -> None:
+    """Make the network known under its name; `again`: it is, and has other gates or another owner now.
 
     Raises
     ------
     NameConflictError
         when the name is taken.
     """
+    name, gates = making.name, list(gates)
     places = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
-    record = Record(name, dumps(network), generation, places, client.id)
+    spec = dumps(making.network)
+    record = Record(name, spec, making.generation, places, client.id, making.seed, making.keeping)
+    futures = [gate.future for gate in gates if not isinstance(gate.future, Gone)]
+    told: dict[Any, Any] = {_RECORD + name: record, _FUTURES + name: futures}
     try:
-        await client.publish_dataset({_RECORD + name: record, _FUTURES + name: [gate.future for gate in gates]})
+        await client.publish_dataset(told, override=again)
     except KeyError:
         raise _taken(name) from None
 
@@ -139,6 +160,24 @@ async def read(client: Client, name: str) -> Record | None:
     return record
 
 
+async def check_lease(client: Client, making: Making) -> None:
+    """The network is still that of this owner.
+
+    Raises
+    ------
+    ClosedError
+        when somebody has taken it over, or stopped it.
+    """
+    async with asyncio.timeout(config.seconds("timeouts.connect")):
+        record = await read(client, making.name)
+    if record is None or record.owner != client.id:
+        owner = "nobody" if record is None else f"client {record.owner}, as its owner of generation {record.generation}"
+        raise ClosedError(
+            f"network {making.name!r} belongs to {owner} by now, not to generation {making.generation}: "
+            "leave it to that one, or connect to it"
+        )
+
+
 async def reach(client: Client, record: Record) -> list[GateHandle]:
     """The gates of a network that another client has made.
 
@@ -147,13 +186,36 @@ async def reach(client: Client, record: Record) -> list[GateHandle]:
     DeploymentError
         when they are gone.
     """
-    gates = [GateHandle(name, worker, Future(key, client)) for name, worker, key in record.gates]
-    client._inform_scheduler_of_futures()
+    gates, lost = await handles(client, record)
+    if lost:
+        for gate in gates:
+            gate.release()
+        gone = ", ".join(f"{gate.name!r} on {gate.worker}" for gate in lost)
+        raise DeploymentError(
+            f"network {record.name!r} has lost gate {gone}: it was closed just now, or its worker has died: "
+            "stop it, if it is still listed, and deploy it again"
+        )
+    return gates
+
+
+async def handles(client: Client, record: Record) -> tuple[list[GateHandle], list[GateHandle]]:
+    """The gates of a network that another client has made, and those among them that are gone or do not answer."""
+    assert client.scheduler is not None
+    # Asked first: a future of a key that is gone would wait until its deadline.
+    held = await client.scheduler.who_has(keys=list(record.keys))
+    gates = [
+        GateHandle(name, worker, Future(key, client) if held.get(key) else Gone(key))
+        for name, worker, key in record.gates
+    ]
+    here = [gate for gate in gates if not isinstance(gate.future, Gone)]
+    # These keys and no others: what else this client knows may have gone in the meantime.
+    client._send_to_scheduler({"op": "client-desires-keys", "keys": [gate.future.key for gate in here]})
     limit = config.seconds("timeouts.deploy")
     try:
-        await asyncio.gather(*(gate.made(limit) for gate in gates))
+        answers = await asyncio.gather(*(gate.made(limit) for gate in here), return_exceptions=True)
     except BaseException:
         for gate in gates:
             gate.release()
         raise
-    return gates
+    silent = [gate for gate, answer in zip(here, answers, strict=True) if isinstance(answer, BaseException)]
+    return gates, [gate for gate in gates if gate in silent or gate not in here]

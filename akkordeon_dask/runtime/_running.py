@@ -14,25 +14,33 @@ from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import _checkpoint
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._calling import Calling
+from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._steering import Steering
+from akkordeon_dask.runtime._supervisor import Supervisor
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Running"]
 
 
-class Running(Calling):
+class Running(Steering):
     """A deployed network: what `deploy` and `connect` give.
 
     With an asynchronous client every verb gives an awaitable; with a synchronous one it waits for the
     answer. Use it as a context (`with`, or `async with`): it closes at the end.
     """
 
-    def __init__(self, session: Session, *, owner: bool, finish: Callable[[], Awaitable[None]]) -> None:
-        self._session = session
+    def __init__(
+        self,
+        session: Session,
+        *,
+        owner: bool,
+        finish: Callable[[], Awaitable[None]],
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._session, self._supervisor = session, supervisor
         self._finish = finish
         self.owner = owner
-        """This client deployed the network: closing ends its gates."""
 
     def __repr__(self) -> str:
         state = "closed" if self._session.closed else f"{len(self._session.sentinels)} sentinels"
@@ -62,11 +70,6 @@ class Running(Calling):
     def dashboard_link(self) -> str:
         """The address of the scheduler's dashboard."""
         return str(self.client.dashboard_link)
-
-    @property
-    def history(self) -> tuple[PassReport, ...]:
-        """All finished passes of the sentinels that this client attached, in the order they ended."""
-        return tuple(self._session.history)
 
     @property
     def sentinels(self) -> Mapping[str, Attached]:
@@ -128,8 +131,8 @@ class Running(Calling):
 
         Returns
         -------
-        tuple of PassReport
-            the history.
+        History
+            all passes: a tuple of `PassReport`.
 
         Raises
         ------
@@ -140,7 +143,7 @@ class Running(Calling):
         """
         return self._sync(self._wait, epochs, timeout)
 
-    async def _wait(self, epochs: int | None, timeout: float | None) -> tuple[PassReport, ...]:
+    async def _wait(self, epochs: int | None, timeout: float | None) -> History:
         self._session.check()
         if epochs is not None:
             for attached in self._training():

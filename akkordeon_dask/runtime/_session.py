@@ -1,36 +1,43 @@
 """A running network, seen from a client: the parts that run on the client's event loop."""
 
 import asyncio
-import contextlib
 import logging
-import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from distributed import Client, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
     DeadlineError,
-    NameConflictError,
     SpecError,
     TrainingError,
+    WorkerLostError,
 )
-from akkordeon_dask.messages import PassReport
-from akkordeon_dask.network import Beside, Network, Sentinel, find_workers, workers_of
+from akkordeon_dask.messages import Address, PassReport
+from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import construct, submit
-from akkordeon_dask.runtime._gate_handle import GateHandle
-from akkordeon_dask.runtime._versions import check_versions
+from akkordeon_dask.runtime._diary import Diary
+from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
+from akkordeon_dask.runtime._joining import free_name, make_sentinel, open_sentinel, revive
 
 __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 10.0
+_PATIENCE, _BEAT = 10.0, 1.0
+
+
+class Mender(Protocol):
+    """What is done about a lost gate."""
+
+    patient: bool
+    """Lost gates are made anew."""
+
+    async def mend(self, gate: GateHandle, former: Future[Any] | Gone, error: AkkordeonError) -> None:
+        """Return when the gate works again; `former` is the future of the life that was lost."""
 
 
 class Session:
@@ -43,7 +50,11 @@ class Session:
         self.client, self.network, self.name, self.generation = client, network, name, generation
         self.gates = gates
         self.sentinels: dict[str, Attached] = {}
-        self.history: list[PassReport] = []
+        self.diary = Diary()
+        self.worker_names: dict[str, str] = {}
+        """By address, of all workers that were ever seen: a worker that starts again has another address."""
+        self.mender: Mender | None = None
+        """Makes lost gates anew, or waits until their owner has; None: a lost gate is an error."""
         self.error: AkkordeonError | None = None
         self.closed = False
         self.listeners: list[Callable[[PassReport], None]] = []
@@ -55,7 +66,7 @@ class Session:
         """Learn at once when a gate's worker dies: a call that waits there then fails."""
         try:
             while True:
-                await gate.ask("pulse", _PATIENCE, more=_PATIENCE)
+                await self._pulse(gate)
         except AkkordeonError as error:
             self.error = error
         except Exception as error:
@@ -63,13 +74,45 @@ class Session:
             self.error = TrainingError(f"{gate.who}: {error!r}")
         self._ring()
 
+    async def _pulse(self, gate: GateHandle) -> None:
+        """One sign of life; where there is none, and somebody to do so, the gate is made anew."""
+        former, supervised = gate.future, self.mender is not None and self.mender.patient
+        patience = config.seconds("supervision.patience" if supervised else "timeouts.control")
+        beat = _BEAT if supervised else _PATIENCE
+        lost: AkkordeonError
+        try:
+            async with asyncio.timeout(beat + patience):
+                await gate.ask("pulse", beat, more=beat)
+            return
+        except (WorkerLostError, ClosedError) as error:
+            lost = error
+        except TimeoutError:  # a DeadlineError is one
+            lost = DeadlineError(f"{gate.who} gave no sign of life for {patience:g} s: look at its worker")
+        if gate.future is not former:  # it was moved meanwhile
+            return
+        if self.mender is None:
+            raise lost
+        await self.mender.mend(gate, former, lost)
+
+    def guard(self, watch: Coroutine[Any, Any, None]) -> None:
+        """Let something run beside for as long as the session lives: what it raises is what is wrong with it."""
+
+        async def guarded() -> None:
+            try:
+                await watch
+            except AkkordeonError as error:
+                self.error = error
+                self._ring()
+
+        self._watchers.append(asyncio.get_running_loop().create_task(guarded()))
+
     def _ring(self) -> None:
         self._bell.set()
 
     def _report(self, report: PassReport) -> None:
         if report.mode == "predict":
             return
-        self.history.append(report)
+        self.diary.add(report)
         for listener in self.listeners:
             try:
                 listener(report)
@@ -93,7 +136,7 @@ class Session:
         self.check()
         if not isinstance(sentinel, Sentinel):
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r}")
-        name = self._free_name(sentinel)
+        name = free_name(sentinel, self.sentinels.keys() | self._joining, self.name)
         self._joining.add(name)
         try:
             return await self._make(sentinel, name)
@@ -101,35 +144,15 @@ class Session:
             self._joining.discard(name)
 
     async def _make(self, sentinel: Sentinel, name: str) -> Attached:
-        worker = await self._place(sentinel, name)
-        await check_versions(self.client, [worker])
-        key = f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}"
-        future = submit(
-            self.client,
-            SentinelActor,
-            key,
-            sentinel,
-            worker=worker,
-            who=f"sentinel {name!r}",
-            name=name,
-            network=self.name,
-            generation=self.generation,
-            spec=self.network,
+        life = await make_sentinel(self, sentinel, name)
+        attached = Attached(
+            sentinel, name, *life, changed=self._ring, report=self._report, revive=lambda *lost: revive(self, *lost)
         )
-        try:
-            return await self._open(sentinel, name, worker, future)
-        except BaseException:
-            future.release()
-            raise
-
-    async def _open(self, sentinel: Sentinel, name: str, worker: str, future: Future[Any]) -> Attached:
-        who = f"sentinel {name!r} on {worker}"
-        actor = await construct(future, who, config.seconds("timeouts.load"))
-        attached = Attached(sentinel, name, worker, future=future, actor=actor, changed=self._ring, report=self._report)
         self.sentinels[name] = attached
+        self.diary.meet(name, sentinel)
         try:
             self.check()
-            await attached.ask("open", tuple(gate.address for gate in self.gates))
+            await open_sentinel(self, attached)
             self.check()
         except BaseException:
             await self.detach(attached)
@@ -137,34 +160,10 @@ class Session:
         attached.follow()
         return attached
 
-    def _free_name(self, sentinel: Sentinel) -> str:
-        taken = self.sentinels.keys() | self._joining
-        if sentinel.name is None:
-            return next(name for name in _numbered(sentinel.mode) if name not in taken)
-        if sentinel.name in taken:
-            raise NameConflictError(
-                f"network {self.name!r} has a sentinel {sentinel.name!r} already: detach it, or choose another name"
-            )
-        return sentinel.name
-
-    async def _place(self, sentinel: Sentinel, name: str) -> str:
-        wish = sentinel.workers
-        if wish is None:
-            return self.gates[0].worker
-        if isinstance(wish, Beside):
-            return self._gate(wish.gate, name).worker
-        return find_workers(wish, await workers_of(self.client), f"sentinel {name!r}")[0].address
-
-    def _gate(self, name: str, sentinel: str) -> GateHandle:
-        """The gate that a sentinel shall be beside."""
-        for gate in self.gates:
-            if gate.name == name:
-                return gate
-        known = ", ".join(gate.name for gate in self.gates)
-        raise SpecError(
-            f"sentinel {sentinel!r} shall be beside gate {name!r}, network {self.name!r} has {known}: "
-            "write the name of one of them"
-        )
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the gates are now."""
+        return tuple(gate.address for gate in self.gates)
 
     async def detach(self, attached: Attached) -> None:
         """End a sentinel: its credits come home, the gates forget it."""
@@ -212,29 +211,27 @@ class Session:
 
     async def close_gates(self) -> None:
         """End all gates and let Dask forget them; what is gone already is no error."""
-        await self._stop_watching()
-        results = await asyncio.gather(*(gate.ask("close") for gate in self.gates), return_exceptions=True)
-        for gate, result in zip(self.gates, results, strict=True):
-            if isinstance(result, BaseException):
-                logger.info("closing %s: %s", gate.who, result)
-            gate.release()
+        try:
+            await self._stop_watching()
+            results = await asyncio.gather(*(gate.ask("close") for gate in self.gates), return_exceptions=True)
+            for gate, result in zip(self.gates, results, strict=True):
+                if isinstance(result, BaseException):
+                    logger.info("closing %s: %s", gate.who, result)
+        finally:
+            for gate in self.gates:
+                gate.release()
 
     async def leave(self) -> None:
         """Detach this client's sentinels and let go of the gates, which live on if the network is published."""
         self.closed = True
-        for attached in list(self.sentinels.values()):
-            with contextlib.suppress(AkkordeonError):
-                await self.detach(attached)
+        there = list(self.sentinels.values())
+        results = await asyncio.gather(*map(self.detach, there), return_exceptions=True)
+        for attached, result in zip(there, results, strict=True):
+            if isinstance(result, BaseException):
+                logger.error("detaching %s", attached.who, exc_info=result)
         await self._stop_watching()
 
     async def _stop_watching(self) -> None:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-
-
-def _numbered(word: str) -> Iterator[str]:
-    number = 0
-    while True:
-        yield f"{word}{number}"
-        number += 1

@@ -1,7 +1,6 @@
 """What runs on a cluster, whoever deployed or attached it."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from akkordeon_dask.actors import SentinelState, SentinelStatistics
 from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.messages import Mode, PassReport
 from akkordeon_dask.network import WorkerInfo, workers_of
+from akkordeon_dask.runtime._asking import answers
 from akkordeon_dask.runtime._look import Look, look
 from akkordeon_dask.runtime._publication import Record, find, names
 
@@ -137,17 +137,8 @@ def _clients(dask_scheduler: Any) -> list[str]:
 
 async def _looks(client: Client, workers: Iterable[str], interval: float, limit: float) -> dict[str, Look]:
     """What each worker says about its actors; those are missing that do not answer within `limit` seconds."""
-    looks: dict[str, Look] = {}
-
-    async def ask(worker: str) -> None:
-        with contextlib.suppress(TimeoutError, OSError, KeyError):
-            async with asyncio.timeout(limit):
-                answer = (await client.run(look, interval, workers=[worker], on_error="return"))[worker]
-            if isinstance(answer, Look):
-                looks[worker] = answer
-
-    await asyncio.gather(*map(ask, workers))
-    return looks
+    told = await answers(client, look, workers, limit, interval)
+    return {worker: answer for worker, answer in told.items() if isinstance(answer, Look)}
 
 
 def _network(

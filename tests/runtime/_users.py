@@ -3,12 +3,13 @@
 import asyncio
 import inspect
 import threading
+from collections import defaultdict
 
 from distributed import Client
 
 from akkordeon_dask import connect, deploy
 
-__all__ = ["AsynchronousUser", "SynchronousUser"]
+__all__ = ["AsynchronousUser", "Bystander", "SynchronousUser"]
 
 
 class Verbs:
@@ -76,6 +77,26 @@ class AsynchronousUser(User):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+class Bystander(SynchronousUser):
+    """Has a client, which is this process's default one now, and does nothing with it."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.counted = set()
+        """The keys that the client has ever held a future of."""
+        self.client.refcount = _Ledger(self.counted)
+
+
+class _Ledger(defaultdict):
+    def __init__(self, counted):
+        super().__init__(int)
+        self._counted = counted
+
+    def __setitem__(self, key, value):
+        self._counted.add(key)
+        super().__setitem__(key, value)
 
 
 async def _awaited(verb, *args, **options):

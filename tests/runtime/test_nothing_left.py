@@ -8,6 +8,7 @@ from akkordeon_dask.actors._link import LINK_OP
 from akkordeon_dask.errors import DataError, NameConflictError
 from tests._left_over import akkordeon_threads
 from tests.runtime._small import NETWORK, rating, train
+from tests.runtime._users import Bystander
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +58,14 @@ def test_nothing_is_left_of_a_network_that_could_not_be_made(sockets, eventually
     with pytest.raises(DataError), deploy(NETWORK, client) as running:
         running.attach(train(batch_size=65))
     eventually(lambda: not (cluster.scheduler.tasks or akkordeon_threads()), seen=akkordeon_threads)
+
+
+def test_another_client_of_this_process_never_counts_a_key(sockets):
+    cluster, client = sockets
+    bystander = Bystander(cluster.scheduler.address)
+    try:
+        with deploy(NETWORK, client) as running:
+            running.evaluate(rating())
+        assert bystander.counted == set()
+    finally:
+        bystander.close()

@@ -8,12 +8,12 @@ import pytest
 from distributed import Client
 
 import akkordeon_dask
-from akkordeon_dask import connect, deploy
-from akkordeon_dask.errors import DeploymentError
+from akkordeon_dask import Gate, connect, deploy, nn
+from akkordeon_dask.errors import DeploymentError, PlacementError
 from akkordeon_dask.runtime import _versions
 from tests._left_over import wait_until
 from tests._programs import running_cluster, started
-from tests.runtime._small import three_gates
+from tests.runtime._small import SGD, three_gates
 
 WITHOUT = """
 import sys
@@ -30,14 +30,14 @@ OTHER = "import akkordeon_dask; akkordeon_dask.__version__ = '0.0.9'"
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Alice and bob are well, carol has no akkordeon_dask, dora has another one."""
+    """Alice and bob are well, carol has a GPU and no akkordeon_dask, dora has another one."""
     folder = tmp_path_factory.mktemp("mixed")
     with running_cluster(folder) as cluster, Client(cluster.address) as client, ExitStack() as stack:
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-        for name, code in (("carol", WITHOUT), ("dora", OTHER)):
+        for name, code, more in (("carol", WITHOUT, ("--resources", "GPU=1")), ("dora", OTHER, ())):
             (folder / name).mkdir()
             (folder / name / "sitecustomize.py").write_text(code)
-            command = ("-m", "dask", "worker", cluster.address, "--name", name, *options)
+            command = ("-m", "dask", "worker", cluster.address, "--name", name, *options, *more)
             worker = stack.enter_context(started(*command, PYTHONPATH=str(folder / name)))
             worker.stderr.close()
         client.wait_for_workers(4, timeout=60)
@@ -59,6 +59,15 @@ def test_a_worker_that_shall_have_a_gate_needs_the_same_akkordeon_dask(mixed, wh
         deploy(three_gates(g0="alice", g1="bob", g2=who), client, name="mixed")
     assert told.format(addresses[who], mine, mine) in str(caught.value)
     wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))))
+
+
+def test_a_worker_without_it_is_given_no_gate_that_takes_something(mixed, caplog):
+    client, addresses = mixed
+    greedy = Gate(nn.Linear(6, 3), SGD, resources={"GPU": 1})
+    told = rf"carol \({addresses['carol']}\) has GPU 1, but did not say what is taken of it"
+    with pytest.raises(PlacementError, match=told):
+        deploy(greedy, client)
+    assert "ModuleNotFoundError" in caplog.text
 
 
 def test_who_is_not_needed_may_have_what_it_likes(mixed):

@@ -1,0 +1,35 @@
+"""One question to many workers."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from distributed import Client
+
+__all__ = ["answers"]
+
+
+async def answers(
+    client: Client, function: Callable[..., Any], workers: Iterable[str], limit: float, *args: Any
+) -> dict[str, Any]:
+    """What a function gives on each worker, which gets it by pickle; those are missing that do not answer in time.
+
+    Parameters
+    ----------
+    function
+        its last parameter is `dask_worker`; what it raises counts as no answer.
+    limit
+        seconds for each worker.
+    """
+    found: dict[str, Any] = {}
+
+    async def ask(worker: str) -> None:
+        with contextlib.suppress(TimeoutError, OSError, KeyError):
+            async with asyncio.timeout(limit):
+                answer = (await client.run(function, *args, workers=[worker], on_error="return"))[worker]
+            if not isinstance(answer, BaseException):
+                found[worker] = answer
+
+    await asyncio.gather(*map(ask, workers))
+    return found

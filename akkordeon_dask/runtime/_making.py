@@ -1,0 +1,139 @@
+"""How the gates of a network are made, the first time and again."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dask.utils import parse_timedelta
+from distributed import Client
+from distributed.utils import offload
+
+from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor, Keeping
+from akkordeon_dask.errors import CheckpointError, SpecError
+from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._control import submit
+from akkordeon_dask.runtime._gate_handle import GateHandle
+
+__all__ = ["Making", "abandon", "check_place", "keeping_of", "wire"]
+
+
+@dataclass(frozen=True)
+class Making:
+    """What every life of a network's gates has in common."""
+
+    network: Network
+    name: str
+    """The network's, on the cluster."""
+    seed: int
+    generation: int
+    """Of its owner: each one that takes it over has a higher one."""
+    keeping: Keeping | None = None
+    """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
+    source: Keeping | None = None
+    """Where gates are restored from, where that is another place."""
+
+    async def make(self, client: Client, places: Mapping[int, str], *, restore: bool = False) -> list[GateHandle]:
+        """Gates on workers, by the number of each gate and the address of its worker; not joined yet.
+
+        Raises
+        ------
+        DeploymentError
+            when a worker cannot make one.
+        CheckpointError
+            when `restore` and a snapshot cannot be read.
+        """
+        limit = config.seconds("timeouts.deploy")
+        gates: list[GateHandle] = []
+        try:
+            for place, worker in places.items():
+                gates.append(self._submit(client, place, worker, restore))
+            return await asyncio.gather(*(gate.made(limit) for gate in gates))
+        except BaseException:
+            for handle in gates:
+                handle.release()
+            raise
+
+    def _submit(self, client: Client, place: int, worker: str, restore: bool) -> GateHandle:
+        name = self.network.names[place]
+        future = submit(
+            client,
+            GateActor,
+            f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}",
+            self.network.gates[place],
+            worker=worker,
+            who=f"gate {name!r}",
+            name=name,
+            place=place,
+            network=self.name,
+            generation=self.generation,
+            seed=self.seed,
+            keeping=self.keeping,
+            restore=(self.source or self.keeping) if restore else None,
+        )
+        return GateHandle(name, worker, future)
+
+
+async def wire(gates: Sequence[GateHandle], opened: Sequence[GateHandle], generation: int) -> None:
+    """Join all gates, front to back: open those of `opened`, and tell the others who their neighbours are."""
+    addresses = [None, *(gate.address for gate in gates), None]
+    calls = []
+    for place, gate in enumerate(gates):
+        before, after = addresses[place], addresses[place + 2]
+        calls.append(
+            gate.ask("open", before, after) if gate in opened else gate.ask("wire", before, after, generation)
+        )
+    # All have answered before one may be closed: an `open` that came later would not be undone.
+    for answer in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+async def abandon(gates: Sequence[GateHandle]) -> None:
+    """End gates that are not needed after all."""
+    await asyncio.gather(*(gate.ask("close") for gate in gates), return_exceptions=True)
+    for gate in gates:
+        gate.release()
+
+
+def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
+    """Where snapshots go and how often.
+
+    Raises
+    ------
+    SpecError
+        when `every` is neither a number of updates nor a time, or `url` no text.
+    """
+    if not (isinstance(url, str) and url):
+        raise SpecError(f"snapshots is a path or an fsspec URL, not {url!r}")
+    if isinstance(every, int) and not isinstance(every, bool) and every > 0:
+        return Keeping(url, updates=every, keep=keep)
+    try:
+        seconds = float(parse_timedelta(every)) if isinstance(every, str) else 0.0
+    except (KeyError, ValueError, TypeError):
+        seconds = 0.0
+    if not seconds > 0:
+        raise SpecError(f"snapshot_every is a number of updates (1000) or a time ('30s'), above zero, not {every!r}")
+    return Keeping(url, seconds=seconds, keep=keep)
+
+
+async def check_place(keeping: Keeping, network: Network, *, resume: bool) -> None:
+    """Look what is there, before anything is made.
+
+    Raises
+    ------
+    CheckpointError
+        when the place cannot be read, holds snapshots that nobody asked to go on with, or lacks those to resume.
+    """
+    there = set(await offload(lambda: keeping.store().series())).intersection(network.names)
+    if there and not resume:
+        raise CheckpointError(
+            f"{keeping.url!r} holds snapshots of {', '.join(sorted(there))} already: go on with them by "
+            f"resume={keeping.url!r}, or choose another place"
+        )
+    if resume and (missing := [name for name in network.names if name not in there]):
+        raise CheckpointError(
+            f"{keeping.url!r} has no snapshot of {', '.join(missing)}: give the place of this network's snapshots"
+        )

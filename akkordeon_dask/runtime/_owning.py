@@ -1,0 +1,112 @@
+"""The owner of a network: it supervises it and ends it."""
+
+from typing import Any
+
+from distributed import Client
+
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.network import workers_of
+from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._embedded import Embedded
+from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._making import Making
+from akkordeon_dask.runtime._publication import find, handles, publish, read, unpublish
+from akkordeon_dask.runtime._running import Running
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._supervisor import Supervisor
+
+__all__ = ["adopt", "own"]
+
+
+async def own(
+    client: Client, making: Making, gates: list[GateHandle], *, published: bool, embedded: Embedded | None = None
+) -> tuple[Running, Supervisor]:
+    """A network as its owner has it: supervised, where it keeps snapshots, and closed at the end."""
+    label = making.name
+    settings = {"seed": making.seed, "generation": making.generation}
+    session = Session(client, making.network, label, making.generation, gates)
+    session.diary.settings = settings
+    supervisor = Supervisor(session, making, published=published)
+    if making.keeping is not None:
+        session.mender = supervisor
+        session.worker_names.update({worker.address: worker.name for worker in await workers_of(client)})
+    if published:
+        session.guard(supervisor.keep_lease())
+
+    async def finish() -> None:
+        await session.leave()
+        if published and await _fenced(client, making):
+            for gate in session.gates:
+                gate.release()
+            return
+        if published:
+            await unpublish(client, label, [gate.address.actor for gate in session.gates])
+        await session.close_gates()
+        await say(client, label, "closed")
+
+    return _Owner(session, owner=True, finish=finish, supervisor=supervisor, embedded=embedded), supervisor
+
+
+async def _fenced(client: Client, making: Making) -> bool:
+    """Somebody else has taken the network over: it is not this client's to end."""
+    try:
+        record = await read(client, making.name)
+    except OSError:  # no scheduler: nobody has
+        return False
+    return record is not None and record.owner != client.id
+
+
+class _Owner(Running):
+    """What `deploy` gives: it ends its embedded cluster, if it has one, when it is closed."""
+
+    def __init__(self, session: Session, *, embedded: Embedded | None, **options: Any) -> None:
+        super().__init__(session, **options)
+        self._embedded = embedded
+
+    def close(self) -> Any:
+        try:
+            return super().close()
+        finally:
+            if self._embedded is not None:
+                self._embedded.close()
+                self._embedded = None
+
+
+def adopt(name: str, client: Client) -> Any:
+    """Take over a network that another client deployed under this name: its owner is gone, or is to be relieved.
+
+    Gates that were lost meanwhile are made anew from their snapshots. The former owner, if it still lives, finds that
+    the network is not its own any more, and neither moves, mends nor ends anything.
+
+    Returns
+    -------
+    Running
+        as `deploy` gives it; with an asynchronous client, an awaitable of one.
+
+    Raises
+    ------
+    DeploymentError
+        when there is no network of this name.
+    TrainingError
+        when a gate is lost and cannot be made anew.
+    """
+    return client.sync(_adopt, name, client)
+
+
+async def _adopt(name: str, client: Client) -> Running:
+    record = await find(client, name)
+    making = Making(record.network, name, record.seed, record.generation + 1, record.keeping)
+    gates, lost = await handles(client, record)
+    # From here on the former owner is fenced off: it looks before it does anything.
+    await publish(client, making, gates, again=True)
+    running, supervisor = await own(client, making, gates, published=True)
+    session = supervisor.session
+    try:
+        await supervisor.mend_all(lost, ClosedError(f"network {name!r} had no owner when a gate was lost"))
+    except BaseException:
+        await session.leave()
+        for gate in session.gates:
+            gate.release()
+        raise
+    await say(client, name, "adopted", text=f"by client {client.id}, generation {making.generation}")
+    return running

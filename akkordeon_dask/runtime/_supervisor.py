@@ -1,0 +1,195 @@
+"""What the owner of a network does about gates that are lost."""
+
+import asyncio
+import dataclasses
+import logging
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from distributed import Future
+
+from akkordeon_dask import config
+from akkordeon_dask.errors import AkkordeonError, ClosedError, DeadlineError, TrainingError
+from akkordeon_dask.network import Gate, Network, make_plan, workers_of
+from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._asking import answers
+from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
+from akkordeon_dask.runtime._joining import MENDABLE, named_now
+from akkordeon_dask.runtime._look import rewire_sentinels
+from akkordeon_dask.runtime._making import Making, abandon, wire
+from akkordeon_dask.runtime._publication import check_lease, publish
+
+if TYPE_CHECKING:
+    from akkordeon_dask.runtime._session import Session
+
+__all__ = ["Supervisor"]
+
+logger = logging.getLogger(__name__)
+
+_LEASE = 2.0
+
+class Supervisor:
+    """Makes lost gates anew from their snapshots, and joins them to the others and to all sentinels.
+
+    As Akka's supervisors it has a limit: more than `supervision.restarts` within `supervision.within`, or a gate that
+    has no worker for `supervision.wait`, ends the network with an error. All on the client's event loop; a lock lets it
+    do one thing at a time.
+    """
+
+    patient = True
+
+    def __init__(self, session: "Session", making: Making, *, published: bool) -> None:
+        self.session, self.making, self._published = session, making, published
+        self.lock = asyncio.Lock()
+        self._restarts: deque[float] = deque()
+        self._stuck: set[str] = set()
+        self._lost: list[GateHandle] = []
+
+    async def mend(self, gate: GateHandle, former: Future[Any] | Gone, error: AkkordeonError) -> None:
+        """Return when there is a new life of the gate.
+
+        Raises
+        ------
+        TrainingError
+            when it cannot be made, or too many were.
+        ClosedError
+            when somebody else owns the network by now.
+        """
+        async with self.lock:
+            if gate.future is not former:  # it was mended together with another one
+                return
+            if isinstance(error, ClosedError):  # somebody stopped the network
+                raise error
+            begun = asyncio.get_running_loop().time()
+            self._count(gate, error)
+            if isinstance(error, DeadlineError):
+                self._stuck.add(gate.worker)
+            await self._patiently(gate, error, begun + config.seconds("supervision.wait"))
+            seconds = asyncio.get_running_loop().time() - begun
+            text = f"made anew on {gate.worker} after {seconds:.2f} s: {error}"
+            await say(self.session.client, self.session.name, "restarted", gate=gate.name, text=text)
+
+    def _count(self, gate: GateHandle, error: AkkordeonError) -> None:
+        now, span = asyncio.get_running_loop().time(), config.seconds("supervision.within")
+        while self._restarts and now - self._restarts[0] > span:
+            self._restarts.popleft()
+        limit = int(config.get("supervision.restarts"))
+        if len(self._restarts) >= limit:
+            raise TrainingError(
+                f"gates of network {self.session.name!r} were lost more than {limit} times within {span:g} s, "
+                f"the last: {error} (gate {gate.name!r}). Mend the worker, or raise akkordeon.supervision.restarts"
+            ) from error
+        self._restarts.append(now)
+
+    async def _patiently(self, gate: GateHandle, error: AkkordeonError, end: float) -> None:
+        loop, pause = asyncio.get_running_loop(), 0.1
+        while True:
+            try:
+                await self.fence()
+                await self._replace(gate)
+                return
+            except MENDABLE as failure:
+                if loop.time() > end:
+                    raise TrainingError(f"{gate.who} was lost ({error}) and cannot be made anew: {failure}") from error
+                logger.info("making %s anew: %s", gate.who, failure)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+    async def fence(self) -> None:
+        """An owner that was stopped and wakes finds that it owns nothing any more."""
+        if self._published:
+            await check_lease(self.session.client, self.making)
+
+    async def keep_lease(self) -> None:
+        """Look now and then whether the network is still this owner's. Runs until it is not.
+
+        Raises
+        ------
+        ClosedError
+            then.
+        """
+        while True:
+            await asyncio.sleep(_LEASE)
+            try:
+                await check_lease(self.session.client, self.making)
+            except OSError as error:  # the scheduler does not answer: it knows of no other owner either
+                logger.info("no word of who owns network %r: %r", self.making.name, error)
+
+    async def mend_all(self, lost: Sequence[GateHandle], error: AkkordeonError) -> None:
+        """Make these gates anew, and join all."""
+        async with self.lock:
+            if lost:
+                self._lost = list(lost)
+                end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
+                await self._patiently(lost[0], error, end)
+            else:
+                await self.join({})
+
+    async def _replace(self, gate: GateHandle) -> None:
+        gates = self.session.gates
+        there = {worker.address for worker in await workers_of(self.session.client)}
+        await self._look_at_stuck(there)
+        # Those of a try that failed half way are lost too, though their worker is there.
+        self._lost = [one for one in gates if one is gate or one in self._lost or one.worker not in there]
+        places = await self.choose(self._lost)
+        fresh = await self.making.make(self.session.client, places, restore=True)
+        try:
+            await self.join(dict(zip(places, fresh, strict=True)))
+        except BaseException:
+            await abandon(fresh)
+            raise
+        self._lost = []
+
+    async def join(self, fresh: dict[int, GateHandle]) -> None:
+        """Put these gates in the places of their former lives."""
+        session = self.session
+        gates = [fresh.get(place, gate) for place, gate in enumerate(session.gates)]
+        await wire(gates, list(fresh.values()), self.making.generation)
+        for place, gate in fresh.items():
+            session.gates[place].become(gate)
+        if self._published:
+            await publish(session.client, self.making, session.gates, again=True)
+        await self.tell_sentinels()
+
+    async def tell_sentinels(self) -> None:
+        """Let all sentinels of the network, of whatever client, go on with the gates that there are now."""
+        session = self.session
+        workers = [worker.address for worker in await workers_of(session.client)]
+        addresses = tuple(gate.address for gate in session.gates)
+        asked = [worker for worker in workers if worker not in self._stuck]
+        limit = config.seconds("supervision.patience")
+        await answers(session.client, rewire_sentinels, asked, limit, session.name, addresses, self.making.generation)
+
+    async def choose(self, lost: Sequence[GateHandle], avoid: Collection[str] = ()) -> dict[int, str]:
+        """Workers for these gates, as placement chooses them with all others where they are.
+
+        One that asks for a worker which it shall `avoid` goes where there is room.
+        """
+        client, names = self.session.client, {gate.name for gate in lost}
+        workers, known = await workers_of(client), self.session.worker_names
+
+        def pinned(gate: Gate, handle: GateHandle) -> Gate:
+            if handle.name not in names:
+                return dataclasses.replace(gate, workers=handle.worker, resources={})
+            wish = gate.workers
+            if isinstance(wish, str):
+                wish = named_now(wish, workers, known)
+                left = [one for one in workers if one.address not in avoid]
+                if avoid and not any(wish in (one.name, one.address, one.host) for one in left):
+                    wish = None
+            return dataclasses.replace(gate, workers=wish)
+
+        network = Network(list(map(pinned, self.making.network, self.session.gates)))
+        plan = await make_plan(network, client, config.seconds("supervision.patience"), {*self._stuck, *avoid})
+        return {place: placed.address for place, placed in enumerate(plan) if placed.gate in names}
+
+    async def _look_at_stuck(self, there: Collection[str]) -> None:
+        """A worker that answers again may be used again."""
+        self._stuck.intersection_update(there)
+        limit = config.seconds("supervision.patience") / 4
+        self._stuck.difference_update(await answers(self.session.client, _here, list(self._stuck), limit))
+
+
+def _here(dask_worker: Any) -> bool:
+    return True
