@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 
 from distributed.utils import offload
@@ -97,8 +98,9 @@ class GateActor(ThreadedActor):
         def tell(event: str, text: str) -> None:
             self._tell(core.network, event, gate=core.name, text=text)
 
-        now, number = time.monotonic(), core.version.number
-        return Keeper(keeping, core.name, core.generation, tell=tell, begun=number, now=now)
+        keeper = Keeper(keeping, core.name, core.generation, tell=tell)
+        keeper.put(core.version, time.monotonic())  # from the first update on there is something to go back to
+        return keeper
 
     def _keep(self, version: Version, now: float) -> None:
         """In the gate's thread."""
@@ -142,6 +144,31 @@ class GateActor(ThreadedActor):
     async def hand_back(self) -> None:
         """Go on with this life after all. Done by the gate's thread."""
         await self._call(lambda: setattr(self._core, "retired", False))
+
+    async def rewind(self, factor: float) -> int:
+        """Go back to the newest snapshot, with learning rates times `factor`; gives its number. By the gate's thread.
+
+        What is under way is forgotten: it was computed with the numbers that went wrong.
+
+        Raises
+        ------
+        CheckpointError
+            when there is no snapshot, or the network keeps none.
+        """
+        if self._keeper is not None:
+            await offload(self._keeper.flush, config.seconds("timeouts.control"))
+        number: int = await self._call(lambda: self._rewind(factor))
+        return number
+
+    def _rewind(self, factor: float) -> int:
+        core = self._core
+        version = restored(self._keeping, core.name, core.version) if self._keeping is not None else None
+        if version is None:
+            raise CheckpointError(f"gate {core.name!r} has no snapshot to go back to: give deploy(snapshots=URL)")
+        core.version = Version(core.version.number + 1, version.params, version.state)
+        core.gate = dataclasses.replace(core.gate, optimizer=core.gate.optimizer.slowed(factor))
+        core.drop_contexts()
+        return version.number
 
     async def snapshot(self) -> int:
         """Write the present version down, and wait until it is written; gives its number.

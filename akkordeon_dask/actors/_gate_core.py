@@ -1,7 +1,6 @@
 """What a gate does with its messages: a state machine without a thread, a clock or a network of its own."""
 
 from collections.abc import Callable
-from typing import Any
 
 from akkordeon_dask.actors._gate_state import GateCounts, Version
 from akkordeon_dask.actors._handover import Handover, applied_in, ledgers_of
@@ -19,7 +18,7 @@ Send = Callable[[Address, Message], None]
 Assist = Callable[[Work], bool]
 """Has a helper do the work, put it into the gate's mailbox and then `deliver` it; False when none is free."""
 
-_TICK = 1.0
+_TICK, _TOMBSTONE = 1.0, 600.0
 _BATCH = Forward, Backward
 
 
@@ -229,6 +228,11 @@ class GateCore:
         self.keep(self.version, now)
         return _TICK
 
+    def drop_contexts(self) -> None:
+        """Forget the forward passes that were done: their batches are sent again when their time is over."""
+        for ledger in self._ledgers.values():
+            ledger.expire(float("inf"))
+
     def close(self) -> None:
         """Let go of everything that is held for sentinels."""
         self._ledgers.clear()
@@ -241,10 +245,4 @@ class GateCore:
     @property
     def versions(self) -> int:
         """Different versions that are held: the present one, those of batches under way, and pins."""
-        held: set[Any] = {self.version.number}
-        for ledger in self._ledgers.values():
-            held |= ledger.versions
-        return len(held)
-
-
-_TOMBSTONE = 600.0
+        return len({self.version.number}.union(*(ledger.versions for ledger in self._ledgers.values())))

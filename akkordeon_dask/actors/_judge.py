@@ -1,6 +1,7 @@
 """What a sentinel thinks of predictions."""
 
 import math
+from collections.abc import Callable
 
 from akkordeon_dask.actors._tally import Flight
 from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError, SentinelError
@@ -12,15 +13,19 @@ from akkordeon_dask.tree import Array
 __all__ = ["failure", "forgetful", "judge"]
 
 
-def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array | None:
+def judge(
+    sentinel: Sentinel, flight: Flight, y: Array, header: Header, tell: Callable[[str, str], None]
+) -> Array | None:
     """Note loss and scores of the predictions `y` in the flight; gives the gradient by `y` if the sentinel trains.
+
+    Where the loss is not finite and the sentinel skips such batches, the flight is marked and `tell` is told.
 
     Raises
     ------
     DataError
         when there are no targets, or they do not fit the predictions.
     NonFiniteError
-        when the loss is NaN or infinite.
+        when the loss is NaN or infinite, and the sentinel does not skip it.
     """
     if flight.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
@@ -31,11 +36,13 @@ def judge(sentinel: Sentinel, flight: Flight, y: Array, header: Header) -> Array
         flight.scores = tuple(score(y, flight.target) for score in sentinel.scores) if finite else ()
     except AkkordeonError as error:
         raise type(error)(f"{header}: {error}") from error
-    if not finite:
-        raise NonFiniteError(
-            f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
-        )
     flight.loss = loss
+    if not finite:
+        text = f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
+        if sentinel.on_nonfinite != "skip":
+            raise NonFiniteError(text)
+        flight.skipped = True
+        tell("skipped", text)
     return dy
 
 

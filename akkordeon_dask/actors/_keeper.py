@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from akkordeon_dask.actors._gate_state import Version
 from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.tree import Tree, leaves
 
 __all__ = ["Keeper", "Keeping", "restored"]
 
@@ -46,8 +48,6 @@ class Keeper:
         the gate's name.
     tell
         is told of a snapshot that could not be written, as a word and a text; in the writer's thread.
-    begun
-        the number of the version that is there already.
     """
 
     def __init__(
@@ -57,14 +57,12 @@ class Keeper:
         generation: int,
         *,
         tell: Callable[[str, str], None],
-        begun: int,
-        now: float,
     ) -> None:
         self.keeping, self.series, self.generation = keeping, series, generation
         self._tell = tell
-        self._number, self._time = begun, now
+        self._number, self._time = -1, 0.0
         self._writer = Writer(keeping.store(), name=series, on_result=self._written)
-        self.last = begun
+        self.last: int | None = None
         """The number of the last snapshot that was written. Set by the writer's thread, read by any."""
 
     def look(self, version: Version, now: float) -> None:
@@ -79,6 +77,9 @@ class Keeper:
     def put(self, version: Version, now: float) -> int:
         """Have this version written; gives its number."""
         self._number, self._time = version.number, now
+        if not all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
+            self._tell("snapshot failed", f"version {version.number} has parameters that are NaN or infinite: not kept")
+            return version.number
         self._writer.put(self.series, tree_of(version), number=version.number, generation=self.generation)
         return version.number
 

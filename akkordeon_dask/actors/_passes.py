@@ -79,6 +79,9 @@ class Passes:
 
     def home(self, flight: Flight) -> None:
         """A batch came home."""
+        if flight.skipped:
+            self.give_up(flight)
+            return
         self._open[flight.pass_number].home(flight)
         self.samples += len(flight.x)
 

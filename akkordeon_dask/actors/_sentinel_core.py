@@ -175,8 +175,8 @@ class SentinelCore:
             self.outputs[flight.sequence], flight.loss = y, 0.0
             self._home(flight)
             return
-        dy = judge(self.sentinel, flight, y, message.header)
-        if self.trains:
+        dy = judge(self.sentinel, flight, y, message.header, self.tell)
+        if self.trains and not flight.skipped:
             self.send(self.gates[-1], Backward(message.header, dy))
         else:
             self._home(flight)

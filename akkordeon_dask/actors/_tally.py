@@ -27,6 +27,8 @@ class Flight:
     loss: float | None = None
     """Set once the predictions of this attempt are there."""
     scores: tuple[float, ...] = ()
+    skipped: bool = False
+    """Its loss was not finite: it counts as lost."""
 
     def header(self, me: tuple[str, int, str, Address], floor: int, mode: Mode, wait: float) -> Header:
         """What the messages of the present attempt say, `wait` seconds of patience included."""

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
@@ -12,6 +12,8 @@ from akkordeon_dask.network._checks import check_whole, check_word, check_worker
 from akkordeon_dask.nn import Accuracy, Loss, Score, SoftmaxCrossEntropy
 
 __all__ = ["Sentinel"]
+
+_NONFINITE = ("stop", "skip", "rewind")
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,6 +41,10 @@ class Sentinel:
         training passes after which the sentinel rests; None: it goes on until it is detached or `wait(epochs=...)`.
     batches_per_pass
         a pass is reported after this many batches: needed for streams that never end.
+    on_nonfinite
+        what happens when a loss is NaN or infinite. `"stop"`: the sentinel fails with the batch's name. `"skip"`: the
+        batch changes nothing and counts as lost. `"rewind"`: all gates go back to their newest snapshot, with half the
+        learning rate, and the pass begins anew; the network has to keep snapshots.
     name
         unique in its network; None: `train0`, `validate0`, ... by its mode.
     workers
@@ -55,6 +61,7 @@ class Sentinel:
     every: float = 10.0
     epochs: int | None = None
     batches_per_pass: int | None = None
+    on_nonfinite: Literal["stop", "skip", "rewind"] = "stop"
     name: str | None = None
     workers: str | Beside | None = None
 
@@ -69,6 +76,8 @@ class Sentinel:
                 check_whole(f"a sentinel's {label}", value, 1)
         check_word("a sentinel's name", self.name)
         check_workers("a sentinel's workers", self.workers)
+        if self.on_nonfinite not in _NONFINITE:
+            raise SpecError(f"a sentinel's on_nonfinite is one of {', '.join(_NONFINITE)}, not {self.on_nonfinite!r}")
         if not isinstance(self.loss, Loss):
             raise SpecError(f"a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy(), not {self.loss!r}")
         self._check_scores()

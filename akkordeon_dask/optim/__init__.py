@@ -8,6 +8,7 @@ from akkordeon_dask.optim._dc_asgd_a import DCASGDa
 from akkordeon_dask.optim._optimizer import Optimizer, State
 from akkordeon_dask.optim._schedule import Schedule
 from akkordeon_dask.optim._sgd import SGD
+from akkordeon_dask.optim._slowed import Slowed
 from akkordeon_dask.optim._step_decay import Step
 from akkordeon_dask.optim._warm_up import WarmUp
 
@@ -20,6 +21,7 @@ __all__ = [
     "DCASGDa",
     "Optimizer",
     "Schedule",
+    "Slowed",
     "State",
     "Step",
     "WarmUp",

@@ -1,13 +1,14 @@
 """What every optimizer is: a frozen value with pure functions `init` and `update`."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from akkordeon_dask._notation import Written
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._schedule import Schedule
+from akkordeon_dask.optim._slowed import Slowed
 from akkordeon_dask.tree import Array, Tree, leaves, rebuild
 
 __all__ = ["Optimizer", "State"]
@@ -78,6 +79,11 @@ class Optimizer(Written, ABC):
             new_slots.append(kept)
         new_tree = rebuild(params, iter(new_params), statistics=False)
         return new_tree, State(state.count + 1, tuple(new_slots))
+
+    def slowed(self, factor: float) -> Self:
+        """The same with all learning rates times `factor`."""
+        lr = Slowed(self.lr, factor) if isinstance(self.lr, Schedule) else self.lr * factor
+        return replace(self, lr=lr)
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         """What is remembered for an array of parameters before the first update."""

@@ -8,7 +8,14 @@ from typing import Any
 from distributed import Future
 
 from akkordeon_dask.actors import Progress, SentinelState
-from akkordeon_dask.errors import AkkordeonError, ClosedError, DeadlineError, SentinelError, WorkerLostError
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    ClosedError,
+    DeadlineError,
+    NonFiniteError,
+    SentinelError,
+    WorkerLostError,
+)
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._control import answer, let_go
@@ -48,6 +55,8 @@ class Attached:
         self._changed, self._report, self._revive = changed, report, revive
         self._earlier = 0
         """Reports of lives of the actor before the present one."""
+        self.rewinds = 0
+        """Times that all gates went back to their snapshots for it, since its last finished pass."""
         self.epochs: int | None = None
         """Passes after which it rests, where that was said after it was attached."""
         self._task: asyncio.Task[None] | None = None
@@ -117,6 +126,10 @@ class Attached:
             await self._news()
         except (WorkerLostError, DeadlineError) as error:
             await self._revive(self, error)
+        except NonFiniteError as error:
+            if self.sentinel.on_nonfinite != "rewind":
+                raise
+            await self._revive(self, error)
 
     async def _news(self) -> None:
         self._take(await self.ask("follow", self._cursor, self.state, _PATIENCE, more=_PATIENCE))
@@ -127,6 +140,7 @@ class Attached:
 
     def _take(self, progress: Progress) -> None:
         for report in progress.reports:
+            self.rewinds = 0
             self.reports.append(report)
             self._report(report)
         self.state = progress.state

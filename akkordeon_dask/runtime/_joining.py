@@ -12,10 +12,12 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import (
     AkkordeonError,
+    CheckpointError,
     ClosedError,
     DeadlineError,
     DeploymentError,
     NameConflictError,
+    NonFiniteError,
     PlacementError,
     SpecError,
     WorkerLostError,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["MENDABLE", "free_name", "make_sentinel", "named_now", "open_sentinel", "relocate", "revive"]
 
 logger = logging.getLogger(__name__)
+
+_REWINDS, _SLOWER = 5, 0.5
 
 MENDABLE = (WorkerLostError, DeadlineError, DeploymentError, PlacementError, OSError)
 """What another try may get past."""
@@ -127,12 +131,31 @@ async def revive(session: "Session", attached: Attached, error: AkkordeonError) 
     AkkordeonError
         the error, where the network keeps no snapshots, or it cannot be made within `supervision.wait`.
     """
+    if isinstance(error, NonFiniteError):
+        await _rewind(session, attached, error)
+        return
     if session.mender is None or not session.mender.patient or attached.sentinel.mode == "predict":
         raise error
     begun = asyncio.get_running_loop().time()
     await _again(session, attached, error, beside_first=False)
     text = f"made anew on {attached.worker} after {asyncio.get_running_loop().time() - begun:.2f} s: {error}"
     await say(session.client, session.name, "restarted", sentinel=attached.name, text=text)
+
+
+async def _rewind(session: "Session", attached: Attached, error: AkkordeonError) -> None:
+    """Let all gates go back to their newest snapshots, more slowly from there on; the sentinel begins its pass anew."""
+    attached.rewinds += 1
+    if attached.rewinds > _REWINDS:
+        raise error
+    try:
+        numbers = await session.on_gates("rewind", _SLOWER)
+        await attached.ask("close")
+    except CheckpointError as missing:
+        raise type(error)(f"{error} ({missing})") from missing
+    await _again(session, attached, error, beside_first=False)
+    updates = ", ".join(f"{name} to {number:,}" for name, number in numbers.items())
+    text = f"{updates} updates, with learning rates times {_SLOWER}: {error}"
+    await say(session.client, session.name, "rewound", sentinel=attached.name, text=text)
 
 
 async def relocate(session: "Session", attached: Attached) -> None:

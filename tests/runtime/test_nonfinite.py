@@ -1,0 +1,102 @@
+"""A loss that is NaN or infinite: the sentinel stops, leaves the batch out, or lets the gates go back."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from akkordeon_dask import Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import NonFiniteError, SpecError
+from akkordeon_dask.messages import TOPIC
+from tests.runtime._small import NETWORK, numbers
+
+LIMIT = 60
+
+
+@dataclass(frozen=True, repr=False)
+class Faulty(nn.SoftmaxCrossEntropy):
+    """NaN in these calls, counted over the process."""
+
+    bad: tuple[int, ...] = ()
+
+    def __call__(self, y, target, *, need_dy=True):
+        loss, dy = super().__call__(y, target, need_dy=need_dy)
+        return (float("nan") if next(_CALLS[self.bad]) in self.bad else loss), dy
+
+
+_CALLS = {}
+
+
+def faulty(*bad):
+    """A loss whose calls are counted from now."""
+    _CALLS[bad] = itertools.count()
+    return Faulty(bad=bad)
+
+
+def train(**options):
+    return Sentinel.train(data.arrays(*numbers()), batch_size=16, **{"concurrency": 1, "epochs": 3, **options})
+
+
+def events(running, *kinds):
+    return [told for _, told in running.client.get_events(TOPIC) if told["event"] in kinds]
+
+
+def test_it_stops_by_itself_and_names_the_batch():
+    with deploy(NETWORK) as running:
+        running.attach(train(loss=faulty(5)))
+        with pytest.raises(NonFiniteError, match=r"nan on batch 5 of pass 2 of sentinel 'train0'"):
+            running.wait(timeout=LIMIT)
+
+
+def test_a_batch_that_is_skipped_changes_nothing_and_counts_as_lost():
+    with deploy(NETWORK) as running:
+        running.attach(train(loss=faulty(5, 6), on_nonfinite="skip"))
+        history = running.wait(timeout=LIMIT)
+        updates = {gate: running.statistics()[gate].counts.updates for gate in running.network.names}
+        told = events(running, "skipped")
+    assert [(report.samples, report.lost) for report in history] == [(64, 0), (32, 32), (64, 0)]
+    assert all(np.isfinite(report.loss) for report in history)
+    assert set(updates.values()) == {10}
+    assert [event["sentinel"] for event in told] == ["train0"] * 2 and "batch 5" in told[0]["text"]
+
+
+def test_gates_go_back_to_their_snapshots_and_the_pass_begins_anew_more_slowly(tmp_path):
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
+        running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
+        history = running.wait(timeout=LIMIT)
+        (told,) = events(running, "rewound")
+        versions = {gate: running.statistics()[gate].version for gate in running.network.names}
+    assert [(report.epoch, report.samples, report.lost) for report in history] == [(n, 64, 0) for n in (1, 2, 3)]
+    assert "g0 to 4, g1 to 4 updates" in told["text"] and "learning rates times 0.5" in told["text"]
+    # Six batches, then one step back, then two passes of four.
+    assert set(versions.values()) == {6 + 1 + 8}
+
+
+def test_numbers_that_stay_bad_end_it_after_some_tries(tmp_path):
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
+        running.attach(train(loss=faulty(*range(6, 100)), on_nonfinite="rewind"))
+        with pytest.raises(NonFiniteError, match="lower the learning rate"):
+            running.wait(timeout=LIMIT)
+        assert len(events(running, "rewound")) == 5
+
+
+def test_without_snapshots_there_is_nothing_to_go_back_to():
+    with deploy(NETWORK) as running:
+        running.attach(train(loss=faulty(5), on_nonfinite="rewind"))
+        with pytest.raises(NonFiniteError, match=r"give deploy\(snapshots=URL\)"):
+            running.wait(timeout=LIMIT)
+
+
+def test_another_word_is_refused_where_it_is_written():
+    with pytest.raises(SpecError, match="one of stop, skip, rewind, not 'ignore'"):
+        train(on_nonfinite="ignore")
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD(0.5), optim.Adam(optim.Cosine(0.5, 10))], ids=repr)
+def test_a_slowed_optimizer_has_all_its_rates_times_the_factor(optimizer):
+    def rate(optimizer, count):
+        return optimizer.lr(count) if isinstance(optimizer.lr, optim.Schedule) else optimizer.lr
+
+    for count in (0, 3, 9):
+        assert rate(optimizer.slowed(0.25), count) == pytest.approx(0.25 * rate(optimizer, count))
