@@ -15,6 +15,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from akkordeon_dask import config
 from akkordeon_dask.actors._fetch import HANDOVER_OP, hand_over
 from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
+from akkordeon_dask.actors._prometheus import OFFICES
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import MessageError, PlacementError
 from akkordeon_dask.memory import pool
@@ -72,11 +73,13 @@ class PostOffice(WorkerPlugin):
         worker.handlers[LINK_OP] = self._receive
         worker.handlers[HANDOVER_OP] = partial(hand_over, worker)
         worker.metrics[TOPIC] = self._beat
+        OFFICES.add(self)
 
     async def teardown(self, worker: Worker) -> None:
         worker.handlers.pop(LINK_OP, None)
         worker.handlers.pop(HANDOVER_OP, None)
         worker.metrics.pop(TOPIC, None)
+        OFFICES.remove(self)
         _offices.pop(self.address, None)
         for key in list(self._threads):
             self._threads[key].stop()

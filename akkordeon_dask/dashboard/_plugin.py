@@ -1,6 +1,8 @@
 """What the scheduler does for the page: it reads its workers' heartbeats and its clients' events."""
 
+import functools
 import logging
+import pickle
 import time
 from typing import Any
 
@@ -8,10 +10,12 @@ from distributed import Scheduler, SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
 from akkordeon_dask.dashboard._board import Beat, Board
+from akkordeon_dask.dashboard._glance import Glance, take_glance
+from akkordeon_dask.dashboard._prometheus import SHOWCASES, Showcase
 from akkordeon_dask.dashboard._record import NetworkRecord
 from akkordeon_dask.messages import TOPIC
 
-__all__ = ["Monitor", "announce", "install", "preload", "record"]
+__all__ = ["Monitor", "announce", "glance", "install", "preload", "record"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class Monitor(SchedulerPlugin):
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.board = Board()
+        self.showcase = Showcase()
         self._scheduler = scheduler
         for when, told in scheduler.get_events(TOPIC):
             self.board.event(told, when)
@@ -40,6 +45,10 @@ class Monitor(SchedulerPlugin):
         workers = self._scheduler.workers.values()
         beats = [Beat(ws.address, str(ws.name), ws.metrics.get(TOPIC) or {}) for ws in workers]
         self.board.take(beats, time.time())
+        self.showcase.take(self.board)
+
+    async def close(self) -> None:
+        SHOWCASES.remove(self.showcase)
 
 
 def install(dask_scheduler: Scheduler) -> Monitor:
@@ -52,6 +61,7 @@ def install(dask_scheduler: Scheduler) -> Monitor:
     callback = PeriodicCallback(monitor.look, INTERVAL * 1000)
     dask_scheduler.periodic_callbacks[TOPIC] = callback  # the scheduler stops it when it closes
     callback.start()
+    SHOWCASES.add(monitor.showcase)
     pages = _pages()
     if pages is not None:
         pages.serve(dask_scheduler)
@@ -65,7 +75,9 @@ def preload() -> None:
         pages.preload()
 
 
+@functools.cache
 def _pages() -> Any:
+    """The module of the page; None: no bokeh, which is said once in a process."""
     try:
         from akkordeon_dask.dashboard import _serve
     except ImportError as error:
@@ -81,5 +93,20 @@ def announce(told: dict[str, Any], dask_scheduler: Scheduler) -> None:
 
 
 def record(network: str, dask_scheduler: Scheduler) -> NetworkRecord | None:
-    """What is known of a network; None: nothing."""
-    return install(dask_scheduler).board.networks.get(network)
+    """A copy of what is known of a network; None: nothing."""
+    there = install(dask_scheduler).board.networks.get(network)
+    # A client in this process would share it with this event loop.
+    copy: NetworkRecord | None = pickle.loads(pickle.dumps(there))
+    return copy
+
+
+def glance(network: str, dask_scheduler: Scheduler) -> Glance | tuple[str, ...]:
+    """What a network does at this moment; where it is not known, the names of those that run."""
+    known = TOPIC in dask_scheduler.plugins
+    monitor = install(dask_scheduler)
+    if not known:
+        monitor.look()
+    networks = monitor.board.networks
+    if network in networks:
+        return take_glance(networks[network], time.time())
+    return tuple(sorted(one.name for one in networks.values() if one.ended is None))
