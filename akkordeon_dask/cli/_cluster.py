@@ -42,8 +42,13 @@ def client_of(workers: int, scheduler: str | None, security: Security | None = N
 
 
 @contextmanager
-def client_at(address: str, security: Security | None = None) -> Iterator[Client]:
+def client_at(address: str, security: Security | None = None, again: str | None = None) -> Iterator[Client]:
     """A client of a running cluster, as long as it is needed.
+
+    Parameters
+    ----------
+    again
+        the command to go on with after the scheduler was lost; None: the same one.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def client_at(address: str, security: Security | None = None) -> Iterator[Client
                 raise
             raise DeploymentError(
                 f"the scheduler at {address!r} is gone, and with it all that it held: look at its log, start it and "
-                "its workers again, then this program"
+                f"its workers again, then {f'go on by `{again}`' if again else 'this program'}"
             ) from error
 
 

@@ -6,50 +6,35 @@ import click
 from distributed import Security
 
 from akkordeon_dask.cli._cluster import client_at
-from akkordeon_dask.cli._options import report_option
+from akkordeon_dask.cli._network_options import network_options, resuming
 from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._target import call_named, named
 from akkordeon_dask.cli._tidy import tidy
-from akkordeon_dask.cli._where import cluster_options
 from akkordeon_dask.errors import ClosedError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy, stay
+from akkordeon_dask.runtime import adopt as take_over
 
 __all__ = ["network"]
 
 
 @click.command(short_help="Deploy a network, and own it until Ctrl-C.")
-@click.argument("target")
-@click.option("--name", required=True, help="The name by which others find it.")
-@cluster_options
-@click.option(
-    "--save",
-    type=click.Path(dir_okay=False, writable=True),
-    metavar="FILE",
-    help="At the end, write the parameters to this safetensors file or fsspec URL.",
-)
-@report_option
-@click.option("--load", metavar="FILE", help="Begin with the parameters of such a file.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the first parameters and the dropout.")
-@click.option(
-    "--json",
-    is_flag=True,
-    help="Standard output carries one JSON object a line: when the network is up, "
-    "and at the end; the text goes to standard error.",
-)
+@click.argument("target", required=False)
+@network_options
 @tidy
 def network(
     *,
-    target: str,
-    name: str,
+    target: str | None,
+    name: str | None,
     scheduler: str,
     tls: Security | None,
+    adopt: str | None,
     save: str | None,
     report: str | None,
     load: str | None,
-    seed: int,
     json: bool,
+    **options: Any,
 ) -> None:
     """Deploy the network TARGET on a cluster, publish it under a name, and stay as its owner until Ctrl-C or SIGTERM.
 
@@ -69,15 +54,29 @@ def network(
       dask akkordeon network digits.py:network --name digits \\
           --load digits.safetensors --save digits.safetensors
           where it left off
+      dask akkordeon network digits.py:network --name digits \\
+          --snapshots /shared/digits --snapshot-every 10s
+          survives the loss of its workers
+      dask akkordeon network digits.py:network --name digits \\
+          --resume /shared/digits
+          after everything was stopped
+      dask akkordeon network --adopt digits
+          its owner is gone
       dask akkordeon sentinel digits --mode train --data mnist
           trains it
 
-    When a gate is lost, it says which and ends with exit code 1. When somebody stops the network (`dask akkordeon
-    stop`), it ends too, and with --save it saves first.
+    When a gate is lost that has no snapshots, it says which and ends with exit code 1. When somebody stops the network
+    (`dask akkordeon stop`), or another owner adopts it, it ends too, and with --save it saves first.
     """  # fmt: skip
     output = JsonOutput() if json else Output()
-    spec = network_named(target)
-    with interruptible(), client_at(scheduler, tls) as client, deploy(spec, client, name=name, seed=seed) as running:
+    known = _known(target, name, adopt)
+    spec = network_named(target) if target is not None else None
+    again = resuming(target, known, scheduler, options["resume"] or options["snapshots"])
+    with (
+        interruptible(),
+        client_at(scheduler, tls, again) as client,
+        take_over(known, client) if spec is None else deploy(spec, client, name=known, **options) as running,
+    ):
         if load is not None:
             running.load(load)
         ended = serve(output, running)
@@ -88,8 +87,17 @@ def network(
             running.report(report)
             output.reported(report)
         running.close()
-        output.say("end", f"network {name!r} " + _ENDS[ended])
-        output.event("end", network=name, reason=ended)
+        output.say("end", f"network {known!r} " + _ENDS[ended])
+        output.event("end", network=known, reason=ended)
+
+
+def _known(target: str | None, name: str | None, adopt: str | None) -> str:
+    """The name of the network; only one of TARGET with --name and --adopt makes sense."""
+    if adopt is not None and (target is not None or name is not None):
+        raise click.UsageError("--adopt NAME stands instead of TARGET and --name: the network runs already")
+    if adopt is None and (target is None or name is None):
+        raise click.UsageError("TARGET and --name are needed: `network TARGET --name NAME`, or `network --adopt NAME`")
+    return adopt or name or ""
 
 
 def network_named(target: str) -> Network:
@@ -128,7 +136,7 @@ def say_up(output: Output, running: Running) -> None:
     output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
 
 
-_ENDS = {"interrupted": "is closed", "stopped": "was stopped by somebody else"}
+_ENDS = {"interrupted": "is closed", "stopped": "was stopped or adopted by somebody else"}
 
 
 def serve(output: Output, running: Running) -> str:

@@ -51,6 +51,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="A pass is N batches: for data that never end.  [default: all of the data]",
     ),
     click.option(
+        "--on-nonfinite", type=click.Choice(("stop", "skip", "rewind")), default="stop",
+        help="When a loss is NaN or infinite: end, leave the batch out, or let all gates go back to their newest "
+        "snapshots with half the learning rate.",
+    ),
+    click.option(
         "--worker", metavar="WORKER",
         help="A worker's name, address or host: the data are loaded there.  [default: beside the first gate]",
     ),

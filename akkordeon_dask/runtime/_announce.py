@@ -32,6 +32,8 @@ async def say_deployed(
     try:
         async with asyncio.timeout(config.seconds("timeouts.connect")):
             await client.run_on_scheduler(announce, told)
+    except OSError as error:  # the scheduler does not answer, which others will say: a TimeoutError is one
+        logger.info("network %r will not be on the dashboard: %r", label, error)
     except Exception as error:
         logger.warning("network %r will not be on the dashboard: %r", label, error)
 
