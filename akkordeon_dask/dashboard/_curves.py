@@ -40,6 +40,8 @@ class Curves(Pane):
         facts = [("", "$name"), ("pass", "@epoch"), ("after", "@elapsed{0.0} s"), (unit, "@value{0.000000}")]
         hover(self.root, [*facts, ("samples", "@samples{0,0}")])
         self._shown: tuple[Any, ...] = ()
+        self._drawn: tuple[Any, ...] = ()
+        self._sources: dict[tuple[str, str, str], ColumnDataSource] = {}
 
     def show(self, record: NetworkRecord | None) -> None:
         """Draw anew where passes have been added."""
@@ -51,10 +53,22 @@ class Curves(Pane):
     def _draw(self, record: NetworkRecord | None) -> None:
         curves = self._collect(record) if record is not None else {}
         self.root.xaxis.axis_label = _AXES[self.x]
+        drawn = self.x, tuple(curves)
+        if drawn == self._drawn:  # new glyphs would cost a hundred times as much as new points
+            for key, points in curves.items():
+                self._sources[key].data = points
+            return
+        self._drawn = drawn
+        with self._drawing():
+            self._begin(curves)
+
+    def _begin(self, curves: dict[tuple[str, str, str], dict[str, list[float]]]) -> None:
+        """Make the glyphs."""
+        self._sources = {key: ColumnDataSource(points) for key, points in curves.items()}
         self._legend.items = []
         renderers, items = [], []
-        for (label, color, dash), points in curves.items():
-            source = ColumnDataSource(points)
+        for key, source in self._sources.items():
+            label, color, dash = key
             style = {"source": source, "name": label, "color": color}
             both = [
                 self.root.line(self.x, "value", line_dash=dash, line_width=1.6, **style),

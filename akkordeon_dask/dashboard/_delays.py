@@ -26,6 +26,8 @@ class Delays(Pane):
         self.source = ColumnDataSource({name: [] for name in _COLUMNS})
         self._bars = self.root.vbar(x="x", top="top", width="width", color="color", line_color=None, source=self.source)
         self._legend = add_legend(self.root)
+        self._firsts: dict[str, int] = {}
+        """The first bar of each gate."""
         facts = [("gate", "@name"), ("delay", "@delay updates"), ("gradients", "@count{0,0}"), ("share", "@top{0.0%}")]
         hover(self.root, facts)
 
@@ -45,11 +47,14 @@ class Delays(Pane):
         if data != self.source.data:
             self.source.data = data
             firsts = {name: index for index, name in reversed(list(enumerate(data["name"])))}
-            bars = [self._bars]
-            legend_above(
-                self._legend,
-                [
-                    LegendItem(label={"value": shortened(name, 10)}, renderers=bars, index=index)
-                    for name, index in sorted(firsts.items(), key=lambda item: item[1])
-                ],
-            )
+            if firsts != self._firsts:
+                self._firsts = firsts
+                self._name(firsts)
+
+    def _name(self, firsts: dict[str, int]) -> None:
+        bars = [self._bars]
+        items = [
+            LegendItem(label={"value": shortened(name, 10)}, renderers=bars, index=index)
+            for name, index in sorted(firsts.items(), key=lambda item: item[1])
+        ]
+        legend_above(self._legend, items)

@@ -69,7 +69,7 @@ class Graph(Pane):
         return blocks
 
     def _hovers(self, ways: Any, blocks: Any) -> None:
-        facts = [("@what", "@name"), ("worker", "@worker"), ("", "@third, @fourth"), ("now", "@facts")]
+        facts = [("", "@what @name"), ("worker", "@worker"), ("", "@third, @fourth"), ("now", "@facts")]
         self.root.add_tools(HoverTool(renderers=[blocks], tooltips=facts))
         self.root.add_tools(
             HoverTool(renderers=[ways], tooltips=[("", "@label"), ("", "@rate")], line_policy="interp")

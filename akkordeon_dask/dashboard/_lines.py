@@ -91,7 +91,12 @@ class Lines(Pane):
             data: dict[str, Any] = {"time": np.empty(0)}
         else:
             data = self._data(record, record.history.rows - self.window, lines)
-        # New glyphs on a new source: the old ones would ask it for columns that it has no more.
+        with self._drawing():
+            self._begin(data, lines)
+
+    def _begin(self, data: dict[str, Any], lines: tuple[Line, ...]) -> None:
+        """Make the glyphs."""
+        # New ones on a new source: the old ones would ask it for columns that it has no more.
         self.source = ColumnDataSource(data)
         self._legend.items = []
         self.root.renderers = [self._curve(line) for line in lines]

@@ -1,6 +1,8 @@
 """A part of the page."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from akkordeon_dask.dashboard._record import NetworkRecord
@@ -18,3 +20,13 @@ class Pane(ABC):
     @abstractmethod
     def show(self, record: NetworkRecord | None) -> None:
         """Show what is known of a network now; None: there is none."""
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """New glyphs are made in here: the document goes through all its models once, not again for each of them."""
+        document = self.root.document
+        if document is None:
+            yield
+        else:
+            with document.models.freeze():
+                yield

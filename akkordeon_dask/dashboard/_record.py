@@ -153,7 +153,7 @@ class NetworkRecord:
             place, figures = gate.figures.place, gate.figures
             row[f"forward{place}"] = gate.rate("forwards", now) + gate.rate("evaluated", now)
             row[f"backward{place}"] = gate.rate("backwards", now)
-            row[f"busy{place}"] = min(1.0, gate.rate("busy", now))
+            row[f"busy{place}"] = min(gate.rate("busy", now), 1.0)  # in this order NaN stays
             if gate.here:
                 row[f"versions{place}"], row[f"mailbox{place}"] = figures.versions, figures.mailbox
         return row
