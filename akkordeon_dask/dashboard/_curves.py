@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from bokeh.models import ColumnDataSource, LegendItem, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, NumeralTickFormatter
 
-from akkordeon_dask.dashboard._look import add_legend, chart, hover, legend_above, sentinel_color, shortened
+from akkordeon_dask.dashboard._look import add_legend, chart, hover, legend_above, sentinel_color
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord, Pass
 
@@ -75,7 +75,7 @@ class Curves(Pane):
                 self.root.scatter(self.x, "value", size=4, **style),
             ]
             renderers += both
-            items.append(LegendItem(label={"value": shortened(label, 14)}, renderers=both))
+            items.append((label, both, None))
         self.root.renderers = renderers
         legend_above(self._legend, items)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bokeh.models import ColumnDataSource, LegendItem, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, NumeralTickFormatter
 
-from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above, shortened
+from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord
 
@@ -53,8 +53,5 @@ class Delays(Pane):
 
     def _name(self, firsts: dict[str, int]) -> None:
         bars = [self._bars]
-        items = [
-            LegendItem(label={"value": shortened(name, 10)}, renderers=bars, index=index)
-            for name, index in sorted(firsts.items(), key=lambda item: item[1])
-        ]
+        items = [(name, bars, index) for name, index in sorted(firsts.items(), key=lambda item: item[1])]
         legend_above(self._legend, items)

@@ -19,7 +19,7 @@ ARROW_FIELDS = ("xs", "ys", "width", "color", "head_x", "head_y", "head_angle", 
 _HALF_WIDTH, _HALF_HEIGHT = 0.36, 0.42
 _MOST = 5
 _FORWARD, _BACKWARD = "#6b6b6b", "#b9a6c9"
-_PATH = -0.72
+_PATH, _GAP = -0.72, 0.05
 
 
 def _count(number: float) -> str:
@@ -103,7 +103,7 @@ def arrows(record: NetworkRecord, now: float) -> list[tuple[Any, ...]]:
             rates.append((xs, ys, rate, _FORWARD, f"{name} → {gates[0].figures.name}"))
     if gates and places:
         last, total = len(gates), sum(one.rate("samples", now) for one, _, _ in places)
-        xs, ys = [last, last, 0.0, 0.0], [-_HALF_HEIGHT, _PATH, _PATH, places[-1][1] - places[-1][2]]
+        xs, ys = [last, last, 0.0, 0.0], [-_HALF_HEIGHT, _PATH, _PATH, places[-1][1] - places[-1][2] - _GAP]
         rates.append((xs, ys, total, _FORWARD, f"{gates[-1].figures.name} → sentinels"))
     most = max((rate for _, _, rate, _, _ in rates if not math.isnan(rate)), default=0.0)
     return [_arrow(*one, most) for one in rates]

@@ -36,6 +36,7 @@ class Graph(Pane):
         self.root.axis.visible = self.root.grid.visible = False
         self.root.outline_line_color = None
         ways, blocks = self._ways(), self._blocks()
+        self._heads()  # on top: half of each reaches into its box
         self._hovers(ways, blocks)
         mapper = LinearColorMapper(palette=BUSY, low=0, high=1)
         bar = ColorBar(
@@ -46,12 +47,13 @@ class Graph(Pane):
         self.root.add_layout(bar, "right")
 
     def _ways(self) -> Any:
-        ways = self.root.multi_line("xs", "ys", line_width="width", line_color="color", source=self.arrows)
+        return self.root.multi_line("xs", "ys", line_width="width", line_color="color", source=self.arrows)
+
+    def _heads(self) -> None:
         self.root.scatter(
             "head_x", "head_y", marker="triangle", size="head_size", angle="head_angle", color="color",
-            source=self.arrows,
+            line_color="#ffffff", line_width=0.5, source=self.arrows,
         )  # fmt: skip
-        return ways
 
     def _blocks(self) -> Any:
         blocks = self.root.rect(

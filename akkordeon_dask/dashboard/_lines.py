@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, LegendItem, NumeralTickFormatter
+from bokeh.models import BasicTicker, ColumnDataSource, DatetimeTickFormatter, NumeralTickFormatter
 
-from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above, sentinel_color, shortened
+from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above, sentinel_color
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord
 from akkordeon_dask.tree import Array
@@ -101,9 +101,7 @@ class Lines(Pane):
         self._legend.items = []
         self.root.renderers = [self._curve(line) for line in lines]
         pairs = zip(lines, self.root.renderers, strict=True)
-        named = [(line, curve) for line, curve in pairs if line.named]
-        items = [LegendItem(label={"value": shortened(line.label, 10)}, renderers=[curve]) for line, curve in named]
-        legend_above(self._legend, items)
+        legend_above(self._legend, [(line.label, [curve], None) for line, curve in pairs if line.named])
 
     def _curve(self, line: Line) -> Any:
         style = {"line_color": line.color, "line_dash": line.dash, "line_width": 1.6}
@@ -148,7 +146,10 @@ def traffic() -> Lines:
         for (sender, receiver), number in record.links.items():
             yield Line(f"link{number}", f"{sender} → {receiver}", gate_color(number))
 
-    return Lines("Traffic between workers", "bytes/s", lines, form="0.[0]b")
+    pane = Lines("Traffic between workers", "bytes/s", lines, form="0.[0] b")
+    pane.root.yaxis.ticker = BasicTicker(base=1024, mantissas=[1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
+    pane.root.yaxis.ticker.num_minor_ticks = 0
+    return pane
 
 
 def flying() -> Lines:

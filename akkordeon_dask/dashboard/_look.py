@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bokeh.models import HoverTool, Legend
+from bokeh.models import HoverTool, Legend, LegendItem
 from bokeh.palettes import OrRd9
 from bokeh.plotting import figure
 
@@ -32,7 +32,7 @@ _SENTINELS = {
     "validate": ("#e8731a", "#f4a259", "#a84c08", "#f7c59f"),
     "test": ("#2e8b57", "#66bb8a"),
 }
-_LETTERS, _SAMPLE = 62, 5
+_LETTERS, _SAMPLE = 56, 5
 """Letters that a legend has room for, and those that a curve's sample takes."""
 
 
@@ -87,11 +87,24 @@ def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> Non
     plot.add_tools(HoverTool(tooltips=list(tooltips), **options))
 
 
-def legend_above(legend: Any, items: Sequence[Any]) -> None:
-    """Name the curves above the plot, as long as there are few: under the pointer they have names anyway."""
-    legend.items = list(items)
-    letters = sum(len(item.label["value"]) + _SAMPLE for item in items)
-    legend.visible = 0 < letters <= _LETTERS
+def legend_above(legend: Any, names: Sequence[tuple[str, Any, int | None]]) -> None:
+    """Name the curves above the plot, as many as there is room for: under the pointer all have names.
+
+    Parameters
+    ----------
+    names
+        what it says, the glyphs, and, where one glyph draws many things, the number of the one that is meant.
+    """
+    length = min(24, max(6, _LETTERS // max(1, len(names)) - _SAMPLE))
+    items, letters = [], 0
+    for name, glyphs, index in names:
+        label = shortened(name, length)
+        letters += len(label) + _SAMPLE
+        if letters > _LETTERS:
+            break
+        items.append(LegendItem(label={"value": label}, renderers=glyphs, index=index))
+    legend.items = items
+    legend.visible = bool(items)
 
 
 def add_legend(plot: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from akkordeon_dask import config
 from akkordeon_dask.dashboard._board import Beat, Board
 from akkordeon_dask.dashboard._glance import Glance, take_glance
 from akkordeon_dask.dashboard._prometheus import SHOWCASES, Showcase
@@ -18,9 +19,6 @@ from akkordeon_dask.messages import TOPIC
 __all__ = ["Monitor", "announce", "glance", "install", "preload", "record"]
 
 logger = logging.getLogger(__name__)
-
-INTERVAL = 1.0
-"""Seconds between two rows of the history, and two updates of the page."""
 
 
 class Monitor(SchedulerPlugin):
@@ -58,7 +56,7 @@ def install(dask_scheduler: Scheduler) -> Monitor:
         return there
     monitor = Monitor(dask_scheduler)
     dask_scheduler.add_plugin(monitor, name=TOPIC)
-    callback = PeriodicCallback(monitor.look, INTERVAL * 1000)
+    callback = PeriodicCallback(monitor.look, 1000 * config.seconds("dashboard.interval"))
     dask_scheduler.periodic_callbacks[TOPIC] = callback  # the scheduler stops it when it closes
     callback.start()
     SHOWCASES.add(monitor.showcase)

@@ -13,8 +13,9 @@ from distributed.dashboard.components.scheduler import BOKEH_THEME, env
 from distributed.dashboard.core import BokehApplication
 from tornado.ioloop import IOLoop
 
+from akkordeon_dask import config
 from akkordeon_dask.dashboard._page import PANES, Page, Single
-from akkordeon_dask.dashboard._plugin import INTERVAL, install
+from akkordeon_dask.dashboard._plugin import install
 
 __all__ = ["APPLICATIONS", "preload", "serve"]
 
@@ -23,12 +24,17 @@ logger = logging.getLogger(__name__)
 _NAME = "akkordeon"
 
 
+def _interval() -> int:
+    """Milliseconds between two updates."""
+    return int(1000 * config.seconds("dashboard.interval"))
+
+
 def _page(scheduler: Scheduler, extra: dict[str, Any], doc: Any) -> None:
     """A new browser has opened the page; `?network=NAME` chooses one."""
     wish = doc.session_context.request.arguments.get("network", [b""])[0] if doc.session_context else b""
     page = Page(install(scheduler).board, wish.decode(errors="replace"))
     page.update()
-    add_periodic_callback(doc, page, int(INTERVAL * 1000))
+    add_periodic_callback(doc, page, _interval())
     doc.add_root(page.root)
     doc.title = "Dask: Akkordeon"
     doc.theme = BOKEH_THEME
@@ -40,7 +46,7 @@ def _single(word: str, scheduler: Scheduler, extra: dict[str, Any], doc: Any) ->
     """A new pane in JupyterLab, or in a browser."""
     single = Single(install(scheduler).board, PANES[word]())
     single.update()
-    add_periodic_callback(doc, single, int(INTERVAL * 1000))
+    add_periodic_callback(doc, single, _interval())
     doc.add_root(single.root)
     doc.title = f"Dask: Akkordeon {word}"
     doc.theme = BOKEH_THEME

@@ -16,6 +16,7 @@ from tests.bench._accuracy import accuracy
 from tests.bench._cost import in_flight
 from tests.bench._hop import hop
 from tests.bench._memory import memory
+from tests.bench._page import page_cost, page_memory
 from tests.bench._race import Result, race
 from tests.bench._rows import ROWS
 
@@ -70,6 +71,29 @@ def resident(epochs: int, every: int) -> None:
     """Train and look."""
     for epoch, mebibytes, lent in memory(epochs, every):
         click.echo(f"epoch {epoch:4d}: {mebibytes:7.1f} MiB resident, {lent} large arrays alive")
+
+
+@main.command(name="page", help="CPU seconds a sample of scheduler and workers, with the page held open and without.")
+@click.option("--rounds", default=8, show_default=True, help="Pairs of phases.")
+@click.option("--seconds", default=10.0, show_default=True, help="Of a phase.")
+def page(rounds: int, seconds: float) -> None:
+    """Train, watched and not, in turn."""
+    costs: dict[bool, list[float]] = {True: [], False: []}
+    for phase in page_cost(rounds, seconds):
+        cost = 1e6 * phase.cpu / phase.samples
+        costs[phase.watched].append(cost)
+        rate = phase.samples / phase.seconds
+        click.echo(f"{'open' if phase.watched else 'closed':6s} {cost:7.3f} us of CPU a sample, {rate:,.0f} samples/s")
+    watched, alone = (float(np.median(costs[kind])) for kind in (True, False))
+    click.echo(f"median {watched:.3f} us with the page, {alone:.3f} without: {100 * (watched / alone - 1):+.1f} %")
+
+
+@main.command(name="hours", help="The scheduler's memory with the page held open, an hour of updates in a good minute.")
+@click.option("--hours", default=3, show_default=True, help="Of updates.")
+def hours(hours: int) -> None:
+    """Train and look."""
+    for rows, mebibytes, events in page_memory(hours):
+        click.echo(f"{rows:6d} updates: scheduler {mebibytes:7.1f} MiB resident, {events} events")
 
 
 def _show(results: list[Result], costs: dict[int, tuple[float, ...]]) -> None:

@@ -1,0 +1,115 @@
+"""What the page on the dashboard costs the cluster."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psutil
+from bokeh.client import pull_session
+
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.dashboard import record
+from akkordeon_dask.messages import TOPIC
+from tests.dashboard._clusters import PRELOAD, started_cluster
+
+__all__ = ["Phase", "page_cost", "page_memory"]
+
+
+class Phase(NamedTuple):
+    """A span of training."""
+
+    watched: bool
+    """The page was open."""
+    samples: int
+    cpu: float
+    """Seconds of scheduler and workers."""
+    seconds: float
+
+
+def page_memory(hours: int) -> Iterator[tuple[int, float, int]]:
+    """Hold the page open for hours of updates, fifty times as fast: updates, the scheduler's resident MiB, rows."""
+    quick = {"DASK_AKKORDEON__DASHBOARD__INTERVAL": "20ms"}
+    sgd = optim.SGD(0.05)
+    network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 20), sgd) | Gate(nn.Linear(20, 10), sgd)
+    with started_cluster(*PRELOAD, **quick) as (scheduler, client), deploy(network, client, name="hours") as running:
+        running.attach(Sentinel.train(data.mnist("train"), batch_size=1000, concurrency=1))
+        process = psutil.Process(scheduler.program.process.pid)
+        with _watched(scheduler.url()):
+            begun = client.run_on_scheduler(record, "hours").history.rows
+            for quarter in range(4 * hours + 1):
+                while (rows := client.run_on_scheduler(record, "hours").history.rows - begun) < 900 * quarter:
+                    threading.Event().wait(0.5)
+                yield rows, process.memory_info().rss / 2**20, len(client.get_events(TOPIC))
+
+
+def page_cost(rounds: int, seconds: float) -> Iterator[Phase]:
+    """Train on two workers with the page open and without, in turn; two phases a round."""
+    gates = (
+        Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.SGD(0.05), workers="alice")
+        | Gate(nn.Linear(50, 20) >> nn.ReLU(), optim.SGD(0.05), workers="bob")
+        | Gate(nn.Linear(20, 10), optim.SGD(0.05), workers="bob")
+    )
+    with started_cluster(*PRELOAD) as (scheduler, client), deploy(gates, client) as running:
+        running.attach(Sentinel.train(data.mnist("train"), batch_size=1024, concurrency=5))
+        running.attach(Sentinel.validate(data.mnist("test"), batch_size=1024, every="5s"))
+        pids = [scheduler.program.process.pid, *client.run(_pid).values()]
+        processes = [psutil.Process(pid) for pid in pids]
+        _phase(client, processes, seconds)
+        for number in range(2 * rounds):
+            watched = number % 4 in (0, 3)  # neither always comes first
+            with _watched(scheduler.url()) if watched else _nobody():
+                yield Phase(watched, *_phase(client, processes, seconds))
+
+
+def _pid() -> int:
+    return psutil.Process().pid
+
+
+def _phase(client: Any, processes: list[psutil.Process], seconds: float) -> tuple[int, float, float]:
+    samples, cpu, begun = _samples(client), _cpu(processes), time.monotonic()
+    threading.Event().wait(seconds)
+    return _samples(client) - samples, _cpu(processes) - cpu, time.monotonic() - begun
+
+
+def _cpu(processes: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def _samples(client: Any) -> int:
+    """Samples of training that came home, as the gates tell themselves."""
+    told = client.run(_told).values()
+    return sum(figures["backwards"] for gates in told for figures in gates if figures["name"] == "g0")
+
+
+def _told(dask_worker: Any) -> list[dict[str, Any]]:
+    return dask_worker.metrics[TOPIC](dask_worker)["gates"]
+
+
+@contextmanager
+def _watched(url: str) -> Iterator[None]:
+    """The page, held open by a session that takes every update."""
+    session = pull_session(url=url)
+    stopped = threading.Event()
+
+    thread = threading.Thread(target=_read, args=(session, stopped), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(10)
+        session.close()
+
+
+@contextmanager
+def _nobody() -> Iterator[None]:
+    yield
+
+
+def _read(session: Any, stopped: threading.Event) -> None:
+    """Take what the server sends, so that it never waits for a reader."""
+    while not stopped.is_set() and session.connected:
+        session.force_roundtrip()
+        stopped.wait(0.1)
