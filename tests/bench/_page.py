@@ -1,13 +1,16 @@
 """What the page on the dashboard costs the cluster."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psutil
-from bokeh.client import pull_session
+from bokeh.util.token import generate_jwt_token, generate_session_id
+from tornado.websocket import websocket_connect
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.dashboard import record
@@ -89,27 +92,33 @@ def _told(dask_worker: Any) -> list[dict[str, Any]]:
 
 @contextmanager
 def _watched(url: str) -> Iterator[None]:
-    """The page, held open by a session that takes every update."""
-    session = pull_session(url=url)
-    stopped = threading.Event()
-
-    thread = threading.Thread(target=_read, args=(session, stopped), daemon=True)
-    thread.start()
-    try:
+    """The page, held open by a session of Bokeh that takes every update and looks at none."""
+    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(asyncio.run, _hold(url, ready))
+        loop, stop = ready.result(30)
         yield
-    finally:
-        stopped.set()
-        thread.join(10)
-        session.close()
+        loop.call_soon_threadsafe(stop.set)
+        messages = held.result(30)
+    assert messages > 0, "the page sent nothing"
+
+
+async def _hold(url: str, ready: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]") -> int:
+    token = generate_jwt_token(generate_session_id())
+    address = f"{url.replace('http', 'ws', 1)}/ws"
+    connection = await websocket_connect(address, subprotocols=["bokeh", token], max_message_size=2**30)
+    stop, messages = asyncio.Event(), 0
+    ready.set_result((asyncio.get_running_loop(), stop))
+    stopped = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        reading = asyncio.ensure_future(connection.read_message())
+        await asyncio.wait([reading, stopped], return_when=asyncio.FIRST_COMPLETED)
+        assert not reading.done() or reading.result() is not None, "the dashboard closed the page"
+        messages += 1
+    connection.close()
+    return messages
 
 
 @contextmanager
 def _nobody() -> Iterator[None]:
     yield
-
-
-def _read(session: Any, stopped: threading.Event) -> None:
-    """Take what the server sends, so that it never waits for a reader."""
-    while not stopped.is_set() and session.connected:
-        session.force_roundtrip()
-        stopped.wait(0.1)
