@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from akkordeon_dask.messages import Backward, Forward
 
 __all__ = ["Mailbox", "MailboxStatistics"]
 
-_CONTROL, _BACKWARD, _FORWARD = range(3)
 _BATCH = Forward, Backward  # a union would be made anew at each look
 
 
@@ -29,16 +28,17 @@ class MailboxStatistics:
 class Mailbox:
     """Control first, then backward, then forward: the oldest work leaves the pipe first.
 
-    Within a lane, first come, first served. A batch waits once: a newer attempt takes the place of an older one,
+    Within a lane, first come, first served. A batch waits once: an older attempt is let go of when a newer one comes,
     and what is not newer is dropped, so no more waits than the sentinels' credits allow.
 
-    Threads: any thread may `put`; one thread takes with `get`. The lanes and the index of waiting
-    batches are guarded by a lock; the bell (a C queue) wakes the taker.
+    Threads: any thread may `put`; one thread takes with `get`. The lanes are guarded by a lock; the bell (a C queue)
+    wakes the taker.
     """
 
     def __init__(self) -> None:
-        self._lanes: tuple[deque[Any], deque[Any], deque[Any]] = (deque(), deque(), deque())
-        self._waiting: dict[tuple[str, int], Forward | Backward] = {}
+        self._control: deque[Any] = deque()
+        self._backward: OrderedDict[tuple[str, int], Forward | Backward] = OrderedDict()
+        self._forward: OrderedDict[tuple[str, int], Forward | Backward] = OrderedDict()
         self._lock = threading.Lock()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._peak = 0
@@ -50,19 +50,19 @@ class Mailbox:
             if isinstance(item, _BATCH):
                 self._put_batch(item)
             else:
-                self._lanes[_CONTROL].append(item)
+                self._control.append(item)
         self._bell.put(None)
 
     def _put_batch(self, item: Forward | Backward) -> None:
         batch = item.header.batch
-        older = self._waiting.get(batch)
-        if older is not None:
-            self._replaced += 1
-            if not _newer(item, older):
-                return
-        self._waiting[batch] = item
-        self._lanes[_BACKWARD if isinstance(item, Backward) else _FORWARD].append(item)
-        self._peak = max(self._peak, len(self._waiting))
+        for lane in (self._backward, self._forward):
+            if (older := lane.get(batch)) is not None:
+                self._replaced += 1
+                if not _newer(item, older):
+                    return
+                del lane[batch]
+        (self._backward if isinstance(item, Backward) else self._forward)[batch] = item
+        self._peak = max(self._peak, len(self))
 
     def get(self, timeout: float) -> Any:
         """The next message; None when there is none within `timeout` seconds."""
@@ -77,24 +77,17 @@ class Mailbox:
                 return item
 
     def _take(self) -> Any:
-        control, *lanes = self._lanes
-        if control:
-            return control.popleft()
-        for lane in lanes:
-            while lane:
-                item = lane.popleft()
-                batch = item.header.batch
-                if self._waiting.get(batch) is item:
-                    del self._waiting[batch]
-                    return item
-        return None
+        if self._control:
+            return self._control.popleft()
+        lane = self._backward or self._forward
+        return lane.popitem(last=False)[1] if lane else None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._backward) + len(self._forward)
 
     def statistics(self) -> MailboxStatistics:
         """Lengths and counts at this moment."""
-        return MailboxStatistics(len(self._waiting), self._peak, self._replaced)
+        return MailboxStatistics(len(self), self._peak, self._replaced)
 
 
 def _newer(item: Forward | Backward, older: Forward | Backward) -> bool:

@@ -23,7 +23,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What every message says about its batch. The sentinel makes it; gates pass it on as it is."""
+    """What every message says about its batch. The sentinel makes it; gates pass it on as it is.
+
+    A batch may be sent again, and be repeated or overtaken on its way. What is guaranteed: a pass counts each sample
+    once, as done or as lost. A gate that lives, also one that moves, is updated at most once with each batch, by
+    whichever attempt; it forgets a sentinel only after ten minutes without a word from it. A gate made anew from a
+    snapshot has lost the updates since then and knows of no batch: one that is sent again to it updates it, whether the
+    update before was lost or is in the snapshot. A sentinel made anew has another `reply_to`, so what it sends are
+    other batches to the gates, though they hold samples of before.
+    """
 
     network: str
     """The name of the network."""

@@ -180,8 +180,8 @@ def test_evaluation_keeps_nothing_and_changes_nothing():
     bench = Bench(nn.Dropout(0.5) >> nn.Linear(4, 3))
     version = bench.core.version
     y, _ = bench.core.chain.forward(version.params, array(0, 2, 4))
-    for mode in ("validate", "test", "predict"):
-        (out,) = bench.evaluate(mode=mode, opening=True)
+    for number, mode in enumerate(("validate", "test", "predict"), start=1):
+        (out,) = bench.evaluate(pass_number=number, mode=mode, opening=True)
         assert out.to == BACK and bits(out.message.x) == bits(y)
     assert bench.core.version is version
     assert (bench.core.contexts, bench.core.counts.forwards, bench.core.counts.evaluated) == (0, 0, 6)
