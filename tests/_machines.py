@@ -45,6 +45,16 @@ class Process:
         """Whether it has not ended."""
         return self._popen.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._popen.pid
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self._popen.kill()
+        self._popen.wait()
+
     def succeed(self, within: float) -> list[str]:
         """Its lines, once it has ended well; fails when it does not, in `within` seconds."""
         wait_until(lambda: not self.running, within=within, seen=lambda: self.log)

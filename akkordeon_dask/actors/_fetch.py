@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 from distributed import Worker
-from distributed.comm import Comm
 from distributed.protocol import to_serialize
 
 from akkordeon_dask import config
@@ -43,7 +42,7 @@ async def fetch(worker: Worker, former: Address) -> Handover:
     return handover
 
 
-async def hand_over(worker: Worker, comm: Comm, actor: str) -> Any:
+async def hand_over(worker: Worker, actor: str) -> Any:
     """The handler: end this life of a gate and give its state. On the event loop."""
     try:
         return to_serialize(await _give(worker, actor))

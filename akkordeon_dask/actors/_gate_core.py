@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from akkordeon_dask.actors._gate_state import GateCounts, Version
-from akkordeon_dask.actors._handover import Handover, applied_in, ledgers_of
+from akkordeon_dask.actors._handover import Handover, applied_in, inherited
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work, described
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
@@ -67,12 +67,11 @@ class GateCore:
     def hand_over(self) -> Handover | None:
         """Begin nothing more; gives what the gate's next life goes on with, None while helpers are at a batch."""
         self.retired = True
-        return None if self._helped else Handover(self.version, applied_in(self._ledgers))
+        return None if self._helped else Handover(self.version, applied_in(self._ledgers), self.gate.optimizer)
 
     def take_over(self, handover: Handover) -> None:
         """Go on where another life of the gate has ended."""
-        self.version = handover.version
-        self._ledgers = ledgers_of(handover.applied, self.clock())
+        self.version, self.gate, self._ledgers = inherited(handover, self.gate, self.clock())
 
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""
@@ -128,12 +127,13 @@ class GateCore:
         self._compute(ForwardWork(self.chain, header, self.version, x=x, held=held, key=key))
 
     def _evaluate(self, ledger: Ledger, header: Header, x: Array) -> None:
-        pin = ledger.pin(header, self.version, self.clock())
-        if pin is None:
+        if ledger.knows_opening(header):
+            self.counts.drop("repeated opening")
+        elif (pin := ledger.pin(header, self.version, self.clock())) is not None:
+            self._compute(EvaluateWork(self.chain, header, pin, x=x))
+        else:
             self.counts.drop("pin unknown")
             self.send(header.reply_to, Refused(header, self.name))
-        else:
-            self._compute(EvaluateWork(self.chain, header, pin, x=x))
 
     def _backward(self, ledger: Ledger, header: Header, dy: Array | None) -> None:
         held = ledger.batches.get(header.sequence)

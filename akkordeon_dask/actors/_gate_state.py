@@ -1,12 +1,13 @@
 """A gate's state, and what it counts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from akkordeon_dask.memory import aligned
 from akkordeon_dask.optim import State
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.tree import Tree, map_leaves
 
-__all__ = ["GateCounts", "Version"]
+__all__ = ["GateCounts", "Version", "at_home"]
 
 
 class Version(NamedTuple):
@@ -15,6 +16,15 @@ class Version(NamedTuple):
     number: int
     params: Tree
     state: State
+
+
+def at_home(version: Version) -> Version:
+    """The same with all arrays on the grid that the kernels like: one that came over a wire or from a file may be off.
+
+    Off it they give other bits, and take longer.
+    """
+    state = replace(version.state, slots=map_leaves(aligned, version.state.slots))
+    return Version(version.number, map_leaves(aligned, version.params), state)
 
 
 @dataclass

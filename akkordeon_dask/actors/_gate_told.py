@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from akkordeon_dask.actors._gate_core import GateCore, GateCounts
+from akkordeon_dask.actors._keeper import Keeper
 from akkordeon_dask.actors._link import LinkStatistics
 from akkordeon_dask.actors._mailbox import MailboxStatistics
 from akkordeon_dask.actors._post_office import PostOffice
@@ -34,6 +35,10 @@ class GateStatistics:
     mailbox: MailboxStatistics
     links: tuple[LinkStatistics, ...]
     """All links of the gate's worker."""
+    snapshot: int | None = None
+    """Updates in the newest snapshot that it has written."""
+    snapshot_error: str | None = None
+    """Why the one after that could not be written."""
 
 
 def figures_of(
@@ -68,7 +73,9 @@ def figures_of(
     )
 
 
-def statistics_of(core: GateCore, thread: ActorThread, office: PostOffice) -> GateStatistics:
+def statistics_of(
+    core: GateCore, thread: ActorThread, office: PostOffice, keeper: Keeper | None = None
+) -> GateStatistics:
     """All that it did and holds. In the gate's thread."""
     counts = core.counts
     return GateStatistics(
@@ -81,4 +88,6 @@ def statistics_of(core: GateCore, thread: ActorThread, office: PostOffice) -> Ga
         counts=dataclasses.replace(counts, dropped=dict(counts.dropped), delays=dict(counts.delays)),
         mailbox=thread.mailbox.statistics(),
         links=tuple(office.statistics()),
+        snapshot=keeper.last if keeper is not None else None,
+        snapshot_error=keeper.error if keeper is not None else None,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask.actors._gate_state import Version
+from akkordeon_dask.actors._gate_state import Version, at_home
 from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
 from akkordeon_dask.tree import Tree, leaves
@@ -64,6 +64,8 @@ class Keeper:
         self._writer = Writer(keeping.store(), name=series, on_result=self._written)
         self.last: int | None = None
         """The number of the last snapshot that was written. Set by the writer's thread, read by any."""
+        self.error: str | None = None
+        """Why the one after that was not. Set by the writer's thread and the gate's, read by any."""
 
     def look(self, version: Version, now: float) -> None:
         """Have a snapshot written where one is due. In the gate's thread."""
@@ -78,16 +80,20 @@ class Keeper:
         """Have this version written; gives its number."""
         self._number, self._time = version.number, now
         if not all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
-            self._tell("snapshot failed", f"version {version.number} has parameters that are NaN or infinite: not kept")
+            self._fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
             return version.number
         self._writer.put(self.series, tree_of(version), number=version.number, generation=self.generation)
         return version.number
 
     def _written(self, series: str, number: int, error: Exception | None, seconds: float, size: int) -> None:
         if error is None:
-            self.last = number
+            self.last, self.error = number, None
         else:
-            self._tell("snapshot failed", str(error))
+            self._fail(str(error))
+
+    def _fail(self, text: str) -> None:
+        self.error = text
+        self._tell("snapshot failed", text)
 
     def flush(self, timeout: float) -> None:
         """Wait until what was put is written. Not in a thread of the gate or on an event loop.
@@ -99,12 +105,20 @@ class Keeper:
         """
         self._writer.flush(timeout)
 
-    def close(self, timeout: float) -> None:
-        """Write what waits and end the thread, at most `timeout` seconds."""
+    def close(self, last: Version | None, timeout: float) -> None:
+        """Write what waits, and the last version, and end the thread, at most `timeout` seconds. In the gate's thread.
+
+        Parameters
+        ----------
+        last
+            None: what comes after the snapshots that there are is of no use.
+        """
+        if last is not None and (last.number != self._number or self.error is not None):
+            self.put(last, self._time)
         try:
             self._writer.close(timeout)
         except DeadlineError as error:
-            self._tell("snapshot failed", str(error))
+            self._fail(str(error))
 
 
 def tree_of(version: Version) -> Tree:
@@ -126,4 +140,4 @@ def restored(keeping: Keeping, series: str, fresh: Version) -> Version | None:
         raise CheckpointError(f"gate {series!r}: {error}") from error
     if saved is None:
         return None
-    return Version(saved.number, saved.tree["params"], saved.tree["state"])
+    return at_home(Version(saved.number, saved.tree["params"], saved.tree["state"]))

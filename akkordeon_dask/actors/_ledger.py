@@ -65,6 +65,13 @@ class Ledger:
             for sequence in [sequence for sequence in self.batches if sequence < self.floor]:
                 del self.batches[sequence]
 
+    def knows_opening(self, header: Header) -> bool:
+        """The message is a copy of an opening batch that was here, or an older attempt of it.
+
+        It goes no further: it would set another pin in a gate behind that was made anew while the pass is read.
+        """
+        return header.opening and (header.pass_number, header.attempt) <= self._opened
+
     def pin(self, header: Header, present: Version, now: float) -> Version | None:
         """The version that the header's pass reads; None when it is not known here and the batch does not open it.
 

@@ -42,8 +42,8 @@ class Passes:
         return not self._open
 
     def begin_at(self, finished: int) -> None:
-        """So many passes are done already."""
-        self._finished = finished
+        """So many passes are done already: no mask of theirs comes again."""
+        self._finished = self._number = finished
 
     def begin(self, now: float) -> bool:
         """Begin a pass if one is due: the one to draw for."""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 import weakref
-from functools import partial
 from typing import Any
 
 from distributed import Worker
@@ -71,7 +70,7 @@ class PostOffice(WorkerPlugin):
         _offices[self.address] = self
         pool.capacity = config.nbytes("pool.capacity")
         worker.handlers[LINK_OP] = self._receive
-        worker.handlers[HANDOVER_OP] = partial(hand_over, worker)
+        worker.handlers[HANDOVER_OP] = self._hand_over
         worker.metrics[TOPIC] = self._beat
         OFFICES.add(self)
 
@@ -179,6 +178,10 @@ class PostOffice(WorkerPlugin):
         except OSError:
             logger.debug("link from %s ended", sender)
         return Status.dont_reply
+
+    async def _hand_over(self, comm: Comm, actor: str) -> Any:
+        """A gate that is here goes on elsewhere. On the event loop."""
+        return await hand_over(self.worker, actor)
 
     def _take(self, envelope: Any, sender: str) -> int:
         try:

@@ -14,7 +14,7 @@ from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import make_feed
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.actors._thread import ActorThread
-from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
+from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, SentinelError
 from akkordeon_dask.messages import Address, Leave, Mode, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
@@ -175,9 +175,24 @@ class SentinelActor(ThreadedActor):
         return Progress(tuple(self._reports[cursor:]), state, error)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
-        """Go on with other gates. Done by the sentinel's thread."""
-        self._generation = generation
-        await self._call(lambda: self._core.rewire(gates, generation))
+        """Go on with other gates. Done by the sentinel's thread.
+
+        Raises
+        ------
+        ClosedError
+            when an owner of a later generation has taken the network over.
+        """
+        await self._call(lambda: self._rewire(gates, generation))
+
+    def _rewire(self, gates: tuple[Address, ...], generation: int) -> None:
+        core = self._core
+        if generation < core.generation:
+            raise ClosedError(
+                f"sentinel {self._name!r} hears generation {core.generation} of network {self.network!r}, not "
+                f"{generation}: another owner has taken it over, leave it to that one"
+            )
+        if (gates, generation) != (core.gates, core.generation):  # who heard it already need not send all again
+            core.rewire(gates, generation)
 
     async def pause(self) -> None:
         """Send nothing more; returns when what was under way is home. On the event loop."""

@@ -7,7 +7,12 @@ from typing import Any
 
 from distributed import Client
 
-__all__ = ["answers"]
+__all__ = ["alive", "answers"]
+
+
+def alive(dask_worker: Any) -> bool:
+    """What a worker answers when all that is asked is whether it does."""
+    return True
 
 
 async def answers(

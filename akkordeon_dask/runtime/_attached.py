@@ -60,6 +60,8 @@ class Attached:
         self.epochs: int | None = None
         """Passes after which it rests, where that was said after it was attached."""
         self._task: asyncio.Task[None] | None = None
+        self._reviving = asyncio.Lock()
+        """Held while it is made anew, which nothing but its end may interrupt."""
 
     def __repr__(self) -> str:
         return f"<{self.who}: {self.state}, {len(self.reports)} passes>"
@@ -84,7 +86,7 @@ class Attached:
 
     async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
         """What the actor answers; see `answer`."""
-        return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more)
+        return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=self._future)
 
     @property
     def address(self) -> Address:
@@ -124,12 +126,11 @@ class Attached:
     async def _news_of_any_life(self) -> None:
         try:
             await self._news()
-        except (WorkerLostError, DeadlineError) as error:
-            await self._revive(self, error)
-        except NonFiniteError as error:
-            if self.sentinel.on_nonfinite != "rewind":
+        except (WorkerLostError, DeadlineError, NonFiniteError) as error:
+            if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
-            await self._revive(self, error)
+            async with self._reviving:
+                await self._revive(self, error)
 
     async def _news(self) -> None:
         self._take(await self.ask("follow", self._cursor, self.state, _PATIENCE, more=_PATIENCE))
@@ -155,19 +156,24 @@ class Attached:
         if self.error is not None or self._future is None:
             return
         # News that left the actor before it went on must not be taken for what came after.
-        await self._unfollow()
+        async with self._reviving:
+            await self._unfollow()
         try:
             self.epochs = epochs or self.epochs
             progress: Progress = await self.ask("resume", epochs, self._cursor)
             if self._future is not None and self._task is None:
                 self._take(progress)
+        except (WorkerLostError, DeadlineError) as error:  # who follows it learns the same, and has it made anew
+            logger.info("%s goes on once it is made anew: %s", self.who, error)
+            self.state = "running"
         finally:
             if self._future is not None:
                 self.follow()
 
     async def retire(self) -> None:
         """End this life of the actor, with all that it reported here: for it to `become` another one."""
-        await self._unfollow()
+        async with self._reviving:
+            await self._unfollow()
         await self.ask("close")
         progress: Progress = await self.ask("follow", self._cursor, None, 0.0)
         for report in progress.reports:

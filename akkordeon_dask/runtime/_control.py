@@ -9,11 +9,18 @@ from distributed import Actor, Client, Future
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, SpecError, WorkerLostError
+from akkordeon_dask.network import workers_of
+from akkordeon_dask.runtime._asking import alive, answers
 
 __all__ = ["answer", "construct", "let_go", "submit"]
 
+_LOOK = 0.25
+"""Seconds between two looks at whether the worker is there."""
 
-async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 0.0) -> Any:
+
+async def answer(
+    call: Callable[[], Awaitable[Any]], who: str, *, more: float = 0.0, future: Future[Any] | None = None
+) -> Any:
     """What an actor answers.
 
     Parameters
@@ -24,6 +31,8 @@ async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 
         names the actor and its worker in errors: `gate 'g0' on tcp://...`.
     more
         seconds that the actor itself may wait, beside the time for an answer.
+    future
+        the actor's: Dask tells there that its worker is gone, while the call still tries to connect to it.
 
     Raises
     ------
@@ -36,7 +45,7 @@ async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 
     try:
         # Python 3.11's wait_for forgets a cancellation that comes together with the answer.
         async with asyncio.timeout(limit):
-            return await call()
+            return await _unless_lost(call, who, future)
     except AkkordeonError:
         raise
     except TimeoutError:
@@ -50,6 +59,26 @@ async def answer(call: Callable[[], Awaitable[Any]], who: str, *, more: float = 
         if "Actor" not in str(error):
             raise
         raise _lost(who, error) from None
+    except Exception as error:
+        # The scheduler hands the call on, and makes a plain Exception of a worker's: here, that it has no such actor.
+        if type(error) is not Exception or not str(error).startswith("KeyError("):
+            raise
+        raise _lost(who, error) from None
+
+
+async def _unless_lost(call: Callable[[], Awaitable[Any]], who: str, future: Future[Any] | None) -> Any:
+    async def called() -> Any:
+        return await call()
+
+    task = asyncio.ensure_future(called())
+    try:
+        while not (await asyncio.wait([task], timeout=_LOOK))[0]:
+            if future is not None and future.status in ("error", "lost"):
+                raise WorkerLostError(f"{who} is gone: look at the worker's log, then deploy or attach again")
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _lost(who: str, error: Exception) -> WorkerLostError:
@@ -94,9 +123,12 @@ async def construct(future: Future[Any], kind: type, worker: str, who: str, limi
     ------
     DeploymentError
         when it cannot be made, or not in time.
+    WorkerLostError
+        when its worker goes meanwhile.
     """
     try:
         async with asyncio.timeout(limit):
+            await _settled(future, worker)
             return await _made(future, kind, worker)
     except AkkordeonError:
         raise
@@ -112,6 +144,20 @@ async def construct(future: Future[Any], kind: type, worker: str, who: str, limi
         ) from error
 
 
+async def _settled(future: Future[Any], worker: str) -> None:
+    """Wait until it is made or not: a worker that dies while it makes it would be waited for until the deadline."""
+    limit = config.seconds("timeouts.control")
+    done = asyncio.ensure_future(future.exception())
+    try:
+        while not (await asyncio.wait([done], timeout=_LOOK))[0]:
+            there = {one.address for one in await workers_of(future.client)}
+            if worker not in there or not await answers(future.client, alive, [worker], limit):
+                raise WorkerLostError(f"worker {worker} is gone or stopped: look at its log, deploy or attach again")
+    finally:
+        done.cancel()
+        await asyncio.gather(done, return_exceptions=True)
+
+
 async def _made(future: Future[Any], kind: type, worker: str) -> Any:
     """The handle, made here.
 
@@ -119,7 +165,6 @@ async def _made(future: Future[Any], kind: type, worker: str) -> Any:
     worker of this process. Answers would wake that client's event loop, and it would keep a future of the key,
     which it asks for even when the key is gone.
     """
-    await future.exception()
     if future.status in ("error", "cancelled"):
         await future  # raises what it is
     with future.client.as_current():

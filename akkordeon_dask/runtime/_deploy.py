@@ -12,11 +12,10 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network, make_plan, parties
 from akkordeon_dask.runtime._announce import say_deployed
 from akkordeon_dask.runtime._embedded import Embedded
-from akkordeon_dask.runtime._follower import Follower
-from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._follower import Follower, join
 from akkordeon_dask.runtime._making import Making, abandon, check_place, keeping_of, wire
 from akkordeon_dask.runtime._owning import own
-from akkordeon_dask.runtime._publication import find, publish, reach, refuse_taken
+from akkordeon_dask.runtime._publication import publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._versions import check_versions
@@ -116,33 +115,30 @@ async def _deploy(
     keeping: Keeping | None,
     source: Keeping | None,
 ) -> Running:
-    making = Making(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, _FIRST, keeping)
     if name is not None:
         await refuse_taken(client, name)
+    # Whoever goes on from snapshots comes after all who have written some.
+    generation = _FIRST + max([await _generation(place, source, network) for place in {keeping, source}])
+    making = Making(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
-    gates = await _make(making, client, {place: placed.address for place, placed in enumerate(plan)}, source)
+    places = {place: placed.address for place, placed in enumerate(plan)}
+    gates = await dataclasses.replace(making, source=source).make(client, places, restore=source is not None)
     try:
-        await wire(gates, gates, _FIRST)
+        await wire(gates, gates, generation)
         if name is not None:
             await publish(client, making, gates)
     except BaseException:
         await abandon(gates)
         raise
     running, _ = await own(client, making, gates, published=name is not None, embedded=embedded)
-    await say_deployed(client, making.name, network, gates, {"seed": seed, "generation": _FIRST})
+    await say_deployed(client, making.name, network, gates, {"seed": seed, "generation": generation})
     return running
 
 
-async def _make(
-    making: Making, client: Client, places: dict[int, str], source: Keeping | None
-) -> list[GateHandle]:
-    for keeping in {making.keeping, source} - {None}:
-        assert keeping is not None
-        await check_place(keeping, making.network, resume=keeping == source)
-    if source is not None:
-        return await dataclasses.replace(making, source=source).make(client, places, restore=True)
-    return await making.make(client, places)
+async def _generation(place: Keeping | None, source: Keeping | None, network: Network) -> int:
+    """Of the owner who wrote last there; 0 for nobody."""
+    return 0 if place is None else await check_place(place, network, resume=place == source)
 
 
 def connect(name: str, client: Client) -> Any:
@@ -164,10 +160,7 @@ def connect(name: str, client: Client) -> Any:
 
 
 async def _connect(name: str, client: Client) -> Running:
-    record = await find(client, name)
-    await check_versions(client, [worker for _, worker, _ in record.gates])
-    network = record.network
-    gates = await reach(client, record)
+    record, network, gates = await join(client, name)
     session = Session(client, network, name, record.generation, gates)
     session.mender = Follower(session, patient=record.keeping is not None)
 

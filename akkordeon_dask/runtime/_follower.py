@@ -1,21 +1,51 @@
 """What a client that does not own a network does about gates that are lost: it waits for the owner."""
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
-from distributed import Future
+from distributed import Client, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError
+from akkordeon_dask.errors import AkkordeonError, DeploymentError
+from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._publication import Record, reach, read
+from akkordeon_dask.runtime._joining import MENDABLE
+from akkordeon_dask.runtime._publication import Record, find, reach, read
+from akkordeon_dask.runtime._versions import check_versions
 
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "join"]
+
+logger = logging.getLogger(__name__)
 
 _PAUSE = 0.2
+
+
+async def join(client: Client, name: str) -> tuple[Record, Network, list[GateHandle]]:
+    """A network that another client owns: what is known of it, its spec and its gates.
+
+    A gate that is lost just now is waited for, where the owner makes it anew.
+
+    Raises
+    ------
+    DeploymentError
+        when there is no network of this name, or its gates are gone and stay so for `timeouts.deploy`.
+    """
+    end = asyncio.get_running_loop().time() + config.seconds("timeouts.deploy")
+    while True:
+        record = await find(client, name)
+        await check_versions(client, [worker for _, worker, _ in record.gates])
+        network = record.network
+        try:
+            return record, network, await reach(client, record)
+        except DeploymentError as error:
+            if record.keeping is None or asyncio.get_running_loop().time() > end:
+                raise
+            logger.info("waiting for the owner of network %r: %s", name, error)
+        await asyncio.sleep(_PAUSE)
 
 
 class Follower:
@@ -43,14 +73,25 @@ class Follower:
             loop = asyncio.get_running_loop()
             end = loop.time() + config.seconds("supervision.wait")
             while gate.future is former:
-                record = await self._record()
-                waits = self.patient or str(former.key) not in (record.keys if record is not None else ())
-                if record is None or loop.time() > end or not waits:
+                hope = True
+                try:
+                    hope = await self._look(former)
+                except MENDABLE as failure:  # a gate was lost again, or the scheduler does not answer just now
+                    logger.info("finding %s again: %s", gate.who, failure)
+                if not hope or loop.time() > end:
                     raise error
-                if str(former.key) not in record.keys:
-                    await self._adopt(record)
-                else:
+                if gate.future is former:
                     await asyncio.sleep(_PAUSE)
+
+    async def _look(self, former: Future[Any] | Gone) -> bool:
+        """Take over what the record says of the gates; False: nobody makes this one anew."""
+        record = await self._record()
+        if record is None:
+            return False
+        if str(former.key) in record.keys:
+            return self.patient
+        await self._adopt(record)
+        return True
 
     async def _record(self) -> Record | None:
         async with asyncio.timeout(config.seconds("timeouts.connect")):
@@ -66,4 +107,7 @@ class Follower:
                 gate.become(fresh)
         session.generation = record.generation
         for attached in list(session.sentinels.values()):
-            await attached.ask("rewire", session.addresses, session.generation)
+            try:
+                await attached.ask("rewire", session.addresses, session.generation)
+            except AkkordeonError as error:  # who follows it learns the same; the owner tells it too
+                logger.info("%s was not told where the gates are: %s", attached.who, error)

@@ -55,7 +55,8 @@ class GateHandle:
 
     async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
         """What the actor answers; see `answer`."""
-        return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more)
+        future = None if isinstance(self.future, Gone) else self.future
+        return await answer(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=future)
 
     def become(self, other: "GateHandle") -> None:
         """Stand for another life of the gate from now on."""

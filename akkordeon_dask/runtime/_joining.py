@@ -161,9 +161,11 @@ async def _rewind(session: "Session", attached: Attached, error: AkkordeonError)
 async def relocate(session: "Session", attached: Attached) -> None:
     """Let a sentinel go on where the first gate is: with the pass that it had not finished."""
     source = attached.worker
-    await attached.retire()
-    await _again(session, attached, ClosedError(f"{attached.who} was moved"), beside_first=True)
-    attached.follow()
+    try:
+        await attached.retire()
+        await _again(session, attached, ClosedError(f"{attached.who} was moved"), beside_first=True)
+    finally:
+        attached.follow()  # where it could not be moved, this learns what became of it
     await say(session.client, session.name, "moved", sentinel=attached.name, text=f"from {source} to {attached.worker}")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
+from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Address
 
 __all__ = ["GateLook", "Look", "close_gates", "close_sentinels", "look", "rewire_sentinels"]
@@ -78,8 +79,10 @@ async def close_sentinels(network: str, dask_worker: Any) -> None:
     await asyncio.gather(*found, return_exceptions=True)
 
 
-async def rewire_sentinels(network: str, gates: tuple[Address, ...], generation: int, dask_worker: Any) -> None:
-    """Let the sentinels of a network that are here go on with these gates."""
+async def rewire_sentinels(network: str, gates: tuple[Address, ...], generation: int, dask_worker: Any) -> bool:
+    """Let the sentinels of a network that are here go on with these gates; gives whether all have taken notice."""
     actors = [actor for actor in dask_worker.state.actors.values() if isinstance(actor, SentinelActor)]
     found = [actor.rewire(gates, generation) for actor in actors if actor.network == network]
-    await asyncio.gather(*found, return_exceptions=True)
+    told = await asyncio.gather(*found, return_exceptions=True)
+    # Who is not open yet, or any more, is closed: its client tells it where the gates are when it opens it.
+    return not any(isinstance(answer, BaseException) and not isinstance(answer, ClosedError) for answer in told)

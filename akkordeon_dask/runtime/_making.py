@@ -12,7 +12,8 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor, Keeping
-from akkordeon_dask.errors import CheckpointError, SpecError
+from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
+from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
@@ -72,23 +73,38 @@ class Making:
             seed=self.seed,
             keeping=self.keeping,
             restore=(self.source or self.keeping) if restore else None,
+            resume=self.source is not None,
         )
         return GateHandle(name, worker, future)
 
 
-async def wire(gates: Sequence[GateHandle], opened: Sequence[GateHandle], generation: int) -> None:
-    """Join all gates, front to back: open those of `opened`, and tell the others who their neighbours are."""
+async def wire(
+    gates: Sequence[GateHandle], opened: Sequence[GateHandle], generation: int, patience: float | None = None
+) -> None:
+    """Join all gates, front to back: open those of `opened`, and tell the others who their neighbours are.
+
+    The others have `patience` seconds to answer.
+    """
     addresses = [None, *(gate.address for gate in gates), None]
     calls = []
     for place, gate in enumerate(gates):
         before, after = addresses[place], addresses[place + 2]
-        calls.append(
-            gate.ask("open", before, after) if gate in opened else gate.ask("wire", before, after, generation)
-        )
+        told = gate.ask("open", before, after) if gate in opened else _told(gate, before, after, generation, patience)
+        calls.append(told)
     # All have answered before one may be closed: an `open` that came later would not be undone.
     for answer in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(answer, BaseException):
             raise answer
+
+
+async def _told(
+    gate: GateHandle, before: Address | None, after: Address | None, generation: int, patience: float | None
+) -> None:
+    try:
+        async with asyncio.timeout(patience):
+            await gate.ask("wire", before, after, generation)
+    except TimeoutError:
+        raise DeadlineError(f"{gate.who} did not answer within {patience} s: look at its worker") from None
 
 
 async def abandon(gates: Sequence[GateHandle]) -> None:
@@ -119,8 +135,8 @@ def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
     return Keeping(url, seconds=seconds, keep=keep)
 
 
-async def check_place(keeping: Keeping, network: Network, *, resume: bool) -> None:
-    """Look what is there, before anything is made.
+async def check_place(keeping: Keeping, network: Network, *, resume: bool) -> int:
+    """Look what is there, before anything is made; gives the generation of the owner who wrote last, 0 for nobody.
 
     Raises
     ------
@@ -137,3 +153,4 @@ async def check_place(keeping: Keeping, network: Network, *, resume: bool) -> No
         raise CheckpointError(
             f"{keeping.url!r} has no snapshot of {', '.join(missing)}: give the place of this network's snapshots"
         )
+    return await offload(lambda: max((keeping.store().generation(name) for name in there), default=0))

@@ -4,13 +4,12 @@ from typing import Any
 
 from distributed import Client
 
-from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._making import Making
-from akkordeon_dask.runtime._publication import find, handles, publish, read, unpublish
+from akkordeon_dask.runtime._publication import Record, find, handles, publish, reach, read, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._supervisor import Supervisor
@@ -29,6 +28,7 @@ async def own(
     supervisor = Supervisor(session, making, published=published)
     if making.keeping is not None:
         session.mender = supervisor
+        session.guard(supervisor.telling.keep_telling())
         session.worker_names.update({worker.address: worker.name for worker in await workers_of(client)})
     if published:
         session.guard(supervisor.keep_lease())
@@ -72,6 +72,19 @@ class _Owner(Running):
                 self._embedded = None
 
 
+async def _whole(client: Client, record: Record) -> list[GateHandle]:
+    """The gates of a network that keeps no snapshots: it is taken over only where none is lost."""
+    gates = await reach(client, record)
+    try:
+        for gate in gates:
+            await gate.ask("statistics")
+    except BaseException:
+        for gate in gates:
+            gate.release()
+        raise
+    return gates
+
+
 def adopt(name: str, client: Client) -> Any:
     """Take over a network that another client deployed under this name: its owner is gone, or is to be relieved.
 
@@ -87,6 +100,8 @@ def adopt(name: str, client: Client) -> Any:
     ------
     DeploymentError
         when there is no network of this name.
+    DeploymentError, WorkerLostError
+        when it has lost a gate and keeps no snapshots; nothing has changed then.
     TrainingError
         when a gate is lost and cannot be made anew.
     """
@@ -96,13 +111,14 @@ def adopt(name: str, client: Client) -> Any:
 async def _adopt(name: str, client: Client) -> Running:
     record = await find(client, name)
     making = Making(record.network, name, record.seed, record.generation + 1, record.keeping)
-    gates, lost = await handles(client, record)
+    gates, lost = await handles(client, record) if record.keeping is not None else (await _whole(client, record), [])
+    formers = {gate: gate.future for gate in lost}
     # From here on the former owner is fenced off: it looks before it does anything.
     await publish(client, making, gates, again=True)
     running, supervisor = await own(client, making, gates, published=True)
     session = supervisor.session
     try:
-        await supervisor.mend_all(lost, ClosedError(f"network {name!r} had no owner when a gate was lost"))
+        await supervisor.take_over(formers)
     except BaseException:
         await session.leave()
         for gate in session.gates:

@@ -217,5 +217,8 @@ async def handles(client: Client, record: Record) -> tuple[list[GateHandle], lis
         for gate in gates:
             gate.release()
         raise
-    silent = [gate for gate, answer in zip(here, answers, strict=True) if isinstance(answer, BaseException)]
-    return gates, [gate for gate in gates if gate in silent or gate not in here]
+    for gate, answer in zip(here, answers, strict=True):
+        if isinstance(answer, BaseException):
+            gate.release()
+            gate.future = Gone(str(gate.future.key))
+    return gates, [gate for gate in gates if isinstance(gate.future, Gone)]

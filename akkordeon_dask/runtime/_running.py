@@ -18,6 +18,7 @@ from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._steering import Steering
 from akkordeon_dask.runtime._supervisor import Supervisor
+from akkordeon_dask.runtime._warn import warn_of_snapshots
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Running"]
@@ -122,6 +123,8 @@ class Running(Steering):
     def wait(self, epochs: int | None = None, *, timeout: float | None = None) -> Any:
         """Wait until every training sentinel rests after its epochs, and every test sentinel after its pass.
 
+        Warns at the end of snapshots that could not be written.
+
         Parameters
         ----------
         epochs
@@ -153,6 +156,7 @@ class Running(Steering):
         if endless and timeout is None:
             raise SpecError(f"sentinel {endless[0]!r} trains without end: say wait(epochs=...)")
         await self._session.until(self._rest, timeout)
+        await warn_of_snapshots(self._session)
         return self.history
 
     def _rest(self) -> bool:

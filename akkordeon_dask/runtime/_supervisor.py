@@ -4,21 +4,21 @@ import asyncio
 import dataclasses
 import logging
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from distributed import Future
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, ClosedError, DeadlineError, TrainingError
+from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, TrainingError, WorkerLostError
 from akkordeon_dask.network import Gate, Network, make_plan, workers_of
 from akkordeon_dask.runtime._announce import say
-from akkordeon_dask.runtime._asking import answers
+from akkordeon_dask.runtime._asking import alive, answers
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
 from akkordeon_dask.runtime._joining import MENDABLE, named_now
-from akkordeon_dask.runtime._look import rewire_sentinels
 from akkordeon_dask.runtime._making import Making, abandon, wire
 from akkordeon_dask.runtime._publication import check_lease, publish
+from akkordeon_dask.runtime._telling import Telling
 
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
@@ -27,7 +27,7 @@ __all__ = ["Supervisor"]
 
 logger = logging.getLogger(__name__)
 
-_LEASE = 2.0
+_LEASE, _PART, _AGAIN = 2.0, 8, 0.5
 
 class Supervisor:
     """Makes lost gates anew from their snapshots, and joins them to the others and to all sentinels.
@@ -44,7 +44,9 @@ class Supervisor:
         self.lock = asyncio.Lock()
         self._restarts: deque[float] = deque()
         self._stuck: set[str] = set()
-        self._lost: list[GateHandle] = []
+        self._lost: dict[GateHandle, Future[Any] | Gone] = {}
+        """Gates that wait to be made anew, with the future of the life that was lost."""
+        self.telling = Telling(self)
 
     async def mend(self, gate: GateHandle, former: Future[Any] | Gone, error: AkkordeonError) -> None:
         """Return when there is a new life of the gate.
@@ -56,15 +58,17 @@ class Supervisor:
         ClosedError
             when somebody else owns the network by now.
         """
+        closed = isinstance(error, ClosedError) and not isinstance(former, Gone)
+        if not closed:
+            # Before its turn comes: who is mending another gate takes this one along, for it cannot be joined to that.
+            self._lost[gate] = former
         async with self.lock:
             if gate.future is not former:  # it was mended together with another one
                 return
-            if isinstance(error, ClosedError):  # somebody stopped the network
+            if closed:  # somebody stopped the network
                 raise error
             begun = asyncio.get_running_loop().time()
             self._count(gate, error)
-            if isinstance(error, DeadlineError):
-                self._stuck.add(gate.worker)
             await self._patiently(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
             text = f"made anew on {gate.worker} after {seconds:.2f} s: {error}"
@@ -89,7 +93,7 @@ class Supervisor:
                 await self.fence()
                 await self._replace(gate)
                 return
-            except MENDABLE as failure:
+            except (*MENDABLE, CheckpointError) as failure:  # the place of the snapshots may come back too
                 if loop.time() > end:
                     raise TrainingError(f"{gate.who} was lost ({error}) and cannot be made anew: {failure}") from error
                 logger.info("making %s anew: %s", gate.who, failure)
@@ -116,36 +120,53 @@ class Supervisor:
             except OSError as error:  # the scheduler does not answer: it knows of no other owner either
                 logger.info("no word of who owns network %r: %r", self.making.name, error)
 
-    async def mend_all(self, lost: Sequence[GateHandle], error: AkkordeonError) -> None:
-        """Make these gates anew, and join all."""
-        async with self.lock:
-            if lost:
-                self._lost = list(lost)
-                end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
-                await self._patiently(lost[0], error, end)
-            else:
-                await self.join({})
+    async def take_over(self, lost: Mapping[GateHandle, Gone | Future[Any]]) -> None:
+        """Join all gates of a network that had another owner; make those anew that it has lost.
+
+        Raises
+        ------
+        AkkordeonError
+            when that cannot be done within `supervision.wait`.
+        """
+        self._lost |= lost
+        for gate, former in lost.items():
+            text = f"{gate.who} was lost while nobody watched network {self.making.name!r}"
+            await self.mend(gate, former, WorkerLostError(text))
+        loop = asyncio.get_running_loop()
+        end = loop.time() + config.seconds("supervision.wait")
+        while not lost:
+            try:
+                async with self.lock:
+                    await self.join({})
+                return
+            except MENDABLE as error:  # who watches the gates makes the one anew that is lost just now
+                if loop.time() > end or self.making.keeping is None:
+                    raise
+                logger.info("taking over network %r: %s", self.making.name, error)
+            self.session.check()
+            await asyncio.sleep(_AGAIN)
 
     async def _replace(self, gate: GateHandle) -> None:
         gates = self.session.gates
         there = {worker.address for worker in await workers_of(self.session.client)}
-        await self._look_at_stuck(there)
         # Those of a try that failed half way are lost too, though their worker is there.
-        self._lost = [one for one in gates if one is gate or one in self._lost or one.worker not in there]
-        places = await self.choose(self._lost)
+        lost = [one for one in gates if one is gate or self._lost.get(one) is one.future or one.worker not in there]
+        self._lost |= {one: one.future for one in lost}
+        places = await self.choose(lost)
         fresh = await self.making.make(self.session.client, places, restore=True)
         try:
             await self.join(dict(zip(places, fresh, strict=True)))
         except BaseException:
             await abandon(fresh)
             raise
-        self._lost = []
+        self._lost = {one: former for one, former in self._lost.items() if one.future is former}
 
     async def join(self, fresh: dict[int, GateHandle]) -> None:
         """Put these gates in the places of their former lives."""
         session = self.session
         gates = [fresh.get(place, gate) for place, gate in enumerate(session.gates)]
-        await wire(gates, list(fresh.values()), self.making.generation)
+        patience = config.seconds("supervision.patience")
+        await wire(gates, list(fresh.values()), self.making.generation, patience)
         for place, gate in fresh.items():
             session.gates[place].become(gate)
         if self._published:
@@ -154,12 +175,7 @@ class Supervisor:
 
     async def tell_sentinels(self) -> None:
         """Let all sentinels of the network, of whatever client, go on with the gates that there are now."""
-        session = self.session
-        workers = [worker.address for worker in await workers_of(session.client)]
-        addresses = tuple(gate.address for gate in session.gates)
-        asked = [worker for worker in workers if worker not in self._stuck]
-        limit = config.seconds("supervision.patience")
-        await answers(session.client, rewire_sentinels, asked, limit, session.name, addresses, self.making.generation)
+        await self.telling.tell(later=self._stuck)
 
     async def choose(self, lost: Sequence[GateHandle], avoid: Collection[str] = ()) -> dict[int, str]:
         """Workers for these gates, as placement chooses them with all others where they are.
@@ -168,6 +184,7 @@ class Supervisor:
         """
         client, names = self.session.client, {gate.name for gate in lost}
         workers, known = await workers_of(client), self.session.worker_names
+        await self._look({worker.address for worker in workers})
 
         def pinned(gate: Gate, handle: GateHandle) -> Gate:
             if handle.name not in names:
@@ -184,12 +201,7 @@ class Supervisor:
         plan = await make_plan(network, client, config.seconds("supervision.patience"), {*self._stuck, *avoid})
         return {place: placed.address for place, placed in enumerate(plan) if placed.gate in names}
 
-    async def _look_at_stuck(self, there: Collection[str]) -> None:
-        """A worker that answers again may be used again."""
-        self._stuck.intersection_update(there)
-        limit = config.seconds("supervision.patience") / 4
-        self._stuck.difference_update(await answers(self.session.client, _here, list(self._stuck), limit))
-
-
-def _here(dask_worker: Any) -> bool:
-    return True
+    async def _look(self, there: Collection[str]) -> None:
+        """Use the workers that answer: the scheduler may not have noticed yet that one is gone."""
+        limit = config.seconds("supervision.patience") / _PART
+        self._stuck = set(there).difference(await answers(self.session.client, alive, there, limit))

@@ -76,13 +76,21 @@ class Files:
         self._local = isinstance(self._system, LocalFileSystem)
 
     def names(self, folder: str = "") -> list[str]:
-        """What is in a folder; nothing where it does not exist."""
+        """What is in a folder; nothing where it does not exist.
+
+        Raises
+        ------
+        NotADirectoryError
+            when a file has its name.
+        """
         path = self._path(folder)
         self._system.invalidate_cache(path)
         try:
             found = self._system.ls(path, detail=False)
         except FileNotFoundError:
             return []
+        if [str(name).rstrip("/") for name in found] == [path]:
+            raise NotADirectoryError(f"{path!r} is a file, not a folder")
         return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
 
     def read(self, folder: str, name: str) -> bytes:

@@ -159,6 +159,17 @@ class Store:
         with self._blamed("read", "check the place"):
             return [stem.number for stem in stems(self._files, folder_name(series))]
 
+    def generation(self, series: str) -> int:
+        """The highest generation of a series' snapshots; 0 where it has none.
+
+        Raises
+        ------
+        CheckpointError
+            when the place cannot be read.
+        """
+        with self._blamed("read", "check the place"):
+            return max((stem.generation for stem in stems(self._files, folder_name(series))), default=0)
+
     def _newest(self, series: str, like: Tree) -> Saved | None:
         folder = folder_name(series)
         for stem in reversed(stems(self._files, folder)):

@@ -79,7 +79,8 @@ def test_who_owns_a_network_that_is_stopped_saves_it_and_ends_well(at, file, cli
             with pytest.raises(ClosedError):
                 guest.wait(epochs=1)
         assert owner.end() == 0, owner.err
-        assert owner.out[-2:] == [f"saved       {saved}", "end         network 'mine' was stopped or adopted by somebody else"]
+        end = "end         network 'mine' was stopped or adopted by somebody else"
+        assert owner.out[-2:] == [f"saved       {saved}", end]
         assert saved.stat().st_size > 0
         assert not akkordeon_dask.stop("mine", client)
         assert akkordeon_dask.status(client, "other")[0].owner == client.id

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from distributed import Client
 
-from akkordeon_dask import connect, deploy
+from akkordeon_dask import adopt, connect, deploy
 
 __all__ = ["AsynchronousUser", "Bystander", "SynchronousUser"]
 
@@ -38,6 +38,9 @@ class User:
 
     def deploy(self, network, **options):
         return Verbs(self, self.call(deploy, network, self.client, **options))
+
+    def adopt(self, name):
+        return Verbs(self, self.call(adopt, name, self.client))
 
     def connect(self, name):
         return Verbs(self, self.call(connect, name, self.client))
