@@ -2,8 +2,10 @@
 PYTHON ?= python3
 # What a target hands on: make test ARGS="-k gate".
 ARGS ?=
-# How long `make chaos` goes on, with each kind of client.
+# How long sentinels come and go in `make chaos`, with each kind of client; then what fails in it, with how many seeds.
 CHAOS_SECONDS ?= 120
+FAULTS ?= 30
+CHAOS_SEEDS ?= 3
 
 BIN := .venv/bin
 STAMP := .venv/installed
@@ -33,8 +35,9 @@ types: $(STAMP) ## check types
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: $(STAMP) ## twenty sentinels join and leave for two minutes
-	AKKORDEON_CHAOS_SECONDS=$(CHAOS_SECONDS) $(BIN)/python -m pytest --timeout=900 tests/runtime/test_coming_and_going.py $(ARGS)
+chaos: $(STAMP) ## twenty sentinels join and leave for two minutes; workers, links, disks and sentinels fail
+	AKKORDEON_CHAOS_SECONDS=$(CHAOS_SECONDS) AKKORDEON_FAULTS=$(FAULTS) AKKORDEON_CHAOS_SEEDS=$(CHAOS_SEEDS) \
+	$(BIN)/python -m pytest --timeout=900 tests/runtime/test_coming_and_going.py tests/runtime/test_chaos.py $(ARGS)
 
 data: $(STAMP) ## fetch the full data sets
 	$(BIN)/dask akkordeon data $(ARGS)

@@ -160,13 +160,7 @@ class Store:
             return [stem.number for stem in stems(self._files, folder_name(series))]
 
     def generation(self, series: str) -> int:
-        """The highest generation of a series' snapshots; 0 where it has none.
-
-        Raises
-        ------
-        CheckpointError
-            when the place cannot be read.
-        """
+        """The highest generation of a series' snapshots; 0 where it has none. Raises as `numbers` does."""
         with self._blamed("read", "check the place"):
             return max((stem.generation for stem in stems(self._files, folder_name(series))), default=0)
 
@@ -189,7 +183,10 @@ class Store:
         series = series_name(folder)
         if series is None and "~" not in folder:
             return None
-        for stem in reversed(stems(self._files, folder)):
+        found: list[Stem] = []
+        with contextlib.suppress(NotADirectoryError):  # somebody else's file
+            found = stems(self._files, folder)
+        for stem in reversed(found):
             if series is not None:
                 return series
             with contextlib.suppress(DamagedError, GoneError):

@@ -98,6 +98,13 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
     assert not passes.begin(2.0)
 
 
+def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():
+    passes = Passes(Sentinel.train(DATA, batch_size=4, epochs=5))
+    passes.begin_at(3)
+    assert [(tally.number, tally.epoch) for tally in (drawn(passes, 2), drawn(passes, 2))] == [(4, 4), (5, 5)]
+    assert not passes.begin(0.0)
+
+
 def test_without_a_limit_there_is_always_another_pass():
     passes = Passes(Sentinel.train(DATA))
     for number in range(1, 6):

@@ -144,3 +144,11 @@ def test_a_folder_that_vanishes_is_made_again(tmp_path):
     manifest.parent.rmdir()
     store.save("g0", 2, number=2)
     assert store.load("g0").number == 2
+
+
+def test_a_file_in_the_place_of_a_series_is_no_series_without_snapshots(tmp_path):
+    store = Store(tmp_path)
+    (tmp_path / "g0").write_text("mine", encoding="utf-8")
+    assert store.series() == []
+    with pytest.raises(CheckpointError, match=r"g0' is a file, not a folder"):
+        store.load("g0")

@@ -58,6 +58,7 @@ def test_the_newest_has_the_highest_generation_then_number_then_came_last(memory
     order = sorted(range(len(saves)), key=lambda place: (saves[place], place))
     saved = store.load(series)
     assert (saved.tree, (saved.generation, saved.number)) == (order[-1], saves[order[-1]])
+    assert store.generation(series) == saved.generation and store.generation("nothing") == 0
     # The one written last stays in any case.
     stay = order[-keep:] if len(saves) - 1 in order[-keep:] else [len(saves) - 1, *order[-keep:]]
     assert store.numbers(series) == [saves[place][1] for place in stay]
