@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import time
 
+from distributed.core import Status
+
 from akkordeon_dask.actors._compute import acquire_compute, release_compute
 from akkordeon_dask.actors._gate_core import GateCore, Version
 from akkordeon_dask.actors._gate_life import GateLife
@@ -12,13 +14,16 @@ from akkordeon_dask.actors._keeper import Keeping
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.actors._work import Work
-from akkordeon_dask.errors import ClosedError, GateError
+from akkordeon_dask.errors import ClosedError, GateError, WorkerLostError
 from akkordeon_dask.messages import Address, GateFigures
 from akkordeon_dask.network import Claim, Gate, Resources
 from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["GateActor"]
+
+_ENDING = frozenset((Status.closing, Status.closing_gracefully, Status.closed))
+"""What a worker is when its gates end because it does."""
 
 
 class GateActor(GateLife):
@@ -131,6 +136,8 @@ class GateActor(GateLife):
             who = f"gate {self._core.name!r} on {self.address.worker}"
             if self._thread is not None and self._thread.error is not None:
                 raise GateError(f"{who} broke: {self._thread.error!r}: see the worker's log, and deploy it again")
+            if self._worker.status in _ENDING:
+                raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
             raise ClosedError(f"{who} was closed: deploy it again")
 
     async def close(self) -> None:

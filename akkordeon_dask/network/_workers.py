@@ -20,6 +20,8 @@ POST_OFFICE = "akkordeon-post-office"
 """The name of the worker's plugin that knows its gates."""
 
 
+_ENDING = ("closing", "closing_gracefully", "closed")
+
 GUEST = "akkordeon-guest"
 """The resource of a worker that is there for one sentinel, and goes with it: no gate is placed on it."""
 
@@ -41,11 +43,12 @@ class WorkerInfo:
 
 
 async def workers_of(client: Any) -> list[WorkerInfo]:
-    """The workers that the scheduler knows now, in the order of their names, as if they had no gates."""
+    """The workers that the scheduler knows now, those apart that are ending; by name, as if they had no gates."""
     identity = await client.scheduler.identity(n_workers=-1)
     found = [
         WorkerInfo(address, str(told["name"]), str(told["host"]), Resources.told(told.get("resources") or {}))
         for address, told in identity["workers"].items()
+        if told.get("status") not in _ENDING
     ]
     return sorted(found, key=lambda worker: (worker.name, worker.address))
 

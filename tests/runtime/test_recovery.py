@@ -199,3 +199,18 @@ def test_a_network_that_keeps_no_snapshots_ends_with_its_gate(anybody, there):
         os.kill(there[running.placement["g1"]], signal.SIGKILL)
         with pytest.raises(WorkerLostError, match="gate 'g1' on tcp"):
             running.wait(epochs=10**9, timeout=60)
+
+
+async def _end(dask_worker):
+    dask_worker.loop.add_callback(dask_worker.close, nanny=False)
+
+
+def test_a_gate_whose_worker_ends_by_itself_is_made_anew_too(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
+        attached = running.attach(train(workers=running.placement["g0"]))
+        train_on(attached)
+        lost = running.placement["g1"]
+        anybody.call(anybody.client.run, _end, workers=[lost])
+        wait_until(lambda: running.placement["g1"] != lost, within=40)
+        train_on(attached)
+        complete(attached)
