@@ -16,6 +16,7 @@ from tests.bench._accuracy import accuracy
 from tests.bench._cost import in_flight
 from tests.bench._hop import hop
 from tests.bench._memory import memory
+from tests.bench._outlive import Phase, pauses, snapshot_phases
 from tests.bench._page import page_cost, page_memory
 from tests.bench._race import Result, race
 from tests.bench._rows import ROWS
@@ -94,6 +95,36 @@ def hours(hours: int) -> None:
     """Train and look."""
     for rows, mebibytes, events in page_memory(hours):
         click.echo(f"{rows:6d} updates: scheduler {mebibytes:7.1f} MiB resident, {events} events")
+
+
+@main.command(name="moves", help="Milliseconds without a gate that moves between two processes while it trains.")
+@click.option("--moves", default=8, show_default=True, help="To and fro, for each size.")
+def moves(moves: int) -> None:
+    """Train and move."""
+    for mebibytes in (1, 10, 100):
+        found = np.array(list(pauses(mebibytes, moves)))
+        (median, slower), (least, most) = np.median(found, axis=0), (found[:, 0].min(), found[:, 0].max())
+        text = f"{mebibytes:4d} MiB: {median:6.0f} ms without it ({least:.0f} to {most:.0f})"
+        click.echo(f"{text}, throughput before over after {slower:.2f}")
+
+
+@main.command(name="snapshots", help="Training speed with snapshots and without, in turn.")
+@click.option("--rounds", default=8, show_default=True, help="Pairs of phases.")
+@click.option("--seconds", default=10.0, show_default=True, help="Of a phase, about.")
+@click.option("--every", default=5.0, show_default=True, help="Seconds between two snapshots of a gate.")
+def snapshots(rounds: int, seconds: float, every: float) -> None:
+    """Train."""
+    for row in (one.name for one in ROWS if "one process, DCASGDa" in one.name):
+        phases = list(snapshot_phases(row, rounds, seconds, every))
+        with_, without = ([phase for phase in phases if phase.kept is kept] for kept in (True, False))
+        ratios = [_rate(a) / _rate(b) for a, b in zip(with_, without, strict=True)]
+        cpu = [a.cpu / a.samples / (b.cpu / b.samples) for a, b in zip(with_, without, strict=True)]
+        text = f"{row}: {np.median(ratios):.3f} of the speed ({min(ratios):.3f} to {max(ratios):.3f})"
+        click.echo(f"{text}, {np.median(cpu):.3f} of the CPU a sample ({min(cpu):.3f} to {max(cpu):.3f})")
+
+
+def _rate(phase: Phase) -> float:
+    return phase.samples / phase.seconds
 
 
 def _show(results: list[Result], costs: dict[int, tuple[float, ...]]) -> None:

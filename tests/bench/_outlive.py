@@ -1,0 +1,106 @@
+"""What it costs that a gate's state outlives its worker: the pause of a move, and snapshots beside the work."""
+
+import math
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from akkordeon_dask import Gate, Network, Running, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.runtime import Embedded
+from tests.bench._rows import ROWS
+
+__all__ = ["Phase", "pauses", "snapshot_phases"]
+
+_SAMPLES, _PASSES = 256, 4
+
+
+def _wide(mebibytes: int, worker: str) -> Network:
+    """Three gates, the middle one with so many MiB of parameters."""
+    width = int(np.sqrt(mebibytes * 2**20 / 4))
+    sgd = optim.SGD(1e-4)
+    return (
+        Gate(nn.Linear(16, width), sgd, worker)
+        | Gate(nn.Linear(width, width), sgd, worker)
+        | Gate(nn.Linear(width, 10), sgd, worker)
+    )
+
+
+def pauses(mebibytes: int, moves: int) -> Iterator[tuple[float, float]]:
+    """Milliseconds without the gate in each move between two processes, and samples a second before over after."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(_SAMPLES, 16)).astype(np.float32), rng.integers(0, 10, _SAMPLES)
+    cluster = Embedded(2)
+    try:
+        home, away = sorted(cluster.client.scheduler_info(n_workers=-1)["workers"])
+        passed = threading.Semaphore(0)
+        with deploy(_wide(mebibytes, home), cluster.client) as running:
+            running.subscribe(lambda report: passed.release())
+            running.attach(Sentinel.train(data.arrays(x, y), batch_size=16, concurrency=3))
+            _rate(passed)
+            for _ in range(moves):
+                running.move("g1", away)
+                running.move("g1", home)
+                before = _rate(passed)
+                seconds = running.move("g1", away), running.move("g1", home)
+                yield 1000 * max(seconds), before / _rate(passed)
+    finally:
+        cluster.close()
+
+
+def _rate(passed: threading.Semaphore) -> float:
+    """Samples a second, from the next pass on."""
+    while passed.acquire(blocking=False):
+        pass
+    passed.acquire()
+    begun = time.perf_counter()
+    for _ in range(_PASSES):
+        passed.acquire()
+    return _PASSES * _SAMPLES / (time.perf_counter() - begun)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some seconds of training."""
+
+    kept: bool
+    """With snapshots."""
+    samples: int
+    seconds: float
+    cpu: float
+    """Seconds of all threads of the process."""
+
+
+def snapshot_phases(row: str, rounds: int, seconds: float, every: float) -> Iterator[Phase]:
+    """Train the network of a row in one process, in turn with a snapshot every so many seconds and without."""
+    network = next(one.network for one in ROWS if one.name == row)
+    batch_size = next(one.batch_size for one in ROWS if one.name == row)
+    with tempfile.TemporaryDirectory() as folder, deploy(network, snapshots=folder) as running:
+        running.attach(Sentinel.train(data.mnist("train"), batch_size=batch_size, concurrency=6))
+        _keep(running, math.inf)
+        running.wait(epochs=2)
+        epochs = max(1, round(seconds / _phase(False, running, 2).seconds * 2))
+        for number in range(rounds):
+            for kept in (True, False) if number % 2 else (False, True):
+                _keep(running, every if kept else math.inf)
+                yield _phase(kept, running, epochs)
+
+
+def _keep(running: Running, seconds: float) -> None:
+    """The same gates, with and without: two networks would differ by more than what is measured."""
+    for worker in running._embedded.cluster.workers.values():  # type: ignore[attr-defined]
+        for actor in worker.state.actors.values():
+            if isinstance(actor, GateActor):
+                actor._keeper.keeping = replace(actor._keeper.keeping, seconds=seconds)
+
+
+def _phase(kept: bool, running: Running, epochs: int) -> Phase:
+    begun, cpu, done = time.perf_counter(), time.process_time(), len(running.history)
+    running.wait(epochs=done + epochs)
+    history = running.history[done:]
+    spent = time.perf_counter() - begun, time.process_time() - cpu
+    return Phase(kept, sum(report.samples for report in history), *spent)
