@@ -27,6 +27,16 @@ def no_thread_is_left_over() -> Iterator[None]:
     wait_until(lambda: not akkordeon_threads(), within=10.0, seen=akkordeon_threads)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment_is_kept() -> Iterator[None]:
+    """Dask's nannies write what their workers shall have into the environment of the process that starts them."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        if name.startswith(("MALLOC_", "OMP_", "MKL_", "OPENBLAS_")):
+            del os.environ[name]
+
+
 @pytest.fixture(scope="session")
 def poisoned_pool() -> Iterator[None]:
     """The debug mode: recycled memory holds NaN, here and in the processes that are started from here."""

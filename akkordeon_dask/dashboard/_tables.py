@@ -10,7 +10,7 @@ from akkordeon_dask.dashboard._record import NetworkRecord
 
 __all__ = ["Passes", "Troubles"]
 
-_ROWS = 200
+_ROWS = 60
 
 _TEXT, _WHOLE, _THREE, _SIX = None, "0,0", "0.000", "0.000000"
 

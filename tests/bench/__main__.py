@@ -83,8 +83,9 @@ def page(rounds: int, seconds: float) -> None:
     for phase in page_cost(rounds, seconds):
         cost = 1e6 * phase.cpu / phase.samples
         costs[phase.watched].append(cost)
-        rate = phase.samples / phase.seconds
-        click.echo(f"{'open' if phase.watched else 'closed':6s} {cost:7.3f} us of CPU a sample, {rate:,.0f} samples/s")
+        rate, share = phase.samples / phase.seconds, phase.scheduler / phase.seconds
+        label = "open" if phase.watched else "closed"
+        click.echo(f"{label:6s} {cost:7.3f} us of CPU a sample, {rate:,.0f} samples/s, scheduler {share:.1%} of a core")
     watched, alone = (float(np.median(costs[kind])) for kind in (True, False))
     click.echo(f"median {watched:.3f} us with the page, {alone:.3f} without: {100 * (watched / alone - 1):+.1f} %")
 

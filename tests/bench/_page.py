@@ -28,6 +28,8 @@ class Phase(NamedTuple):
     samples: int
     cpu: float
     """Seconds of scheduler and workers."""
+    scheduler: float
+    """Of them, the scheduler's."""
     seconds: float
 
 
@@ -70,10 +72,11 @@ def _pid() -> int:
     return psutil.Process().pid
 
 
-def _phase(client: Any, processes: list[psutil.Process], seconds: float) -> tuple[int, float, float]:
-    samples, cpu, begun = _samples(client), _cpu(processes), time.monotonic()
+def _phase(client: Any, processes: list[psutil.Process], seconds: float) -> tuple[int, float, float, float]:
+    samples, cpu, mine, begun = _samples(client), _cpu(processes), _cpu(processes[:1]), time.monotonic()
     threading.Event().wait(seconds)
-    return _samples(client) - samples, _cpu(processes) - cpu, time.monotonic() - begun
+    cpu, mine = _cpu(processes) - cpu, _cpu(processes[:1]) - mine
+    return _samples(client) - samples, cpu, mine, time.monotonic() - begun
 
 
 def _cpu(processes: list[psutil.Process]) -> float:
