@@ -5,6 +5,7 @@ import contextlib
 import time
 
 from distributed.core import Status
+from distributed.utils import offload
 
 from akkordeon_dask.actors._compute import acquire_compute, release_compute
 from akkordeon_dask.actors._gate_core import GateCore, Version
@@ -84,7 +85,7 @@ class GateActor(GateLife):
         """
         await self._claim()
         self._core.wire(previous, next_)
-        self._begin_keeping()
+        await offload(self._begin_keeping)
         self._loop = asyncio.get_running_loop()
         acquire_compute(self.key)
         await self._start(f"gate {self._core.name}", self._core, ended=self._ended)

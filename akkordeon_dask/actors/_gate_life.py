@@ -42,7 +42,7 @@ class GateLife(ThreadedActor):
         self._tell(core.network, "no snapshot", gate=core.name, text=f"{text}: it begins with its first parameters")
 
     def _begin_keeping(self) -> None:
-        """On the event loop, before the thread starts."""
+        """Before the gate's thread starts, and not on the event loop: it looks at all parameters."""
         core = self._core
         if self._keeping is None:
             return

@@ -84,10 +84,5 @@ def train(running: Running, plan: Settings, output: Output, *, save: str | None,
     seconds = time.perf_counter() - begun
     final = running.evaluate(plan.test())
     output.test(final)
-    if save is not None:
-        running.save(save)
-        output.saved(save)
-    if report is not None:
-        running.report(report)
-        output.reported(report)
+    output.keep(running, save=save, report=report)
     output.end(plan.epochs, final, seconds)

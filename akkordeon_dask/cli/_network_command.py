@@ -70,6 +70,8 @@ def network(
     """  # fmt: skip
     output = JsonOutput() if json else Output()
     known = _known(target, name, adopt)
+    if adopt is not None and (options["resume"] or options["snapshots"]):
+        raise click.UsageError("--adopt goes on with the network's own snapshots: leave --snapshots and --resume out")
     spec = network_named(target) if target is not None else None
     again = resuming(target, known, scheduler, options["resume"] or options["snapshots"])
     with (
@@ -80,12 +82,7 @@ def network(
         if load is not None:
             running.load(load)
         ended = serve(output, running)
-        if save is not None:
-            running.save(save)
-            output.saved(save)
-        if report is not None:
-            running.report(report)
-            output.reported(report)
+        output.keep(running, save=save, report=report)
         running.close()
         output.say("end", f"network {known!r} " + _ENDS[ended])
         output.event("end", network=known, reason=ended)

@@ -45,7 +45,7 @@ class Curves(Pane):
 
     def show(self, record: NetworkRecord | None) -> None:
         """Draw anew where passes have been added."""
-        shown = id(record), record.passes_seen if record is not None else 0, self.x
+        shown = record, record.passes_seen if record is not None else 0, self.x
         if shown != self._shown:
             self._shown = shown
             self._draw(record)

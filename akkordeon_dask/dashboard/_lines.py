@@ -79,8 +79,8 @@ class Lines(Pane):
     def show(self, record: NetworkRecord | None) -> None:
         """Add what is new; draw anew where there are other curves."""
         lines = tuple(self._lines(record)) if record is not None else ()
-        if (id(record), lines, self.window) != self._shown:
-            self._shown = id(record), lines, self.window
+        if (record, lines, self.window) != self._shown:
+            self._shown = record, lines, self.window
             self._draw(record, lines)
         elif record is not None and record.history.rows > self._row:
             self.source.stream(self._data(record, self._row, lines), rollover=self.window)

@@ -39,7 +39,7 @@ class _Table(Pane):
         )
         head = Div(text=f"<b>{self.title}</b>", styles={"font-size": "11px"}, margin=(2, 5, 2, 5))
         self.root = Column(children=[head, self.table], sizing_mode="stretch_both")
-        self._shown: tuple[int, int] = (0, 0)
+        self._shown: tuple[NetworkRecord | None, int] = (None, 0)
 
     def _rows(self, record: NetworkRecord) -> tuple[int, list[tuple[Any, ...]]]:
         """How many there ever were, and the newest, newest first."""
@@ -48,9 +48,9 @@ class _Table(Pane):
     def show(self, record: NetworkRecord | None) -> None:
         """Put the newest on top."""
         seen, rows = self._rows(record) if record is not None else (0, [])
-        if (id(record), seen) == self._shown:
+        if (record, seen) == self._shown:
             return
-        self._shown = id(record), seen
+        self._shown = record, seen
         fields = [field for field, *_ in self.columns]
         cells = list(zip(*rows, strict=True)) or [()] * len(fields)
         self.source.data = {field: list(column) for field, column in zip(fields, cells, strict=True)}

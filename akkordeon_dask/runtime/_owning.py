@@ -1,9 +1,11 @@
 """The owner of a network: it supervises it and ends it."""
 
+import asyncio
 from typing import Any
 
 from distributed import Client
 
+from akkordeon_dask import config
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._embedded import Embedded
@@ -28,10 +30,10 @@ async def own(
     supervisor = Supervisor(session, making, published=published)
     if making.keeping is not None:
         session.mender = supervisor
-        session.guard(supervisor.telling.keep_telling())
+        session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")
         session.worker_names.update({worker.address: worker.name for worker in await workers_of(client)})
     if published:
-        session.guard(supervisor.keep_lease())
+        session.guard(supervisor.keep_lease(), f"the owner of network {label!r}")
 
     async def finish() -> None:
         await session.leave()
@@ -50,8 +52,9 @@ async def own(
 async def _fenced(client: Client, making: Making) -> bool:
     """Somebody else has taken the network over: it is not this client's to end."""
     try:
-        record = await read(client, making.name)
-    except OSError:  # no scheduler: nobody has
+        async with asyncio.timeout(config.seconds("timeouts.connect")):
+            record = await read(client, making.name)
+    except OSError:  # no scheduler: nobody has; a TimeoutError is one
         return False
     return record is not None and record.owner != client.id
 

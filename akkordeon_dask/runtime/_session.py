@@ -60,19 +60,14 @@ class Session:
         self.listeners: list[Callable[[PassReport], None]] = []
         self._joining: set[str] = set()
         self._bell = asyncio.Event()
-        self._watchers = [asyncio.get_running_loop().create_task(self._watch(gate)) for gate in gates]
+        self._watchers: list[asyncio.Task[None]] = []
+        for gate in gates:
+            self.guard(self._watch(gate), gate.who)
 
     async def _watch(self, gate: GateHandle) -> None:
         """Learn at once when a gate's worker dies: a call that waits there then fails."""
-        try:
-            while True:
-                await self._pulse(gate)
-        except AkkordeonError as error:
-            self.error = error
-        except Exception as error:
-            logger.exception("watching %s", gate.who)
-            self.error = TrainingError(f"{gate.who}: {error!r}")
-        self._ring()
+        while True:
+            await self._pulse(gate)
 
     async def _pulse(self, gate: GateHandle) -> None:
         """One sign of life; where there is none, and somebody to do so, the gate is made anew."""
@@ -94,7 +89,7 @@ class Session:
             raise lost
         await self.mender.mend(gate, former, lost)
 
-    def guard(self, watch: Coroutine[Any, Any, None]) -> None:
+    def guard(self, watch: Coroutine[Any, Any, None], who: str) -> None:
         """Let something run beside for as long as the session lives: what it raises is what is wrong with it."""
 
         async def guarded() -> None:
@@ -102,7 +97,10 @@ class Session:
                 await watch
             except AkkordeonError as error:
                 self.error = error
-                self._ring()
+            except Exception as error:
+                logger.exception("watching %s", who)
+                self.error = TrainingError(f"{who}: {error!r}")
+            self._ring()
 
         self._watchers.append(asyncio.get_running_loop().create_task(guarded()))
 

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _LEASE, _PART, _AGAIN = 2.0, 8, 0.5
 
+
 class Supervisor:
     """Makes lost gates anew from their snapshots, and joins them to the others and to all sentinels.
 
@@ -132,9 +133,13 @@ class Supervisor:
         for gate, former in lost.items():
             text = f"{gate.who} was lost while nobody watched network {self.making.name!r}"
             await self.mend(gate, former, WorkerLostError(text))
+        if not lost:  # else who mended them has joined all
+            await self._join_all()
+
+    async def _join_all(self) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + config.seconds("supervision.wait")
-        while not lost:
+        while True:
             try:
                 async with self.lock:
                     await self.join({})

@@ -1,10 +1,13 @@
 """Options, defaults and help, in this process: nothing is trained."""
 
+import shlex
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from akkordeon_dask.cli import akkordeon
+from akkordeon_dask.cli._network_options import resuming
 from akkordeon_dask.cli._values import gate_values
 
 DEMO = akkordeon.commands["demo"]
@@ -102,3 +105,25 @@ def test_one_value_is_for_all_gates_or_there_is_one_each():
     assert gate_values("--dropout", (0.5,), 0) == ()
     with pytest.raises(click.BadParameter, match=r"'0\.1,0\.2' has 2 values, there are 3 gates"):
         gate_values("--lr", (0.1, 0.2), 3)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--adopt", "digits", "--name", "other"], "stands instead of TARGET and --name"),
+        (["net.py:network", "--adopt", "digits"], "stands instead of TARGET and --name"),
+        (["net.py:network"], "TARGET and --name are needed"),
+        (["--name", "digits"], "TARGET and --name are needed"),
+        (["--adopt", "digits", "--resume", "there"], "leave --snapshots and --resume out"),
+    ],
+)
+def test_a_network_is_deployed_or_adopted(args, said):
+    result = CliRunner().invoke(akkordeon, ["network", "--scheduler", "tcp://127.0.0.1:1", *args])
+    assert result.exit_code == 2 and said in " ".join(result.output.split())
+
+
+def test_the_command_that_resumes_can_be_pasted_into_a_shell():
+    again = resuming("my nets.py:network", "digits", "tcp://scheduler:8786", "/shared/my digits")
+    assert shlex.split(again)[:6] == ["dask", "akkordeon", "network", "my nets.py:network", "--name", "digits"]
+    assert shlex.split(again)[-2:] == ["--resume", "/shared/my digits"]
+    assert resuming("net.py:network", "digits", "tcp://scheduler:8786", None) is None

@@ -1,5 +1,7 @@
 """Every pane shows what is known, and nothing where nothing is."""
 
+import weakref
+
 import numpy as np
 import pytest
 from bokeh.document import Document
@@ -173,3 +175,13 @@ def test_pages_of_two_browsers_share_nothing(board):
         document.add_root(page.root)
         documents.append(document)
     assert documents[0].roots != documents[1].roots
+
+
+@pytest.mark.parametrize("word", ["loss", "passes", "throughput"])
+def test_no_other_record_can_have_the_place_of_the_one_that_is_shown(word):
+    board, pane = Board(), PANES[word]()
+    rounds(board, 0, 3)
+    pane.show(board.newest())
+    shown = weakref.ref(board.newest())
+    del board
+    assert shown() is not None, "the next one at this place in memory would be taken for it"
