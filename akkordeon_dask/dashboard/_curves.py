@@ -1,21 +1,19 @@
 """Loss and scores over passes."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
-from bokeh.models import ColumnDataSource, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, GlyphRenderer, Line, NumeralTickFormatter, Scatter
 
 from akkordeon_dask.dashboard._look import add_legend, chart, hover, legend_above, sentinel_color
 from akkordeon_dask.dashboard._pane import Pane
-from akkordeon_dask.dashboard._record import NetworkRecord, Pass
+from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.dashboard._trace import COLUMNS, Curve, Trace, Values
 
 __all__ = ["Curves", "loss", "scores"]
 
 _AXES = {"epoch": "pass", "elapsed": "time since the start (s)"}
 _DASHES = ("solid", "dashed", "dotted", "dotdash")
-_POINTS = 1000
-
-Values = Callable[[Pass], dict[str, float]]
 
 
 class Curves(Pane):
@@ -41,61 +39,61 @@ class Curves(Pane):
         hover(self.root, [*facts, ("samples", "@samples{0,0}")])
         self._shown: tuple[Any, ...] = ()
         self._drawn: tuple[Any, ...] = ()
-        self._sources: dict[tuple[str, str, str], ColumnDataSource] = {}
+        self._trace: Trace | None = None
+        self._sources: dict[Curve, ColumnDataSource] = {}
 
     def show(self, record: NetworkRecord | None) -> None:
-        """Draw anew where passes have been added."""
-        shown = record, record.passes_seen if record is not None else 0, self.x
-        if shown != self._shown:
-            self._shown = shown
-            self._draw(record)
-
-    def _draw(self, record: NetworkRecord | None) -> None:
-        curves = self._collect(record) if record is not None else {}
-        self.root.xaxis.axis_label = _AXES[self.x]
-        drawn = self.x, tuple(curves)
-        if drawn == self._drawn:  # new glyphs would cost a hundred times as much as new points
-            for key, points in curves.items():
-                self._sources[key].data = points
+        """Add what is new; draw anew where there are other curves, or points have moved."""
+        shown = record, record.begun if record is not None else 0.0, self.x
+        if shown == self._shown and (self._trace is None or self._stream(self._trace)):
             return
-        self._drawn = drawn
-        with self._drawing():
-            self._begin(curves)
+        self._shown = shown
+        self._trace = Trace(record, self._values) if record is not None else None
+        self._draw()
 
-    def _begin(self, curves: dict[tuple[str, str, str], dict[str, list[float]]]) -> None:
-        """Make the glyphs."""
-        self._sources = {key: ColumnDataSource(points) for key, points in curves.items()}
+    def _stream(self, trace: Trace) -> bool:
+        """Whether the curves are those that are drawn; they have got their new points then."""
+        new = trace.take()
+        if trace.curves != tuple(self._sources):
+            return False
+        for curve, source in self._sources.items():
+            length = trace.length(curve)
+            if curve in new or length < len(source.data["value"]):
+                # Lists: a typed array would not get shorter in the browser.
+                source.stream(new.get(curve) or {name: [] for name in COLUMNS}, rollover=length)
+        return True
+
+    def _draw(self) -> None:
+        points = self._trace.take() if self._trace is not None else {}
+        curves = self._trace.curves if self._trace is not None else ()
+        names = {curve.name for curve in curves}
+        self.root.xaxis.axis_label = _AXES[self.x]
+        self.root.yaxis.axis_label = f"mean {min(names)}" if len(names) == 1 else self._unit
+        drawn = self.x, curves
+        if drawn != self._drawn:  # new glyphs cost a hundred times as much as new points
+            self._drawn = drawn
+            with self.drawing():
+                self._begin(curves, named=len(names) > 1)
+        for curve, source in self._sources.items():
+            source.data = points[curve]
+
+    def _begin(self, curves: Iterable[Curve], *, named: bool) -> None:
+        """Make the glyphs, yet without points, for bokeh sends them twice; `named`: with the figures' names."""
+        self._sources = {curve: ColumnDataSource({name: [] for name in COLUMNS}) for curve in curves}
         self._legend.items = []
         renderers, items = [], []
-        for key, source in self._sources.items():
-            label, color, dash = key
-            style = {"source": source, "name": label, "color": color}
-            both = [
-                self.root.line(self.x, "value", line_dash=dash, line_width=1.6, **style),
-                self.root.scatter(self.x, "value", size=4, **style),
-            ]
+        for curve, source in self._sources.items():
+            label = f"{curve.sentinel} {curve.name}" if named else curve.sentinel
+            both = [GlyphRenderer(data_source=source, glyph=glyph, name=label) for glyph in self._glyphs(curve)]
             renderers += both
             items.append((label, both, None))
         self.root.renderers = renderers
         legend_above(self._legend, items)
 
-    def _collect(self, record: NetworkRecord) -> dict[tuple[str, str, str], dict[str, list[float]]]:
-        curves: dict[tuple[str, str, str], dict[str, list[float]]] = {}
-        passes = [one for one in record.passes if one.mode != "predict"]
-        names = {name for one in passes for name in self._values(one)}
-        self.root.yaxis.axis_label = f"mean {names.pop()}" if len(names) == 1 else self._unit
-        begin = min((one.time - one.seconds for one in passes), default=0.0)
-        for one in passes:
-            color = sentinel_color(one.mode, record.rank(one.sentinel, one.mode))
-            for place, (name, value) in enumerate(self._values(one).items()):
-                label = f"{one.sentinel} {name}" if names else one.sentinel
-                key = label, color, _DASHES[place % len(_DASHES)]
-                points = curves.setdefault(key, {"epoch": [], "elapsed": [], "value": [], "samples": []})
-                points["epoch"].append(one.epoch)
-                points["elapsed"].append(one.time - begin)
-                points["value"].append(value)
-                points["samples"].append(one.samples)
-        return {key: {name: column[-_POINTS:] for name, column in points.items()} for key, points in curves.items()}
+    def _glyphs(self, curve: Curve) -> tuple[Line, Scatter]:
+        color, dash = sentinel_color(curve.mode, curve.rank), _DASHES[curve.place % len(_DASHES)]
+        line = Line(x=self.x, y="value", line_color=color, line_dash=dash, line_width=1.6)
+        return line, Scatter(x=self.x, y="value", size=4, line_color=color, fill_color=color)
 
 
 def loss() -> Curves:

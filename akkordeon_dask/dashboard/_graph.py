@@ -39,9 +39,7 @@ class Graph(Pane):
         self._heads()  # on top: half of each reaches into its box
         self._hovers(ways, blocks)
         mapper = LinearColorMapper(palette=BUSY, low=0, high=1)
-        bar = ColorBar(
-            color_mapper=mapper, width=10, padding=4, formatter=NumeralTickFormatter(format="0%")
-        )
+        bar = ColorBar(color_mapper=mapper, width=10, padding=4, formatter=NumeralTickFormatter(format="0%"))
         bar.major_label_text_font_size = "10px"
         bar.background_fill_alpha = 0.0
         self.root.add_layout(bar, "right")
@@ -73,9 +71,7 @@ class Graph(Pane):
     def _hovers(self, ways: Any, blocks: Any) -> None:
         facts = [("", "@what @name"), ("worker", "@worker"), ("", "@third, @fourth"), ("now", "@facts")]
         self.root.add_tools(HoverTool(renderers=[blocks], tooltips=facts))
-        self.root.add_tools(
-            HoverTool(renderers=[ways], tooltips=[("", "@label"), ("", "@rate")], line_policy="interp")
-        )
+        self.root.add_tools(HoverTool(renderers=[ways], tooltips=[("", "@label"), ("", "@rate")], line_policy="interp"))
 
     def show(self, record: NetworkRecord | None) -> None:
         """Draw the network at this moment."""

@@ -1,118 +1,15 @@
-"""Numbers over time."""
+"""Numbers of the history over time: what they are, and in which colours."""
 
-import time
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
-import numpy as np
-from bokeh.models import BasicTicker, ColumnDataSource, DatetimeTickFormatter, NumeralTickFormatter
+from bokeh.models import BasicTicker
 
-from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above, sentinel_color
-from akkordeon_dask.dashboard._pane import Pane
+from akkordeon_dask.dashboard._feed import Line, Lines
+from akkordeon_dask.dashboard._look import gate_color, sentinel_color
 from akkordeon_dask.dashboard._record import NetworkRecord
-from akkordeon_dask.tree import Array
 
-__all__ = ["Line", "Lines", "busy", "flying", "throughput", "traffic", "versions"]
-
-
-_SCALES = "milliseconds", "seconds", "minsec", "minutes", "hourmin", "hours", "days"
-
-
-class Line(NamedTuple):
-    """A curve."""
-
-    column: str
-    """Its column in the history."""
-    label: str
-    color: str
-    dash: str = "solid"
-    named: bool = True
-    """It is in the legend."""
-
-
-class Lines(Pane):
-    """A curve for each of some columns of the history, over the last minutes.
-
-    Parameters
-    ----------
-    title, unit
-        what it says above and beside.
-    lines
-        the curves that a network has now.
-    form
-        how a value is written, in numeral.js' notation.
-    window
-        seconds that are shown.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        unit: str,
-        lines: Callable[[NetworkRecord], Iterable[Line]],
-        *,
-        form: str = "0.[0]a",
-        top: float | None = None,
-        window: int = 300,
-    ) -> None:
-        self.title, self.window = title, window
-        self._lines = lines
-        options = {} if top is None else {"y_range": (0, top)}
-        self.root = chart(title, "time of day (h:min:s)", unit, x_axis_type="datetime", **options)
-        self.root.xaxis.formatter = DatetimeTickFormatter(**dict.fromkeys(_SCALES, "%H:%M:%S"))
-        self.root.xaxis.ticker.desired_num_ticks = 4
-        self.root.yaxis.formatter = NumeralTickFormatter(format=form)
-        if top is None:
-            self.root.y_range.start = 0
-        self.root.x_range.range_padding = 0.01
-        self._legend = add_legend(self.root)
-        hover(
-            self.root,
-            [("", "$name"), ("time", "@time{%T}"), (unit, f"$snap_y{{{form}}}")],
-            formatters={"@time": "datetime"},
-            mode="mouse",
-        )
-        self.source = ColumnDataSource({"time": []})
-        self._shown: tuple[Any, ...] = ()
-        self._row = 0
-
-    def show(self, record: NetworkRecord | None) -> None:
-        """Add what is new; draw anew where there are other curves."""
-        lines = tuple(self._lines(record)) if record is not None else ()
-        if (record, lines, self.window) != self._shown:
-            self._shown = record, lines, self.window
-            self._draw(record, lines)
-        elif record is not None and record.history.rows > self._row:
-            self.source.stream(self._data(record, self._row, lines), rollover=self.window)
-        self._row = record.history.rows if record is not None else 0
-
-    def _draw(self, record: NetworkRecord | None, lines: tuple[Line, ...]) -> None:
-        if record is None:
-            data: dict[str, Any] = {"time": np.empty(0)}
-        else:
-            data = self._data(record, record.history.rows - self.window, lines)
-        with self._drawing():
-            self._begin(data, lines)
-
-    def _begin(self, data: dict[str, Any], lines: tuple[Line, ...]) -> None:
-        """Make the glyphs."""
-        # New ones on a new source: the old ones would ask it for columns that it has no more.
-        self.source = ColumnDataSource(data)
-        self._legend.items = []
-        self.root.renderers = [self._curve(line) for line in lines]
-        pairs = zip(lines, self.root.renderers, strict=True)
-        legend_above(self._legend, [(line.label, [curve], None) for line, curve in pairs if line.named])
-
-    def _curve(self, line: Line) -> Any:
-        style = {"line_color": line.color, "line_dash": line.dash, "line_width": 1.6}
-        return self.root.line("time", line.column, source=self.source, name=line.label, **style)
-
-    def _data(self, record: NetworkRecord, row: int, lines: Iterable[Line]) -> dict[str, Array]:
-        times, columns = record.history.since(row)
-        nothing = np.full(len(times), np.nan, np.float32)
-        data = {line.column: columns.get(line.column, nothing) for line in lines}
-        offset = time.localtime().tm_gmtoff
-        return {"time": (times + offset) * 1000, **data}
+__all__ = ["busy", "flying", "throughput", "traffic", "versions"]
 
 
 def throughput() -> Lines:

@@ -12,6 +12,7 @@ from akkordeon_dask.dashboard import _lines
 from akkordeon_dask.dashboard._board import Board
 from akkordeon_dask.dashboard._curves import Curves, loss, scores
 from akkordeon_dask.dashboard._delays import Delays
+from akkordeon_dask.dashboard._feed import Feed, Lines
 from akkordeon_dask.dashboard._graph import Graph
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord
@@ -62,6 +63,7 @@ class Page(DashboardComponent):
     def __init__(self, board: Board, network: str = _NEWEST) -> None:
         self._board = board
         self.panes = {word: make() for word, make in PANES.items()}
+        self._feed = Feed([pane for pane in self.panes.values() if isinstance(pane, Lines)])
         self.select = Select(value=network, options=[(_NEWEST, "the newest network")], width=220, margin=(2, 5, 2, 5))
         self.head = Div(text="", sizing_mode="stretch_width", margin=(8, 5, 2, 5), styles={"font-size": "12px"})
         self.axis = RadioButtonGroup(labels=["over passes", "over time"], active=0, margin=(2, 5, 2, 5))
@@ -96,12 +98,13 @@ class Page(DashboardComponent):
         self._offer()
         self.welcome.visible, self.body.visible = record is None, record is not None
         self.head.text = _headline(record) if record is not None else ""
+        self._feed.window = list(_WINDOWS.values())[self.span.active or 0]
+        self._feed.show(record)
         for pane in self.panes.values():
             if isinstance(pane, Curves):
                 pane.x = ("epoch", "elapsed")[self.axis.active or 0]
-            elif isinstance(pane, _lines.Lines):
-                pane.window = list(_WINDOWS.values())[self.span.active or 0]
-            pane.show(record)
+            if not isinstance(pane, Lines):
+                pane.show(record)
 
     def _offer(self) -> None:
         """All networks to choose from; one that was chosen stays, even when it has been forgotten."""
@@ -121,5 +124,3 @@ def _headline(record: NetworkRecord) -> str:
     if record.ended:
         words.append("<b>ended</b>")
     return " · ".join(words)
-
-

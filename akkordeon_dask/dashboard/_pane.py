@@ -22,7 +22,7 @@ class Pane(ABC):
         """Show what is known of a network now; None: there is none."""
 
     @contextmanager
-    def _drawing(self) -> Iterator[None]:
+    def drawing(self) -> Iterator[None]:
         """New glyphs are made in here: the document goes through all its models once, not again for each of them."""
         document = self.root.document
         if document is None:

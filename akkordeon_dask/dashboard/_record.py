@@ -85,6 +85,8 @@ class NetworkRecord:
         self.history = History(HOUR)
         self.passes: deque[Pass] = deque(maxlen=_PASSES)
         self.passes_seen = 0
+        self.begun = math.inf
+        """Seconds since 1970 when the first pass began, of all that were ever told, predictions aside."""
         self.troubles: deque[Trouble] = deque(maxlen=_TROUBLES)
         self.troubles_seen = 0
         self._numbers = 0
@@ -174,6 +176,8 @@ class NetworkRecord:
 
     def add_pass(self, one: Pass) -> None:
         """A sentinel has finished a pass."""
+        if one.mode != "predict":
+            self.begun = min(self.begun, one.time - one.seconds)
         self.passes.append(one)
         self.passes_seen += 1
 

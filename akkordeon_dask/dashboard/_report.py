@@ -16,6 +16,7 @@ from akkordeon_dask._html import html_table
 from akkordeon_dask.dashboard import _curves, _lines
 from akkordeon_dask.dashboard._cells import PASS_COLUMNS, PASS_NUMBERS, pass_cells
 from akkordeon_dask.dashboard._delays import Delays
+from akkordeon_dask.dashboard._feed import Lines
 from akkordeon_dask.dashboard._glance import mean_delay
 from akkordeon_dask.dashboard._graph import Graph
 from akkordeon_dask.dashboard._known import Known
@@ -49,8 +50,9 @@ def report(record: NetworkRecord, known: Known, now: float) -> str:
         seconds since 1970.
     """
     record = copy.copy(record)
-    record.passes = deque(_merged(record.passes, known.passes))
-    record.passes_seen = len(record.passes)
+    passes, record.passes, record.passes_seen = record.passes, deque(), 0
+    for one in _merged(passes, known.passes):
+        record.add_pass(one)
     charts = _charts(record)
     parts = [
         _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
@@ -116,8 +118,8 @@ def _charts(record: NetworkRecord) -> list[Any]:
         if isinstance(pane, _curves.Curves) and name.endswith("-time"):
             pane.x = "elapsed"
             pane.root.title.text = f"{pane.title} over time"
-        if isinstance(pane, _lines.Lines):
-            pane.window = HOUR
+        if isinstance(pane, Lines):
+            pane.feed.window = HOUR
         pane.show(record)
         pane.root.name, pane.root.height, pane.root.sizing_mode = name, _HEIGHT, "stretch_width"
         charts.append(pane.root)

@@ -11,6 +11,12 @@ from akkordeon_dask.dashboard._record import NetworkRecord
 __all__ = ["Passes", "Troubles"]
 
 _ROWS = 60
+_ROW_HEIGHT = 20
+_STYLE = f"""
+.bk-data-table {{ z-index: 0; font-size: 11px; }}
+.slick-viewport {{ max-height: round(down, 100%, {_ROW_HEIGHT}px); }}
+"""
+"""It ends with a whole row."""
 
 _TEXT, _WHOLE, _THREE, _SIX = None, "0,0", "0.000", "0.000000"
 
@@ -32,10 +38,10 @@ class _Table(Pane):
             index_position=None,
             autosize_mode="force_fit",  # bokeh 3.9 fails on the others
             reorderable=False,
-            row_height=20,
+            row_height=_ROW_HEIGHT,
             sizing_mode="stretch_both",
             min_height=100,
-            stylesheets=[".bk-data-table { z-index: 0; font-size: 11px; }"],
+            stylesheets=[_STYLE],
         )
         head = Div(text=f"<b>{self.title}</b>", styles={"font-size": "11px"}, margin=(2, 5, 2, 5))
         self.root = Column(children=[head, self.table], sizing_mode="stretch_both")

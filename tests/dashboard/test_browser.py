@@ -184,6 +184,15 @@ def test_hostile_names_are_shown_as_text(page):
     assert page.ask("asked.pictures()") == 0
 
 
+def test_the_tables_end_with_a_whole_row(page):
+    rows = "asked.elements().filter((element) => element.matches('.slick-row')).map((row) => row.offsetHeight)"
+    (height,) = set(page.ask(rows))
+    tables = "asked.elements().filter((element) => element.matches('.slick-viewport-top.slick-viewport-left'))"
+    heights = page.ask(f"{tables}.map((table) => table.clientHeight)")
+    assert len(heights) == 2
+    assert all(one > 0 and one % height == 0 for one in heights), (heights, height)
+
+
 def test_hostile_names_under_the_pointer_are_text(page):
     def on_box(name):
         boxes = page.ask("asked.curves('Network')[2].columns")

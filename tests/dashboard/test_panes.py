@@ -71,10 +71,30 @@ def test_lines_that_grow_hold_what_lines_drawn_at_once_hold(word, board):
         rounds(board, second, second + 1)
         grown.show(board.newest())
     fresh.show(board.newest())
-    assert grown.source.data.keys() == fresh.source.data.keys()
-    for name, column in fresh.source.data.items():
-        np.testing.assert_array_equal(grown.source.data[name], column)
+    assert grown.feed.source.data.keys() == fresh.feed.source.data.keys()
+    for name, column in fresh.feed.source.data.items():
+        np.testing.assert_array_equal(grown.feed.source.data[name], column)
         assert len(column) == 300
+
+
+def test_the_lines_of_a_page_show_what_each_pane_shows_alone(board):
+    page = Page(board)
+    for second in range(20, 40):
+        page.update()
+        page.span.active = second % 3
+        more = [sentinel("late", at=float(second))] if second > 30 else []
+        board.take([beat(at=float(second), gates=[gate(at=float(second))], sentinels=more)], float(second))
+    page.span.active = 1
+    page.update()
+    for word in ("throughput", "busy", "traffic", "in-flight", "versions"):
+        shared, alone = page.panes[word], PANES[word]()
+        alone.show(board.newest())
+        assert shared.feed is page.panes["busy"].feed
+        assert [one.name for one in shared.root.renderers] == [one.name for one in alone.root.renderers]
+        for one, other in zip(shared.root.renderers, alone.root.renderers, strict=True):
+            for field in ("x", "y"):
+                columns = [curve.data_source.data[getattr(curve.glyph, field)] for curve in (one, other)]
+                np.testing.assert_array_equal(*columns)
 
 
 def test_a_sentinel_that_joins_gets_its_line(board):
