@@ -17,9 +17,11 @@ from tests.bench._cost import in_flight
 from tests.bench._hop import hop
 from tests.bench._memory import memory
 from tests.bench._outlive import Phase, pauses, snapshot_phases
+from tests.bench._page import Phase as PagePhase
 from tests.bench._page import page_cost, page_memory
 from tests.bench._race import Result, race
 from tests.bench._rows import ROWS
+from tests.bench._soak import soak
 
 MESSAGE_SIZES = (50, 50_000, 200_000, 800_000)
 
@@ -77,17 +79,25 @@ def resident(epochs: int, every: int) -> None:
 @main.command(name="page", help="CPU seconds a sample of scheduler and workers, with the page held open and without.")
 @click.option("--rounds", default=8, show_default=True, help="Pairs of phases.")
 @click.option("--seconds", default=10.0, show_default=True, help="Of a phase.")
-def page(rounds: int, seconds: float) -> None:
+@click.option("--passes", default=1000, show_default=True, help="Known before the first phase.")
+def page(rounds: int, seconds: float, passes: int) -> None:
     """Train, watched and not, in turn."""
-    costs: dict[bool, list[float]] = {True: [], False: []}
-    for phase in page_cost(rounds, seconds):
-        cost = 1e6 * phase.cpu / phase.samples
-        costs[phase.watched].append(cost)
-        rate, share = phase.samples / phase.seconds, phase.scheduler / phase.seconds
-        label = "open" if phase.watched else "closed"
-        click.echo(f"{label:6s} {cost:7.3f} us of CPU a sample, {rate:,.0f} samples/s, scheduler {share:.1%} of a core")
-    watched, alone = (float(np.median(costs[kind])) for kind in (True, False))
-    click.echo(f"median {watched:.3f} us with the page, {alone:.3f} without: {100 * (watched / alone - 1):+.1f} %")
+    phases = []
+    for phase in page_cost(rounds, seconds, passes):
+        phases.append(phase)
+        cost, rate = f"{phase.cost:7.3f} us of CPU a sample", f"{phase.samples / phase.seconds:,.0f} samples/s"
+        click.echo(f"{_page_label(phase)}: {cost}, {rate}, scheduler {phase.share:.1%} of a core")
+    watched, alone = ([phase for phase in phases if phase.watched is kind] for kind in (True, False))
+    for kind in (watched, alone):
+        cost, share = (np.median([getattr(phase, name) for phase in kind]) for name in ("cost", "share"))
+        click.echo(f"median {_page_label(kind[0])}: {cost:.3f} us a sample, scheduler {share:.1%} of a core")
+    ratios = [100 * (a.cost / b.cost - 1) for a, b in zip(watched, alone, strict=True)]
+    low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+    click.echo(f"open over closed, of neighbours: median {middle:+.1f} %, quartiles {low:+.1f} to {high:+.1f} %")
+
+
+def _page_label(phase: PagePhase) -> str:
+    return "open  " if phase.watched else "closed"
 
 
 @main.command(name="hours", help="The scheduler's memory with the page held open, an hour of updates in a good minute.")
@@ -122,6 +132,17 @@ def snapshots(rounds: int, seconds: float, every: float) -> None:
         cpu = [a.cpu / a.samples / (b.cpu / b.samples) for a, b in zip(with_, without, strict=True)]
         text = f"{row}: {np.median(ratios):.3f} of the speed ({min(ratios):.3f} to {max(ratios):.3f})"
         click.echo(f"{text}, {np.median(cpu):.3f} of the CPU a sample ({min(cpu):.3f} to {max(cpu):.3f})")
+
+
+@main.command(name="soak", help="Memory, threads and open files of all processes, while sentinels come and go.")
+@click.option("--minutes", default=60.0, show_default=True, help="How long.")
+@click.option("--samples", default=12, show_default=True, help="Looks at the processes.")
+def soaked(minutes: float, samples: int) -> None:
+    """Train and look."""
+    for looks in soak(minutes, samples):
+        shown = [f"{one.process} {one.mebibytes:.0f} MiB {one.threads} threads {one.files} files" for one in looks]
+        passes, joined = looks[0].passes, looks[0].joined
+        click.echo(f"{looks[0].minutes:5.1f} min, {passes:,} passes, {joined} joined: {', '.join(shown)}")
 
 
 def _rate(phase: Phase) -> float:
