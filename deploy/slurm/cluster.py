@@ -37,8 +37,8 @@ def options(args: argparse.Namespace) -> dict[str, object]:
         "walltime": args.walltime,
         "interface": args.interface,
         "security": security_of(args.tls),
-        # A minute before the job's time is over the worker is told to close, by a signal to the batch shell (B:), which
-        # `exec` has made the worker itself.
+        # A minute before the job's time is over the worker is told to end, by a signal to the batch shell (B:), which
+        # `exec` has made the worker itself: its gates go to other workers first.
         "job_extra_directives": ["--signal=B:TERM@60"],
         "python": f"exec {args.python}",
         "worker_extra_args": ["--nthreads", "1", "--dashboard-address", "127.0.0.1:0"],
@@ -48,7 +48,7 @@ def options(args: argparse.Namespace) -> dict[str, object]:
 
 
 def train(client: Client, epochs: int, save: str) -> None:
-    """Two gates on two workers; a checkpoint each epoch, for a job that ends takes its gates with it."""
+    """Two gates on two workers; a checkpoint each epoch, for the last job that ends takes all gates with it."""
     front, back = sorted(client.scheduler_info(n_workers=-1)["workers"])[:2]
     network = Gate(
         nn.Scale(mean=33.3, std=78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.DCASGDa(2e-2), workers=front

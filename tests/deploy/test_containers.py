@@ -6,6 +6,9 @@ import re
 
 import pytest
 import yaml
+from dask.utils import parse_timedelta
+
+from akkordeon_dask import config
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +149,13 @@ def test_every_worker_has_its_name_and_limits(manifests):
         assert re.fullmatch(r"\d+", container["resources"]["limits"]["cpu"])
         names += [entry["value"] for entry in container["env"] if entry["name"] == "DASK_WORKER_NAME"]
     assert names == ["alice", "bob"]
+
+
+def test_a_worker_that_is_stopped_gets_the_time_to_leave(manifests, compose):
+    enough = config.seconds("supervision.leave") + 15
+    given = [compose[0]["services"][name]["stop_grace_period"] for name in ("alice", "bob")]
+    assert min(map(parse_timedelta, given)) >= enough
+    assert min(pod["terminationGracePeriodSeconds"] for pod in pods(manifests)[1:]) >= enough
 
 
 def test_every_pod_reads_dask_yaml_and_runs_as_a_user(manifests, compose):

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from akkordeon_dask import config
+
 UNITS = ("akkordeon-scheduler.service", "akkordeon-worker@.service")
 HOME = "/opt/akkordeon"
 
@@ -54,6 +56,12 @@ def test_a_worker_is_named_by_its_instance_and_comes_back_after_its_scheduler(de
     assert worker["Service", "Restart"] == ["always"]
     scheduler = read((deploy_folder / "systemd" / "akkordeon-scheduler.service").read_text(encoding="utf-8"))
     assert scheduler["Service", "Restart"] == ["on-failure"]
+
+
+def test_a_worker_that_is_stopped_gets_the_time_to_leave(deploy_folder):
+    worker = read((deploy_folder / "systemd" / "akkordeon-worker@.service").read_text(encoding="utf-8"))
+    assert int(worker["Service", "TimeoutStopSec"][0]) >= config.seconds("supervision.leave") + 15
+    assert worker["Service", "KillMode"] == ["mixed"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
