@@ -6,9 +6,11 @@ from akkordeon_dask.actors._gate_told import GateStatistics
 from akkordeon_dask.actors._keeper import Keeping
 from akkordeon_dask.actors._link import Link, LinkStatistics
 from akkordeon_dask.actors._mailbox import Mailbox, MailboxStatistics
+from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._post_office import PostOffice
-from akkordeon_dask.actors._sentinel import Progress, SentinelActor, SentinelStatistics
+from akkordeon_dask.actors._sentinel import SentinelActor
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
+from akkordeon_dask.actors._sentinel_told import Progress, SentinelStatistics
 
 __all__ = [
     "GateActor",
@@ -20,6 +22,7 @@ __all__ = [
     "LinkStatistics",
     "Mailbox",
     "MailboxStatistics",
+    "Position",
     "PostOffice",
     "Progress",
     "SentinelActor",

@@ -5,14 +5,20 @@ from collections.abc import Callable
 from typing import Any
 
 from distributed import get_worker
+from distributed.core import Status
+from distributed.utils import offload
 
 from akkordeon_dask import config
+from akkordeon_dask.actors._leaving import Resident
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread, Core
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import TOPIC, Address, Figures, Message
 
-__all__ = ["ThreadedActor"]
+__all__ = ["ENDING", "ThreadedActor"]
+
+ENDING = frozenset((Status.closing, Status.closing_gracefully, Status.closed))
+"""What a worker is when its actors end because it does."""
 
 
 class ThreadedActor:
@@ -30,10 +36,14 @@ class ThreadedActor:
         self._office: PostOffice | None = None
         self._thread: ActorThread | None = None
 
-    async def _start(self, name: str, core: Core, ended: Callable[[], None] = lambda: None) -> ActorThread:
-        self._office = await PostOffice.of(self._worker)
-        self._thread = ActorThread(f"akkordeon {name}", core, ended, self._figures)
-        self._office.add(self.key, self._thread)
+    async def _start(self, who: Resident, core: Core, ended: Callable[[], None] = lambda: None) -> ActorThread:
+        office = await PostOffice.of(self._worker)
+        if self.key not in self._worker.state.actors:  # Dask let go of it meanwhile: nobody would end its thread
+            await offload(ended)
+            raise ClosedError(f"{who} on {self.address.worker} was closed while it opened: deploy or attach anew")
+        self._office = office
+        self._thread = ActorThread(f"akkordeon {who.kind} {who.name}", core, ended, self._figures)
+        self._office.add(self.key, self._thread, who)
         return self._thread
 
     def _figures(self, thread: ActorThread, now: float) -> Figures | None:

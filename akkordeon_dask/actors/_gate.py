@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import time
 
-from distributed.core import Status
 from distributed.utils import offload
 
+from akkordeon_dask.actors._actor import ENDING
 from akkordeon_dask.actors._compute import acquire_compute, release_compute
 from akkordeon_dask.actors._gate_core import GateCore, Version
 from akkordeon_dask.actors._gate_life import GateLife
 from akkordeon_dask.actors._gate_told import GateStatistics, figures_of, statistics_of
 from akkordeon_dask.actors._keeper import Keeping
+from akkordeon_dask.actors._leaving import Leaving, Resident
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.actors._work import Work
@@ -22,9 +23,6 @@ from akkordeon_dask.parallel import helpers
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["GateActor"]
-
-_ENDING = frozenset((Status.closing, Status.closing_gracefully, Status.closed))
-"""What a worker is when its gates end because it does."""
 
 
 class GateActor(GateLife):
@@ -88,7 +86,9 @@ class GateActor(GateLife):
         await offload(self._begin_keeping)
         self._loop = asyncio.get_running_loop()
         acquire_compute(self.key)
-        await self._start(f"gate {self._core.name}", self._core, ended=self._ended)
+        await self._start(Resident(self._core.network, "gate", self._core.name), self._core, ended=self._ended)
+        assert self._office is not None
+        self._office.leaving.asked(self.key)  # by who deploys it
 
     async def wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
         """Go on with other neighbours. Done by the gate's thread.
@@ -130,16 +130,45 @@ class GateActor(GateLife):
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._closing.set)
 
-    async def pulse(self, timeout: float) -> None:
-        """Return after `timeout` seconds, or when the gate is closed: who waits learns of a worker's death at once."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), timeout)
-            who = f"gate {self._core.name!r} on {self.address.worker}"
-            if self._thread is not None and self._thread.error is not None:
-                raise GateError(f"{who} broke: {self._thread.error!r}: see the worker's log, and deploy it again")
-            if self._worker.status in _ENDING:
-                raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
-            raise ClosedError(f"{who} was closed: deploy it again")
+    async def pulse(self, timeout: float, moves: bool = False, knows: bool = False) -> str | None:
+        """Return after `timeout` seconds, or when the gate is closed: who waits learns of a worker's death at once.
+
+        Parameters
+        ----------
+        moves
+            the caller can move the gate elsewhere. When the worker is told to end, it is told so, `"leaving"`, until it
+            has moved the gate or has said that it cannot: see `heed`.
+        knows
+            the caller has been told already that the worker leaves.
+        """
+        told = False
+        if self._office is None or knows:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), timeout)
+        else:
+            told = await self._told(self._office.leaving, timeout, moves)
+        if not self._closing.is_set():
+            return "leaving" if told else None
+        who = f"gate {self._core.name!r} on {self.address.worker}"
+        if self._thread is not None and self._thread.error is not None:
+            raise GateError(f"{who} broke: {self._thread.error!r}: see the worker's log, and deploy it again")
+        if self._worker.status in ENDING:
+            raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
+        raise ClosedError(f"{who} was closed: deploy it again")
+
+    async def _told(self, leaving: Leaving, timeout: float, moves: bool) -> bool:
+        if not moves:
+            return await leaving.told(self.key, self._closing, timeout)
+        leaving.asked(self.key)
+        try:
+            return await leaving.told(self.key, self._closing, timeout)
+        finally:
+            leaving.asked(self.key)
+
+    async def heed(self, refusal: str = "") -> None:
+        """Its owner moves the gate off the worker, which waits for that; with a `refusal` it cannot. On the loop."""
+        if self._office is not None:
+            self._office.leaving.heed(self.key, refusal)
 
     async def close(self) -> None:
         """End the gate. On the event loop."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from akkordeon_dask.actors._gate_state import Version, at_home
-from akkordeon_dask.errors import CheckpointError, DeadlineError
-from akkordeon_dask.snapshots import Store, Writer
+from akkordeon_dask.actors._scribe import Scribe
+from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.snapshots import Store
 from akkordeon_dask.tree import Tree, leaves
 
 __all__ = ["Keeper", "Keeping", "restored"]
@@ -25,18 +26,22 @@ class Keeping:
     keep: int = 3
     """Snapshots of each gate that stay."""
 
-    def store(self) -> Store:
-        """The place.
+    def store(self, below: str = "") -> Store:
+        """The place, or one below it.
 
         Raises
         ------
         CheckpointError
             when there is no such place.
         """
-        return Store(self.url, keep=self.keep)
+        return Store(f"{self.url.rstrip('/')}/{below}" if below else self.url, keep=self.keep)
+
+    def due(self, steps: int, seconds: float) -> bool:
+        """A snapshot is due so many updates and seconds after the one before."""
+        return steps >= self.updates if self.updates is not None else seconds >= self.seconds
 
 
-class Keeper:
+class Keeper(Scribe):
     """Writes snapshots of one gate with a thread of its own.
 
     `look` is called by the gate's thread after each update and now and then: it hands over the version, which nobody
@@ -47,7 +52,7 @@ class Keeper:
     series
         the gate's name.
     tell
-        is told of a snapshot that could not be written, as a word and a text; in the writer's thread.
+        as a `Scribe` has it.
     """
 
     def __init__(
@@ -58,52 +63,25 @@ class Keeper:
         *,
         tell: Callable[[str, str], None],
     ) -> None:
-        self.keeping, self.series, self.generation = keeping, series, generation
-        self._tell = tell
+        super().__init__(keeping.store(), series, generation, tell=tell)
+        self.keeping = keeping
         self._number, self._time = -1, 0.0
-        self._writer = Writer(keeping.store(), name=series, on_result=self._written)
-        self.last: int | None = None
-        """The number of the last snapshot that was written. Set by the writer's thread, read by any."""
-        self.error: str | None = None
-        """Why the one after that was not. Set by the writer's thread and the gate's, read by any."""
 
     def look(self, version: Version, now: float) -> None:
         """Have a snapshot written where one is due. In the gate's thread."""
         if version.number == self._number:
             return
-        every = self.keeping.updates
-        due = version.number - self._number >= every if every is not None else now - self._time >= self.keeping.seconds
-        if due:
+        if self.keeping.due(version.number - self._number, now - self._time):
             self.put(version, now)
 
     def put(self, version: Version, now: float) -> int:
         """Have this version written; gives its number."""
         self._number, self._time = version.number, now
         if not all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
-            self._fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
+            self.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
             return version.number
-        self._writer.put(self.series, tree_of(version), number=version.number, generation=self.generation)
+        self.write(tree_of(version), version.number)
         return version.number
-
-    def _written(self, series: str, number: int, error: Exception | None, seconds: float, size: int) -> None:
-        if error is None:
-            self.last, self.error = number, None
-        else:
-            self._fail(str(error))
-
-    def _fail(self, text: str) -> None:
-        self.error = text
-        self._tell("snapshot failed", text)
-
-    def flush(self, timeout: float) -> None:
-        """Wait until what was put is written. Not in a thread of the gate or on an event loop.
-
-        Raises
-        ------
-        DeadlineError
-            when that takes longer.
-        """
-        self._writer.flush(timeout)
 
     def close(self, last: Version | None, timeout: float) -> None:
         """Write what waits, and the last version, and end the thread, at most `timeout` seconds. In the gate's thread.
@@ -115,10 +93,7 @@ class Keeper:
         """
         if last is not None and (last.number != self._number or self.error is not None):
             self.put(last, self._time)
-        try:
-            self._writer.close(timeout)
-        except DeadlineError as error:
-            self._fail(str(error))
+        self.end(timeout)
 
 
 def tree_of(version: Version) -> Tree:

@@ -1,7 +1,9 @@
 """A sentinel's passes over its data: which is drawn for, which are not complete, when the next is due."""
 
 import math
+from collections import deque
 
+from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._tally import Flight, Tally
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
@@ -26,8 +28,12 @@ class Passes:
         self._open: dict[int, Tally] = {}
         self.samples = self.lost = self.resent = 0
         """Of all passes: samples that came home, samples that were given up, batches sent more than once."""
+        self.sequence = 0
+        """Of the next batch to be drawn."""
         self._number = 0
         self._finished = 0
+        self._former: deque[Tally] = deque()
+        """Passes that another life has begun, and this one has not taken up yet."""
         self._last_end = -math.inf
         self._abandoned = 0
 
@@ -41,9 +47,26 @@ class Passes:
         """No pass is open."""
         return not self._open
 
-    def begin_at(self, finished: int) -> None:
-        """So many passes are done already: no mask of theirs comes again."""
-        self._finished = self._number = finished
+    def go_on(self, position: Position, now: float) -> None:
+        """Go on where another life of the sentinel was, before any pass begins.
+
+        What it had finished is drawn again and left out, so that each batch has the number that it had, and the same
+        masks. A stream cannot be drawn again: what comes next from it makes up the number of batches.
+        """
+        stream = self._sentinel.batches_per_pass
+        self._finished = self._number = position.finished
+        self.sequence = position.passes[0].first if position.passes else position.sequence
+        for one in (position.counted() if stream else position).passes:
+            tally = Tally.again(one, now)
+            tally.drawn = tally.finished if stream else 0
+            self._former.append(tally)
+
+    def position(self, now: float) -> Position | None:
+        """What another life needs to go on; None: it begins its pass anew, for that reads one version of each gate."""
+        if self._sentinel.mode != "train":
+            return None
+        under_way = [*self._open.values(), *self._former]
+        return Position(self._finished, tuple(tally.position(now) for tally in under_way), self.sequence)
 
     def begin(self, now: float) -> bool:
         """Begin a pass if one is due: the one to draw for."""
@@ -52,24 +75,35 @@ class Passes:
         if self.limit is not None and self._finished + len(self._open) >= self.limit:
             return False
         self._number += 1
-        epoch = self._finished + len(self._open) + 1
-        self.drawing = self._open[self._number] = Tally(self._number, epoch, now)
+        self.drawing = self._open[self._number] = tally = self._next(now)
+        tally.first = max(tally.first, self.sequence - tally.drawn)  # no two batches have the same
+        self.sequence = tally.first + tally.drawn
+        if tally.drawn and tally.drawn == self._sentinel.batches_per_pass:  # it waits for the one before it
+            self.stop_drawing()
+            return self.begin(now)
         return True
 
-    def drew(self) -> Tally:
-        """A batch was drawn: the pass it belongs to."""
-        tally = self.drawing
+    def _next(self, now: float) -> Tally:
+        if self._former:
+            return self._former.popleft()
+        epoch = self._finished + len(self._open) + 1
+        return Tally(self._number, epoch, now, first=self.sequence)
+
+    def drew(self) -> tuple[Tally, int | None]:
+        """A batch was drawn: the pass it belongs to, and its sequence; None: a former life has finished it."""
+        tally, sequence = self.drawing, self.sequence
         assert tally is not None
-        tally.drawn += 1
+        self.sequence += 1
+        fresh = tally.draw()
         if tally.drawn == self._sentinel.batches_per_pass:
             self.stop_drawing()
-        return tally
+        return tally, sequence if fresh else None
 
     def stop_drawing(self) -> Tally:
         """The pass that was drawn for has all its batches."""
         tally, self.drawing = self.drawing, None
         assert tally is not None
-        tally.closed = True
+        tally.close()
         return tally
 
     @property

@@ -12,7 +12,9 @@ from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from akkordeon_dask import config
+from akkordeon_dask.actors._ending import LEAVE_OP, Termination, meet_nanny
 from akkordeon_dask.actors._fetch import HANDOVER_OP, hand_over
+from akkordeon_dask.actors._leaving import Leaving, Resident
 from akkordeon_dask.actors._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors._prometheus import OFFICES
 from akkordeon_dask.actors._thread import ActorThread
@@ -43,6 +45,8 @@ class PostOffice(WorkerPlugin):
     """
 
     name = POST_OFFICE
+    leaving: Leaving
+    """What happens when the worker is told to end."""
 
     def __init__(self) -> None:
         self.dead_letters = 0
@@ -52,6 +56,7 @@ class PostOffice(WorkerPlugin):
         """What gates have taken of the worker's resources, by the actor's key. Used on the event loop only."""
         self._threads: dict[str, ActorThread] = {}
         self._removals: set[asyncio.Task[None]] = set()
+        self._meeting: asyncio.Task[None] | None = None
 
     @classmethod
     async def of(cls, worker: Worker) -> "PostOffice":
@@ -73,8 +78,34 @@ class PostOffice(WorkerPlugin):
         worker.handlers[HANDOVER_OP] = self._hand_over
         worker.metrics[TOPIC] = self._beat
         OFFICES.add(self)
+        self._await_end(worker)
+
+    def _await_end(self, worker: Worker) -> None:
+        def tell(network: str, text: str) -> None:
+            worker.log_event(TOPIC, {"network": network, "event": "leaving", "text": text})
+
+        self.leaving = Leaving(f"worker {worker.name} ({worker.address})", tell)
+        worker.handlers[LEAVE_OP] = self._leave
+        self._termination = Termination.of(worker, self.leaving.leave)
+        if worker.nanny:
+            self._meeting = asyncio.get_running_loop().create_task(meet_nanny(worker))
+
+    async def _leave(self) -> dict[str, str]:
+        """The nanny is told to close. On the event loop."""
+        await self.leaving.leave()
+        return {"status": "OK"}
+
+    async def _no_end(self) -> None:
+        if self._termination is not None:
+            self._termination.stop()
+        if self._meeting is not None:
+            self._meeting.cancel()
+            await asyncio.gather(self._meeting, return_exceptions=True)
+        await self.leaving.end()
 
     async def teardown(self, worker: Worker) -> None:
+        await self._no_end()
+        worker.handlers.pop(LEAVE_OP, None)
         worker.handlers.pop(LINK_OP, None)
         worker.handlers.pop(HANDOVER_OP, None)
         worker.metrics.pop(TOPIC, None)
@@ -115,9 +146,11 @@ class PostOffice(WorkerPlugin):
             )
         self.claims[key] = claim
 
-    def add(self, key: str, thread: ActorThread) -> None:
-        """Deliver what is addressed to `key` to this thread."""
+    def add(self, key: str, thread: ActorThread, resident: Resident | None = None) -> None:
+        """Deliver what is addressed to `key` to this thread; the worker does not end before the `resident` may go."""
         self._threads[key] = thread
+        if resident is not None:
+            self.leaving.meet(key, resident)
 
     async def remove(self, key: str, timeout: float) -> None:
         """Stop an actor's thread and wait for its end, at most `timeout` seconds. Knows no error for an unknown key."""
@@ -132,6 +165,7 @@ class PostOffice(WorkerPlugin):
             logger.warning("%s did not end within %s s: its thread is left to end when it can", key, timeout)
         self._threads.pop(key, None)
         self.claims.pop(key, None)
+        self.leaving.forget(key)
         if not self._threads:
             await self._close_links()
 

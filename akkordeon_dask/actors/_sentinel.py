@@ -3,55 +3,30 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from akkordeon_dask import config
-from akkordeon_dask.actors._actor import ThreadedActor
+from akkordeon_dask.actors._actor import ENDING
 from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._driver import Driver, Wake
 from akkordeon_dask.actors._feed import make_feed
+from akkordeon_dask.actors._keeper import Keeping
+from akkordeon_dask.actors._leaving import Resident
+from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
+from akkordeon_dask.actors._sentinel_life import SentinelLife
+from akkordeon_dask.actors._sentinel_told import Progress, SentinelStatistics
 from akkordeon_dask.actors._thread import ActorThread
-from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, SentinelError
-from akkordeon_dask.messages import Address, Leave, Mode, PassReport, SentinelFigures
+from akkordeon_dask.errors import ClosedError, DataError, SentinelError, WorkerLostError
+from akkordeon_dask.messages import Address, Leave, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
 
-__all__ = ["Progress", "SentinelActor", "SentinelStatistics"]
-
-@dataclass(frozen=True)
-class Progress:
-    """What became of a sentinel since it was last asked."""
-
-    reports: tuple[PassReport, ...]
-    state: SentinelState
-    error: AkkordeonError | None
+__all__ = ["SentinelActor"]
 
 
-@dataclass(frozen=True)
-class SentinelStatistics:
-    """A sentinel at one moment."""
-
-    sentinel: str
-    network: str
-    worker: str
-    mode: Mode
-    state: SentinelState
-    last: PassReport | None
-    """The last finished pass."""
-    credits: int
-    in_flight: int
-    dropped: int
-    """Messages that belonged to no batch under way."""
-    restarts: int
-    """Passes that began anew because a gate had lost its pin."""
-    busy: float
-    """Seconds of work."""
-
-
-class SentinelActor(ThreadedActor):
+class SentinelActor(SentinelLife):
     """A sentinel on a worker. Made by `attach`, called by the runtime only.
 
     The constructor loads the data: what is wrong with them comes back to who attached it.
@@ -66,11 +41,13 @@ class SentinelActor(ThreadedActor):
         network: str,
         generation: int,
         spec: Network,
-        finished: int = 0,
+        position: Position | None = None,
         former: Address | None = None,
+        keeping: Keeping | None = None,
+        resume: Keeping | None = None,
     ) -> None:
         super().__init__(key)
-        self._finished, self._former = finished, former
+        self._position, self._former, self._keeping = position, former, keeping
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
         self._source = sentinel.provider.open()
@@ -79,6 +56,8 @@ class SentinelActor(ThreadedActor):
         spec.check_input(self._source.shape, self._source.dtype)
         if self._source.samples is not None and not sentinel.batches_per_pass:
             self._source.batches(1, sentinel.batch_size)
+        if resume is not None:
+            self._resume(resume)
         self._reports: list[PassReport] = []
         self._news = asyncio.Event()
         self._closing = False
@@ -96,7 +75,7 @@ class SentinelActor(ThreadedActor):
             clock=time.monotonic,
             send=self._send,
             report=self._report,
-            tell=lambda event, text: self._tell(self.network, event, sentinel=self._name, text=text),
+            tell=self._say,
             deadline=Deadline(
                 config.seconds("batch.deadline"),
                 config.seconds("batch.min-deadline"),
@@ -104,10 +83,13 @@ class SentinelActor(ThreadedActor):
             ),
             max_attempts=config.get("batch.max-attempts"),
         )
-        core.passes.begin_at(self._finished)
+        if self._position is not None:
+            core.passes.go_on(self._position, time.monotonic())
         self._core = core
+        await self._begin_keeping()
         self._driver = Driver(core, changed=self._changed)
-        thread = await self._start(f"sentinel {self._name}", self._driver, ended=self._ended)
+        who = Resident(self.network, "sentinel", self._name)
+        thread = await self._start(who, self._driver, ended=self._ended)
         if self._former is not None:
             for gate in gates:
                 self._send(gate, Leave(self.network, self._former))
@@ -128,6 +110,7 @@ class SentinelActor(ThreadedActor):
 
     def _figures(self, thread: ActorThread, now: float) -> SentinelFigures:
         core, passes = self._core, self._core.passes
+        self._keep(now)
         return SentinelFigures(
             network=self.network,
             name=self._name,
@@ -157,22 +140,35 @@ class SentinelActor(ThreadedActor):
             who = f"sentinel {self._name!r} on {self.address.worker}"
             self._core.fail(SentinelError(f"{who} broke: {self._thread.error!r}: see the worker's log"))
             self._changed()
+        self._end_keeping()
 
     async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> Progress:
         """What is new since `cursor` and `state`; waits for it, at most `timeout` seconds. On the event loop."""
-        deadline = self._loop.time() + timeout
-        while len(self._reports) <= cursor and self._core.state == state and not self._closing:
+        deadline, leaves = self._loop.time() + timeout, False
+        while len(self._reports) <= cursor and self._core.state == state and not (self._closing or leaves):
             self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
-            except TimeoutError:
+            left = deadline - self._loop.time()
+            if left <= 0:
                 break
+            leaves = await self._told_to_go(self._news, left)
+        if self._core.state == "left" and self._worker.status in ENDING:
+            who = f"sentinel {self._name!r} on {self.address.worker}"
+            raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then attach it again")
+        return self._progress(cursor, leaves)
+
+    async def retire(self, cursor: int) -> Progress:
+        """Stop, for another life to go on; gives what is new since `cursor`. It is still here until it is closed."""
+        await self._call(self._give_way)
         return self._progress(cursor)
 
-    def _progress(self, cursor: int) -> Progress:
-        # The thread adds a report before it changes the state: read the other way round, none is missed.
-        state, error = self._core.state, self._core.error
-        return Progress(tuple(self._reports[cursor:]), state, error)
+    def _give_way(self) -> None:
+        self._moves = True
+        self._stop()
+
+    def _progress(self, cursor: int, leaves: bool = False) -> Progress:
+        # The thread adds a report before it changes the others: read the other way round, none is missed.
+        state, error, position = self._core.state, self._core.error, self._position
+        return Progress(tuple(self._reports[cursor:]), state, error, position, leaves)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Go on with other gates. Done by the sentinel's thread.

@@ -51,7 +51,7 @@ class SentinelCore:
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.outputs: dict[int, Array] = {}
-        self.dropped = self.restarts = self._next_sequence = 0
+        self.dropped = self.restarts = 0
         self._flights: dict[int, Flight] = {}
         self.passes = Passes(sentinel)
 
@@ -78,7 +78,7 @@ class SentinelCore:
     @property
     def floor(self) -> int:
         """All batches below this sequence are finished."""
-        return next(iter(self._flights), self._next_sequence)
+        return next(iter(self._flights), self.passes.sequence)
 
     @property
     def drawing(self) -> tuple[int, int] | None:
@@ -92,7 +92,7 @@ class SentinelCore:
             self.state = "resting"
         if self.state != "running" or self.credits < 1:
             return False
-        if self._next_sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
+        if self.passes.sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
             return False
         if self.passes.drawing is None:
             return self.passes.begin(self.clock())
@@ -100,10 +100,10 @@ class SentinelCore:
 
     def offer(self, x: Array, target: Array | None) -> None:
         """Send a batch that was drawn after `wants` said so. The first of a pass with pins goes alone."""
-        tally = self.passes.drew()
-        opening = not self.trains and tally.drawn == 1
-        flight = Flight(tally.number, self._next_sequence, x, target, opening)
-        self._next_sequence += 1
+        tally, sequence = self.passes.drew()
+        if sequence is None:
+            return
+        flight = Flight(tally.number, sequence, x, target, opening=not self.trains and tally.drawn == 1)
         self._flights[flight.sequence] = flight
         self._dispatch(flight)
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
+from akkordeon_dask.actors._position import PassPosition
 from akkordeon_dask.messages import Address, Header, Mode, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
@@ -43,6 +44,8 @@ class Tally:
     number: int
     epoch: int
     begun: float
+    first: int = 0
+    """The sequence of its first batch."""
     drawn: int = 0
     """Batches that were drawn."""
     finished: int = 0
@@ -55,6 +58,44 @@ class Tally:
     loss: float = 0.0
     """Summed over samples, as the scores."""
     scores: list[float] = field(default_factory=list)
+    _floor: int = 0
+    _beyond: set[int] = field(default_factory=set)
+    """Places in the pass: all batches below the floor are finished, and these above it."""
+
+    @classmethod
+    def again(cls, position: PassPosition, now: float) -> "Tally":
+        """A pass that a former life has begun: nothing is drawn for it yet."""
+        return cls(
+            number=position.number,
+            epoch=position.number,
+            begun=now - position.seconds,
+            first=position.first,
+            finished=position.finished,
+            samples=position.samples,
+            lost=position.lost,
+            resent=position.resent,
+            loss=position.loss,
+            scores=list(position.scores),
+            _floor=position.floor,
+            _beyond=set(position.beyond),
+        )
+
+    def position(self, now: float) -> PassPosition:
+        """What another life needs to go on with it."""
+        places = self.first, self._floor, tuple(sorted(self._beyond))
+        counts = self.samples, self.lost, self.resent
+        return PassPosition(self.number, *places, *counts, self.loss, tuple(self.scores), now - self.begun)
+
+    def draw(self) -> bool:
+        """One more batch was drawn; False: it was finished in a former life."""
+        place = self.drawn
+        self.drawn += 1
+        return place >= self._floor and place not in self._beyond
+
+    def close(self) -> None:
+        """No more batches will be drawn: what a former life had finished beyond them is of other data."""
+        self.closed = True
+        self.finished = min(self._floor, self.drawn) + sum(place < self.drawn for place in self._beyond)
 
     @property
     def complete(self) -> bool:
@@ -65,7 +106,7 @@ class Tally:
         """Count a batch that came home."""
         samples = len(flight.x)
         assert flight.loss is not None
-        self.finished += 1
+        self._finish(flight)
         self.samples += samples
         self.loss += flight.loss * samples
         self.scores = [
@@ -75,8 +116,15 @@ class Tally:
 
     def give_up(self, flight: Flight) -> None:
         """Count a batch that was lost for good."""
-        self.finished += 1
+        self._finish(flight)
         self.lost += len(flight.x)
+
+    def _finish(self, flight: Flight) -> None:
+        self.finished += 1
+        self._beyond.add(flight.sequence - self.first)
+        while self._floor in self._beyond:
+            self._beyond.remove(self._floor)
+            self._floor += 1
 
     def report(self, name: str, sentinel: Sentinel, *, since: float, now: float) -> PassReport:
         """The finished pass; its time begins at `since`, or with its first batch where that is later."""

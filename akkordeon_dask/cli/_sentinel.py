@@ -34,6 +34,7 @@ def sentinel(
     alias: str | None,
     here: bool,
     worker: str | None,
+    resume: bool,
     json: bool,
     **settings: Any,
 ) -> None:
@@ -71,7 +72,7 @@ def sentinel(
         Guest(client) if here else nullcontext() as guest,
     ):
         label = _label(alias, settings["mode"], sentinel_names(client, name), name)
-        attached = running.attach(make(label, guest.address if guest is not None else worker))
+        attached = running.attach(make(label, guest.address if guest is not None else worker), resume=resume)
         try:
             if guest is not None:
                 guest.shut()

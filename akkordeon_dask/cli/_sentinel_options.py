@@ -56,6 +56,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "snapshots with half the learning rate.",
     ),
     click.option(
+        "--resume", is_flag=True,
+        help="Go on in the pass, and at the batch, where a sentinel of this name with the same data was when that was "
+        "last written down beside the network's snapshots; its epochs count.",
+    ),
+    click.option(
         "--worker", metavar="WORKER",
         help="A worker's name, address or host: the data are loaded there.  [default: beside the first gate]",
     ),

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from distributed import Future
 
-from akkordeon_dask.actors import Progress, SentinelState
+from akkordeon_dask.actors import Position, Progress, SentinelState
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -20,11 +20,17 @@ from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._control import answer, let_go
 
-__all__ = ["Attached"]
+__all__ = ["Attached", "Lives"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 10.0
+_PATIENCE = 0.5
+
+
+Lives: TypeAlias = (
+    "tuple[Callable[[Attached, AkkordeonError], Awaitable[None]], Callable[[Attached], Awaitable[None]]]"
+)
+"""What gives it another life: where it is lost, by an error, and where its worker is told to end."""
 
 
 class Attached:
@@ -44,7 +50,7 @@ class Attached:
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
-        revive: "Callable[[Attached, AkkordeonError], Awaitable[None]]",
+        lives: "Lives",
     ) -> None:
         self.sentinel, self.name, self.worker = sentinel, name, worker
         self._actor = actor
@@ -52,9 +58,11 @@ class Attached:
         self.error: AkkordeonError | None = None
         self.reports: list[PassReport] = []
         self._future: Future[Any] | None = future
-        self._changed, self._report, self._revive = changed, report, revive
+        self._changed, self._report = changed, report
+        self._revive, self._evacuate = lives
         self._earlier = 0
         """Reports of lives of the actor before the present one."""
+        self._position = Position()
         self.rewinds = 0
         """Times that all gates went back to their snapshots for it, since its last finished pass."""
         self.epochs: int | None = None
@@ -93,6 +101,11 @@ class Attached:
         """Where the gates' messages go."""
         return Address(self.worker, str(self._future.key) if self._future is not None else "")
 
+    @property
+    def position(self) -> Position:
+        """Where another life goes on, as the actor told last: each pass that is reported here is done."""
+        return self._position.after(self.reports[-1].epoch if self.reports else 0)
+
     def become(self, worker: str, future: Future[Any], actor: Any) -> None:
         """Stand for another life of the actor, which has none of the reports that are here already."""
         let_go(self._actor)
@@ -105,6 +118,11 @@ class Attached:
         """Follow the actor, once. On the client's event loop."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def unfollow(self) -> None:
+        """Follow it no longer; not before it is whole, where it is just made anew."""
+        async with self._reviving:
+            await self._unfollow()
 
     async def _unfollow(self) -> None:
         task, self._task = self._task, None
@@ -125,31 +143,40 @@ class Attached:
 
     async def _news_of_any_life(self) -> None:
         try:
-            await self._news()
+            if await self._news():
+                async with self._reviving:
+                    await self._evacuate(self)
         except (WorkerLostError, DeadlineError, NonFiniteError) as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
             async with self._reviving:
                 await self._revive(self, error)
 
-    async def _news(self) -> None:
-        self._take(await self.ask("follow", self._cursor, self.state, _PATIENCE, more=_PATIENCE))
+    async def _news(self) -> bool:
+        """Learn what is new; True: its worker is told to end."""
+        progress: Progress = await self.ask("follow", self._cursor, self.state, _PATIENCE, more=_PATIENCE)
+        self._take(progress)
+        return progress.leaving
 
     @property
     def _cursor(self) -> int:
         return len(self.reports) - self._earlier
 
     def _take(self, progress: Progress) -> None:
-        for report in progress.reports:
-            self.rewinds = 0
-            self.reports.append(report)
-            self._report(report)
+        self._note(progress)
         self.state = progress.state
         if progress.error is not None:
             raise progress.error
         if progress.state == "left":  # not by `leave`, which has stopped to follow before
             raise ClosedError(f"{self.who} was closed by somebody else: attach it again")
         self._changed()
+
+    def _note(self, progress: Progress) -> None:
+        self._position = progress.position or self._position
+        for report in progress.reports:
+            self.rewinds = 0
+            self.reports.append(report)
+            self._report(report)
 
     async def resume(self, epochs: int | None = None) -> None:
         """Let it go on; nothing where it has failed. On the client's event loop."""
@@ -171,14 +198,15 @@ class Attached:
                 self.follow()
 
     async def retire(self) -> None:
-        """End this life of the actor, with all that it reported here: for it to `become` another one."""
-        async with self._reviving:
-            await self._unfollow()
-        await self.ask("close")
-        progress: Progress = await self.ask("follow", self._cursor, None, 0.0)
-        for report in progress.reports:
-            self.reports.append(report)
-            self._report(report)
+        """End this life of the actor, with all that it reported here: for it to `become` another one.
+
+        Nobody follows it meanwhile but who calls this.
+        """
+        self._note(await self.ask("retire", self._cursor))
+        try:
+            await self.ask("close")
+        except AkkordeonError as error:  # its worker may be gone as soon as it is
+            logger.info("closing the former life of %s: %s", self.who, error)
 
     async def leave(self) -> None:
         """End it and let Dask forget it; no error when it is gone already. On the client's event loop."""

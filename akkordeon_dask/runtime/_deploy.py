@@ -60,6 +60,8 @@ def deploy(
         snapshots of each gate that stay.
     resume
         go on from the snapshots at this place, and write new ones there, or to `snapshots` where that is given.
+        Training sentinels that are attached go on in the pass, and at the batch, where one of the same name with the
+        same data was.
 
     Returns
     -------
@@ -131,7 +133,7 @@ async def _deploy(
     except BaseException:
         await abandon(gates)
         raise
-    running, _ = await own(client, making, gates, published=name is not None, embedded=embedded)
+    running, _ = await own(client, making, gates, published=name is not None, embedded=embedded, source=source)
     await say_deployed(client, making.name, network, gates, {"seed": seed, "generation": generation})
     return running
 
@@ -162,6 +164,7 @@ def connect(name: str, client: Client) -> Any:
 async def _connect(name: str, client: Client) -> Running:
     record, network, gates = await join(client, name)
     session = Session(client, network, name, record.generation, gates)
+    session.keeping = record.keeping
     session.mender = Follower(session, patient=record.keeping is not None)
 
     async def finish() -> None:

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from distributed import Future
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import SentinelActor
+from akkordeon_dask.actors import Position, SentinelActor
 from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
@@ -19,21 +19,20 @@ from akkordeon_dask.errors import (
     NameConflictError,
     NonFiniteError,
     PlacementError,
-    SpecError,
     WorkerLostError,
 )
 from akkordeon_dask.messages import Address
-from akkordeon_dask.network import Beside, Sentinel, WorkerInfo, find_workers, workers_of
+from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._control import construct, submit
-from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._place import place_of
 from akkordeon_dask.runtime._versions import check_versions
 
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
 
-__all__ = ["MENDABLE", "free_name", "make_sentinel", "named_now", "open_sentinel", "relocate", "revive"]
+__all__ = ["MENDABLE", "evacuate", "free_name", "make_sentinel", "open_sentinel", "relocate", "revive"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +65,21 @@ async def make_sentinel(
     sentinel: Sentinel,
     name: str,
     *,
-    finished: int = 0,
+    position: Position | None = None,
     former: Address | None = None,
     beside_first: bool = False,
+    resume: bool = False,
 ) -> tuple[str, Future[Any], Any]:
     """The actor of a sentinel, not at work yet: its worker, its future and its handle.
 
     Parameters
     ----------
-    finished
-        passes that a former life has done.
+    position
+        where it goes on; None: with the first pass.
     former
         that life: the gates forget it.
+    resume
+        it goes on where a sentinel of this name was in an earlier run, if its position is there.
     beside_first
         it goes where the first gate is, whatever it asks for.
 
@@ -91,7 +93,7 @@ async def make_sentinel(
         when it cannot be made.
     """
     client = session.client
-    worker = session.gates[0].worker if beside_first else await _place(session, sentinel, name)
+    worker = session.gates[0].worker if beside_first else await place_of(session, sentinel, name)
     await check_versions(client, [worker])
     future = submit(
         client,
@@ -104,8 +106,10 @@ async def make_sentinel(
         network=session.name,
         generation=session.generation,
         spec=session.network,
-        finished=finished,
+        position=position,
         former=former,
+        keeping=session.keeping,
+        resume=session.source or session.keeping if resume else None,
     )
     try:
         who = f"sentinel {name!r} on {worker}"
@@ -124,7 +128,7 @@ async def open_sentinel(session: "Session", attached: Attached) -> None:
 
 
 async def revive(session: "Session", attached: Attached, error: AkkordeonError) -> None:
-    """Make a lost sentinel anew: it begins with the pass that it had not finished.
+    """Make a lost sentinel anew: it goes on where it was when it told last, at most a second ago.
 
     Raises
     ------
@@ -136,9 +140,10 @@ async def revive(session: "Session", attached: Attached, error: AkkordeonError) 
         return
     if session.mender is None or not session.mender.patient or attached.sentinel.mode == "predict":
         raise error
-    begun = asyncio.get_running_loop().time()
-    await _again(session, attached, error, beside_first=False)
-    text = f"made anew on {attached.worker} after {asyncio.get_running_loop().time() - begun:.2f} s: {error}"
+    begun, position = asyncio.get_running_loop().time(), attached.position
+    await _again(session, attached, position, error)
+    seconds = asyncio.get_running_loop().time() - begun
+    text = f"made anew on {attached.worker} after {seconds:.2f} s, goes on {position}: {error}"
     await say(session.client, session.name, "restarted", sentinel=attached.name, text=text)
 
 
@@ -152,27 +157,50 @@ async def _rewind(session: "Session", attached: Attached, error: AkkordeonError)
         await attached.ask("close")
     except CheckpointError as missing:
         raise type(error)(f"{error} ({missing})") from missing
-    await _again(session, attached, error, beside_first=False)
+    await _again(session, attached, Position(attached.position.finished), error)
     updates = ", ".join(f"{name} to {number:,}" for name, number in numbers.items())
     text = f"{updates} updates, with learning rates times {_SLOWER}: {error}"
     await say(session.client, session.name, "rewound", sentinel=attached.name, text=text)
 
 
 async def relocate(session: "Session", attached: Attached) -> None:
-    """Let a sentinel go on where the first gate is: with the pass that it had not finished."""
-    source = attached.worker
+    """Let a sentinel go on where the first gate is: with the batches that it had not finished."""
     try:
-        await attached.retire()
-        await _again(session, attached, ClosedError(f"{attached.who} was moved"), beside_first=True)
+        await attached.unfollow()
+        await _move(session, attached, beside_first=True)
     finally:
         attached.follow()  # where it could not be moved, this learns what became of it
+
+
+async def _move(session: "Session", attached: Attached, *, beside_first: bool = False) -> None:
+    source = attached.worker
+    await attached.retire()
+    moved = ClosedError(f"{attached.who} was moved")
+    await _again(session, attached, attached.position, moved, beside_first=beside_first)
     await say(session.client, session.name, "moved", sentinel=attached.name, text=f"from {source} to {attached.worker}")
 
 
-async def _again(session: "Session", attached: Attached, error: AkkordeonError, *, beside_first: bool) -> None:
+async def evacuate(session: "Session", attached: Attached) -> None:
+    """Let a sentinel go on elsewhere, whose worker is told to end; where that cannot be, the worker learns why."""
+    session.leaving.add(attached.worker)
+    try:
+        await place_of(session, attached.sentinel, attached.name)
+    except (AkkordeonError, OSError) as error:
+        logger.warning("%s stays on a worker that ends: %s", attached.who, error)
+        await attached.ask("heed", str(error))
+        text = f"on {attached.worker}, which ends: {error}"
+        await say(session.client, session.name, "stays", sentinel=attached.name, text=text)
+        return
+    await attached.ask("heed")
+    await _move(session, attached)
+
+
+async def _again(
+    session: "Session", attached: Attached, position: Position, error: AkkordeonError, *, beside_first: bool = False
+) -> None:
     loop, pause, paused = asyncio.get_running_loop(), 0.1, attached.state == "paused"
     end = loop.time() + config.seconds("supervision.wait")
-    begin: dict[str, Any] = {"finished": len(attached.reports), "former": attached.address}
+    begin: dict[str, Any] = {"position": position, "former": attached.address}
     while True:
         try:
             session.check()
@@ -190,36 +218,3 @@ async def _again(session: "Session", attached: Attached, error: AkkordeonError, 
             logger.info("making %s anew: %s", attached.who, failure)
         await asyncio.sleep(pause)
         pause = min(2 * pause, 2.0)
-
-
-async def _place(session: "Session", sentinel: Sentinel, name: str) -> str:
-    wish = sentinel.workers
-    if wish is None:
-        return session.gates[0].worker
-    if isinstance(wish, Beside):
-        return _gate(wish.gate, name, session.gates, session.name).worker
-    workers = await workers_of(session.client)
-    wish = named_now(wish, workers, session.worker_names)
-    return find_workers(wish, workers, f"sentinel {name!r}")[0].address
-
-
-def named_now(wish: str, workers: Sequence[WorkerInfo], names: dict[str, str]) -> str:
-    """What to look for where somebody asks for a worker by an address that it has no more: its name.
-
-    Takes notice of the names of all `workers` too.
-    """
-    names.update({worker.address: worker.name for worker in workers})
-    there = {worker.address for worker in workers}
-    return names[wish] if wish in names and wish not in there else wish
-
-
-def _gate(name: str, sentinel: str, gates: Sequence[GateHandle], network: str) -> GateHandle:
-    """The gate that a sentinel shall be beside."""
-    for gate in gates:
-        if gate.name == name:
-            return gate
-    known = ", ".join(gate.name for gate in gates)
-    raise SpecError(
-        f"sentinel {sentinel!r} shall be beside gate {name!r}, network {network!r} has {known}: "
-        "write the name of one of them"
-    )

@@ -4,27 +4,31 @@ import asyncio
 import logging
 import math
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from distributed import Client
+from distributed import Client, Future
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeploymentError, PlacementError, SpecError
+from akkordeon_dask.messages import Address
 from akkordeon_dask.network import GUEST, WorkerInfo, find_workers, workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._asking import answers
-from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
 from akkordeon_dask.runtime._glance import glance_at
 from akkordeon_dask.runtime._joining import relocate
 from akkordeon_dask.runtime._look import close_gates
 from akkordeon_dask.runtime._making import abandon, wire
 
 if TYPE_CHECKING:
+    from akkordeon_dask.runtime._session import Session
     from akkordeon_dask.runtime._supervisor import Supervisor
 
-__all__ = ["drain", "move", "rebalance"]
+__all__ = ["drain", "evacuate", "move", "rebalance"]
 
 logger = logging.getLogger(__name__)
+
+_AGAIN = 0.2
 
 
 async def move(supervisor: "Supervisor", name: str, to: str) -> float:
@@ -57,7 +61,8 @@ async def _hosts(client: Client) -> list[WorkerInfo]:
     return [worker for worker in await workers_of(client) if GUEST not in worker.resources]
 
 
-async def _move(supervisor: "Supervisor", place: int, target: str) -> float:
+async def _move(supervisor: "Supervisor", place: int, target: str, *, ends: bool = False) -> float:
+    """The same for a place; `ends`: the gate's worker may be gone as soon as the gate is."""
     session = supervisor.session
     gate = session.gates[place]
     source, former = gate.worker, gate.address
@@ -73,11 +78,19 @@ async def _move(supervisor: "Supervisor", place: int, target: str) -> float:
         await _undo(supervisor, gate, fresh)
         raise
     pause = loop.time() - begun
-    # Other clients hold it too: they would take it for the gate until they learn that it has ended.
-    await answers(session.client, close_gates, [source], config.seconds("supervision.patience"), {former.actor})
+    if ends:
+        session.guard(_end(session, former), f"the former life of {gate.who}")
+    else:
+        await _end(session, former)
     text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
     await say(session.client, session.name, "moved", gate=gate.name, text=text)
     return pause
+
+
+async def _end(session: "Session", former: Address) -> None:
+    """Other clients hold it too: they would take it for the gate until they learn that it has ended."""
+    limit = config.seconds("supervision.patience")
+    await answers(session.client, close_gates, [former.worker], limit, {former.actor})
 
 
 async def _undo(supervisor: "Supervisor", gate: GateHandle, fresh: GateHandle) -> None:
@@ -115,6 +128,71 @@ async def drain(supervisor: "Supervisor", worker: str) -> dict[str, float]:
         if attached.worker == found and attached.sentinel.mode != "predict":  # that one is soon gone, with its outputs
             await relocate(session, attached)
     return pauses
+
+
+async def evacuate(supervisor: "Supervisor", gate: GateHandle, former: Future[Any] | Gone) -> None:
+    """Let a gate go on elsewhere, whose worker is told to end; where that cannot be, the worker learns why.
+
+    Raises
+    ------
+    ClosedError
+        when somebody else owns the network by now.
+    """
+    session = supervisor.session
+    await _heed(gate)
+    try:
+        async with supervisor.lock:
+            if gate.future is not former:  # it went together with another one
+                return
+            await supervisor.fence()
+            refusal = await _leave(supervisor, gate, {*session.leaving, gate.worker})
+    except OSError as error:
+        refusal = f"the scheduler does not answer: {error!r}"
+    if refusal and gate.future is former:
+        logger.warning("%s stays on a worker that ends: %s", gate.who, refusal)
+        await _heed(gate, refusal)
+        text = f"on {gate.worker}, which ends: {refusal}"
+        await say(session.client, session.name, "stays", gate=gate.name, text=text)
+
+
+async def _heed(gate: GateHandle, refusal: str = "") -> bool:
+    """Let the gate's worker know whether the gate goes; False: it does not listen any more."""
+    try:
+        await gate.ask("heed", refusal)
+    except AkkordeonError as error:  # who watches it learns the same
+        logger.info("%s is not waited for: %s", gate.who, error)
+        return False
+    return True
+
+
+async def _leave(supervisor: "Supervisor", gate: GateHandle, leaving: Collection[str]) -> str:
+    """Move a gate, with all others that have to leave; gives why it could not be moved for `supervision.patience`."""
+    loop = asyncio.get_running_loop()
+    own, end = supervisor.session.gates.index(gate), loop.time() + config.seconds("supervision.patience")
+    while True:
+        try:
+            places = await _refuge(supervisor, gate, leaving)
+            for place, to in sorted(places.items(), key=lambda item: item[0] != own):
+                await _move(supervisor, place, to, ends=True)
+            return ""
+        except (AkkordeonError, OSError) as error:
+            if gate.worker not in leaving:  # another one could not: who watches that one tries again
+                return ""
+            # A worker that is just busy may take it as soon as it answers.
+            hope = not isinstance(error, PlacementError) or supervisor.stuck.difference(leaving)
+            if not hope or loop.time() > end or not await _heed(gate):
+                return str(error)
+            logger.info("%s shall leave its worker: %s", gate.who, error)
+        await asyncio.sleep(_AGAIN)
+
+
+async def _refuge(supervisor: "Supervisor", gate: GateHandle, leaving: Collection[str]) -> dict[int, str]:
+    """Workers for all gates that have to leave, in one plan; where there is no room for all, for this one."""
+    crowd = [one for one in supervisor.session.gates if one.worker in leaving]
+    try:
+        return await supervisor.choose(crowd, avoid=leaving)
+    except PlacementError:
+        return await supervisor.choose([gate], avoid=leaving)
 
 
 async def rebalance(supervisor: "Supervisor") -> dict[str, float]:

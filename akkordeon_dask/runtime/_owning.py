@@ -1,16 +1,19 @@
 """The owner of a network: it supervises it and ends it."""
 
 import asyncio
+import functools
 from typing import Any
 
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import Keeping
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._making import Making
+from akkordeon_dask.runtime._moving import evacuate
 from akkordeon_dask.runtime._publication import Record, find, handles, publish, reach, read, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
@@ -20,7 +23,13 @@ __all__ = ["adopt", "own"]
 
 
 async def own(
-    client: Client, making: Making, gates: list[GateHandle], *, published: bool, embedded: Embedded | None = None
+    client: Client,
+    making: Making,
+    gates: list[GateHandle],
+    *,
+    published: bool,
+    embedded: Embedded | None = None,
+    source: Keeping | None = None,
 ) -> tuple[Running, Supervisor]:
     """A network as its owner has it: supervised, where it keeps snapshots, and closed at the end."""
     label = making.name
@@ -28,6 +37,8 @@ async def own(
     session = Session(client, making.network, label, making.generation, gates)
     session.diary.settings = settings
     supervisor = Supervisor(session, making, published=published)
+    session.evacuate = functools.partial(evacuate, supervisor)
+    session.keeping, session.source = making.keeping, source
     if making.keeping is not None:
         session.mender = supervisor
         session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")

@@ -152,7 +152,15 @@ async def find(client: Client, name: str) -> Record:
 
 
 async def read(client: Client, name: str) -> Record | None:
-    """What was published under a name; None when there is nothing."""
+    """What was published under a name; None when there is nothing.
+
+    Raises
+    ------
+    OSError
+        when the scheduler does not answer, or the client is closed.
+    """
+    if client.scheduler is None:
+        raise OSError(f"client {client.id} is closed")
     try:
         record: Record = await client.get_dataset(_RECORD + name)
     except KeyError:

@@ -3,28 +3,26 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import numpy as np
 from distributed import Client
 from distributed.utils import offload
 
-from akkordeon_dask import data
 from akkordeon_dask.actors import GateStatistics, SentinelStatistics
-from akkordeon_dask.errors import DeadlineError, SpecError
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import _checkpoint
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._history import History
+from akkordeon_dask.runtime._rating import Rating
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._steering import Steering
 from akkordeon_dask.runtime._supervisor import Supervisor
 from akkordeon_dask.runtime._warn import warn_of_snapshots
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Tree
 
 __all__ = ["Running"]
 
 
-class Running(Steering):
+class Running(Rating):
     """A deployed network: what `deploy` and `connect` give.
 
     With an asynchronous client every verb gives an awaitable; with a synchronous one it waits for the
@@ -81,8 +79,15 @@ class Running(Steering):
         """Call `listener` with each finished pass, on the client's event loop: it must not block."""
         self._session.listeners.append(listener)
 
-    def attach(self, sentinel: Sentinel) -> Any:
+    def attach(self, sentinel: Sentinel, *, resume: bool | None = None) -> Any:
         """Put a sentinel to work at once; gives its `Attached`.
+
+        Parameters
+        ----------
+        resume
+            it goes on, if it trains, in the pass and at the batch where one of its name, with the same data and batch
+            size, was when that was last written down beside the gates' snapshots; where there is none it begins with
+            pass 1. None: as the network, if this client resumed it.
 
         Raises
         ------
@@ -93,7 +98,7 @@ class Running(Steering):
         PlacementError, NameConflictError
             when the worker does not exist, or the name is taken.
         """
-        return self._sync(self._session.attach, sentinel)
+        return self._sync(self._session.attach, sentinel, resume)
 
     def detach(self, attached: Attached) -> Any:
         """Take a sentinel away: what it has under way is dropped, the network goes on."""
@@ -128,7 +133,8 @@ class Running(Steering):
         Parameters
         ----------
         epochs
-            passes after which each training sentinel rests, counted since it was attached; None: as it was written.
+            passes after which each training sentinel rests, counted since it was attached, or since the run began
+            that it resumes; None: as it was written.
         timeout
             seconds; None: as long as it takes, for whatever goes wrong ends the wait with an error.
 
@@ -162,42 +168,6 @@ class Running(Steering):
     def _rest(self) -> bool:
         waited_for = [a for a in self._session.sentinels.values() if a.sentinel.mode != "validate"]
         return all(attached.state in ("resting", "left") for attached in waited_for)
-
-    def evaluate(self, sentinel: Sentinel) -> Any:
-        """One pass of a `Sentinel.test`: attached, waited for, detached; gives its `PassReport`."""
-        return self._sync(self._evaluate, sentinel)
-
-    async def _evaluate(self, sentinel: Sentinel) -> PassReport:
-        if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
-            raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r}")
-        attached = await self._once(sentinel)
-        await self._session.detach(attached)
-        return attached.reports[-1]
-
-    def predict(self, x: Array, *, batch_size: int = 1024) -> Any:
-        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains."""
-        return self._sync(self._predict, np.asarray(x), batch_size)
-
-    async def _predict(self, x: Array, batch_size: int) -> Array:
-        provider = data.arrays(x, None, shuffle=False)
-        sentinel = Sentinel("predict", provider, batch_size=min(batch_size, len(x)), concurrency=4)
-        attached = await self._once(sentinel)
-        try:
-            if lost := attached.reports[-1].lost:
-                raise DeadlineError(f"{lost} of {len(x)} samples did not come back: look at the gates' workers")
-            outputs: Array = await attached.ask("outputs")
-        finally:
-            await self._session.detach(attached)
-        return outputs
-
-    async def _once(self, sentinel: Sentinel) -> Attached:
-        attached = await self._session.attach(sentinel)
-        try:
-            await self._session.until(lambda: attached.state == "resting", None)
-        except BaseException:
-            await self._session.detach(attached)
-            raise
-        return attached
 
     def parameters(self) -> Any:
         """A copy of every gate's parameters at this moment, by gate: each gate's are of one version."""

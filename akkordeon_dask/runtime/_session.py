@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from distributed import Client, Future
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import Keeping
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -18,26 +20,17 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.runtime._attached import Attached
+from akkordeon_dask.runtime._attached import Attached, Lives
 from akkordeon_dask.runtime._diary import Diary
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._joining import free_name, make_sentinel, open_sentinel, revive
+from akkordeon_dask.runtime._joining import evacuate, free_name, make_sentinel, open_sentinel, revive
+from akkordeon_dask.runtime._mender import Mender
 
 __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
 _PATIENCE, _BEAT = 10.0, 1.0
-
-
-class Mender(Protocol):
-    """What is done about a lost gate."""
-
-    patient: bool
-    """Lost gates are made anew."""
-
-    async def mend(self, gate: GateHandle, former: Future[Any] | Gone, error: AkkordeonError) -> None:
-        """Return when the gate works again; `former` is the future of the life that was lost."""
 
 
 class Session:
@@ -53,8 +46,16 @@ class Session:
         self.diary = Diary()
         self.worker_names: dict[str, str] = {}
         """By address, of all workers that were ever seen: a worker that starts again has another address."""
+        self.keeping: Keeping | None = None
+        """Where its snapshots are."""
+        self.source: Keeping | None = None
+        """Where those are that it was resumed from, in this client."""
         self.mender: Mender | None = None
         """Makes lost gates anew, or waits until their owner has; None: a lost gate is an error."""
+        self.evacuate: Callable[[GateHandle, Future[Any] | Gone], Awaitable[None]] | None = None
+        """Moves a gate off a worker that is told to end, or says there why not; None: that is for the owner to do."""
+        self.leaving: set[str] = set()
+        """Addresses of workers that are told to end: nothing should go there."""
         self.error: AkkordeonError | None = None
         self.closed = False
         self.listeners: list[Callable[[PassReport], None]] = []
@@ -74,20 +75,29 @@ class Session:
         former, supervised = gate.future, self.mender is not None and self.mender.patient
         patience = config.seconds("supervision.patience" if supervised else "timeouts.control")
         beat = _BEAT if supervised else _PATIENCE
+        moves = self.evacuate is not None
         lost: AkkordeonError
         try:
             async with asyncio.timeout(beat + patience):
-                await gate.ask("pulse", beat, more=beat)
-            return
+                told = await gate.ask("pulse", beat, moves, not moves and gate.worker in self.leaving, more=beat)
         except (WorkerLostError, ClosedError) as error:
             lost = error
         except TimeoutError:  # a DeadlineError is one
             lost = DeadlineError(f"{gate.who} gave no sign of life for {patience:g} s: look at its worker")
+        else:
+            if told and gate.future is former:
+                await self._leave_worker(gate, former)
+            return
         if gate.future is not former:  # it was moved meanwhile
             return
         if self.mender is None:
             raise lost
         await self.mender.mend(gate, former, lost)
+
+    async def _leave_worker(self, gate: GateHandle, former: Future[Any] | Gone) -> None:
+        self.leaving.add(gate.worker)
+        if self.evacuate is not None:
+            await self.evacuate(gate, former)
 
     def guard(self, watch: Coroutine[Any, Any, None], who: str) -> None:
         """Let something run beside for as long as the session lives: what it raises is what is wrong with it."""
@@ -129,23 +139,24 @@ class Session:
         if self.error is not None:
             raise self.error
 
-    async def attach(self, sentinel: Sentinel) -> Attached:
+    async def attach(self, sentinel: Sentinel, resume: bool | None = None) -> Attached:
         """Make a sentinel's actor, where it asks to be or beside the first gate, and let it begin."""
         self.check()
         if not isinstance(sentinel, Sentinel):
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r}")
+        if resume and self.keeping is None:
+            raise SpecError(f"network {self.name!r} keeps no snapshots, there is no position to resume: leave that out")
         name = free_name(sentinel, self.sentinels.keys() | self._joining, self.name)
         self._joining.add(name)
         try:
-            return await self._make(sentinel, name)
+            return await self._make(sentinel, name, self.source is not None if resume is None else resume)
         finally:
             self._joining.discard(name)
 
-    async def _make(self, sentinel: Sentinel, name: str) -> Attached:
-        life = await make_sentinel(self, sentinel, name)
-        attached = Attached(
-            sentinel, name, *life, changed=self._ring, report=self._report, revive=lambda *lost: revive(self, *lost)
-        )
+    async def _make(self, sentinel: Sentinel, name: str, resume: bool) -> Attached:
+        life = await make_sentinel(self, sentinel, name, resume=resume)
+        lives: Lives = partial(revive, self), partial(evacuate, self)
+        attached = Attached(sentinel, name, *life, changed=self._ring, report=self._report, lives=lives)
         self.sentinels[name] = attached
         self.diary.meet(name, sentinel)
         try:

@@ -15,8 +15,9 @@ from akkordeon_dask.network import Gate, Network, make_plan, workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._asking import alive, answers
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._joining import MENDABLE, named_now
+from akkordeon_dask.runtime._joining import MENDABLE
 from akkordeon_dask.runtime._making import Making, abandon, wire
+from akkordeon_dask.runtime._place import named_now
 from akkordeon_dask.runtime._publication import check_lease, publish
 from akkordeon_dask.runtime._telling import Telling
 
@@ -44,7 +45,8 @@ class Supervisor:
         self.session, self.making, self._published = session, making, published
         self.lock = asyncio.Lock()
         self._restarts: deque[float] = deque()
-        self._stuck: set[str] = set()
+        self.stuck: set[str] = set()
+        """Workers that did not answer when they were looked at last."""
         self._lost: dict[GateHandle, Future[Any] | Gone] = {}
         """Gates that wait to be made anew, with the future of the life that was lost."""
         self.telling = Telling(self)
@@ -180,33 +182,37 @@ class Supervisor:
 
     async def tell_sentinels(self) -> None:
         """Let all sentinels of the network, of whatever client, go on with the gates that there are now."""
-        await self.telling.tell(later=self._stuck)
+        await self.telling.tell(later=self.stuck)
 
     async def choose(self, lost: Sequence[GateHandle], avoid: Collection[str] = ()) -> dict[int, str]:
         """Workers for these gates, as placement chooses them with all others where they are.
 
-        One that asks for a worker which it shall `avoid` goes where there is room.
+        None is one of those to `avoid`, or that are told to end: a gate that asks for such a one goes where there is
+        room.
         """
-        client, names = self.session.client, {gate.name for gate in lost}
-        workers, known = await workers_of(client), self.session.worker_names
+        client, session, names = self.session.client, self.session, {gate.name for gate in lost}
+        workers, known = await workers_of(client), session.worker_names
+        shunned = {*avoid, *session.leaving}
+        session.leaving.intersection_update(worker.address for worker in workers)
         await self._look({worker.address for worker in workers})
 
         def pinned(gate: Gate, handle: GateHandle) -> Gate:
-            if handle.name not in names:
-                return dataclasses.replace(gate, workers=handle.worker, resources={})
+            if handle.name not in names:  # one that is to go as well is put somewhere, and its turn comes
+                where = None if handle.worker in shunned else handle.worker
+                return dataclasses.replace(gate, workers=where, resources={})
             wish = gate.workers
             if isinstance(wish, str):
                 wish = named_now(wish, workers, known)
-                left = [one for one in workers if one.address not in avoid]
-                if avoid and not any(wish in (one.name, one.address, one.host) for one in left):
+                meant = [one for one in workers if wish in (one.name, one.address, one.host)]
+                if (meant or avoid) and shunned.issuperset(one.address for one in meant):
                     wish = None
             return dataclasses.replace(gate, workers=wish)
 
-        network = Network(list(map(pinned, self.making.network, self.session.gates)))
-        plan = await make_plan(network, client, config.seconds("supervision.patience"), {*self._stuck, *avoid})
+        network = Network(list(map(pinned, self.making.network, session.gates)))
+        plan = await make_plan(network, client, config.seconds("supervision.patience"), {*self.stuck, *shunned})
         return {place: placed.address for place, placed in enumerate(plan) if placed.gate in names}
 
     async def _look(self, there: Collection[str]) -> None:
         """Use the workers that answer: the scheduler may not have noticed yet that one is gone."""
         limit = config.seconds("supervision.patience") / _PART
-        self._stuck = set(there).difference(await answers(self.session.client, alive, there, limit))
+        self.stuck = set(there).difference(await answers(self.session.client, alive, there, limit))

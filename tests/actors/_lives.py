@@ -62,7 +62,7 @@ class Lives(Standin):
 
     # Sentinels
 
-    def attach(self, name, sentinel, finished=0):
+    def attach(self, name, sentinel, position=None):
         address = Address(f"worker of {name}", f"sentinel {name} {next(self._born)}")
         self.addresses[name] = address
         core = TracedSentinel(
@@ -70,7 +70,9 @@ class Lives(Standin):
             clock=lambda: self.now, send=self.send, report=self.reports.setdefault(name, []).append,
             deadline=self.deadline(), max_attempts=self.max_attempts, traces=self.traces,
         )  # fmt: skip
-        core.passes.begin_at(finished)
+        if position is not None:
+            core.passes.go_on(position, self.now)
+            core.told = [position]
         driver = self.drivers[name] = Driver(core, changed=lambda: None)
         source = sentinel.provider.open()
         driver.feed = make_feed(source, sentinel.batch_size, endless_passes=False, wake=lambda: None, name=name)
@@ -81,13 +83,14 @@ class Lives(Standin):
         """A sentinel is detached."""
         self.drivers[self._named(which)].close()
 
-    def renew(self, which):
-        """A sentinel dies while it runs, and is made anew at the position that it has reported."""
+    def renew(self, which, age=0):
+        """A sentinel dies while it runs, and is made anew at the position that it told `age` messages before."""
         name = self._named(which)
         core, former = self.cores[name], self.addresses[name]
         if core.state == "running":
             self._silent.add(self.drivers[name])
-            self.attach(name, core.sentinel, finished=len(self.reports[name]))
+            told = core.told[max(0, len(core.told) - 1 - age)]
+            self.attach(name, core.sentinel, told.after(len(self.reports[name])))
             for gate in self.places:
                 self.send(gate, Leave("net", former))
 

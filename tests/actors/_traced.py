@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 from akkordeon_dask.actors._gate_core import GateCore
 from akkordeon_dask.actors._passes import Passes
+from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._sentinel_core import SentinelCore
 from akkordeon_dask.messages import Forward
 from akkordeon_dask.nn import Chain
@@ -56,12 +57,14 @@ class TracedPasses(Passes):
 
 
 class TracedSentinel(SentinelCore):
-    """Knows by which parameters a prediction was made."""
+    """Knows by which parameters a prediction was made, and all positions that it may have told."""
 
     def __init__(self, sentinel, *, traces, **options):
         super().__init__(sentinel, **options)
         self.passes, self._traces = TracedPasses(sentinel), traces
+        self.told = [Position()]
 
     def handle(self, message):
+        self.told.append(self.passes.position(self.clock()) or Position())
         self.passes.trace = self._traces[id(message.x)][1] if isinstance(message, Forward) and not self.trains else ()
         super().handle(message)

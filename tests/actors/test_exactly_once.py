@@ -60,7 +60,7 @@ with_gates = st.one_of(
     trouble("move", which=few, pause=delays, fails=st.booleans()),
     trouble("adopt"),
 )
-with_any = with_gates | trouble("leave", which=few) | trouble("renew", which=few)
+with_any = with_gates | trouble("leave", which=few) | trouble("renew", which=few, age=st.integers(0, 6))
 
 
 @st.composite

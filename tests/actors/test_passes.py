@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors._passes import Passes
+from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._tally import Flight, Tally
 from tests.actors._small import Numbers, numbered
 
@@ -24,7 +25,7 @@ def drawn(passes, batches, now=0.0):
     assert passes.begin(now)
     tally = passes.drawing
     for _ in range(batches):
-        assert passes.drew() is tally
+        assert passes.drew()[0] is tally
     if passes.drawing is not None:
         passes.stop_drawing()
     return tally
@@ -100,7 +101,7 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
 
 def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():
     passes = Passes(Sentinel.train(DATA, batch_size=4, epochs=5))
-    passes.begin_at(3)
+    passes.go_on(Position(3), 0.0)
     assert [(tally.number, tally.epoch) for tally in (drawn(passes, 2), drawn(passes, 2))] == [(4, 4), (5, 5)]
     assert not passes.begin(0.0)
 
@@ -137,7 +138,7 @@ def test_a_validation_that_takes_longer_than_its_interval_begins_again_at_once()
 def test_a_stream_is_cut_into_passes_of_so_many_batches():
     passes = Passes(Sentinel.train(DATA, batches_per_pass=3))
     assert passes.begin(0.0)
-    tallies = [passes.drew() for _ in range(3)]
+    tallies = [passes.drew()[0] for _ in range(3)]
     assert passes.drawing is None
     assert tallies[0].drawn == 3 and tallies[0].closed
 

@@ -54,6 +54,17 @@ def test_a_process_that_is_drained_holds_no_thread_of_ours(processes):
     processes.nothing_left()
 
 
+def test_a_sentinel_that_is_moved_takes_no_batch_that_it_had_finished_again(user, cluster):
+    with user.deploy(three_gates(g0="0", g1="1", g2="1")) as running:
+        running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=10, concurrency=2, epochs=1))
+        wait_until(lambda: running.statistics()["g0"].version > 20)
+        running.drain("0")
+        (report,) = running.wait(timeout=PATIENT)
+        assert (report.samples, report.lost) == (10_000, 0)
+        updates = {running.statistics()[gate].version for gate in running.placement}
+        assert updates <= {1000, 1001, 1002}  # those under way may have been in some gates, and are sent again
+
+
 def heavy(worker):
     return Gate(nn.Linear(784, 256) >> nn.ReLU(), optim.SGD(0.01), worker) | Gate(
         nn.Linear(256, 784) >> nn.ReLU() >> nn.Linear(784, 10), optim.SGD(0.01), worker

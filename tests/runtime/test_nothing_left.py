@@ -1,9 +1,13 @@
 """After `close`: no thread, no comm, no key, on workers that talk over sockets."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import deploy
+from akkordeon_dask.actors._gate_life import GateLife
 from akkordeon_dask.actors._link import LINK_OP
 from akkordeon_dask.errors import DataError, NameConflictError
 from tests._left_over import akkordeon_threads
@@ -58,6 +62,27 @@ def test_nothing_is_left_of_a_network_that_could_not_be_made(sockets, eventually
     with pytest.raises(DataError), deploy(NETWORK, client) as running:
         running.attach(train(batch_size=65))
     eventually(lambda: not (cluster.scheduler.tasks or akkordeon_threads()), seen=akkordeon_threads)
+
+
+def test_gates_that_are_forgotten_while_they_open_leave_no_thread(sockets, eventually, tmp_path, monkeypatch):
+    cluster, _ = sockets
+    begun, go, begin = threading.Event(), threading.Event(), GateLife._begin_keeping
+
+    def held(gate):
+        begin(gate)
+        begun.set()
+        assert go.wait(20)
+
+    monkeypatch.setattr(GateLife, "_begin_keeping", held)
+    with ThreadPoolExecutor(1) as pool:
+        client = Client(cluster)
+        deployed = pool.submit(deploy, NETWORK, client, snapshots=str(tmp_path))
+        assert begun.wait(20)
+        client.close()
+        eventually(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
+        go.set()
+        assert deployed.exception(30) is not None
+    eventually(lambda: not akkordeon_threads(), seen=akkordeon_threads)
 
 
 def test_another_client_of_this_process_never_counts_a_key(sockets):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 from contextlib import contextmanager
 
@@ -10,11 +11,14 @@ import pytest
 from distributed import LocalCluster
 
 from akkordeon_dask.errors import TrainingError, WorkerLostError
+from akkordeon_dask.messages import TOPIC
 from tests._left_over import wait_until
 from tests.runtime._small import NETWORK, SAMPLES, equal, train
 from tests.runtime._users import AsynchronousUser, SynchronousUser
 
 KEPT = {"snapshot_every": 1}
+LONG = 1500
+"""Batches of a pass that lasts for seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,22 @@ def test_a_lost_sentinel_goes_on_with_the_pass_that_it_had_not_finished(anybody,
         train_on(attached)
         running.wait(epochs=len(attached.reports) + 2, timeout=60)
         complete(attached)
+
+
+def test_a_lost_sentinel_goes_on_in_the_middle_of_its_pass(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        (beside,) = there.keys() - {*running.placement.values()}
+        attached = running.attach(train(samples=16 * LONG, workers=beside))
+        wait_until(lambda: attached.position.passes and attached.position.passes[0].floor > 50, within=40)
+        told = attached.position
+        os.kill(there[beside], signal.SIGKILL)
+        wait_until(lambda: attached.worker != beside, within=40)
+        (report,) = running.wait(epochs=1, timeout=150)
+        assert (report.epoch, report.samples) == (1, 16 * LONG)
+        events = [event for _, event in anybody.call(anybody.client.get_events, TOPIC)]
+        goes_on = [one["text"] for one in events if (one["network"], one["event"]) == (running.name, "restarted")][-1]
+        (place,) = re.findall(r"in pass 1 after (\d+) batches", goes_on)
+        assert told.passes[0].finished <= int(place) < LONG
 
 
 def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp_path):

@@ -1,0 +1,55 @@
+"""What a client asks of a network once: what it predicts, and how well."""
+
+from typing import Any
+
+import numpy as np
+
+from akkordeon_dask import data
+from akkordeon_dask.errors import DeadlineError, SpecError
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._attached import Attached
+from akkordeon_dask.runtime._steering import Steering
+from akkordeon_dask.tree import Array
+
+__all__ = ["Rating"]
+
+
+class Rating(Steering):
+    """Verbs of a running network that attach a sentinel for one pass."""
+
+    def evaluate(self, sentinel: Sentinel) -> Any:
+        """One pass of a `Sentinel.test`: attached, waited for, detached; gives its `PassReport`."""
+        return self._sync(self._evaluate, sentinel)
+
+    async def _evaluate(self, sentinel: Sentinel) -> PassReport:
+        if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
+            raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r}")
+        attached = await self._once(sentinel)
+        await self._session.detach(attached)
+        return attached.reports[-1]
+
+    def predict(self, x: Array, *, batch_size: int = 1024) -> Any:
+        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains."""
+        return self._sync(self._predict, np.asarray(x), batch_size)
+
+    async def _predict(self, x: Array, batch_size: int) -> Array:
+        provider = data.arrays(x, None, shuffle=False)
+        sentinel = Sentinel("predict", provider, batch_size=min(batch_size, len(x)), concurrency=4)
+        attached = await self._once(sentinel)
+        try:
+            if lost := attached.reports[-1].lost:
+                raise DeadlineError(f"{lost} of {len(x)} samples did not come back: look at the gates' workers")
+            outputs: Array = await attached.ask("outputs")
+        finally:
+            await self._session.detach(attached)
+        return outputs
+
+    async def _once(self, sentinel: Sentinel) -> Attached:
+        attached = await self._session.attach(sentinel)
+        try:
+            await self._session.until(lambda: attached.state == "resting", None)
+        except BaseException:
+            await self._session.detach(attached)
+            raise
+        return attached
