@@ -16,7 +16,7 @@ from akkordeon_dask.actors._leaving import Resident
 from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.actors._sentinel_life import SentinelLife
-from akkordeon_dask.actors._sentinel_told import Progress, SentinelStatistics
+from akkordeon_dask.actors._sentinel_told import Progress, Reports, SentinelStatistics
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.errors import ClosedError, DataError, SentinelError, WorkerLostError
 from akkordeon_dask.messages import Address, Leave, PassReport, SentinelFigures
@@ -58,7 +58,7 @@ class SentinelActor(SentinelLife):
             self._source.batches(1, sentinel.batch_size)
         if resume is not None:
             self._resume(resume)
-        self._reports: list[PassReport] = []
+        self._reports = Reports()
         self._news = asyncio.Event()
         self._closing = False
 
@@ -104,7 +104,7 @@ class SentinelActor(SentinelLife):
 
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
-        self._reports.append(report)
+        self._reports.add(report)
         self._tell(self.network, "pass", **report.as_dict())
         self._changed()
 
@@ -168,7 +168,7 @@ class SentinelActor(SentinelLife):
     def _progress(self, cursor: int, leaves: bool = False) -> Progress:
         # The thread adds a report before it changes the others: read the other way round, none is missed.
         state, error, position = self._core.state, self._core.error, self._position
-        return Progress(tuple(self._reports[cursor:]), state, error, position, leaves)
+        return Progress(self._reports.since(cursor), state, error, position, leaves)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Go on with other gates. Done by the sentinel's thread.
@@ -232,7 +232,7 @@ class SentinelActor(SentinelLife):
             worker=self.address.worker,
             mode=self._sentinel.mode,
             state=core.state,
-            last=self._reports[-1] if self._reports else None,
+            last=self._reports.last,
             credits=core.credits,
             in_flight=core.in_flight,
             dropped=core.dropped,

@@ -7,7 +7,7 @@ from akkordeon_dask.actors._sentinel_core import SentinelState
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import Mode, PassReport
 
-__all__ = ["Progress", "SentinelStatistics"]
+__all__ = ["Progress", "Reports", "SentinelStatistics"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,31 @@ class SentinelStatistics:
     """Passes that began anew because a gate had lost its pin."""
     busy: float
     """Seconds of work."""
+
+
+class Reports:
+    """A sentinel's passes: kept until who attached it has them.
+
+    Threads: the sentinel's adds; the event loop looks and forgets.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[PassReport] = []
+        self._forgotten = 0
+        self.last: PassReport | None = None
+
+    def __len__(self) -> int:
+        """All that there ever were."""
+        return self._forgotten + len(self._kept)
+
+    def add(self, report: PassReport) -> None:
+        """One more pass."""
+        self._kept.append(report)
+        self.last = report
+
+    def since(self, cursor: int) -> tuple[PassReport, ...]:
+        """Those after the first `cursor`, which are known and may be forgotten."""
+        known = max(0, cursor - self._forgotten)
+        self._forgotten += len(self._kept[:known])
+        del self._kept[:known]
+        return tuple(self._kept)
