@@ -31,7 +31,6 @@ class Bookmark(Scribe):
     ) -> None:
         store = keeping.store(_BELOW)
         self._number = max(store.numbers(name), default=-1)
-        generation = max(generation, store.generation(name))
         super().__init__(store, name, generation, tell=tell)
         self._keeping, self._data = keeping, _data(sentinel)
         self._kept, self._time = Position(), 0.0

@@ -109,7 +109,7 @@ class GateActor(GateLife):
             )
         core.generation = generation
         if self._keeper is not None:
-            self._keeper.generation = generation
+            self._keeper.owned(generation)
         core.wire(previous, next_)
 
     async def _claim(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from akkordeon_dask.errors import DeadlineError
+from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
 from akkordeon_dask.tree import Tree
 
@@ -15,12 +15,16 @@ class Scribe:
 
     Parameters
     ----------
+    generation
+        of the network's owner. Each life of an actor writes with a higher one than all before it, on whatever worker:
+        what a former life still writes that was only stopped stays the older.
     tell
         is told of a snapshot that could not be written, as a word and a text; in the writer's thread.
     """
 
     def __init__(self, store: Store, series: str, generation: int, *, tell: Callable[[str, str], None]) -> None:
-        self.series, self.generation = series, generation
+        self.series = series
+        self._generation = max(generation, _last(store, series) + 1)
         self._tell = tell
         self._writer = Writer(store, name=series, on_result=self._written)
         self.last: int | None = None
@@ -30,7 +34,11 @@ class Scribe:
 
     def write(self, tree: Tree, number: int, facts: Mapping[str, Any] | None = None) -> None:
         """Have a snapshot written; never waits."""
-        self._writer.put(self.series, tree, number=number, facts=facts, generation=self.generation)
+        self._writer.put(self.series, tree, number=number, facts=facts, generation=self._generation)
+
+    def owned(self, generation: int) -> None:
+        """The network has an owner of this generation. Any thread."""
+        self._generation = max(generation, self._generation)
 
     def _written(self, series: str, number: int, error: Exception | None, seconds: float, size: int) -> None:
         if error is None:
@@ -59,3 +67,11 @@ class Scribe:
             self._writer.close(timeout)
         except DeadlineError as error:
             self.fail(str(error))
+
+
+def _last(store: Store, series: str) -> int:
+    """The generation of the life before; 0 where none can be seen."""
+    try:
+        return store.generation(series)
+    except CheckpointError:  # who writes to it learns the same, and says so
+        return 0

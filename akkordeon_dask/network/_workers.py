@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from akkordeon_dask.errors import PlacementError
+from akkordeon_dask import config
+from akkordeon_dask.errors import DeadlineError, PlacementError
 from akkordeon_dask.network._resources import Claim, Resources
 
 __all__ = ["GUEST", "POST_OFFICE", "WorkerInfo", "claims_on", "find_workers", "with_claims", "workers_of"]
@@ -43,8 +44,19 @@ class WorkerInfo:
 
 
 async def workers_of(client: Any) -> list[WorkerInfo]:
-    """The workers that the scheduler knows now, those apart that are ending; by name, as if they had no gates."""
-    identity = await client.scheduler.identity(n_workers=-1)
+    """The workers that the scheduler knows now, those apart that are ending; by name, as if they had no gates.
+
+    Raises
+    ------
+    DeadlineError
+        when the scheduler does not answer within `timeouts.control`.
+    """
+    limit = config.seconds("timeouts.control")
+    try:
+        async with asyncio.timeout(limit):
+            identity = await client.scheduler.identity(n_workers=-1)
+    except TimeoutError:
+        raise DeadlineError(f"the scheduler did not say within {limit:g} s who works for it: look at its log") from None
     found = [
         WorkerInfo(address, str(told["name"]), str(told["host"]), Resources.told(told.get("resources") or {}))
         for address, told in identity["workers"].items()

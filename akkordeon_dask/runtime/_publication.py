@@ -11,7 +11,7 @@ from distributed.protocol.pickle import dumps, loads
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import Keeping
-from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
+from akkordeon_dask.errors import ClosedError, DeadlineError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
 from akkordeon_dask.runtime._making import Making
@@ -156,15 +156,21 @@ async def read(client: Client, name: str) -> Record | None:
 
     Raises
     ------
+    DeadlineError
+        when the scheduler does not answer within `timeouts.control`.
     OSError
-        when the scheduler does not answer, or the client is closed.
+        when the client is closed.
     """
     if client.scheduler is None:
         raise OSError(f"client {client.id} is closed")
+    limit = config.seconds("timeouts.control")
     try:
-        record: Record = await client.get_dataset(_RECORD + name)
+        async with asyncio.timeout(limit):
+            record: Record = await client.get_dataset(_RECORD + name)
     except KeyError:
         return None
+    except TimeoutError:
+        raise DeadlineError(f"the scheduler did not say within {limit:g} s what {name!r} is: look at its log") from None
     return record
 
 

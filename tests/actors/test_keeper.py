@@ -1,0 +1,53 @@
+"""Who writes a gate's snapshots, over all its lives."""
+
+import numpy as np
+
+from akkordeon_dask import optim
+from akkordeon_dask.actors import Keeping
+from akkordeon_dask.actors._gate_state import Version
+from akkordeon_dask.actors._keeper import Keeper, restored
+
+
+def version(number):
+    params = {"w": np.full(3, number, np.float32)}
+    return Version(number, params, optim.Adam(0.1).init(params))
+
+
+def keeper(keeping):
+    return Keeper(keeping, "g0", 1, tell=lambda event, text: None)
+
+
+def written(keeper, number):
+    keeper.put(version(number), 0.0)
+    keeper.flush(20)
+
+
+def test_a_life_that_was_only_stopped_writes_what_is_older_whatever_its_number(tmp_path):
+    keeping = Keeping(str(tmp_path))
+    ghost = keeper(keeping)
+    written(ghost, 10)
+    successor = keeper(keeping)
+    written(successor, 11)
+    written(ghost, 99)
+    assert restored(keeping, "g0", version(0)).number == 11
+    third = keeper(keeping)
+    written(third, 5)  # a rewind had gone back
+    written(successor, 12)
+    assert restored(keeping, "g0", version(0)).number == 5
+    for one in (ghost, successor, third):
+        one.close(None, 20)
+
+
+def test_an_owner_takes_over_who_writes_already(tmp_path):
+    keeping = Keeping(str(tmp_path))
+    former, present = keeper(keeping), keeper(keeping)
+    present.owned(7)
+    written(present, 1)
+    former.owned(6)
+    written(former, 99)
+    assert restored(keeping, "g0", version(0)).number == 1
+    present.owned(3)
+    written(present, 2)
+    assert restored(keeping, "g0", version(0)).number == 2
+    for one in (former, present):
+        one.close(None, 20)
