@@ -7,7 +7,7 @@ import signal
 import click
 import pytest
 
-from akkordeon_dask import connect, data, deploy
+from akkordeon_dask import Gate, connect, data, deploy, nn, optim
 from akkordeon_dask.cli._network_command import network_named
 from akkordeon_dask.cli._provider import provider_of, shard
 from akkordeon_dask.network import GUEST
@@ -34,6 +34,17 @@ def test_it_trains_so_many_passes_over_its_share_and_says_each_as_the_original_d
     assert [(m["sentinel"], m["epoch"]) for m in map(LINE.fullmatch, lines)] == [("last", "1"), ("last", "2")]
     assert end == "end         sentinel last has left after 2 passes"
     assert guest.err == []
+
+
+def test_it_goes_on_where_a_program_before_it_was(at, client, tmp_path):
+    kept = ("sentinel", "kept", *TRAIN[2:], *at, "--as", "mine", "--take", 500)
+    network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
+    with deploy(network, client, name="kept", snapshots=str(tmp_path)):
+        for options, epochs in ((("--epochs", 2), [1, 2]), (("--epochs", 3, "--resume"), [3]), (("--epochs", 1), [1])):
+            with akkordeon(*kept, *options, "--json") as guest:
+                assert guest.end() == 0
+            passes = [said for said in map(json.loads, guest.out) if said["event"] == "pass"]
+            assert [(one["epoch"], one["samples"]) for one in passes] == [(epoch, 500) for epoch in epochs]
 
 
 def test_a_test_is_one_pass_and_json_says_it_all(digits, at):
@@ -126,6 +137,7 @@ def test_one_that_was_to_do_a_number_of_passes_says_that_it_has_not(digits, at):
          "there is digits: deploy it first"),
         ((*TRAIN, "--worker", "dora"), "sentinel 'train0' asks for worker 'dora', the cluster has alice ("),
         ((*TRAIN, "--batch-size", 100_000), "batch_size=100000 is larger than the 10000 samples"),
+        ((*TRAIN, "--resume"), "network 'digits' keeps no snapshots, there is no position to resume: leave that out"),
         ((*TRAIN, "--batch-size", 100_000, "--here"), "batch_size=100000 is larger than the 10000 samples"),
     ],
 )  # fmt: skip
