@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from distributed.comm import Comm, connect
-from distributed.protocol import to_serialize
+from distributed.protocol import Serialized, register_serialization_family, to_serialize
 
 from akkordeon_dask import config
-from akkordeon_dask.messages import LinkFigures, Message, encode, nbytes
+from akkordeon_dask.messages import LinkFigures, Message, encode, flat, nbytes
+from akkordeon_dask.tree import Array
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -22,6 +23,12 @@ logger = logging.getLogger(__name__)
 
 LINK_OP = "akkordeon_link"
 """The name of the handler that a link opens on the other worker."""
+
+_INLINE, _SHARD = 32 * 1024, 64 * 1024 * 1024
+"""Bytes of an array that is copied into its message, and of one that Dask would send in pieces."""
+
+_BYTES = "akkordeon-bytes"
+"""The name of what Dask does with the bytes of an array: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +105,34 @@ class Link:
     async def _flush(self) -> None:
         while self._queue:
             comm = self._comm or await self._connect()
-            actor, message = self._queue[0]
-            size = nbytes(message)
+            letters, size = self._next()
             self._unsent += size
             if self._unsent > self._bound:
                 raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
-            await comm.write(_frames(actor, message))
-            self._queue.popleft()
-            self._sent += 1
+            await comm.write([_envelope(actor, message) for actor, message in letters])
+            for _ in letters:
+                self._queue.popleft()
+            self._sent += len(letters)
             self._nbytes += size
+
+    def _next(self) -> tuple[list[tuple[str, Message]], int]:
+        """What goes in one piece, and its bytes: the oldest message, and small ones behind it."""
+        letters: list[tuple[str, Message]] = []
+        size = 0
+        for place in range(len(self._queue)):  # other threads only add to it
+            letter = self._queue[place]
+            more = nbytes(letter[1])
+            if letters and size + more > _INLINE:
+                break
+            letters.append(letter)
+            size += more
+        return letters, size
 
     async def _connect(self) -> Comm:
         args = self._worker.connection_args
         comm: Comm = await connect(self.peer, timeout=config.seconds("timeouts.connect"), **args)
         comm.name = f"akkordeon link to {self.peer}"
+        comm.allow_offload = False  # looking whether it would pay takes longer than all the rest
         await comm.write({"op": LINK_OP, "reply": False, "sender": self._worker.address})
         self._comm, self._unsent = comm, 0
         self._connects += 1
@@ -168,9 +189,27 @@ class Link:
         return LinkFigures(self.peer, self._nbytes, self._unsent, self._lost)
 
 
-def _frames(actor: str, message: Message) -> dict[str, Any]:
-    """The message as the comm takes it: the array beside the rest, never copied into it."""
+def _envelope(actor: str, message: Message) -> dict[str, Any]:
+    """The message as the comm takes it: the array beside the rest, never copied into it unless it is small."""
     plain = encode(message)
-    if plain.get("array") is not None:
-        plain["array"] = to_serialize(plain["array"])
+    array = plain.get("array")
+    if array is not None:
+        plain["array"] = _parcel(array)
     return {"to": actor, "message": plain}
+
+
+def _parcel(array: Array) -> Any:
+    """Dask's own way with arrays takes longer than a small one's way over the wire: here are the bytes alone."""
+    told = flat(array) if array.nbytes <= _SHARD else None
+    if told is None:
+        return to_serialize(array)
+    data = told["data"]
+    told["data"] = bytes(data) if array.nbytes <= _INLINE else Serialized({"serializer": _BYTES}, [data])
+    return told
+
+
+def _bytes(header: dict[str, Any], frames: list[Any]) -> Any:
+    return frames[0]
+
+
+register_serialization_family(_BYTES, None, _bytes)  # by name, in the process that reads it

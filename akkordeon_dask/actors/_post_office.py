@@ -203,9 +203,12 @@ class PostOffice(WorkerPlugin):
     async def _receive(self, comm: Comm, sender: str) -> Status:
         """The other end of a link: runs for as long as the connection lives. On the event loop."""
         unread = 0
+        comm.allow_offload = False
         try:
             while True:
-                unread += self._take(await comm.read(), sender)
+                letters = await comm.read()
+                for envelope in letters if isinstance(letters, list | tuple) else [letters]:
+                    unread += self._take(envelope, sender)
                 if unread > _ACK:
                     await comm.write({"ack": unread})
                     unread = 0

@@ -13,7 +13,7 @@ from akkordeon_dask.messages._messages import (
     Refused,
 )
 from akkordeon_dask.messages._report import PassReport
-from akkordeon_dask.messages._wire import array_nbytes, decode, encode, nbytes
+from akkordeon_dask.messages._wire import array_nbytes, decode, encode, flat, nbytes
 
 __all__ = [
     "TOPIC",
@@ -34,5 +34,6 @@ __all__ = [
     "array_nbytes",
     "decode",
     "encode",
+    "flat",
     "nbytes",
 ]

@@ -18,8 +18,9 @@ from akkordeon_dask.messages._messages import (
     Mode,
     Refused,
 )
+from akkordeon_dask.tree import Array
 
-__all__ = ["array_nbytes", "decode", "encode", "nbytes"]
+__all__ = ["array_nbytes", "decode", "encode", "flat", "nbytes"]
 
 _KINDS: dict[str, type[Any]] = {
     "forward": Forward,
@@ -31,6 +32,7 @@ _KINDS: dict[str, type[Any]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
 _OVERHEAD = 512
+_NUMBERS = "biufc"
 
 
 def encode(message: Message) -> dict[str, Any]:
@@ -80,6 +82,16 @@ def _decode(plain: Mapping[str, Any]) -> Message:
     if kind is Failed:
         return Failed(header, _word(plain["gate"]), _word(plain["worker"]), _word(plain["reason"]))
     return Refused(header, _word(plain["gate"]))
+
+
+def flat(array: Array) -> dict[str, Any] | None:
+    """An array's dtype, shape and bytes, which `decode` takes in its place; None where it is no plain numbers in order.
+
+    The bytes, under `"data"`, are a view of the array.
+    """
+    if array.dtype.kind not in _NUMBERS or not array.flags.c_contiguous:
+        return None
+    return {"dtype": array.dtype.str, "shape": array.shape, "data": array.reshape(-1).view(np.uint8).data}
 
 
 def array_nbytes(message: Message) -> int:
@@ -134,10 +146,18 @@ def _word(value: Any) -> str:
     return value
 
 
-def _array(value: Any) -> np.ndarray[Any, Any]:
-    if not isinstance(value, np.ndarray):
+def _array(value: Any) -> Array:
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, Mapping):
         raise MessageError(f"expected an array, got {_short(value)}")
-    return value
+    dtype, data = np.dtype(_word(value["dtype"])), memoryview(value["data"])
+    if dtype.kind not in _NUMBERS:
+        raise MessageError(f"expected an array of numbers, got one of {dtype}")
+    array: Array = np.ndarray(tuple(value["shape"]), dtype, buffer=data)
+    if array.nbytes != data.nbytes:
+        raise MessageError(f"an array {array.shape} of {dtype} has {array.nbytes} bytes, {data.nbytes} came")
+    return array
 
 
 def _short(value: Any) -> str:

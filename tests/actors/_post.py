@@ -11,7 +11,7 @@ from distributed.comm import listen
 
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread
-from akkordeon_dask.messages import Forward
+from akkordeon_dask.messages import Forward, decode
 from tests.actors._small import header
 
 __all__ = ["Kept", "Peer", "forward", "holds", "offices"]
@@ -78,7 +78,7 @@ class Peer:
     @property
     def sequences(self):
         """Which batches came, in their order."""
-        return [int(envelope["message"]["array"][0, 0]) for envelope in self.envelopes]
+        return [int(decode(envelope["message"]).x[0, 0]) for envelope in self.envelopes]
 
     async def _handle(self, comm):
         self.comms.append(comm)
@@ -86,7 +86,7 @@ class Peer:
             self.openings.append(await comm.read())
             while True:
                 await self.open.wait()
-                self.envelopes.append(await comm.read())
+                self.envelopes += await comm.read()
 
     def worker(self):
         """What a link needs to know of its own worker."""

@@ -1,12 +1,15 @@
 """The wire: what one end says is what the other hears, and nothing else is heard."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
-from distributed.protocol import dumps, loads, to_serialize
+from distributed.protocol import dumps, loads
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from akkordeon_dask.actors import _link
 from akkordeon_dask.errors import MessageError
 from akkordeon_dask.messages import (
     Address,
@@ -54,12 +57,13 @@ messages = (
 )
 
 
-def over_the_wire(message):
-    """What the other end hears: through Dask's own serialization, as a link sends it."""
-    plain = encode(message)
-    if plain.get("array") is not None:
-        plain["array"] = to_serialize(plain["array"])
-    return decode(loads(dumps(plain)))
+def over_the_wire(message, *, inline, shard):
+    """What the other end hears: as a link sends it, which depends on the bytes of its array."""
+    with mock.patch.multiple(_link, _INLINE=inline, _SHARD=shard):
+        sent = _link._envelope("g0", message)
+    received = loads([bytes(frame) for frame in dumps(sent)])
+    assert received["to"] == "g0"
+    return decode(received["message"])
 
 
 def told(message):
@@ -80,9 +84,9 @@ def test_decoding_undoes_encoding(message):
     assert told(decode(encode(message))) == told(message)
 
 
-@given(messages)
-def test_what_arrives_is_what_was_sent_and_both_ends_count_the_same_bytes(message):
-    arrived = over_the_wire(message)
+@given(messages, st.sampled_from([0, 20, 2**20]), st.sampled_from([0, 2**20]))
+def test_what_arrives_is_what_was_sent_and_both_ends_count_the_same_bytes(message, inline, shard):
+    arrived = over_the_wire(message, inline=inline, shard=shard)
     assert told(arrived) == told(message)
     assert nbytes(arrived) == nbytes(message)
 
@@ -143,6 +147,24 @@ def test_a_header_with_a_wrong_value_is_refused_and_the_value_quoted(field, valu
         decode(with_header(**{field: value}))
     assert repr(value) in str(caught.value)
     assert ("address" if field == "reply_to" and isinstance(value, tuple) else field) in str(caught.value)
+
+
+FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dtype": "|O"}, {"dtype": "no"}, {"dtype": 4}, {"shape": (2, 4)}, {"shape": (2, 2)}, {"shape": (-2, -3)},
+        {"shape": "23"}, {"shape": None}, {"data": b""}, {"data": "text"}, {"data": None},
+    ],
+)  # fmt: skip
+def test_bytes_that_make_no_array_are_refused(wrong):
+    assert told(decode(with_header() | {"array": FLAT})) == told(ONE_OF_EACH[0])
+    with pytest.raises(MessageError):
+        decode(with_header() | {"array": FLAT | wrong})
+    with pytest.raises(MessageError):
+        decode(with_header() | {"array": {key: value for key, value in FLAT.items() if key not in wrong}})
 
 
 @pytest.mark.parametrize("address", [(7, "a"), ("w", 7)])
