@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LINK_OP = "akkordeon_link"
 """The name of the handler that a link opens on the other worker."""
 
-_INLINE, _SHARD = 32 * 1024, 64 * 1024 * 1024
+_INLINE, _SHARD = 256 * 1024, 64 * 1024 * 1024
 """Bytes of an array that is copied into its message, and of one that Dask would send in pieces."""
 
 _BYTES = "akkordeon-bytes"
