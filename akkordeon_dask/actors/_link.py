@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 LINK_OP = "akkordeon_link"
 """The name of the handler that a link opens on the other worker."""
 
-_INLINE, _SHARD = 256 * 1024, 64 * 1024 * 1024
-"""Bytes of an array that is copied into its message, and of one that Dask would send in pieces."""
+_TOGETHER, _INLINE, _SHARD = 16 * 1024, 64 * 1024, 64 * 1024 * 1024
+"""Bytes: of messages that go together, of an array that is copied into its message, of one that Dask would split."""
 
 _BYTES = "akkordeon-bytes"
 """The name of what Dask does with the bytes of an array: nothing."""
@@ -122,7 +122,7 @@ class Link:
         for place in range(len(self._queue)):  # other threads only add to it
             letter = self._queue[place]
             more = nbytes(letter[1])
-            if letters and size + more > _INLINE:
+            if letters and size + more > _TOGETHER:
                 break
             letters.append(letter)
             size += more

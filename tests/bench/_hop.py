@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask.actors._actor import ThreadedActor
+from akkordeon_dask.actors._leaving import Resident
 from akkordeon_dask.messages import Address, Forward, Header
 from akkordeon_dask.runtime import Embedded
 from akkordeon_dask.tree import Array
@@ -22,7 +23,7 @@ class Echo(ThreadedActor):
         """Start the thread."""
         self._peer, self._loop, self._done = peer, asyncio.get_running_loop(), asyncio.Event()
         self._playing, self._numbers = 0, itertools.count()
-        await self._start(self.key, _Core(self))
+        await self._start(Resident("bench", "gate", self.key), _Core(self))
 
     async def play(self, pairs: int, nbytes: int, balls: int) -> float:
         """Seconds a message, over pairs of messages to and fro, so many of them under way at once."""
