@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from akkordeon_dask import config
 from akkordeon_dask.errors import DeadlineError, PlacementError
 from akkordeon_dask.network._resources import Claim, Resources
 
@@ -22,6 +21,8 @@ POST_OFFICE = "akkordeon-post-office"
 
 
 _ENDING = ("closing", "closing_gracefully", "closed")
+
+_PATIENCE = 20.0
 
 GUEST = "akkordeon-guest"
 """The resource of a worker that is there for one sentinel, and goes with it: no gate is placed on it."""
@@ -49,14 +50,14 @@ async def workers_of(client: Any) -> list[WorkerInfo]:
     Raises
     ------
     DeadlineError
-        when the scheduler does not answer within `timeouts.control`.
+        when the scheduler does not answer within 20 s.
     """
-    limit = config.seconds("timeouts.control")
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(_PATIENCE):
             identity = await client.scheduler.identity(n_workers=-1)
     except TimeoutError:
-        raise DeadlineError(f"the scheduler did not say within {limit:g} s who works for it: look at its log") from None
+        text = f"the scheduler did not say within {_PATIENCE:g} s who works for it: look at its log"
+        raise DeadlineError(text) from None
     found = [
         WorkerInfo(address, str(told["name"]), str(told["host"]), Resources.told(told.get("resources") or {}))
         for address, told in identity["workers"].items()

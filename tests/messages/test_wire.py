@@ -149,24 +149,6 @@ def test_a_header_with_a_wrong_value_is_refused_and_the_value_quoted(field, valu
     assert ("address" if field == "reply_to" and isinstance(value, tuple) else field) in str(caught.value)
 
 
-FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"dtype": "|O"}, {"dtype": "no"}, {"dtype": 4}, {"shape": (2, 4)}, {"shape": (2, 2)}, {"shape": (-2, -3)},
-        {"shape": "23"}, {"shape": None}, {"data": b""}, {"data": "text"}, {"data": None},
-    ],
-)  # fmt: skip
-def test_bytes_that_make_no_array_are_refused(wrong):
-    assert told(decode(with_header() | {"array": FLAT})) == told(ONE_OF_EACH[0])
-    with pytest.raises(MessageError):
-        decode(with_header() | {"array": FLAT | wrong})
-    with pytest.raises(MessageError):
-        decode(with_header() | {"array": {key: value for key, value in FLAT.items() if key not in wrong}})
-
-
 @pytest.mark.parametrize("address", [(7, "a"), ("w", 7)])
 def test_an_address_that_is_not_two_words_is_refused_and_the_value_quoted(address):
     for plain in [with_header(reply_to=address), {"kind": "leave", "network": "net", "sentinel": address}]:
