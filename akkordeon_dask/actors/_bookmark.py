@@ -29,11 +29,9 @@ class Bookmark(Scribe):
     def __init__(
         self, keeping: Keeping, sentinel: Sentinel, name: str, generation: int, *, tell: Callable[[str, str], None]
     ) -> None:
-        store = keeping.store(_BELOW)
-        self._number = max(store.numbers(name), default=-1)
-        super().__init__(store, name, generation, tell=tell)
+        super().__init__(keeping.store(_BELOW), name, generation, tell=tell)
         self._keeping, self._data = keeping, _data(sentinel)
-        self._kept, self._time = Position(), 0.0
+        self._kept, self._number, self._time = Position(), 0, 0.0
 
     def look(self, position: Position, now: float) -> None:
         """Have the position written where that is due. In the sentinel's thread."""

@@ -12,7 +12,7 @@ from akkordeon_dask.actors._gate_core import GateCore, Version
 from akkordeon_dask.actors._gate_life import GateLife
 from akkordeon_dask.actors._gate_told import GateStatistics, figures_of, statistics_of
 from akkordeon_dask.actors._keeper import Keeping
-from akkordeon_dask.actors._leaving import Leaving, Resident
+from akkordeon_dask.actors._leaving import Resident
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.actors._work import Work
@@ -146,7 +146,7 @@ class GateActor(GateLife):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), timeout)
         else:
-            told = await self._told(self._office.leaving, timeout, moves)
+            told = await self._office.leaving.told(self.key, self._closing, timeout, moves=moves)
         if not self._closing.is_set():
             return "leaving" if told else None
         who = f"gate {self._core.name!r} on {self.address.worker}"
@@ -155,15 +155,6 @@ class GateActor(GateLife):
         if self._worker.status in ENDING:
             raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
         raise ClosedError(f"{who} was closed: deploy it again")
-
-    async def _told(self, leaving: Leaving, timeout: float, moves: bool) -> bool:
-        if not moves:
-            return await leaving.told(self.key, self._closing, timeout)
-        leaving.asked(self.key)
-        try:
-            return await leaving.told(self.key, self._closing, timeout)
-        finally:
-            leaving.asked(self.key)
 
     async def heed(self, refusal: str = "") -> None:
         """Its owner moves the gate off the worker, which waits for that; with a `refusal` it cannot. On the loop."""

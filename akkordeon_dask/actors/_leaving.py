@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,6 +52,8 @@ class Leaving:
         self._residents: dict[str, Resident] = {}
         self._asked: dict[str, float] = {}
         """When somebody who can move an actor was last there, by the actor's key."""
+        self._asking: Counter[str] = Counter()
+        """Who can move an actor and waits for its news just now."""
         self._heard: set[str] = set()
         self._staying: dict[str, str] = {}
         """Why actors are given up, by their keys."""
@@ -76,7 +79,7 @@ class Leaving:
         self._changed.set()
 
     def asked(self, key: str) -> None:
-        """Somebody is there who can move the actor."""
+        """Somebody was there who can move the actor."""
         self._asked[key] = asyncio.get_running_loop().time()
 
     def heard(self, key: str) -> None:
@@ -103,11 +106,21 @@ class Leaving:
         else:
             self.heard(key)
 
-    async def told(self, key: str, ended: asyncio.Event, timeout: float) -> bool:
+    async def told(self, key: str, ended: asyncio.Event, timeout: float, *, moves: bool = True) -> bool:
         """Whether whoever can move the actor should do so now.
 
-        Waits for that until the actor has `ended`, at most `timeout` seconds; one that was given up stays.
+        Waits for that until the actor has `ended`, at most `timeout` seconds; one that was given up stays. Who asks
+        counts as there for as long as that, where it `moves` the actor.
         """
+        self._asking[key] += moves
+        try:
+            return await self._told(key, ended, timeout)
+        finally:
+            self._asking[key] -= moves
+            if moves:
+                self.asked(key)
+
+    async def _told(self, key: str, ended: asyncio.Event, timeout: float) -> bool:
         if key in self._staying:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), timeout)
@@ -144,6 +157,8 @@ class Leaving:
         patience = config.seconds("supervision.patience")
         self.started.set()
         self._announce()
+        for key in +self._asking:  # each is told now, and has the whole patience to act on it
+            self.asked(key)
         while left := [key for key in self._residents if key not in self._staying]:
             due = {key: end if key in self._heard else self._asked.get(key, begun) + patience for key in left}
             for key in (key for key in left if min(due[key], end) <= loop.time()):

@@ -1,5 +1,6 @@
 """What writes the snapshots of one actor."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,10 +24,13 @@ class Scribe:
     """
 
     def __init__(self, store: Store, series: str, generation: int, *, tell: Callable[[str, str], None]) -> None:
-        self.series = series
-        self._generation = max(generation, _last(store, series) + 1)
-        self._tell = tell
-        self._writer = Writer(store, name=series, on_result=self._written)
+        self.series, self._generation = series, generation
+        self._store, self._tell = store, tell
+        self._before: int | None = None
+        """The generation of the life before; None: not known yet. Set here, or by the writer's thread."""
+        with contextlib.suppress(CheckpointError):  # where the place is away: it is looked at before each snapshot
+            self._before = store.generation(series)
+        self._writer = Writer(self, name=series, on_result=self._written)
         self.last: int | None = None
         """The number of the last snapshot that was written. Set by the writer's thread, read by any."""
         self.error: str | None = None
@@ -35,6 +39,13 @@ class Scribe:
     def write(self, tree: Tree, number: int, facts: Mapping[str, Any] | None = None) -> None:
         """Have a snapshot written; never waits."""
         self._writer.put(self.series, tree, number=number, facts=facts, generation=self._generation)
+
+    def save(self, series: str, tree: Tree, *, number: int, facts: Mapping[str, Any], generation: int) -> str:
+        """What the writer does with it. In its thread."""
+        if self._before is None:
+            self._before = self._store.generation(series)
+        above = max(generation, self._before + 1)
+        return self._store.save(series, tree, number=number, facts=facts, generation=above)
 
     def owned(self, generation: int) -> None:
         """The network has an owner of this generation. Any thread."""
@@ -67,11 +78,3 @@ class Scribe:
             self._writer.close(timeout)
         except DeadlineError as error:
             self.fail(str(error))
-
-
-def _last(store: Store, series: str) -> int:
-    """The generation of the life before; 0 where none can be seen."""
-    try:
-        return store.generation(series)
-    except CheckpointError:  # who writes to it learns the same, and says so
-        return 0

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class SentinelActor(SentinelLife):
         position: Position | None = None,
         former: Address | None = None,
         keeping: Keeping | None = None,
-        resume: Keeping | None = None,
+        resume: Sequence[Keeping] = (),
     ) -> None:
         super().__init__(key)
         self._position, self._former, self._keeping = position, former, keeping
@@ -56,8 +57,7 @@ class SentinelActor(SentinelLife):
         spec.check_input(self._source.shape, self._source.dtype)
         if self._source.samples is not None and not sentinel.batches_per_pass:
             self._source.batches(1, sentinel.batch_size)
-        if resume is not None:
-            self._resume(resume)
+        self._resume(resume)
         self._reports = Reports()
         self._news = asyncio.Event()
         self._closing = False

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 
 from distributed.utils import offload
 
@@ -34,10 +35,11 @@ class SentinelLife(ThreadedActor):
     _moves = False
     """Another life goes on. Set and read by its thread."""
 
-    def _resume(self, keeping: Keeping) -> None:
-        """Go on where a sentinel of this name was, if one was there. In Dask's thread for actors, before `open`."""
-        if self._sentinel.mode == "train":
-            self._position = opened_at(keeping, self._sentinel, self._name)
+    def _resume(self, places: Iterable[Keeping]) -> None:
+        """Go on where a sentinel of this name was, at the first place that knows. In Dask's thread, before `open`."""
+        for keeping in places:
+            if self._sentinel.mode == "train" and self._position is None:
+                self._position = opened_at(keeping, self._sentinel, self._name)
 
     async def _begin_keeping(self) -> None:
         """Before its thread starts: looks what is there, and not on the event loop."""
@@ -75,11 +77,7 @@ class SentinelLife(ThreadedActor):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(news.wait(), timeout)
             return False
-        office.leaving.asked(self.key)
-        try:
-            return await office.leaving.told(self.key, news, timeout)
-        finally:
-            office.leaving.asked(self.key)
+        return await office.leaving.told(self.key, news, timeout)
 
     async def heed(self, refusal: str = "") -> None:
         """Who attached it moves it off the worker, which waits for that; with a `refusal` it cannot. On the loop."""

@@ -24,7 +24,8 @@ __all__ = ["Attached", "Lives"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 0.5
+_PATIENCE, _TELLS = 10.0, 0.5
+"""Seconds to wait for news, and of a sentinel that tells where it is in its data."""
 
 
 Lives: TypeAlias = (
@@ -154,7 +155,8 @@ class Attached:
 
     async def _news(self) -> bool:
         """Learn what is new; True: its worker is told to end."""
-        progress: Progress = await self.ask("follow", self._cursor, self.state, _PATIENCE, more=_PATIENCE)
+        patience = _TELLS if self.sentinel.mode == "train" else _PATIENCE
+        progress: Progress = await self.ask("follow", self._cursor, self.state, patience, more=patience)
         self._take(progress)
         return progress.leaving
 

@@ -1,6 +1,5 @@
 """Bring a network to life."""
 
-import dataclasses
 import uuid
 from typing import Any
 
@@ -60,8 +59,8 @@ def deploy(
         snapshots of each gate that stay.
     resume
         go on from the snapshots at this place, and write new ones there, or to `snapshots` where that is given.
-        Training sentinels that are attached go on in the pass, and at the batch, where one of the same name with the
-        same data was.
+        Training sentinels go on, when they are attached the first time, in the pass and at the batch where one of the
+        same name with the same data was.
 
     Returns
     -------
@@ -121,11 +120,11 @@ async def _deploy(
         await refuse_taken(client, name)
     # Whoever goes on from snapshots comes after all who have written some.
     generation = _FIRST + max([await _generation(place, source, network) for place in {keeping, source}])
-    making = Making(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping)
+    making = Making(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping, source)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
     places = {place: placed.address for place, placed in enumerate(plan)}
-    gates = await dataclasses.replace(making, source=source).make(client, places, restore=source is not None)
+    gates = await making.make(client, places, restore=source, must=True)
     try:
         await wire(gates, gates, generation)
         if name is not None:
@@ -133,7 +132,8 @@ async def _deploy(
     except BaseException:
         await abandon(gates)
         raise
-    running, _ = await own(client, making, gates, published=name is not None, embedded=embedded, source=source)
+    running, supervisor = await own(client, making, gates, published=name is not None, embedded=embedded)
+    supervisor.session.resumes = source is not None
     await say_deployed(client, making.name, network, gates, {"seed": seed, "generation": generation})
     return running
 
@@ -164,7 +164,7 @@ def connect(name: str, client: Client) -> Any:
 async def _connect(name: str, client: Client) -> Running:
     record, network, gates = await join(client, name)
     session = Session(client, network, name, record.generation, gates)
-    session.keeping = record.keeping
+    session.keeping, session.source = record.keeping, record.source
     session.mender = Follower(session, patient=record.keeping is not None)
 
     async def finish() -> None:

@@ -109,7 +109,7 @@ async def make_sentinel(
         position=position,
         former=former,
         keeping=session.keeping,
-        resume=session.source or session.keeping if resume else None,
+        resume=[place for place in (session.keeping, session.source) if resume and place is not None],
     )
     try:
         who = f"sentinel {name!r} on {worker}"

@@ -34,30 +34,39 @@ class Making:
     keeping: Keeping | None = None
     """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
     source: Keeping | None = None
-    """Where gates are restored from, where that is another place."""
+    """Where the snapshots are that it was resumed from."""
 
-    async def make(self, client: Client, places: Mapping[int, str], *, restore: bool = False) -> list[GateHandle]:
+    async def make(
+        self, client: Client, places: Mapping[int, str], *, restore: Keeping | None = None, must: bool = False
+    ) -> list[GateHandle]:
         """Gates on workers, by the number of each gate and the address of its worker; not joined yet.
+
+        Parameters
+        ----------
+        restore
+            they go on from the newest snapshots at this place.
+        must
+            each has to be there; else a gate that has none begins anew.
 
         Raises
         ------
         DeploymentError
             when a worker cannot make one.
         CheckpointError
-            when `restore` and a snapshot cannot be read.
+            when a snapshot to `restore` cannot be read.
         """
         limit = config.seconds("timeouts.deploy")
         gates: list[GateHandle] = []
         try:
             for place, worker in places.items():
-                gates.append(self._submit(client, place, worker, restore))
+                gates.append(self._submit(client, place, worker, restore, must))
             return await asyncio.gather(*(gate.made(limit) for gate in gates))
         except BaseException:
             for handle in gates:
                 handle.release()
             raise
 
-    def _submit(self, client: Client, place: int, worker: str, restore: bool) -> GateHandle:
+    def _submit(self, client: Client, place: int, worker: str, restore: Keeping | None, must: bool) -> GateHandle:
         name = self.network.names[place]
         future = submit(
             client,
@@ -72,8 +81,8 @@ class Making:
             generation=self.generation,
             seed=self.seed,
             keeping=self.keeping,
-            restore=(self.source or self.keeping) if restore else None,
-            resume=self.source is not None,
+            restore=restore,
+            resume=must,
         )
         return GateHandle(name, worker, future)
 

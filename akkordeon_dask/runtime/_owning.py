@@ -7,7 +7,6 @@ from typing import Any
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import Keeping
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._embedded import Embedded
@@ -23,13 +22,7 @@ __all__ = ["adopt", "own"]
 
 
 async def own(
-    client: Client,
-    making: Making,
-    gates: list[GateHandle],
-    *,
-    published: bool,
-    embedded: Embedded | None = None,
-    source: Keeping | None = None,
+    client: Client, making: Making, gates: list[GateHandle], *, published: bool, embedded: Embedded | None = None
 ) -> tuple[Running, Supervisor]:
     """A network as its owner has it: supervised, where it keeps snapshots, and closed at the end."""
     label = making.name
@@ -38,7 +31,7 @@ async def own(
     session.diary.settings = settings
     supervisor = Supervisor(session, making, published=published)
     session.evacuate = functools.partial(evacuate, supervisor)
-    session.keeping, session.source = making.keeping, source
+    session.keeping, session.source = making.keeping, making.source
     if making.keeping is not None:
         session.mender = supervisor
         session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")
@@ -124,7 +117,7 @@ def adopt(name: str, client: Client) -> Any:
 
 async def _adopt(name: str, client: Client) -> Running:
     record = await find(client, name)
-    making = Making(record.network, name, record.seed, record.generation + 1, record.keeping)
+    making = Making(record.network, name, record.seed, record.generation + 1, record.keeping, record.source)
     gates, lost = await handles(client, record) if record.keeping is not None else (await _whole(client, record), [])
     formers = {gate: gate.future for gate in lost}
     # From here on the former owner is fenced off: it looks before it does anything.

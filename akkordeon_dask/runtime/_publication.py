@@ -53,6 +53,8 @@ class Record:
     seed: int = 0
     keeping: Keeping | None = None
     """Where its snapshots are."""
+    source: Keeping | None = None
+    """Where those are that it was resumed from."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -89,7 +91,8 @@ async def publish(client: Client, making: Making, gates: Iterable[GateHandle], *
     name, gates = making.name, list(gates)
     places = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
     spec = dumps(making.network)
-    record = Record(name, spec, making.generation, places, client.id, making.seed, making.keeping)
+    kept = making.keeping, making.source
+    record = Record(name, spec, making.generation, places, client.id, making.seed, *kept)
     futures = [gate.future for gate in gates if not isinstance(gate.future, Gone)]
     told: dict[Any, Any] = {_RECORD + name: record, _FUTURES + name: futures}
     try:

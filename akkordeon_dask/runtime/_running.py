@@ -87,7 +87,7 @@ class Running(Rating):
         resume
             it goes on, if it trains, in the pass and at the batch where one of its name, with the same data and batch
             size, was when that was last written down beside the gates' snapshots; where there is none it begins with
-            pass 1. None: as the network, if this client resumed it.
+            pass 1. None: if this client resumed the network, and the name is new to it.
 
         Raises
         ------

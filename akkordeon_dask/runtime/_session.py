@@ -49,7 +49,9 @@ class Session:
         self.keeping: Keeping | None = None
         """Where its snapshots are."""
         self.source: Keeping | None = None
-        """Where those are that it was resumed from, in this client."""
+        """Where those are that it was resumed from."""
+        self.resumes = False
+        """This client has resumed it: so it does with sentinels."""
         self.mender: Mender | None = None
         """Makes lost gates anew, or waits until their owner has; None: a lost gate is an error."""
         self.evacuate: Callable[[GateHandle, Future[Any] | Gone], Awaitable[None]] | None = None
@@ -149,7 +151,9 @@ class Session:
         name = free_name(sentinel, self.sentinels.keys() | self._joining, self.name)
         self._joining.add(name)
         try:
-            return await self._make(sentinel, name, self.source is not None if resume is None else resume)
+            # One that has been here goes on by itself where it was lost; attached again, it begins again.
+            first = self.resumes and name not in self.diary.sentinels
+            return await self._make(sentinel, name, first if resume is None else resume)
         finally:
             self._joining.discard(name)
 

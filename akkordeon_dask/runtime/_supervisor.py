@@ -160,7 +160,7 @@ class Supervisor:
         lost = [one for one in gates if one is gate or self._lost.get(one) is one.future or one.worker not in there]
         self._lost |= {one: one.future for one in lost}
         places = await self.choose(lost)
-        fresh = await self.making.make(self.session.client, places, restore=True)
+        fresh = await self.making.make(self.session.client, places, restore=self.making.keeping)
         try:
             await self.join(dict(zip(places, fresh, strict=True)))
         except BaseException:

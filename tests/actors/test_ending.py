@@ -73,6 +73,13 @@ def test_the_signal_goes_on_when_leaving_fails(former):
     asyncio.run(story())
 
 
+def goes_on_after(former, story):
+    """The signal comes to whoever had it before, once the story is over."""
+    asyncio.run(story())
+    terminate()
+    assert former == [signal.SIGTERM]
+
+
 def test_a_worker_that_has_closed_leaves_the_signal_to_whoever_had_it(former):
     async def story():
         before = signal.getsignal(signal.SIGTERM)
@@ -80,9 +87,7 @@ def test_a_worker_that_has_closed_leaves_the_signal_to_whoever_had_it(former):
         termination.stop()
         assert signal.getsignal(signal.SIGTERM) is before
 
-    asyncio.run(story())
-    terminate()
-    assert former == [signal.SIGTERM]
+    goes_on_after(former, story)
 
 
 def test_a_handler_that_came_later_stays_and_may_hand_the_signal_on(former):
@@ -97,18 +102,14 @@ def test_a_handler_that_came_later_stays_and_may_hand_the_signal_on(former):
         termination.stop()
         assert signal.getsignal(signal.SIGTERM) is later
 
-    asyncio.run(story())
-    terminate()
-    assert former == [signal.SIGTERM]
+    goes_on_after(former, story)
 
 
 def test_a_signal_after_the_end_of_the_loop_goes_on(former):
     async def story():
         Termination(asyncio.Event().wait)
 
-    asyncio.run(story())
-    terminate()
-    assert former == [signal.SIGTERM]
+    goes_on_after(former, story)
 
 
 def nanny(worker, status=Status.closing, process=Status.running):

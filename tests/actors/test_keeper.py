@@ -38,6 +38,25 @@ def test_a_life_that_was_only_stopped_writes_what_is_older_whatever_its_number(t
         one.close(None, 20)
 
 
+def test_a_life_that_began_while_the_place_was_away_writes_the_newer_too(tmp_path):
+    there, away = tmp_path / "place", tmp_path / "away"
+    keeping = Keeping(str(there))
+    former = keeper(keeping)
+    former.owned(7)
+    written(former, 10)
+    former.close(None, 20)
+    there.rename(away)
+    there.write_bytes(b"no folder")
+    successor = keeper(keeping)
+    written(successor, 11)
+    assert successor.last is None and successor.error
+    there.unlink()
+    away.rename(there)
+    written(successor, 12)
+    assert restored(keeping, "g0", version(0)).number == successor.last == 12
+    successor.close(None, 20)
+
+
 def test_an_owner_takes_over_who_writes_already(tmp_path):
     keeping = Keeping(str(tmp_path))
     former, present = keeper(keeping), keeper(keeping)

@@ -113,6 +113,22 @@ def test_the_patience_counts_from_when_somebody_last_asked(caplog):
     assert "nobody asked for it within 600 s" in caplog.text
 
 
+def test_who_waits_for_news_is_there_however_long_ago_it_asked():
+    async def story(leaving):
+        asks = asyncio.create_task(leaving.told("0", asyncio.Event(), 600))
+        looks = asyncio.create_task(leaving.told("1", asyncio.Event(), 600, moves=False))
+        await asyncio.wait([asks, looks], timeout=0.01)
+        leaving._asked["0"] = leaving._asked["1"] = asyncio.get_running_loop().time() - 6000
+        leave = asyncio.create_task(leaving.leave())
+        assert await asks and not await looks  # who cannot move it does not count
+        leaving.heard("0")
+        assert await asyncio.wait([leave], timeout=0.05) == (set(), {leave})
+        leaving.forget("0")
+        await leave
+
+    told(story, GATE, OTHER)
+
+
 def test_who_has_heard_is_waited_for_up_to_the_limit(caplog):
     async def story(leaving):
         leaving.heard("0")

@@ -74,6 +74,11 @@ def pair() -> Iterator[Pair]:
                 cluster.close()
 
 
+def workers(cluster):
+    """The addresses of a local cluster's workers."""
+    return [worker.address for worker in cluster.workers.values()]
+
+
 def events(client, network, *kinds):
     """What was told of a network, the oldest first."""
     told = [told for _, told in client.get_events(TOPIC)]

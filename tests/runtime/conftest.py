@@ -4,12 +4,20 @@ import pytest
 from distributed import LocalCluster
 
 from tests._left_over import akkordeon_threads, wait_until
+from tests.runtime._pairs import pair
 from tests.runtime._users import AsynchronousUser, SynchronousUser
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _debug(poisoned_pool):
     """Everything here runs end to end: in the debug mode of memory."""
+
+
+@pytest.fixture(scope="module")
+def processes(_debug):
+    """Two worker processes with nannies."""
+    with pair() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,8 @@ from akkordeon_dask.runtime._publication import find
 from akkordeon_dask.snapshots import Store
 from tests._left_over import wait_until
 from tests._programs import started
-from tests.runtime._pairs import PATIENT, events, pair
+from tests.runtime._pairs import PATIENT, events
 from tests.runtime._small import NETWORK, SAMPLES, equal, rating, train
-
-
-@pytest.fixture(scope="module")
-def processes(_debug):
-    with pair() as running:
-        yield running
 
 
 @contextmanager
@@ -39,6 +33,16 @@ def kill_worker(processes, worker):
 def far(folder, gate):
     """Wait until the gate's snapshots tell of some updates."""
     wait_until(lambda: Store(str(folder)).numbers(gate)[-1:] > [20], within=PATIENT)
+
+
+@contextmanager
+def orphan(processes, name, folder, gate):
+    """A network whose owner is dead, when the gate has made some updates; gives its gates' workers by name."""
+    with first_owner(processes, name, "wait", folder) as (owner, placed):
+        far(folder, gate)
+        owner.kill()
+        owner.wait(PATIENT)
+        yield placed
 
 
 def made_anew(processes, name):
@@ -75,10 +79,7 @@ def test_an_owner_that_was_stopped_finds_itself_relieved_when_it_wakes(processes
 
 def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, tmp_path):
     name = "orphan"
-    with first_owner(processes, name, "wait", tmp_path) as (first, placed):
-        far(tmp_path, "g0")
-        first.kill()
-        first.wait(PATIENT)
+    with orphan(processes, name, tmp_path, "g0") as placed:
         kill_worker(processes, placed["g0"])
         kept = Store(str(tmp_path)).numbers("g0")[-1]
         with adopt(name, processes.client) as second:
@@ -94,10 +95,7 @@ def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, 
 
 def test_who_adopts_while_a_worker_hangs_makes_its_gate_anew_elsewhere(processes, tmp_path):
     name = "hanging"
-    with first_owner(processes, name, "wait", tmp_path) as (first, placed):
-        far(tmp_path, "g1")
-        first.kill()
-        first.wait(PATIENT)
+    with orphan(processes, name, tmp_path, "g1") as placed:
         stopped = processes.pid(placed["g1"])
         os.kill(stopped, signal.SIGSTOP)
         try:

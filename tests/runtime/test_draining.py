@@ -8,20 +8,10 @@ from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import DeploymentError, PlacementError
 from akkordeon_dask.runtime import glance
 from tests._left_over import wait_until
-from tests.runtime._pairs import PATIENT, pair
+from tests.runtime._pairs import PATIENT, workers
 from tests.runtime._small import NETWORK, SAMPLES, numbers, three_gates, train
 
 IMAGES = data.mnist_sample("train", take=300)
-
-
-@pytest.fixture(scope="module")
-def processes(_debug):
-    with pair() as running:
-        yield running
-
-
-def workers(cluster):
-    return [worker.address for worker in cluster.workers.values()]
 
 
 def test_a_worker_that_is_drained_is_empty_and_training_goes_on(user, cluster, nothing_left):

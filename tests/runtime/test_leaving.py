@@ -10,7 +10,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import connect, deploy
-from akkordeon_dask.errors import ClosedError, WorkerLostError
+from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
 from tests._left_over import wait_until
@@ -170,7 +170,7 @@ def test_where_no_other_worker_is_it_ends_at_once_and_the_owner_is_told(client, 
     with worker(client, "alice", *options, **FOREVER) as alice, deploy(NETWORK, client) as running:
         running.attach(train())
         signalled(alice)
-        with pytest.raises((WorkerLostError, ClosedError), match=alice.address):
+        with pytest.raises(WorkerLostError, match=alice.address):
             running.wait(epochs=10**9, timeout=PATIENT)
         is_gone(client, alice.address)
         refused = {("leaving", None), ("stays", "g0"), ("stays", "g1")}

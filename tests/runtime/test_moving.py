@@ -11,22 +11,12 @@ from akkordeon_dask.errors import AkkordeonError, PlacementError, SpecError
 from akkordeon_dask.runtime._supervisor import Supervisor
 from tests._left_over import wait_until
 from tests._reference import train_sequentially
-from tests.runtime._pairs import PATIENT, events, kept, pair
+from tests.runtime._pairs import PATIENT, events, kept, workers
 from tests.runtime._small import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
 
 MOVES = int(os.environ.get("AKKORDEON_MOVES", "5"))
 IMAGES = data.mnist_sample("train", take=300)
 BATCHES = SAMPLES // 16
-
-
-@pytest.fixture(scope="module")
-def processes(_debug):
-    with pair() as running:
-        yield running
-
-
-def workers(cluster):
-    return [worker.address for worker in cluster.workers.values()]
 
 
 def move_about(running, places, gate="g1"):

@@ -46,6 +46,32 @@ def test_who_connects_says_whether_it_does(user, somebody, tmp_path):
         assert [report.epoch for report in afresh.reports] == [1]
 
 
+def test_a_program_finds_the_position_in_the_run_that_was_resumed_to_another_place(user, somebody, tmp_path):
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    with user.deploy(NETWORK, snapshots=first) as running:
+        running.attach(train(name="a", epochs=2))
+        running.wait(timeout=PATIENT)
+    resumed = user.deploy(NETWORK, name="elsewhere", resume=first, snapshots=second)
+    with resumed, somebody.connect("elsewhere") as joined:
+        for last, epochs in ((3, [3]), (5, [4, 5])):  # then its own position, which is newer, counts
+            attached = joined.attach(train(name="a", epochs=last), resume=True)
+            joined.wait(timeout=PATIENT)
+            joined.detach(attached)
+            assert [report.epoch for report in attached.reports] == epochs
+
+
+def test_who_is_attached_again_begins_again(user, tmp_path):
+    with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        running.attach(train(epochs=2))
+        running.wait(timeout=PATIENT)
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        for epochs in ([3], [1, 2, 3]):
+            attached = running.attach(train(epochs=3))
+            running.wait(timeout=PATIENT)
+            running.detach(attached)
+            assert [report.epoch for report in attached.reports] == epochs
+
+
 @pytest.mark.parametrize("other", [{"samples": 2 * SAMPLES}, {"batch_size": 8}, {"name": "b"}])
 def test_another_name_other_data_or_other_batches_begin_with_the_first_pass(other, user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
