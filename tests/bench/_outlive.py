@@ -65,29 +65,29 @@ def _rate(passed: threading.Semaphore) -> float:
 
 @dataclass(frozen=True)
 class Phase:
-    """Some seconds of training."""
+    """Some passes of training."""
 
-    kept: bool
-    """With snapshots."""
-    samples: int
     seconds: float
     cpu: float
     """Seconds of all threads of the process."""
 
 
-def snapshot_phases(row: str, rounds: int, seconds: float, every: float) -> Iterator[Phase]:
-    """Train the network of a row in one process, in turn with a snapshot every so many seconds and without."""
+def snapshot_phases(row: str, rounds: int, every: float) -> Iterator[Phase]:
+    """Train the network of a row in one process: phases of half the time and equally many samples.
+
+    In every second one a snapshot of each gate is begun at its start; the first and the last have none.
+    """
     network = next(one.network for one in ROWS if one.name == row)
     batch_size = next(one.batch_size for one in ROWS if one.name == row)
     with tempfile.TemporaryDirectory() as folder, deploy(network, snapshots=folder) as running:
         running.attach(Sentinel.train(data.mnist("train"), batch_size=batch_size, concurrency=6))
         _keep(running, math.inf)
         running.wait(epochs=2)
-        epochs = max(1, round(seconds / _phase(False, running, 2).seconds * 2))
-        for number in range(rounds):
-            for kept in (True, False) if number % 2 else (False, True):
-                _keep(running, every if kept else math.inf)
-                yield _phase(kept, running, epochs)
+        epochs = max(1, round(every / 2 / _phase(running, 4).seconds * 4))
+        for kept in (False, *rounds * (True, False)):
+            # The last one was begun two phases ago: it is due at once, and not again in this phase.
+            _keep(running, 0.7 * every if kept else math.inf)
+            yield _phase(running, epochs)
 
 
 def _keep(running: Running, seconds: float) -> None:
@@ -98,9 +98,7 @@ def _keep(running: Running, seconds: float) -> None:
                 actor._keeper.keeping = replace(actor._keeper.keeping, seconds=seconds)
 
 
-def _phase(kept: bool, running: Running, epochs: int) -> Phase:
+def _phase(running: Running, epochs: int) -> Phase:
     begun, cpu, done = time.perf_counter(), time.process_time(), len(running.history)
     running.wait(epochs=done + epochs)
-    history = running.history[done:]
-    spent = time.perf_counter() - begun, time.process_time() - cpu
-    return Phase(kept, sum(report.samples for report in history), *spent)
+    return Phase(time.perf_counter() - begun, time.process_time() - cpu)
