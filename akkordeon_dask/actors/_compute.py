@@ -1,6 +1,8 @@
 """The compute resources of a process, shared by all gates in it."""
 
+import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -24,7 +26,7 @@ def acquire_compute(owner: str) -> None:
     with _lock:
         _owners.add(owner)
         if _limit is None:
-            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
+            _limit = _apart(lambda: ThreadpoolController().limit(limits=1, user_api="blas"))
             helpers.start()
 
 
@@ -35,5 +37,19 @@ def release_compute(owner: str) -> None:
         _owners.discard(owner)
         if _limit is not None and not _owners:
             helpers.stop()
-            _limit.restore_original_limits()
+            with contextlib.suppress(RuntimeError):  # no thread begins in an interpreter that ends
+                _apart(_limit.restore_original_limits)
             _limit = None
+
+
+def _apart(change: Callable[[], Any]) -> Any:
+    """Do it in a thread that ends with it.
+
+    The number of BLAS threads is the word of the thread that said it first, for threadpoolctl from 3.8 on: while that
+    one lives, others are not heard. And OpenBLAS takes no more threads than there are cores for the one that asks.
+    """
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(change()), name="akkordeon blas")
+    thread.start()
+    thread.join()
+    return results[0]
