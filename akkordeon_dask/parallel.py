@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from akkordeon_dask.affinity import affinity
+
 __all__ = ["Helpers", "cores", "helpers"]
 
 
@@ -76,13 +78,14 @@ class Helpers:
                 self._computing -= 1
 
     def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                task()
-            finally:
-                with self._lock:
-                    self._computing -= 1
-                del task
+        with affinity.member(None):
+            while (task := self._tasks.get()) is not None:
+                try:
+                    task()
+                finally:
+                    with self._lock:
+                        self._computing -= 1
+                    del task
 
 
 helpers = Helpers(cores())

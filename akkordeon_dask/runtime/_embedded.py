@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -12,6 +12,7 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
+from akkordeon_dask.affinity import affinity
 from akkordeon_dask.dashboard import preload
 
 __all__ = ["WORKER_ENVIRONMENT", "Embedded", "Quiet"]
@@ -51,10 +52,15 @@ class Embedded:
             self.cluster.close()
             raise
 
+        self._held = ExitStack()
+        if not processes and config.get("embedded.own-core"):
+            self._held.enter_context(affinity.held())
+
     def close(self) -> None:
         """Stop client, workers and scheduler."""
-        self.client.close()
-        self.cluster.close()
+        with self._held:
+            self.client.close()
+            self.cluster.close()
 
 
 class _Cluster(LocalCluster):
