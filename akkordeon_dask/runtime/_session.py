@@ -30,7 +30,7 @@ __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE, _BEAT = 10.0, 1.0
+_PATIENCE, _BEAT = 10.0, 1.0  # seconds between two signs of life: for who only looks on, and at most for who mends
 
 
 class Session:
@@ -76,7 +76,7 @@ class Session:
         """One sign of life; where there is none, and somebody to do so, the gate is made anew."""
         former, supervised = gate.future, self.mender is not None and self.mender.patient
         patience = config.seconds("supervision.patience" if supervised else "timeouts.control")
-        beat = _BEAT if supervised else _PATIENCE
+        beat = min(_BEAT, patience / 4) if supervised else _PATIENCE
         moves = self.evacuate is not None
         lost: AkkordeonError
         try:
