@@ -20,7 +20,8 @@ from tests._left_over import wait_until
 __all__ = ["NAME", "SAMPLES"]
 
 NAME, SAMPLES = "chaos", 60_000
-_POLL = 0.1
+_POLL, _ANSWER = 0.1, 0.25
+"""Seconds between two questions to a gate, and for its answer: together, how exact the time of a recovery is."""
 
 
 def network():
@@ -71,7 +72,7 @@ class Watch:
         while True:
             asked = time.monotonic()
             with contextlib.suppress(AkkordeonError, TimeoutError):
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(_ANSWER):
                     seen = await gate.ask("statistics")
                 line = {"gate": gate.name, "asked": asked, "at": time.monotonic(), "worker": seen.worker}
                 line |= {"key": gate.address.actor, "updates": seen.counts.updates, "version": seen.version}
