@@ -16,8 +16,11 @@ __all__ = ["Affinity", "affinity"]
 
 logger = logging.getLogger(__name__)
 
-_MARGIN = 1.25
-"""A gate with this much more than its fair share of the work has to wait for nobody to be the slowest."""
+_MARGIN = 1.5
+"""A gate has a core to itself with so many times its fair share of the work, or more.
+
+Multiply-adds are a rough measure of time: with less, LeNet's second gate got a core and the network nothing by it.
+"""
 
 Cores = frozenset[int]
 
@@ -101,7 +104,7 @@ class Affinity:
 
     def _arrange(self) -> None:
         cores = sorted(self._allowed())
-        first = os.getpid() % len(cores) if cores else 0  # two programs seldom choose the same
+        first = os.getpid() % len(cores) if cores else 0  # two programs may choose different ones
         order = cores[first:] + cores[:first]
         heavy = self._heavy(len(cores))
         for core, member in zip(order, heavy, strict=False):
@@ -116,7 +119,7 @@ class Affinity:
         if not self._holders or not 1 < cores < len(costs):
             return []
         fair = sum(costs.values()) / cores
-        above = (member for member, cost in costs.items() if cost > _MARGIN * fair)
+        above = (member for member, cost in costs.items() if cost >= _MARGIN * fair > 0)
         return sorted(above, key=lambda member: -costs[member])[: cores - 1]
 
     def _put(self, member: _Member, cores: Cores) -> None:
