@@ -42,21 +42,23 @@ MENDABLE = (WorkerLostError, DeadlineError, DeploymentError, PlacementError, OSE
 """What another try may get past."""
 
 
-def free_name(sentinel: Sentinel, taken: Collection[str], network: str) -> str:
+def free_name(sentinel: Sentinel, taken: Collection[str], gates: Collection[str], network: str) -> str:
     """The sentinel's own name, or its mode and the first number that is free.
 
     Raises
     ------
     NameConflictError
-        when its name is taken.
+        when another sentinel of this client, or a gate, has its name.
     """
     if sentinel.name is None:
-        numbers = range(len(taken) + 1)
-        return next(name for name in (f"{sentinel.mode}{number}" for number in numbers) if name not in taken)
+        names = (f"{sentinel.mode}{number}" for number in range(len(taken) + len(gates) + 1))
+        return next(name for name in names if name not in taken and name not in gates)
     if sentinel.name in taken:
         raise NameConflictError(
             f"network {network!r} has a sentinel {sentinel.name!r} already: detach it, or choose another name"
         )
+    if sentinel.name in gates:
+        raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
     return sentinel.name
 
 

@@ -148,7 +148,7 @@ class Session:
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r}")
         if resume and self.keeping is None:
             raise SpecError(f"network {self.name!r} keeps no snapshots, there is no position to resume: leave that out")
-        name = free_name(sentinel, self.sentinels.keys() | self._joining, self.name)
+        name = free_name(sentinel, self.sentinels.keys() | self._joining, self.network.names, self.name)
         self._joining.add(name)
         try:
             # One that has been here goes on by itself where it was lost; attached again, it begins again.

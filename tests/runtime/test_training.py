@@ -1,10 +1,11 @@
 """The verbs that train: attach, wait, history, subscribe, pause, resume, detach, close."""
 
+import dataclasses
 import threading
 
 import pytest
 
-from akkordeon_dask import Sentinel, data
+from akkordeon_dask import Network, Sentinel, data
 from akkordeon_dask.errors import ClosedError, DeadlineError, NameConflictError, PlacementError, SpecError
 from tests.runtime._small import NETWORK, SAMPLES, batches, numbers, rating, three_gates, train
 
@@ -139,6 +140,16 @@ def test_a_name_in_use_is_refused_and_its_owner_works_on(user):
             running.attach(train(name="tdp"))
         running.wait(timeout=30)
         assert len(owner.reports) == 2
+
+
+def test_no_sentinel_has_a_gate_s_name_so_statistics_tell_of_all(user):
+    gates = [dataclasses.replace(gate, name=name) for gate, name in zip(NETWORK, ("train0", "end"), strict=True)]
+    with user.deploy(Network(gates)) as running:
+        with pytest.raises(NameConflictError, match="has a gate 'end': give the sentinel another name"):
+            running.attach(train(name="end"))
+        running.attach(train(epochs=1))
+        assert running.wait(timeout=30)
+        assert sorted(running.statistics()) == ["end", "train0", "train1"]
 
 
 def test_sentinels_work_beside_the_first_gate_or_where_they_are_told(user):
