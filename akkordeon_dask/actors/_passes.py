@@ -132,6 +132,9 @@ class Passes:
 
     def end(self, name: str, now: float) -> list[PassReport]:
         """The reports of the passes that have ended now: in their order, so a pass waits for those before it."""
+        for tally in self._open.values():
+            if tally.complete and tally.ended is None:
+                tally.ended = now
         reports = []
         while self._open and (first := next(iter(self._open.values()))).complete:
             reports.append(self._end(first, name, now))

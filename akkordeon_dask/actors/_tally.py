@@ -58,6 +58,8 @@ class Tally:
     loss: float = 0.0
     """Summed over samples, as the scores."""
     scores: list[float] = field(default_factory=list)
+    ended: float | None = None
+    """When the last batch came home; it may be reported later."""
     _floor: int = 0
     _beyond: set[int] = field(default_factory=set)
     """Places in the pass: all batches below the floor are finished, and these above it."""
@@ -127,7 +129,9 @@ class Tally:
             self._floor += 1
 
     def report(self, name: str, sentinel: Sentinel, *, since: float, now: float) -> PassReport:
-        """The finished pass; its time begins at `since`, or with its first batch where that is later."""
+        """The finished pass; its time begins at `since`, unless its first batch came later or its last one before."""
+        ended = now if self.ended is None else self.ended
+        begun = since if self.begun < since < ended else self.begun
         share = 1 / self.samples if self.samples else math.nan
         names = [score.name for score in sentinel.scores] if sentinel.mode != "predict" else []
         totals = self.scores or [0.0] * len(names)
@@ -139,6 +143,6 @@ class Tally:
             scores={label: total * share for label, total in zip(names, totals, strict=True)},
             samples=self.samples,
             lost=self.lost,
-            seconds=now - max(since, self.begun),
+            seconds=ended - begun,
             resent=self.resent,
         )

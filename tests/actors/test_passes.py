@@ -159,3 +159,15 @@ def test_a_pass_that_is_abandoned_is_not_finished_and_its_epoch_comes_again():
     assert (again.number, again.epoch) == (given_up.number + 1, given_up.epoch)
     assert come_home(passes, given_up, now=1.0) is None
     assert come_home(passes, again, now=1.0).epoch == 1
+
+
+def test_a_pass_that_waits_for_the_one_before_it_has_the_time_that_it_took():
+    passes = Passes(Sentinel.train(DATA, epochs=3))
+    first, second, third = drawn(passes, 1, now=10.0), drawn(passes, 1, now=11.0), drawn(passes, 1, now=12.0)
+    assert passes.end("a", 12.0) == []
+    second.home(flight(4))
+    assert passes.end("a", 13.0) == []
+    first.home(flight(4))
+    assert [report.seconds for report in passes.end("a", 14.0)] == [4.0, 2.0]
+    third.home(flight(4))
+    assert [report.seconds for report in passes.end("a", 16.0)] == [2.0]
