@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from distributed import Client, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, DeploymentError, PlacementError, SpecError
+from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import GUEST, WorkerInfo, find_workers, workers_of
 from akkordeon_dask.runtime._announce import say
-from akkordeon_dask.runtime._asking import answers
+from akkordeon_dask.runtime._asking import alive, answers
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
 from akkordeon_dask.runtime._glance import glance_at
 from akkordeon_dask.runtime._joining import relocate
@@ -68,6 +68,7 @@ async def _move(supervisor: "Supervisor", place: int, target: str, *, ends: bool
     source, former = gate.worker, gate.address
     if source == target:
         return 0.0
+    await _check_there(session.client, gate)
     (fresh,) = await supervisor.making.make(session.client, {place: target})
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -85,6 +86,16 @@ async def _move(supervisor: "Supervisor", place: int, target: str, *, ends: bool
     text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
     await say(session.client, session.name, "moved", gate=gate.name, text=text)
     return pause
+
+
+async def _check_there(client: Client, gate: GateHandle) -> None:
+    """Its state is fetched with a longer deadline, and meanwhile nobody could make it anew."""
+    limit = config.seconds("supervision.patience")
+    if not await answers(client, alive, [gate.worker], limit):
+        raise DeadlineError(
+            f"{gate.who} cannot be moved: its worker did not answer within {limit:g} s. Look at the worker; "
+            "a network with snapshots makes the gate anew elsewhere"
+        )
 
 
 async def _end(session: "Session", former: Address) -> None:

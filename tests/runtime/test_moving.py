@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from akkordeon_dask.errors import AkkordeonError, PlacementError, SpecError
+from akkordeon_dask.errors import AkkordeonError, DeadlineError, PlacementError, SpecError
 from akkordeon_dask.runtime._supervisor import Supervisor
 from tests._left_over import wait_until
 from tests._reference import train_sequentially
@@ -183,6 +183,25 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
         assert [(report.samples, report.lost) for report in history] == [(300, 0)] * 4
         assert equal(running.parameters(), unmoved(network))
     processes.two()
+    processes.nothing_left()
+
+
+def test_what_stands_still_is_not_moved_and_goes_on_when_it_wakes(processes):
+    home, away = processes.two()
+    pid = processes.pid(home)
+    with deploy(three_gates(g0=away, g1=home, g2=away), processes.client) as running:
+        trains = running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=3))
+        running.wait(epochs=2, timeout=PATIENT)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(DeadlineError, match=r"gate 'g1' on .* cannot be moved: its worker did not answer"):
+                running.move("g1", away)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        running.move("g1", away)
+        running.wait(epochs=len(trains.reports) + 2, timeout=PATIENT)
+        assert running.placement["g1"] == away
+        assert {report.samples + report.lost for report in trains.reports} == {300}
     processes.nothing_left()
 
 
