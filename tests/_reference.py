@@ -1,10 +1,13 @@
 """The trainer that promise 1 compares with: a plain sequential loop, without actors, messages or threads."""
 
+from threadpoolctl import threadpool_limits
+
 from akkordeon_dask.nn import Key
 
 __all__ = ["train_sequentially"]
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as the gates have it: the number changes bits
 def train_sequentially(network, provider, *, loss, batch_size, epochs, seed, sentinel):
     """The parameters of each gate, by name, after `epochs` epochs of batches one after the other.
 

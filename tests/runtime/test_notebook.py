@@ -50,10 +50,10 @@ def test_a_guest_is_called_one_and_a_sentinel_without_a_pass_has_no_figures(user
 def test_hostile_names_are_text_and_part_of_no_other_link(user, alone):
     name = f"{HOSTILE}&x=\"'"
     with user.deploy(Gate(nn.Linear(6, 3), SGD, name=HOSTILE), name=name) as running:
-        running.attach(train(name=HOSTILE))
+        running.attach(train(name=f"{HOSTILE}2"))
         page = alone(running)
     assert "img" not in page.names
-    assert sorted(row[0] for row in page.rows) == sorted(["gate", HOSTILE, "sentinel", HOSTILE])
+    assert sorted(row[0] for row in page.rows) == sorted(["gate", HOSTILE, "sentinel", f"{HOSTILE}2"])
     assert name in page.text
     (link,) = page.resources
     assert link.endswith("?network=%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26x%3D%22%27")

@@ -3,6 +3,7 @@
 import dask
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from akkordeon_dask import Gate, Network, Sentinel, data, nn
 from akkordeon_dask.errors import DataError, DeadlineError, ShapeError, SpecError
@@ -12,6 +13,7 @@ from tests.runtime._small import NETWORK, SGD, HeldUp, batches, equal, numbers, 
 CONTROL = ("akkordeon.timeouts.control",)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as the gates have it: the number changes bits
 def product(network, parameters, x):
     """The network's output, gate by gate, without actors."""
     for name, gate in zip(network.names, network, strict=True):

@@ -83,10 +83,10 @@ def test_a_hostile_network_is_only_text(user, tmp_path):
     path = tmp_path / "run.html"
     network = Gate(nn.Linear(6, 3), SGD, name=HOSTILE)
     with user.deploy(network, name=HOSTILE) as running:
-        running.attach(train(name=HOSTILE, epochs=1))
+        running.attach(train(name=f"{HOSTILE}2", epochs=1))
         running.wait(timeout=30)
         running.report(path)
-    assert passes(path) == [(HOSTILE, "1")]
+    assert passes(path) == [(f"{HOSTILE}2", "1")]
     assert HOSTILE not in path.read_text()
 
 
