@@ -32,6 +32,7 @@ class Embedded:
     """
 
     def __init__(self, processes: int = 0) -> None:
+        own_core = config.flag("embedded.own-core") and not processes
         options: dict[str, Any] = {"n_workers": 1, "processes": False}
         if processes:
             options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
@@ -53,7 +54,7 @@ class Embedded:
             raise
 
         self._held = ExitStack()
-        if not processes and config.get("embedded.own-core"):
+        if own_core:
             self._held.enter_context(affinity.held())
 
     def close(self) -> None:

@@ -77,6 +77,12 @@ def test_the_gate_with_most_of_the_work_has_a_core_to_itself_where_that_is_wishe
     assert os.sched_getaffinity(os.getpid()) == everywhere
 
 
+def test_a_wish_that_is_none_is_refused_before_anything_is_made():
+    wrong = dask.config.set({"akkordeon.embedded.own-core": "perhaps"})
+    with wrong, pytest.raises(SpecError, match=r"own-core is 'perhaps' .*: set it to true or false"):
+        deploy(NETWORK)
+
+
 def test_closing_twice_is_fine_and_what_comes_after_is_told():
     running = deploy(NETWORK)
     running.attach(train(epochs=1))
