@@ -14,7 +14,7 @@ from dask.utils import parse_bytes, parse_timedelta
 
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["flag", "get", "nbytes", "seconds"]
+__all__ = ["get", "nbytes", "seconds"]
 
 for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
     dask.config.update_defaults(_defaults)
@@ -23,20 +23,6 @@ for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkorde
 def get(key: str) -> Any:
     """The value of `akkordeon.<key>`, `get("batch.max-attempts")`; KeyError for a key without a default."""
     return dask.config.get(f"akkordeon.{key}")
-
-
-def flag(key: str) -> bool:
-    """True or False.
-
-    Raises
-    ------
-    SpecError
-        the value is neither.
-    """
-    value = get(key)
-    if not isinstance(value, bool):
-        raise SpecError(f"akkordeon.{key} is {value!r} in Dask's configuration: set it to true or false")
-    return value
 
 
 def seconds(key: str) -> float:

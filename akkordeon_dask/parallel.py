@@ -14,8 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from akkordeon_dask.affinity import affinity
-
 __all__ = ["Helpers", "cores", "helpers"]
 
 
@@ -78,14 +76,13 @@ class Helpers:
                 self._computing -= 1
 
     def _run(self) -> None:
-        with affinity.member(None):
-            while (task := self._tasks.get()) is not None:
-                try:
-                    task()
-                finally:
-                    with self._lock:
-                        self._computing -= 1
-                    del task
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            finally:
+                with self._lock:
+                    self._computing -= 1
+                del task
 
 
 helpers = Helpers(cores())

@@ -85,11 +85,3 @@ def test_a_value_that_is_no_size_is_named(value):
 def test_an_unknown_key_is_an_error():
     with pytest.raises(KeyError, match="max-atempts"):
         config.get("batch.max-atempts")
-
-
-def test_a_flag_is_true_or_false_and_nothing_else():
-    assert config.flag("embedded.own-core") is False
-    assert in_a_fresh_process("config.flag('embedded.own-core')", DASK_AKKORDEON__EMBEDDED__OWN_CORE="true") == "True"
-    for wrong in ("on", 1, None):
-        with dask.config.set({"akkordeon.embedded.own-core": wrong}), pytest.raises(SpecError, match=repr(wrong)):
-            config.flag("embedded.own-core")

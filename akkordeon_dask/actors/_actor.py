@@ -28,9 +28,6 @@ class ThreadedActor:
     numbers to the thread. The constructor runs in Dask's one thread for actors.
     """
 
-    cost = 0.0
-    """Of a sample, in multiply-adds."""
-
     def __init__(self, key: str) -> None:
         worker = get_worker()
         self.key = key
@@ -45,7 +42,7 @@ class ThreadedActor:
             await offload(ended)
             raise ClosedError(f"{who} on {self.address.worker} was closed while it opened: deploy or attach anew")
         self._office = office
-        self._thread = ActorThread(f"akkordeon {who.kind} {who.name}", core, ended, self._figures, self.cost)
+        self._thread = ActorThread(f"akkordeon {who.kind} {who.name}", core, ended, self._figures)
         self._office.add(self.key, self._thread, who)
         return self._thread
 

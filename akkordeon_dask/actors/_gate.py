@@ -35,7 +35,6 @@ class GateActor(GateLife):
         *,
         name: str,
         place: int,
-        cost: float,
         network: str,
         generation: int,
         seed: int,
@@ -44,7 +43,7 @@ class GateActor(GateLife):
         resume: bool = False,
     ) -> None:
         super().__init__(key)
-        self._place, self.cost, self._keeping = place, cost, keeping
+        self._place, self._keeping = place, keeping
         self._core = GateCore(
             gate,
             name=name,

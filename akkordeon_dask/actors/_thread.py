@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from akkordeon_dask.actors._mailbox import Mailbox
-from akkordeon_dask.affinity import affinity
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Figures
 
@@ -54,8 +53,7 @@ class ActorThread:
     """One thread that owns a core's state and takes from a mailbox.
 
     The only thread that touches the core. `call` runs a function in it; `stop` ends it, and `ended` is
-    what it calls last. `observe` is called by it now and then, with itself and the time, to take figures. `cost` is in
-    multiply-adds a sample.
+    what it calls last. `observe` is called by it now and then, with itself and the time, to take figures.
     """
 
     def __init__(
@@ -64,7 +62,6 @@ class ActorThread:
         core: Core,
         ended: Callable[[], None] = lambda: None,
         observe: "Callable[[ActorThread, float], Figures | None]" = lambda thread, now: None,
-        cost: float = 0.0,
     ) -> None:
         self.mailbox = Mailbox()
         self.busy = 0.0
@@ -72,7 +69,7 @@ class ActorThread:
         """What ended the thread before its time. Read it once the thread is not alive."""
         self.figures: Figures | None = None
         """What the actor did so far: replaced by its thread, never changed, so any thread may read it."""
-        self._core, self._cost = core, cost
+        self._core = core
         self._ended, self._observe = ended, observe
         self._stopped = Future[None]()
         self._stopping = False
@@ -126,8 +123,7 @@ class ActorThread:
 
     def _loop(self) -> None:
         try:
-            with affinity.member(self._cost):
-                self._work()
+            self._work()
         finally:
             self._core.close()
 

@@ -3,7 +3,7 @@
 from akkordeon_dask.network._beside import Beside, beside
 from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._network import Network
-from akkordeon_dask.network._parties import parties, training_costs
+from akkordeon_dask.network._parties import parties
 from akkordeon_dask.network._placement import choose, make_plan
 from akkordeon_dask.network._plan import Placed, Plan
 from akkordeon_dask.network._resources import Claim, Resources, stock
@@ -28,6 +28,5 @@ __all__ = [
     "make_plan",
     "parties",
     "stock",
-    "training_costs",
     "workers_of",
 ]

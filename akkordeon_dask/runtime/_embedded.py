@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -12,7 +12,6 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
-from akkordeon_dask.affinity import affinity
 from akkordeon_dask.dashboard import preload
 
 __all__ = ["WORKER_ENVIRONMENT", "Embedded", "Quiet"]
@@ -32,7 +31,6 @@ class Embedded:
     """
 
     def __init__(self, processes: int = 0) -> None:
-        own_core = config.flag("embedded.own-core") and not processes
         options: dict[str, Any] = {"n_workers": 1, "processes": False}
         if processes:
             options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
@@ -53,15 +51,10 @@ class Embedded:
             self.cluster.close()
             raise
 
-        self._held = ExitStack()
-        if own_core:
-            self._held.enter_context(affinity.held())
-
     def close(self) -> None:
         """Stop client, workers and scheduler."""
-        with self._held:
-            self.client.close()
-            self.cluster.close()
+        self.client.close()
+        self.cluster.close()
 
 
 class _Cluster(LocalCluster):

@@ -14,7 +14,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor, Keeping
 from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
 from akkordeon_dask.messages import Address
-from akkordeon_dask.network import Network, training_costs
+from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
 
@@ -77,7 +77,6 @@ class Making:
             who=f"gate {name!r}",
             name=name,
             place=place,
-            cost=training_costs(self.network)[place],
             network=self.name,
             generation=self.generation,
             seed=self.seed,

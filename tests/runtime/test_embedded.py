@@ -1,7 +1,6 @@
 """`deploy(network)` without a client: a cluster of its own, that leaves nothing behind."""
 
 import asyncio
-import os
 import threading
 
 import dask.config
@@ -10,7 +9,6 @@ from threadpoolctl import threadpool_info
 
 from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import ClosedError, GateError, ShapeError, SpecError
-from akkordeon_dask.parallel import cores
 from akkordeon_dask.runtime import Embedded
 from tests._reference import train_sequentially
 from tests.runtime._small import NETWORK, SGD, Thirteen, equal, numbers, three_gates, train
@@ -55,32 +53,6 @@ def test_it_has_a_dashboard_and_one_worker():
     with deploy(three_gates()) as running:
         assert running.dashboard_link.startswith("http://") and running.dashboard_link.endswith("/status")
         assert len(set(running.placement.values())) == 1
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or cores() < 2, reason="one core, or none to choose")
-def test_the_gate_with_most_of_the_work_has_a_core_to_itself_where_that_is_wished(eventually):
-    everywhere = os.sched_getaffinity(os.getpid())
-
-    def where():
-        found = {t.name.rpartition(" ")[2]: os.sched_getaffinity(t.native_id) for t in threading.enumerate()}
-        return [found.get(name, everywhere) for name in ("g0", "g1", "g2", "train0")]
-
-    for wish in (True, False):
-        with dask.config.set({"akkordeon.embedded.own-core": wish}), deploy(three_gates()) as running:
-            for _ in range(cores()):
-                running.attach(Sentinel.train(data.mnist_sample("train", take=100), batch_size=10))
-            if wish:
-                eventually(lambda: len(where()[0]) == 1 and where()[1:] == [everywhere - where()[0]] * 3, seen=where)
-            else:
-                running.wait(epochs=2)
-                assert where() == [everywhere] * 4
-    assert os.sched_getaffinity(os.getpid()) == everywhere
-
-
-def test_a_wish_that_is_none_is_refused_before_anything_is_made():
-    wrong = dask.config.set({"akkordeon.embedded.own-core": "perhaps"})
-    with wrong, pytest.raises(SpecError, match=r"own-core is 'perhaps' .*: set it to true or false"):
-        deploy(NETWORK)
 
 
 def test_closing_twice_is_fine_and_what_comes_after_is_told():
