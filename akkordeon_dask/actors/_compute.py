@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -11,13 +12,16 @@ from akkordeon_dask.parallel import helpers
 
 __all__ = ["acquire_compute", "release_compute"]
 
+_LIMIT = 10.0
+"""Seconds for what takes microseconds."""
+
 _lock = threading.Lock()
 _owners: set[str] = set()
 _limit: Any = None
 
 
 def acquire_compute(owner: str) -> None:
-    """Have helpers in this process, and BLAS calls on one thread each, until `owner` releases them.
+    """Have helpers in this process, and BLAS calls on one thread each, until `owner` releases them. Not on a loop.
 
     BLAS has one pool of threads a process, which gates that multiply at once would wait for. What the
     process had before comes back with the last owner's release. Guarded by a lock.
@@ -46,10 +50,18 @@ def _apart(change: Callable[[], Any]) -> Any:
     """Do it in a thread that ends with it.
 
     The number of BLAS threads is the word of the thread that said it first, for threadpoolctl from 3.8 on: while that
-    one lives, others are not heard. And OpenBLAS takes no more threads than there are cores for the one that asks.
+    one lives, others are not heard.
     """
-    results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(change()), name="akkordeon blas")
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(change())
+        except BaseException as error:  # raised again where it is waited for
+            done.set_exception(error)
+
+    thread = threading.Thread(target=run, name="akkordeon blas")
     thread.start()
-    thread.join()
-    return results[0]
+    result = done.result(_LIMIT)
+    thread.join(_LIMIT)
+    return result

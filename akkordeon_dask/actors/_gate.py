@@ -85,7 +85,7 @@ class GateActor(GateLife):
         self._core.wire(previous, next_)
         await offload(self._begin_keeping)
         self._loop = asyncio.get_running_loop()
-        acquire_compute(self.key)
+        await offload(acquire_compute, self.key)
         await self._start(Resident(self._core.network, "gate", self._core.name), self._core, ended=self._ended)
         assert self._office is not None
         self._office.leaving.asked(self.key)  # by who deploys it
