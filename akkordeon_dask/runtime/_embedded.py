@@ -3,12 +3,14 @@
 import logging
 import signal
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
 
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed.core import Status
 from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
@@ -73,24 +75,36 @@ class _Cluster(LocalCluster):
 
 
 class Quiet(WorkerPlugin):
-    """Keep a worker from logging an actor that could not be made, with its traceback: its maker gets the error."""
+    """Keep out of a worker's log what is no error to those who started it, and Dask tells with a traceback.
+
+    That is an actor that could not be made: its maker gets the error. And a heartbeat that was under way when its
+    worker closed (distributed 2026.8.0 cancels it, and says that it failed).
+    """
 
     name = "akkordeon-quiet"
 
     def setup(self, worker: Worker) -> None:
-        """Begin, when the worker does."""
-        _WORKER_LOG.addFilter(_not_ours)
-
-    def teardown(self, worker: Worker) -> None:
-        """End with the worker."""
-        _WORKER_LOG.removeFilter(_not_ours)
+        """Begin when the worker does; end when it is no more, for its last heartbeat outlasts its plugins."""
+        said = _Unsaid(weakref.ref(worker))
+        _WORKER_LOG.addFilter(said)
+        weakref.finalize(worker, _WORKER_LOG.removeFilter, said)
 
 
 _WORKER_LOG = logging.getLogger("distributed.worker")
 
 
-def _not_ours(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith("Compute Failed\nKey:       akkordeon-")
+class _Unsaid(logging.Filter):
+    """Of one worker; says whether a record is to be logged."""
+
+    def __init__(self, worker: "weakref.ref[Worker]") -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said, worker = record.getMessage(), self._worker()
+        if said.startswith("Failed to communicate with scheduler during heartbeat"):
+            return worker is None or worker.status is not Status.closing
+        return not said.startswith("Compute Failed\nKey:       akkordeon-")
 
 
 @contextmanager

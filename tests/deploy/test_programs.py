@@ -8,11 +8,30 @@ import pytest
 
 from tests._programs import PATIENCE, environment, run
 
+LOCAL = '''
+import logging
+
+from distributed import Client, LocalCluster
+
+
+class Local(LocalCluster):
+    """Its processes say nothing at their end: Dask's workers log the heartbeat that it cuts off as an error.
+
+    Those of SLURM and SSH say it to a file, or to nobody.
+    """
+
+    def __exit__(self, *raised):
+        with Client(self) as client:
+            client.run(logging.disable, logging.ERROR)
+        logging.disable(logging.ERROR)
+        super().__exit__(*raised)
+'''
+
 SLURM = '''
-from distributed import LocalCluster
+from standin import Local
 
 
-class SLURMCluster(LocalCluster):
+class SLURMCluster(Local):
     """Takes what dask-jobqueue 0.9 takes, and starts processes here."""
 
     def __init__(self, *, queue, account, cores, memory, processes, walltime, interface, security,
@@ -33,7 +52,7 @@ import runpy
 import sys
 
 import distributed
-from distributed import LocalCluster
+from standin import Local
 
 
 def SSHCluster(hosts, *, connect_options, remote_python, worker_options, scheduler_options, security):
@@ -43,7 +62,7 @@ def SSHCluster(hosts, *, connect_options, remote_python, worker_options, schedul
     assert worker_options == {"nthreads": 1, "memory_limit": 0.8}
     assert security.require_encryption
     address = scheduler_options["dashboard_address"].rpartition(":")[0]
-    return LocalCluster(len(hosts) - 1, security=security, dashboard_address=f"{address}:0", threads_per_worker=1)
+    return Local(len(hosts) - 1, security=security, dashboard_address=f"{address}:0", threads_per_worker=1)
 
 
 if __name__ == "__main__":
@@ -105,7 +124,7 @@ def test_too_few_workers_are_an_error(deploy_folder, call, said):
 
 
 def test_the_slurm_program_trains_saves_and_goes_on(deploy_folder, modules, certificates, tmp_path):
-    path = modules(dask_jobqueue=SLURM)
+    path = modules(standin=LOCAL, dask_jobqueue=SLURM)
     save = tmp_path / "net.safetensors"
     options = ("--partition", "short", "--cores", 2, "--walltime", "00:10:00", "--epochs", 1)
     for goes_on in (False, True):
@@ -118,11 +137,11 @@ def test_the_slurm_program_trains_saves_and_goes_on(deploy_folder, modules, cert
 
 
 def test_the_ssh_program_trains(deploy_folder, modules, certificates, tmp_path):
-    path = modules(asyncssh="")
-    standin = tmp_path / "standin.py"
-    standin.write_text(SSH, encoding="utf-8")
+    path = modules(standin=LOCAL, asyncssh="")
+    program = tmp_path / "program.py"
+    program.write_text(SSH, encoding="utf-8")
     args = ("a", "b", "c", "--username", "me", "--tls", certificates / "me", "--epochs", 1)
-    done = run(standin, deploy_folder / "ssh/cluster.py", *args, **path)
+    done = run(program, deploy_folder / "ssh/cluster.py", *args, **path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "test accuracy " in done.stdout
 

@@ -1,6 +1,8 @@
 """This process as a worker, for as long as a sentinel needs its data."""
 
 import asyncio
+import logging
+import threading
 
 import pytest
 from distributed import Worker
@@ -46,3 +48,34 @@ def test_who_gives_up_while_it_joins_leaves_no_worker_behind(somebody, monkeypat
 
     assert somebody.client.sync(give_up)
     assert len(closed) == 1 and closed[0].status.name == "closed"
+
+
+@pytest.mark.parametrize("under_way", [True, False], ids=["a heartbeat under way", "one that fails before"])
+def test_only_a_heartbeat_that_the_end_cuts_off_is_not_logged(cluster, somebody, monkeypatch, caplog, under_way):
+    log = logging.getLogger("distributed.worker")
+    monkeypatch.setattr(log, "handlers", [*log.handlers, caplog.handler])
+    answer, reached = cluster.scheduler.heartbeat_worker, threading.Event()
+
+    async def hold(*, address, **more):
+        if address != guest.address:
+            return answer(address=address, **more)
+        reached.set()
+        if under_way:
+            await released.wait()
+        raise OSError("the network is gone")
+
+    async def beat():
+        return asyncio.create_task(guest._worker.heartbeat())
+
+    with caplog.at_level(logging.ERROR, "distributed.worker"):
+        with Guest(somebody.client) as guest:
+            released = asyncio.Event()
+            monkeypatch.setitem(cluster.scheduler.handlers, "heartbeat_worker", hold)
+            beating = somebody.client.sync(beat)
+            assert reached.wait(20)
+            if not under_way:
+                somebody.client.sync(asyncio.wait_for, beating, 20)
+        somebody.client.sync(asyncio.wait_for, beating, 20)
+        cluster.loop.add_callback(released.set)
+    said = {record.getMessage() for record in caplog.records if record.name == log.name}
+    assert said == (set() if under_way else {"Failed to communicate with scheduler during heartbeat."})
