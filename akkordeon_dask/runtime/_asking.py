@@ -1,13 +1,37 @@
-"""One question to many workers."""
+"""Questions to the scheduler, and to many workers at once."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from distributed import Client
 
-__all__ = ["alive", "answers"]
+from akkordeon_dask.errors import DeadlineError
+
+__all__ = ["alive", "answers", "in_time"]
+
+
+@contextlib.asynccontextmanager
+async def in_time(client: Client, limit: float) -> AsyncIterator[None]:
+    """For what the scheduler is to answer within `limit` seconds.
+
+    Raises
+    ------
+    DeadlineError
+        when it does not.
+    OSError
+        when the client is closed.
+    """
+    if client.scheduler is None:
+        raise OSError(f"client {client.id} is closed")
+    address = client.scheduler.address
+    try:
+        async with asyncio.timeout(limit):
+            yield
+    except TimeoutError:
+        text = f"the scheduler at {address} did not answer within {limit:g} s: look at its log and load"
+        raise DeadlineError(text) from None
 
 
 def alive(dask_worker: Any) -> bool:

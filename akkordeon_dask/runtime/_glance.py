@@ -1,6 +1,5 @@
 """What the scheduler sees of a network at a moment."""
 
-import asyncio
 from typing import Any
 
 from distributed import Client
@@ -8,7 +7,8 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.dashboard import Glance
 from akkordeon_dask.dashboard import glance as on_scheduler
-from akkordeon_dask.errors import DeadlineError, DeploymentError
+from akkordeon_dask.errors import DeploymentError
+from akkordeon_dask.runtime._asking import in_time
 
 __all__ = ["glance", "glance_at"]
 
@@ -38,20 +38,17 @@ def glance(client: Client, name: str) -> Any:
 
 async def glance_at(client: Client, name: str) -> Glance:
     """The same on the client's event loop."""
-    address, limit = client.scheduler.address, config.seconds("timeouts.connect")  # type: ignore[union-attr]
-    try:
-        async with asyncio.timeout(limit):
+    address = client.scheduler.address  # type: ignore[union-attr]
+    async with in_time(client, config.seconds("timeouts.connect")):
+        try:
             found: Glance | tuple[str, ...] = await client.run_on_scheduler(on_scheduler, name)
-    except TimeoutError:
-        raise DeadlineError(
-            f"the scheduler at {address} did not answer within {limit:g} s: look at its log and load"
-        ) from None
-    except OSError as error:
-        raise DeploymentError(f"the scheduler at {address} is gone ({error}): look at its log and start it") from error
-    except (ImportError, AttributeError) as error:
-        raise DeploymentError(
-            f"the scheduler at {address} cannot look at networks ({error}): install this akkordeon_dask there"
-        ) from error
+        except OSError as error:
+            text = f"the scheduler at {address} is gone ({error}): look at its log and start it"
+            raise DeploymentError(text) from error
+        except (ImportError, AttributeError) as error:
+            raise DeploymentError(
+                f"the scheduler at {address} cannot look at networks ({error}): install this akkordeon_dask there"
+            ) from error
     if isinstance(found, Glance):
         return found
     there = ", ".join(found) or "none"

@@ -121,7 +121,12 @@ async def _adopt(name: str, client: Client) -> Running:
     gates, lost = await handles(client, record) if record.keeping is not None else (await _whole(client, record), [])
     formers = {gate: gate.future for gate in lost}
     # From here on the former owner is fenced off: it looks before it does anything.
-    await publish(client, making, gates, again=True)
+    try:
+        await publish(client, making, gates, again=True)
+    except BaseException:
+        for gate in gates:
+            gate.release()
+        raise
     running, supervisor = await own(client, making, gates, published=True)
     session = supervisor.session
     try:

@@ -11,8 +11,9 @@ from distributed.protocol.pickle import dumps, loads
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import Keeping
-from akkordeon_dask.errors import ClosedError, DeadlineError, DeploymentError, NameConflictError
+from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._asking import in_time
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
 from akkordeon_dask.runtime._making import Making
 
@@ -87,6 +88,8 @@ async def publish(client: Client, making: Making, gates: Iterable[GateHandle], *
     ------
     NameConflictError
         when the name is taken.
+    DeadlineError
+        when the scheduler does not answer within `timeouts.control`: it may still do it.
     """
     name, gates = making.name, list(gates)
     places = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
@@ -96,7 +99,8 @@ async def publish(client: Client, making: Making, gates: Iterable[GateHandle], *
     futures = [gate.future for gate in gates if not isinstance(gate.future, Gone)]
     told: dict[Any, Any] = {_RECORD + name: record, _FUTURES + name: futures}
     try:
-        await client.publish_dataset(told, override=again)
+        async with in_time(client, config.seconds("timeouts.control")):
+            await client.publish_dataset(told, override=again)
     except KeyError:
         raise _taken(name) from None
 
@@ -116,8 +120,15 @@ async def unpublish(client: Client, name: str, gates: Iterable[str] = ()) -> Non
 
 
 async def names(client: Client) -> list[str]:
-    """The names of all networks of the cluster, sorted."""
-    found = map(str, await client.list_datasets())
+    """The names of all networks of the cluster, sorted.
+
+    Raises
+    ------
+    DeadlineError
+        when the scheduler does not answer within `timeouts.control`.
+    """
+    async with in_time(client, config.seconds("timeouts.control")):
+        found = map(str, await client.list_datasets())
     return sorted(name.removeprefix(_RECORD) for name in found if name.startswith(_RECORD))
 
 
@@ -164,16 +175,11 @@ async def read(client: Client, name: str) -> Record | None:
     OSError
         when the client is closed.
     """
-    if client.scheduler is None:
-        raise OSError(f"client {client.id} is closed")
-    limit = config.seconds("timeouts.control")
     try:
-        async with asyncio.timeout(limit):
+        async with in_time(client, config.seconds("timeouts.control")):
             record: Record = await client.get_dataset(_RECORD + name)
     except KeyError:
         return None
-    except TimeoutError:
-        raise DeadlineError(f"the scheduler did not say within {limit:g} s what {name!r} is: look at its log") from None
     return record
 
 
@@ -219,7 +225,8 @@ async def handles(client: Client, record: Record) -> tuple[list[GateHandle], lis
     """The gates of a network that another client has made, and those among them that are gone or do not answer."""
     assert client.scheduler is not None
     # Asked first: a future of a key that is gone would wait until its deadline.
-    held = await client.scheduler.who_has(keys=list(record.keys))
+    async with in_time(client, config.seconds("timeouts.control")):
+        held = await client.scheduler.who_has(keys=list(record.keys))
     gates = [
         GateHandle(name, worker, Future(key, client) if held.get(key) else Gone(key))
         for name, worker, key in record.gates

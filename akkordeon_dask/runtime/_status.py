@@ -1,6 +1,5 @@
 """What runs on a cluster, whoever deployed or attached it."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +8,9 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelState, SentinelStatistics
-from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.messages import Mode, PassReport
 from akkordeon_dask.network import WorkerInfo, workers_of
-from akkordeon_dask.runtime._asking import answers
+from akkordeon_dask.runtime._asking import answers, in_time
 from akkordeon_dask.runtime._look import Look, look
 from akkordeon_dask.runtime._publication import Record, find, names
 
@@ -117,15 +115,10 @@ async def _sentinel_names(client: Client, network: str) -> set[str]:
 
 async def _status(client: Client, name: str | None) -> tuple[NetworkStatus, ...]:
     limit = config.seconds("timeouts.connect")
-    try:
-        async with asyncio.timeout(limit):
-            records = [await find(client, one) for one in ([name] if name is not None else await names(client))]
-            clients = await client.run_on_scheduler(_clients)
-            workers = {worker.address: worker for worker in await workers_of(client)}
-    except TimeoutError:
-        raise DeadlineError(
-            f"the scheduler at {client.scheduler.address} did not answer within {limit:g} s: look at its log and load"  # type: ignore[union-attr]
-        ) from None
+    async with in_time(client, limit):
+        records = [await find(client, one) for one in ([name] if name is not None else await names(client))]
+        clients = await client.run_on_scheduler(_clients)
+        workers = {worker.address: worker for worker in await workers_of(client)}
     looks = await _looks(client, workers, INTERVAL, limit / 2) if records else {}
     return tuple(_network(record, clients, workers, looks) for record in records)
 

@@ -2,9 +2,17 @@
 
 import asyncio
 
+import dask.config
 import pytest
 
-from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError, PlacementError, SpecError
+from akkordeon_dask.errors import (
+    ClosedError,
+    DeadlineError,
+    DeploymentError,
+    NameConflictError,
+    PlacementError,
+    SpecError,
+)
 from tests.runtime._small import NETWORK, equal, numbers, three_gates, train
 from tests.runtime._users import AsynchronousUser
 
@@ -55,6 +63,30 @@ def test_a_guest_is_told_when_the_owner_closes(user, somebody):
     with pytest.raises(ClosedError, match=r"gate 'g\d' on .* was closed"):
         guest.wait(epochs=10**9)
     guest.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("publish_list", lambda user: user.deploy(NETWORK, name="new")),
+        ("publish_put", lambda user: user.deploy(NETWORK, name="new")),
+        ("publish_get", lambda user: user.connect("known")),
+        ("who_has", lambda user: user.connect("known")),
+    ],
+)
+def test_a_scheduler_that_does_not_answer_is_not_waited_for(user, cluster, monkeypatch, nothing_left, question, asks):
+    async def stand_still(**asked):
+        await released.wait()
+        raise OSError("nobody waits for it any more")
+
+    released = asyncio.Event()
+    with user.deploy(NETWORK, name="known"), dask.config.set({"akkordeon.timeouts.control": "200ms"}):
+        with monkeypatch.context() as patch:
+            patch.setitem(cluster.scheduler.handlers, question, stand_still)
+            with pytest.raises(DeadlineError, match=rf"{cluster.scheduler.address} did not answer within 0\.2 s: look"):
+                asks(user)
+        cluster.loop.add_callback(released.set)
+    nothing_left()
 
 
 def test_what_there_is_is_listed(user, somebody):
