@@ -11,7 +11,7 @@ from distributed.comm import Comm, connect
 from distributed.protocol import Serialized, register_serialization_family, to_serialize
 
 from akkordeon_dask import config
-from akkordeon_dask.messages import LinkFigures, Message, encode, flat, nbytes
+from akkordeon_dask.messages import LinkFigures, Message, encode, flat, nbytes, packed
 from akkordeon_dask.tree import Array
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Link:
 
     def send(self, actor: str, message: Message) -> None:
         """Queue a message for an actor of the peer. Any thread; never blocks."""
-        self._queue.append((actor, message))
+        self._queue.append((actor, packed(message)))
         if not self._scheduled:
             self._scheduled = True
             with contextlib.suppress(RuntimeError):  # the loop is closed already

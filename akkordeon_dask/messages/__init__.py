@@ -13,7 +13,7 @@ from akkordeon_dask.messages._messages import (
     Refused,
 )
 from akkordeon_dask.messages._report import PassReport
-from akkordeon_dask.messages._wire import array_nbytes, decode, encode, flat, nbytes
+from akkordeon_dask.messages._wire import array_nbytes, decode, encode, flat, nbytes, packed
 
 __all__ = [
     "TOPIC",
@@ -36,4 +36,5 @@ __all__ = [
     "encode",
     "flat",
     "nbytes",
+    "packed",
 ]

@@ -20,7 +20,7 @@ from akkordeon_dask.messages._messages import (
 )
 from akkordeon_dask.tree import Array
 
-__all__ = ["array_nbytes", "decode", "encode", "flat", "nbytes"]
+__all__ = ["array_nbytes", "decode", "encode", "flat", "nbytes", "packed"]
 
 _KINDS: dict[str, type[Any]] = {
     "forward": Forward,
@@ -82,6 +82,23 @@ def _decode(plain: Mapping[str, Any]) -> Message:
     if kind is Failed:
         return Failed(header, _word(plain["gate"]), _word(plain["worker"]), _word(plain["reason"]))
     return Refused(header, _word(plain["gate"]))
+
+
+def packed(message: Message) -> Message:
+    """The message with its array's numbers in one piece of memory, which a comm would make on its event loop.
+
+    A view that repeats numbers goes as it is: a comm sends each of them once.
+    """
+    if isinstance(message, Forward) and _scattered(message.x):
+        return Forward(message.header, np.ascontiguousarray(message.x))
+    if isinstance(message, Backward) and message.dy is not None and _scattered(message.dy):
+        return Backward(message.header, np.ascontiguousarray(message.dy))
+    return message
+
+
+def _scattered(array: Array) -> bool:
+    flags = array.flags
+    return not (flags.c_contiguous or flags.f_contiguous or 0 in array.strides)
 
 
 def flat(array: Array) -> dict[str, Any] | None:

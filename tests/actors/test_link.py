@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import threading
 
 import dask.config
+import numpy as np
 import pytest
 
 from akkordeon_dask.actors._link import LINK_OP, Link
-from akkordeon_dask.messages import nbytes
+from akkordeon_dask.messages import Forward, decode, nbytes
 from tests.actors._post import Peer, forward, holds
 
 
@@ -63,6 +65,25 @@ def test_any_thread_may_send():
             assert mine == list(range(start, start + 50))
 
     told(story)
+
+
+def test_promise_2_scattered_numbers_are_copied_by_who_sends_them(monkeypatch):
+    copying, copy, numbers = set(), np.ascontiguousarray, np.arange(80_000.0).reshape(200, 2, 200)
+
+    def spied(array):
+        copying.add(threading.get_ident())
+        return copy(array)
+
+    async def story(peer, link):
+        monkeypatch.setattr(np, "ascontiguousarray", spied)
+        message = Forward(forward(0).header, numbers[:, 0])
+        sender = await asyncio.to_thread(lambda: (link.send("g0", message), threading.get_ident())[1])
+        await holds(lambda: peer.envelopes)
+        assert np.array_equal(decode(peer.envelopes[0]["message"]).x, numbers[:, 0])
+        assert copying == {sender}
+
+    with dask.config.set({"akkordeon.link.max-unsent": "1MB"}):
+        told(story)
 
 
 def test_what_the_peer_has_read_is_unsent_no_more():
