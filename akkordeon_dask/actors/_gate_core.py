@@ -67,11 +67,11 @@ class GateCore:
     def hand_over(self) -> Handover | None:
         """Begin nothing more; gives what the gate's next life goes on with, None while helpers are at a batch."""
         self.retired = True
-        return None if self._helped else Handover(self.version, applied_in(self._ledgers), self.gate.optimizer)
+        return None if self._helped else Handover(self.version, applied_in(self._ledgers))
 
     def take_over(self, handover: Handover) -> None:
         """Go on where another life of the gate has ended."""
-        self.version, self.gate, self._ledgers = inherited(handover, self.gate, self.clock())
+        self.version, self._ledgers = inherited(handover, self.clock())
 
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""

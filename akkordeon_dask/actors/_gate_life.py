@@ -115,9 +115,13 @@ class GateLife(ThreadedActor):
         version = restored(self._keeping, core.name, core.version) if self._keeping is not None else None
         if version is None:
             raise CheckpointError(f"gate {core.name!r} has no snapshot to go back to: give deploy(snapshots=URL)")
-        core.version = Version(core.version.number + 1, version.params, version.state)
-        core.gate = dataclasses.replace(core.gate, optimizer=core.gate.optimizer.slowed(factor))
+        now = core.version
+        # As slow as all former ones have made it, whatever the rate was when the snapshot was written.
+        state = dataclasses.replace(version.state, rate=now.state.rate).slowed(factor)
+        core.version = Version(now.number + 1, version.params, state)
         core.drop_contexts()
+        assert self._keeper is not None
+        self._keeper.put(core.version, time.monotonic())  # else who is made anew before the next one goes on as before
         return version.number
 
     async def snapshot(self) -> int:

@@ -1,13 +1,10 @@
 """A gate that goes from one worker to another."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from akkordeon_dask.actors._gate_state import Version, at_home
 from akkordeon_dask.actors._ledger import Held, Ledger
-from akkordeon_dask.network import Gate
-from akkordeon_dask.optim import Optimizer
 
 __all__ = ["Handover", "applied_in", "inherited"]
 
@@ -19,8 +16,6 @@ class Handover(NamedTuple):
     applied: Mapping[str, tuple[int, tuple[int, ...]]]
     """By the sentinel's actor: below which sequence all batches are finished, and above it, with which the gate has
     been updated: it will not be again."""
-    optimizer: Optimizer
-    """Its rates may have become lower since it was deployed."""
 
 
 def applied_in(ledgers: Mapping[str, Ledger]) -> dict[str, tuple[int, tuple[int, ...]]]:
@@ -31,7 +26,7 @@ def applied_in(ledgers: Mapping[str, Ledger]) -> dict[str, tuple[int, tuple[int,
     }
 
 
-def inherited(handover: Handover, gate: Gate, now: float) -> tuple[Version, Gate, dict[str, Ledger]]:
+def inherited(handover: Handover, now: float) -> tuple[Version, dict[str, Ledger]]:
     """What the next life has of it.
 
     Its ledgers know the batches that the gate was updated with, and nothing else: what was under way is sent again.
@@ -40,4 +35,4 @@ def inherited(handover: Handover, gate: Gate, now: float) -> tuple[Version, Gate
         actor: Ledger(floor, {sequence: Held(0, None, None, 0.0, applied=True) for sequence in sequences}, now)
         for actor, (floor, sequences) in handover.applied.items()
     }
-    return at_home(handover.version), replace(gate, optimizer=handover.optimizer), ledgers
+    return at_home(handover.version), ledgers

@@ -44,7 +44,8 @@ class Sentinel:
     on_nonfinite
         what happens when a loss is NaN or infinite. `"stop"`: the sentinel fails with the batch's name. `"skip"`: the
         batch changes nothing and counts as lost. `"rewind"`: all gates go back to their newest snapshot, with half the
-        learning rate, and the pass begins anew; the network has to keep snapshots.
+        learning rate, and the pass begins anew; the network has to keep snapshots. The rate stays lower in what is
+        resumed from them.
     name
         unique in its network; None: `train0`, `validate0`, ... by its mode.
     workers

@@ -8,7 +8,6 @@ from akkordeon_dask.optim._dc_asgd_a import DCASGDa
 from akkordeon_dask.optim._optimizer import Optimizer, State
 from akkordeon_dask.optim._schedule import Schedule
 from akkordeon_dask.optim._sgd import SGD
-from akkordeon_dask.optim._slowed import Slowed
 from akkordeon_dask.optim._step_decay import Step
 from akkordeon_dask.optim._warm_up import WarmUp
 
@@ -21,7 +20,6 @@ __all__ = [
     "DCASGDa",
     "Optimizer",
     "Schedule",
-    "Slowed",
     "State",
     "Step",
     "WarmUp",

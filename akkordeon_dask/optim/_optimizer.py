@@ -2,13 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from akkordeon_dask._notation import Written
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._schedule import Schedule
-from akkordeon_dask.optim._slowed import Slowed
 from akkordeon_dask.tree import Array, Tree, leaves, rebuild
 
 __all__ = ["Optimizer", "State"]
@@ -22,6 +21,12 @@ class State:
     """Updates so far."""
     slots: tuple[tuple[Array, ...], ...]
     """For each trained leaf of the parameters, in the order of `tree.leaves`, the optimizer's arrays of its shape."""
+    rate: float = 1.0
+    """What all learning rates are multiplied by from here on."""
+
+    def slowed(self, factor: float) -> "State":
+        """The same with all learning rates times `factor`."""
+        return replace(self, rate=self.rate * factor)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +70,7 @@ class Optimizer(Written, ABC):
         ShapeError
             a gradient or stale array has another shape than its parameters.
         """
-        lr = float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr
+        lr = (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
         new_params, new_slots = [], []
         trained = (leaves(tree, statistics=False) for tree in (params, grads, stale_params))
         for w, g, stale, slot in zip(*trained, state.slots, strict=True):
@@ -78,12 +83,7 @@ class Optimizer(Written, ABC):
             new_params.append(new)
             new_slots.append(kept)
         new_tree = rebuild(params, iter(new_params), statistics=False)
-        return new_tree, State(state.count + 1, tuple(new_slots))
-
-    def slowed(self, factor: float) -> Self:
-        """The same with all learning rates times `factor`."""
-        lr = Slowed(self.lr, factor) if isinstance(self.lr, Schedule) else self.lr * factor
-        return replace(self, lr=lr)
+        return new_tree, State(state.count + 1, tuple(new_slots), state.rate)
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         """What is remembered for an array of parameters before the first update."""

@@ -77,6 +77,12 @@ def _fields(record: Any) -> dict[str, Any] | None:
     return None
 
 
+def _defaults(record: Any) -> dict[str, Any]:
+    """A dataclass's values that need not be given."""
+    fields = dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
+    return {field.name: field.default for field in fields if field.init and field.default is not dataclasses.MISSING}
+
+
 def build(node: Node, arrays: Mapping[str, Array]) -> Tree:
     """The tree of a form; named tuples and dataclasses as dicts of their fields.
 
@@ -100,6 +106,8 @@ def build(node: Node, arrays: Mapping[str, Array]) -> Tree:
 def dress(tree: Tree, like: Tree, path: str = "") -> Tree:
     """What `build` gave, with the named tuples and dataclasses of `like`.
 
+    Fields that it has not, for they came later, have their defaults.
+
     Raises
     ------
     CheckpointError
@@ -113,6 +121,8 @@ def dress(tree: Tree, like: Tree, path: str = "") -> Tree:
         pairs = zip(tree, like, strict=True)
         return type(like)(dress(mine, its, _below(path, key)) for key, (mine, its) in enumerate(pairs))
     fields = like if type(like) is dict else _fields(like)
+    if type(tree) is dict:
+        tree = {**_defaults(like), **tree}
     if fields is None or type(tree) is not dict or tree.keys() != fields.keys():
         return _refuse(tree, like, path)
     new = {key: dress(mine, fields[key], _below(path, key)) for key, mine in tree.items()}

@@ -84,8 +84,11 @@ def test_it_waits_for_a_helper_that_is_at_a_batch():
 
 def test_rates_that_were_lowered_stay_so():
     former = Bench(optimizer=ADAM)
-    former.core.gate = dataclasses.replace(former.core.gate, optimizer=ADAM.slowed(0.25))
-    assert next_life(former).core.gate.optimizer.lr == ADAM.lr / 4
+    version = former.core.version
+    former.core.version = version._replace(state=version.state.slowed(0.25))
+    heir = next_life(former)
+    heir.round(0)
+    assert heir.core.version.state.rate == 0.25
 
 
 def unaligned(x):

@@ -27,7 +27,6 @@ SCHEDULES = [
     optim.WarmUp(10, 0.1),
     optim.WarmUp(10, optim.Cosine(0.5, 100)),
     optim.WarmUp(3, optim.WarmUp(4, optim.Step(0.5, 7))),
-    optim.Slowed(optim.Cosine(0.5, 100), 0.25),
 ]
 
 

@@ -1,6 +1,8 @@
 """What every optimizer keeps, whatever its rule."""
 
+import copy
 import dataclasses
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -185,3 +187,18 @@ def test_shapes_that_numpy_would_stretch_are_refused(optimizer, wrong):
 def test_parameters_without_arrays_are_fine(optimizer):
     params, state = optimizer.update(({}, {}), optimizer.init(({}, {})), ({}, {}), stale_params=({}, {}))
     assert params == ({}, {}) and state.count == 1
+
+
+def test_a_slowed_state_has_all_learning_rates_times_its_factor(optimizer, draw):
+    def rates(state):
+        seen = []
+        for _ in range(3):
+            _, state = spy.update(draw(1), state, params, stale_params=params)
+            seen.append(step.call_args.kwargs["lr"])
+        return seen
+
+    params, spy = draw(0), copy.copy(optimizer)
+    step = Mock(side_effect=optimizer.step)
+    object.__setattr__(spy, "step", step)
+    fresh = optimizer.init(params)
+    assert rates(fresh.slowed(0.5).slowed(0.5)) == [rate / 4 for rate in rates(fresh)]

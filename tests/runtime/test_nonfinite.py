@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from akkordeon_dask import Sentinel, data, deploy, nn, optim
+from akkordeon_dask import Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
 from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.snapshots import Store
 from tests.runtime._small import NETWORK, numbers
 
 LIMIT = 60
@@ -93,10 +94,16 @@ def test_another_word_is_refused_where_it_is_written():
         train(on_nonfinite="ignore")
 
 
-@pytest.mark.parametrize("optimizer", [optim.SGD(0.5), optim.Adam(optim.Cosine(0.5, 10))], ids=repr)
-def test_a_slowed_optimizer_has_all_its_rates_times_the_factor(optimizer):
-    def rate(optimizer, count):
-        return optimizer.lr(count) if isinstance(optimizer.lr, optim.Schedule) else optimizer.lr
+def test_what_was_slowed_down_stays_slow_in_every_later_life(tmp_path, eventually):
+    def rates():
+        return [Store(tmp_path).load(gate).tree["state"]["rate"] for gate in NETWORK.names]
 
-    for count in (0, 3, 9):
-        assert rate(optimizer.slowed(0.25), count) == pytest.approx(0.25 * rate(optimizer, count))
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
+        running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
+        running.wait(timeout=LIMIT)
+        # The gates tell at once, for they may be lost before the next snapshot is due.
+        eventually(lambda: rates() == [0.5, 0.5], seen=rates)
+    with deploy(NETWORK, snapshots=str(tmp_path), resume=str(tmp_path)) as running:
+        running.attach(train(loss=faulty(1), on_nonfinite="rewind", epochs=6))
+        running.wait(timeout=LIMIT)
+    assert rates() == [0.25, 0.25]

@@ -121,7 +121,7 @@ UNLIKE = {
     "one more": ((1, {"a": ()}), (1, {"a": (2,)}), "'1.a'.*a tuple of 0.*a tuple of 1"),
     "a list": (([],), ((),), "'0'.*a list of 0.*a tuple of 0"),
     "a number": ((np.zeros(()),), (0.0,), "'0'.*an array.*a number, text or None"),
-    "an optimizer": (optim.State(1, ()), {"w": ()}, r"fields \(count, slots\).*fields \(w\)"),
+    "an optimizer": (optim.State(1, ()), {"w": ()}, r"fields \(count, slots, rate\).*fields \(w\)"),
     "a record of other fields": ({"a": 1}, Plain(1, 2), r"fields \(a\).*fields \(best, inner\)"),
 }
 
@@ -134,6 +134,15 @@ def test_what_does_not_fit_is_refused_with_its_place_and_both_sides(memory_url, 
     with pytest.raises(CheckpointError, match=told) as caught:
         store.load("g0", like=like)
     assert url in str(caught.value)
+
+
+def test_a_field_that_came_later_has_its_default(memory_url):
+    store = Store(memory_url)
+    store.save("g0", {"count": 3, "slots": ()}, number=1)
+    assert same(store.load("g0", like=optim.State(0, (), rate=0.5)).tree, optim.State(3, (), rate=1.0))
+    store.save("g0", {"count": 3}, number=2)
+    with pytest.raises(CheckpointError, match=r"has the fields \(rate, count\).*fields \(count, slots, rate\)"):
+        store.load("g0", like=optim.State(0, ()))
 
 
 ODD = {
