@@ -11,6 +11,7 @@ from pathlib import Path
 from distributed import Client
 
 from tests._left_over import wait_until
+from tests._workers import workers_now
 
 __all__ = ["LINE", "PATIENCE", "Cluster", "environment", "run", "running_cluster", "started"]
 
@@ -86,9 +87,9 @@ def running_cluster(
             stack.enter_context(_service(folder, name, ("worker", *host, *options)))
         with Client(scheduler_file=str(told), timeout=PATIENCE) as client:
             client.wait_for_workers(len(names), timeout=PATIENCE)
-            info = client.scheduler_info(n_workers=-1)
-        workers = {worker["name"]: address for address, worker in info["workers"].items()}
-        yield Cluster(info["address"], workers)
+            workers = {worker["name"]: address for address, worker in workers_now(client).items()}
+            scheduler = client.scheduler.address
+        yield Cluster(scheduler, workers)
 
 
 @contextmanager

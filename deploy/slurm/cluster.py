@@ -49,7 +49,7 @@ def options(args: argparse.Namespace) -> dict[str, object]:
 
 def train(client: Client, epochs: int, save: str) -> None:
     """Two gates on two workers; a checkpoint each epoch, for the last job that ends takes all gates with it."""
-    front, back = sorted(client.scheduler_info(n_workers=-1)["workers"])[:2]
+    front, back = sorted(client.nthreads())[:2]
     network = Gate(
         nn.Scale(mean=33.3, std=78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.DCASGDa(2e-2), workers=front
     ) | Gate(nn.Linear(50, 20) >> nn.ReLU() >> nn.Linear(20, 10), optim.DCASGDa(2e-2), workers=back)

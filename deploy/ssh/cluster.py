@@ -59,7 +59,7 @@ def main() -> None:
         Client(cluster) as client,
     ):
         client.wait_for_workers(len(args.hosts) - 1, timeout=60)
-        front, back = sorted(client.scheduler_info(n_workers=-1)["workers"])[:2]
+        front, back = sorted(client.nthreads())[:2]
         network = Gate(
             nn.Scale(mean=33.3, std=78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.DCASGDa(2e-2), workers=front
         ) | Gate(nn.Linear(50, 20) >> nn.ReLU() >> nn.Linear(20, 10), optim.DCASGDa(2e-2), workers=back)

@@ -12,6 +12,7 @@ import numpy as np
 from akkordeon_dask import Gate, Network, Running, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.runtime import Embedded
+from tests._workers import workers_now
 from tests.bench._rows import ROWS
 
 __all__ = ["Phase", "pauses", "snapshot_phases"]
@@ -36,7 +37,7 @@ def pauses(mebibytes: int, moves: int) -> Iterator[tuple[float, float]]:
     x, y = rng.normal(size=(_SAMPLES, 16)).astype(np.float32), rng.integers(0, 10, _SAMPLES)
     cluster = Embedded(2)
     try:
-        home, away = sorted(cluster.client.scheduler_info(n_workers=-1)["workers"])
+        home, away = sorted(workers_now(cluster.client))
         passed = threading.Semaphore(0)
         with deploy(_wide(mebibytes, home), cluster.client) as running:
             running.subscribe(lambda report: passed.release())

@@ -10,6 +10,7 @@ import psutil
 
 from akkordeon_dask import Gate, Network, Running, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.runtime import Attached
+from tests._workers import workers_now
 from tests.dashboard._clusters import PRELOAD, started_cluster
 
 __all__ = ["Sample", "soak"]
@@ -47,7 +48,7 @@ def soak(minutes: float, samples: int) -> Iterator[list[Sample]]:
         running.attach(Sentinel.train(data.mnist("train"), batch_size=256, concurrency=5))
         running.attach(Sentinel.validate(data.mnist("test"), batch_size=1000, every="10s"))
         processes = {"scheduler": scheduler.program.process.pid, "client": psutil.Process().pid}
-        for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
+        for address, worker in workers_now(client).items():
             processes[str(worker["name"])] = client.run(_pid, workers=[address])[address]
         churn, begun = _Churn(running), time.monotonic()
         for number in range(samples + 1):

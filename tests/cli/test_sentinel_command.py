@@ -13,6 +13,7 @@ from akkordeon_dask.cli._provider import provider_of, shard
 from akkordeon_dask.network import GUEST
 from tests._left_over import wait_until
 from tests._programs import LINE
+from tests._workers import workers_now
 from tests.cli._talk import akkordeon, called, joined_worker
 
 TRAIN = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample", "--batch-size", 100)
@@ -87,7 +88,7 @@ def test_one_that_is_killed_beside_the_gates_is_gone_at_once(digits, at, client)
 
 
 def workers(client):
-    found = client.scheduler_info(n_workers=-1)["workers"]
+    found = workers_now(client)
     return {worker["name"]: (address, worker["resources"]) for address, worker in found.items()}
 
 

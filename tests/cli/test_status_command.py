@@ -14,6 +14,7 @@ from akkordeon_dask import connect, deploy
 from akkordeon_dask.cli._network_command import network_named
 from akkordeon_dask.errors import ClosedError, DeploymentError
 from tests._left_over import wait_until
+from tests._workers import workers_now
 from tests.cli._talk import akkordeon, called, joined_worker
 
 TRAIN = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample")
@@ -121,7 +122,7 @@ def test_a_worker_that_hangs_is_said_to_and_one_that_is_gone_is_lost(at, cluster
             (network,) = json.loads(said("status", "short", "--json", *at))["networks"]
         assert [gate["state"] for gate in network["gates"]] == ["running", "no answer"]
         carol.kill()
-    wait_until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2)
+    wait_until(lambda: len(workers_now(client)) == 2)
     (network,) = akkordeon_dask.status(client, "short")
     assert [gate.state for gate in network.gates] == ["running", "lost"]
     assert "lost" in said("status", "short", *at)

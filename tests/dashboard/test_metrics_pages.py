@@ -10,6 +10,7 @@ from akkordeon_dask import Gate, Network, deploy, nn
 from akkordeon_dask.actors._prometheus import read_offices
 from akkordeon_dask.dashboard._prometheus import read_showcases
 from tests._metrics import OURS, exposed_names, fetched
+from tests._workers import workers_now
 from tests.runtime._small import NETWORK, SGD, rating, train
 
 HOSTILE = 'a"b\n<c>'
@@ -38,7 +39,7 @@ def scheduler_page(client):
 
 def worker_pages(client):
     """By the workers' addresses."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
+    workers = workers_now(client)
     return {
         address: fetched(f"http://127.0.0.1:{worker['services']['dashboard']}/metrics")
         for address, worker in workers.items()
@@ -47,7 +48,7 @@ def worker_pages(client):
 
 def apart(client, *names):
     """The two gates of a network, each on a worker of its own, with these names."""
-    front, back = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    front, back = sorted(workers_now(client))
     first, second = names or ("front", "back")
     return Network(
         [Gate(nn.Linear(6, 5) >> nn.ReLU(), SGD, front, name=first), Gate(nn.Linear(5, 3), SGD, back, name=second)]

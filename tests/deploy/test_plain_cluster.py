@@ -4,6 +4,7 @@ from distributed import Client
 
 from tests._left_over import wait_until
 from tests._programs import PATIENCE
+from tests._workers import workers_now
 from tests.deploy._services import address_in, service
 
 
@@ -18,12 +19,12 @@ def test_sigterm_ends_all_of_it_and_a_worker_whose_scheduler_goes_ends_without_a
     ):
         with Client(address_in(told), timeout=PATIENCE) as client:
             client.wait_for_workers(2, timeout=PATIENCE)
-            info = client.scheduler_info(n_workers=-1)["workers"]
+            info = workers_now(client)
             assert all(address.startswith("tcp://127.0.0.1:") for address in info)
             assert {worker["name"]: worker["nthreads"] for worker in info.values()} == {"alice": 1, "bob": 1}
             alice.terminate()
             assert alice.wait(timeout=PATIENCE) == 0
-            wait_until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 1)
+            wait_until(lambda: len(workers_now(client)) == 1)
         scheduler.terminate()
         assert scheduler.wait(timeout=PATIENCE) == 0
         # So the unit of a worker restarts it always, not on a failure alone.

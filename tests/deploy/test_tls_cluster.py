@@ -14,6 +14,7 @@ from distributed import Client, Security
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from tests._programs import LINE, PATIENCE, run
+from tests._workers import workers_now
 from tests.deploy._services import address_in, service
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster.py"
@@ -56,7 +57,7 @@ def client(scheduler, certificates):
 
 def peers(client):
     """The addresses of all that listen: scheduler, workers, nannies."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
+    workers = workers_now(client)
     return [client.scheduler.address, *workers, *(worker["nanny"] for worker in workers.values())]
 
 
@@ -150,5 +151,5 @@ def test_a_worker_with_a_certificate_of_another_authority_does_not_join(schedule
     with service(tmp_path, "mallory", "worker.sh", scheduler, *options, "--", "--death-timeout", 3) as mallory:
         assert mallory.wait(timeout=PATIENCE) != 0
     assert "CERTIFICATE_VERIFY_FAILED" in (tmp_path / "mallory").read_text(encoding="utf-8")
-    names = {worker["name"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
+    names = {worker["name"] for worker in workers_now(client).values()}
     assert names == {"alice", "bob"}

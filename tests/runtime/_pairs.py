@@ -11,6 +11,7 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import Embedded
 from akkordeon_dask.snapshots import Store
 from tests._left_over import akkordeon_threads, wait_until
+from tests._workers import workers_now
 
 __all__ = ["PATIENT", "Pair", "events", "kept", "pair"]
 
@@ -30,11 +31,8 @@ class Pair:
     def two(self) -> tuple[str, str]:
         """The addresses of the workers, once there are two."""
 
-        def there():
-            return sorted(self.client.scheduler_info(n_workers=-1)["workers"])
-
-        wait_until(lambda: len(there()) == 2, within=PATIENT)
-        front, back = there()
+        wait_until(lambda: len(workers_now(self.client)) == 2, within=PATIENT)
+        front, back = sorted(workers_now(self.client))
         return front, back
 
     def pid(self, worker: str) -> int:

@@ -149,8 +149,7 @@ def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothin
 
 
 def workers_by_name(user):
-    told = user.call(user.client.scheduler.identity, n_workers=-1) if user.client.asynchronous else None
-    told = told or user.client.scheduler_info(n_workers=-1)
+    told = user.call(user.client.sync, user.client.scheduler.identity, n_workers=-1)
     return {str(worker["name"]): address for address, worker in told["workers"].items()}
 
 

@@ -15,6 +15,7 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
 from tests._left_over import wait_until
 from tests._programs import started
+from tests._workers import workers_now
 from tests.runtime._pairs import PATIENT
 from tests.runtime._small import NETWORK, SAMPLES, train
 
@@ -69,7 +70,7 @@ def worker(client, name, *options, **limits):
     """One that the scheduler has met."""
 
     def there():
-        found = client.scheduler_info(n_workers=-1)["workers"]
+        found = workers_now(client)
         return [address for address, told in found.items() if told["name"] == name]
 
     wait_until(lambda: not there(), within=PATIENT, seen=there)
@@ -115,7 +116,7 @@ WAYS = pytest.mark.parametrize(
 
 
 def is_gone(client, address):
-    wait_until(lambda: address not in client.scheduler_info(n_workers=-1)["workers"], within=PATIENT)
+    wait_until(lambda: address not in workers_now(client), within=PATIENT)
 
 
 @WAYS

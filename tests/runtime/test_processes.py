@@ -14,6 +14,7 @@ from akkordeon_dask.runtime._publication import unpublish
 from tests._left_over import akkordeon_threads
 from tests._programs import started
 from tests._reference import train_sequentially
+from tests._workers import workers_now
 from tests.runtime._small import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
 
 LIMITS = {"akkordeon.batch.deadline": "2s", "akkordeon.batch.min-deadline": "300ms"}
@@ -32,7 +33,7 @@ def processes():
 @pytest.fixture
 def placed(processes):
     """A network of three gates, the middle one away from the others: every batch crosses four links."""
-    front, back = sorted(processes.client.scheduler_info(n_workers=-1)["workers"])
+    front, back = sorted(workers_now(processes.client))
     return lambda optimizer: three_gates(optimizer, g0=front, g1=back, g2=front)
 
 
@@ -88,7 +89,7 @@ def test_promise_9_who_waits_is_told_of_a_killed_worker_and_the_cluster_stays_us
         running.subscribe(lambda report: os.kill(pids[victim], signal.SIGKILL) if report.epoch == 3 else None)
         with pytest.raises(WorkerLostError, match=f"gate 'g1' on {victim} is gone"):
             running.wait(epochs=10**9, timeout=60)
-    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2)
+    eventually(lambda: len(workers_now(client)) == 2)
     client.run(dask.config.set, LIMITS)
     with deploy(NETWORK, client) as running:
         running.attach(train(epochs=2))

@@ -13,6 +13,7 @@ from akkordeon_dask.errors import DeploymentError, PlacementError
 from akkordeon_dask.runtime import _versions
 from tests._left_over import wait_until
 from tests._programs import running_cluster, started
+from tests._workers import workers_now
 from tests.runtime._small import SGD, three_gates
 
 WITHOUT = """
@@ -41,7 +42,7 @@ def mixed(tmp_path_factory):
             worker = stack.enter_context(started(*command, PYTHONPATH=str(folder / name)))
             worker.stderr.close()
         client.wait_for_workers(4, timeout=60)
-        addresses = {told["name"]: address for address, told in client.scheduler_info(n_workers=-1)["workers"].items()}
+        addresses = {told["name"]: address for address, told in workers_now(client).items()}
         yield client, addresses
 
 

@@ -1,0 +1,18 @@
+"""Who works for a scheduler."""
+
+from typing import Any
+
+from distributed import Client
+
+__all__ = ["workers_now"]
+
+
+def workers_now(client: Client) -> dict[str, dict[str, Any]]:
+    """What the scheduler says of its workers, by address.
+
+    `client.scheduler_info(n_workers=-1)` may give none: what it reads is overwritten every two seconds by the answer to
+    another question, which asks for no workers (distributed 2026.8.0).
+    """
+    assert client.scheduler is not None
+    told: dict[str, dict[str, Any]] = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
+    return told
