@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from akkordeon_dask.dashboard._meter import gate_figures, sentinel_figures
-from akkordeon_dask.dashboard._record import GateSpec, NetworkRecord, Pass, Trouble
+from akkordeon_dask.dashboard._pass_log import Pass
+from akkordeon_dask.dashboard._record import GateSpec, NetworkRecord, Trouble
 from akkordeon_dask.messages import TOPIC
 
 __all__ = ["Beat", "Board"]

@@ -1,6 +1,6 @@
 """A pass as a row of a table."""
 
-from akkordeon_dask.dashboard._record import Pass
+from akkordeon_dask.dashboard._pass_log import Pass
 from akkordeon_dask.messages import PassReport
 
 __all__ = ["PASS_COLUMNS", "PASS_NUMBERS", "pass_cells", "scores_text"]

@@ -43,8 +43,8 @@ class Curves(Pane):
         self._sources: dict[Curve, ColumnDataSource] = {}
 
     def show(self, record: NetworkRecord | None) -> None:
-        """Add what is new; draw anew where there are other curves, or points have moved."""
-        shown = record, record.begun if record is not None else 0.0, self.x
+        """Add what is new; draw anew where there are other curves, or points have moved or gone."""
+        shown = (record, self.x, *((record.begun, record.passes.thinned) if record is not None else ()))
         if shown == self._shown and (self._trace is None or self._stream(self._trace)):
             return
         self._shown = shown
@@ -56,11 +56,8 @@ class Curves(Pane):
         new = trace.take()
         if trace.curves != tuple(self._sources):
             return False
-        for curve, source in self._sources.items():
-            length = trace.length(curve)
-            if curve in new or length < len(source.data["value"]):
-                # Lists: a typed array would not get shorter in the browser.
-                source.stream(new.get(curve) or {name: [] for name in COLUMNS}, rollover=length)
+        for curve, points in new.items():
+            self._sources[curve].stream(points)
         return True
 
     def _draw(self) -> None:

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
-from akkordeon_dask.dashboard._record import NetworkRecord, Pass, Trouble
+from akkordeon_dask.dashboard._pass_log import Pass
+from akkordeon_dask.dashboard._record import NetworkRecord, Trouble
 
 __all__ = ["GateGlance", "Glance", "SentinelGlance", "mean_delay", "take_glance"]
 

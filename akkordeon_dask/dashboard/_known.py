@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from akkordeon_dask.dashboard._record import Pass
+from akkordeon_dask.dashboard._pass_log import Pass
 
 __all__ = ["Known"]
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from akkordeon_dask._exposition import Exposition, Family, families, label
 from akkordeon_dask.dashboard._board import Board
-from akkordeon_dask.dashboard._record import NetworkRecord, Pass
+from akkordeon_dask.dashboard._pass_log import Pass
+from akkordeon_dask.dashboard._record import NetworkRecord
 from akkordeon_dask.messages import SentinelFigures
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import Any
 
 from akkordeon_dask.dashboard._history import History
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
+from akkordeon_dask.dashboard._pass_log import Pass, PassLog
 from akkordeon_dask.messages import GateFigures, SentinelFigures
 
-__all__ = ["GateSpec", "NetworkRecord", "Pass", "Trouble"]
+__all__ = ["GateSpec", "NetworkRecord", "Trouble"]
 
 HOUR = 3600
 """Rows, and seconds, that are kept."""
-_PASSES = 2000
 _TROUBLES = 500
 _SENTINELS = 200
 
@@ -30,24 +30,6 @@ class GateSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """A finished pass of a sentinel."""
-
-    time: float
-    """Seconds since 1970 at its end."""
-    sentinel: str
-    mode: str
-    epoch: int
-    loss: float
-    scores: dict[str, float]
-    samples: int
-    lost: int
-    resent: int
-    seconds: float
-    samples_per_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Trouble:
     """Something that went wrong."""
 
@@ -61,7 +43,7 @@ class Trouble:
 
 
 class NetworkRecord:
-    """A network: its gates and sentinels now, its numbers over the last hour, its newest passes and troubles.
+    """A network: its gates and sentinels now, its numbers over the last hour, its passes, its newest troubles.
 
     Columns of the history are named by kind and number, for names of gates and sentinels may be anything: `forward0` to
     `versions0` of the first gate, `home0` and `flying0` of the first sentinel, `link0` of the first of `links`.
@@ -83,8 +65,7 @@ class NetworkRecord:
         self.links: dict[tuple[str, str], int] = {}
         """The number of each connection, by the names of the two workers."""
         self.history = History(HOUR)
-        self.passes: deque[Pass] = deque(maxlen=_PASSES)
-        self.passes_seen = 0
+        self.passes = PassLog()
         self.begun = math.inf
         """Seconds since 1970 when the first pass began, of all that were ever told, predictions aside."""
         self.troubles: deque[Trouble] = deque(maxlen=_TROUBLES)
@@ -179,7 +160,6 @@ class NetworkRecord:
         if one.mode != "predict":
             self.begun = min(self.begun, one.time - one.seconds)
         self.passes.append(one)
-        self.passes_seen += 1
 
     def add_trouble(self, one: Trouble) -> None:
         """Something went wrong."""

@@ -3,7 +3,6 @@
 import copy
 import html
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,8 @@ from akkordeon_dask.dashboard._glance import mean_delay
 from akkordeon_dask.dashboard._graph import Graph
 from akkordeon_dask.dashboard._known import Known
 from akkordeon_dask.dashboard._pane import Pane
-from akkordeon_dask.dashboard._record import HOUR, NetworkRecord, Pass
+from akkordeon_dask.dashboard._pass_log import Pass, PassLog
+from akkordeon_dask.dashboard._record import HOUR, NetworkRecord
 from akkordeon_dask.dashboard._report_page import TEMPLATE
 
 __all__ = ["report"]
@@ -50,18 +50,18 @@ def report(record: NetworkRecord, known: Known, now: float) -> str:
         seconds since 1970.
     """
     record = copy.copy(record)
-    passes, record.passes, record.passes_seen = record.passes, deque(), 0
-    for one in _merged(passes, known.passes):
+    passes, record.passes = _merged(record.passes, known.passes), PassLog()
+    for one in passes:
         record.add_pass(one)
     charts = _charts(record)
     parts = [
         _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
-        _Part("Learning", ["loss", "scores", *(["loss-time", "scores-time"] if record.passes else [])]),
+        _Part("Learning", ["loss", "scores", *(["loss-time", "scores-time"] if passes else [])]),
         _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
         _Part("Gates", html=_gates(record, known)),
         _Part("Sentinels", html=_sentinels(record, known)),
         _Part("Settings", html=html_table(("setting", "value"), ((k, str(v)) for k, v in known.settings.items()))),
-        _Part("Passes", html=_passes(record)),
+        _Part("Passes", html=_passes(passes)),
         _Part("What went wrong", html=_troubles(record)),
     ]
     shown = {name for part in parts for name in part.charts}
@@ -170,11 +170,11 @@ def _sentinels(record: NetworkRecord, known: Known) -> str:
     return html_table(columns, rows, columns[4:]) if rows else "<p>none</p>"
 
 
-def _passes(record: NetworkRecord) -> str:
-    if not record.passes:
+def _passes(passes: Sequence[Pass]) -> str:
+    if not passes:
         return "<p>none is finished</p>"
-    rows = [(_date(one.time), *pass_cells(one)) for one in list(record.passes)[: -_ROWS - 1 : -1]]
-    more = f"<p>the newest {_ROWS:,} of {len(record.passes):,}</p>" if len(record.passes) > _ROWS else ""
+    rows = [(_date(one.time), *pass_cells(one)) for one in passes[: -_ROWS - 1 : -1]]
+    more = f"<p>the newest {_ROWS:,} of {len(passes):,}</p>" if len(passes) > _ROWS else ""
     return more + html_table(("time", *PASS_COLUMNS), rows, PASS_NUMBERS)
 
 

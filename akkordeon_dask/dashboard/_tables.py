@@ -92,11 +92,11 @@ class Passes(_Table):
 
     def _rows(self, record: NetworkRecord) -> tuple[int, list[tuple[Any, ...]]]:
         rows = []
-        for one in list(record.passes)[: -_ROWS - 1 : -1]:
+        for one in record.passes[: -_ROWS - 1 : -1]:
             scores = ", ".join(f"{name} {value:.4f}" for name, value in one.scores.items())
             loss, work = (one.loss, scores, one.samples_per_s), (one.seconds, one.samples, one.lost, one.resent)
             rows.append((_clock(one.time), one.sentinel, one.mode, one.epoch, *loss, *work))
-        return record.passes_seen, rows
+        return record.passes.seen, rows
 
 
 class Troubles(_Table):

@@ -1,19 +1,18 @@
 """Loss and scores over passes: what grows holds what is drawn at once, and costs what is new."""
 
-from collections import deque
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask.dashboard import Board, _trace
 from akkordeon_dask.dashboard._page import PANES, Page
+from akkordeon_dask.dashboard._pass_log import PassLog
 from tests.dashboard._mirror import Mirror, Sent, held, served
 from tests.dashboard._told import beat, gate, passed, sentinel
 
 WORDS = ("loss", "scores")
-KEPT, SHOWN = 9, 4
-"""Passes that a record keeps here, and points of a curve that are shown."""
+EACH, KEPT = 7, 12
+"""Passes that a record keeps here: of one sentinel, and of all."""
 
 PASSES = st.builds(
     dict,
@@ -31,14 +30,6 @@ STEPS = st.lists(st.tuples(st.one_of(*[BURSTS] * 4, AXES, st.just("deployed")), 
 FEW = settings(max_examples=25)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short():
-    """Curves of few points."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_trace, "_POINTS", SHOWN)
-        yield
-
-
 class Story:
     """A network of which passes are told; its record keeps few."""
 
@@ -54,7 +45,7 @@ class Story:
         """Tell of passes, choose another axis, or put a network of the same name in its place."""
         if step == "deployed":
             self.board.event({"network": "net", "event": "deployed", "gates": []}, self.now)
-            self.record.passes = deque(maxlen=KEPT)
+            self.record.passes = PassLog(EACH, KEPT)
         elif isinstance(step, str):
             self.axis = step
         else:
@@ -115,24 +106,22 @@ def test_a_record_that_forgets_passes_keeps_the_order_of_the_curves(word):
 @pytest.mark.parametrize("word", WORDS)
 def test_a_curve_goes_when_its_last_pass_is_forgotten(word):
     story, pane = Story(), PANES[word]()
-    story.take([{"sentinel": "a"}])
-    for number in range(KEPT):
+    for number in range(2 * KEPT):
+        story.take([{"sentinel": f"s{number}"}])
         story.look(pane)
-        assert "a" in {one.name for one in pane.root.renderers}, number
-        story.take([{"sentinel": "b"}])
-    story.look(pane)
-    assert {one.name for one in pane.root.renderers} == {"b"}
+        shown = {one.name for one in pane.root.renderers}
+        assert shown == {one.sentinel for one in story.record.passes} and f"s{number}" in shown
+    assert "s0" not in shown
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_a_curve_that_gets_nothing_new_loses_the_points_that_are_forgotten(word):
+def test_a_sentinel_with_few_passes_keeps_its_points_however_fast_another_one_is(word):
     story, pane = Story(), PANES[word]()
-    story.take([{"sentinel": "a"}] * (SHOWN + 1))
-    story.take([{"sentinel": "b"}] * (KEPT - SHOWN - 1))
-    for left in (SHOWN, SHOWN, *range(SHOWN - 1, 0, -1)):
-        story.look(pane)
-        assert len(pane.root.renderers[0].data_source.data["value"]) == left
+    story.take([{"sentinel": "a"}] * 3)
+    for _ in range(5 * KEPT):
         story.take([{"sentinel": "b"}])
+        story.look(pane)
+        assert pane.root.renderers[0].data_source.data["epoch"] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -1,0 +1,109 @@
+"""The passes of a network, in bounded memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+__all__ = ["Pass", "PassLog"]
+
+_EACH, _ALL = 1000, 2000
+"""Passes of one sentinel, and of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A finished pass of a sentinel."""
+
+    time: float
+    """Seconds since 1970 at its end."""
+    sentinel: str
+    mode: str
+    epoch: int
+    loss: float
+    scores: dict[str, float]
+    samples: int
+    lost: int
+    resent: int
+    seconds: float
+    samples_per_s: float
+
+
+class PassLog(Sequence[Pass]):
+    """Passes, oldest first: of each sentinel the newest ones, and of the older ones every n-th, back to its first.
+
+    When a sentinel has more than `each`, its older half is thinned; when all have more than `total`, that of the one
+    with the most: who has few passes keeps them, however fast the others are. With very many sentinels, which have
+    hardly any pass to spare, the oldest eighth goes.
+
+    Parameters
+    ----------
+    each, total
+        passes that are kept, of one sentinel and of all.
+    """
+
+    def __init__(self, each: int = _EACH, total: int = _ALL) -> None:
+        self._each, self._total = each, total
+        self._kept: list[_Kept] = []
+        self._sentinels: dict[tuple[str, str], _Sentinel] = {}
+        self.seen = 0
+        """Passes that ever came. The newest are here in any case."""
+        self.thinned = 0
+        """How often some went."""
+
+    def append(self, one: Pass) -> None:
+        """Add the newest."""
+        its = self._sentinels.setdefault((one.sentinel, one.mode), _Sentinel())
+        self._kept.append(_Kept(one, its, its.seen))
+        its.seen += 1
+        its.kept += 1
+        self.seen += 1
+        if its.kept > self._each:
+            self._let_go(_older(its, self._kept))
+        elif len(self._kept) > self._total:
+            most = max(self._sentinels.values(), key=lambda its: its.kept)
+            self._let_go(_older(most, self._kept) or set(self._kept[: 1 + self._total // 8]))
+
+    def _let_go(self, gone: "set[_Kept]") -> None:
+        for one in gone:
+            one.its.kept -= 1
+        self._kept = [one for one in self._kept if one not in gone]
+        self._sentinels = {name: its for name, its in self._sentinels.items() if its.kept}
+        self.thinned += 1
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @overload
+    def __getitem__(self, place: int) -> Pass: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Pass]: ...
+    def __getitem__(self, place: int | slice) -> Pass | list[Pass]:
+        return [kept.one for kept in self._kept[place]] if isinstance(place, slice) else self._kept[place].one
+
+
+@dataclass(slots=True, eq=False)
+class _Sentinel:
+    """A sentinel in one of its modes."""
+
+    seen: int = 0
+    kept: int = 0
+    stride: int = 1
+    """Of its older passes every so many-th is kept."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    one: Pass
+    its: _Sentinel
+    number: int
+    """How many of its sentinel came before it."""
+
+
+def _older(its: _Sentinel, kept: list[_Kept]) -> set[_Kept]:
+    """Passes of its older half that are to go, so that half of them stay at most; none where it has less than four."""
+    if its.kept < 4:
+        return set()
+    older = [one for one in kept if one.its is its][: its.kept // 2]
+    while sum(one.number % its.stride == 0 for one in older) > its.kept // 4:
+        its.stride *= 2
+    return {one for one in older if one.number % its.stride}
