@@ -10,7 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._joining import MENDABLE
+from akkordeon_dask.runtime._patience import MENDABLE
 from akkordeon_dask.runtime._publication import Record, find, reach, read
 from akkordeon_dask.runtime._versions import check_versions
 

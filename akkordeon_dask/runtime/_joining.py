@@ -14,32 +14,26 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
     ClosedError,
-    DeadlineError,
-    DeploymentError,
     NameConflictError,
     NonFiniteError,
-    PlacementError,
-    WorkerLostError,
 )
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._control import construct, submit
+from akkordeon_dask.runtime._patience import MENDABLE, patiently
 from akkordeon_dask.runtime._place import place_of
 from akkordeon_dask.runtime._versions import check_versions
 
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
 
-__all__ = ["MENDABLE", "evacuate", "free_name", "make_sentinel", "open_sentinel", "relocate", "revive"]
+__all__ = ["evacuate", "free_name", "make_sentinel", "open_sentinel", "relocate", "revive"]
 
 logger = logging.getLogger(__name__)
 
 _REWINDS, _SLOWER = 5, 0.5
-
-MENDABLE = (WorkerLostError, DeadlineError, DeploymentError, PlacementError, OSError)
-"""What another try may get past."""
 
 
 def free_name(sentinel: Sentinel, taken: Collection[str], gates: Collection[str], network: str) -> str:
@@ -200,23 +194,21 @@ async def evacuate(session: "Session", attached: Attached) -> None:
 async def _again(
     session: "Session", attached: Attached, position: Position, error: AkkordeonError, *, beside_first: bool = False
 ) -> None:
-    loop, pause, paused = asyncio.get_running_loop(), 0.1, attached.state == "paused"
-    end = loop.time() + config.seconds("supervision.wait")
     begin: dict[str, Any] = {"position": position, "former": attached.address}
-    while True:
-        try:
-            session.check()
-            life = await make_sentinel(session, attached.sentinel, attached.name, beside_first=beside_first, **begin)
-            attached.become(*life)
-            await open_sentinel(session, attached)
-            if attached.epochs is not None:
-                await attached.ask("resume", attached.epochs, 0)
-            if paused:
-                await attached.ask("pause")
-            return
-        except MENDABLE as failure:
-            if loop.time() > end:
-                raise error from failure
-            logger.info("making %s anew: %s", attached.who, failure)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, 2.0)
+    paused = attached.state == "paused"
+
+    async def make() -> None:
+        session.check()
+        life = await make_sentinel(session, attached.sentinel, attached.name, beside_first=beside_first, **begin)
+        attached.become(*life)
+        await open_sentinel(session, attached)
+        if attached.epochs is not None:
+            await attached.ask("resume", attached.epochs, 0)
+        if paused:
+            await attached.ask("pause")
+
+    end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
+    try:
+        await patiently(make, f"making {attached.who} anew", end=end)
+    except MENDABLE as failure:
+        raise error from failure

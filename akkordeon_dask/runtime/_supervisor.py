@@ -15,8 +15,8 @@ from akkordeon_dask.network import Gate, Network, make_plan, workers_of
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._asking import alive, answers
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._joining import MENDABLE
 from akkordeon_dask.runtime._making import Making, abandon, wire
+from akkordeon_dask.runtime._patience import MENDABLE, patiently
 from akkordeon_dask.runtime._place import named_now
 from akkordeon_dask.runtime._publication import check_lease, publish
 from akkordeon_dask.runtime._telling import Telling
@@ -28,7 +28,7 @@ __all__ = ["Supervisor"]
 
 logger = logging.getLogger(__name__)
 
-_LEASE, _PART, _AGAIN = 2.0, 8, 0.5
+_LEASE, _PART = 2.0, 8
 
 
 class Supervisor:
@@ -72,7 +72,7 @@ class Supervisor:
                 raise error
             begun = asyncio.get_running_loop().time()
             self._count(gate, error)
-            await self._patiently(gate, error, begun + config.seconds("supervision.wait"))
+            await self._make_anew(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
             text = f"made anew on {gate.worker} after {seconds:.2f} s: {error}"
             await say(self.session.client, self.session.name, "restarted", gate=gate.name, text=text)
@@ -89,19 +89,16 @@ class Supervisor:
             ) from error
         self._restarts.append(now)
 
-    async def _patiently(self, gate: GateHandle, error: AkkordeonError, end: float) -> None:
-        loop, pause = asyncio.get_running_loop(), 0.1
-        while True:
-            try:
-                await self.fence()
-                await self._replace(gate)
-                return
-            except (*MENDABLE, CheckpointError) as failure:  # the place of the snapshots may come back too
-                if loop.time() > end:
-                    raise TrainingError(f"{gate.who} was lost ({error}) and cannot be made anew: {failure}") from error
-                logger.info("making %s anew: %s", gate.who, failure)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 2.0)
+    async def _make_anew(self, gate: GateHandle, error: AkkordeonError, end: float) -> None:
+        async def make() -> None:
+            await self.fence()
+            await self._replace(gate)
+
+        mendable = (*MENDABLE, CheckpointError)  # the place of the snapshots may come back too
+        try:
+            await patiently(make, f"making {gate.who} anew", end=end, mendable=mendable)
+        except mendable as failure:
+            raise TrainingError(f"{gate.who} was lost ({error}) and cannot be made anew: {failure}") from error
 
     async def fence(self) -> None:
         """An owner that was stopped and wakes finds that it owns nothing any more."""
@@ -139,19 +136,15 @@ class Supervisor:
             await self._join_all()
 
     async def _join_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + config.seconds("supervision.wait")
-        while True:
-            try:
-                async with self.lock:
-                    await self.join({})
-                return
-            except MENDABLE as error:  # who watches the gates makes the one anew that is lost just now
-                if loop.time() > end or self.making.keeping is None:
-                    raise
-                logger.info("taking over network %r: %s", self.making.name, error)
+        async def join() -> None:
             self.session.check()
-            await asyncio.sleep(_AGAIN)
+            async with self.lock:
+                await self.join({})
+
+        # Who watches the gates makes the one anew that is lost just now, where it can.
+        wait = config.seconds("supervision.wait") if self.making.keeping is not None else 0.0
+        end = asyncio.get_running_loop().time() + wait
+        await patiently(join, f"taking over network {self.making.name!r}", end=end)
 
     async def _replace(self, gate: GateHandle) -> None:
         gates = self.session.gates
