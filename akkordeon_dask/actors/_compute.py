@@ -36,14 +36,14 @@ def acquire_compute(owner: str) -> None:
 
 def release_compute(owner: str) -> None:
     """The owner computes no more."""
-    global _limit  # noqa: PLW0603
+    global _limit
     with _lock:
         _owners.discard(owner)
         if _limit is not None and not _owners:
+            limit, _limit = _limit, None
             helpers.stop()
             with contextlib.suppress(RuntimeError):  # no thread begins in an interpreter that ends
-                _apart(_limit.restore_original_limits)
-            _limit = None
+                _apart(limit.restore_original_limits)
 
 
 def _apart(change: Callable[[], Any]) -> Any:

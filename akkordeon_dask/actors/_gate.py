@@ -125,10 +125,12 @@ class GateActor(GateLife):
 
     def _ended(self) -> None:
         """In the gate's thread, last."""
-        release_compute(self.key)
-        self._end_keeping()
-        with contextlib.suppress(RuntimeError):  # the loop is closed already
-            self._loop.call_soon_threadsafe(self._closing.set)
+        try:
+            release_compute(self.key)
+        finally:
+            self._end_keeping()
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._closing.set)
 
     async def pulse(self, timeout: float, moves: bool = False, knows: bool = False) -> str | None:
         """Return after `timeout` seconds, or when the gate is closed: who waits learns of a worker's death at once.

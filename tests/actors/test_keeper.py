@@ -1,9 +1,14 @@
 """Who writes a gate's snapshots, over all its lives."""
 
+import asyncio
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import numpy as np
+import pytest
 
 from akkordeon_dask import optim
-from akkordeon_dask.actors import Keeping
+from akkordeon_dask.actors import GateActor, Keeping, _gate
 from akkordeon_dask.actors._gate_state import Version
 from akkordeon_dask.actors._keeper import Keeper, restored
 
@@ -70,3 +75,22 @@ def test_an_owner_takes_over_who_writes_already(tmp_path):
     assert restored(keeping, "g0", version(0)).number == 2
     for one in (former, present):
         one.close(None, 20)
+
+
+class Ending(GateActor):
+    """A gate that writes down what its end does."""
+
+    def __init__(self):
+        self.key, self.done, self._closing = "gate", [], asyncio.Event()
+        self._loop = SimpleNamespace(call_soon_threadsafe=self.done.append)
+
+    def _end_keeping(self):
+        self.done.append("kept")
+
+
+def test_a_gate_whose_blas_threads_cannot_be_given_back_still_keeps_its_end(monkeypatch):
+    monkeypatch.setattr(_gate, "release_compute", Mock(side_effect=TimeoutError("BLAS hangs")))
+    gate = Ending()
+    with pytest.raises(TimeoutError, match="BLAS hangs"):
+        gate._ended()
+    assert gate.done == ["kept", gate._closing.set]
