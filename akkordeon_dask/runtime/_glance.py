@@ -38,8 +38,8 @@ def glance(client: Client, name: str) -> Any:
 
 async def glance_at(client: Client, name: str) -> Glance:
     """The same on the client's event loop."""
-    address = client.scheduler.address  # type: ignore[union-attr]
     async with in_time(client, config.seconds("timeouts.connect")):
+        address = client.scheduler.address  # type: ignore[union-attr]
         try:
             found: Glance | tuple[str, ...] = await client.run_on_scheduler(on_scheduler, name)
         except OSError as error:

@@ -121,11 +121,10 @@ def dress(tree: Tree, like: Tree, path: str = "") -> Tree:
         pairs = zip(tree, like, strict=True)
         return type(like)(dress(mine, its, _below(path, key)) for key, (mine, its) in enumerate(pairs))
     fields = like if type(like) is dict else _fields(like)
-    if type(tree) is dict:
-        tree = {**_defaults(like), **tree}
-    if fields is None or type(tree) is not dict or tree.keys() != fields.keys():
+    whole = {**_defaults(like), **tree} if type(tree) is dict else {}
+    if fields is None or type(tree) is not dict or whole.keys() != fields.keys():
         return _refuse(tree, like, path)
-    new = {key: dress(mine, fields[key], _below(path, key)) for key, mine in tree.items()}
+    new = {key: dress(mine, fields[key], _below(path, key)) for key, mine in whole.items()}
     return new if type(like) is dict else type(like)(**new)
 
 

@@ -141,7 +141,7 @@ def test_a_field_that_came_later_has_its_default(memory_url):
     store.save("g0", {"count": 3, "slots": ()}, number=1)
     assert same(store.load("g0", like=optim.State(0, (), rate=0.5)).tree, optim.State(3, (), rate=1.0))
     store.save("g0", {"count": 3}, number=2)
-    with pytest.raises(CheckpointError, match=r"has the fields \(rate, count\).*fields \(count, slots, rate\)"):
+    with pytest.raises(CheckpointError, match=r"has the fields \(count\).*fields \(count, slots, rate\)"):
         store.load("g0", like=optim.State(0, ()))
 
 
