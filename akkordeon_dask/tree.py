@@ -13,7 +13,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATISTICS", "Array", "Tree", "from_paths", "leaves", "map_leaves", "paths", "rebuild", "size"]
+__all__ = [
+    "STATISTICS",
+    "Array",
+    "Tree",
+    "from_paths",
+    "join_leaves",
+    "leaves",
+    "map_leaves",
+    "paths",
+    "rebuild",
+    "size",
+]
 
 Array: TypeAlias = NDArray[Any]
 Tree: TypeAlias = Any
@@ -68,6 +79,26 @@ def map_leaves(function: Callable[[Array], Any], tree: Tree, *, statistics: bool
     """A tree of the same form with `function` applied to every leaf; what is left out stays."""
     found = [function(leaf) for leaf in leaves(tree, statistics=statistics)]
     return rebuild(tree, iter(found), statistics=statistics)
+
+
+def join_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """A tree of the same form with `function` applied to every leaf and those of `others` in its place.
+
+    What is left out are the statistics, which stay as `tree` has them.
+
+    Raises
+    ------
+    LookupError, ValueError
+        when the others have another form.
+    """
+    if isinstance(tree, np.ndarray):
+        return function(tree, *others)
+    if isinstance(tree, dict):
+        return {
+            key: child if key == STATISTICS else join_leaves(function, child, *[other[key] for other in others])
+            for key, child in tree.items()
+        }
+    return tuple([join_leaves(function, *children) for children in zip(tree, *others, strict=True)])
 
 
 def size(tree: Tree, *, statistics: bool = True) -> int:

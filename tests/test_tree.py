@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akkordeon_dask.tree import from_paths, leaves, map_leaves, paths, rebuild, size
+from akkordeon_dask.tree import from_paths, join_leaves, leaves, map_leaves, paths, rebuild, size
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 arrays = st.lists(st.integers(0, 3), max_size=2).map(np.zeros)
@@ -76,3 +76,24 @@ def test_paths_by_hand():
 def test_a_missing_leaf_is_named():
     with pytest.raises(KeyError, match=r"1\.w"):
         from_paths(({}, {"w": np.zeros(1)}), {"0.w": np.zeros(1)})
+
+
+@bounded
+@given(trees)
+def test_joining_puts_together_the_leaves_of_one_place(tree):
+    other, seen = map_leaves(np.ones_like, tree), []
+    joined = join_leaves(lambda *both: seen.append(tuple(map(id, both))) or both[1], tree, other)
+    assert seen == [(id(one), id(two)) for one, two in zip(leaves(tree), leaves(other), strict=True)]
+    assert form(joined) == form(other)
+
+
+def test_joining_leaves_statistics_as_the_first_tree_has_them():
+    one, other = ({"w": np.full(2, k), "statistics": {"mean": np.full(2, k)}} for k in (1.0, 2.0))
+    joined = join_leaves(np.add, one, other)
+    assert joined["statistics"] is one["statistics"] and (joined["w"] == 3).all()
+
+
+@pytest.mark.parametrize("other", [{"w": np.ones(1)}, {"w": (np.ones(1),), "b": np.ones(1)}, ()])
+def test_trees_of_other_forms_are_not_joined(other):
+    with pytest.raises((LookupError, ValueError, TypeError)):
+        join_leaves(lambda one, other: one, {"w": (np.ones(1), np.ones(1)), "b": np.ones(1)}, other)

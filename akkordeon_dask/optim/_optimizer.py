@@ -8,7 +8,7 @@ from akkordeon_dask._notation import Written
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._schedule import Schedule
-from akkordeon_dask.tree import Array, Tree, leaves, rebuild
+from akkordeon_dask.tree import Array, Tree, join_leaves, leaves
 
 __all__ = ["Optimizer", "State"]
 
@@ -71,19 +71,20 @@ class Optimizer(Written, ABC):
             a gradient or stale array has another shape than its parameters.
         """
         lr = (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
-        new_params, new_slots = [], []
-        trained = (leaves(tree, statistics=False) for tree in (params, grads, stale_params))
-        for w, g, stale, slot in zip(*trained, state.slots, strict=True):
+        slots, kept = iter(state.slots), []
+
+        def step(w: Array, g: Array, stale: Array) -> Array:
             if not w.shape == g.shape == stale.shape:
                 raise ShapeError(
                     f"{self!r}: parameters of shape {w.shape} got a gradient of shape {g.shape} "
                     f"computed with parameters of shape {stale.shape}: the three are one shape"
                 )
-            new, kept = self.step(w, g, slot, lr=lr, count=state.count + 1, stale=stale)
-            new_params.append(new)
-            new_slots.append(kept)
-        new_tree = rebuild(params, iter(new_params), statistics=False)
-        return new_tree, State(state.count + 1, tuple(new_slots), state.rate)
+            new, its = self.step(w, g, next(slots), lr=lr, count=state.count + 1, stale=stale)
+            kept.append(its)
+            return new
+
+        new_params = join_leaves(step, params, grads, stale_params)
+        return new_params, State(state.count + 1, tuple(kept), state.rate)
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         """What is remembered for an array of parameters before the first update."""
