@@ -33,11 +33,17 @@ _GRAIN = 64 * 1024
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 
 
+class _Block(mmap.mmap):
+    """Memory of the pool. An array whose base is one begins where it does: on a page."""
+
+    __slots__ = ()
+
+
 class _Lease(weakref.ref[Array]):
     """Watches a lent array; dies with it and hands the block back."""
 
     __slots__ = ("block",)
-    block: mmap.mmap
+    block: _Block
 
 
 class Pool:
@@ -55,7 +61,7 @@ class Pool:
         self.capacity = capacity
         self.poison = poison
         self.free_bytes = 0
-        self._free: defaultdict[int, list[mmap.mmap]] = defaultdict(list)
+        self._free: defaultdict[int, list[_Block]] = defaultdict(list)
         self._leases: dict[int, _Lease] = {}
 
     @property
@@ -78,7 +84,7 @@ class Pool:
             block = self._free[nbytes].pop()
             self.free_bytes -= nbytes
         except IndexError:
-            block = mmap.mmap(-1, nbytes, **_PRIVATE)
+            block = _Block(-1, nbytes, **_PRIVATE)
         array: Array = np.ndarray(shape, kind, buffer=block)
         lease = _Lease(array, self._returned)
         lease.block = block
@@ -120,9 +126,14 @@ def aligned(x: Array) -> Array:
     A large array's grid is `ALIGNMENT`, for speed; a small one's is its dtype's, for equal bits: off it
     numpy multiplies in another order.
     """
-    flags = x.flags
-    if flags.c_contiguous and (flags.aligned if x.nbytes < _SMALL else x.ctypes.data % ALIGNMENT == 0):
+    if x.flags.c_contiguous and _on_grid(x):
         return x
     copy = empty_like(x)
     np.copyto(copy, x)
     return copy
+
+
+def _on_grid(x: Array) -> bool:
+    if x.nbytes < _SMALL:
+        return x.flags.aligned
+    return isinstance(x.base, _Block) or x.ctypes.data % ALIGNMENT == 0  # to ask for the address takes twice as long
