@@ -1,11 +1,13 @@
 """Softmax cross entropy with integer labels."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.nn._targets import check_labels
 from akkordeon_dask.tree import Array
 
@@ -23,17 +25,27 @@ class SoftmaxCrossEntropy(Loss):
 
     def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
         check_labels(target, y)
-        rows = np.arange(len(y))
         # Classes first: numpy reduces along the long axis of a (10, 1024) array ten times as fast.
         p = np.array(y.T, order="C")
         p -= p.max(axis=0)
-        picked = p[target, rows]
+        # The labels' places in one axis: numpy finds them several times as fast as those in two.
+        flat = p.reshape(-1)
+        labelled = np.multiply(target, len(y), dtype=np.intp, casting="unsafe")
+        labelled += _rows(len(y))
+        picked = flat.take(labelled)
         np.exp(p, out=p)
-        total = p.sum(axis=0)
-        loss = float(np.mean(np.log(total) - picked))
+        total = column_sums(p)
+        loss = float((np.log(total) - picked).mean())
         if not need_dy:
             return loss, None
+        np.subtract.at(flat, labelled, total)
         np.divide(1 / len(y), total, out=total)
-        dy = np.multiply(p.T, total[:, np.newaxis], out=empty_like(y))
-        dy[rows, target] -= 1 / len(y)
-        return loss, dy
+        return loss, np.multiply(p.T, total[:, np.newaxis], out=empty_like(y))
+
+
+@lru_cache(maxsize=16)
+def _rows(n: int) -> Array:
+    """The numbers of a batch's samples, shared."""
+    rows = np.arange(n)
+    rows.flags.writeable = False
+    return rows

@@ -22,7 +22,10 @@ class Key:
 
     def fold(self, *places: int | str) -> "Key":
         """The key of a place below this one; words count by their CRC-32."""
-        return Key(self.entropy + tuple(_number(place) for place in places))
+        for place in places:
+            if type(place) is not int:
+                return Key(self.entropy + tuple(map(_number, places)))
+        return Key(self.entropy + places)  # type: ignore[operator]  # all are ints
 
     def generator(self) -> np.random.Generator:
         """A new generator at the start of this key's stream."""

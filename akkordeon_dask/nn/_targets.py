@@ -22,8 +22,9 @@ def check_labels(target: Array, y: Array) -> None:
             f"{y.shape}, the labels shape {target.shape} and dtype {target.dtype}"
         )
     _check_not_empty(y)
-    low, high = int(target.min()), int(target.max())
-    if low < 0 or high >= y.shape[1]:
+    unsigned = target.view(target.dtype.str.replace("i", "u"))  # where what is below zero is great
+    if unsigned.max() >= y.shape[1]:
+        low, high = int(target.min()), int(target.max())
         raise DataError(
             f"label {low if low < 0 else high} is out of range: the network has {y.shape[1]} outputs, "
             f"labels go from 0 to {y.shape[1] - 1}: check the data or the last layer's size"

@@ -107,6 +107,22 @@ def test_targets_of_any_kind_of_number_do(loss, dtype):
     assert dy.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", ">i2", "<u4", ">u8", "u8", "i8"])
+@pytest.mark.parametrize("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)], ids=repr)
+def test_labels_of_any_kind_of_whole_number_do(judge, dtype):
+    y, labels = problem(SOFTMAX, batch=300, outputs=200)
+    labels = labels % 128
+    wide = np.repeat(labels.astype(dtype), 2)[::2]
+    for one, other in zip(parts(judge(y, wide)), parts(judge(y, labels)), strict=True):
+        assert_array_equal(one, other)
+    if judge is SOFTMAX:
+        assert_allclose(judge(y, wide)[0], by_hand(SOFTMAX, y, labels), rtol=1e-12)
+
+
+def parts(judgement):
+    return judgement if isinstance(judgement, tuple) else (judgement,)
+
+
 Y = np.zeros((4, 3), np.float32)
 LABELS = np.array([0, 1, 2, 0])
 
@@ -116,6 +132,8 @@ LABELS = np.array([0, 1, 2, 0])
     (np.array([0, 1, 3, 0]), Y, r"label 3 is out of range: the network has 3 outputs, labels go from 0 to 2"),
     (np.array([0, -1, 2, 0]), Y, r"label -1 is out of range"),
     (np.array([0, 255, 2, 0], np.uint8), Y, r"label 255 is out of range"),
+    (np.array([0, -1, 2, 0], ">i4"), Y, r"label -1 is out of range"),
+    (np.array([0, 1, -128, 0], np.int8)[::-1], Y, r"label -128 is out of range"),
     (LABELS.astype(np.float32), Y, r"\(4, 3\), the labels shape \(4,\) and dtype float32"),
     (LABELS.astype(bool), Y, r"dtype bool"),
     (LABELS[:3], Y, r"\(4, 3\), the labels shape \(3,\)"),
