@@ -5,10 +5,11 @@ import signal
 import socket
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
+import dask.config
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.core import Status
 from distributed.utils import format_dashboard_link, get_ip
@@ -21,6 +22,14 @@ __all__ = ["WORKER_ENVIRONMENT", "Embedded", "Quiet"]
 WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "2147483647", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
 """What a worker process's environment should have, so that glibc keeps large arrays' memory for the next ones.
 Dask's nanny by default asks for the opposite."""
+
+_CALM = {
+    "distributed.worker.profile.enabled": False,  # it sees the threads of tasks, and a gate has its own
+    "distributed.admin.tick.interval": "200ms",
+    "distributed.admin.system-monitor.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "1s",
+}
+"""What Dask does less often where it shares one interpreter with the gates: by default it takes a twentieth of it."""
 
 
 class Embedded:
@@ -38,7 +47,7 @@ class Embedded:
             options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
         host, port = _free_dashboard()
         preload()
-        with _interrupts_kept() if processes else nullcontext():
+        with _interrupts_kept() if processes else _calm():
             self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
                 threads_per_worker=1,
                 dashboard_address=f"{host}:{port}",
@@ -105,6 +114,14 @@ class _Unsaid(logging.Filter):
         if said.startswith("Failed to communicate with scheduler during heartbeat"):
             return worker is None or worker.status is not Status.closing
         return not said.startswith("Compute Failed\nKey:       akkordeon-")
+
+
+def _calm() -> dask.config.set:
+    """While a cluster is made in this process; what somebody has configured stays."""
+    own = dask.config.merge(*dask.config.defaults)
+    return dask.config.set(
+        {key: value for key, value in _CALM.items() if dask.config.get(key) == dask.config.get(key, config=own)}
+    )
 
 
 @contextmanager

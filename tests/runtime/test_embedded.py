@@ -102,3 +102,25 @@ def test_a_client_that_closed_first_is_no_trouble():
     running.close()
     with pytest.raises(ClosedError, match="the client of network 'orphan' is closed"):
         running.parameters()
+
+
+def test_dask_looks_less_often_at_a_cluster_in_this_process_but_not_where_somebody_has_configured_it():
+    key = "distributed.admin.tick.interval"
+    before = dask.config.get(key)
+    with dask.config.set({key: "70ms"}):
+        asked, asked_profile = periods()
+        assert dask.config.get(key) == "70ms"
+    plain, profile = periods()
+    assert (asked["tick"], plain["tick"], dask.config.get(key)) == (70, 200, before)
+    assert asked["memory_monitor"] == plain["memory_monitor"] == 1000 and not profile and not asked_profile
+
+
+def periods():
+    """Milliseconds between two looks of an embedded cluster's worker, and whether it takes a profile of tasks."""
+    cluster = Embedded()
+    try:
+        (worker,) = cluster.cluster.workers.values()
+        callbacks = worker.periodic_callbacks
+        return {name: callback.callback_time for name, callback in callbacks.items()}, "profile" in callbacks
+    finally:
+        cluster.close()
