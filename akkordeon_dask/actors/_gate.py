@@ -62,8 +62,9 @@ class GateActor(GateLife):
         self._closing = asyncio.Event()
 
     def _assist(self, work: Work) -> bool:
-        """Leave the work to a helper if another batch waits for this gate's thread and a core is idle."""
-        return bool(self._thread and len(self._thread.mailbox)) and helpers.offer(lambda: self._aside(work))
+        """Leave the work to a helper if it is worth one, another batch waits for this gate's thread, a core is idle."""
+        waits = self._thread is not None and len(self._thread.mailbox) > 0
+        return waits and not work.light and helpers.offer(lambda: self._aside(work))
 
     def _aside(self, work: Work) -> None:
         """In a helper's thread: the gate's takes the result as control, before what it sets off can come back."""

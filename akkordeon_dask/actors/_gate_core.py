@@ -1,7 +1,10 @@
 """What a gate does with its messages: a state machine without a thread, a clock or a network of its own."""
 
+from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 
+from akkordeon_dask.actors._effort import Effort
 from akkordeon_dask.actors._gate_state import GateCounts, Version
 from akkordeon_dask.actors._handover import Handover, applied_in, inherited
 from akkordeon_dask.actors._ledger import Held, Ledger
@@ -22,10 +25,6 @@ _TICK, _TOMBSTONE = 1.0, 600.0
 _BATCH = Forward, Backward
 
 
-def _alone(work: Work) -> bool:
-    return False
-
-
 class GateCore:
     """A gate's state and what each message does to it.
 
@@ -44,7 +43,7 @@ class GateCore:
         worker: str,
         clock: Callable[[], float],
         send: Send,
-        assist: Assist = _alone,
+        assist: Assist = lambda work: False,
         keep: Callable[[Version, float], None] = lambda version, now: None,
     ) -> None:
         self.gate, self.name, self.network, self.generation = gate, name, network, generation
@@ -55,7 +54,8 @@ class GateCore:
         self.previous: Address | None = None
         self.next: Address | None = None
         self._key = Key((seed,)).fold(name)
-        self._ledgers: dict[str, Ledger] = {}
+        self._ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
+        self._efforts: defaultdict[type[Work], Effort] = defaultdict(Effort)
         self._gone: dict[str, float] = {}
         params = gate.init(Key((seed,)).fold(name, "init"))
         self.version = Version(0, params, gate.optimizer.init(params))
@@ -103,7 +103,7 @@ class GateCore:
 
     def _work(self, message: Forward | Backward) -> None:
         header = message.header
-        ledger = self._ledgers.setdefault(header.reply_to.actor, Ledger())
+        ledger = self._ledgers[header.reply_to.actor]
         ledger.hear(header, self.clock())
         self.counts.nbytes_in += array_nbytes(message)
         if header.sequence < ledger.floor:
@@ -151,10 +151,11 @@ class GateCore:
 
     def _compute(self, work: Work) -> None:
         """Have the numbers done by a helper that is free, or do them here: settled before it is sent on, or after."""
+        work.light = self._efforts[type(work)].light
         if self.assist(work):
             self._helped += 1
             return
-        with helpers.computing():
+        with nullcontext() if work.light else helpers.computing():
             work.compute()
         if isinstance(work, BackwardWork):
             self.deliver(work)
@@ -174,6 +175,7 @@ class GateCore:
         if work.error is not None:
             self._fail(work.header, work.error)
             return
+        self._efforts[type(work)].saw(work.seconds)
         work.count(self.counts)
         if isinstance(work, BackwardWork):
             self._apply(work)

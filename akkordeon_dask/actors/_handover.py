@@ -1,5 +1,6 @@
 """A gate that goes from one worker to another."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ def applied_in(ledgers: Mapping[str, Ledger]) -> dict[str, tuple[int, tuple[int,
     }
 
 
-def inherited(handover: Handover, now: float) -> tuple[Version, dict[str, Ledger]]:
+def inherited(handover: Handover, now: float) -> tuple[Version, defaultdict[str, Ledger]]:
     """What the next life has of it.
 
     Its ledgers know the batches that the gate was updated with, and nothing else: what was under way is sent again.
@@ -35,4 +36,4 @@ def inherited(handover: Handover, now: float) -> tuple[Version, dict[str, Ledger
         actor: Ledger(floor, {sequence: Held(0, None, None, 0.0, applied=True) for sequence in sequences}, now)
         for actor, (floor, sequences) in handover.applied.items()
     }
-    return at_home(handover.version), ledgers
+    return at_home(handover.version), defaultdict(Ledger, ledgers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -28,13 +29,19 @@ class Work(ABC):
     version: Version
     """The version that the batch's forward pass reads, or has read."""
     error: Exception | None = None
+    light: bool = False
+    """It is expected to take little time."""
+    seconds: float = 0.0
+    """Of CPU that it took."""
 
     def compute(self) -> None:
         """Do it; what goes wrong is kept."""
+        begun = time.thread_time()
         try:
             self._compute()
         except Exception as error:
             self.error = error
+        self.seconds = time.thread_time() - begun
 
     @abstractmethod
     def _compute(self) -> None: ...

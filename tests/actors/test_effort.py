@@ -1,0 +1,109 @@
+"""Light computations: done at once, and beside the heavy ones."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from akkordeon_dask import nn
+from akkordeon_dask.actors import _gate, _gate_core, _work
+from akkordeon_dask.actors._effort import Effort
+from akkordeon_dask.parallel import Helpers
+from tests.actors._bench import Bench
+from tests.actors.test_gate_core_helped import help_out
+
+LIGHT, HEAVY = 1e-5, 1e-2
+"""Seconds of CPU."""
+
+cpu = SimpleNamespace(now=0.0, forward=0.0, backward=0.0, during=lambda: None)
+"""What the layer below takes, and calls meanwhile."""
+
+
+@dataclass(frozen=True, repr=False)
+class Costly(nn.Tanh):
+    def forward(self, params, x, **options):
+        cpu.now += cpu.forward
+        cpu.during()
+        return super().forward(params, x, **options)
+
+    def backward(self, context, dy, **options):
+        cpu.now += cpu.backward
+        return super().backward(context, dy, **options)
+
+
+@pytest.fixture(autouse=True)
+def _cpu(monkeypatch):
+    monkeypatch.setattr(_work, "time", SimpleNamespace(thread_time=lambda: cpu.now))
+    monkeypatch.setattr(cpu, "during", lambda: None)
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """One helper beside the gate's thread."""
+    helpers = Helpers(2)
+    helpers.start()
+    monkeypatch.setattr(_gate, "helpers", helpers)
+    monkeypatch.setattr(_gate_core, "helpers", helpers)
+    yield helpers
+    helpers.stop()
+
+
+def bench(**options):
+    return Bench(nn.Linear(4, 3) >> Costly(), **options)
+
+
+def takes(forward, backward):
+    cpu.forward, cpu.backward = forward, backward
+
+
+def test_what_was_never_seen_is_not_light_and_what_is_seen_decides():
+    effort = Effort()
+    assert not effort.light
+    effort.saw(LIGHT)
+    assert effort.light
+    effort.saw(HEAVY)
+    assert not effort.light
+
+
+def test_one_slow_run_in_many_does_not_make_light_work_heavy():
+    effort = Effort()
+    for _ in range(50):
+        effort.saw(LIGHT)
+    effort.saw(50 * LIGHT)
+    assert effort.light
+
+
+@pytest.mark.parametrize("helped", [False, True])
+@pytest.mark.parametrize(("forward", "backward"), [(LIGHT, HEAVY), (HEAVY, LIGHT)])
+def test_passes_forward_and_back_are_judged_apart(forward, backward, helped):
+    takes(forward, backward)
+    gate, seen = bench(helped=helped), []
+    gate.core.assist = lambda work: seen.append(work) or (helped and not gate.taken.append(work))
+    for sequence in range(5):
+        for step in (gate.forward, gate.backward):
+            step(sequence)
+            if helped:
+                help_out(gate)
+    assert [work.light for work in seen] == [False, False, *[forward < backward, backward < forward] * 4]
+
+
+@pytest.mark.parametrize(("seconds", "free"), [(LIGHT, True), (HEAVY, False)])
+def test_light_work_keeps_no_core_from_a_helper(two, seconds, free):
+    takes(seconds, seconds)
+    gate, offered = bench(), []
+    gate.forward(0)
+    cpu.during = lambda: offered.append(two.offer(lambda: None))
+    gate.forward(1)
+    assert offered == [free]
+
+
+@pytest.mark.parametrize(("light", "waiting", "left"), [(False, 1, True), (True, 1, False), (False, 0, False)])
+def test_a_helper_gets_what_is_worth_it_while_another_batch_waits(two, light, waiting, left):
+    gate = _gate.GateActor.__new__(_gate.GateActor)
+    done = []
+    gate._aside = done.append
+    gate._thread = SimpleNamespace(mailbox=[None] * waiting)
+    work = SimpleNamespace(light=light)
+    assert gate._assist(work) is left
+    two.stop()
+    assert done == [work] * left
