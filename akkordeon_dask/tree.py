@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from akkordeon_dask.errors import ShapeError
+
 __all__ = [
     "STATISTICS",
     "Array",
@@ -88,9 +90,11 @@ def join_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree
 
     Raises
     ------
-    LookupError, ValueError
+    ShapeError
         when the others have another form.
     """
+    for other in others:
+        _check_form(tree, other)
     if isinstance(tree, np.ndarray):
         return function(tree, *others)
     if isinstance(tree, dict):
@@ -99,6 +103,29 @@ def join_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree
             for key, child in tree.items()
         }
     return tuple([join_leaves(function, *children) for children in zip(tree, *others, strict=True)])
+
+
+def _check_form(tree: Tree, other: Tree) -> None:
+    if isinstance(tree, np.ndarray):
+        fits = isinstance(other, np.ndarray)
+    elif isinstance(tree, dict):
+        fits = isinstance(other, dict) and (tree.keys() == other.keys() or _trained(tree) == _trained(other))
+    else:
+        fits = isinstance(other, tuple | list) and len(tree) == len(other)
+    if not fits:
+        raise ShapeError(f"{_form(other)} stands where {_form(tree)} does: the two have one form")
+
+
+def _trained(tree: dict[str, Tree]) -> set[str]:
+    return tree.keys() - {STATISTICS}
+
+
+def _form(tree: Tree) -> str:
+    if isinstance(tree, np.ndarray):
+        return f"an array of shape {tree.shape}"
+    if isinstance(tree, dict):
+        return f"a dict of {', '.join(map(repr, tree)) or 'nothing'}"
+    return f"a tuple of {len(tree)}" if isinstance(tree, tuple | list) else repr(tree)
 
 
 def size(tree: Tree, *, statistics: bool = True) -> int:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.tree import from_paths, join_leaves, leaves, map_leaves, paths, rebuild, size
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
@@ -93,7 +94,25 @@ def test_joining_leaves_statistics_as_the_first_tree_has_them():
     assert joined["statistics"] is one["statistics"] and (joined["w"] == 3).all()
 
 
-@pytest.mark.parametrize("other", [{"w": np.ones(1)}, {"w": (np.ones(1),), "b": np.ones(1)}, ()])
-def test_trees_of_other_forms_are_not_joined(other):
-    with pytest.raises((LookupError, ValueError, TypeError)):
-        join_leaves(lambda one, other: one, {"w": (np.ones(1), np.ones(1)), "b": np.ones(1)}, other)
+ONE = np.ones(1)
+
+
+@pytest.mark.parametrize(("other", "said"), [
+    ({"w": (ONE, ONE)}, "a dict of 'w' stands where a dict of 'w', 'b' does"),
+    ({"w": (ONE, ONE), "b": ONE, "c": ONE}, "a dict of 'w', 'b', 'c' stands where"),
+    ({"w": (ONE,), "b": ONE}, "a tuple of 1 stands where a tuple of 2 does"),
+    ({"w": (ONE, ONE), "b": {}}, r"a dict of nothing stands where an array of shape \(1,\) does"),
+    ({"w": ONE, "b": ONE}, r"an array of shape \(1,\) stands where a tuple of 2 does"),
+    ({"w": (ONE, ONE), "b": 1.5}, "1.5 stands where"),
+    ((), "a tuple of 0 stands where a dict"),
+    (None, "None stands where a dict"),
+])  # fmt: skip
+def test_trees_of_other_forms_are_not_joined(other, said):
+    with pytest.raises(ShapeError, match=said):
+        join_leaves(lambda one, other: one, {"w": (ONE, ONE), "b": ONE}, other)
+
+
+def test_keys_are_joined_whatever_their_order_and_statistics_may_be_missing():
+    tree = {"w": ONE, "statistics": {"mean": ONE}, "b": 2 * ONE}
+    joined = join_leaves(np.add, tree, {"b": 5 * ONE, "w": 3 * ONE})
+    assert (joined["w"], joined["b"], joined["statistics"]) == (4, 7, tree["statistics"])

@@ -68,7 +68,7 @@ class Optimizer(Written, ABC):
         Raises
         ------
         ShapeError
-            a gradient or stale array has another shape than its parameters.
+            a gradient or stale array has another shape than its parameters, or they or the state another form.
         """
         lr = (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
         slots, kept = iter(state.slots), []
@@ -79,12 +79,20 @@ class Optimizer(Written, ABC):
                     f"{self!r}: parameters of shape {w.shape} got a gradient of shape {g.shape} "
                     f"computed with parameters of shape {stale.shape}: the three are one shape"
                 )
-            new, its = self.step(w, g, next(slots), lr=lr, count=state.count + 1, stale=stale)
+            if (slot := next(slots, None)) is None:
+                raise self._stranger(state)
+            new, its = self.step(w, g, slot, lr=lr, count=state.count + 1, stale=stale)
             kept.append(its)
             return new
 
         new_params = join_leaves(step, params, grads, stale_params)
+        if len(kept) < len(state.slots):
+            raise self._stranger(state)
         return new_params, State(state.count + 1, tuple(kept), state.rate)
+
+    def _stranger(self, state: State) -> ShapeError:
+        which = f"a state of {len(state.slots)} arrays"
+        return ShapeError(f"{self!r}: {which} is not that of these parameters: begin with init(params)")
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         """What is remembered for an array of parameters before the first update."""

@@ -184,6 +184,24 @@ def test_shapes_that_numpy_would_stretch_are_refused(optimizer, wrong):
         optimizer.update(grads, optimizer.init(params), params, stale_params=stale)
 
 
+@pytest.mark.parametrize("arrays", [1, 3])
+def test_the_state_of_other_parameters_is_refused(optimizer, arrays):
+    params = {"w": np.ones((4, 3)), "b": np.ones(3)}
+    other = optimizer.init(tuple(np.ones(shape) for shape in [(4, 3), (3,), (3,)][:arrays]))
+    with pytest.raises(ShapeError, match=f"a state of {arrays} arrays is not that of these parameters"):
+        optimizer.update(params, other, params, stale_params=params)
+
+
+def test_a_gradient_finds_its_parameters_by_name_and_has_all_their_names(optimizer):
+    params = {"w": np.ones(3), "b": np.zeros(3)}
+    grads = {"w": np.full(3, 2.0), "b": np.full(3, 5.0)}
+    turned = dict(reversed(grads.items()))
+    once, again = (optimizer.update(g, optimizer.init(params), params, stale_params=params)[0] for g in (grads, turned))
+    assert all(np.array_equal(once[name], again[name]) for name in params)
+    with pytest.raises(ShapeError, match="a dict of 'w', 'b', 'c' stands where a dict of 'w', 'b' does"):
+        optimizer.update(grads | {"c": np.ones(3)}, optimizer.init(params), params, stale_params=params)
+
+
 def test_parameters_without_arrays_are_fine(optimizer):
     params, state = optimizer.update(({}, {}), optimizer.init(({}, {})), ({}, {}), stale_params=({}, {}))
     assert params == ({}, {}) and state.count == 1
