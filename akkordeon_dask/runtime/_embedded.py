@@ -1,5 +1,6 @@
 """A cluster inside this process."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -68,10 +69,16 @@ class Embedded:
         self.cluster.close()
 
 
+_LAST_SENDERS = 0.02
+"""Seconds. Dask's senders wait up to 10 ms after a message for the next one, also those that have just been ended.
+A loop that stops when such a wait is over leaves its TimeoutError to nobody, and says so on standard error."""
+
+
 class _Cluster(LocalCluster):
     """Knows the host where its dashboard listens: Dask takes the one in the scheduler's address.
 
-    An in-process scheduler's address has the machine's own, where nobody may be listening.
+    An in-process scheduler's address has the machine's own, where nobody may be listening. Its loop outlasts the last
+    of Dask's senders.
     """
 
     dashboard_host: str
@@ -81,6 +88,10 @@ class _Cluster(LocalCluster):
         """The address of the dashboard; empty where there is none."""
         port = self.scheduler_info["services"].get("dashboard")
         return str(format_dashboard_link(self.dashboard_host, port)) if port else ""
+
+    async def _close(self) -> None:
+        await super()._close()  # type: ignore[no-untyped-call]
+        await asyncio.sleep(_LAST_SENDERS)
 
 
 class Quiet(WorkerPlugin):

@@ -1,6 +1,7 @@
 """`deploy(network)` without a client: a cluster of its own, that leaves nothing behind."""
 
 import asyncio
+import gc
 import threading
 
 import dask.config
@@ -124,3 +125,25 @@ def periods():
         return {name: callback.callback_time for name, callback in callbacks.items()}, "profile" in callbacks
     finally:
         cluster.close()
+
+
+def test_the_loop_ends_after_all_who_wait_in_it(monkeypatch, caplog):
+    """What is due a little later finds no loop that runs on: here it is due in the loop's very last round."""
+    close = asyncio.SelectorEventLoop.close
+
+    def one_round_and_close(loop):
+        if not loop.is_closed():
+            due = loop.time() + 0.015
+            while loop.time() < due:
+                pass
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        close(loop)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "close", one_round_and_close)
+    for _ in range(5):
+        with deploy(NETWORK) as running:
+            running.attach(train(epochs=1))
+            running.wait(timeout=60)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
