@@ -11,8 +11,8 @@ Threads: a lock guards the counts; tasks wait in a C queue. Helpers live from `s
 import os
 import queue
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 __all__ = ["Helpers", "cores", "helpers"]
 
@@ -37,7 +37,6 @@ class Helpers:
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._taken = _Taken(self)
 
     def start(self) -> None:
         """Make the threads, one fewer than there are cores. Does nothing when they are there."""
@@ -65,37 +64,25 @@ class Helpers:
             self._tasks.put(task)
         return True
 
-    def computing(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def computing(self) -> Iterator[None]:
         """The caller computes in this block: it takes a core."""
-        return self._taken
-
-    def count(self, change: int) -> None:
-        """So many more threads compute now."""
         with self._lock:
-            self._computing += change
+            self._computing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._computing -= 1
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
             try:
                 task()
             finally:
-                self.count(-1)
+                with self._lock:
+                    self._computing -= 1
                 del task
-
-
-class _Taken(AbstractContextManager[None]):
-    """A core is taken in this block. It has no state of its own, so all threads may use one."""
-
-    __slots__ = ("_helpers",)
-
-    def __init__(self, helpers: Helpers) -> None:
-        self._helpers = helpers
-
-    def __enter__(self) -> None:
-        self._helpers.count(1)
-
-    def __exit__(self, *error: object) -> None:
-        self._helpers.count(-1)
 
 
 helpers = Helpers(cores())
