@@ -70,8 +70,9 @@ class Embedded:
 
 
 _LAST_SENDERS = 0.02
-"""Seconds. Dask's senders wait up to 10 ms after a message for the next one, also those that have just been ended.
-A loop that stops when such a wait is over leaves its TimeoutError to nobody, and says so on standard error."""
+"""Seconds. Two of Dask's senders outlive their connections, the client's and the one that tells who the workers are: up
+to 10 ms after their last message they wait for another, and then without end. A loop that stops in the round in which
+the 10 ms are over leaves their TimeoutError to nobody, and says so on standard error (distributed 2026.8.0)."""
 
 
 class _Cluster(LocalCluster):
