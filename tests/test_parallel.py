@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from akkordeon_dask.parallel import Helpers, cores
+from tests._still import Still
 
 LIMIT = 30.0
 """Seconds to wait for what is sure to come."""
@@ -38,7 +39,7 @@ def started():
     made = []
 
     def start(number):
-        made.append(Helpers(number))
+        made.append(Helpers(number, background=Still))
         made[-1].start()
         return made[-1]
 

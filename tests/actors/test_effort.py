@@ -9,6 +9,7 @@ from akkordeon_dask import nn
 from akkordeon_dask.actors import _gate, _gate_core, _work
 from akkordeon_dask.actors._effort import Effort
 from akkordeon_dask.parallel import Helpers
+from tests._still import Still
 from tests.actors._bench import Bench
 from tests.actors.test_gate_core_helped import help_out
 
@@ -40,7 +41,7 @@ def _cpu(monkeypatch):
 @pytest.fixture
 def two(monkeypatch):
     """One helper beside the gate's thread."""
-    helpers = Helpers(2)
+    helpers = Helpers(2, background=Still)
     helpers.start()
     monkeypatch.setattr(_gate, "helpers", helpers)
     monkeypatch.setattr(_gate_core, "helpers", helpers)
