@@ -24,10 +24,11 @@ from akkordeon_dask._background import Background
 __all__ = ["Helpers", "cores", "helpers"]
 
 
-_LATE, _HELD_UP, _REST, _LONGEST_REST = 0.02, 16.0, 50.0, 60.0
+_LATE, _HELD_UP, _LONGEST_REST = 0.02, 16.0, 60.0
 """A task was held up where it waited for cores longer than `_LATE` seconds and `_HELD_UP` times as long as it computed.
 Behind nothing but the process's own threads one in 100 waits ten times as long; beside programs that compute on all
-cores many wait 70 times. Then helpers take nothing for `_REST` times as long as it waited, at most `_LONGEST_REST`."""
+cores many wait 70 times. Then helpers take nothing for as long as it waited, and for twice as long as the last time
+where they have not worked that long since; at most `_LONGEST_REST`."""
 
 
 def cores() -> int:
@@ -56,7 +57,7 @@ class Helpers:
         background: Callable[[], Background] = Background,
     ) -> None:
         self._cores, self._clock, self._background = cores, clock, background
-        self._rested = 0.0
+        self._rest = self._rested = 0.0
         self._computing = 0
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -65,7 +66,7 @@ class Helpers:
     def start(self) -> None:
         """Make the threads, one fewer than there are cores. Does nothing when they are there."""
         with self._lock:
-            self._rested = 0.0
+            self._rest = self._rested = 0.0
             for number in range(len(self._threads), self._cores - 1):
                 thread = threading.Thread(target=self._run, name=f"akkordeon helper {number}", daemon=True)
                 self._threads.append(thread)
@@ -115,8 +116,10 @@ class Helpers:
     def _ended(self, computed: float, waited: float) -> None:
         with self._lock:
             self._computing -= 1
-            if waited > max(_LATE, _HELD_UP * computed):
-                self._rested = self._clock() + min(_REST * waited, _LONGEST_REST)
+            since = self._clock() - self._rested
+            if waited > max(_LATE, _HELD_UP * computed) and since >= 0:  # below, another one has been held up with it
+                self._rest = min(2 * self._rest if since < self._rest else waited, _LONGEST_REST)
+                self._rested += since + self._rest
 
 
 helpers = Helpers(cores())

@@ -15,7 +15,6 @@ LIMIT = 30.0
 """Seconds to wait for what is sure to come."""
 
 HELD_UP = {"computed": 0.002, "waited": 0.1}
-"""Rests for five seconds."""
 
 
 @pytest.fixture
@@ -54,41 +53,86 @@ class Task:
         thread.waited += self.waited
 
 
-def does(helpers, machine, **times):
-    """A helper takes a task, does it, and has told of it."""
-    told, task = threading.Event(), Task(machine, **times)
+class Together(Task):
+    """Does so while another one does."""
+
+    def __init__(self, both, machine, **times):
+        super().__init__(machine, **times)
+        self.both = both
+
+    def __call__(self):
+        super().__call__()
+        self.both.wait(LIMIT)
+
+
+def taken(helpers, task):
+    """A helper takes the task; the event that is set when it has done it and has told of it. None: it is refused."""
+    told = threading.Event()
     weakref.finalize(task, told.set)
-    assert helpers.offer(task)
-    del task
+    return told if helpers.offer(task) else None
+
+
+def does(helpers, machine, **times):
+    """A helper takes a task, and does it."""
+    told = taken(helpers, Task(machine, **times))
+    assert told is not None and told.wait(LIMIT)
+
+
+def rests(helpers, machine):
+    """For how long the helpers take nothing, as they do now; the clock is at the end of it then."""
+    begun = machine.now
+    while (told := taken(helpers, Task(machine, computed=0.002, waited=0.0))) is None:
+        machine.now += 0.001
     assert told.wait(LIMIT)
+    return machine.now - begun
 
 
 @pytest.mark.parametrize(
     ("computed", "waited", "rest"),
     [
         pytest.param(0.0, 0.019, 0.0, id="a short wait is no matter, however short the task"),
-        pytest.param(0.0, 0.021, 1.05, id="a longer one is"),
+        pytest.param(0.0, 0.021, 0.021, id="a longer one is"),
         pytest.param(0.01, 0.159, 0.0, id="unless the task is long too"),
-        pytest.param(0.01, 0.161, 8.05, id="but not for as long"),
-        pytest.param(0.01, 2.0, 60.0, id="a minute is the longest rest"),
+        pytest.param(0.01, 0.161, 0.161, id="but not for as long"),
+        pytest.param(0.01, 100.0, 60.0, id="a minute is the longest rest"),
     ],
 )
-def test_helpers_that_were_held_up_rest_in_proportion(computed, waited, rest, made, machine):
+def test_helpers_that_were_held_up_rest_for_as_long(computed, waited, rest, made, machine):
     helpers = made()
     does(helpers, machine, computed=computed, waited=waited)
-    if rest:
-        machine.now += rest - 0.001
-        assert not helpers.offer(lambda: None)
-        machine.now += 0.002
-    assert helpers.offer(lambda: None)
+    assert rests(helpers, machine) == pytest.approx(rest, abs=0.002)
+
+
+@pytest.mark.parametrize(("worked", "second"), [(0.05, 0.2), (0.15, 0.1)])
+def test_helpers_that_have_not_worked_as_long_as_they_rested_rest_twice_as_long(worked, second, made, machine):
+    helpers = made()
+    for rest in (0.1, second):
+        does(helpers, machine, **HELD_UP)
+        assert rests(helpers, machine) == pytest.approx(rest, abs=0.002)
+        machine.now += worked
+
+
+def test_the_rest_of_helpers_that_are_always_held_up_doubles_to_a_minute(made, machine):
+    helpers, seen = made(), []
+    for _ in range(12):
+        does(helpers, machine, **HELD_UP)
+        seen.append(rests(helpers, machine))
+    assert seen == pytest.approx([min(0.1 * 2**n, 60) for n in range(12)], abs=0.002)
 
 
 def test_what_was_waited_before_does_not_count_again(made, machine):
     helpers = made()
     does(helpers, machine, **HELD_UP)
-    machine.now += 6
+    rests(helpers, machine)
     does(helpers, machine, computed=0.002, waited=0.0)
-    assert helpers.offer(lambda: None)
+    assert rests(helpers, machine) == 0
+
+
+def test_two_that_are_held_up_together_rest_once(made, machine):
+    helpers, both = made(cores=3), threading.Barrier(2)
+    told = [taken(helpers, Together(both, machine, **HELD_UP)) for _ in range(2)]
+    assert all(one.wait(LIMIT) for one in told)
+    assert rests(helpers, machine) == pytest.approx(0.1, abs=0.002)
 
 
 def test_all_helpers_rest_when_one_was_held_up(made, machine):
