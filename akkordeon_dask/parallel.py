@@ -116,10 +116,11 @@ class Helpers:
     def _ended(self, computed: float, waited: float) -> None:
         with self._lock:
             self._computing -= 1
-            since = self._clock() - self._rested
-            if waited > max(_LATE, _HELD_UP * computed) and since >= 0:  # below, another one has been held up with it
+            now = self._clock()
+            since = now - self._rested
+            if waited > max(_LATE, _HELD_UP * computed) and since >= 0:  # else another's wait has said so already
                 self._rest = min(2 * self._rest if since < self._rest else waited, _LONGEST_REST)
-                self._rested += since + self._rest
+                self._rested = now + self._rest
 
 
 helpers = Helpers(cores())
