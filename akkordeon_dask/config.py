@@ -5,13 +5,13 @@ they are needed, so that a change takes effect with the next network, batch or l
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dask.config
-from dask.utils import parse_bytes, parse_timedelta
+from dask.utils import parse_bytes
 
+from akkordeon_dask._durations import parse_duration
 from akkordeon_dask.errors import SpecError
 
 __all__ = ["get", "nbytes", "seconds"]
@@ -33,7 +33,7 @@ def seconds(key: str) -> float:
     SpecError
         the value is not such a span.
     """
-    return _positive(key, parse_timedelta, "a time such as '20s' or '100ms'")
+    return parse_duration(f"akkordeon.{key} in Dask's configuration", get(key))
 
 
 def nbytes(key: str) -> int:
@@ -44,15 +44,13 @@ def nbytes(key: str) -> int:
     SpecError
         the value is not such a size.
     """
-    return int(_positive(key, parse_bytes, "a size such as '256MiB'"))
-
-
-def _positive(key: str, parse: Callable[[Any], float], wanted: str) -> float:
     value = get(key)
     try:
-        number = float(parse(value))
+        number = float(parse_bytes(value))
     except (AttributeError, KeyError, TypeError, ValueError):
         number = math.nan
     if not 0 < number < math.inf:
-        raise SpecError(f"akkordeon.{key} is {value!r} in Dask's configuration: set it to {wanted}, above zero")
-    return number
+        raise SpecError(
+            f"akkordeon.{key} is {value!r} in Dask's configuration: set it to a size such as '256MiB', above zero"
+        )
+    return int(number)

@@ -103,12 +103,6 @@ def test_the_import_contracts_hold(monkeypatch, capsys):
     assert code == 0, capsys.readouterr().out
 
 
-def test_no_file_is_longer_than_a_reader_can_hold():
-    files = [path for top in (PACKAGE, ROOT / "tests") for path in top.rglob("*") if path.suffix in {".py", ".yaml"}]
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    assert {str(path): lines for path, lines in lengths.items() if lines > 250} == {}
-
-
 def make_commands(markdown):
     """The targets of the `make` commands in fenced blocks and inline code."""
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", markdown, re.DOTALL))

@@ -1,11 +1,10 @@
 """Arrays in .npy files."""
 
-import os
-import uuid
-from pathlib import Path
+import io
 
 import numpy as np
 
+from akkordeon_dask._files import expand, write_atomic
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -21,7 +20,7 @@ def read_samples(source: str) -> Array:
         when it cannot be read, or holds no samples.
     """
     try:
-        array = np.load(source, mmap_mode="r", allow_pickle=False)
+        array = np.load(expand("--input", source, error=DataError), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"cannot read {source!r}: {error}: give a file that numpy.save wrote, of numbers") from error
     if not isinstance(array, np.ndarray):
@@ -33,23 +32,16 @@ def read_samples(source: str) -> Array:
 
 
 def write_array(target: str, array: Array) -> None:
-    """Write a .npy file, as a whole or not at all.
+    """Write a .npy file, to a path or fsspec URL, as a whole or not at all.
 
     Raises
     ------
     DataError
         when it cannot be written; what was there is left as it was.
     """
-    path = Path(target)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    target, content = expand("--output", target, error=DataError), io.BytesIO()
+    np.save(content, array, allow_pickle=False)
     try:
-        try:
-            with part.open("xb") as file:
-                np.save(file, array, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
+        write_atomic(target, [content.getbuffer()])
+    except (OSError, ValueError, ImportError) as error:
         raise DataError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import click
-from dask.utils import parse_timedelta
+
+from akkordeon_dask._durations import parse_duration
+from akkordeon_dask.errors import SpecError
 
 __all__ = ["gate_values", "listed", "span"]
 
@@ -42,12 +44,9 @@ def listed(kind: type[Number], allowed: Callable[[Number], bool], wanted: str) -
 def span(ctx: click.Context, param: click.Parameter, value: str) -> float:
     """A time above zero, as seconds: `10s`, `500ms`, `1.5 minutes`, or a bare number of seconds."""
     try:
-        seconds = float(parse_timedelta(value))
-    except (KeyError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise click.BadParameter(f"{value!r} is not a time above zero, such as 10s or 500ms")
-    return seconds
+        return parse_duration("the value", value)
+    except SpecError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[float, ...]:

@@ -1,9 +1,9 @@
 """The spec of a sentinel."""
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from akkordeon_dask._durations import parse_duration
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Mode
@@ -70,7 +70,7 @@ class Sentinel:
         if self.mode not in get_args(Mode):
             raise SpecError(f"a sentinel's mode is one of {', '.join(get_args(Mode))}, not {self.mode!r}")
         object.__setattr__(self, "provider", as_provider(self.provider))
-        object.__setattr__(self, "every", seconds(self.every))
+        object.__setattr__(self, "every", parse_duration("a sentinel's every", self.every))
         for label in ("batch_size", "concurrency", "epochs", "batches_per_pass"):
             value = getattr(self, label)
             if value is not None or label in ("batch_size", "concurrency"):
@@ -114,27 +114,3 @@ class Sentinel:
             if value != defaults[label].default:
                 parts.append(f"{label}={value!r}")
         return f"Sentinel.{self.mode}({', '.join(parts)})"
-
-
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def seconds(value: Any) -> float:
-    """A number of seconds, or a text with a unit (`"20s"`, `"1.5min"`), as seconds.
-
-    Raises
-    ------
-    SpecError
-        when it is neither, or not above zero.
-    """
-    number: Any = value
-    if isinstance(value, str):
-        digits = value.rstrip("abcdefghijklmnopqrstuvwxyz ")
-        unit = value[len(digits) :].strip()
-        try:
-            number = float(digits) * _UNITS[unit or "s"]
-        except (ValueError, KeyError):
-            raise SpecError(f"a time is a number of seconds or like '20s' or '1.5min', not {value!r}") from None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise SpecError(f"a time is above 0 seconds and finite, not {value!r}")
-    return float(number)

@@ -1,16 +1,14 @@
 """Parameters in a file: safetensors, which never unpickles."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-import fsspec
 from safetensors import SafetensorError
 from safetensors.numpy import load as decode
 from safetensors.numpy import save as encode
 
+from akkordeon_dask._files import read_bytes, write_atomic
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
-from akkordeon_dask.snapshots import write_whole
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
 __all__ = ["fit", "read", "write"]
@@ -27,14 +25,9 @@ def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None
     tensors = {name: leaf.copy() for gate, tree in parameters.items() for name, leaf in paths(tree, gate)}
     content = encode(tensors, metadata={"format": "akkordeon_dask 1", "network": repr(network.named())})
     try:
-        write_whole(Path(target), [content]) if "://" not in target else _write_url(target, content)
+        write_atomic(target, [content])
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
-
-
-def _write_url(url: str, content: bytes) -> None:
-    with fsspec.open(url, "wb") as file:
-        file.write(content)
 
 
 def read(source: str) -> dict[str, Array]:
@@ -46,8 +39,7 @@ def read(source: str) -> dict[str, Array]:
         when there is no such file, or it is not one.
     """
     try:
-        with fsspec.open(source, "rb") as file:
-            content = file.read()
+        content = read_bytes(source)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(f"cannot read {source!r}: {error}: check the path") from error
     try:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dask.utils import parse_timedelta
 from distributed import Client
 from distributed.utils import offload
 
 from akkordeon_dask import config
+from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._files import expand
 from akkordeon_dask.actors import GateActor, Keeping
-from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
+from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._control import submit
@@ -131,16 +132,10 @@ def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
     SpecError
         when `every` is neither a number of updates nor a time, or `url` no text.
     """
-    if not (isinstance(url, str) and url):
-        raise SpecError(f"snapshots is a path or an fsspec URL, not {url!r}")
+    url = expand("snapshots", url)
     if isinstance(every, int) and not isinstance(every, bool) and every > 0:
         return Keeping(url, updates=every, keep=keep)
-    try:
-        seconds = float(parse_timedelta(every)) if isinstance(every, str) else 0.0
-    except (KeyError, ValueError, TypeError):
-        seconds = 0.0
-    if not seconds > 0:
-        raise SpecError(f"snapshot_every is a number of updates (1000) or a time ('30s'), above zero, not {every!r}")
+    seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)
     return Keeping(url, seconds=seconds, keep=keep)
 
 

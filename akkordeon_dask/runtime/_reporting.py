@@ -5,22 +5,20 @@ import logging
 import os
 import platform
 import time
-from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 from distributed.utils import offload
 
 import akkordeon_dask
 from akkordeon_dask import config
+from akkordeon_dask._files import expand, write_atomic
 from akkordeon_dask.dashboard import Known, NetworkRecord, record
-from akkordeon_dask.errors import ReportError, SpecError
+from akkordeon_dask.errors import ReportError
 from akkordeon_dask.runtime._calling import Calling
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.snapshots import write_whole
 
 __all__ = ["Reporting"]
 
@@ -55,11 +53,10 @@ class Reporting(Calling):
         ReportError
             when it cannot be written; what was there is left as it was.
         """
-        if not isinstance(target, str | os.PathLike):
-            raise SpecError(f"report takes a path such as 'run.html', not {target!r}")
+        place = expand("report", target)
         if self.client.status == "closed" and not self.client.asynchronous:
-            return self._write(None, os.fspath(target))
-        return self.client.sync(self._report, os.fspath(target))
+            return self._write(None, place)
+        return self.client.sync(self._report, place)
 
     def _repr_html_(self) -> str:
         return running_html(self._session, owner=self.owner)
@@ -83,7 +80,7 @@ class Reporting(Calling):
 
         text = report(found or NetworkRecord(self.name), self._known(found), time.time())
         try:
-            write_whole(Path(target), [text.encode()]) if "://" not in target else _write_url(target, text)
+            write_atomic(target, [text.encode()])
         except (OSError, ValueError, ImportError) as error:
             raise ReportError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
 
@@ -105,8 +102,3 @@ class Reporting(Calling):
             passes=diary.passes(),
             note="" if found is not None else "without the scheduler's part: curves over time are missing",
         )
-
-
-def _write_url(url: str, text: str) -> None:
-    with fsspec.open(url, "wb") as file:
-        file.write(text.encode())

@@ -6,6 +6,7 @@ from typing import Any
 from distributed import Client
 from distributed.utils import offload
 
+from akkordeon_dask._files import expand
 from akkordeon_dask.actors import GateStatistics, SentinelStatistics
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
@@ -185,7 +186,7 @@ class Running(Rating):
         CheckpointError
             when it cannot be written.
         """
-        return self._sync(self._save, str(target))
+        return self._sync(self._save, expand("save", target))
 
     async def _save(self, target: str) -> None:
         await offload(_checkpoint.write, target, self.network, await self._parameters())
@@ -198,7 +199,7 @@ class Running(Rating):
         CheckpointError
             when it cannot be read, or belongs to another network; nothing has changed then.
         """
-        return self._sync(self._load, str(source))
+        return self._sync(self._load, expand("load", source))
 
     async def _load(self, source: str) -> None:
         arrays = await offload(_checkpoint.read, source)

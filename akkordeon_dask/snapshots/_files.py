@@ -1,65 +1,16 @@
 """Files of a folder anywhere: on a local disk, or wherever fsspec goes."""
 
 import contextlib
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-__all__ = ["PART", "Files", "write_whole"]
+from akkordeon_dask._files import write_atomic
 
-PART = ".part"
-"""How a file is called at its end while it is written."""
-
-
-def write_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Write a local file in one step: it is there whole and on the disk, or what was there before still is.
-
-    The name of the unfinished file is one that nobody else makes; folders are made as needed.
-
-    Raises
-    ------
-    OSError, ValueError
-        when it cannot be written, or the path is not one.
-    """
-    _make_folder(path.parent)
-    unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
-    try:
-        with unfinished.open("xb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError, ValueError):
-            unfinished.unlink()
-        raise
-    _sync_folder(path.parent)
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the folder's list of names on the disk; Windows has no way to ask for it."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
+__all__ = ["Files"]
 
 class Files:
     """The files below a URL. Any thread may use it.
@@ -106,7 +57,7 @@ class Files:
     def write(self, folder: str, name: str, pieces: Iterable[bytes | memoryview]) -> None:
         """Write a file; on a local disk it is there whole or not at all."""
         if self._local:
-            write_whole(Path(self._path(folder, name)), pieces)
+            write_atomic(self._path(folder, name), pieces)
             return
         if not self._system.isdir(self._path(folder)):
             self._system.makedirs(self._path(folder), exist_ok=True)

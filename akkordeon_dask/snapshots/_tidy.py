@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from akkordeon_dask.snapshots._files import PART, Files
+from akkordeon_dask._files import PART
+from akkordeon_dask.snapshots._files import Files
 from akkordeon_dask.snapshots._names import DATA, MANIFEST, Stem
 
 __all__ = ["STALE", "prune", "stems"]

@@ -32,7 +32,7 @@ def test_a_unit_is_a_factor(number, unit):
     "every", ["soon", "", "s", "20 bananas", "0s", "-3s", "nan", "1e999s", 0, -1, math.nan, math.inf, True, None, [20]]
 )
 def test_what_is_no_time_is_quoted(every):
-    with pytest.raises(SpecError, match="a time is ") as caught:
+    with pytest.raises(SpecError, match="a sentinel's every is a time above zero") as caught:
         Sentinel.validate(SAMPLE, every=every)
     assert repr(every) in str(caught.value)
 

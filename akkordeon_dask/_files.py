@@ -1,0 +1,123 @@
+"""Paths and URLs as users write them, and files that are there whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from akkordeon_dask.errors import AkkordeonError, SpecError
+
+__all__ = ["PART", "expand", "is_url", "read_bytes", "write_atomic"]
+
+PART = ".part"
+"""How a file is called at its end while it is written."""
+
+
+def is_url(target: str) -> bool:
+    """It is an fsspec URL, `s3://bucket/name`, and no path of this machine."""
+    return "://" in target
+
+
+def expand(label: str, target: Any, *, error: type[AkkordeonError] = SpecError) -> str:
+    """A path or fsspec URL as text; in a path, `~` and `~user` are the home folder. Every verb begins with this.
+
+    Parameters
+    ----------
+    label
+        what it is, for the error: `"report"`.
+    target
+        text, or an `os.PathLike` of text.
+    error
+        the class of the error.
+
+    Raises
+    ------
+    SpecError, or `error`
+        when it is neither, is empty, or names the home folder of a user who is not known here.
+    """
+    text = os.fspath(target) if isinstance(target, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
+        raise error(f"{label} takes a path such as 'run.html', or an fsspec URL, not {target!r:.80}")
+    if is_url(text):
+        return text
+    path = os.path.expanduser(text)
+    if path.startswith("~"):
+        raise error(f"{label} takes a path, and {text!r} begins with the home of an unknown user: write './{text}'")
+    return path
+
+
+def read_bytes(source: str) -> bytes:
+    """All of a file, by its path or fsspec URL, as `expand` gives it.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        when it cannot be read.
+    """
+    if not is_url(source):
+        return Path(source).read_bytes()
+    with fsspec.open(source, "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def write_atomic(target: str | os.PathLike[str], pieces: Iterable[bytes | memoryview]) -> None:
+    """Write a file, by its path or fsspec URL, as `expand` gives it.
+
+    A local one is there whole and on the disk, or what was there before still is; folders are made as needed. The
+    name of the unfinished file is one that nobody else makes. To a URL all is handed over in one piece.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        when it cannot be written, or the target is neither.
+    """
+    text = os.fspath(target)
+    if not is_url(text):
+        _write_local(Path(text), pieces)
+        return
+    system, path = fsspec.core.url_to_fs(text)
+    if isinstance(system, LocalFileSystem):
+        _write_local(Path(path), pieces)
+    else:
+        system.pipe_file(path, b"".join(pieces))
+
+
+def _write_local(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    _make_folder(path.parent)
+    unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
+    try:
+        with unfinished.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError, ValueError):
+            unfinished.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's list of names on the disk; Windows has no way to ask for it."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,66 @@
+import os
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from akkordeon_dask._files import PART, expand, read_bytes, write_atomic
+from akkordeon_dask.errors import ReportError, SpecError
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_home_folder_is_meant_by_a_tilde(home):
+    assert expand("save", "~/a.st") == str(home / "a.st")
+    assert expand("save", Path("~/a.st")) == str(home / "a.st")
+    assert expand("save", "~") == str(home)
+
+
+@pytest.mark.parametrize("target", ["a.st", "./~/a.st", "/x/~y", "s3://bucket/~a", "memory://a"])
+def test_what_has_no_home_folder_stays_as_it_is(target):
+    assert expand("save", target) == target
+
+
+@pytest.mark.parametrize("target", ["", None, 3, b"a.st", "~nobody-at-all/a.st"], ids=repr)
+def test_what_is_no_path_is_quoted(target):
+    with pytest.raises(ReportError) as caught:
+        expand("report", target, error=ReportError)
+    assert str(caught.value).startswith("report takes a path") and repr(target) in str(caught.value)
+
+
+def test_the_error_of_a_path_is_one_of_a_spec_by_default():
+    with pytest.raises(SpecError):
+        expand("save", 3)
+
+
+@pytest.mark.parametrize("target", ["{}/below/a.bin", "file://{}/below/a.bin"])
+def test_a_local_file_is_written_in_one_step_and_read_back(tmp_path, target):
+    target = target.format(tmp_path)
+    write_atomic(target, [b"one", memoryview(b"two")])
+    assert read_bytes(target) == b"onetwo"
+    assert os.listdir(tmp_path / "below") == ["a.bin"]
+
+
+def test_a_url_is_written_and_read_back():
+    write_atomic("memory://akkordeon-files/a.bin", [b"one", b"two"])
+    assert read_bytes("memory://akkordeon-files/a.bin") == b"onetwo"
+
+
+@pytest.mark.parametrize("target", ["{}/a.bin", "file://{}/a.bin", "memory://akkordeon-files-cut/a.bin"])
+def test_what_was_there_stays_where_the_pieces_end_in_an_error(tmp_path, target):
+    target = target.format(tmp_path)
+    write_atomic(target, [b"before"])
+
+    def pieces():
+        yield b"half"
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        write_atomic(target, pieces())
+    assert read_bytes(target) == b"before"
+    system, path = fsspec.core.url_to_fs(target)
+    assert not [name for name in system.ls(path.rpartition("/")[0], detail=False) if name.endswith(PART)]
