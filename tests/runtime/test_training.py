@@ -228,5 +228,5 @@ def test_passes_of_all_sentinels_say_how_far_training_was(user):
     assert [(one.updates, one.samples_trained) for one in trained] == [(4, 64), (8, 128), (12, 192)]
     assert (rated.updates, rated.samples_trained) == (12, 192)
     times = [one.elapsed for one in history]
-    assert times == sorted(times) and 0 < times[0]
+    assert times == sorted(times) and times[0] > 0
     assert [one.ended - one.elapsed for one in history] == pytest.approx([history[0].ended - times[0]] * len(history))
