@@ -9,6 +9,7 @@ from akkordeon_dask.actors._gate_state import GateCounts, Version
 from akkordeon_dask.actors._handover import Handover, applied_in, inherited
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work, described
+from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
@@ -75,7 +76,7 @@ class GateCore:
 
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""
-        now = self.version
+        params, now = map_leaves(aligned, params), self.version  # they may have come over a comm
         self.version = Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples)
 
     def handle(self, message: Message | Work) -> None:

@@ -20,6 +20,7 @@ from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.actors._sentinel_life import SentinelLife
 from akkordeon_dask.actors._sentinel_told import Progress, Reports, SentinelStatistics
 from akkordeon_dask.actors._thread import ActorThread
+from akkordeon_dask.data import open_source
 from akkordeon_dask.errors import ClosedError, DataError, SentinelError, WorkerLostError
 from akkordeon_dask.messages import Address, Leave, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
@@ -54,7 +55,7 @@ class SentinelActor(SentinelLife):
         self._position, self._former, self._keeping = position, former, keeping
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
-        self._source = sentinel.provider.open()
+        self._source = open_source(sentinel.provider)
         if self._source.labelled is False and sentinel.mode != "predict":
             raise DataError(f"sentinel {name!r} compares with targets, {sentinel.provider!r} has none: give it labels")
         spec.check_input(self._source.shape, self._source.dtype)
