@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._loss import Score
 from akkordeon_dask.nn._targets import check_labels
