@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -46,8 +47,10 @@ class SentinelActor(SentinelLife):
         former: Address | None = None,
         keeping: Keeping | None = None,
         resume: Sequence[Keeping] = (),
+        begun: float = 0.0,
     ) -> None:
         super().__init__(key)
+        self._begun = begun or time.time()
         self._position, self._former, self._keeping = position, former, keeping
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
@@ -104,6 +107,8 @@ class SentinelActor(SentinelLife):
 
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
+        now = time.time()
+        report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun))
         self._reports.add(report)
         self._tell(self.network, "pass", **report.as_dict())
         self._changed()
@@ -128,6 +133,7 @@ class SentinelActor(SentinelLife):
             dropped=core.dropped,
             in_flight=core.in_flight,
             concurrency=self._sentinel.concurrency,
+            progress=passes.progress(self._source.samples, now),
         )
 
     def _changed(self) -> None:
@@ -168,7 +174,9 @@ class SentinelActor(SentinelLife):
     def _progress(self, cursor: int, leaves: bool = False) -> Progress:
         # The thread adds a report before it changes the others: read the other way round, none is missed.
         state, error, position = self._core.state, self._core.error, self._position
-        return Progress(self._reports.since(cursor), state, error, position, leaves)
+        figures = self._thread.figures if self._thread is not None else None
+        running = figures.progress if isinstance(figures, SentinelFigures) else None
+        return Progress(self._reports.since(cursor), state, error, position, leaves, running)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Go on with other gates. Done by the sentinel's thread.

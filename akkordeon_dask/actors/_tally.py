@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from akkordeon_dask.actors._position import PassPosition
-from akkordeon_dask.messages import Address, Header, Mode, PassReport
+from akkordeon_dask.messages import Address, Header, Mode, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
 
@@ -30,6 +30,8 @@ class Flight:
     scores: tuple[float, ...] = ()
     skipped: bool = False
     """Its loss was not finite: it counts as lost."""
+    trained: tuple[int, int] = (0, 0)
+    """Updates and samples of the version that predicted."""
 
     def header(self, me: tuple[str, int, str, Address], floor: int, mode: Mode, wait: float) -> Header:
         """What the messages of the present attempt say, `wait` seconds of patience included."""
@@ -58,6 +60,8 @@ class Tally:
     loss: float = 0.0
     """Summed over samples, as the scores."""
     scores: list[float] = field(default_factory=list)
+    trained: tuple[int, int] = (0, 0)
+    """Updates of the network, and the samples of them, as far as this pass has seen."""
     ended: float | None = None
     """When the last batch came home; it may be reported later."""
     _floor: int = 0
@@ -110,6 +114,7 @@ class Tally:
         assert flight.loss is not None
         self._finish(flight)
         self.samples += samples
+        self.trained = max(self.trained, flight.trained)
         self.loss += flight.loss * samples
         self.scores = [
             total + score * samples
@@ -132,17 +137,29 @@ class Tally:
         """The finished pass; its time begins at `since`, unless its first batch came later or its last one before."""
         ended = now if self.ended is None else self.ended
         begun = since if self.begun < since < ended else self.begun
-        share = 1 / self.samples if self.samples else math.nan
-        names = [score.name for score in sentinel.scores] if sentinel.mode != "predict" else []
-        totals = self.scores or [0.0] * len(names)
+        loss, scores = self._rating(sentinel)
         return PassReport(
             sentinel=name,
             mode=sentinel.mode,
             epoch=self.epoch,
-            loss=self.loss * share,
-            scores={label: total * share for label, total in zip(names, totals, strict=True)},
+            loss=loss,
+            scores=scores,
             samples=self.samples,
             lost=self.lost,
             seconds=ended - begun,
             resent=self.resent,
+            updates=self.trained[0],
+            samples_trained=self.trained[1],
         )
+
+    def progress(self, sentinel: Sentinel, total: int | None, *, now: float) -> PassProgress:
+        """How far it is, of `total` samples."""
+        loss, scores = self._rating(sentinel)
+        return PassProgress(self.epoch, self.samples + self.lost, total, loss, scores, now - self.begun)
+
+    def _rating(self, sentinel: Sentinel) -> tuple[float, dict[str, float]]:
+        """Loss and scores of the samples that came home."""
+        share = 1 / self.samples if self.samples else math.nan
+        names = [score.name for score in sentinel.scores] if sentinel.mode != "predict" else []
+        totals = self.scores or [0.0] * len(names)
+        return self.loss * share, {label: total * share for label, total in zip(names, totals, strict=True)}

@@ -12,7 +12,7 @@ from akkordeon_dask.messages._messages import (
     Mode,
     Refused,
 )
-from akkordeon_dask.messages._report import PassReport
+from akkordeon_dask.messages._report import PassProgress, PassReport
 from akkordeon_dask.messages._wire import array_nbytes, decode, encode, flat, nbytes, packed
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "LinkFigures",
     "Message",
     "Mode",
+    "PassProgress",
     "PassReport",
     "Refused",
     "SentinelFigures",

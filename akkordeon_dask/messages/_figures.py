@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from akkordeon_dask.messages._messages import Mode
+from akkordeon_dask.messages._report import PassProgress
 
 __all__ = ["TOPIC", "Figures", "GateFigures", "LinkFigures", "SentinelFigures"]
 
@@ -88,6 +89,8 @@ class SentinelFigures(Figures):
     """Batches under way."""
     concurrency: int
     """Batches that may be under way."""
+    progress: PassProgress | None = None
+    """The oldest pass that is not finished; None between two passes."""
 
 
 @dataclass(frozen=True, slots=True)

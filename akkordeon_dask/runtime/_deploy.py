@@ -164,7 +164,7 @@ def connect(name: str, client: Client) -> Any:
 async def _connect(name: str, client: Client) -> Running:
     record, network, gates = await join(client, name)
     session = Session(client, network, name, record.generation, gates)
-    session.keeping, session.source = record.keeping, record.source
+    session.keeping, session.source, session.begun = record.keeping, record.source, record.begun
     session.mender = Follower(session, patient=record.keeping is not None)
 
     async def finish() -> None:

@@ -105,6 +105,7 @@ async def make_sentinel(
         position=position,
         former=former,
         keeping=session.keeping,
+        begun=session.begun,
         resume=[place for place in (session.keeping, session.source) if resume and place is not None],
     )
     try:

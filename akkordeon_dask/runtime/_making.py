@@ -1,9 +1,10 @@
 """How the gates of a network are made, the first time and again."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Client
@@ -36,6 +37,8 @@ class Making:
     """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
     source: Keeping | None = None
     """Where the snapshots are that it was resumed from."""
+    begun: float = field(default_factory=time.time)
+    """Seconds since 1970 when it was deployed."""
 
     async def make(
         self, client: Client, places: Mapping[int, str], *, restore: Keeping | None = None, must: bool = False

@@ -31,7 +31,7 @@ async def own(
     session.diary.settings = settings
     supervisor = Supervisor(session, making, published=published)
     session.evacuate = functools.partial(evacuate, supervisor)
-    session.keeping, session.source = making.keeping, making.source
+    session.keeping, session.source, session.begun = making.keeping, making.source, making.begun
     if making.keeping is not None:
         session.mender = supervisor
         session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")
@@ -117,7 +117,8 @@ def adopt(name: str, client: Client) -> Any:
 
 async def _adopt(name: str, client: Client) -> Running:
     record = await find(client, name)
-    making = Making(record.network, name, record.seed, record.generation + 1, record.keeping, record.source)
+    kept = record.keeping, record.source
+    making = Making(record.network, name, record.seed, record.generation + 1, *kept, record.begun)
     gates, lost = await handles(client, record) if record.keeping is not None else (await _whole(client, record), [])
     formers = {gate: gate.future for gate in lost}
     # From here on the former owner is fenced off: it looks before it does anything.

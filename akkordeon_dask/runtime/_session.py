@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -46,6 +47,8 @@ class Session:
         self.diary = Diary()
         self.worker_names: dict[str, str] = {}
         """By address, of all workers that were ever seen: a worker that starts again has another address."""
+        self.begun = time.time()
+        """Seconds since 1970 when the network was deployed."""
         self.keeping: Keeping | None = None
         """Where its snapshots are."""
         self.source: Keeping | None = None

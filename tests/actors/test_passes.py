@@ -40,6 +40,37 @@ def come_home(passes, tally, now, batches=None):
     return reports[0] if reports else None
 
 
+def test_a_pass_tells_how_far_it_is_while_it_goes_on():
+    passes = Passes(Sentinel.train(DATA, scores=[Numbers()]))
+    assert passes.progress(32, 0.0) is None
+    tally = drawn(passes, 4, now=10.0)
+    begun = passes.progress(32, 11.0)
+    assert (begun.samples, begun.share, begun.remaining, math.isnan(begun.loss)) == (0, 0.0, None, True)
+    tally.home(flight(8, 2.0, (0.5,)))
+    passes.give_up(flight(8))
+    half = passes.progress(32, 14.0)
+    assert (half.epoch, half.samples, half.total, half.share) == (1, 16, 32, 0.5)
+    assert (half.seconds, half.remaining) == (4.0, 4.0)
+    assert half.loss == 2.0 and list(half.scores.values()) == [0.5]
+
+
+def test_a_pass_of_unknown_length_is_taken_to_be_as_long_as_the_one_before():
+    passes = Passes(Sentinel.train(DATA, scores=[]))
+    tally = drawn(passes, 3)
+    assert passes.progress(None, 0.0).total is None
+    come_home(passes, tally, 1.0)
+    drawn(passes, 3)
+    assert passes.progress(None, 1.0).total == 12
+
+
+def test_a_pass_of_so_many_batches_is_as_long_as_they_are_in_the_mean():
+    passes = Passes(Sentinel.train(DATA, scores=[], batches_per_pass=4))
+    tally = drawn(passes, 4)
+    assert passes.progress(1000, 0.0).total is None
+    come_home(passes, tally, 1.0, batches=2)
+    assert passes.progress(1000, 1.0).total == 16
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.floats(-5, 5), st.floats(0, 1)), min_size=1))
 def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
