@@ -1,7 +1,9 @@
 """What the batch normalisations share: all but the shape of a sample."""
 
 import math
-from typing import ClassVar, NamedTuple
+from abc import abstractmethod
+from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -51,16 +53,13 @@ class BatchNorm(Layer):
 
     momentum: float
     eps: float
-    _counts: ClassVar[str]
-    """The field that says how many channels there are."""
 
     @property
-    def _channels(self) -> int:
-        channels: int = getattr(self, self._counts)
-        return channels
+    @abstractmethod
+    def _channels(self) -> int: ...
 
     def __post_init__(self) -> None:
-        keep_int(self, self._counts, 1)
+        keep_int(self, fields(self)[0].name, 1)  # type: ignore[arg-type]  # a subclass is a dataclass
         keep_number(self, "momentum", least=0, below=1)
         keep_number(self, "eps", above=0)
 

@@ -1,7 +1,6 @@
 """Batch normalisation of features."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from akkordeon_dask.nn._batch_norm import BatchNorm
 from akkordeon_dask.nn._layer import Shape
@@ -48,11 +47,13 @@ class BatchNorm1d(BatchNorm):
     x, y : (batch, features) float; w, b, statistics.mean, statistics.var : (features,)
     """
 
-    _counts: ClassVar[str] = "features"
-
     features: int
     momentum: float = 0.9
     eps: float = 1e-5
+
+    @property
+    def _channels(self) -> int:
+        return self.features
 
     @property
     def input_shape(self) -> Shape | None:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from akkordeon_dask.nn._batch_norm import BatchNorm
 from akkordeon_dask.nn._layer import Shape
@@ -39,11 +38,13 @@ class BatchNorm2d(BatchNorm):
     x, y : (batch, channels, height, width) float; w, b, statistics.mean, statistics.var : (channels,)
     """
 
-    _counts: ClassVar[str] = "channels"
-
     channels: int
     momentum: float = 0.9
     eps: float = 1e-5
+
+    @property
+    def _channels(self) -> int:
+        return self.channels
 
     @property
     def input_shape(self) -> Shape | None:

@@ -35,7 +35,7 @@ def normalise(layer: Layer, name: str, least: int) -> None:
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2:
         raise SpecError(f"{layer!r}: {name} is a whole number or a pair for rows and columns, not {value!r}")
-    rows, columns = (check_int(f"{layer!r}: {name}", number, least) for number in both)
+    rows, columns = (check_int(f"{layer!r}: {name}, or each of a pair,", number, least) for number in both)
     object.__setattr__(layer, name, rows if rows == columns else (rows, columns))
 
 
