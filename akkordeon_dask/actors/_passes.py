@@ -59,7 +59,7 @@ class Passes:
         self._finished = self._number = position.finished
         self.sequence = position.passes[0].first if position.passes else position.sequence
         for one in (position.counted() if stream else position).passes:
-            tally = Tally.again(one, now)
+            tally = Tally.again(one, self._sentinel.scores, now)
             tally.drawn = tally.finished if stream else 0
             self._former.append(tally)
 
@@ -118,7 +118,7 @@ class Passes:
         if flight.skipped:
             self.give_up(flight)
             return
-        self._open[flight.pass_number].home(flight)
+        self._open[flight.pass_number].home(flight, self._sentinel.scores)
         self.samples += len(flight.x)
 
     def give_up(self, flight: Flight) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask._numbers import keep_number
+from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty, empty_like
-from akkordeon_dask.nn._checks import check_number
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
 from akkordeon_dask.tree import Array, Tree
@@ -48,9 +48,8 @@ class Scale(Layer):
     std: float
 
     def __post_init__(self) -> None:
-        check_number(self, "mean")
-        if not check_number(self, "std") > 0:
-            raise SpecError(f"{self!r}: std is above 0, not {self.std!r}")
+        keep_number(self, "mean")
+        keep_number(self, "std", above=0)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
