@@ -194,10 +194,14 @@ class Running(Rating):
     def load(self, source: str) -> Any:
         """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
 
+        Any safetensors file with these tensors will do: float16, bfloat16, float32 and float64 become what each gate
+        computes with.
+
         Raises
         ------
         CheckpointError
-            when it cannot be read, or belongs to another network; nothing has changed then.
+            when it cannot be read, belongs to another network, or has a tensor of another dtype or with values that
+            are not finite in the network; nothing has changed then.
         """
         return self._sync(self._load, expand("load", source))
 
