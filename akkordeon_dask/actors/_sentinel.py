@@ -105,7 +105,7 @@ class SentinelActor(SentinelLife):
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
         self._reports.add(report)
-        self._tell(self.network, "pass", **report.as_dict())
+        self._tell(self.network, "pass", key=self.key, **report.as_dict())
         self._changed()
 
     def _figures(self, thread: ActorThread, now: float) -> SentinelFigures:

@@ -15,7 +15,7 @@ __all__ = ["Beat", "Board"]
 logger = logging.getLogger(__name__)
 
 _NETWORKS = 32
-_PASS = frozenset(Pass.__slots__) - {"time"}
+_PASS = frozenset(Pass.__slots__) - {"time", "key"}
 
 
 class Beat(NamedTuple):
@@ -99,7 +99,7 @@ class Board:
             return
         record = self._record(network)
         if event == "pass":
-            record.add_pass(Pass(time=now, **{name: told[name] for name in _PASS}))
+            record.add_pass(Pass(time=now, key=str(told.get("key", "")), **{name: told[name] for name in _PASS}))
         elif event == "closed":
             record.ended, record.closed = now, True
         else:

@@ -26,6 +26,8 @@ class Pass:
     resent: int
     seconds: float
     samples_per_s: float
+    key: str = ""
+    """Of the actor, on the cluster."""
 
 
 class PassLog(Sequence[Pass]):

@@ -13,6 +13,7 @@ from akkordeon_dask.runtime._announce import say_deployed
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._follower import Follower, join
 from akkordeon_dask.runtime._making import Making, abandon, check_place, keeping_of, wire
+from akkordeon_dask.runtime._other_passes import fetch_passes
 from akkordeon_dask.runtime._owning import own
 from akkordeon_dask.runtime._publication import publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
@@ -166,6 +167,9 @@ async def _connect(name: str, client: Client) -> Running:
     session = Session(client, network, name, record.generation, gates)
     session.keeping, session.source = record.keeping, record.source
     session.mender = Follower(session, patient=record.keeping is not None)
+    session.run = record.run
+    session.share()
+    await fetch_passes(session)
 
     async def finish() -> None:
         await session.leave()

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Client
@@ -36,6 +36,8 @@ class Making:
     """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
     source: Keeping | None = None
     """Where the snapshots are that it was resumed from."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of the network, whoever owns it: one that is deployed anew has another."""
 
     async def make(
         self, client: Client, places: Mapping[int, str], *, restore: Keeping | None = None, must: bool = False

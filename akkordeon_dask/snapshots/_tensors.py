@@ -124,8 +124,8 @@ def _tensor(name: str, entry: dict[str, Any], content: bytes, start: int) -> Arr
         raise CheckpointError(f"{_CUT}: tensor {name!r:.80} has the shape {shape!r:.80}")
     size, there = math.prod(shape), len(content) - start
     if not 0 <= begin <= end <= there or end - begin != size * dtype.itemsize:
-        said = f"tensor {name!r:.80} of {code} and shape {shape!r:.80} is said to be bytes {begin} to {end}, of {there:,}"
-        raise CheckpointError(f"{_CUT}: {said}")
+        said = f"tensor {name!r:.80} of {code} and shape {shape!r:.80} is said to be bytes {begin} to {end}"
+        raise CheckpointError(f"{_CUT}: {said}, of {there:,}")
     try:
         return np.frombuffer(content, dtype, size, start + begin).reshape(shape) if size else np.empty(shape, dtype)
     except (ValueError, OverflowError) as error:  # more axes, or a longer one beside one of 0, than an array has

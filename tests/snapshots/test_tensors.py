@@ -52,7 +52,7 @@ def test_what_safetensors_writes_comes_back_in_aligned_memory_of_its_own():
 
 def test_a_dtype_that_numpy_lacks_is_named_with_its_tensor():
     for dtype in ("F8_E4M3", "F8_E5M2", "F4", "C128", "anything", None, ["F32"]):
-        with pytest.raises(CheckpointError, match="tensor 'g0.w' is of dtype") as caught:
+        with pytest.raises(CheckpointError, match=r"tensor 'g0\.w' is of dtype") as caught:
             decode(file({"g0.w": entry(dtype, [4], 0, 4)}, bytes(4)))
         assert repr(dtype) in str(caught.value) and "float32" in str(caught.value)
 
