@@ -136,8 +136,8 @@ async def claim_name(session: "Session", sentinel: Sentinel) -> Claim:
     if claim.token != wish.token:
         whose = "this client" if claim.client == client.id else f"client {claim.client}"
         raise NameConflictError(
-            f"network {network!r} has a sentinel {claim.name!r} already, attached by {whose}: detach it there, or "
-            "choose another name"
+            f"network {network!r} has a sentinel {claim.name!r} already, attached by {whose}: detach it, or choose "
+            "another name"
         )
     return claim
 
