@@ -19,9 +19,10 @@ from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import construct, submit
+from akkordeon_dask.runtime._control import construct
 from akkordeon_dask.runtime._patience import MENDABLE, patiently
 from akkordeon_dask.runtime._place import place_of
+from akkordeon_dask.runtime._sending import submitted
 from akkordeon_dask.runtime._sentinel_names import key_base
 from akkordeon_dask.runtime._versions import check_versions
 
@@ -73,7 +74,7 @@ async def make_sentinel(
     client = session.client
     worker = session.gates[0].worker if beside_first else await place_of(session, sentinel, name)
     await check_versions(client, [worker])
-    future = submit(
+    submission = submitted(
         client,
         SentinelActor,
         f"{base}-{uuid.uuid4().hex[:8]}",
@@ -89,12 +90,9 @@ async def make_sentinel(
         keeping=session.keeping,
         resume=[place for place in (session.keeping, session.source) if resume and place is not None],
     )
-    try:
+    async with submission as future:
         who = f"sentinel {name!r} on {worker}"
         return worker, future, await construct(future, SentinelActor, worker, who, config.seconds("timeouts.load"))
-    except BaseException:
-        future.release()
-        raise
 
 
 async def open_sentinel(session: "Session", attached: Attached) -> None:

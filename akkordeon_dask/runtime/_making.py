@@ -1,6 +1,7 @@
 """How the gates of a network are made, the first time and again."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from akkordeon_dask.actors import GateActor, Keeping
 from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._sending import submitted
 
 __all__ = ["Making", "abandon", "check_place", "keeping_of", "wire"]
 
@@ -61,17 +62,26 @@ class Making:
         limit = config.seconds("timeouts.deploy")
         gates: list[GateHandle] = []
         try:
-            for place, worker in places.items():
-                gates.append(self._submit(client, place, worker, restore, must))
-            return await asyncio.gather(*(gate.made(limit) for gate in gates))
+            async with contextlib.AsyncExitStack() as stack:
+                for place, worker in places.items():
+                    gates.append(await self._submit(client, stack, place, worker, restore, must))
+                return await asyncio.gather(*(gate.made(limit) for gate in gates))
         except BaseException:
             for handle in gates:
                 handle.release()
             raise
 
-    def _submit(self, client: Client, place: int, worker: str, restore: Keeping | None, must: bool) -> GateHandle:
+    async def _submit(
+        self,
+        client: Client,
+        stack: contextlib.AsyncExitStack,
+        place: int,
+        worker: str,
+        restore: Keeping | None,
+        must: bool,
+    ) -> GateHandle:
         name = self.network.names[place]
-        future = submit(
+        submission = submitted(
             client,
             GateActor,
             f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}",
@@ -87,7 +97,7 @@ class Making:
             restore=restore,
             resume=must,
         )
-        return GateHandle(name, worker, future)
+        return GateHandle(name, worker, await stack.enter_async_context(submission))
 
 
 async def wire(
