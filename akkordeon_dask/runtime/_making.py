@@ -12,7 +12,7 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
-from akkordeon_dask._files import expand
+from akkordeon_dask._files import absolute, expand
 from akkordeon_dask.actors import GateActor, Keeping
 from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.messages import Address
@@ -144,7 +144,7 @@ def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
     SpecError
         when `every` is neither a number of updates nor a time, or `url` no text.
     """
-    url = expand("snapshots", url)
+    url = absolute(expand("snapshots", url))
     if isinstance(every, int) and not isinstance(every, bool) and every > 0:
         return Keeping(url, updates=every, keep=keep)
     seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)

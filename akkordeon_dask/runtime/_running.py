@@ -1,5 +1,6 @@
 """A running network, as the user sees it."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -190,8 +191,8 @@ class Running(Rating):
         versions = await self._session.on_gates("parameters")
         return {name: params for name, (_, params) in versions.items()}
 
-    def save(self, target: str) -> Any:
-        """Write all parameters to a safetensors file or fsspec URL.
+    def save(self, target: str | os.PathLike[str]) -> Any:
+        """Write all parameters to a safetensors file: a path, in which `~` is the home folder, or fsspec URL.
 
         Raises
         ------
@@ -203,7 +204,7 @@ class Running(Rating):
     async def _save(self, target: str) -> None:
         await offload(_checkpoint.write, target, self.network, await self._parameters())
 
-    def load(self, source: str) -> Any:
+    def load(self, source: str | os.PathLike[str]) -> Any:
         """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
 
         Any safetensors file with these tensors will do: float16, bfloat16, float32 and float64 become what each gate

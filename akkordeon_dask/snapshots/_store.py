@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from akkordeon_dask._files import expand
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, SpecError
 from akkordeon_dask.snapshots._files import Files
 from akkordeon_dask.snapshots._form import dress
@@ -48,7 +49,7 @@ class Store:
     Parameters
     ----------
     url
-        a path or any fsspec URL.
+        a path, in which `~` is the home folder, or any fsspec URL.
     keep
         how many snapshots of a series stay, at least 1. What a dead writer left unfinished is removed by the
         first save that comes a quarter of an hour later.
@@ -58,7 +59,7 @@ class Store:
     Raises
     ------
     SpecError
-        when `keep` is no such number.
+        when `keep` is no such number, or `url` neither.
     CheckpointError
         when fsspec knows no such place.
     """
@@ -68,7 +69,7 @@ class Store:
     ) -> None:
         if type(keep) is not int or keep < 1:
             raise SpecError(f"Store: keep={keep!r} is not a whole number of at least 1: give how many snapshots stay")
-        self.url = os.fspath(url)
+        self.url = expand("Store", url)
         self.keep = keep
         # Threads: only ever added to; two that read at once may log the same snapshot twice.
         self._reported: set[str] = set()
