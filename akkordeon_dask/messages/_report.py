@@ -38,6 +38,8 @@ class PassReport:
     the pass's own last batch where it trains."""
     samples_trained: int = 0
     """Samples of all batches of those updates, of whatever sentinel."""
+    key: str = ""
+    """The key of its sentinel's actor on the cluster: what is told of it, but is none of its figures."""
 
     @property
     def samples_per_s(self) -> float:
@@ -72,7 +74,13 @@ class PassReport:
         KeyError
             when it is something else.
         """
-        optional = {"ended", "elapsed", "updates", "samples_trained"}  # which programs of an older version do not tell
+        optional = {
+            "ended",
+            "elapsed",
+            "updates",
+            "samples_trained",
+            "key",
+        }  # which programs of an older version do not tell
         names = cls.__dataclass_fields__
         return cls(**{name: told[name] for name in names if name in told or name not in optional})
 
