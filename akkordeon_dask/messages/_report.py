@@ -1,7 +1,7 @@
 """What a sentinel says about a pass over its data, at its end and before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from akkordeon_dask.messages._messages import Mode
@@ -74,15 +74,8 @@ class PassReport:
         KeyError
             when it is something else.
         """
-        optional = {
-            "ended",
-            "elapsed",
-            "updates",
-            "samples_trained",
-            "key",
-        }  # which programs of an older version do not tell
-        names = cls.__dataclass_fields__
-        return cls(**{name: told[name] for name in names if name in told or name not in optional})
+        # A program of an older version does not tell of fields that have a default by now.
+        return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told or one.default is MISSING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,6 @@ class Reporting(Calling):
             gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in places),
             sentinels=dict(diary.sentinels),
             settings=settings,
-            passes=tuple(diary.reports),
+            passes=tuple(diary.reports()),
             note="" if found is not None else "without the scheduler's part: curves over time are missing",
         )
