@@ -1,4 +1,4 @@
-"""Checks of numbers that users write: one for whole numbers, one for all others."""
+"""Checks of numbers that users write: one for whole numbers, one for all others, and both for fields of values."""
 
 import math
 import operator
@@ -9,7 +9,7 @@ import numpy as np
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["check_int", "check_number"]
+__all__ = ["check_int", "check_number", "keep_int", "keep_number"]
 
 
 def check_int(label: str, value: Any, least: int | None = None, *, error: type[AkkordeonError] = SpecError) -> int:
@@ -91,6 +91,49 @@ def check_number(
         limits = {"of at least": least, "above": above, "of at most": most, "below": below}
         bounds = " and ".join(f"{words} {bound:g}" for words, bound in limits.items() if bound is not None)
         raise error(f"{label} is a finite number{bounds and ' ' + bounds}, not {_quoted(value)}")
+    return number
+
+
+def keep_int(spec: Any, name: str, least: int | None = None) -> int:
+    """The field `name` of a frozen value, checked by `check_int`: Python's int is what the value holds from here on.
+
+    Raises
+    ------
+    SpecError
+        `nn.TopK(0): k is a whole number of at least 1, not 0`.
+    """
+    number = check_int(f"{spec!r}: {name}", getattr(spec, name), least)
+    object.__setattr__(spec, name, number)
+    return number
+
+
+def keep_number(
+    spec: Any,
+    name: str,
+    note: str = "",
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> float:
+    """The field `name` of a frozen value, checked by `check_number`: Python's number is what it holds from here on.
+
+    A numpy scalar would print as `np.float64(0.1)`, and `np.float64(0.1) * float32_array` is float64.
+
+    Parameters
+    ----------
+    note
+        stands behind the name in the error: `", where it is no Schedule,"`.
+
+    Raises
+    ------
+    SpecError
+        `nn.Dropout(1): rate is a finite number of at least 0 and below 1, not 1`.
+    """
+    label = f"{spec!r}: {name}{note}"
+    number = check_number(label, getattr(spec, name), least=least, above=above, most=most, below=below)
+    object.__setattr__(spec, name, number)
     return number
 
 

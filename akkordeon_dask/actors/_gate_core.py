@@ -9,6 +9,7 @@ from akkordeon_dask.actors._gate_state import GateCounts, Version
 from akkordeon_dask.actors._handover import Handover, applied_in, inherited
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work, described
+from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
@@ -75,7 +76,8 @@ class GateCore:
 
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""
-        self.version = Version(self.version.number + 1, params, self.gate.optimizer.init(params))
+        params, now = map_leaves(aligned, params), self.version  # they may have come over a comm
+        self.version = Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples)
 
     def handle(self, message: Message | Work) -> None:
         """Work on one message; a failure is told to the sentinel of the batch."""
@@ -168,7 +170,7 @@ class GateCore:
         """Send on what was computed. Any thread: a helper does it once the work is in the gate's mailbox again."""
         if work.error is None:
             neighbour = self.previous if isinstance(work, BackwardWork) else self.next
-            self.send(neighbour or work.header.reply_to, work.result())
+            self.send(neighbour or work.header.reply_to, work.result(last=self.next is None))
 
     def _settle(self, work: Work) -> None:
         """Take what came of the numbers into the gate's state."""
@@ -187,11 +189,11 @@ class GateCore:
             self.counts.drop("second update of a batch")
             return
         try:
-            self._update(work.grads, work.version)
+            self._update(work.grads, work.version, work.samples)
         except Exception as error:
             self._fail(work.header, error)
 
-    def _update(self, grads: Tree, stale: Version) -> None:
+    def _update(self, grads: Tree, stale: Version, samples: int) -> None:
         now = self.version
         delay = now.number - stale.number
         self.counts.delays[delay] = self.counts.delays.get(delay, 0) + 1
@@ -205,7 +207,7 @@ class GateCore:
         params, state = self.gate.optimizer.update(grads, now.state, now.params, stale_params=stale.params)
         if self.chain.observes:
             params = self.chain.advance(params, grads)
-        self.version = Version(now.number + 1, params, state)
+        self.version = Version(now.number + 1, params, state, now.samples + samples)
         self.counts.updates += 1
         self.keep(self.version, self.clock())
 

@@ -118,7 +118,7 @@ class GateLife(ThreadedActor):
         now = core.version
         # As slow as all former ones have made it, whatever the rate was when the snapshot was written.
         state = dataclasses.replace(version.state, rate=now.state.rate).slowed(factor)
-        core.version = Version(now.number + 1, version.params, state)
+        core.version = Version(now.number + 1, version.params, state, version.samples)
         core.drop_contexts()
         assert self._keeper is not None
         self._keeper.put(core.version, time.monotonic())  # else who is made anew before the next one goes on as before

@@ -16,6 +16,8 @@ class Version(NamedTuple):
     number: int
     params: Tree
     state: State
+    samples: int = 0
+    """Samples of the batches that it was updated with."""
 
 
 def at_home(version: Version) -> Version:
@@ -24,7 +26,7 @@ def at_home(version: Version) -> Version:
     Off it they give other bits, and take longer.
     """
     state = replace(version.state, slots=map_leaves(aligned, version.state.slots))
-    return Version(version.number, map_leaves(aligned, version.params), state)
+    return version._replace(params=map_leaves(aligned, version.params), state=state)
 
 
 @dataclass

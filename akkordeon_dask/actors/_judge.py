@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from akkordeon_dask.actors._ratings import rated
 from akkordeon_dask.actors._tally import Flight
 from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError, SentinelError
 from akkordeon_dask.memory import aligned
@@ -33,7 +34,7 @@ def judge(
     try:
         loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
         finite = math.isfinite(loss)
-        flight.scores = tuple(score(y, flight.target) for score in sentinel.scores) if finite else ()
+        flight.ratings = rated(sentinel.scores, y, flight.target) if finite else {}
     except AkkordeonError as error:
         raise type(error)(f"{header}: {error}") from error
     flight.loss = loss

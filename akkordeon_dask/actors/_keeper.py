@@ -80,7 +80,7 @@ class Keeper(Scribe):
         if not all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
             self.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
             return version.number
-        self.write(tree_of(version), version.number)
+        self.write(tree_of(version), version.number, {"samples": version.samples})
         return version.number
 
     def close(self, last: Version | None, timeout: float) -> None:
@@ -115,4 +115,5 @@ def restored(keeping: Keeping, series: str, fresh: Version) -> Version | None:
         raise CheckpointError(f"gate {series!r}: {error}") from error
     if saved is None:
         return None
-    return at_home(Version(saved.number, saved.tree["params"], saved.tree["state"]))
+    samples = saved.facts.get("samples", 0)  # which snapshots of before do not have
+    return at_home(Version(saved.number, saved.tree["params"], saved.tree["state"], int(samples)))

@@ -5,7 +5,7 @@ from collections import deque
 
 from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._tally import Flight, Tally
-from akkordeon_dask.messages import PassReport
+from akkordeon_dask.messages import PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 
 __all__ = ["Passes"]
@@ -36,6 +36,8 @@ class Passes:
         """Passes that another life has begun, and this one has not taken up yet."""
         self._last_end = -math.inf
         self._abandoned = 0
+        self._last_samples: int | None = None
+        """Of the pass that was finished last."""
 
     @property
     def all_done(self) -> bool:
@@ -57,7 +59,7 @@ class Passes:
         self._finished = self._number = position.finished
         self.sequence = position.passes[0].first if position.passes else position.sequence
         for one in (position.counted() if stream else position).passes:
-            tally = Tally.again(one, now)
+            tally = Tally.again(one, self._sentinel.scores, now)
             tally.drawn = tally.finished if stream else 0
             self._former.append(tally)
 
@@ -116,7 +118,7 @@ class Passes:
         if flight.skipped:
             self.give_up(flight)
             return
-        self._open[flight.pass_number].home(flight)
+        self._open[flight.pass_number].home(flight, self._sentinel.scores)
         self.samples += len(flight.x)
 
     def give_up(self, flight: Flight) -> None:
@@ -145,9 +147,27 @@ class Passes:
         self._finished += 1
         self._abandoned = 0
         report = tally.report(name, self._sentinel, since=self._last_end, now=now)
-        self._last_end = now
+        self._last_end, self._last_samples = now, tally.samples + tally.lost
         self.rest_until = tally.begun + self._sentinel.every if self._sentinel.mode == "validate" else now
         return report
+
+    def progress(self, samples: int | None, now: float) -> PassProgress | None:
+        """How far the oldest open pass is; None between two passes.
+
+        Parameters
+        ----------
+        samples
+            that a pass over all of the data has; None: not known.
+        """
+        tally = next(iter(self._open.values()), None)
+        if tally is None:
+            return None
+        batches, done = self._sentinel.batches_per_pass, tally.samples + tally.lost
+        if batches is not None:
+            total = round(done / tally.finished * batches) if tally.finished else None
+        else:
+            total = samples or self._last_samples
+        return tally.progress(self._sentinel, total, now=now)
 
     def abandon(self) -> int:
         """Forget what is not complete; gives how often in a row, with no pass done in between."""

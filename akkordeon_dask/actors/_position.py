@@ -1,7 +1,9 @@
 """Where a training sentinel is in its data: what its next life goes on with."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from akkordeon_dask.actors._ratings import Ratings, read
 
 __all__ = ["PassPosition", "Position"]
 
@@ -21,8 +23,8 @@ class PassPosition:
     lost: int = 0
     resent: int = 0
     loss: float = 0.0
-    """Summed over samples, as the scores."""
-    scores: tuple[float, ...] = ()
+    """Summed over samples."""
+    scores: Ratings = field(default_factory=dict)
     seconds: float = 0.0
     """Since its begin."""
 
@@ -77,7 +79,7 @@ class Position:
             when it is something else.
         """
         passes = (
-            PassPosition(**{**one, "beyond": tuple(one["beyond"]), "scores": tuple(one["scores"])})
+            PassPosition(**{**one, "beyond": tuple(one["beyond"]), "scores": read(one["scores"], one["samples"])})
             for one in told["passes"]
         )
         return cls(told["finished"], tuple(passes), told["sequence"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.actors._sentinel_life import SentinelLife
 from akkordeon_dask.actors._sentinel_told import Progress, Reports, SentinelStatistics
 from akkordeon_dask.actors._thread import ActorThread
+from akkordeon_dask.data import open_source
 from akkordeon_dask.errors import ClosedError, DataError, SentinelError, WorkerLostError
 from akkordeon_dask.messages import Address, Leave, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
@@ -46,12 +48,14 @@ class SentinelActor(SentinelLife):
         former: Address | None = None,
         keeping: Keeping | None = None,
         resume: Sequence[Keeping] = (),
+        begun: float = 0.0,
     ) -> None:
         super().__init__(key)
+        self._begun = begun or time.time()
         self._position, self._former, self._keeping = position, former, keeping
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
-        self._source = sentinel.provider.open()
+        self._source = open_source(sentinel.provider)
         if self._source.labelled is False and sentinel.mode != "predict":
             raise DataError(f"sentinel {name!r} compares with targets, {sentinel.provider!r} has none: give it labels")
         spec.check_input(self._source.shape, self._source.dtype)
@@ -104,8 +108,10 @@ class SentinelActor(SentinelLife):
 
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
+        now = time.time()
+        report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun), key=self.key)
         self._reports.add(report)
-        self._tell(self.network, "pass", **report.as_dict())
+        self._tell(self.network, "pass", key=self.key, **report.as_dict())
         self._changed()
 
     def _figures(self, thread: ActorThread, now: float) -> SentinelFigures:
@@ -128,6 +134,7 @@ class SentinelActor(SentinelLife):
             dropped=core.dropped,
             in_flight=core.in_flight,
             concurrency=self._sentinel.concurrency,
+            progress=passes.progress(self._source.samples, now),
         )
 
     def _changed(self) -> None:
@@ -168,7 +175,9 @@ class SentinelActor(SentinelLife):
     def _progress(self, cursor: int, leaves: bool = False) -> Progress:
         # The thread adds a report before it changes the others: read the other way round, none is missed.
         state, error, position = self._core.state, self._core.error, self._position
-        return Progress(self._reports.since(cursor), state, error, position, leaves)
+        figures = self._thread.figures if self._thread is not None else None
+        running = figures.progress if isinstance(figures, SentinelFigures) else None
+        return Progress(self._reports.since(cursor), state, error, position, leaves, running)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Go on with other gates. Done by the sentinel's thread.

@@ -175,6 +175,9 @@ class SentinelCore:
             self.outputs[flight.sequence], flight.loss = y, 0.0
             self._home(flight)
             return
+        updates, samples = message.trained or (0, 0)
+        # A batch that trains becomes an update itself.
+        flight.trained = (updates + self.trains, samples + self.trains * len(flight.x))
         dy = judge(self.sentinel, flight, y, message.header, self.tell)
         if self.trains and not flight.skipped:
             self.send(self.gates[-1], Backward(message.header, dy))

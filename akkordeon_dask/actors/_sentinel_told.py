@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from akkordeon_dask.actors._position import Position
 from akkordeon_dask.actors._sentinel_core import SentinelState
 from akkordeon_dask.errors import AkkordeonError
-from akkordeon_dask.messages import Mode, PassReport
+from akkordeon_dask.messages import Mode, PassProgress, PassReport
 
 __all__ = ["Progress", "Reports", "SentinelStatistics"]
 
@@ -21,6 +21,8 @@ class Progress:
     """Where its next life goes on; None: with the first batch of its pass."""
     leaving: bool = False
     """Its worker is told to end: it should go elsewhere."""
+    running: PassProgress | None = None
+    """The pass that is not finished, at most a quarter of a second old."""
 
 
 @dataclass(frozen=True)

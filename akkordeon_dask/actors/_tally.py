@@ -1,11 +1,14 @@
 """What a sentinel adds up over a pass."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from akkordeon_dask.actors._position import PassPosition
-from akkordeon_dask.messages import Address, Header, Mode, PassReport
+from akkordeon_dask.actors._ratings import Ratings, joined, results, taken_up
+from akkordeon_dask.messages import Address, Header, Mode, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.nn import Score
 from akkordeon_dask.tree import Array
 
 __all__ = ["Flight", "Tally"]
@@ -27,9 +30,11 @@ class Flight:
     expires: float = 0.0
     loss: float | None = None
     """Set once the predictions of this attempt are there."""
-    scores: tuple[float, ...] = ()
+    ratings: Ratings = field(default_factory=dict)
     skipped: bool = False
     """Its loss was not finite: it counts as lost."""
+    trained: tuple[int, int] = (0, 0)
+    """Updates and samples of the version that predicted."""
 
     def header(self, me: tuple[str, int, str, Address], floor: int, mode: Mode, wait: float) -> Header:
         """What the messages of the present attempt say, `wait` seconds of patience included."""
@@ -56,8 +61,10 @@ class Tally:
     lost: int = 0
     resent: int = 0
     loss: float = 0.0
-    """Summed over samples, as the scores."""
-    scores: list[float] = field(default_factory=list)
+    """Summed over samples."""
+    ratings: Ratings = field(default_factory=dict)
+    trained: tuple[int, int] = (0, 0)
+    """Updates of the network, and the samples of them, as far as this pass has seen."""
     ended: float | None = None
     """When the last batch came home; it may be reported later."""
     _floor: int = 0
@@ -65,7 +72,7 @@ class Tally:
     """Places in the pass: all batches below the floor are finished, and these above it."""
 
     @classmethod
-    def again(cls, position: PassPosition, now: float) -> "Tally":
+    def again(cls, position: PassPosition, scores: Iterable[Score], now: float) -> "Tally":
         """A pass that a former life has begun: nothing is drawn for it yet."""
         return cls(
             number=position.number,
@@ -77,7 +84,7 @@ class Tally:
             lost=position.lost,
             resent=position.resent,
             loss=position.loss,
-            scores=list(position.scores),
+            ratings=taken_up(scores, position.scores),
             _floor=position.floor,
             _beyond=set(position.beyond),
         )
@@ -86,7 +93,7 @@ class Tally:
         """What another life needs to go on with it."""
         places = self.first, self._floor, tuple(sorted(self._beyond))
         counts = self.samples, self.lost, self.resent
-        return PassPosition(self.number, *places, *counts, self.loss, tuple(self.scores), now - self.begun)
+        return PassPosition(self.number, *places, *counts, self.loss, self.ratings, now - self.begun)
 
     def draw(self) -> bool:
         """One more batch was drawn; False: it was finished in a former life."""
@@ -104,17 +111,15 @@ class Tally:
         """Every batch of the pass is accounted for."""
         return self.closed and self.finished == self.drawn
 
-    def home(self, flight: Flight) -> None:
+    def home(self, flight: Flight, scores: Iterable[Score]) -> None:
         """Count a batch that came home."""
         samples = len(flight.x)
         assert flight.loss is not None
         self._finish(flight)
         self.samples += samples
+        self.trained = max(self.trained, flight.trained)
         self.loss += flight.loss * samples
-        self.scores = [
-            total + score * samples
-            for total, score in zip(self.scores or [0.0] * len(flight.scores), flight.scores, strict=True)
-        ]
+        self.ratings = joined(scores, self.ratings, flight.ratings)
 
     def give_up(self, flight: Flight) -> None:
         """Count a batch that was lost for good."""
@@ -132,17 +137,27 @@ class Tally:
         """The finished pass; its time begins at `since`, unless its first batch came later or its last one before."""
         ended = now if self.ended is None else self.ended
         begun = since if self.begun < since < ended else self.begun
-        share = 1 / self.samples if self.samples else math.nan
-        names = [score.name for score in sentinel.scores] if sentinel.mode != "predict" else []
-        totals = self.scores or [0.0] * len(names)
+        loss, scores = self._rating(sentinel)
         return PassReport(
             sentinel=name,
             mode=sentinel.mode,
             epoch=self.epoch,
-            loss=self.loss * share,
-            scores={label: total * share for label, total in zip(names, totals, strict=True)},
+            loss=loss,
+            scores=scores,
             samples=self.samples,
             lost=self.lost,
             seconds=ended - begun,
             resent=self.resent,
+            updates=self.trained[0],
+            samples_trained=self.trained[1],
         )
+
+    def progress(self, sentinel: Sentinel, total: int | None, *, now: float) -> PassProgress:
+        """How far it is, of `total` samples."""
+        loss, scores = self._rating(sentinel)
+        return PassProgress(self.epoch, self.samples + self.lost, total, loss, scores, now - self.begun)
+
+    def _rating(self, sentinel: Sentinel) -> tuple[float, dict[str, float]]:
+        """Loss and scores of the samples that came home."""
+        share = 1 / self.samples if self.samples else math.nan
+        return self.loss * share, results(sentinel.scores if sentinel.mode != "predict" else (), self.ratings)

@@ -47,8 +47,8 @@ class Work(ABC):
     def _compute(self) -> None: ...
 
     @abstractmethod
-    def result(self) -> Forward | Backward:
-        """What is sent on."""
+    def result(self, *, last: bool = False) -> Forward | Backward:
+        """What is sent on; the `last` gate says how far training is."""
 
     @abstractmethod
     def count(self, counts: GateCounts) -> None:
@@ -69,9 +69,9 @@ class EvaluateWork(Work):
         self.y, _ = self.chain.forward(self.version.params, aligned(self.x))
         self.x = None
 
-    def result(self) -> Forward | Backward:
+    def result(self, *, last: bool = False) -> Forward | Backward:
         assert self.y is not None
-        return Forward(self.header, self.y)
+        return Forward(self.header, self.y, (self.version.number, self.version.samples) if last else None)
 
     def count(self, counts: GateCounts) -> None:
         assert self.y is not None
@@ -119,7 +119,7 @@ class BackwardWork(Work):
         self.dx, self.grads = self.chain.backward(self.context, aligned(self.dy), need_dx=self.need_dx)
         self.context = self.dy = None
 
-    def result(self) -> Forward | Backward:
+    def result(self, *, last: bool = False) -> Forward | Backward:
         return Backward(self.header, self.dx)
 
     def count(self, counts: GateCounts) -> None:

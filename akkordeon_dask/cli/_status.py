@@ -16,6 +16,7 @@ from akkordeon_dask.runtime import status as ask
 
 __all__ = ["status"]
 
+
 @click.command(short_help="What runs on the cluster.")
 @click.argument("name", required=False)
 @cluster_options()

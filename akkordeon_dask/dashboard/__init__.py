@@ -5,7 +5,6 @@ from akkordeon_dask.dashboard._cells import PASS_COLUMNS, PASS_NUMBERS, pass_cel
 from akkordeon_dask.dashboard._glance import GateGlance, Glance, SentinelGlance
 from akkordeon_dask.dashboard._history import History
 from akkordeon_dask.dashboard._known import Known
-from akkordeon_dask.dashboard._pass_log import Pass
 from akkordeon_dask.dashboard._plugin import Monitor, announce, glance, install, preload, record
 from akkordeon_dask.dashboard._record import GateSpec, NetworkRecord, Trouble
 
@@ -21,7 +20,6 @@ __all__ = [
     "Known",
     "Monitor",
     "NetworkRecord",
-    "Pass",
     "SentinelGlance",
     "Trouble",
     "announce",

@@ -1,21 +1,20 @@
 """All networks of a cluster, as heartbeats and events show them."""
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from akkordeon_dask.dashboard._meter import gate_figures, sentinel_figures
-from akkordeon_dask.dashboard._pass_log import Pass
 from akkordeon_dask.dashboard._record import GateSpec, NetworkRecord, Trouble
-from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.messages import TOPIC, PassReport
 
 __all__ = ["Beat", "Board"]
 
 logger = logging.getLogger(__name__)
 
 _NETWORKS = 32
-_PASS = frozenset(Pass.__slots__) - {"time"}
 
 
 class Beat(NamedTuple):
@@ -99,7 +98,8 @@ class Board:
             return
         record = self._record(network)
         if event == "pass":
-            record.add_pass(Pass(time=now, **{name: told[name] for name in _PASS}))
+            report = PassReport.from_dict(told)
+            record.add_pass(report if report.ended else _dated(report, record, now))
         elif event == "closed":
             record.ended, record.closed = now, True
         else:
@@ -119,3 +119,9 @@ class Board:
         if running:
             return max(running, key=lambda one: one.deployed or 0.0)
         return max(networks, key=lambda one: one.ended or 0.0, default=None)
+
+
+def _dated(report: PassReport, record: NetworkRecord, now: float) -> PassReport:
+    """A pass of a program that does not tell when it ended."""
+    begun = now if record.deployed is None else record.deployed
+    return dataclasses.replace(report, ended=now, elapsed=now - begun)

@@ -26,7 +26,7 @@ class Curves(Pane):
     values
         the figures of a pass, by name.
     x
-        `epoch`: over the number of the pass; `elapsed`: over seconds since the first pass began.
+        `epoch`: over the number of the pass; `elapsed`: over seconds since the deployment.
     """
 
     def __init__(self, title: str, unit: str, values: Values, *, form: str, x: str = "epoch") -> None:
@@ -44,7 +44,7 @@ class Curves(Pane):
 
     def show(self, record: NetworkRecord | None) -> None:
         """Add what is new; draw anew where there are other curves, or points have moved or gone."""
-        shown = (record, self.x, *((record.begun, record.passes.thinned) if record is not None else ()))
+        shown = (record, self.x, *((record.passes.thinned,) if record is not None else ()))
         if shown == self._shown and (self._trace is None or self._stream(self._trace)):
             return
         self._shown = shown

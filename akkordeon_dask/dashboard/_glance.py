@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
-from akkordeon_dask.dashboard._pass_log import Pass
 from akkordeon_dask.dashboard._record import NetworkRecord, Trouble
+from akkordeon_dask.messages import PassReport
 
 __all__ = ["GateGlance", "Glance", "SentinelGlance", "mean_delay", "take_glance"]
 
@@ -56,7 +56,7 @@ class SentinelGlance:
     """Batches that may be under way."""
     lost: int
     """Samples that were given up."""
-    last: Pass | None
+    last: PassReport | None
     """Its newest finished pass."""
 
 
@@ -91,9 +91,9 @@ def take_glance(record: NetworkRecord, now: float) -> Glance:
     )
 
 
-def _newest(record: NetworkRecord, wanted: set[str]) -> dict[str, Pass]:
+def _newest(record: NetworkRecord, wanted: set[str]) -> dict[str, PassReport]:
     """The newest pass of each of these sentinels, of those that are kept."""
-    found: dict[str, Pass] = {}
+    found: dict[str, PassReport] = {}
     for one in reversed(record.passes):
         if len(found) == len(wanted):
             break
@@ -124,7 +124,7 @@ def mean_delay(delays: tuple[tuple[int, int], ...]) -> float:
     return sum(delay * count for delay, count in delays) / total if total else math.nan
 
 
-def _sentinel(sentinel: SentinelMeter, last: Pass | None, now: float) -> SentinelGlance:
+def _sentinel(sentinel: SentinelMeter, last: PassReport | None, now: float) -> SentinelGlance:
     figures = sentinel.figures
     return SentinelGlance(
         name=figures.name,

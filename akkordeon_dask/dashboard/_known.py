@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from akkordeon_dask.dashboard._pass_log import Pass
+from akkordeon_dask.messages import PassReport
 
 __all__ = ["Known"]
 
@@ -20,7 +20,7 @@ class Known:
     sentinels: Mapping[str, str] = field(default_factory=dict)
     """As they were written, by name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    passes: tuple[Pass, ...] = ()
+    passes: tuple[PassReport, ...] = ()
     """Those of the client's own sentinels."""
     note: str = ""
     """What the reader has to know besides."""

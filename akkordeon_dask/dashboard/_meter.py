@@ -1,9 +1,9 @@
 """Rates, from totals that are told now and then."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Generic, TypeVar
 
-from akkordeon_dask.messages import Figures, GateFigures, SentinelFigures
+from akkordeon_dask.messages import Figures, GateFigures, PassProgress, SentinelFigures
 
 __all__ = ["GateMeter", "Meter", "SentinelMeter", "gate_figures", "sentinel_figures"]
 
@@ -80,8 +80,9 @@ def gate_figures(told: dict[str, Any]) -> GateFigures:
 
 def sentinel_figures(told: dict[str, Any]) -> SentinelFigures:
     """The figures of a sentinel as they come with a heartbeat."""
-    return SentinelFigures(**_known(SentinelFigures, told))
+    progress = told.get("progress")
+    return SentinelFigures(**{**_known(SentinelFigures, told), "progress": progress and PassProgress(**progress)})
 
 
 def _known(kind: type[Any], told: dict[str, Any]) -> dict[str, Any]:
-    return {field.name: told[field.name] for field in fields(kind)}
+    return {field.name: told[field.name] for field in fields(kind) if field.name in told or field.default is MISSING}

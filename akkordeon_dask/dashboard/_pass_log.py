@@ -4,31 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-__all__ = ["Pass", "PassLog"]
+from akkordeon_dask.messages import PassReport
+
+__all__ = ["PassLog"]
 
 _EACH, _ALL = 1000, 2000
 """Passes of one sentinel, and of all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """A finished pass of a sentinel."""
-
-    time: float
-    """Seconds since 1970 at its end."""
-    sentinel: str
-    mode: str
-    epoch: int
-    loss: float
-    scores: dict[str, float]
-    samples: int
-    lost: int
-    resent: int
-    seconds: float
-    samples_per_s: float
-
-
-class PassLog(Sequence[Pass]):
+class PassLog(Sequence[PassReport]):
     """Passes, oldest first: of each sentinel the newest ones, and of the older ones every n-th, back to its first.
 
     When a sentinel has more than `each`, its older half is thinned; when all have more than `total`, that of the one
@@ -50,7 +34,7 @@ class PassLog(Sequence[Pass]):
         self.thinned = 0
         """How often some went."""
 
-    def append(self, one: Pass) -> None:
+    def append(self, one: PassReport) -> None:
         """Add the newest."""
         its = self._sentinels.setdefault((one.sentinel, one.mode), _Sentinel())
         self._kept.append(_Kept(one, its, its.seen))
@@ -74,10 +58,10 @@ class PassLog(Sequence[Pass]):
         return len(self._kept)
 
     @overload
-    def __getitem__(self, place: int) -> Pass: ...
+    def __getitem__(self, place: int) -> PassReport: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Pass]: ...
-    def __getitem__(self, place: int | slice) -> Pass | list[Pass]:
+    def __getitem__(self, place: slice) -> list[PassReport]: ...
+    def __getitem__(self, place: int | slice) -> PassReport | list[PassReport]:
         return [kept.one for kept in self._kept[place]] if isinstance(place, slice) else self._kept[place].one
 
 
@@ -93,7 +77,7 @@ class _Sentinel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    one: Pass
+    one: PassReport
     its: _Sentinel
     number: int
     """How many of its sentinel came before it."""

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from akkordeon_dask._exposition import Exposition, Family, families, label
 from akkordeon_dask.dashboard._board import Board
-from akkordeon_dask.dashboard._pass_log import Pass
 from akkordeon_dask.dashboard._record import NetworkRecord
-from akkordeon_dask.messages import SentinelFigures
+from akkordeon_dask.messages import PassReport, SentinelFigures
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -40,7 +39,7 @@ class _Shown:
     figures: SentinelFigures
     worker: str
     """The address of its worker."""
-    last: Pass | None
+    last: PassReport | None
     """Its last finished pass, if it has a loss."""
 
 
@@ -64,9 +63,10 @@ def _shown(record: NetworkRecord) -> Iterator[_Shown]:
         yield _Shown(figures, sentinel.address, last.get((figures.name, figures.mode)))
 
 
-def _last(record: NetworkRecord, sentinels: set[tuple[str, str]]) -> dict[tuple[str, str], Pass]:
+def _last(record: NetworkRecord, sentinels: set[tuple[str, str]]) -> dict[tuple[str, str], PassReport]:
     """The last pass of each of these sentinels, by name and mode; one that predicts has no loss."""
-    wanted, last = {(name, mode) for name, mode in sentinels if mode != "predict"}, {}
+    wanted = {(name, mode) for name, mode in sentinels if mode != "predict"}
+    last: dict[tuple[str, str], PassReport] = {}
     for one in reversed(record.passes):
         if not wanted:
             break

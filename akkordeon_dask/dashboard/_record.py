@@ -7,8 +7,8 @@ from typing import Any
 
 from akkordeon_dask.dashboard._history import History
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
-from akkordeon_dask.dashboard._pass_log import Pass, PassLog
-from akkordeon_dask.messages import GateFigures, SentinelFigures
+from akkordeon_dask.dashboard._pass_log import PassLog
+from akkordeon_dask.messages import GateFigures, PassReport, SentinelFigures
 
 __all__ = ["GateSpec", "NetworkRecord", "Trouble"]
 
@@ -66,8 +66,6 @@ class NetworkRecord:
         """The number of each connection, by the names of the two workers."""
         self.history = History(HOUR)
         self.passes = PassLog()
-        self.begun = math.inf
-        """Seconds since 1970 when the first pass began, of all that were ever told, predictions aside."""
         self.troubles: deque[Trouble] = deque(maxlen=_TROUBLES)
         self.troubles_seen = 0
         self._numbers = 0
@@ -155,10 +153,8 @@ class NetworkRecord:
             if not sentinel.here and (now - sentinel.heard > HOUR or len(self.sentinels) > _SENTINELS):
                 del self.sentinels[name]
 
-    def add_pass(self, one: Pass) -> None:
+    def add_pass(self, one: PassReport) -> None:
         """A sentinel has finished a pass."""
-        if one.mode != "predict":
-            self.begun = min(self.begun, one.time - one.seconds)
         self.passes.append(one)
 
     def add_trouble(self, one: Trouble) -> None:

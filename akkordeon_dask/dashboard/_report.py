@@ -20,9 +20,10 @@ from akkordeon_dask.dashboard._glance import mean_delay
 from akkordeon_dask.dashboard._graph import Graph
 from akkordeon_dask.dashboard._known import Known
 from akkordeon_dask.dashboard._pane import Pane
-from akkordeon_dask.dashboard._pass_log import Pass, PassLog
+from akkordeon_dask.dashboard._pass_log import PassLog
 from akkordeon_dask.dashboard._record import HOUR, NetworkRecord
 from akkordeon_dask.dashboard._report_page import TEMPLATE
+from akkordeon_dask.messages import PassReport
 
 __all__ = ["report"]
 
@@ -85,15 +86,15 @@ def report(record: NetworkRecord, known: Known, now: float) -> str:
     )
 
 
-def _merged(seen: Iterable[Pass], own: Iterable[Pass]) -> list[Pass]:
+def _merged(seen: Iterable[PassReport], own: Iterable[PassReport]) -> list[PassReport]:
     """All passes by time: those that the scheduler has been told of, and those that it has forgotten or not yet got."""
     passes = list(seen)
     there = {_key(one) for one in passes}
     passes += [one for one in own if _key(one) not in there]
-    return sorted(passes, key=lambda one: one.time)
+    return sorted(passes, key=lambda one: one.ended)
 
 
-def _key(one: Pass) -> tuple[Any, ...]:
+def _key(one: PassReport) -> tuple[Any, ...]:
     return one.sentinel, one.mode, one.epoch, one.seconds, one.samples, one.lost
 
 
@@ -170,10 +171,10 @@ def _sentinels(record: NetworkRecord, known: Known) -> str:
     return html_table(columns, rows, columns[4:]) if rows else "<p>none</p>"
 
 
-def _passes(passes: Sequence[Pass]) -> str:
+def _passes(passes: Sequence[PassReport]) -> str:
     if not passes:
         return "<p>none is finished</p>"
-    rows = [(_date(one.time), *pass_cells(one)) for one in passes[: -_ROWS - 1 : -1]]
+    rows = [(_date(one.ended), *pass_cells(one)) for one in passes[: -_ROWS - 1 : -1]]
     more = f"<p>the newest {_ROWS:,} of {len(passes):,}</p>" if len(passes) > _ROWS else ""
     return more + html_table(("time", *PASS_COLUMNS), rows, PASS_NUMBERS)
 

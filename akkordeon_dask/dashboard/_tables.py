@@ -95,7 +95,7 @@ class Passes(_Table):
         for one in record.passes[: -_ROWS - 1 : -1]:
             scores = ", ".join(f"{name} {value:.4f}" for name, value in one.scores.items())
             loss, work = (one.loss, scores, one.samples_per_s), (one.seconds, one.samples, one.lost, one.resent)
-            rows.append((_clock(one.time), one.sentinel, one.mode, one.epoch, *loss, *work))
+            rows.append((_clock(one.ended), one.sentinel, one.mode, one.epoch, *loss, *work))
         return record.passes.seen, rows
 
 

@@ -1,17 +1,17 @@
 """Passes as points of curves, followed from one look to the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from akkordeon_dask.dashboard._pass_log import Pass
 from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.messages import PassReport
 
 __all__ = ["COLUMNS", "Curve", "Points", "Trace", "Values"]
 
 COLUMNS = ("epoch", "elapsed", "value", "samples")
-"""What is known of a point: number of the pass, seconds since the first pass began, the figure, samples."""
+"""What is known of a point: number of the pass, seconds since the deployment, the figure, samples."""
 
-Values = Callable[[Pass], dict[str, float]]
+Values = Callable[[PassReport], Mapping[str, float]]
 """The figures of a pass, by name."""
 Points = dict[str, list[float]]
 """A list for each of `COLUMNS`, oldest first."""
@@ -63,11 +63,11 @@ class Trace:
         self._curves.update(taken)
         return taken
 
-    def _add(self, one: Pass, taken: dict[Curve, Points]) -> None:
+    def _add(self, one: PassReport, taken: dict[Curve, Points]) -> None:
         rank = self._record.rank(one.sentinel, one.mode)
         for place, (name, value) in enumerate(self._values(one).items()):
             curve = Curve(one.mode != "train", one.mode, rank, place, one.sentinel, name)
             points = taken.setdefault(curve, {column: [] for column in COLUMNS})
-            point = one.epoch, one.time - self._record.begun, value, one.samples
+            point = one.epoch, one.elapsed, value, one.samples
             for column, number in zip(COLUMNS, point, strict=True):
                 points[column].append(number)

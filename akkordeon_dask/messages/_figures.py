@@ -4,11 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from akkordeon_dask.messages._messages import Mode
+from akkordeon_dask.messages._report import PassProgress
 
-__all__ = ["TOPIC", "Figures", "GateFigures", "LinkFigures", "SentinelFigures"]
+__all__ = ["PASS_TOPIC", "TOPIC", "Figures", "GateFigures", "LinkFigures", "SentinelFigures"]
 
 TOPIC = "akkordeon"
 """The name of the metric on the heartbeat, and the topic of Dask's events."""
+PASS_TOPIC = "akkordeon-passes"
+"""The topic of passes alone, to which clients of this package listen: a client has one listener a topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class SentinelFigures(Figures):
     """Batches under way."""
     concurrency: int
     """Batches that may be under way."""
+    progress: PassProgress | None = None
+    """The oldest pass that is not finished; None between two passes."""
 
 
 @dataclass(frozen=True, slots=True)

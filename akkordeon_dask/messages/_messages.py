@@ -72,6 +72,8 @@ class Forward:
     header: Header
     x: Array
     """(batch, *shape)"""
+    trained: tuple[int, int] | None = None
+    """From the last gate to the sentinel: the updates and the samples of the version that predicted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
-"""What a sentinel says about a pass over its data."""
+"""What a sentinel says about a pass over its data, at its end and before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from akkordeon_dask.messages._messages import Mode
 
-__all__ = ["PassReport"]
+__all__ = ["PassProgress", "PassReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,17 @@ class PassReport:
     """From the first batch of the pass, or the end of the pass before where that is later, to the end."""
     resent: int
     """Batches that had to be sent more than once."""
+    ended: float = 0.0
+    """Seconds since 1970 when it ended, by the clock of its sentinel's worker."""
+    elapsed: float = 0.0
+    """Seconds from the deployment of the network to the end."""
+    updates: int = 0
+    """Updates of the network, counted at its last gate: of the newest version that made a prediction of this pass, with
+    the pass's own last batch where it trains."""
+    samples_trained: int = 0
+    """Samples of all batches of those updates, of whatever sentinel."""
+    key: str = ""
+    """The key of its sentinel's actor on the cluster: what is told of it, but is none of its figures."""
 
     @property
     def samples_per_s(self) -> float:
@@ -48,4 +59,50 @@ class PassReport:
             "resent": self.resent,
             "seconds": self.seconds,
             "samples_per_s": self.samples_per_s,
+            "ended": self.ended,
+            "elapsed": self.elapsed,
+            "updates": self.updates,
+            "samples_trained": self.samples_trained,
         }
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> "PassReport":
+        """The report that `as_dict` gave.
+
+        Raises
+        ------
+        KeyError
+            when it is something else.
+        """
+        # A program of an older version does not tell of fields that have a default by now.
+        return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told or one.default is MISSING})
+
+
+@dataclass(frozen=True, slots=True)
+class PassProgress:
+    """A pass of a sentinel that is not finished."""
+
+    epoch: int
+    """The number of the pass, from 1."""
+    samples: int
+    """Samples that came home, or were given up."""
+    total: int | None
+    """Samples of the whole pass; None where that is not known before its end."""
+    loss: float
+    """The mean so far; NaN before the first batch is home."""
+    scores: Mapping[str, float]
+    """Each score so far."""
+    seconds: float
+    """Since its begin."""
+
+    @property
+    def share(self) -> float | None:
+        """The part of the pass that is done, from 0 to 1; None where its length is not known."""
+        return min(1.0, self.samples / self.total) if self.total else None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to its end at the mean speed so far; None where that is not known."""
+        if not self.total or not self.samples:
+            return None
+        return self.seconds * max(0, self.total - self.samples) / self.samples

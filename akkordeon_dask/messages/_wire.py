@@ -43,6 +43,8 @@ def encode(message: Message) -> dict[str, Any]:
     plain["header"] = _flat_header(message.header)
     if isinstance(message, Forward):
         plain["array"] = message.x
+        if message.trained is not None:
+            plain["trained"] = message.trained
     elif isinstance(message, Backward):
         plain["array"] = message.dy
     elif isinstance(message, Failed):
@@ -76,7 +78,7 @@ def _decode(plain: Mapping[str, Any]) -> Message:
         return Leave(_word(plain["network"]), _address(plain["sentinel"]))
     header = _header(plain["header"])
     if kind is Forward:
-        return Forward(header, _array(plain["array"]))
+        return Forward(header, _array(plain["array"]), _trained(plain.get("trained")))
     if kind is Backward:
         return Backward(header, None if plain["array"] is None else _array(plain["array"]))
     if kind is Failed:
@@ -90,7 +92,7 @@ def packed(message: Message) -> Message:
     A view that repeats numbers goes as it is: a comm sends each of them once.
     """
     if isinstance(message, Forward) and _scattered(message.x):
-        return Forward(message.header, np.ascontiguousarray(message.x))
+        return Forward(message.header, np.ascontiguousarray(message.x), message.trained)
     if isinstance(message, Backward) and message.dy is not None and _scattered(message.dy):
         return Backward(message.header, np.ascontiguousarray(message.dy))
     return message
@@ -161,6 +163,15 @@ def _word(value: Any) -> str:
     if not isinstance(value, str):
         raise MessageError(f"expected a word, got {_short(value)}")
     return value
+
+
+def _trained(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    updates, samples = value
+    if not (type(updates) is int and type(samples) is int):
+        raise MessageError(f"expected updates and samples, got {_short(value)}")
+    return updates, samples
 
 
 def _array(value: Any) -> Array:

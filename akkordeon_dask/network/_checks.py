@@ -5,19 +5,7 @@ from typing import Any
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network._beside import Beside
 
-__all__ = ["check_whole", "check_word", "check_workers"]
-
-
-def check_whole(label: str, value: Any, least: int, meaning: str = "a whole number") -> None:
-    """The option `label` is an int of at least `least`.
-
-    Raises
-    ------
-    SpecError
-        when it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SpecError(f"{label} is {meaning} from {least}, not {value!r}")
+__all__ = ["check_word", "check_workers"]
 
 
 def check_word(label: str, value: Any, meaning: str = "a word") -> None:

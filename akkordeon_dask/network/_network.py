@@ -7,6 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from akkordeon_dask._notation import shape_text
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._parties import check_circles
@@ -63,10 +64,15 @@ class Network(Sequence[Gate]):
         return sum(size(params, statistics=False) for params in self.init(0).values())
 
     def init(self, seed: int) -> dict[str, Tree]:
-        """New parameters for every gate, by name: a pure function of seed, gate's name and layers."""
-        return {
-            name: gate.init(Key((seed,)).fold(name, "init")) for name, gate in zip(self.names, self.gates, strict=True)
-        }
+        """New parameters for every gate, by name: a pure function of seed, gate's name and layers.
+
+        Raises
+        ------
+        SpecError
+            when the seed is not a whole number.
+        """
+        key = Key((check_int("seed", seed),))
+        return {name: gate.init(key.fold(name, "init")) for name, gate in zip(self.names, self.gates, strict=True)}
 
     @property
     def input_shape(self) -> Shape | None:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
+from akkordeon_dask._numbers import check_number
 from akkordeon_dask.errors import SpecError
 
 __all__ = ["Claim", "Resources", "stock"]
@@ -40,8 +40,7 @@ class Resources(Mapping[str, float]):
         for name, amount in written.items():
             if not (isinstance(name, str) and name):
                 raise SpecError(f"{who}'s resources have words as names, e.g. {{'GPU': 1}}, not {name!r}")
-            if not _is_amount(amount):
-                raise SpecError(f"{who}'s resources are amounts above 0 and finite, {name!r} is {amount!r}")
+            check_number(f"{who}'s amount of {name!r}", amount, above=0)
         return cls.told(written)
 
     @classmethod
@@ -103,15 +102,6 @@ def stock(had: Resources, claims: Iterable[Claim], names: Iterable[str]) -> str:
         taken = f", of which {', '.join(takers)}" if takers else ""
         told.append(f"{name} {had[name]:g}{taken}" if name in had else f"no {name}")
     return " and ".join(told)
-
-
-def _is_amount(amount: Any) -> bool:
-    if isinstance(amount, bool) or not isinstance(amount, Real):
-        return False
-    try:
-        return 0 < float(amount) < math.inf
-    except OverflowError:
-        return False
 
 
 def _plain(amount: float) -> float:

@@ -1,19 +1,36 @@
 """The spec of a sentinel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network._beside import Beside
-from akkordeon_dask.network._checks import check_whole, check_word, check_workers
-from akkordeon_dask.nn import Accuracy, Loss, Score, SoftmaxCrossEntropy
+from akkordeon_dask.network._checks import check_word, check_workers
+from akkordeon_dask.nn import Loss, Score, SoftmaxCrossEntropy
 
 __all__ = ["Sentinel"]
 
 _NONFINITE = ("stop", "skip", "rewind")
+
+
+class Options(TypedDict, total=False):
+    """Keywords of a sentinel, as `Sentinel` explains them."""
+
+    batch_size: int
+    concurrency: int
+    loss: Loss
+    scores: Sequence[Score] | None
+    every: float | str
+    epochs: int | None
+    batches_per_pass: int | None
+    on_nonfinite: Literal["stop", "skip", "rewind"]
+    name: str | None
+    workers: str | Beside | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +51,9 @@ class Sentinel:
     loss
         what is minimised.
     scores
-        what is reported beside the loss.
+        what is reported beside the loss; None: what suits the loss, `loss.default_scores`. That is `nn.Accuracy()` for
+        `nn.SoftmaxCrossEntropy`, `nn.R2()` for `nn.MeanSquaredError`, `nn.BinaryAccuracy()` for
+        `nn.BinaryCrossEntropyWithLogits`, and none for a loss of your own that does not say. Stored as a tuple.
     every
         seconds from the start of a validation pass to the start of the next.
     epochs
@@ -51,6 +70,14 @@ class Sentinel:
     workers
         where it shall be: a worker's name, address or host; `beside("g1")`: where gate g1 is; None: beside the first
         gate, as what goes in is largest.
+
+    Raises
+    ------
+    SpecError
+        when an option is not what it should be, or a score cannot be had with the loss: labels for one are no targets
+        for the other.
+    DataError
+        when the provider is none.
     """
 
     mode: Mode
@@ -58,7 +85,7 @@ class Sentinel:
     batch_size: int = 256
     concurrency: int = 2
     loss: Loss = SoftmaxCrossEntropy()
-    scores: tuple[Score, ...] = (Accuracy(),)
+    scores: tuple[Score, ...] = None  # type: ignore[assignment]  # until it is made
     every: float = 10.0
     epochs: int | None = None
     batches_per_pass: int | None = None
@@ -74,7 +101,7 @@ class Sentinel:
         for label in ("batch_size", "concurrency", "epochs", "batches_per_pass"):
             value = getattr(self, label)
             if value is not None or label in ("batch_size", "concurrency"):
-                check_whole(f"a sentinel's {label}", value, 1)
+                object.__setattr__(self, label, check_int(f"a sentinel's {label}", value, 1))
         check_word("a sentinel's name", self.name)
         check_workers("a sentinel's workers", self.workers)
         if self.on_nonfinite not in _NONFINITE:
@@ -84,33 +111,53 @@ class Sentinel:
         self._check_scores()
 
     def _check_scores(self) -> None:
-        if not isinstance(self.scores, tuple | list):
-            raise SpecError(f"a sentinel's scores are a list of nn.Score, e.g. [nn.Accuracy()], not {self.scores!r}")
-        object.__setattr__(self, "scores", tuple(self.scores))
-        for score in self.scores:
+        scores = self.loss.default_scores if self.scores is None else self.scores
+        if not isinstance(scores, tuple | list):
+            raise SpecError(f"a sentinel's scores are a list of nn.Score, e.g. [nn.Accuracy()], not {scores!r}")
+        for score in scores:
             if not isinstance(score, Score):
                 raise SpecError(f"a sentinel's scores are nn.Score, e.g. nn.Accuracy(), not {score!r}")
+            if not self.loss.suits(score):
+                raise SpecError(_misfit(self.loss, score))
+        names = [score.name for score in scores]
+        for name in names:
+            if names.count(name) > 1:
+                raise SpecError(f"a sentinel's scores have names of their own: two are {name!r} in {scores!r}")
+        object.__setattr__(self, "scores", tuple(scores))
 
     @classmethod
-    def train(cls, provider: Any, **options: Any) -> "Sentinel":
+    def train(cls, provider: Any, **options: Unpack[Options]) -> "Sentinel":
         """A sentinel that trains the network, epoch after epoch."""
-        return cls("train", provider, **options)
+        return cls._made("train", provider, options)
 
     @classmethod
-    def validate(cls, provider: Any, **options: Any) -> "Sentinel":
+    def validate(cls, provider: Any, **options: Unpack[Options]) -> "Sentinel":
         """A sentinel that rates the network again and again while it trains."""
-        return cls("validate", provider, **options)
+        return cls._made("validate", provider, options)
 
     @classmethod
-    def test(cls, provider: Any, **options: Any) -> "Sentinel":
+    def test(cls, provider: Any, **options: Unpack[Options]) -> "Sentinel":
         """A sentinel that rates the network once."""
-        return cls("test", provider, **options)
+        return cls._made("test", provider, options)
+
+    @classmethod
+    def _made(cls, mode: Mode, provider: Any, options: Any) -> "Sentinel":
+        return cls(mode, provider, **options)  # whose fields have narrower types than what may be written
 
     def __repr__(self) -> str:
         parts = [repr(self.provider)]
         defaults = type(self).__dataclass_fields__
         for label in list(defaults)[2:]:
             value = getattr(self, label)
-            if value != defaults[label].default:
+            if value != (self.loss.default_scores if label == "scores" else defaults[label].default):
                 parts.append(f"{label}={value!r}")
         return f"Sentinel.{self.mode}({', '.join(parts)})"
+
+
+def _misfit(loss: Loss, score: Score) -> str:
+    takes = {"labels": "one whole number a sample", "values": "one number for each output"}
+    remedy = ", ".join(map(repr, loss.default_scores))
+    return (
+        f"{score!r} compares with {takes[score.targets or 'values']}, {loss!r} with {takes[loss.targets or 'values']}: "
+        f"write scores=[{remedy}], or leave scores out"
+    )

@@ -19,25 +19,29 @@ from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._layer_norm import LayerNorm
 from akkordeon_dask.nn._leaky_relu import LeakyReLU
 from akkordeon_dask.nn._linear import Linear
-from akkordeon_dask.nn._loss import Loss, Score
+from akkordeon_dask.nn._loss import Loss, Score, ScoreState, Targets
 from akkordeon_dask.nn._max_pool2d import MaxPool2d
 from akkordeon_dask.nn._mean_squared_error import MeanSquaredError
 from akkordeon_dask.nn._parallel import Parallel
+from akkordeon_dask.nn._regression_scores import R2, RMSE
 from akkordeon_dask.nn._relu import ReLU
 from akkordeon_dask.nn._reshape import Reshape
 from akkordeon_dask.nn._residual import Residual
 from akkordeon_dask.nn._scale import Scale
-from akkordeon_dask.nn._scores import Accuracy, TopK
+from akkordeon_dask.nn._scores import Accuracy, BinaryAccuracy, TopK
 from akkordeon_dask.nn._sigmoid import Sigmoid
 from akkordeon_dask.nn._softmax import Softmax
 from akkordeon_dask.nn._tanh import Tanh
 
 __all__ = [
     "GELU",
+    "R2",
+    "RMSE",
     "Accuracy",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BinaryAccuracy",
     "BinaryCrossEntropyWithLogits",
     "Chain",
     "Context",
@@ -65,11 +69,13 @@ __all__ = [
     "Residual",
     "Scale",
     "Score",
+    "ScoreState",
     "Shape",
     "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Tanh",
+    "Targets",
     "TopK",
     "Zeros",
 ]

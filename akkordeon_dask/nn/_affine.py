@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._notation import shape_text
+from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._initializers import Initializer
 from akkordeon_dask.nn._layer import Layer, Shape
@@ -25,9 +26,8 @@ class Affine(Layer):
     initializer: Initializer
 
     def __post_init__(self) -> None:
-        for size in (self.in_features, self.out_features):
-            if not isinstance(size, int) or size < 1:
-                raise SpecError(f"{self!r}: a size is a whole number of at least 1, not {size!r}")
+        for name in ("in_features", "out_features"):
+            keep_int(self, name, 1)
         if not isinstance(self.initializer, Initializer):
             raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
 

@@ -2,17 +2,17 @@
 
 import math
 from abc import abstractmethod
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.memory import empty
-from akkordeon_dask.nn._checks import check_number
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.nn._normalisation import check_eps, check_sizes, column_products, parts, place_for
+from akkordeon_dask.nn._normalisation import column_products, parts, place_for
 from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import STATISTICS, Array, Tree
 
@@ -59,10 +59,9 @@ class BatchNorm(Layer):
     def _channels(self) -> int: ...
 
     def __post_init__(self) -> None:
-        check_sizes(self, self._channels)
-        if not 0 <= check_number(self, "momentum") < 1:
-            raise SpecError(f"{self!r}: momentum is the share that is kept, at least 0 and below 1")
-        check_eps(self)
+        keep_int(self, fields(self)[0].name, 1)  # type: ignore[arg-type]  # a subclass is a dataclass
+        keep_number(self, "momentum", least=0, below=1)
+        keep_number(self, "eps", above=0)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         statistics = {"mean": np.zeros(self._channels, dtype), "var": np.ones(self._channels, dtype)}

@@ -1,12 +1,15 @@
 """Cross entropy of independent yes-or-no outputs."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._loss import Loss, Score, Targets
+from akkordeon_dask.nn._precision import widened
+from akkordeon_dask.nn._scores import BinaryAccuracy
 from akkordeon_dask.nn._sigmoid import sigmoid
 from akkordeon_dask.nn._targets import check_values, first_not
 from akkordeon_dask.tree import Array
@@ -22,14 +25,18 @@ class BinaryCrossEntropyWithLogits(Loss):
 
     Shapes
     ------
-    y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1]
+    y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1] or bool
     """
 
+    targets: ClassVar[Targets | None] = "values"
+    default_scores: ClassVar[tuple[Score, ...]] = (BinaryAccuracy(),)
+
     def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
-        check_values(target, y)
+        check_values(self, target, y)
         if not (target.min() >= 0 and target.max() <= 1):
             inside = (target >= 0) & (target <= 1)
             raise DataError(f"{first_not(inside, target)} is no probability: targets go from 0 to 1: check the data")
+        dtype, y = y.dtype, widened(y)
         terms = np.absolute(y, out=empty_like(y))
         np.negative(terms, out=terms)
         np.exp(terms, out=terms)
@@ -43,4 +50,4 @@ class BinaryCrossEntropyWithLogits(Loss):
         dy = sigmoid(y)
         np.subtract(dy, target, out=dy, casting="same_kind")
         dy *= 1 / dy.size
-        return loss, dy
+        return loss, dy.astype(dtype, copy=False)

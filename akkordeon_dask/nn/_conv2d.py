@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
@@ -15,7 +16,7 @@ from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._unfold import Unfold
-from akkordeon_dask.nn._windows import Pair, check_whole, image_shape, normalise, padded, pair, places, unpadded
+from akkordeon_dask.nn._windows import Pair, image_shape, normalise, padded, pair, places, unpadded
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Conv2d"]
@@ -69,7 +70,7 @@ class Conv2d(Layer):
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels", "groups"):
-            check_whole(self, name, 1)
+            keep_int(self, name, 1)
         for name in ("kernel_size", "stride", "dilation", "padding"):
             normalise(self, name, least=0 if name == "padding" else 1)
         if self.in_channels % self.groups or self.out_channels % self.groups:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._loss import Loss, Score, Targets
+from akkordeon_dask.nn._scores import Accuracy
 from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.nn._targets import check_labels
 from akkordeon_dask.tree import Array
@@ -20,13 +22,16 @@ class SoftmaxCrossEntropy(Loss):
 
     Shapes
     ------
-    y : (batch, classes) float, the logits; target : (batch,) integer in [0, classes)
+    y : (batch, classes) float, the logits; target : (batch,) integer in [0, classes), or bool for two classes
     """
 
+    targets: ClassVar[Targets | None] = "labels"
+    default_scores: ClassVar[tuple[Score, ...]] = (Accuracy(),)
+
     def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
-        check_labels(target, y)
+        target = check_labels(self, target, y)
         # Classes first: numpy reduces along the long axis of a (10, 1024) array ten times as fast.
-        p = np.array(y.T, order="C")
+        p = np.array(y.T, np.promote_types(y.dtype, np.float32), order="C")
         p -= p.max(axis=0)
         # The labels' places in one axis: numpy finds them several times as fast as those in two.
         flat = p.reshape(-1)
@@ -40,7 +45,7 @@ class SoftmaxCrossEntropy(Loss):
             return loss, None
         np.subtract.at(flat, labelled, total)
         np.divide(1 / len(y), total, out=total)
-        return loss, np.multiply(p.T, total[:, np.newaxis], out=empty_like(y))
+        return loss, np.multiply(p.T, total[:, np.newaxis], out=empty_like(y), casting="same_kind")
 
 
 @lru_cache(maxsize=16)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._affine import Affine
-from akkordeon_dask.nn._checks import check_rate
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
@@ -62,7 +62,7 @@ class DropConnect(Affine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_rate(self)
+        keep_number(self, "rate", least=0, below=1)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False

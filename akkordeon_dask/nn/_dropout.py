@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._checks import check_rate
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
 from akkordeon_dask.nn._masks import draw_mask, need_key
@@ -43,7 +43,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        check_rate(self)
+        keep_number(self, "rate", least=0, below=1)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import DataError, ShapeError, SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._initializers import Initializer, Normal
@@ -58,9 +59,8 @@ class Embedding(Layer):
     initializer: Initializer = Normal(1.0)
 
     def __post_init__(self) -> None:
-        for size in (self.vocabulary, self.features):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise SpecError(f"{self!r}: a size is a whole number of at least 1, not {size!r}")
+        for name in ("vocabulary", "features"):
+            keep_int(self, name, 1)
         if not isinstance(self.initializer, Initializer):
             raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
 

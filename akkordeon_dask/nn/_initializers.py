@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._notation import Written
-from akkordeon_dask.errors import SpecError
-from akkordeon_dask.nn._checks import check_number
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.tree import Array
 
 __all__ = ["GlorotUniform", "HeNormal", "Initializer", "Normal", "Zeros"]
@@ -59,8 +58,7 @@ class Normal(Initializer):
     std: float = 0.01
 
     def __post_init__(self) -> None:
-        if not check_number(self, "std") >= 0:
-            raise SpecError(f"{self!r}: a standard deviation is at least 0, not {self.std!r}")
+        keep_number(self, "std", least=0)
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         return (rng.standard_normal(shape) * self.std).astype(dtype)

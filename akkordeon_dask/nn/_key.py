@@ -1,11 +1,13 @@
 """Keys: randomness as a pure function of where it is used."""
 
 import hashlib
-import operator
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from akkordeon_dask._numbers import check_int
+from akkordeon_dask.errors import SpecError
 
 __all__ = ["Key"]
 
@@ -19,6 +21,13 @@ class Key:
     """
 
     entropy: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if type(self.entropy) is tuple and {int}.issuperset(map(type, self.entropy)):
+            return
+        if not isinstance(self.entropy, tuple | list):
+            raise SpecError(f"a key is made of a tuple of whole numbers, e.g. nn.Key((0,)), not of {self.entropy!r}")
+        object.__setattr__(self, "entropy", tuple(check_int("a number of a key", number) for number in self.entropy))
 
     def fold(self, *places: int | str) -> "Key":
         """The key of a place below this one; words count by their CRC-32."""
@@ -36,4 +45,4 @@ class Key:
 
 
 def _number(place: int | str) -> int:
-    return zlib.crc32(place.encode()) if isinstance(place, str) else operator.index(place)
+    return zlib.crc32(place.encode()) if isinstance(place, str) else check_int("a place below a key", place)

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._numbers import check_int, keep_number
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS, check_eps, check_sizes, column_products, parts, place_for
+from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, parts, place_for
 from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import Array, Tree
 
@@ -48,8 +50,12 @@ class LayerNorm(Layer):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        check_sizes(self, *(self._shape or [()]))
-        check_eps(self)
+        shape = self.features if isinstance(self.features, tuple | list) else (self.features,)
+        if not shape:
+            raise SpecError(f"{self!r}: features are a sample's shape, e.g. (3, 28, 28), not {self.features!r}")
+        sizes = tuple(check_int(f"{self!r}: a size", size, 1) for size in shape)
+        object.__setattr__(self, "features", sizes if isinstance(self.features, tuple | list) else sizes[0])
+        keep_number(self, "eps", above=0)
 
     @property
     def _shape(self) -> tuple[int, ...]:

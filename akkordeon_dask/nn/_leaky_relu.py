@@ -5,9 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._checks import check_number
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
 from akkordeon_dask.tree import Array, Tree
@@ -36,8 +35,7 @@ class LeakyReLU(Layer):
     slope: float = 0.01
 
     def __post_init__(self) -> None:
-        if not 0 <= check_number(self, "slope") < 1:
-            raise SpecError(f"{self!r}: the slope is at least 0 and below 1, not {self.slope!r}")
+        keep_number(self, "slope", least=0, below=1)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False

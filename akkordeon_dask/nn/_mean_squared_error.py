@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._loss import Loss, Score, Targets
+from akkordeon_dask.nn._precision import widened
+from akkordeon_dask.nn._regression_scores import R2
 from akkordeon_dask.nn._targets import check_values, first_not
 from akkordeon_dask.tree import Array
 
@@ -20,19 +23,23 @@ class MeanSquaredError(Loss):
 
     Shapes
     ------
-    y : (batch, ...) float; target : the shape of y, float or integer, finite
+    y : (batch, ...) float; target : the shape of y, float, integer or bool, finite
     """
 
+    targets: ClassVar[Targets | None] = "values"
+    default_scores: ClassVar[tuple[Score, ...]] = (R2(),)
+
     def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
-        check_values(target, y)
-        d = np.subtract(y, target, out=empty_like(y), casting="same_kind")
+        check_values(self, target, y)
+        wide = widened(y)
+        d = np.subtract(wide, target, out=empty_like(wide), casting="same_kind")
         loss = float(np.vdot(d, d)) / d.size
         if not math.isfinite(loss):
             _check_finite(target)
         if not need_dy:
             return loss, None
         d *= 2 / d.size
-        return loss, d
+        return loss, d.astype(y.dtype, copy=False)
 
 
 def _check_finite(target: Array) -> None:

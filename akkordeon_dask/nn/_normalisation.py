@@ -1,18 +1,15 @@
-"""What the normalisations share: checks, and work on `(batch, numbers of a sample)`."""
+"""What the normalisations share: work on `(batch, numbers of a sample)`."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from akkordeon_dask._notation import Written
-from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
-from akkordeon_dask.nn._checks import check_number
 from akkordeon_dask.tree import Array
 
-__all__ = ["OPERATIONS", "check_eps", "check_sizes", "column_products", "parts", "place_for"]
+__all__ = ["OPERATIONS", "column_products", "parts", "place_for"]
 
 OPERATIONS = 4
 """Multiply-adds for each number: its share of the mean and of the variance, centred, scaled and shifted."""
@@ -38,29 +35,3 @@ def column_products(x: Array, y: Array) -> Array:
     """`(x * y).sum(axis=0)` without the product in memory: two `(batch, n)` to `(n,)`, same dtype."""
     sums: Array = np.einsum("bn,bn->n", x, y)
     return sums
-
-
-def check_sizes(value: Written, *sizes: object) -> None:
-    """Sizes of a sample are whole numbers of at least 1.
-
-    Raises
-    ------
-    SpecError
-        when one is not.
-    """
-    for size in sizes:
-        if not isinstance(size, int) or size < 1:
-            raise SpecError(f"{value!r}: a size is a whole number of at least 1, not {size!r}")
-
-
-def check_eps(value: Written) -> None:
-    """The field `eps` is added to a variance, which may be 0.
-
-    Raises
-    ------
-    SpecError
-        when it is not above 0.
-    """
-    eps = check_number(value, "eps")
-    if not eps > 0:
-        raise SpecError(f"{value!r}: eps is above 0, not {eps!r}")

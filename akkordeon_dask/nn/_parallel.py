@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from akkordeon_dask._notation import shape_text
+from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
 from akkordeon_dask.nn._layer import Layer, Shape
@@ -53,8 +54,7 @@ class Parallel(Branches):
             raise SpecError("an empty Parallel gives nothing: give it at least one branch")
         if self.join not in get_args(Join):
             raise SpecError(f"{self!r}: join is one of {', '.join(get_args(Join))}, not {self.join!r}")
-        if isinstance(self.axis, bool) or not isinstance(self.axis, int) or self.axis < 0:
-            raise SpecError(f"{self!r}: axis counts the axes of a sample from 0, it is not {self.axis!r}")
+        keep_int(self, "axis", 0)
         self.output_shape(None)
 
     @property

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
@@ -36,12 +37,12 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         if not isinstance(self.shape, tuple | list):
             raise SpecError(f"{self!r}: a sample's shape is a tuple of sizes, e.g. (1, 28, 28), not {self.shape!r}")
-        for size in self.shape:
-            if isinstance(size, bool) or not isinstance(size, int) or (size < 1 and size != -1):
-                raise SpecError(f"{self!r}: a size is a whole number of at least 1, or once -1, not {size!r}")
-        if self.shape.count(-1) > 1:
-            raise SpecError(f"{self!r}: one size may be -1, not {self.shape.count(-1)} of them")
-        object.__setattr__(self, "shape", tuple(self.shape))
+        shape = tuple(check_int(f"{self!r}: a size", size, -1) for size in self.shape)
+        if 0 in shape:
+            raise SpecError(f"{self!r}: a size is a whole number of at least 1, or once -1, not 0")
+        if shape.count(-1) > 1:
+            raise SpecError(f"{self!r}: one size may be -1, not {shape.count(-1)} of them")
+        object.__setattr__(self, "shape", shape)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False

@@ -1,33 +1,60 @@
 """Scores of classifiers."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from akkordeon_dask.errors import ShapeError, SpecError
-from akkordeon_dask.nn._loss import Score
-from akkordeon_dask.nn._targets import check_labels
+from akkordeon_dask._numbers import keep_int
+from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.nn._loss import Score, Targets
+from akkordeon_dask.nn._targets import check_labels, check_values
 from akkordeon_dask.tree import Array
 
-__all__ = ["Accuracy", "TopK"]
+__all__ = ["Accuracy", "BinaryAccuracy", "TopK"]
 
 
 @dataclass(frozen=True, repr=False)
 class Accuracy(Score):
-    """The share of samples whose greatest output is the labelled one.
+    """The share of samples whose greatest output is the labelled one, from 0 to 1.
 
     Shapes
     ------
-    y : (batch, classes) float; target : (batch,) integer
+    y : (batch, classes) float; target : (batch,) integer or bool
     """
+
+    targets: ClassVar[Targets | None] = "labels"
 
     @property
     def name(self) -> str:
         return "accuracy"
 
     def __call__(self, y: Array, target: Array) -> float:
-        check_labels(target, y)
-        return float(np.count_nonzero(y.argmax(axis=1) == target)) / len(y)
+        labels = check_labels(self, target, y)
+        return float(np.count_nonzero(y.argmax(axis=1) == labels)) / len(y)
+
+
+@dataclass(frozen=True, repr=False)
+class BinaryAccuracy(Score):
+    """The share of yes-or-no outputs that are right, from 0 to 1: a logit above 0 says yes, a target above 0.5.
+
+    Where a sample has several outputs each of them counts, as in `nn.BinaryCrossEntropyWithLogits`.
+
+    Shapes
+    ------
+    y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1] or bool
+    """
+
+    targets: ClassVar[Targets | None] = "values"
+
+    @property
+    def name(self) -> str:
+        return "binary_accuracy"
+
+    def __call__(self, y: Array, target: Array) -> float:
+        check_values(self, target, y)
+        # Not `(y > 0) == yes`: an output that is NaN has to count against the sample.
+        return float(np.mean(np.where(target > 0.5, y > 0, y <= 0)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,25 +68,25 @@ class TopK(Score):
 
     Shapes
     ------
-    y : (batch, classes) float; target : (batch,) integer
+    y : (batch, classes) float; target : (batch,) integer or bool
     """
+
+    targets: ClassVar[Targets | None] = "labels"
 
     k: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.k, int) or self.k < 1:
-            raise SpecError(f"{self!r}: k is a whole number of at least 1, not {self.k!r}")
+        keep_int(self, "k", 1)
 
     @property
     def name(self) -> str:
         return f"top{self.k}"
 
     def __call__(self, y: Array, target: Array) -> float:
-        check_labels(target, y)
+        labels = check_labels(self, target, y)[:, np.newaxis]
         classes = y.shape[1]
         if self.k > classes:
             raise ShapeError(f"{self!r} takes at least {self.k} outputs, not {classes}: choose a smaller k")
-        labels = target[:, np.newaxis]
         picked = np.take_along_axis(y, labels, axis=1)
         # Not `y > picked`: an output that is NaN has to count against the sample.
         ahead = ~(y <= picked) | ((y == picked) & (np.arange(classes) < labels))

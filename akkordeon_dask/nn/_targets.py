@@ -3,48 +3,106 @@
 import numpy as np
 
 from akkordeon_dask.errors import DataError
+from akkordeon_dask.nn._loss import Loss, Score
 from akkordeon_dask.tree import Array
 
 __all__ = ["check_labels", "check_values", "first_not"]
 
 
-def check_labels(target: Array, y: Array) -> None:
-    """Labels are whole numbers that name a column of the output, one for each row.
+def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
+    """Labels are whole numbers that name a column of the output, one for each row; False and True name 0 and 1.
+
+    Returns
+    -------
+    Array
+        the labels as integers.
 
     Raises
     ------
     DataError
-        naming the value that does not.
+        naming what compares, what came and the remedy.
     """
-    if y.ndim != 2 or target.shape != y.shape[:1] or target.dtype.kind not in "iu":
+    if y.ndim != 2 or target.shape != y.shape[:1] or target.dtype.kind not in "iub":
         raise DataError(
-            f"labels are one whole number a sample, outputs one row of classes a sample: the outputs have shape "
-            f"{y.shape}, the labels shape {target.shape} and dtype {target.dtype}"
+            f"{judge!r} takes one whole number a sample as label and one row of classes as output: the labels have "
+            f"shape {target.shape} and dtype {target.dtype}, the outputs shape {y.shape}: {_labels_remedy(target, y)}"
         )
     _check_not_empty(y)
+    if target.dtype.kind == "b":
+        target = target.view(np.uint8)
     unsigned = target.view(target.dtype.str.replace("i", "u"))  # where what is below zero is great
     if unsigned.max() >= y.shape[1]:
-        low, high = int(target.min()), int(target.max())
-        raise DataError(
-            f"label {low if low < 0 else high} is out of range: the network has {y.shape[1]} outputs, "
-            f"labels go from 0 to {y.shape[1] - 1}: check the data or the last layer's size"
-        )
+        raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(target, y)}")
+    return target
 
 
-def check_values(target: Array, y: Array) -> None:
-    """Targets are numbers, one for each output.
+def _labels_remedy(target: Array, y: Array) -> str:
+    shape, kind = target.shape, target.dtype.kind
+    if len(shape) == 0 or shape[0] != len(y):
+        return "give as many labels as samples"
+    if kind not in "iubf":
+        return 'write np.unique(y, return_inverse=True)[1] for y, or y.astype("int64") where it holds whole numbers'
+    if y.ndim != 2:
+        flat = "nn.Flatten()" if y.ndim > 2 else "nn.Reshape((1,))"
+        return f"put {flat} behind the last layer"
+    if shape == y.shape and shape[1] > 1:
+        return "write y.argmax(axis=1) for y where it is one-hot, loss=nn.MeanSquaredError() where it is to be fitted"
+    one = ".ravel()" if target.size == len(y) and len(shape) > 1 else ""
+    if kind != "f":
+        return f"write y{one} for y" if one else "give one label a sample"
+    classes = f'write y{one}.astype("int64") for y where it holds classes'
+    column = "" if shape == y.shape else " and y[:, None] for y"
+    return f"{classes}, loss=nn.MeanSquaredError(){column if y.shape[1] == 1 else ''} where it is to be fitted"
+
+
+def _out_of_range(target: Array, classes: int) -> str:
+    low, high = int(target.min()), int(target.max())
+    label = low if low < 0 else high
+    return f"label {label} is out of range: the network has {classes} outputs, labels go from 0 to {classes - 1}"
+
+
+def _range_remedy(target: Array, y: Array) -> str:
+    if y.shape[1] > 1:
+        return "check the data or the last layer's size"
+    return (
+        "give the last layer an output for each class, or write y[:, None] for y and "
+        "loss=nn.BinaryCrossEntropyWithLogits() for yes or no, loss=nn.MeanSquaredError() for numbers"
+    )
+
+
+def check_values(judge: Loss | Score, target: Array, y: Array) -> None:
+    """Targets are numbers, one for each output; False and True count as 0 and 1.
 
     Raises
     ------
     DataError
-        when they are not.
+        naming what compares, what came and the remedy.
     """
     if target.shape != y.shape or target.dtype.kind not in "biuf":
         raise DataError(
-            f"targets are one number for each output: the outputs have shape {y.shape}, "
-            f"the targets shape {target.shape} and dtype {target.dtype}: reshape or convert the targets"
+            f"{judge!r} takes one number for each output as target: the targets have shape {target.shape} and dtype "
+            f"{target.dtype}, the outputs shape {y.shape}: {_values_remedy(target, y)}"
         )
     _check_not_empty(y)
+
+
+def _values_remedy(target: Array, y: Array) -> str:
+    shape = target.shape
+    if target.dtype.kind not in "biuf":
+        return 'write y.astype("float32") for y'
+    if len(shape) == 0 or shape[0] != len(y):
+        return "give as many targets as samples"
+    if len(shape) == 1 and y.shape[1:] == (1,):
+        return "write y[:, None] for y"
+    if y.ndim == 1 and target.size == len(y):
+        return "write y.ravel() for y"
+    if len(shape) == 1 and y.ndim == 2:
+        classes = f"loss=nn.SoftmaxCrossEntropy() where they are classes, np.eye({y.shape[1]})[y] where each is one"
+        last = "a last layer of one output and y[:, None] where they are numbers"
+        return f"write {classes}, or {last}" if target.dtype.kind != "f" else f"write {last}"
+    if target.size == y.size:
+        return f"write y.reshape({', '.join(map(str, (-1, *y.shape[1:])))}) for y"
+    return f"give the last layer outputs of shape {shape[1:]} a sample"
 
 
 def first_not(good: Array, target: Array) -> str:

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask._notation import shape_text
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import Extent, agree
 from akkordeon_dask.tree import Array
 
-__all__ = ["Pair", "check_whole", "image_shape", "normalise", "padded", "pair", "places", "unpadded"]
+__all__ = ["Pair", "image_shape", "normalise", "padded", "pair", "places", "unpadded"]
 
 Pair = int | tuple[int, int]
 """Of rows and columns; a number stands for both."""
@@ -20,13 +21,6 @@ Pair = int | tuple[int, int]
 def pair(value: Pair) -> tuple[int, int]:
     """Rows and columns."""
     return value if isinstance(value, tuple) else (value, value)
-
-
-def check_whole(layer: Layer, name: str, least: int) -> None:
-    """The field is a whole number of at least `least`; SpecError otherwise."""
-    value = getattr(layer, name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SpecError(f"{layer!r}: {name} is a whole number of at least {least}, not {value!r}")
 
 
 def normalise(layer: Layer, name: str, least: int) -> None:
@@ -39,9 +33,10 @@ def normalise(layer: Layer, name: str, least: int) -> None:
     """
     value: Any = getattr(layer, name)
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or any(isinstance(n, bool) or not isinstance(n, int) or n < least for n in both):
-        raise SpecError(f"{layer!r}: {name} is a whole number of at least {least}, or a pair of them, not {value!r}")
-    object.__setattr__(layer, name, both[0] if both[0] == both[1] else both)
+    if len(both) != 2:
+        raise SpecError(f"{layer!r}: {name} is a whole number or a pair for rows and columns, not {value!r}")
+    rows, columns = (check_int(f"{layer!r}: {name}, or each of a pair,", number, least) for number in both)
+    object.__setattr__(layer, name, rows if rows == columns else (rows, columns))
 
 
 def image_shape(layer: Layer, shape: Shape, channels: int | None = None) -> Shape:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._optimizer import Optimizer
 from akkordeon_dask.tree import Array
 
@@ -48,10 +48,10 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "beta1", "in [0, 1)", lambda beta: 0 <= beta < 1)
-        check_number(self, "beta2", "in [0, 1)", lambda beta: 0 <= beta < 1)
-        check_number(self, "eps", "above 0", lambda eps: eps > 0)
-        check_number(self, "weight_decay", "at least 0", lambda decay: decay >= 0)
+        keep_number(self, "beta1", least=0, below=1)
+        keep_number(self, "beta2", least=0, below=1)
+        keep_number(self, "eps", above=0)
+        keep_number(self, "weight_decay", least=0)
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         return np.zeros_like(w), np.zeros_like(w)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from akkordeon_dask.optim._checks import check_number
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.optim._schedule import Schedule
 
 __all__ = ["Constant"]
@@ -26,7 +26,7 @@ class Constant(Schedule):
     lr: float
 
     def __post_init__(self) -> None:
-        check_number(self, "lr", "a learning rate above 0", lambda lr: lr > 0)
+        keep_number(self, "lr", above=0)
 
     def __call__(self, count: int) -> float:
         return self.lr

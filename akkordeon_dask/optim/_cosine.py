@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from akkordeon_dask.optim._checks import check_number, check_updates
+from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.optim._schedule import Schedule
 
 __all__ = ["Cosine"]
@@ -37,9 +37,9 @@ class Cosine(Schedule):
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        check_number(self, "lr", "a learning rate above 0", lambda lr: lr > 0)
-        check_updates(self, "updates")
-        check_number(self, "final", f"in [0, {self.lr!r}], the learning rate it ends with", lambda f: 0 <= f <= self.lr)
+        keep_number(self, "lr", above=0)
+        keep_int(self, "updates", 1)
+        keep_number(self, "final", least=0, most=self.lr)
 
     def __call__(self, count: int) -> float:
         if count >= self.updates:

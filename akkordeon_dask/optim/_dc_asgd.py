@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._optimizer import Optimizer
 from akkordeon_dask.tree import Array
 
@@ -39,7 +39,7 @@ class DCASGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "lam", "at least 0", lambda lam: lam >= 0)
+        keep_number(self, "lam", least=0)
 
     def step(
         self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._optimizer import Optimizer
 from akkordeon_dask.tree import Array
 
@@ -47,9 +47,9 @@ class DCASGDa(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "lam", "at least 0", lambda lam: lam >= 0)
-        check_number(self, "decay", "in [0, 1)", lambda decay: 0 <= decay < 1)
-        check_number(self, "eps", "above 0", lambda eps: eps > 0)
+        keep_number(self, "lam", least=0)
+        keep_number(self, "decay", least=0, below=1)
+        keep_number(self, "eps", above=0)
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         return (np.zeros_like(w),)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from akkordeon_dask._notation import Written
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.errors import ShapeError
-from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._schedule import Schedule
 from akkordeon_dask.tree import Array, Tree, join_leaves, leaves
 
@@ -48,7 +48,7 @@ class Optimizer(Written, ABC):
 
     def __post_init__(self) -> None:
         if not isinstance(self.lr, Schedule):
-            check_number(self, "lr", "a learning rate above 0 or a Schedule", lambda lr: lr > 0)
+            keep_number(self, "lr", ", where it is no Schedule,", above=0)
 
     def init(self, params: Tree) -> State:
         """The state before the first update."""

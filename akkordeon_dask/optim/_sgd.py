@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._checks import check_number
 from akkordeon_dask.optim._optimizer import Optimizer
 from akkordeon_dask.tree import Array
 
@@ -43,8 +43,8 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "momentum", "in [0, 1)", lambda momentum: 0 <= momentum < 1)
-        check_number(self, "weight_decay", "at least 0", lambda decay: decay >= 0)
+        keep_number(self, "momentum", least=0, below=1)
+        keep_number(self, "weight_decay", least=0)
         if self.nesterov and not self.momentum:
             raise SpecError("SGD: nesterov=True looks ahead along the momentum: set momentum above 0")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from akkordeon_dask.optim._checks import check_number, check_updates
+from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.optim._schedule import Schedule
 
 __all__ = ["Step"]
@@ -36,9 +36,9 @@ class Step(Schedule):
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        check_number(self, "lr", "a learning rate above 0", lambda lr: lr > 0)
-        check_updates(self, "every")
-        check_number(self, "factor", "in (0, 1]", lambda factor: 0 < factor <= 1)
+        keep_number(self, "lr", above=0)
+        keep_int(self, "every", 1)
+        keep_number(self, "factor", above=0, most=1)
 
     def __call__(self, count: int) -> float:
         return self.lr * self.factor ** (count // self.every)

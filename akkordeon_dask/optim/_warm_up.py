@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from akkordeon_dask.optim._checks import check_number, check_updates
+from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.optim._schedule import Schedule
 
 __all__ = ["WarmUp"]
@@ -38,9 +38,9 @@ class WarmUp(Schedule):
     then: float | Schedule
 
     def __post_init__(self) -> None:
-        check_updates(self, "updates")
+        keep_int(self, "updates", 1)
         if not isinstance(self.then, Schedule):
-            check_number(self, "then", "a learning rate above 0 or a Schedule", lambda lr: lr > 0)
+            keep_number(self, "then", ", where it is no Schedule,", above=0)
 
     def __call__(self, count: int) -> float:
         then = self.then

@@ -16,7 +16,7 @@ from akkordeon_dask.errors import (
     SentinelError,
     WorkerLostError,
 )
-from akkordeon_dask.messages import Address, PassReport
+from akkordeon_dask.messages import Address, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._control import answer, let_go
 
@@ -28,9 +28,7 @@ _PATIENCE, _TELLS = 10.0, 0.5
 """Seconds to wait for news, and of a sentinel that tells where it is in its data."""
 
 
-Lives: TypeAlias = (
-    "tuple[Callable[[Attached, AkkordeonError], Awaitable[None]], Callable[[Attached], Awaitable[None]]]"
-)
+Lives: TypeAlias = "tuple[Callable[[Attached, AkkordeonError], Awaitable[None]], Callable[[Attached], Awaitable[None]]]"
 """What gives it another life: where it is lost, by an error, and where its worker is told to end."""
 
 
@@ -61,6 +59,8 @@ class Attached:
         self._future: Future[Any] | None = future
         self._changed, self._report = changed, report
         self._revive, self._evacuate = lives
+        self.progress: PassProgress | None = None
+        """How far its present pass is, as the actor said last; None between two passes."""
         self._earlier = 0
         """Reports of lives of the actor before the present one."""
         self._position = Position()
@@ -175,6 +175,7 @@ class Attached:
 
     def _note(self, progress: Progress) -> None:
         self._position = progress.position or self._position
+        self.progress = progress.running
         for report in progress.reports:
             self.rewinds = 0
             self.reports.append(report)

@@ -1,5 +1,6 @@
 """Bring a network to life."""
 
+import os
 import uuid
 from typing import Any
 
@@ -13,6 +14,7 @@ from akkordeon_dask.runtime._announce import say_deployed
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._follower import Follower, join
 from akkordeon_dask.runtime._making import Making, abandon, check_place, keeping_of, wire
+from akkordeon_dask.runtime._other_passes import fetch_passes
 from akkordeon_dask.runtime._owning import own
 from akkordeon_dask.runtime._publication import publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
@@ -31,10 +33,10 @@ def deploy(
     *,
     name: str | None = None,
     seed: int = 0,
-    snapshots: str | None = None,
+    snapshots: str | os.PathLike[str] | None = None,
     snapshot_every: str | int = "30s",
     snapshot_keep: int = 3,
-    resume: str | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Make every gate an actor on its worker, and join them.
 
@@ -50,7 +52,8 @@ def deploy(
     seed
         of the first parameters, and of all randomness in layers.
     snapshots
-        where every gate's state is written down while it works: a path that all workers share, or any fsspec URL.
+        where every gate's state is written down while it works: a path that all workers share, or any fsspec URL. A
+        relative path begins in this process' folder, and `~` is the home folder.
         With it a gate whose worker is lost is made anew from its newest snapshot, on the worker that placement then
         chooses. None: a lost gate ends the network with an error.
     snapshot_every
@@ -84,7 +87,7 @@ def deploy(
     if not isinstance(network, Network):
         raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
     _check(client, name, seed)
-    place = snapshots or resume
+    place = snapshots if snapshots is not None else resume
     keeping = keeping_of(place, snapshot_every, snapshot_keep) if place is not None else None
     source = keeping_of(resume, snapshot_every, snapshot_keep) if resume is not None else None
     parties(network)  # what cannot be placed anywhere starts no cluster
@@ -164,8 +167,11 @@ def connect(name: str, client: Client) -> Any:
 async def _connect(name: str, client: Client) -> Running:
     record, network, gates = await join(client, name)
     session = Session(client, network, name, record.generation, gates)
-    session.keeping, session.source = record.keeping, record.source
+    session.keeping, session.source, session.begun = record.keeping, record.source, record.begun
     session.mender = Follower(session, patient=record.keeping is not None)
+    session.run = record.run
+    session.share()
+    await fetch_passes(session)
 
     async def finish() -> None:
         await session.leave()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from distributed import Future
@@ -14,52 +13,34 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
     ClosedError,
-    NameConflictError,
     NonFiniteError,
 )
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import construct, submit
+from akkordeon_dask.runtime._control import construct
 from akkordeon_dask.runtime._patience import MENDABLE, patiently
 from akkordeon_dask.runtime._place import place_of
+from akkordeon_dask.runtime._sending import submitted
+from akkordeon_dask.runtime._sentinel_names import key_base
 from akkordeon_dask.runtime._versions import check_versions
 
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
 
-__all__ = ["evacuate", "free_name", "make_sentinel", "open_sentinel", "relocate", "revive"]
+__all__ = ["evacuate", "make_sentinel", "open_sentinel", "relocate", "revive"]
 
 logger = logging.getLogger(__name__)
 
 _REWINDS, _SLOWER = 5, 0.5
 
 
-def free_name(sentinel: Sentinel, taken: Collection[str], gates: Collection[str], network: str) -> str:
-    """The sentinel's own name, or its mode and the first number that is free.
-
-    Raises
-    ------
-    NameConflictError
-        when another sentinel of this client, or a gate, has its name.
-    """
-    if sentinel.name is None:
-        names = (f"{sentinel.mode}{number}" for number in range(len(taken) + len(gates) + 1))
-        return next(name for name in names if name not in taken and name not in gates)
-    if sentinel.name in taken:
-        raise NameConflictError(
-            f"network {network!r} has a sentinel {sentinel.name!r} already: detach it, or choose another name"
-        )
-    if sentinel.name in gates:
-        raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
-    return sentinel.name
-
-
 async def make_sentinel(
     session: "Session",
     sentinel: Sentinel,
     name: str,
+    base: str,
     *,
     position: Position | None = None,
     former: Address | None = None,
@@ -70,6 +51,8 @@ async def make_sentinel(
 
     Parameters
     ----------
+    base
+        what its key begins with, as that of all its lives; see `Claim`.
     position
         where it goes on; None: with the first pass.
     former
@@ -91,10 +74,10 @@ async def make_sentinel(
     client = session.client
     worker = session.gates[0].worker if beside_first else await place_of(session, sentinel, name)
     await check_versions(client, [worker])
-    future = submit(
+    submission = submitted(
         client,
         SentinelActor,
-        f"akkordeon-{session.name}-{name}-{uuid.uuid4().hex[:8]}",
+        f"{base}-{uuid.uuid4().hex[:8]}",
         sentinel,
         worker=worker,
         who=f"sentinel {name!r}",
@@ -105,14 +88,12 @@ async def make_sentinel(
         position=position,
         former=former,
         keeping=session.keeping,
+        begun=session.begun,
         resume=[place for place in (session.keeping, session.source) if resume and place is not None],
     )
-    try:
+    async with submission as future:
         who = f"sentinel {name!r} on {worker}"
         return worker, future, await construct(future, SentinelActor, worker, who, config.seconds("timeouts.load"))
-    except BaseException:
-        future.release()
-        raise
 
 
 async def open_sentinel(session: "Session", attached: Attached) -> None:
@@ -199,7 +180,8 @@ async def _again(
 
     async def make() -> None:
         session.check()
-        life = await make_sentinel(session, attached.sentinel, attached.name, beside_first=beside_first, **begin)
+        base = key_base(attached.address.actor)
+        life = await make_sentinel(session, attached.sentinel, attached.name, base, beside_first=beside_first, **begin)
         attached.become(*life)
         await open_sentinel(session, attached)
         if attached.epochs is not None:

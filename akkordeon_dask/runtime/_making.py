@@ -1,9 +1,11 @@
 """How the gates of a network are made, the first time and again."""
 
 import asyncio
+import contextlib
+import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Client
@@ -11,13 +13,13 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
-from akkordeon_dask._files import expand
+from akkordeon_dask._files import absolute, expand
 from akkordeon_dask.actors import GateActor, Keeping
 from akkordeon_dask.errors import CheckpointError, DeadlineError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._sending import submitted
 
 __all__ = ["Making", "abandon", "check_place", "keeping_of", "wire"]
 
@@ -36,6 +38,10 @@ class Making:
     """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
     source: Keeping | None = None
     """Where the snapshots are that it was resumed from."""
+    begun: float = field(default_factory=time.time)
+    """Seconds since 1970 when it was deployed."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of the network, whoever owns it: one that is deployed anew has another."""
 
     async def make(
         self, client: Client, places: Mapping[int, str], *, restore: Keeping | None = None, must: bool = False
@@ -59,17 +65,26 @@ class Making:
         limit = config.seconds("timeouts.deploy")
         gates: list[GateHandle] = []
         try:
-            for place, worker in places.items():
-                gates.append(self._submit(client, place, worker, restore, must))
-            return await asyncio.gather(*(gate.made(limit) for gate in gates))
+            async with contextlib.AsyncExitStack() as stack:
+                for place, worker in places.items():
+                    gates.append(await self._submit(client, stack, place, worker, restore, must))
+                return await asyncio.gather(*(gate.made(limit) for gate in gates))
         except BaseException:
             for handle in gates:
                 handle.release()
             raise
 
-    def _submit(self, client: Client, place: int, worker: str, restore: Keeping | None, must: bool) -> GateHandle:
+    async def _submit(
+        self,
+        client: Client,
+        stack: contextlib.AsyncExitStack,
+        place: int,
+        worker: str,
+        restore: Keeping | None,
+        must: bool,
+    ) -> GateHandle:
         name = self.network.names[place]
-        future = submit(
+        submission = submitted(
             client,
             GateActor,
             f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}",
@@ -85,7 +100,7 @@ class Making:
             restore=restore,
             resume=must,
         )
-        return GateHandle(name, worker, future)
+        return GateHandle(name, worker, await stack.enter_async_context(submission))
 
 
 async def wire(
@@ -132,7 +147,7 @@ def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
     SpecError
         when `every` is neither a number of updates nor a time, or `url` no text.
     """
-    url = expand("snapshots", url)
+    url = absolute(expand("snapshots", url))
     if isinstance(every, int) and not isinstance(every, bool) and every > 0:
         return Keeping(url, updates=every, keep=keep)
     seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)

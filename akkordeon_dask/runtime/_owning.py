@@ -13,6 +13,7 @@ from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._making import Making
 from akkordeon_dask.runtime._moving import evacuate
+from akkordeon_dask.runtime._other_passes import fetch_passes
 from akkordeon_dask.runtime._publication import Record, find, handles, publish, reach, read, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
@@ -31,12 +32,14 @@ async def own(
     session.diary.settings = settings
     supervisor = Supervisor(session, making, published=published)
     session.evacuate = functools.partial(evacuate, supervisor)
-    session.keeping, session.source = making.keeping, making.source
+    session.keeping, session.source, session.begun = making.keeping, making.source, making.begun
     if making.keeping is not None:
         session.mender = supervisor
         session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")
         session.worker_names.update({worker.address: worker.name for worker in await workers_of(client)})
+    session.run = making.run
     if published:
+        session.share()
         session.guard(supervisor.keep_lease(), f"the owner of network {label!r}")
 
     async def finish() -> None:
@@ -117,7 +120,8 @@ def adopt(name: str, client: Client) -> Any:
 
 async def _adopt(name: str, client: Client) -> Running:
     record = await find(client, name)
-    making = Making(record.network, name, record.seed, record.generation + 1, record.keeping, record.source)
+    kept = record.keeping, record.source
+    making = Making(record.network, name, record.seed, record.generation + 1, *kept, record.begun, record.run)
     gates, lost = await handles(client, record) if record.keeping is not None else (await _whole(client, record), [])
     formers = {gate: gate.future for gate in lost}
     # From here on the former owner is fenced off: it looks before it does anything.
@@ -129,6 +133,7 @@ async def _adopt(name: str, client: Client) -> Running:
         raise
     running, supervisor = await own(client, making, gates, published=True)
     session = supervisor.session
+    await fetch_passes(session)
     try:
         await supervisor.take_over(formers)
     except BaseException:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike
 
 from akkordeon_dask import data
 from akkordeon_dask.errors import DeadlineError, SpecError
+from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._attached import Attached
@@ -29,9 +30,18 @@ class Rating(Steering):
         await self._session.detach(attached)
         return attached.reports[-1]
 
-    def predict(self, x: Array, *, batch_size: int = 1024) -> Any:
-        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains."""
-        return self._sync(self._predict, np.asarray(x), batch_size)
+    def predict(self, x: ArrayLike, *, batch_size: int = 1024) -> Any:
+        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains.
+
+        It takes what `data.arrays` takes, and copies it at once: you may write into it again as soon as the call has
+        returned, with an asynchronous client before the awaitable that it gave is done.
+
+        Raises
+        ------
+        DataError
+            when `x` holds no real numbers, or some of them are masked or missing.
+        """
+        return self._sync(self._predict, copied(data.as_numbers("x", x)), batch_size)
 
     async def _predict(self, x: Array, batch_size: int) -> Array:
         provider = data.arrays(x, None, shuffle=False)

@@ -1,5 +1,6 @@
 """A running network, as the user sees it."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import _checkpoint
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._history import History
+from akkordeon_dask.runtime._other_sentinels import others_rest, watched
 from akkordeon_dask.runtime._rating import Rating
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._supervisor import Supervisor
@@ -76,9 +78,12 @@ class Running(Rating):
         """The sentinels that this client attached and that have not left, by name."""
         return dict(self._session.sentinels)
 
-    def subscribe(self, listener: Callable[[PassReport], None]) -> None:
-        """Call `listener` with each finished pass, on the client's event loop: it must not block."""
-        self._session.listeners.append(listener)
+    def subscribe(self, listener: Callable[[PassReport], None], *, mine: bool = False) -> None:
+        """Call `listener` with each finished pass, on the client's event loop: it must not block.
+
+        With `mine` it hears of the sentinels alone that this client attached.
+        """
+        self._session.listeners.append((listener, mine))
 
     def attach(self, sentinel: Sentinel, *, resume: bool | None = None) -> Any:
         """Put a sentinel to work at once; gives its `Attached`.
@@ -126,9 +131,10 @@ class Running(Rating):
     def _training(self) -> list[Attached]:
         return [attached for attached in self._session.sentinels.values() if attached.sentinel.mode == "train"]
 
-    def wait(self, epochs: int | None = None, *, timeout: float | None = None) -> Any:
+    def wait(self, epochs: int | None = None, *, timeout: float | None = None, mine: bool = False) -> Any:
         """Wait until every training sentinel rests after its epochs, and every test sentinel after its pass.
 
+        Sentinels of other clients are waited for where they end by themselves, and have not failed: that is logged.
         Warns at the end of snapshots that could not be written.
 
         Parameters
@@ -138,6 +144,9 @@ class Running(Rating):
             that it resumes; None: as it was written.
         timeout
             seconds; None: as long as it takes, for whatever goes wrong ends the wait with an error.
+        mine
+            wait for the sentinels of this client alone, and give their passes. So does the wait for a number of
+            `epochs`, which others do not count; it gives all passes.
 
         Returns
         -------
@@ -151,9 +160,9 @@ class Running(Rating):
         DeadlineError
             after `timeout`.
         """
-        return self._sync(self._wait, epochs, timeout)
+        return self._sync(self._wait, epochs, timeout, mine)
 
-    async def _wait(self, epochs: int | None, timeout: float | None) -> History:
+    async def _wait(self, epochs: int | None, timeout: float | None, mine: bool) -> History:
         self._session.check()
         if epochs is not None:
             for attached in self._training():
@@ -162,9 +171,13 @@ class Running(Rating):
         endless = [a.name for a in self._training() if epochs is None and a.sentinel.epochs is None]
         if endless and timeout is None:
             raise SpecError(f"sentinel {endless[0]!r} trains without end: say wait(epochs=...)")
-        await self._session.until(self._rest, timeout)
+        if mine or epochs is not None:
+            await self._session.until(self._rest, timeout)
+        else:
+            async with watched(self._session):
+                await self._session.until(lambda: self._rest() and others_rest(self._session), timeout)
         await warn_of_snapshots(self._session)
-        return self.history
+        return self.passes(mine=mine)
 
     def _rest(self) -> bool:
         waited_for = [a for a in self._session.sentinels.values() if a.sentinel.mode != "validate"]
@@ -178,8 +191,8 @@ class Running(Rating):
         versions = await self._session.on_gates("parameters")
         return {name: params for name, (_, params) in versions.items()}
 
-    def save(self, target: str) -> Any:
-        """Write all parameters to a safetensors file or fsspec URL.
+    def save(self, target: str | os.PathLike[str]) -> Any:
+        """Write all parameters to a safetensors file: a path, in which `~` is the home folder, or fsspec URL.
 
         Raises
         ------
@@ -191,13 +204,17 @@ class Running(Rating):
     async def _save(self, target: str) -> None:
         await offload(_checkpoint.write, target, self.network, await self._parameters())
 
-    def load(self, source: str) -> Any:
+    def load(self, source: str | os.PathLike[str]) -> Any:
         """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
+
+        Any safetensors file with these tensors will do: float16, bfloat16, float32 and float64 become what each gate
+        computes with.
 
         Raises
         ------
         CheckpointError
-            when it cannot be read, or belongs to another network; nothing has changed then.
+            when it cannot be read, belongs to another network, or has a tensor of another dtype or with values that
+            are not finite in the network; nothing has changed then.
         """
         return self._sync(self._load, expand("load", source))
 

@@ -12,6 +12,7 @@ from akkordeon_dask._files import write_atomic
 
 __all__ = ["Files"]
 
+
 class Files:
     """The files below a URL. Any thread may use it.
 

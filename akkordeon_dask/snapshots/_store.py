@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from akkordeon_dask.errors import AkkordeonError, CheckpointError, SpecError
+from akkordeon_dask._files import expand
+from akkordeon_dask._numbers import check_int
+from akkordeon_dask.errors import AkkordeonError, CheckpointError
 from akkordeon_dask.snapshots._files import Files
 from akkordeon_dask.snapshots._form import dress
 from akkordeon_dask.snapshots._manifest import DamagedError
@@ -48,7 +50,7 @@ class Store:
     Parameters
     ----------
     url
-        a path or any fsspec URL.
+        a path, in which `~` is the home folder, or any fsspec URL.
     keep
         how many snapshots of a series stay, at least 1. What a dead writer left unfinished is removed by the
         first save that comes a quarter of an hour later.
@@ -58,7 +60,7 @@ class Store:
     Raises
     ------
     SpecError
-        when `keep` is no such number.
+        when `keep` is no such number, or `url` neither.
     CheckpointError
         when fsspec knows no such place.
     """
@@ -66,10 +68,8 @@ class Store:
     def __init__(
         self, url: str | os.PathLike[str], *, keep: int = 3, storage_options: Mapping[str, Any] | None = None
     ) -> None:
-        if type(keep) is not int or keep < 1:
-            raise SpecError(f"Store: keep={keep!r} is not a whole number of at least 1: give how many snapshots stay")
-        self.url = os.fspath(url)
-        self.keep = keep
+        self.url = expand("Store", url)
+        self.keep = check_int("a Store's keep", keep, 1)
         # Threads: only ever added to; two that read at once may log the same snapshot twice.
         self._reported: set[str] = set()
         with self._blamed("use", "give a path, or a URL that fsspec knows and whose library is installed"):
@@ -101,9 +101,10 @@ class Store:
         SpecError
             when number or generation is not a whole number from 0.
         """
-        for name, value in (("number", number), ("generation", generation)):
-            if type(value) is not int or value < 0:
-                raise SpecError(f"snapshot of {series!r}: {name}={value!r} is not a whole number from 0: give one")
+        number, generation = (
+            check_int(f"snapshot of {series!r}: {name}", value, 0)
+            for name, value in (("number", number), ("generation", generation))
+        )
         folder, stem, kept = folder_name(series), Stem.make(generation, number), _json(series, facts or {})
         with self._blamed("write", "make room there or choose another place; older snapshots are as they were"):
             try:

@@ -54,6 +54,15 @@ def test_the_ends_of_the_network_speak_with_the_sentinel():
     assert bits(first.core.version.params) == bits(last.core.version.params)
 
 
+def test_the_last_gate_tells_with_a_prediction_how_far_training_is():
+    middle, last = Bench(), Bench(next_=None)
+    for sequence in range(3):
+        assert middle.forward(sequence)[0].message.trained is None
+        assert last.forward(sequence)[0].message.trained == (sequence, 2 * sequence)
+        middle.backward(sequence)
+        last.backward(sequence)
+
+
 def test_a_batch_goes_back_through_the_parameters_of_its_forward_pass_whatever_came_between():
     bench = Bench(optimizer=STALE)
     params = bench.core.version.params

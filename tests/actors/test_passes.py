@@ -17,7 +17,8 @@ DATA = numbered(8)
 
 
 def flight(samples, loss=1.0, scores=()):
-    return Flight(1, 0, np.zeros((samples, 4)), None, opening=False, loss=loss, scores=scores)
+    ratings = {"numbers": (score * samples, samples) for score in scores}
+    return Flight(1, 0, np.zeros((samples, 4)), None, opening=False, loss=loss, ratings=ratings)
 
 
 def drawn(passes, batches, now=0.0):
@@ -34,10 +35,41 @@ def drawn(passes, batches, now=0.0):
 def come_home(passes, tally, now, batches=None):
     """Batches that come home; the report of the pass that has ended then, if one has."""
     for _ in range(tally.drawn - tally.finished if batches is None else batches):
-        tally.home(flight(4))
+        tally.home(flight(4), [Numbers()])
     reports = passes.end("a", now)
     assert len(reports) < 2
     return reports[0] if reports else None
+
+
+def test_a_pass_tells_how_far_it_is_while_it_goes_on():
+    passes = Passes(Sentinel.train(DATA, scores=[Numbers()]))
+    assert passes.progress(32, 0.0) is None
+    tally = drawn(passes, 4, now=10.0)
+    begun = passes.progress(32, 11.0)
+    assert (begun.samples, begun.share, begun.remaining, math.isnan(begun.loss)) == (0, 0.0, None, True)
+    tally.home(flight(8, 2.0, (0.5,)), [Numbers()])
+    passes.give_up(flight(8))
+    half = passes.progress(32, 14.0)
+    assert (half.epoch, half.samples, half.total, half.share) == (1, 16, 32, 0.5)
+    assert (half.seconds, half.remaining) == (4.0, 4.0)
+    assert half.loss == 2.0 and list(half.scores.values()) == [0.5]
+
+
+def test_a_pass_of_unknown_length_is_taken_to_be_as_long_as_the_one_before():
+    passes = Passes(Sentinel.train(DATA, scores=[]))
+    tally = drawn(passes, 3)
+    assert passes.progress(None, 0.0).total is None
+    come_home(passes, tally, 1.0)
+    drawn(passes, 3)
+    assert passes.progress(None, 1.0).total == 12
+
+
+def test_a_pass_of_so_many_batches_is_as_long_as_they_are_in_the_mean():
+    passes = Passes(Sentinel.train(DATA, scores=[], batches_per_pass=4))
+    tally = drawn(passes, 4)
+    assert passes.progress(1000, 0.0).total is None
+    come_home(passes, tally, 1.0, batches=2)
+    assert passes.progress(1000, 1.0).total == 16
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -47,7 +79,7 @@ def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
     for came, samples, loss, score in batches:
         assert not tally.complete
         if came:
-            tally.home(flight(samples, loss, (score,)))
+            tally.home(flight(samples, loss, (score,)), [Numbers()])
         else:
             tally.give_up(flight(samples))
     assert tally.complete
@@ -66,8 +98,8 @@ def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
 
 def test_a_pass_is_complete_when_no_more_is_drawn_and_all_is_home():
     tally = Tally(1, 1, 0.0, drawn=2)
-    tally.home(flight(4))
-    tally.home(flight(4))
+    tally.home(flight(4), [Numbers()])
+    tally.home(flight(4), [Numbers()])
     assert not tally.complete
     tally.closed = True
     assert tally.complete
@@ -81,7 +113,7 @@ def test_training_passes_overlap_and_are_reported_in_their_order():
     assert come_home(passes, first, now=2.0, batches=1) is None
     third = drawn(passes, 1)
     assert third.epoch == 3
-    first.home(flight(4))
+    first.home(flight(4), [Numbers()])
     assert [report.epoch for report in passes.end("a", 3.0)] == [1, 2]
     assert come_home(passes, third, now=4.0).epoch == 3
     assert passes.all_done and not passes.begin(5.0)
@@ -165,9 +197,9 @@ def test_a_pass_that_waits_for_the_one_before_it_has_the_time_that_it_took():
     passes = Passes(Sentinel.train(DATA, epochs=3))
     first, second, third = drawn(passes, 1, now=10.0), drawn(passes, 1, now=11.0), drawn(passes, 1, now=12.0)
     assert passes.end("a", 12.0) == []
-    second.home(flight(4))
+    second.home(flight(4), [Numbers()])
     assert passes.end("a", 13.0) == []
-    first.home(flight(4))
+    first.home(flight(4), [Numbers()])
     assert [report.seconds for report in passes.end("a", 14.0)] == [4.0, 2.0]
-    third.home(flight(4))
+    third.home(flight(4), [Numbers()])
     assert [report.seconds for report in passes.end("a", 16.0)] == [2.0]

@@ -43,7 +43,8 @@ class Life:
         if self.under_way:
             sequence = sorted(self.under_way)[which % len(self.under_way)]
             number, place = self.under_way.pop(sequence)
-            flight = Flight(number, sequence, [place], None, False, loss=float(2**place), scores=(float(2**place),))
+            flight = Flight(number, sequence, [place], None, False, loss=1.0)
+            flight.ratings = {"numbers": (float(2**place), 1)}
             (self.passes.give_up if lost else self.passes.home)(flight)
             self._end()
 

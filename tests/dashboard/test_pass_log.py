@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akkordeon_dask.dashboard._pass_log import Pass, PassLog
+from akkordeon_dask.dashboard._pass_log import PassLog
+from akkordeon_dask.messages import PassReport
 
 EACH, TOTAL = 16, 40
 
 
 def passed(number, sentinel="a", mode="train"):
     """A pass that ended after so many seconds."""
-    return Pass(float(number), sentinel, mode, number, 0.5, {}, 100, 0, 0, 1.0, 100.0)
+    return PassReport(sentinel, mode, number, 0.5, {}, 100, 0, 1.0, 0, ended=float(number))
 
 
 def told(log, names):

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from akkordeon_dask.dashboard import Board, GateSpec, Known, NetworkRecord, Pass
+from akkordeon_dask.dashboard import Board, GateSpec, Known, NetworkRecord
 from akkordeon_dask.dashboard._report import report
+from akkordeon_dask.messages import PassReport
 from tests.dashboard._page import Page
 from tests.dashboard._told import HOSTILE, beat, gate, link, passed, sentinel
 
@@ -19,7 +20,7 @@ CHARTS = (
 def own(epoch, time, **figures):
     """A pass of the client's own."""
     told = {name: value for name, value in passed(epoch=epoch, **figures).items() if name not in ("network", "event")}
-    return Pass(time=time, **told)
+    return PassReport.from_dict({**told, "ended": time})
 
 
 @pytest.fixture

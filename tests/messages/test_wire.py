@@ -49,7 +49,7 @@ headers = st.builds(
 arrays = hnp.arrays(st.sampled_from(DTYPES).map(np.dtype), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0))
 views = arrays | arrays.map(np.transpose) | arrays.map(lambda a: a[..., ::2] if a.ndim else a)
 messages = (
-    st.builds(Forward, headers, views)
+    st.builds(Forward, headers, views, st.none() | st.tuples(counts, counts))
     | st.builds(Backward, headers, st.none() | views)
     | st.builds(Failed, headers, words, words, words)
     | st.builds(Refused, headers, words)

@@ -40,7 +40,7 @@ def test_what_is_no_time_is_quoted(every):
 @pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True])
 def test_what_is_counted_is_a_whole_number_from_1(option, value):
-    with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number from 1") as caught:
+    with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number of at least 1") as caught:
         Sentinel.train(SAMPLE, **{option: value})
     assert repr(value) in str(caught.value)
 

@@ -101,10 +101,10 @@ def test_a_pair_of_equals_is_a_number():
     ("call", "said"),
     [
         (lambda: nn.Conv2d(0, 1, 3), r"in_channels is a whole number of at least 1, not 0"),
-        (lambda: nn.Conv2d(1, 1, 0), r"kernel_size .* at least 1, or a pair of them, not 0"),
+        (lambda: nn.Conv2d(1, 1, 0), r"kernel_size, or each of a pair, is a whole number of at least 1, not 0"),
         (lambda: nn.Conv2d(1, 1, (3, 3, 3)), r"kernel_size .* not \(3, 3, 3\)"),
-        (lambda: nn.Conv2d(1, 1, 3, padding=-1), r"padding .* at least 0, or a pair of them, not -1"),
-        (lambda: nn.Conv2d(1, 1, 3, stride=1.5), r"stride .* not 1\.5"),
+        (lambda: nn.Conv2d(1, 1, 3, padding=-1), r"padding, .* at least 0, not -1"),
+        (lambda: nn.Conv2d(1, 1, 3, stride=1.5), r"stride, .* not 1\.5"),
         (lambda: nn.Conv2d(4, 6, 3, groups=3), r"3 groups do not divide 4 and 6 channels"),
         (lambda: nn.Conv2d(1, 1, 3, initializer=1), r"initializer .* not 1"),
     ],

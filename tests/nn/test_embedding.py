@@ -129,7 +129,7 @@ def test_words_behind_a_view_are_looked_up_in_a_chain():
 
 
 @pytest.mark.parametrize(("call", "said"), [
-    (lambda: nn.Embedding(0, 3), r"nn\.Embedding\(0, 3\): a size .* at least 1, not 0"),
+    (lambda: nn.Embedding(0, 3), r"nn\.Embedding\(0, 3\): vocabulary is a whole number of at least 1, not 0"),
     (lambda: nn.Embedding(3, 2.5), r"not 2\.5"),
     (lambda: nn.Embedding(True, 2), r"not True"),
     (lambda: nn.Embedding(3, 2, initializer=1), r"initializer=1\): .* nn\.Zeros\(\), not 1"),

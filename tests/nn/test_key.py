@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import nn
+from akkordeon_dask.errors import SpecError
 
 bounded = settings(max_examples=50, deadline=None, derandomize=True)
 numbers = st.lists(st.integers(-(2**70), 2**70), max_size=6).map(tuple)
@@ -53,5 +54,5 @@ def test_a_numpy_integer_is_a_number():
     assert drawn(nn.Key((np.int64(3),))) == drawn(nn.Key((3,)))
     assert nn.Key((1,)).fold(np.int64(3), 4) == nn.Key((1,)).fold(3, 4)
     assert all(type(number) is int for number in nn.Key((1,)).fold(np.int64(3), 4).entropy)
-    with pytest.raises(TypeError):
+    with pytest.raises(SpecError, match="whole number, not 0.5"):
         nn.Key((3,)).fold(0.5)

@@ -107,8 +107,8 @@ def test_a_global_mean_takes_images_of_any_size():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: nn.MaxPool2d(0), r"kernel_size .* at least 1, or a pair of them, not 0"),
-        (lambda: nn.MaxPool2d(2, stride=0), r"stride .* not 0"),
+        (lambda: nn.MaxPool2d(0), r"kernel_size, or each of a pair, is a whole number of at least 1, not 0"),
+        (lambda: nn.MaxPool2d(2, stride=0), r"stride, .* not 0"),
         (lambda: nn.AvgPool2d((2, 3), padding=2), r"padding is at most half of the window of 2, not 2"),
     ],
 )

@@ -53,6 +53,7 @@ def test_a_frame_has_a_row_for_each_pass_and_a_column_for_each_score(pandas):
     assert list(frame.columns) == [
         *("sentinel", "mode", "epoch", "loss", "accuracy", "score_loss"),
         *("samples", "lost", "resent", "seconds", "samples_per_s"),
+        *("ended", "elapsed", "updates", "samples_trained"),
     ]
     assert list(frame["sentinel"]) == ["train0", "validate0", "train0"]
     assert list(frame["loss"]) == [0.9, 0.5, 0.5] and list(frame["lost"]) == [0, 0, 3]

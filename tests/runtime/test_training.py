@@ -136,7 +136,7 @@ def test_a_sentinel_that_left_takes_no_namesake_with_it(user):
 def test_a_name_in_use_is_refused_and_its_owner_works_on(user):
     with user.deploy(NETWORK) as running:
         owner = running.attach(train(name="tdp", epochs=2))
-        with pytest.raises(NameConflictError, match="has a sentinel 'tdp' already: detach it, or choose another name"):
+        with pytest.raises(NameConflictError, match=r"has a sentinel 'tdp' already, .*: detach it, or choose another"):
             running.attach(train(name="tdp"))
         running.wait(timeout=30)
         assert len(owner.reports) == 2
@@ -216,3 +216,17 @@ def test_who_waits_while_it_is_closed_is_told(user, nothing_left):
     waiting.join(30)
     assert len(errors) == 1
     nothing_left()
+
+
+def test_passes_of_all_sentinels_say_how_far_training_was(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(batch_size=16, concurrency=1, epochs=3))
+        running.wait(timeout=30)
+        rated = running.evaluate(rating(batch_size=16))
+        history = running.history
+    trained = [one for one in history if one.mode == "train"]
+    assert [(one.updates, one.samples_trained) for one in trained] == [(4, 64), (8, 128), (12, 192)]
+    assert (rated.updates, rated.samples_trained) == (12, 192)
+    times = [one.elapsed for one in history]
+    assert times == sorted(times) and times[0] > 0
+    assert [one.ended - one.elapsed for one in history] == pytest.approx([history[0].ended - times[0]] * len(history))

@@ -1,0 +1,112 @@
+"""Scores of networks that fit numbers: of a whole pass, whatever its batches."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from akkordeon_dask.nn._loss import Score, ScoreState, Targets
+from akkordeon_dask.nn._targets import check_values
+from akkordeon_dask.tree import Array
+
+__all__ = ["R2", "RMSE"]
+
+
+@dataclass(frozen=True, repr=False)
+class R2(Score):
+    """The coefficient of determination, `1 - sum((target - y)**2) / sum((target - mean(target))**2)`.
+
+    1 is perfect, 0 as good as the mean of the targets; it has no lower bound. It is that of all samples of the pass
+    at once, computed in float64, the same for every batch size and order up to rounding. Means and squares of
+    parts are joined as in Chan, Golub, LeVeque, 'Updating Formulae and a Pairwise Algorithm for Computing Sample
+    Variances', Stanford STAN-CS-79-773, 1979, which is exact also where targets are large and differ little.
+
+    As in scikit-learn's `r2_score`: of several outputs the plain mean; where the targets of an output are all the same,
+    1 for perfect predictions and else 0; NaN for fewer than two samples.
+
+    Shapes
+    ------
+    y : (batch, ...) float; target : the shape of y, float, integer or bool
+    """
+
+    targets: ClassVar[Targets | None] = "values"
+
+    @property
+    def name(self) -> str:
+        return "r2"
+
+    def update(self, y: Array, target: Array) -> ScoreState:
+        """`(samples, means, squares about them, squared errors)`, a tuple with a number for each output."""
+        check_values(self, target, y)
+        truth = _columns(target)
+        # About the first sample, so that targets that are all the same have a variance of exactly 0.
+        about = truth - truth[0]
+        offset = about.mean(axis=0)
+        squares = ((about - offset) ** 2).sum(axis=0)
+        return len(truth), _plain(truth[0] + offset), _plain(squares), _plain(_squared_errors(y, truth))
+
+    def merge(self, one: ScoreState, other: ScoreState) -> ScoreState:
+        """Formula 1.5 of the paper, for each output."""
+        n, *its = one
+        m, *others = other
+        samples = n + m
+        (mean, squares, errors), (mean_, squares_, errors_) = map(np.array, its), map(np.array, others)
+        apart = mean_ - mean
+        squares = squares + squares_ + apart**2 * (n * m / samples)
+        return samples, _plain(mean + apart * (m / samples)), _plain(squares), _plain(errors + errors_)
+
+    def result(self, state: ScoreState) -> float:
+        samples, _, squares, errors = state
+        if samples < 2:
+            return math.nan
+        return math.fsum(map(_determination, errors, squares)) / len(errors)
+
+
+@dataclass(frozen=True, repr=False)
+class RMSE(Score):
+    """The root of the mean squared error, in the targets' own unit: an error, lower is better.
+
+    It is that of all samples of the pass at once, computed in float64, the same for every batch size and order up to
+    rounding. Of several outputs the plain mean of their roots, as scikit-learn's `root_mean_squared_error`.
+
+    Shapes
+    ------
+    y : (batch, ...) float; target : the shape of y, float, integer or bool
+    """
+
+    targets: ClassVar[Targets | None] = "values"
+
+    @property
+    def name(self) -> str:
+        return "rmse"
+
+    def update(self, y: Array, target: Array) -> ScoreState:
+        """`(samples, squared errors)`, the latter a tuple with a number for each output."""
+        check_values(self, target, y)
+        return len(y), _plain(_squared_errors(y, _columns(target)))
+
+    def result(self, state: ScoreState) -> float:
+        samples, errors = state
+        return math.fsum(math.sqrt(error / samples) for error in errors) / len(errors) if samples else math.nan
+
+
+def _columns(numbers: Array) -> Array:
+    """`(batch, ...)` to `(batch, outputs)` float64."""
+    return numbers.reshape(len(numbers), -1).astype(np.float64)
+
+
+def _squared_errors(y: Array, truth: Array) -> Array:
+    """For each output the sum over the batch."""
+    errors: Array = ((_columns(y) - truth) ** 2).sum(axis=0)
+    return errors
+
+
+def _determination(errors: float, squares: float) -> float:
+    if squares:
+        return 1 - errors / squares
+    return 0.0 if errors else 1.0
+
+
+def _plain(numbers: Array) -> tuple[float, ...]:
+    return tuple(numbers.tolist())
