@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.cli._wait import NotYet
+from akkordeon_dask.cli._wait import NotYetError
 from akkordeon_dask.cli._where import Where
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
 from akkordeon_dask.runtime import Embedded
@@ -75,7 +75,7 @@ def _reached(where: Where) -> Client:
     try:
         return Client(address, timeout=limit, security=where.security)
     except (OSError, ValueError) as error:
-        kind = NotYet if isinstance(error, OSError) else DeploymentError
+        kind = NotYetError if isinstance(error, OSError) else DeploymentError
         raise kind(
             f"no Dask scheduler answers at {address!r} ({_said(error)}): start one with `dask scheduler`, "
             "which prints its address"

@@ -9,12 +9,13 @@ from rich.progress import track
 
 from akkordeon_dask.cli._arrays import read_samples, write_array
 from akkordeon_dask.cli._cluster import client_at
+from akkordeon_dask.cli._network_wait import connected
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import existing_path, new_file
 from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.errors import ShapeError
-from akkordeon_dask.runtime import Running, connect
+from akkordeon_dask.runtime import Running
 from akkordeon_dask.tree import Array
 
 __all__ = ["predict"]
@@ -27,8 +28,9 @@ _PIECE = 4 << 20
 @click.argument("name")
 @cluster_options(wait=True)
 @click.option(
-    "--input", "source", required=True, callback=existing_path, metavar="FILE", help="Samples, (samples, ...) as numpy.save writes them."
-)
+    "--input", "source", required=True, callback=existing_path, metavar="FILE",
+    help="Samples, (samples, ...) as numpy.save writes them.",
+)  # fmt: skip
 @click.option(
     "--output", "target", required=True, callback=new_file, metavar="FILE",
     help="Where the answers go, as numpy.save writes: a file or fsspec URL.",
@@ -48,7 +50,7 @@ def predict(*, name: str, where: Where, source: str, target: str, logits: bool) 
       dask akkordeon predict digits --input images.npy --output y.npy --logits
     """
     samples = read_samples(source)
-    with interruptible(), client_at(where) as client, connect(name, client) as running:
+    with interruptible(), client_at(where) as client, connected(name, client, where.patience) as running:
         answers = [y if logits else _classes(y) for y in _outputs(running, samples)]
     answer = np.concatenate(answers)
     write_array(target, answer)

@@ -1,4 +1,4 @@
-"""The options that `demo` and `sentinel` share: how batches are cut and sent. Their defaults are those of `Sentinel`."""
+"""The options that `demo` and `sentinel` share, with the defaults of `Sentinel`."""
 
 from collections.abc import Callable
 from typing import Any

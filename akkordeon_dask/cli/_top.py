@@ -15,8 +15,10 @@ from akkordeon_dask.cli._output import WIDE
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import span
+from akkordeon_dask.cli._wait import NotYetError
 from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.dashboard import Glance
+from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.monitor import top_table
 from akkordeon_dask.runtime import glance
 
@@ -45,11 +47,20 @@ def top(*, name: str, where: Where, interval: float, once: bool) -> None:
     """
     with interruptible(), client_at(where) as client, _screen() as show:
         try:
+            where.patience.until(lambda: _look(client, name))
             ended = _watch(client, name, show, interval, once)
         except KeyboardInterrupt:
             return
     if ended:
         click.echo(f"network {name!r} has ended")
+
+
+def _look(client: Client, name: str) -> None:
+    """A network that is not deployed yet is waited for."""
+    try:
+        glance(client, name)
+    except DeploymentError as error:
+        raise NotYetError(str(error)) from None
 
 
 def _watch(client: Client, name: str, show: Callable[[Glance], None], interval: float, once: bool) -> bool:

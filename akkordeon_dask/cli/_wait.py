@@ -9,7 +9,7 @@ import click
 from akkordeon_dask.cli._values import span
 from akkordeon_dask.errors import AkkordeonError, DeploymentError, PlacementError
 
-__all__ = ["NotYet", "Patience", "wait_option"]
+__all__ = ["NotYetError", "Patience", "wait_option"]
 
 Result = TypeVar("Result")
 
@@ -17,7 +17,7 @@ _PAUSE, _BRIEF = 0.5, 1.0
 """Seconds between two tries, and of the first try to reach a scheduler: the line comes at once."""
 
 
-class NotYet(DeploymentError):
+class NotYetError(DeploymentError):
     """Something that another program may still start."""
 
 
@@ -38,13 +38,13 @@ class Patience:
 
         Raises
         ------
-        NotYet, PlacementError
+        NotYetError, PlacementError
             those of the last try when the time is over: that there is no scheduler, no network or no worker.
         """
         while True:
             try:
                 return attempt()
-            except (NotYet, PlacementError) as error:
+            except (NotYetError, PlacementError) as error:
                 self._check(error)
             time.sleep(min(_PAUSE, max(0.0, self._end - time.monotonic())))
 

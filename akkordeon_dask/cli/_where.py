@@ -13,7 +13,7 @@ from distributed import Security
 
 from akkordeon_dask._files import read_bytes
 from akkordeon_dask.cli._values import existing_path
-from akkordeon_dask.cli._wait import NotYet, Patience, wait_option
+from akkordeon_dask.cli._wait import NotYetError, Patience, wait_option
 from akkordeon_dask.errors import DeploymentError
 
 __all__ = ["Where", "cluster_options"]
@@ -47,7 +47,7 @@ class Where:
 
         Raises
         ------
-        NotYet
+        NotYetError
             when the scheduler file is not there, or not whole.
         DeploymentError
             when it is no scheduler file.
@@ -60,9 +60,9 @@ def _address_in(file: str) -> str:
     try:
         told = json.loads(read_bytes(file))
     except FileNotFoundError:
-        raise NotYet(f"there is no scheduler file {file!r}: {start}") from None
+        raise NotYetError(f"there is no scheduler file {file!r}: {start}") from None
     except ValueError as error:
-        raise NotYet(f"the scheduler file {file!r} is no whole JSON: {error}: {start}") from error
+        raise NotYetError(f"the scheduler file {file!r} is no whole JSON: {error}: {start}") from error
     except (OSError, ImportError) as error:
         raise DeploymentError(f"cannot read the scheduler file {file!r}: {error}: look at the path") from error
     address = told.get("address") if isinstance(told, dict) else None

@@ -7,8 +7,16 @@ from akkordeon_dask.runtime._glance import glance
 from akkordeon_dask.runtime._guest import Guest
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._owning import adopt
+from akkordeon_dask.runtime._pausing import pause, resume
 from akkordeon_dask.runtime._running import Running
-from akkordeon_dask.runtime._status import GateStatus, NetworkStatus, SentinelStatus, networks, status
+from akkordeon_dask.runtime._status import (
+    GateStatus,
+    NetworkStatus,
+    SentinelStatus,
+    networks,
+    status,
+    worker_names,
+)
 from akkordeon_dask.runtime._stay import stay
 from akkordeon_dask.runtime._stop import stop
 
@@ -27,7 +35,10 @@ __all__ = [
     "deploy",
     "glance",
     "networks",
+    "pause",
+    "resume",
     "status",
     "stay",
     "stop",
+    "worker_names",
 ]

@@ -118,6 +118,7 @@ async def revive(session: "Session", attached: Attached, error: AkkordeonError) 
     if session.mender is None or not session.mender.patient or attached.sentinel.mode == "predict":
         raise error
     begun, position = asyncio.get_running_loop().time(), attached.position
+    await say(session.client, session.name, "lost", sentinel=attached.name, text=str(error))
     await _again(session, attached, position, error)
     seconds = asyncio.get_running_loop().time() - begun
     text = f"made anew on {attached.worker} after {seconds:.2f} s, goes on {position}: {error}"

@@ -71,6 +71,7 @@ class Supervisor:
             if closed:  # somebody stopped the network
                 raise error
             begun = asyncio.get_running_loop().time()
+            await say(self.session.client, self.session.name, "lost", gate=gate.name, text=str(error))
             self._count(gate, error)
             await self._make_anew(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
