@@ -8,6 +8,7 @@ from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import new_file
 from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.runtime import connect
+from akkordeon_dask.runtime import report as write_report
 
 __all__ = ["report", "save", "snapshot"]
 
@@ -61,13 +62,13 @@ def report(*, name: str, target: str, where: Where) -> None:
     """Write the run of the network NAME so far into FILE, an HTML file that needs nothing else.
 
     FILE is a path on this machine, or an fsspec URL. Passes, curves and settings come from the scheduler, which
-    remembers them: the network needs no owner for it.
+    remembers them: the network needs no owner for it, and may have ended.
 
     \b
     Examples:
       dask akkordeon report digits run.html --scheduler tcp://127.0.0.1:8786
       dask akkordeon report digits s3://reports/digits.html
     """
-    with interruptible(), client_at(where) as client, connect(name, client) as running:
-        running.report(target)
+    with interruptible(), client_at(where) as client:
+        write_report(name, client, target)
     click.echo(f"report: {target}")

@@ -6,7 +6,7 @@ from akkordeon_dask.cli._cluster import client_at
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._where import Where, cluster_options
-from akkordeon_dask.runtime import connect
+from akkordeon_dask.runtime import ask_owner
 from akkordeon_dask.runtime import pause as pause_all
 from akkordeon_dask.runtime import resume as resume_all
 
@@ -31,8 +31,8 @@ def move(*, name: str, gate: str, worker: str, where: Where) -> None:
       dask akkordeon status digits
           where the gates are
     """
-    with interruptible(), client_at(where) as client, connect(name, client) as running:
-        seconds = running.move(gate, worker)
+    with interruptible(), client_at(where) as client:
+        seconds = ask_owner(client, name, "move", gate, worker)
     click.echo(f"gate {gate!r} goes on on {worker}, after {1000 * seconds:.0f} ms without it")
 
 
@@ -50,8 +50,8 @@ def drain(*, name: str, worker: str, where: Where) -> None:
     Examples:
       dask akkordeon drain digits bob --scheduler tcp://127.0.0.1:8786
     """
-    with interruptible(), client_at(where) as client, connect(name, client) as running:
-        pauses = running.drain(worker)
+    with interruptible(), client_at(where) as client:
+        pauses = ask_owner(client, name, "drain", worker)
     moved = ", ".join(f"{gate!r} after {1000 * seconds:.0f} ms" for gate, seconds in pauses.items())
     click.echo(f"gates that left {worker}: {moved or 'none, it had none'}")
 

@@ -21,7 +21,7 @@ from akkordeon_dask.runtime._publication import find
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
 
-__all__ = ["OwnerRequests", "ask_owner"]
+__all__ = ["OwnerRequests", "ask", "ask_owner"]
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +98,13 @@ class OwnerRequests:
             return _Answer(error=TrainingError(f"{verb} of network {name!r}: {error!r}: look at its owner's log"))
 
 
+def ask(client: Client, network: str, verb: str, *arguments: Any) -> Any:
+    """`ask_owner` for a client of either kind, which need not have connected to the network."""
+    return client.sync(ask_owner, client, network, verb, *arguments)
+
+
 async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) -> Any:
-    """What a verb of the network's owner gives.
+    """What a verb of the network's owner gives: `move`, `drain` or `rebalance`, with the arguments that `Running` has.
 
     Raises
     ------

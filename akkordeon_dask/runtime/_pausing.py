@@ -76,8 +76,15 @@ async def _ask(client: Client, worker: str, name: str, event: str, limit: float)
 async def _pause_here(network: str, dask_worker: Any) -> list[str]:
     """On a worker: pause the training sentinels that are here."""
     found = await _training(network, dask_worker, "running")
-    await asyncio.gather(*(actor.pause() for actor in found.values()))
+    await asyncio.gather(*map(_pause_one, found.values()))
     return list(found)
+
+
+async def _pause_one(actor: SentinelActor) -> None:
+    # It is paused at once; what is under way may not come home for long, where a gate is lost.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(config.seconds("timeouts.control") / 2):
+            await actor.pause()
 
 
 async def _resume_here(network: str, dask_worker: Any) -> list[str]:
