@@ -9,11 +9,12 @@ from click.testing import CliRunner
 from akkordeon_dask.cli import akkordeon
 from akkordeon_dask.cli._network_options import resuming
 from akkordeon_dask.cli._values import gate_values
+from akkordeon_dask.cli._where import Where
 
 DEMO = akkordeon.commands["demo"]
 WANTED = [
     "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
-    "--seed", "--workers", "--scheduler", "--tls", "--validate-every", "--save", "--report", "--json", "--debug",
+    "--seed", "--workers", "--scheduler", "--scheduler-file", "--tls", "--wait", "--validate-every", "--save", "--report", "--json", "--debug",
 ]  # fmt: skip
 
 
@@ -123,7 +124,10 @@ def test_a_network_is_deployed_or_adopted(args, said):
 
 
 def test_the_command_that_resumes_can_be_pasted_into_a_shell():
-    again = resuming("my nets.py:network", "digits", "tcp://scheduler:8786", "/shared/my digits")
+    where = Where(address="tcp://scheduler:8786")
+    again = resuming("my nets.py:network", "digits", where, "/shared/my digits")
     assert shlex.split(again)[:6] == ["dask", "akkordeon", "network", "my nets.py:network", "--name", "digits"]
     assert shlex.split(again)[-2:] == ["--resume", "/shared/my digits"]
-    assert resuming("net.py:network", "digits", "tcp://scheduler:8786", None) is None
+    assert resuming("net.py:network", "digits", where, None) is None
+    again = resuming("net.py:network", "digits", Where(file="/shared/my file.json"), "/shared/digits")
+    assert shlex.split(again)[6:8] == ["--scheduler-file", "/shared/my file.json"]
