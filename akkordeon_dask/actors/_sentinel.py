@@ -111,7 +111,7 @@ class SentinelActor(SentinelLife):
         now = time.time()
         report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun), key=self.key)
         self._reports.add(report)
-        self._tell(self.network, "pass", key=self.key, **report.as_dict())
+        self._tell(self.network, "pass", **report.as_dict())
         self._changed()
 
     def _figures(self, thread: ActorThread, now: float) -> SentinelFigures:

@@ -39,7 +39,7 @@ class PassReport:
     samples_trained: int = 0
     """Samples of all batches of those updates, of whatever sentinel."""
     key: str = ""
-    """The key of its sentinel's actor on the cluster: what is told of it, but is none of its figures."""
+    """The key of its sentinel's actor on the cluster, which no other one ever has."""
 
     @property
     def samples_per_s(self) -> float:
@@ -63,6 +63,7 @@ class PassReport:
             "elapsed": self.elapsed,
             "updates": self.updates,
             "samples_trained": self.samples_trained,
+            "key": self.key,
         }
 
     @classmethod
@@ -71,8 +72,8 @@ class PassReport:
 
         Raises
         ------
-        KeyError
-            when it is something else.
+        TypeError
+            when it lacks something.
         """
         # A program of an older version does not tell of fields that have a default by now.
         return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told or one.default is MISSING})

@@ -77,7 +77,7 @@ async def fetch_passes(session: "Session") -> None:
         logger.info("the passes that others made of network %r are not known: %r", session.name, error)
         return
     for one in passes:
-        _take(session, one.ended, {"network": session.name, "key": one.key, **one.as_dict()})
+        _take(session, one.ended, {"network": session.name, **one.as_dict()})
 
 
 def _passes(network: str, dask_scheduler: Scheduler) -> list[PassReport]:
