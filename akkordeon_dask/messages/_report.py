@@ -72,7 +72,7 @@ class PassReport:
 
         Raises
         ------
-        TypeError
+        KeyError
             when it lacks something.
         """
         # A program of an older version does not tell of fields that have a default by now.

@@ -56,7 +56,7 @@ def test_what_a_program_of_an_older_version_does_not_tell_has_its_default():
         del told[name]
     assert PassReport.from_dict(told | {"event": "pass"}) == REPORT
     del told["loss"]
-    with pytest.raises(TypeError, match="loss"):
+    with pytest.raises(KeyError, match="loss"):
         PassReport.from_dict(told)
 
 
