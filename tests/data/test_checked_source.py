@@ -91,7 +91,7 @@ def off_the_grid(array):
 CROOKED = {
     "off the grid": off_the_grid,
     "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
-    "fortran": lambda array: np.asfortranarray(array),
+    "fortran": np.asfortranarray,
     "strided": lambda array: np.repeat(array, 2, axis=0)[::2],
     "backwards": lambda array: array[::-1].copy()[::-1],
     "repeated": lambda array: np.broadcast_to(array[:1], array.shape),

@@ -97,13 +97,15 @@ def test_what_is_rated_is_each_batch_that_was_drawn_though_they_share_a_buffer(u
 
 def test_what_is_predicted_may_be_written_into_while_the_answer_is_under_way(cluster):
     async def predicted():
-        async with Client(cluster.scheduler.address, asynchronous=True) as client:
-            async with await deploy(NETWORK, client, seed=3) as running:
-                x, _ = numbers()
-                wanted = await running.predict(x.copy())
-                answer = running.predict(x, batch_size=4)
-                x[...] = np.nan
-                return wanted, await answer
+        async with (
+            Client(cluster.scheduler.address, asynchronous=True) as client,
+            await deploy(NETWORK, client, seed=3) as running,
+        ):
+            x, _ = numbers()
+            wanted = await running.predict(x.copy())
+            answer = running.predict(x, batch_size=4)
+            x[...] = np.nan
+            return wanted, await answer
 
     wanted, answer = asyncio.run(predicted())
     np.testing.assert_allclose(answer, wanted, rtol=1e-5, atol=1e-6)
