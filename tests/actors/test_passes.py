@@ -17,7 +17,7 @@ DATA = numbered(8)
 
 
 def flight(samples, loss=1.0, scores=()):
-    ratings = {"numbers": (score * samples, samples) for score in scores}
+    ratings = dict(zip(["numbers"], [(score * samples, samples) for score in scores], strict=False))
     return Flight(1, 0, np.zeros((samples, 4)), None, opening=False, loss=loss, ratings=ratings)
 
 
