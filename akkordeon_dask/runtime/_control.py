@@ -1,10 +1,10 @@
 """Calls to actors, with a deadline and errors that say who did not answer."""
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any
 
+import cloudpickle
 from distributed import Actor, Client, Future
 
 from akkordeon_dask import config
@@ -93,25 +93,22 @@ def submit(client: Client, kind: type, key: str, *args: Any, worker: str, who: s
     SpecError, or the error that an argument raised when it was pickled
         when the arguments cannot travel.
     """
+    _check_travels((args, options), who)
     where = {"workers": [worker], "allow_other_workers": False}
+    return client.submit(kind, key, *args, **options, **where, actor=True, pure=False, key=key)
+
+
+def _check_travels(arguments: Any, who: str) -> None:
+    """Dask would make a future before it pickles, log three tracebacks, and go on to ask for that future's key.
+
+    Arrays are not copied: they are left out of what is pickled here.
+    """
     try:
-        return client.submit(kind, key, *args, **options, **where, actor=True, pure=False, key=key)
-    except BaseException as error:
-        # Dask makes a future before it pickles. Frames of the error would keep that, and the client would go on
-        # to ask for a key that the scheduler has never known.
-        traceback.clear_frames(error.__traceback__)
-        if isinstance(error, TypeError):
-            _refuse(error, who)
+        cloudpickle.dumps(arguments, protocol=5, buffer_callback=lambda buffer: None)
+    except AkkordeonError:
         raise
-
-
-def _refuse(error: TypeError, who: str) -> NoReturn:
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    if isinstance(cause, AkkordeonError):
-        raise cause from None
-    raise SpecError(f"{who} cannot travel to its worker by pickle: {cause}: look at what it was given") from error
+    except Exception as error:
+        raise SpecError(f"{who} cannot travel to its worker by pickle: {error}: look at what it was given") from error
 
 
 async def construct(future: Future[Any], kind: type, worker: str, who: str, limit: float) -> Any:
