@@ -15,7 +15,7 @@ from akkordeon_dask.tree import Array
 __all__ = ["as_numbers", "check_flag", "equal"]
 
 _SEQUENCES = (list, tuple, deque)
-_PLAIN = frozenset((int, float, bool))
+_PLAIN = frozenset((int, float, bool, np.ndarray))
 _REMEDIES = {
     "c": "give real and imaginary parts as features of their own, x.real and x.imag",
     "M": 'add .astype("int64")',
@@ -92,13 +92,13 @@ def _check_parts(name: str, value: Any) -> None:
         raise DataError(_said_masked(name, masked, total))
     if missing:
         raise DataError(
-            f"{name}: {missing:,} of {total:,} values are missing (NA): fill them by .fillna(value), or drop their "
-            "rows by .dropna()"
+            f"{name}: {missing:,} of {total:,} values are missing (NA): fill them by .fillna(value), with polars by "
+            ".fill_null(value), or drop their rows"
         )
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """`value`, or what nested sequences hold, but Python's own numbers."""
+    """`value`, or what nested sequences hold, but Python's own numbers and plain arrays."""
     if isinstance(value, _SEQUENCES):
         for item in value:
             yield from _parts(item)

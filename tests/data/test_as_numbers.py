@@ -149,6 +149,28 @@ def test_missing_values_of_nullable_columns_are_counted_and_refused(value, missi
         data.arrays(X[:3], value)
 
 
+class Column(Tensor):
+    """Has what a column of polars has: numpy is given NaN for its nulls."""
+
+    def null_count(self):
+        return int(np.isnan(self.array).sum())
+
+
+class Chunk(Tensor):
+    """Has what an array of pyarrow has."""
+
+    @property
+    def null_count(self):
+        return int(np.isnan(self.array).sum())
+
+
+@pytest.mark.parametrize("kind", [Column, Chunk])
+def test_nulls_of_other_frames_are_counted_and_refused(kind):
+    with pytest.raises(DataError, match=r"^x: 1 of 3 values are missing \(NA\): .* by \.fill_null\(value\)"):
+        as_numbers("x", kind(np.array([1.0, np.nan, 3.0])))
+    assert_array_equal(as_numbers("x", kind(X)), X)
+
+
 LAZY = [
     (csr_matrix(), r"csr_matrix.*: add \.toarray\(\)"),
     (done(), r"Future.*: add \.result\(\)"),
