@@ -83,8 +83,8 @@ def _check_parts(name: str, value: Any) -> None:
     masked = missing = 0
     for part in _parts(value):
         if (call := call_to_add(part)) is not None:
-            verb = "is" if part is value else "holds"
-            raise DataError(f"{name} {verb} a {type(part).__name__}, which is no array of numbers: {call}")
+            verb = "is" if part is value else "holds something"
+            raise DataError(f"{name} {verb} of type {type(part).__name__}, which is no array of numbers: {call}")
         masked += _masked(part)
         missing += count_missing(part)
     total = _size(value)

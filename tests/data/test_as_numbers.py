@@ -189,9 +189,9 @@ def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, wo
         (r"data\.stream\(.*batch 1: x", lambda: next(data.stream([(value, None)]).open().batches(1, 1))),
         (r"data\.stream\(.*batch 1: y", lambda: next(data.stream([(X, value)]).open().batches(1, 1))),
     ):
-        with pytest.raises(DataError, match=f"^{name} is a {words}"):
+        with pytest.raises(DataError, match=f"^{name} is of type {words}"):
             make()
-    with pytest.raises(DataError, match=f"^x holds a {words}"):
+    with pytest.raises(DataError, match=f"^x holds something of type {words}"):
         data.arrays([value, value], None)
     with pytest.raises(DataError, match=words.rpartition(": ")[2]):
         next(data.stream([value]).open().batches(1, 1))
@@ -212,9 +212,9 @@ def test_what_holds_no_batches_is_no_provider(value, words):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ((row for row in X), r"^x is a generator, .*numpy\.stack\(list\(\.\.\.\)\)"),
-        (map(abs, [1]), "^x is a map"),
-        (len, "^x is a builtin_function_or_method.*: call it"),
+        ((row for row in X), r"^x is of type generator, .*numpy\.stack\(list\(\.\.\.\)\)"),
+        (map(abs, [1]), "^x is of type map"),
+        (len, "^x is of type builtin_function_or_method.*: call it"),
         ("images.npy", "^x, a str, holds <U10, which are not numbers"),
         ({"a": 1}, "^x, a dict, holds object, e.g. .* of type dict"),
         (None, "^x, a NoneType, holds object"),
