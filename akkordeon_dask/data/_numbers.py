@@ -50,10 +50,11 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     if masked := _masked(array):  # of what an `__array__` gave
         raise DataError(_said_masked(name, masked, array.size))
     array = np.asarray(array).view()
+    if array.ndim == 0:
+        what = f"the single number {value!r}" if array.dtype.kind in "biufc" else f"of type {kind}, which is no array"
+        raise DataError(f"{name} is {what}: give an array with one row for each sample")
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name}{_holds(value, kind)} {_contents(array)}")
-    if array.ndim == 0:
-        raise DataError(f"{name} is the single number {value!r}: give an array with one row for each sample")
     array.flags.writeable = False
     return array
 
