@@ -149,6 +149,28 @@ def test_missing_values_of_nullable_columns_are_counted_and_refused(value, missi
         data.arrays(X[:3], value)
 
 
+class Column(Tensor):
+    """Has what a column of polars has: numpy is given NaN for its nulls."""
+
+    def null_count(self):
+        return int(np.isnan(self.array).sum())
+
+
+class Chunk(Tensor):
+    """Has what an array of pyarrow has."""
+
+    @property
+    def null_count(self):
+        return int(np.isnan(self.array).sum())
+
+
+@pytest.mark.parametrize("kind", [Column, Chunk])
+def test_nulls_of_other_frames_are_counted_and_refused(kind):
+    with pytest.raises(DataError, match=r"^x: 1 of 3 values are missing \(NA\): .* by \.fill_null\(value\)"):
+        as_numbers("x", kind(np.array([1.0, np.nan, 3.0])))
+    assert_array_equal(as_numbers("x", kind(X)), X)
+
+
 LAZY = [
     (csr_matrix(), r"csr_matrix.*: add \.toarray\(\)"),
     (done(), r"Future.*: add \.result\(\)"),
@@ -167,9 +189,9 @@ def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, wo
         (r"data\.stream\(.*batch 1: x", lambda: next(data.stream([(value, None)]).open().batches(1, 1))),
         (r"data\.stream\(.*batch 1: y", lambda: next(data.stream([(X, value)]).open().batches(1, 1))),
     ):
-        with pytest.raises(DataError, match=f"^{name} is a {words}"):
+        with pytest.raises(DataError, match=f"^{name} is of type {words}"):
             make()
-    with pytest.raises(DataError, match=f"^x holds a {words}"):
+    with pytest.raises(DataError, match=f"^x holds something of type {words}"):
         data.arrays([value, value], None)
     with pytest.raises(DataError, match=words.rpartition(": ")[2]):
         next(data.stream([value]).open().batches(1, 1))
@@ -190,12 +212,12 @@ def test_what_holds_no_batches_is_no_provider(value, words):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ((row for row in X), r"^x is a generator, .*numpy\.stack\(list\(\.\.\.\)\)"),
-        (map(abs, [1]), "^x is a map"),
-        (len, "^x is a builtin_function_or_method.*: call it"),
-        ("images.npy", "^x, a str, holds <U10, which are not numbers"),
-        ({"a": 1}, "^x, a dict, holds object, e.g. .* of type dict"),
-        (None, "^x, a NoneType, holds object"),
+        ((row for row in X), r"^x is of type generator, .*numpy\.stack\(list\(\.\.\.\)\)"),
+        (map(abs, [1]), "^x is of type map"),
+        (len, "^x is of type builtin_function_or_method.*: call it"),
+        ("images.npy", "^x is of type str, which is no array: give an array with one row for each sample"),
+        ({"a": 1}, "^x is of type dict, which is no array"),
+        (None, "^x is of type NoneType, which is no array"),
         (FLAGS, r'^x, a DataFrame, holds numbers as Python objects: add \.astype\("float32"\)'),
         (FLAGS.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),
         (FRAME.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),

@@ -64,7 +64,7 @@ def test_a_buffer_that_is_filled_again_changes_no_batch_that_was_drawn(name):
 
 
 def test_without_the_copy_the_arrays_are_those_that_were_given():
-    x, y = memory.empty((640, 1024)), np.arange(640)
+    x, y = np.zeros((640, 1024), np.float32), np.arange(640)
     provider = data.stream([(x, y), (x.astype(">f4"), y.tolist())], copy=False)
     (same, labels), (turned, listed) = provider.open().batches(1, 1)
     assert np.shares_memory(same, x) and np.shares_memory(labels, y)
