@@ -99,7 +99,8 @@ def test_a_regression_as_first_written_has_one_r2_whatever_the_batch_size(user):
     x = numbers()[0]
     y = 20_220_000 + x[:, :3].astype(np.float64)
     with user.deploy(NETWORK) as running:
-        running.attach(Sentinel.train(data.arrays(x, y - 20_220_000), loss=nn.MeanSquaredError(), epochs=1, batch_size=16))
+        source = data.arrays(x, y - 20_220_000)
+        running.attach(Sentinel.train(source, loss=nn.MeanSquaredError(), epochs=1, batch_size=16))
         running.wait(epochs=1)
         assert list(running.history[-1].scores) == ["r2"]
         outputs = running.predict(x)
@@ -112,7 +113,7 @@ def test_a_regression_as_first_written_has_one_r2_whatever_the_batch_size(user):
 def test_targets_that_do_not_fit_are_told_with_the_remedy(user):
     x, y = numbers()
     with user.deploy(NETWORK) as running:
-        with pytest.raises(DataError, match=r"MeanSquaredError\(\) takes .*: give .* one output and write y\[:, None\]"):
+        with pytest.raises(DataError, match=r"SquaredError\(\) takes .*: give .* one output and write y\[:, None\]"):
             running.evaluate(fitted(x, y / 1))
         for labels in (np.eye(3)[y], y / 1):
             with pytest.raises(DataError, match=r"SoftmaxCrossEntropy\(\) takes one whole number .*: write y\."):
