@@ -160,6 +160,16 @@ def test_a_key_is_made_of_a_tuple(bad):
         nn.Key(bad)
 
 
+@pytest.mark.parametrize("bad", [784, "784", (2.5,), (True,), (0,), (math.nan,)], ids=repr)
+def test_the_shape_of_a_summary_is_made_of_whole_numbers(bad):
+    chain = nn.Conv2d(1, 2, 3) >> nn.ReLU()
+    network = Network([Gate(chain, optim.SGD(0.1))])
+    for value in (chain, network):
+        assert value.summary((np.int64(1), np.int16(5), None)) == value.summary([1, 5, None])
+        with pytest.raises(SpecError, match="sample's shape is a"):
+            value.summary(bad)
+
+
 def test_numbers_of_a_snapshot_may_be_numpys():
     store = Store("memory://numbers-of-numpy")
     store.save("g0", {"w": np.zeros(3)}, number=np.int64(3), generation=np.uint8(2))

@@ -20,7 +20,7 @@ class PassReport:
     loss: float
     """The mean over the samples that came home; NaN where none did."""
     scores: Mapping[str, float]
-    """Each score's mean over the samples that came home."""
+    """Each score over the samples that came home; NaN where none did."""
     samples: int
     """Samples that came home."""
     lost: int

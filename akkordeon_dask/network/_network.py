@@ -7,7 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from akkordeon_dask._durations import Duration, parse_duration
-from akkordeon_dask._notation import shape_text
+from akkordeon_dask._notation import check_shape, shape_text
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.network._gate import Gate
@@ -139,7 +139,10 @@ class Network(Sequence[Gate]):
         ------
         ShapeError
             naming the gates that do not fit.
+        SpecError
+            when `shape` is none.
         """
+        shape = check_shape(shape)
         self.output_shape(shape)
         return Chain(gate.chain for gate in self.gates).summary(shape, names=self.names)
 

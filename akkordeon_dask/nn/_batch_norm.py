@@ -59,7 +59,7 @@ class BatchNorm(Layer):
     def _channels(self) -> int: ...
 
     def __post_init__(self) -> None:
-        keep_int(self, fields(self)[0].name, 1)  # type: ignore[arg-type]  # a subclass is a dataclass
+        keep_int(self, fields(self)[0].name, 1)
         keep_number(self, "momentum", least=0, below=1)
         keep_number(self, "eps", above=0)
 

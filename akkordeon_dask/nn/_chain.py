@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._notation import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
@@ -179,6 +180,8 @@ class Chain(Layer, Sequence[Layer]):
         ------
         ShapeError
             when samples of `shape` cannot go in.
+        SpecError
+            when `shape` is none.
 
         Examples
         --------
@@ -191,7 +194,7 @@ class Chain(Layer, Sequence[Layer]):
         """
         from akkordeon_dask.nn._summary import summarise
 
-        return summarise(self, shape, names)
+        return summarise(self, check_shape(shape), names)
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -163,6 +163,14 @@ def test_what_is_ones_own_is_never_refused():
     assert Sentinel.train(SAMPLE, loss=nn.MeanSquaredError(), scores=[OwnScore()]).scores == (OwnScore(),)
 
 
+def test_a_field_that_happens_to_be_called_targets_is_ones_own():
+    @dataclass(frozen=True, repr=False)
+    class Weighted(nn.Accuracy):
+        targets: int = 3
+
+    assert Sentinel.train(SAMPLE, scores=[Weighted()]).scores == (Weighted(),)
+
+
 def test_two_scores_of_one_name_are_refused():
     with pytest.raises(SpecError, match="two are 'accuracy'"):
         Sentinel.train(SAMPLE, scores=[nn.Accuracy(), OwnScore()])
