@@ -113,7 +113,7 @@ class SentinelActor(SentinelLife):
         )
         if self._position is not None:
             core.passes.go_on(self._position, time.monotonic())
-        core.passes.until = self._until
+        core.passes.rest_after(self._until)
         if self._paused:
             core.pause()
         self._core = core

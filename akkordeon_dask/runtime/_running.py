@@ -196,9 +196,10 @@ class Running(Rating):
         ----------
         epochs
             complete passes that each training sentinel makes from this call on: a pass that is open then is the first
-            of them. Then it rests, and draws no batch of a further pass, until the next call. One that has an
-            `epochs` of its own never makes more than those in all; one that is paused goes on. None: each
-            goes on until it has made the number it was written or attached with.
+            of them. Then it rests, with no batch of a further pass drawn, until the next call. A pass that has begun is
+            always ended: one whose batches under way belong to more than `epochs` short passes makes those. One that
+            has an `epochs` of its own never makes more than those in all; one that is paused goes on. None: each goes
+            on until it has made the number it was written or attached with.
         timeout
             `"30s"`, or a number of seconds; None: as long as it takes, for whatever goes wrong ends the wait with an
             error. Training goes on after it.
