@@ -101,8 +101,12 @@ class Running(Rating):
             when its data cannot be read, there are none, or less than a batch.
         ShapeError
             when the network does not take its samples.
-        PlacementError, NameConflictError
-            when the worker does not exist, or the name is taken.
+        PlacementError
+            when the worker does not exist.
+        NameConflictError
+            when a gate, or a sentinel of whatever client, has the name. One without gets the first number that is free.
+        SpecError, DeploymentError
+            when it does not travel, or not in time, to its worker: data in memory go along with it.
         """
         return self._sync(self._session.attach, sentinel, resume)
 
