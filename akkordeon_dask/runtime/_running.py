@@ -123,10 +123,14 @@ class Running(Rating):
             when the network does not take its samples.
         SentinelError
             when its provider raises an error of its own.
+        PlacementError
+            when the worker does not exist.
+        NameConflictError
+            when a gate, or a sentinel of whatever client, has the name. One without gets the first number that is free.
         SpecError
             when an argument is not what it should be, or a test sentinel, which makes one pass, is given `epochs`.
-        PlacementError, NameConflictError
-            when the worker does not exist, or the name is taken.
+        SpecError, DeploymentError
+            when it does not travel, or not in time, to its worker: data in memory go along with it.
         """
         if not isinstance(sentinel, Sentinel):
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r:.80}")
