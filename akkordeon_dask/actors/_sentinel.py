@@ -276,6 +276,10 @@ class SentinelActor(SentinelLife):
         """Rest when so many passes are done in all; None: as it was written."""
         await self._call(lambda: self._core.rest_after(until))
 
+    async def go_on(self) -> None:
+        """Go on after a pause, for somebody who does not follow it. On the event loop."""
+        await self._call(self._core.resume)
+
     async def outputs(self) -> Array:
         """What the network predicted for all samples, in order; put together by the sentinel's thread."""
         outputs: Array = await self._call(self._outputs)
