@@ -42,7 +42,7 @@ def expand(label: str, target: Any, *, error: type[AkkordeonError] = SpecError) 
     """
     text = os.fspath(target) if isinstance(target, str | os.PathLike) else None
     if not isinstance(text, str) or not text:
-        raise error(f"{label} takes a path such as 'run.html', or an fsspec URL, not {target!r:.80}")
+        raise error(f"{label} takes a path or an fsspec URL, not {target!r:.80}")
     if is_url(text):
         return text
     path = os.path.expanduser(text)

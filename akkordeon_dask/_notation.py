@@ -3,7 +3,10 @@
 import dataclasses
 from typing import Any, ClassVar
 
-__all__ = ["Written", "shape_text"]
+from akkordeon_dask._numbers import check_int
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["Written", "check_shape", "shape_text"]
 
 
 class Written:
@@ -31,6 +34,21 @@ class Written:
 def shape_text(shape: tuple[int | None, ...] | int | None) -> str:
     """A shape or an extent with `?` for what is not known: `(6, ?, ?)`."""
     return str(shape).replace("None", "?")
+
+
+def check_shape(shape: Any) -> tuple[int | None, ...] | None:
+    """A sample's shape as a user writes it: sizes of at least 1, None for one that is not known or for all.
+
+    Raises
+    ------
+    SpecError
+        when it is something else.
+    """
+    if shape is None:
+        return None
+    if not isinstance(shape, tuple | list):
+        raise SpecError(f"a sample's shape is a tuple of sizes, e.g. (3, 28, 28), not {shape!r}")
+    return tuple(None if size is None else check_int("a size of a sample's shape", size, 1) for size in shape)
 
 
 def _namespace(kind: type[Written]) -> str:

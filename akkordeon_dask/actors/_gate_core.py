@@ -5,11 +5,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from akkordeon_dask.actors._effort import Effort
-from akkordeon_dask.actors._gate_state import GateCounts, Version
+from akkordeon_dask.actors._gate_state import GateCounts, Version, at_home
 from akkordeon_dask.actors._handover import Handover, applied_in, inherited
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work, described
-from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
@@ -76,8 +75,8 @@ class GateCore:
 
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""
-        params, now = map_leaves(aligned, params), self.version  # they may have come over a comm
-        self.version = Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples)
+        now = self.version
+        self.version = at_home(Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples))
 
     def handle(self, message: Message | Work) -> None:
         """Work on one message; a failure is told to the sentinel of the batch."""

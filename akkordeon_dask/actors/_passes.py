@@ -22,7 +22,9 @@ class Passes:
 
     def __init__(self, sentinel: Sentinel) -> None:
         self._sentinel = sentinel
-        self.limit = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
+        self._own = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
+        self.until: int | None = None
+        """Passes after which it rests because somebody waits for so many; None: nobody does."""
         self.drawing: Tally | None = None
         self.rest_until = -math.inf
         self._open: dict[int, Tally] = {}
@@ -40,9 +42,23 @@ class Passes:
         """Of the pass that was finished last."""
 
     @property
+    def limit(self) -> int | None:
+        """Passes after which it rests: its own number, or fewer that somebody waits for; None: it goes on."""
+        return min((limit for limit in (self._own, self.until) if limit is not None), default=None)
+
+    @property
     def all_done(self) -> bool:
         """As many passes as there should be are complete, and none is open."""
         return self.limit is not None and self._finished >= self.limit and not self._open
+
+    def count(self, more: int | None) -> None:
+        """Rest after `more` passes from now on, the open ones included; None: after its own number."""
+        self.rest_after(None if more is None else self._finished + more)
+
+    def rest_after(self, until: int | None) -> None:
+        """Rest when so many passes are done in all, but never within one that has begun; None: after its own number."""
+        begun = self._finished + len(self._open) + len(self._former)
+        self.until = None if until is None else max(until, begun)
 
     @property
     def between(self) -> bool:

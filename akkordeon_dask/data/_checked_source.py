@@ -8,6 +8,7 @@ from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.data._numbers import as_numbers
 from akkordeon_dask.data._provider import Batch, Provider, Source
 from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
 
 __all__ = ["CheckedSource", "checked_batch", "open_source"]
 
@@ -66,7 +67,7 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
     where
         names the batch, for the errors.
     copy
-        False: arrays that lie in memory as they should are not copied.
+        False: arrays in C order and the machine's byte order are not copied.
 
     Raises
     ------
@@ -83,5 +84,10 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
         raise DataError(f"{where}: x has {len(x)} samples, y has {len(y)}: give one row of y for each row of x")
     if len(x) == 0:
         raise DataError(f"{where} has no samples: leave empty batches out")
-    keep = memory.copied if copy else memory.aligned
+    keep = memory.copied if copy else _straight
     return keep(x), None if y is None else keep(y)
+
+
+def _straight(x: Array) -> Array:
+    """`x` itself where it is in C order and the machine's byte order, each number at its place, else a copy that is."""
+    return x if x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative else memory.copied(x)

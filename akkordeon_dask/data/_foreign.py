@@ -45,7 +45,10 @@ def holds_no_batches(value: Any) -> bool:
 
 
 def count_missing(value: Any) -> int:
-    """How many values are NA in a frame or a column of nullable dtypes, which numpy would turn into NaN."""
+    """How many values of a frame or a column are NA, or null, which numpy would turn into NaN."""
+    if hasattr(type(value), "null_count"):  # polars' method, pyarrow's property
+        nulls = value.null_count
+        return int(np.sum(np.asarray(nulls() if callable(nulls) else nulls)))
     if not callable(getattr(type(value), "isna", None)):
         return 0
     dtypes = np.atleast_1d(np.asarray(getattr(value, "dtypes", getattr(value, "dtype", None)), object))

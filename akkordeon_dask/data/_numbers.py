@@ -15,7 +15,7 @@ from akkordeon_dask.tree import Array
 __all__ = ["as_numbers", "check_flag", "equal"]
 
 _SEQUENCES = (list, tuple, deque)
-_PLAIN = frozenset((int, float, bool))
+_PLAIN = frozenset((int, float, bool, np.ndarray))
 _REMEDIES = {
     "c": "give real and imaginary parts as features of their own, x.real and x.imag",
     "M": 'add .astype("int64")',
@@ -50,10 +50,11 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     if masked := _masked(array):  # of what an `__array__` gave
         raise DataError(_said_masked(name, masked, array.size))
     array = np.asarray(array).view()
+    if array.ndim == 0:
+        what = f"the single number {value!r}" if array.dtype.kind in "biufc" else f"of type {kind}, which is no array"
+        raise DataError(f"{name} is {what}: give an array with one row for each sample")
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name}{_holds(value, kind)} {_contents(array)}")
-    if array.ndim == 0:
-        raise DataError(f"{name} is the single number {value!r}: give an array with one row for each sample")
     array.flags.writeable = False
     return array
 
@@ -83,8 +84,8 @@ def _check_parts(name: str, value: Any) -> None:
     masked = missing = 0
     for part in _parts(value):
         if (call := call_to_add(part)) is not None:
-            verb = "is" if part is value else "holds"
-            raise DataError(f"{name} {verb} a {type(part).__name__}, which is no array of numbers: {call}")
+            verb = "is" if part is value else "holds something"
+            raise DataError(f"{name} {verb} of type {type(part).__name__}, which is no array of numbers: {call}")
         masked += _masked(part)
         missing += count_missing(part)
     total = _size(value)
@@ -92,13 +93,13 @@ def _check_parts(name: str, value: Any) -> None:
         raise DataError(_said_masked(name, masked, total))
     if missing:
         raise DataError(
-            f"{name}: {missing:,} of {total:,} values are missing (NA): fill them by .fillna(value), or drop their "
-            "rows by .dropna()"
+            f"{name}: {missing:,} of {total:,} values are missing (NA): fill them by .fillna(value), with polars by "
+            ".fill_null(value), or drop their rows"
         )
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """`value`, or what nested sequences hold, but Python's own numbers."""
+    """`value`, or what nested sequences hold, but Python's own numbers and plain arrays."""
     if isinstance(value, _SEQUENCES):
         for item in value:
             yield from _parts(item)

@@ -31,9 +31,9 @@ def stream(batches: Batches, *, copy: bool = True) -> Provider:
         function without arguments that makes such an iterable, called once in each epoch where the
         sentinel runs. It travels by pickle: a generator cannot, the function that makes it can.
     copy
-        False spares the copy (about 20 us for a batch of 800 kB). You promise then that nobody ever writes again into
+        False spares the copy (some 25 us for a batch of 800 kB). You promise then that nobody ever writes again into
         an array that was given: several batches are in flight at once, and gates read them long after the next one was
-        drawn. Only arrays that lie in memory as a gate cannot read them fast are copied still.
+        drawn. Arrays that are misaligned, not in C order or in another byte order are copied still.
 
     Raises
     ------

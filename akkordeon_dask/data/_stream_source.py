@@ -24,7 +24,7 @@ class StreamSource(Source):
     iterable
         the batches, or the function that makes them.
     copy
-        False: batches that lie in memory as they should are not copied.
+        False: arrays in C order and the machine's byte order are not copied.
     """
 
     stable = True

@@ -20,7 +20,7 @@ class PassReport:
     loss: float
     """The mean over the samples that came home; NaN where none did."""
     scores: Mapping[str, float]
-    """Each score's mean over the samples that came home."""
+    """Each score over the samples that came home; NaN where none did."""
     samples: int
     """Samples that came home."""
     lost: int
@@ -39,7 +39,7 @@ class PassReport:
     samples_trained: int = 0
     """Samples of all batches of those updates, of whatever sentinel."""
     key: str = ""
-    """The key of its sentinel's actor on the cluster: what is told of it, but is none of its figures."""
+    """The key of its sentinel's actor on the cluster, which no other one ever has."""
 
     @property
     def samples_per_s(self) -> float:
@@ -63,6 +63,7 @@ class PassReport:
             "elapsed": self.elapsed,
             "updates": self.updates,
             "samples_trained": self.samples_trained,
+            "key": self.key,
         }
 
     @classmethod
@@ -72,7 +73,7 @@ class PassReport:
         Raises
         ------
         KeyError
-            when it is something else.
+            when it lacks something.
         """
         # A program of an older version does not tell of fields that have a default by now.
         return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told or one.default is MISSING})

@@ -7,6 +7,7 @@ import numpy as np
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._pool2d import Line, Pool2d
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import padded, pair, unpadded
 from akkordeon_dask.tree import Array, Tree
 
@@ -35,18 +36,19 @@ class AvgPool2d(Pool2d):
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
-        y, context = padded(x, self.padding, 0), []
+        y, context = padded(widened(x), self.padding, 0), []
         for line in self._lines(x.shape[1:]):
             context.append((line, y.shape[line.axis]))
             y = _total(y, line)
         y *= self._share()
-        return y, context
+        return y.astype(x.dtype, copy=False), context
 
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
     ) -> tuple[Array | None, Tree]:
         if not need_dx:
             return None, {}
+        dtype, dy = dy.dtype, widened(dy)
         dy = dy * dy.dtype.type(self._share())
         for line, extent in reversed(context):
             dx = line.spread(dy, extent)
@@ -56,7 +58,7 @@ class AvgPool2d(Pool2d):
                 else:
                     np.copyto(part, dy)
             dy = dx
-        return unpadded(dy, self.padding), {}
+        return unpadded(dy, self.padding).astype(dtype, copy=False), {}
 
     def _share(self) -> float:
         rows, columns = pair(self.kernel_size)

@@ -59,7 +59,7 @@ class BatchNorm(Layer):
     def _channels(self) -> int: ...
 
     def __post_init__(self) -> None:
-        keep_int(self, fields(self)[0].name, 1)  # type: ignore[arg-type]  # a subclass is a dataclass
+        keep_int(self, fields(self)[0].name, 1)
         keep_number(self, "momentum", least=0, below=1)
         keep_number(self, "eps", above=0)
 
@@ -85,11 +85,11 @@ class BatchNorm(Layer):
     def _by_itself(self, params: Tree, rows: Array, centred: Array) -> _Context:
         w, channels = params["w"], self._channels
         count = rows.size // channels
-        totals, sums, squares = np.zeros((3, rows.shape[1]), w.dtype)
+        totals, sums, squares = np.zeros((3, rows.shape[1]))
         for part in parts(rows):
             totals += column_sums(rows[part])
-        about = (_by_channel(totals, channels) / count).astype(w.dtype)
-        (mean,) = _repeated(centred, about)
+        about = (_by_channel(totals, channels) / count).astype(np.promote_types(rows.dtype, w.dtype))
+        mean = np.repeat(about, rows.shape[1] // channels)
         for part in parts(centred):
             block = np.subtract(rows[part], mean, out=centred[part])
             sums += column_sums(block)
@@ -98,7 +98,8 @@ class BatchNorm(Layer):
         offset = _by_channel(sums, channels) / count
         var = np.maximum(_by_channel(squares, channels) / count - offset**2, 0)
         unbiased = var * (count / max(1, count - 1))
-        shown = {"mean": (about + offset).astype(w.dtype), "var": unbiased.astype(w.dtype)}
+        most = np.finfo(w.dtype).max
+        shown = {"mean": (about + offset).astype(w.dtype), "var": np.minimum(unbiased, most).astype(w.dtype)}
         return _Context(w, centred, offset, 1 / np.sqrt(var + self.eps), shown, itself=True)
 
     def _by_statistics(self, params: Tree, rows: Array, centred: Array) -> _Context:
@@ -113,7 +114,7 @@ class BatchNorm(Layer):
     ) -> tuple[Array | None, Tree]:
         w, centred = context.w, context.centred
         rows = dy.reshape(centred.shape)
-        sums, products = np.zeros((2, rows.shape[1]), w.dtype)
+        sums, products = np.zeros((2, rows.shape[1]))
         for part in parts(centred):
             sums += column_sums(rows[part])
             products += column_products(rows[part], centred[part])
@@ -166,8 +167,8 @@ def _through_statistics(context: _Context, dy: Array, dw: Array, db: Array, dx: 
 
 
 def _by_channel(columns: Array, channels: int) -> Array:
-    """`(channels * positions,)` to the float64 sum of each channel."""
-    grouped = columns.reshape(channels, -1).astype(np.float64)
+    """`(channels * positions,)` float64 to the sum of each channel."""
+    grouped = columns.reshape(channels, -1)
     sums: Array = grouped @ np.ones(grouped.shape[1])
     return sums
 

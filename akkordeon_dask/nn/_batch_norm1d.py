@@ -32,6 +32,10 @@ class BatchNorm1d(BatchNorm):
     - A validation pass reads the statistics of the version that it has pinned.
     - With a delay, what a batch showed was computed with parameters that are `delay` updates old.
 
+    Large inputs that differ little, such as dates as numbers: in training a batch is normalised to the precision of
+    the parameters' dtype. The running mean, though, is kept in that dtype: in float32 one of 2e7 is off by up to 1,
+    and so is what is normalised by it in validation and prediction. Put `nn.Scale(mean, std)` in front of such inputs.
+
     Parameters
     ----------
     features

@@ -21,7 +21,8 @@ class BatchNorm2d(BatchNorm):
     What the running statistics are, and how batches and sentinels that are under way at once move them, is
     as for `BatchNorm1d`: a batch in training is normalised by its own statistics alone; the running ones are part of
     a gate's version, moved once by each batch that the gate is updated with, in the order of the updates, and shared by
-    all training sentinels; a validation pass reads those of the version that it has pinned.
+    all training sentinels; a validation pass reads those of the version that it has pinned. The running mean is kept in
+    the parameters' dtype, which large inputs that differ little have to be scaled for, as said there.
 
     Parameters
     ----------

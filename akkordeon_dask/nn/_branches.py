@@ -14,6 +14,7 @@ from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import agree, asked, is_full, merged
 from akkordeon_dask.tree import Array, Tree
 
@@ -162,6 +163,8 @@ class Branches(Layer):
 def added(arrays: Sequence[Array], free: Iterable[bool]) -> Array:
     """The sum of arrays of one shape: written into the first that is free, else a new array."""
     dtype = np.result_type(*(array.dtype for array in arrays))
+    if dtype == np.float16:
+        return added([widened(array) for array in arrays], [True] * len(arrays)).astype(dtype)
     for place, (array, its) in enumerate(zip(arrays, free, strict=True)):
         if its and array.dtype == dtype:
             total, rest = array, [*arrays[:place], *arrays[place + 1 :]]

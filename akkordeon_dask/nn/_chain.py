@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._notation import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._steps import Plan, Step, plan
 from akkordeon_dask.tree import Array, Tree
@@ -20,13 +22,16 @@ __all__ = ["Chain"]
 class _Context(NamedTuple):
     steps: tuple[Step, ...]
     items: tuple[Context, ...]
+    narrow: bool
+    """The input was float16."""
 
 
 @dataclass(frozen=True, repr=False, init=False)
 class Chain(Layer, Sequence[Layer]):
     """Layers one after the other; itself a layer. Written `a >> b >> c`, or `Chain([a, b, c])`.
 
-    Its parameters are the tuple of its layers' parameters. A slice of a chain is a chain.
+    Its parameters are the tuple of its layers' parameters. A slice of a chain is a chain. Samples of float16 are
+    computed with as float32, which what is made of them may need: float16 ends at 65504.
 
     Parameters
     ----------
@@ -57,12 +62,15 @@ class Chain(Layer, Sequence[Layer]):
         if len(params) != len(self.layers):
             raise ShapeError(f"{self!r} has {len(self.layers)} layers, its parameters are those of {len(params)}")
         steps, items = self._plan.steps(x.dtype), []
+        narrow = x.dtype == np.float16
+        if narrow:
+            x, own = widened(x), True
         for step in steps:
             below = key.fold(step.place) if key is not None else None
             x, context = step.layer.forward(step.of(params), x, train=train, key=below, own=own)
             own = (own or not step.layer.views) and not step.layer.keeps_output
             items.append(context)
-        return x, _Context(steps, tuple(items))
+        return x, _Context(steps, tuple(items), narrow)
 
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
@@ -78,7 +86,9 @@ class Chain(Layer, Sequence[Layer]):
             dx, its = step.layer.backward(item, dx, need_dx=below, own=own)
             grads[step.place : step.place + 1 + step.fused] = its if step.fused else (its,)
             own = own or not step.layer.views
-        return (dx if need_dx else None), tuple(grads)
+        if not need_dx:
+            return None, tuple(grads)
+        return (dx.astype(np.float16) if context.narrow and dx is not None else dx), tuple(grads)
 
     def _first_with_parameters(self) -> int:
         for place, layer in enumerate(self.layers):
@@ -87,9 +97,8 @@ class Chain(Layer, Sequence[Layer]):
         return len(self.layers)
 
     def rebind(self, context: Context, params: Tree) -> Context:
-        steps, items = context
-        pairs = zip(steps, items, strict=True)
-        return _Context(steps, tuple(step.layer.rebind(item, step.of(params)) for step, item in pairs))
+        pairs = zip(context.steps, context.items, strict=True)
+        return context._replace(items=tuple(step.layer.rebind(item, step.of(params)) for step, item in pairs))
 
     @property
     def observes(self) -> bool:
@@ -143,6 +152,7 @@ class Chain(Layer, Sequence[Layer]):
             raise ShapeError(f"layer {place} {layer!r} cannot follow {self.layers[place - 1]!r}: {error}") from None
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        dtype = np.dtype(np.float32) if dtype == np.float16 else dtype
         for layer in self.layers:
             dtype = layer.output_dtype(dtype)
         return dtype
@@ -170,6 +180,8 @@ class Chain(Layer, Sequence[Layer]):
         ------
         ShapeError
             when samples of `shape` cannot go in.
+        SpecError
+            when `shape` is none.
 
         Examples
         --------
@@ -182,7 +194,7 @@ class Chain(Layer, Sequence[Layer]):
         """
         from akkordeon_dask.nn._summary import summarise
 
-        return summarise(self, shape, names)
+        return summarise(self, check_shape(shape), names)
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -14,6 +14,7 @@ from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._unfold import Unfold
 from akkordeon_dask.nn._windows import Pair, image_shape, normalise, padded, pair, places, unpadded
@@ -119,7 +120,7 @@ class Conv2d(Layer):
                 dx[some] = self._folded(unfold, matrix)
         grads = {"w": dw.reshape(context.params["w"].shape)}
         if self.bias:
-            grads["b"] = dy.sum(axis=(2, 3)).sum(axis=0)
+            grads["b"] = widened(dy).sum(axis=(2, 3)).sum(axis=0)
         return dx, grads
 
     def _matrix(self, w: Array) -> Array:

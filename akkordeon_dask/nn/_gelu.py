@@ -9,6 +9,7 @@ import numpy as np
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["GELU"]
@@ -17,8 +18,13 @@ _OUTER = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
 
 
+_FLAT = 10.0
+"""Beyond it t is 1 or -1 to the last bit of float64, while `x * x` and `x**3` could overflow."""
+
+
 class _Context(NamedTuple):
     x: Array
+    """No further from 0 than `_FLAT`."""
     t: Array
 
 
@@ -37,16 +43,18 @@ class GELU(Layer):
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
-        t = np.multiply(x, x, out=empty_like(x))
+        wide = widened(x)
+        near = np.clip(wide, -_FLAT, _FLAT, out=empty_like(wide))
+        t = np.multiply(near, near, out=empty_like(wide))
         t *= _CUBIC
         t += 1
-        t *= x
+        t *= near
         t *= _OUTER
         np.tanh(t, out=t)
-        y = np.add(t, 1, out=empty_like(x))
-        y *= x
+        y = np.add(t, 1, out=empty_like(wide))
         y *= 0.5
-        return y, _Context(x, t)
+        y *= wide
+        return y.astype(x.dtype, copy=False), _Context(near, t)
 
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
@@ -67,4 +75,4 @@ class GELU(Layer):
         dx += 1
         dx *= 0.5
         dx *= dy
-        return dx, {}
+        return dx.astype(dy.dtype, copy=False), {}

@@ -7,6 +7,7 @@ import numpy as np
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import is_full
 from akkordeon_dask.nn._windows import image_shape
 from akkordeon_dask.tree import Array, Tree
@@ -29,9 +30,9 @@ class GlobalAvgPool2d(Layer):
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         batch, channels, rows, columns = x.shape
-        y = np.ascontiguousarray(x).reshape(batch, channels, rows * columns).sum(axis=2)
+        y = np.ascontiguousarray(widened(x)).reshape(batch, channels, rows * columns).sum(axis=2)
         y *= 1 / (rows * columns)
-        return y, x.shape
+        return y.astype(x.dtype, copy=False), x.shape
 
     def backward(
         self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False

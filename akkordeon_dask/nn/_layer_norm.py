@@ -12,7 +12,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, parts, place_for
+from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, parts, place_for, row_products
 from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import Array, Tree
 
@@ -76,7 +76,7 @@ class LayerNorm(Layer):
             block = np.subtract(rows[part], _row_means(rows[part]), out=normalised[part])
             # Once more, since a large mean was rounded.
             block -= _row_means(block)
-            var = np.vecdot(block, block)[:, None] / len(w)
+            var = row_products(block, block) / len(w)
             np.divide(1, np.sqrt(var + self.eps), out=inverse[part])
             block *= inverse[part]
             block = np.multiply(block, w, out=y[part])
@@ -116,7 +116,7 @@ class LayerNorm(Layer):
 
 def _row_means(rows: Array) -> Array:
     """`(batch, n)` to `(batch, 1)`."""
-    sums: Array = rows @ np.ones(rows.shape[1], rows.dtype)
+    sums: Array = rows @ np.ones(rows.shape[1], np.promote_types(rows.dtype, np.float32))
     sums /= rows.shape[1]
     return sums[:, None]
 

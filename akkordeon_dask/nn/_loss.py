@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from akkordeon_dask._notation import Written
 from akkordeon_dask.errors import SpecError
@@ -110,8 +110,8 @@ class Loss(Written, ABC):
         What a class inherits does not count, for it may have other targets than its base: a user's own loss or score
         goes with all, unless its class itself has `targets`.
         """
-        one, other = (vars(type(value)).get("targets") for value in (self, score))
-        return one is None or other is None or one == other
+        said = {vars(type(value)).get("targets") for value in (self, score)}
+        return said != set(get_args(Targets))
 
     @abstractmethod
     def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:

@@ -8,6 +8,7 @@ import numpy as np
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._pool2d import Line, Pool2d
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import padded, unpadded
 from akkordeon_dask.tree import Array, Tree
 
@@ -55,6 +56,7 @@ class MaxPool2d(Pool2d):
     ) -> tuple[Array | None, Tree]:
         if not need_dx:
             return None, {}
+        dtype, dy = dy.dtype, widened(dy)
         for line, extent, which in reversed(context):
             dx = line.spread(dy, extent)
             for offset, part in enumerate(line.views(dx)):
@@ -63,7 +65,7 @@ class MaxPool2d(Pool2d):
                 else:
                     np.multiply(dy, which == offset, out=part)
             dy = dx
-        return unpadded(dy, self.padding), {}
+        return unpadded(dy, self.padding).astype(dtype, copy=False), {}
 
 
 def _greatest(x: Array, line: Line) -> tuple[Array, Array]:

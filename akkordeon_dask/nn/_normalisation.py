@@ -9,7 +9,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.tree import Array
 
-__all__ = ["OPERATIONS", "column_products", "parts", "place_for"]
+__all__ = ["OPERATIONS", "column_products", "parts", "place_for", "row_products"]
 
 OPERATIONS = 4
 """Multiply-adds for each number: its share of the mean and of the variance, centred, scaled and shifted."""
@@ -32,6 +32,17 @@ def place_for(rows: Array, dtype: np.dtype[Any], own: bool) -> Array:
 
 
 def column_products(x: Array, y: Array) -> Array:
-    """`(x * y).sum(axis=0)` without the product in memory: two `(batch, n)` to `(n,)`, same dtype."""
-    sums: Array = np.einsum("bn,bn->n", x, y)
-    return sums
+    """`(x * y).sum(axis=0)` without the product in memory: two `(batch, n)` to `(n,)`.
+
+    In the dtype of both, or in float64 where that overflows.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums: Array = np.einsum("bn,bn->n", x, y)
+    return sums if np.isfinite(sums).all() else np.einsum("bn,bn->n", x, y, dtype=np.float64)
+
+
+def row_products(x: Array, y: Array) -> Array:
+    """`(x * y).sum(axis=1)`: two `(batch, n)` to `(batch, 1)`. In float64 where the dtype of both overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums: Array = np.vecdot(x, y)
+    return (sums if np.isfinite(sums).all() else np.einsum("bn,bn->b", x, y, dtype=np.float64))[:, None]

@@ -10,6 +10,7 @@ from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Softmax"]
@@ -32,9 +33,12 @@ class Softmax(Layer):
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         self.output_shape(x.shape[1:])
-        y = np.subtract(x, x.max(axis=-1, keepdims=True), out=x if own else empty_like(x))
+        wide = widened(x)
+        with np.errstate(over="ignore"):  # of what is further below the greatest than any number, exp is 0 as well
+            y = np.subtract(wide, wide.max(axis=-1, keepdims=True), out=wide if own else empty_like(wide))
         np.exp(y, out=y)
         y /= y.sum(axis=-1, keepdims=True)
+        y = y.astype(x.dtype, copy=False)
         return y, y
 
     def backward(
@@ -42,11 +46,11 @@ class Softmax(Layer):
     ) -> tuple[Array | None, Tree]:
         if not need_dx:
             return None, {}
-        y = context
-        mean = np.einsum("...c,...c->...", dy, y)[..., np.newaxis]
-        dx = np.subtract(dy, mean, out=dy if own else empty_like(dy))
+        y, wide = context, widened(dy)
+        mean = np.einsum("...c,...c->...", wide, y)[..., np.newaxis]
+        dx = np.subtract(wide, mean, out=wide if own else empty_like(wide))
         dx *= y
-        return dx, {}
+        return dx.astype(dy.dtype, copy=False), {}
 
     @property
     def keeps_shape(self) -> bool:

@@ -45,7 +45,7 @@ def _labels_remedy(target: Array, y: Array) -> str:
     if y.ndim != 2:
         flat = "nn.Flatten()" if y.ndim > 2 else "nn.Reshape((1,))"
         return f"put {flat} behind the last layer"
-    if shape == y.shape and shape[1] > 1:
+    if target.size > len(y):
         return "write y.argmax(axis=1) for y where it is one-hot, loss=nn.MeanSquaredError() where it is to be fitted"
     one = ".ravel()" if target.size == len(y) and len(shape) > 1 else ""
     if kind != "f":
@@ -97,9 +97,9 @@ def _values_remedy(target: Array, y: Array) -> str:
     if y.ndim == 1 and target.size == len(y):
         return "write y.ravel() for y"
     if len(shape) == 1 and y.ndim == 2:
-        classes = f"loss=nn.SoftmaxCrossEntropy() where they are classes, np.eye({y.shape[1]})[y] where each is one"
-        last = "a last layer of one output and y[:, None] where they are numbers"
-        return f"write {classes}, or {last}" if target.dtype.kind != "f" else f"write {last}"
+        last = "give the network one output and write y[:, None] for y where it holds numbers"
+        classes = "write loss=nn.SoftmaxCrossEntropy() where y holds classes, or "
+        return last if target.dtype.kind == "f" else classes + last
     if target.size == y.size:
         return f"write y.reshape({', '.join(map(str, (-1, *y.shape[1:])))}) for y"
     return f"give the last layer outputs of shape {shape[1:]} a sample"

@@ -44,6 +44,8 @@ async def make_sentinel(
     *,
     position: Position | None = None,
     former: Address | None = None,
+    until: int | None = None,
+    paused: bool = False,
     beside_first: bool = False,
     resume: bool = False,
 ) -> tuple[str, Future[Any], Any]:
@@ -57,6 +59,10 @@ async def make_sentinel(
         where it goes on; None: with the first pass.
     former
         that life: the gates forget it.
+    until
+        passes, of all its lives, after which it rests; None: as it was written.
+    paused
+        it waits until it is told to go on.
     resume
         it goes on where a sentinel of this name was in an earlier run, if its position is there.
     beside_first
@@ -87,6 +93,8 @@ async def make_sentinel(
         spec=session.network,
         position=position,
         former=former,
+        until=until,
+        paused=paused,
         keeping=session.keeping,
         begun=session.begun,
         resume=[place for place in (session.keeping, session.source) if resume and place is not None],
@@ -99,7 +107,7 @@ async def make_sentinel(
 async def open_sentinel(session: "Session", attached: Attached) -> None:
     """Let it begin."""
     told = session.addresses
-    await attached.ask("open", told)
+    await attached.ask("open", told, more=config.seconds("timeouts.first-batch"))
     if told != session.addresses:  # a gate was made anew meanwhile
         await attached.ask("rewire", session.addresses, session.generation)
 
@@ -176,19 +184,15 @@ async def evacuate(session: "Session", attached: Attached) -> None:
 async def _again(
     session: "Session", attached: Attached, position: Position, error: AkkordeonError, *, beside_first: bool = False
 ) -> None:
-    begin: dict[str, Any] = {"position": position, "former": attached.address}
-    paused = attached.state == "paused"
+    begin: dict[str, Any] = {"position": position, "former": attached.address, "paused": attached.state == "paused"}
 
     async def make() -> None:
         session.check()
         base = key_base(attached.address.actor)
+        begin["until"] = attached.until
         life = await make_sentinel(session, attached.sentinel, attached.name, base, beside_first=beside_first, **begin)
         attached.become(*life)
         await open_sentinel(session, attached)
-        if attached.epochs is not None:
-            await attached.ask("resume", attached.epochs, 0)
-        if paused:
-            await attached.ask("pause")
 
     end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
     try:

@@ -5,6 +5,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,9 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
-from akkordeon_dask._files import absolute, expand
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors import GateActor, Keeping
-from akkordeon_dask.errors import CheckpointError, DeadlineError
+from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._gate_handle import GateHandle
@@ -139,19 +140,19 @@ async def abandon(gates: Sequence[GateHandle]) -> None:
         gate.release()
 
 
-def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
-    """Where snapshots go and how often.
+def keeping_of(every: Any, keep: Any) -> Keeping:
+    """How often snapshots are written, and how many stay; where, is still to be said.
 
     Raises
     ------
     SpecError
-        when `every` is neither a number of updates nor a time, or `url` no text.
+        when `every` is neither a number of updates nor a time, or `keep` no number.
     """
-    url = absolute(expand("snapshots", url))
-    if isinstance(every, int) and not isinstance(every, bool) and every > 0:
-        return Keeping(url, updates=every, keep=keep)
+    keep = check_int("snapshot_keep", keep, 1)
+    with suppress(SpecError):
+        return Keeping("", updates=check_int("snapshot_every", every, 1), keep=keep)
     seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)
-    return Keeping(url, seconds=seconds, keep=keep)
+    return Keeping("", seconds=seconds, keep=keep)
 
 
 async def check_place(keeping: Keeping, network: Network, *, resume: bool) -> int:

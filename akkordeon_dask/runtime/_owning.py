@@ -9,6 +9,7 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._making import Making
@@ -122,7 +123,8 @@ def adopt(name: str, client: Client) -> Any:
     TrainingError
         when a gate is lost and cannot be made anew.
     """
-    return client.sync(_adopt, name, client)
+    check_name("a network's name", name)
+    return check_client(client).sync(_adopt, name, client)
 
 
 async def _adopt(name: str, client: Client) -> Running:

@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from pickle import PickleBuffer
-from typing import Any, NoReturn
+from typing import Any
 
+import cloudpickle
 import numpy as np
 from distributed import Client, Future
-from distributed.protocol.pickle import dumps, loads
+from distributed.protocol.pickle import loads
 
 from akkordeon_dask import config, memory
 from akkordeon_dask.errors import AkkordeonError, DeploymentError, SpecError
@@ -37,7 +38,8 @@ class Parcel:
     def of(cls, value: Any) -> "Parcel":
         """The arrays in `value` are only looked at, and must stay as they are."""
         buffers: list[PickleBuffer] = []
-        return cls(dumps(value, buffer_callback=buffers.append), buffers)
+        # Not by Dask's own `dumps`, which logs three tracebacks where it fails.
+        return cls(cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append), buffers)
 
     @property
     def nbytes(self) -> int:
@@ -104,17 +106,10 @@ async def submitted(
 def _packed(args: tuple[Any, ...], options: dict[str, Any], who: str) -> Parcel:
     try:
         return Parcel.of((args, options))
+    except AkkordeonError:
+        raise
     except Exception as error:
-        _refuse(error, who)
-
-
-def _refuse(error: Exception, who: str) -> NoReturn:
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    if isinstance(cause, AkkordeonError):
-        raise cause from None
-    raise SpecError(f"{who} cannot travel to its worker by pickle: {cause}: look at what it was given") from error
+        raise SpecError(f"{who} cannot travel to its worker by pickle: {error}: look at what it was given") from error
 
 
 async def _sent(client: Client, parcel: Parcel, key: str, worker: str, who: str) -> Future[Any]:

@@ -171,8 +171,6 @@ class Session:
     async def attach(self, sentinel: Sentinel, resume: bool | None = None) -> Attached:
         """Make a sentinel's actor, where it asks to be or beside the first gate, and let it begin."""
         self.check()
-        if not isinstance(sentinel, Sentinel):
-            raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r}")
         if resume and self.keeping is None:
             raise SpecError(f"network {self.name!r} keeps no snapshots, there is no position to resume: leave that out")
         claim = await claim_name(self, sentinel)
@@ -191,7 +189,6 @@ class Session:
         lives: Lives = partial(revive, self), partial(evacuate, self)
         attached = Attached(sentinel, name, *life, changed=self.ring, report=self._report, lives=lives)
         self.sentinels[name] = attached
-        self.diary.meet(name, sentinel)
         try:
             self.check()
             await open_sentinel(self, attached)
@@ -199,8 +196,30 @@ class Session:
         except BaseException:
             await self.detach(attached)
             raise
+        self.diary.meet(name, sentinel)
         attached.follow()
         return attached
+
+    def attached(self, which: Attached | str) -> Attached:
+        """The sentinel of this name; one that has left stands for itself.
+
+        Raises
+        ------
+        ClosedError
+            when there is none of this name any more.
+        SpecError
+            when there is none, or it works on another network.
+        """
+        if isinstance(which, str):
+            if which in self.sentinels:
+                return self.sentinels[which]
+            if self.closed:
+                self.check()
+        elif which.state == "left" or self.sentinels.get(which.name) is which:
+            return which
+        there = ", ".join(map(repr, self.sentinels)) or "none"
+        said = repr(which) if isinstance(which, str) else f"{which.name!r}, which works on another network"
+        raise SpecError(f"network {self.name!r} has no sentinel {said}; of this client it has {there}")
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -216,8 +235,15 @@ class Session:
         await release_name(self.client, token)
         self.ring()
 
-    async def until(self, done: Callable[[], bool], timeout: float | None) -> None:
+    async def until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
         """Wait until `done`, while the network is well.
+
+        A sentinel that failed before the call, and of which somebody else was told, is no reason to stop.
+
+        Parameters
+        ----------
+        own
+            the sentinel that the caller detaches when it fails.
 
         Raises
         ------
@@ -228,12 +254,13 @@ class Session:
         """
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
+        known = {attached for attached in self.sentinels.values() if attached.told}
         while True:
             self._bell.clear()
             self.check()
             for attached in self.sentinels.values():
-                if attached.error is not None:
-                    raise attached.error
+                if attached.error is not None and attached not in known:
+                    raise attached.tell(remedy=attached is not own)
             if done():
                 return
             try:

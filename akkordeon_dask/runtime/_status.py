@@ -10,6 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelState, SentinelStatistics
 from akkordeon_dask.messages import Mode, PassReport
 from akkordeon_dask.network import WorkerInfo, workers_of
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._asking import answers, in_time
 from akkordeon_dask.runtime._look import Look, look
 from akkordeon_dask.runtime._publication import Record, find, names
@@ -94,12 +95,14 @@ def status(client: Client, name: str | None = None) -> Any:
     DeadlineError
         when the scheduler does not answer.
     """
-    return client.sync(_status, client, name)
+    if name is not None:
+        check_name("a network's name", name)
+    return check_client(client).sync(_status, client, name)
 
 
 def networks(client: Client) -> Any:
     """The names of all networks on the cluster, a sorted list; with an asynchronous client, an awaitable of it."""
-    return client.sync(names, client)
+    return check_client(client).sync(names, client)
 
 
 def worker_names(client: Client) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from akkordeon_dask.runtime._arguments import check_name
 from akkordeon_dask.runtime._moving import drain, move, rebalance
 from akkordeon_dask.runtime._owner_requests import ask_owner
 from akkordeon_dask.runtime._reporting import Reporting
@@ -38,7 +39,7 @@ class Steering(Reporting):
         PlacementError
             when there is no such worker.
         """
-        return self._sync(self._move, gate, to)
+        return self._sync(self._move, check_name("a gate's name", gate), check_name("where a gate moves", to))
 
     async def _move(self, gate: str, to: str) -> float:
         seconds: float = await self._done(move, gate, to)
@@ -54,7 +55,7 @@ class Steering(Reporting):
         PlacementError
             when there is no such worker, or no other one has room.
         """
-        return self._sync(self._drain, worker)
+        return self._sync(self._drain, check_name("a worker to drain", worker))
 
     async def _drain(self, worker: str) -> Mapping[str, float]:
         pauses: dict[str, float] = await self._done(drain, worker)

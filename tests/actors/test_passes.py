@@ -17,7 +17,7 @@ DATA = numbered(8)
 
 
 def flight(samples, loss=1.0, scores=()):
-    ratings = {"numbers": (score * samples, samples) for score in scores}
+    ratings = dict(zip(["numbers"], [(score * samples, samples) for score in scores], strict=False))
     return Flight(1, 0, np.zeros((samples, 4)), None, opening=False, loss=loss, ratings=ratings)
 
 
@@ -126,9 +126,32 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
     for tally in open_passes:
         come_home(passes, tally, now=1.0)
     assert passes.all_done
-    passes.limit = 3
-    assert not passes.all_done and passes.begin(2.0)
-    assert not passes.begin(2.0)
+    passes.count(1)
+    assert passes.all_done and not passes.begin(2.0)
+
+
+def test_who_waits_counts_from_the_moment_when_it_is_said_open_passes_included():
+    passes = Passes(Sentinel.train(DATA))
+    first, second = drawn(passes, 1), drawn(passes, 1)
+    passes.count(3)
+    third = drawn(passes, 1)
+    assert passes.limit == third.epoch == 3 and not passes.begin(0.0)
+    for tally in (first, second, third):
+        assert not passes.all_done
+        come_home(passes, tally, now=1.0)
+    assert passes.all_done
+    passes.count(None)
+    assert passes.limit is None and passes.begin(3.0)
+
+
+def test_a_pass_that_has_begun_is_ended_though_fewer_are_waited_for():
+    passes = Passes(Sentinel.train(DATA))
+    tallies = [drawn(passes, 1) for _ in range(3)]
+    passes.count(1)
+    assert passes.limit == 3 and not passes.begin(0.0)
+    for tally in tallies:
+        assert come_home(passes, tally, now=1.0).epoch == tally.epoch
+    assert passes.all_done
 
 
 def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():

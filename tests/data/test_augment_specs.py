@@ -84,6 +84,48 @@ def test_samples_that_do_not_fit_are_refused_when_opened_and_in_a_stream_at_the_
         next(batches)
 
 
+LAST = [(32, 32, 3), (28, 28, 1), (5, 7, 4), (4, 4, 3), (2, 9, 1)]
+
+
+@pytest.mark.parametrize("shape", LAST)
+def test_channels_that_come_last_are_refused_with_the_transpose_to_write(shape):
+    height, width, channels = shape
+    x = np.arange(2 * height * width * channels, dtype=np.int16).reshape(2, *shape)
+    written = rf"x\.reshape\(-1, {height}, {width}, {channels}\)\.transpose\(0, 3, 1, 2\)"
+    words = rf"^data\.augment\(.*\): channels come first, and images of \({height}, {width}, {channels}\) .*{written}"
+    with pytest.raises(DataError, match=words):
+        data.augment(data.arrays(x, None), flip=True).open()
+    with pytest.raises(DataError, match=words):
+        next(data.augment([(x, None)], flip=True).open().batches(1, 1))
+    with pytest.raises(DataError, match=rf"{words} with shape=\({channels}, {height}, {width}\), or say channels"):
+        data.augment(data.arrays(x.reshape(2, -1), None), flip=True, shape=shape)
+    turned = data.arrays(x.reshape(-1, height, width, channels).transpose(0, 3, 1, 2), None, shuffle=False)
+    out, _ = next(data.augment(turned, flip=True).open().batches(1, 2))
+    for image, before in zip(out.transpose(0, 2, 3, 1), x, strict=True):
+        assert (image == before).all() or (image == before[:, ::-1]).all()
+
+
+@pytest.mark.parametrize("shape", LAST)
+def test_such_shapes_are_taken_where_they_are_meant(shape):
+    x = np.arange(np.prod(shape)).reshape(1, *shape)
+    provider = data.augment(data.arrays(x, None), flip=True, channels="first")
+    assert repr(provider).endswith("flip=True, channels='first')")
+    out, _ = next(provider.open().batches(1, 1))
+    assert (out == x).all() or (out == x[..., ::-1]).all()
+    assert data.augment(data.arrays(x.reshape(1, -1), None), shape=shape, channels="first").open().shape == (x.size,)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 5, 4), (1, 4, 1), (16, 8, 8), (28, 28), (28, 3)])
+def test_shapes_whose_channels_may_come_first_need_no_word(shape):
+    assert data.augment(data.arrays(np.zeros((2, *shape)), None)).open().shape == shape
+
+
+@pytest.mark.parametrize("channels", ["last", "First", True, 0])
+def test_channels_come_first_or_are_not_spoken_of(channels):
+    with pytest.raises(DataError, match=rf"^channels={channels!r}: give 'first', or leave it out"):
+        data.augment(data.mnist("train"), channels=channels)
+
+
 @pytest.mark.parametrize(("dtype", "fill"), [("?", 2), ("f2", 1e6), ("i1", -129)])
 def test_a_fill_fits_the_dtype(dtype, fill):
     x = np.zeros((2, 3, 3), dtype)

@@ -48,16 +48,23 @@ def networks(draw, least=1):
     )
 
 
+RATED = [
+    *((nn.SoftmaxCrossEntropy(), scores) for scores in [(), None, (nn.Accuracy(),), (nn.Accuracy(), nn.TopK(3))]),
+    *((nn.MeanSquaredError(), scores) for scores in [(), None, (nn.R2(),), (nn.RMSE(), nn.R2())]),
+]
+
+
 @st.composite
 def sentinels(draw):
     small = st.integers(1, 9)
+    loss, scores = draw(st.sampled_from(RATED))
     return Sentinel(
         draw(st.sampled_from(["train", "validate", "test"])),
         data.mnist_sample("test", take=draw(small), seed=draw(small)),
         batch_size=draw(small),
         concurrency=draw(small),
-        loss=draw(st.sampled_from([nn.SoftmaxCrossEntropy(), nn.MeanSquaredError()])),
-        scores=draw(st.sampled_from([(), None])),
+        loss=loss,
+        scores=scores,
         every=draw(st.floats(1e-3, 1e6) | st.sampled_from(["20s", "1.5min", 7])),
         epochs=draw(st.none() | small),
         batches_per_pass=draw(st.none() | small),

@@ -1,6 +1,7 @@
 """A sentinel that cannot work as written says so at once, quoting what was written."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -95,3 +96,81 @@ def test_a_written_default_makes_the_same_value():
     sentinel = Sentinel.train(SAMPLE)
     assert sentinel == Sentinel.train(SAMPLE, batch_size=256, concurrency=2, every="10s")
     assert sentinel != Sentinel.train(SAMPLE, batch_size=128)
+
+
+@dataclass(frozen=True, repr=False)
+class OwnLoss(nn.MeanSquaredError):
+    """A loss of somebody's own, which may take what its base does not."""
+
+
+@dataclass(frozen=True, repr=False)
+class OwnScore(nn.Accuracy):
+    """A score of somebody's own."""
+
+
+@pytest.mark.parametrize(
+    ("loss", "scores"),
+    [
+        (nn.SoftmaxCrossEntropy(), (nn.Accuracy(),)),
+        (nn.MeanSquaredError(), (nn.R2(),)),
+        (nn.BinaryCrossEntropyWithLogits(), (nn.BinaryAccuracy(),)),
+    ],
+)
+def test_the_default_scores_fit_the_loss(loss, scores):
+    for sentinel in (Sentinel.train(SAMPLE, loss=loss), Sentinel.test(SAMPLE, loss=loss, scores=None)):
+        assert sentinel.scores == scores
+    assert Sentinel.train(SAMPLE, loss=loss, scores=[]).scores == ()
+
+
+def test_a_loss_of_ones_own_has_no_scores_unless_it_says_so():
+    class Silent(nn.Loss):
+        def __call__(self, y, target, *, need_dy=True):
+            raise NotImplementedError
+
+    class Telling(Silent):
+        default_scores = (nn.RMSE(),)
+
+    assert Sentinel.train(SAMPLE, loss=Silent()).scores == ()
+    assert Sentinel.train(SAMPLE, loss=Telling()).scores == (nn.RMSE(),)
+
+
+def test_only_scores_that_are_not_the_losss_own_are_printed():
+    assert "scores" not in repr(Sentinel.train(SAMPLE, loss=nn.MeanSquaredError(), scores=[nn.R2()]))
+    assert "scores" not in repr(Sentinel.train(SAMPLE))
+    assert "scores=(nn.RMSE(),)" in repr(Sentinel.train(SAMPLE, loss=nn.MeanSquaredError(), scores=[nn.RMSE()]))
+    assert "scores=()" in repr(Sentinel.train(SAMPLE, scores=[]))
+
+
+LABELS, VALUES = [nn.Accuracy(), nn.TopK(3)], [nn.R2(), nn.RMSE(), nn.BinaryAccuracy()]
+
+
+@pytest.mark.parametrize(
+    ("loss", "score", "remedy"),
+    [
+        *((nn.MeanSquaredError(), score, "scores=[nn.R2()]") for score in LABELS),
+        *((nn.BinaryCrossEntropyWithLogits(), score, "scores=[nn.BinaryAccuracy()]") for score in LABELS),
+        *((nn.SoftmaxCrossEntropy(), score, "scores=[nn.Accuracy()]") for score in VALUES),
+    ],
+)
+def test_a_score_that_cannot_be_had_with_the_loss_is_refused_with_the_remedy(loss, score, remedy):
+    with pytest.raises(SpecError) as caught:
+        Sentinel.train(SAMPLE, loss=loss, scores=[score])
+    assert all(said in str(caught.value) for said in (repr(loss), repr(score), remedy))
+
+
+def test_what_is_ones_own_is_never_refused():
+    assert Sentinel.train(SAMPLE, loss=OwnLoss(), scores=[nn.Accuracy()]).scores == (nn.Accuracy(),)
+    assert Sentinel.train(SAMPLE, loss=nn.MeanSquaredError(), scores=[OwnScore()]).scores == (OwnScore(),)
+
+
+def test_a_field_that_happens_to_be_called_targets_is_ones_own():
+    @dataclass(frozen=True, repr=False)
+    class Weighted(nn.Accuracy):
+        targets: int = 3
+
+    assert Sentinel.train(SAMPLE, scores=[Weighted()]).scores == (Weighted(),)
+
+
+def test_two_scores_of_one_name_are_refused():
+    with pytest.raises(SpecError, match="two are 'accuracy'"):
+        Sentinel.train(SAMPLE, scores=[nn.Accuracy(), OwnScore()])

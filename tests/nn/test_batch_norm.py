@@ -232,7 +232,7 @@ def test_shapes_stay_and_are_known_where_the_layer_says_them():
 @pytest.mark.parametrize(("call", "said"), [
     (lambda: nn.BatchNorm1d(0), r"nn\.BatchNorm1d\(0\): features is a whole number of at least 1, not 0"),
     (lambda: nn.BatchNorm2d(2.5), r"nn\.BatchNorm2d\(2\.5\): channels is a whole number .* not 2\.5"),
-    (lambda: nn.BatchNorm1d(3, momentum=1), r"momentum=1\): momentum is a finite number of at least 0 and below 1, not 1"),
+    (lambda: nn.BatchNorm1d(3, momentum=1), r"momentum=1\): momentum is .* at least 0 and below 1, not 1"),
     (lambda: nn.BatchNorm2d(3, momentum=-0.1), r"nn\.BatchNorm2d\(3, momentum=-0\.1\): "),
     (lambda: nn.BatchNorm1d(3, momentum="0.9"), r"momentum is a finite number .*, not '0\.9'"),
     (lambda: nn.BatchNorm1d(3, eps=0), r"nn\.BatchNorm1d\(3, eps=0\): eps is a finite number above 0, not 0"),

@@ -54,5 +54,5 @@ def test_a_numpy_integer_is_a_number():
     assert drawn(nn.Key((np.int64(3),))) == drawn(nn.Key((3,)))
     assert nn.Key((1,)).fold(np.int64(3), 4) == nn.Key((1,)).fold(3, 4)
     assert all(type(number) is int for number in nn.Key((1,)).fold(np.int64(3), 4).entropy)
-    with pytest.raises(SpecError, match="whole number, not 0.5"):
+    with pytest.raises(SpecError, match=r"whole number, not 0\.5"):
         nn.Key((3,)).fold(0.5)

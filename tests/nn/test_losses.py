@@ -134,13 +134,22 @@ LABELS = np.array([0, 1, 2, 0])
     (np.array([0, 255, 2, 0], np.uint8), Y, r"label 255 is out of range"),
     (np.array([0, -1, 2, 0], ">i4"), Y, r"label -1 is out of range"),
     (np.array([0, 1, -128, 0], np.int8)[::-1], Y, r"label -128 is out of range"),
-    (LABELS.astype(np.float32), Y, r"\(4, 3\), the labels shape \(4,\) and dtype float32"),
-    (LABELS.astype(bool), Y, r"dtype bool"),
-    (LABELS[:3], Y, r"\(4, 3\), the labels shape \(3,\)"),
-    (LABELS[:, np.newaxis], Y, r"the labels shape \(4, 1\)"),
-    (np.eye(4, 3), Y, r"the labels shape \(4, 3\) and dtype float64"),
-    (LABELS, Y[:, 0], r"the outputs have shape \(4,\)"),
-    (LABELS, Y[..., np.newaxis], r"the outputs have shape \(4, 3, 1\)"),
+    (LABELS.astype(np.float32), Y, r'float32.*: write y\.astype\("int64"\) for y .*, loss=nn\.MeanSquaredError\(\)'),
+    (LABELS[:3], Y, r"the labels have shape \(3,\) .*, the outputs shape \(4, 3\): give as many labels as samples"),
+    (np.array(0), Y, r"the labels have shape \(\) .*: give as many labels as samples"),
+    (LABELS[:, np.newaxis], Y, r"the labels have shape \(4, 1\) and dtype int64, .*: write y\.ravel\(\) for y$"),
+    (LABELS[:, np.newaxis] / 1, Y, r'\(4, 1\) and dtype float64.*: write y\.ravel\(\)\.astype\("int64"\) for y'),
+    (LABELS[:, np.newaxis] > 0, Y, r"\(4, 1\) and dtype bool, .*: write y\.ravel\(\) for y$"),
+    (np.eye(4, 3), Y, r"the labels have shape \(4, 3\) and dtype float64, .*: write y\.argmax\(axis=1\) for y"),
+    (np.eye(4, 3, dtype=np.uint8), Y, r"dtype uint8, .*: write y\.argmax\(axis=1\) for y"),
+    (np.eye(4, 3, dtype=bool), Y, r"dtype bool, .*: write y\.argmax\(axis=1\) for y"),
+    (LABELS / 1, Y[:, :1], r"loss=nn\.MeanSquaredError\(\) and y\[:, None\] for y where it is to be fitted"),
+    (LABELS[:, np.newaxis] / 1, Y[:, :1], r"loss=nn\.MeanSquaredError\(\) where it is to be fitted"),
+    (LABELS, Y[:, :1], r"label 2 is out of range: the network has 1 outputs, .*, or write y\[:, None\]"),
+    (np.array(["a", "b", "c", "a"]), Y, r"dtype <U1.*: write np\.unique\(y, return_inverse=True\)\[1\] for y"),
+    (LABELS.astype(object), Y, r'dtype object, .* or y\.astype\("int64"\)'),
+    (LABELS, Y[:, 0], r"the outputs shape \(4,\)"),
+    (LABELS, Y[..., np.newaxis], r"the outputs shape \(4, 3, 1\): put nn\.Flatten\(\) behind the last layer"),
     (LABELS[:0], Y[:0], r"without samples.*\(0, 3\)"),
     (LABELS, Y[:, :0], r"without samples or outputs.*\(4, 0\)"),
 ])  # fmt: skip
@@ -149,18 +158,44 @@ def test_wrong_labels_are_quoted(judge, target, y, said):
         judge(y, target)
 
 
-@pytest.mark.parametrize("loss", [SQUARED, BINARY], ids=repr)
+@pytest.mark.parametrize("loss", [SQUARED, BINARY, nn.R2(), nn.RMSE(), nn.BinaryAccuracy()], ids=repr)
 @pytest.mark.parametrize(("target", "y", "said"), [
-    (np.zeros(4), Y, r"\(4, 3\), the targets shape \(4,\) and dtype float64: reshape"),
-    (np.zeros(4), Y[:, :1], r"\(4, 1\), the targets shape \(4,\)"),
+    (np.zeros(4), Y, r"\(4,\) and dtype float64, the outputs shape \(4, 3\): give the network one output"),
+    (LABELS, Y, r"dtype int64.*: write loss=nn\.SoftmaxCrossEntropy\(\) where y holds classes"),
+    (np.zeros(4), Y[:, :1], r"\(4,\) and dtype float64, the outputs shape \(4, 1\): write y\[:, None\] for y$"),
+    (LABELS, Y[:, :1], r"\(4,\) and dtype int64, the outputs shape \(4, 1\): write y\[:, None\] for y$"),
+    (np.zeros((4, 1)), Y[:, 0], r"\(4, 1\) and dtype float64, the outputs shape \(4,\): write y\.ravel\(\) for y$"),
+    (np.zeros((4, 1, 3)), Y, r"write y\.reshape\(-1, 3\) for y$"),
+    (np.zeros((4, 2)), Y, r"give the last layer outputs of shape \(2,\) a sample"),
+    (np.zeros(3), Y[:, :1], r"give as many targets as samples"),
+    (np.zeros((4, 3), object), Y, r'dtype object, .*: write y\.astype\("float32"\) for y'),
     (np.zeros((4, 3), "U1"), Y, r"dtype <U1"),
     (np.zeros((4, 3), complex), Y, r"dtype complex128"),
     (np.zeros((0, 3)), Y[:0], r"without samples.*\(0, 3\)"),
-    (np.full((4, 3), np.nan), Y, r"target nan of sample 0"),
 ])  # fmt: skip
 def test_wrong_targets_are_quoted(loss, target, y, said):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=said) as caught:
         loss(y, target)
+    assert y.size == 0 or str(caught.value).startswith(f"{loss!r} takes one number for each output as target: ")
+
+
+@pytest.mark.parametrize("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(1)], ids=repr)
+def test_labels_of_yes_and_no_are_those_of_one_and_zero(judge):
+    y, labels = problem(SOFTMAX, batch=30, outputs=2)
+    for one, other in zip(parts(judge(y, labels == 1)), parts(judge(y, labels)), strict=True):
+        assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_a_loss_of_float16_adds_up_in_float32(loss):
+    y = np.array([[6e4, -6e4], [0.5, -3e4]] * 600, np.float16)
+    target = np.array([0, 1] * 600) if loss is SOFTMAX else np.array([[0, 1], [1, 1]] * 600, np.uint8)
+    with np.errstate(all="raise", under="ignore"):
+        value, dy = loss(y, target)
+    expected, slope = loss(y.astype(np.float64), target)
+    assert_allclose(value, expected, rtol=1e-5)
+    assert dy.dtype == np.float16
+    assert_allclose(dy, slope, rtol=2e-3, atol=1e-7)
 
 
 @pytest.mark.parametrize(("loss", "value", "said"), [

@@ -1,6 +1,8 @@
-"""Scores of classifiers."""
+"""Scores of a batch, and of a pass by its batches in any order."""
 
 import math
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.errors import ShapeError, SpecError
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -21,7 +23,8 @@ def test_scores_by_hand():
 
 
 def test_scores_are_named_as_in_reports():
-    assert [nn.Accuracy().name, nn.TopK(1).name, nn.TopK(5).name] == ["accuracy", "top1", "top5"]
+    scores = nn.Accuracy(), nn.TopK(1), nn.TopK(5), nn.R2(), nn.RMSE(), nn.BinaryAccuracy()
+    assert [score.name for score in scores] == ["accuracy", "top1", "top5", "r2", "rmse", "binary_accuracy"]
 
 
 @bounded
@@ -45,3 +48,132 @@ def test_a_network_of_nan_scores_nothing():
 def test_more_than_there_are_outputs_is_refused():
     with pytest.raises(ShapeError, match=r"nn\.TopK\(5\) takes at least 5 outputs, not 3"):
         nn.TopK(5)(np.zeros((2, 3)), np.array([0, 1]))
+
+
+def test_binary_accuracy_by_hand():
+    y = np.array([[2.0], [-1.0], [0.0], [0.5], [math.nan], [math.nan]])
+    target = np.array([[1], [0], [0], [0], [0], [1]])
+    for kind in (np.int64, bool, np.float32):
+        assert nn.BinaryAccuracy()(y, target.astype(kind)) == 0.5
+    assert nn.BinaryAccuracy()(np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([[1, 1], [1, 1]])) == 0.75
+
+
+def r2(y, target):
+    """As the formula is written, of one output."""
+    return 1 - np.sum((target - y) ** 2) / np.sum((target - target.mean()) ** 2)
+
+
+def rmse(y, target):
+    return math.sqrt(np.mean((target - y) ** 2))
+
+
+REGRESSION = [(nn.R2(), r2), (nn.RMSE(), rmse)]
+
+
+@pytest.mark.parametrize(("score", "formula"), REGRESSION, ids=["R2", "RMSE"])
+def test_a_regression_score_of_several_outputs_is_the_mean_of_their_formulas(score, formula):
+    rng = np.random.default_rng(0)
+    y, target = rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) * [1, 20, 0.1]
+    each = [formula(y[:, place], target[:, place]) for place in range(3)]
+    assert score(y, target) == pytest.approx(np.mean(each), rel=1e-12)
+    assert score(y[:, 0], target[:, 0]) == pytest.approx(each[0], rel=1e-12)
+    assert score(y.reshape(50, 1, 3), target.reshape(50, 1, 3)) == score(y, target)
+
+
+def of_pass(score, y, target, sizes, seed=0):
+    """The score of all samples by their batches, which come home in any order and go through JSON on their way."""
+    ends = np.cumsum(sizes)
+    batches = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True) if size]
+    np.random.default_rng(seed).shuffle(batches)
+    states = [score.update(y[batch], target[batch]) for batch in batches]
+    return score.result(reduce(score.merge, states))
+
+
+ALL = [nn.R2(), nn.RMSE(), nn.BinaryAccuracy(), nn.Accuracy(), nn.TopK(2)]
+
+
+@pytest.mark.parametrize("score", ALL, ids=repr)
+@bounded
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 999))
+def test_a_pass_has_one_score_whatever_its_batches_and_their_order(score, sizes, seed):
+    rng, samples = np.random.default_rng(seed), sum(sizes)
+    y = rng.normal(size=(samples, 3)).astype(np.float32)
+    target = rng.integers(0, 3, samples) if score.targets == "labels" else rng.random((samples, 3))
+    whole = score(y, target)
+    assert of_pass(score, y, target, sizes, seed) == pytest.approx(whole, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+@pytest.mark.parametrize("sizes", [[1000], [7] * 142 + [6], [1] * 1000], ids=["one", "some", "many"])
+def test_targets_that_are_large_and_differ_little_have_their_r2(dtype, sizes):
+    rng = np.random.default_rng(0)
+    target = np.round(20_220_000 + rng.normal(size=(1000, 1)) * (1 if dtype is np.float64 else 3)).astype(dtype)
+    y = target + rng.normal(size=(1000, 1))
+    expected = r2(y - 20_220_000.0, target - 20_220_000.0)
+    assert of_pass(nn.R2(), y, target, sizes) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9 + 0.1, 7])
+@pytest.mark.parametrize("sizes", [[10], [3, 3, 4], [1] * 10], ids=["one", "some", "many"])
+def test_targets_that_are_all_the_same_have_r2_1_where_they_are_met_and_else_0(constant, sizes):
+    target = np.full((10, 1), constant)
+    assert of_pass(nn.R2(), target * 1.0, target, sizes) == 1
+    assert of_pass(nn.R2(), target + 0.5, target, sizes) == 0
+
+
+def test_r2_of_one_sample_is_not_known():
+    assert math.isnan(nn.R2()(np.ones((1, 2)), np.ones((1, 2))))
+
+
+def test_scores_of_float16_and_of_large_numbers_do_not_overflow():
+    y, target = np.full((5000, 1), 6e4, np.float16), np.full((5000, 1), -6e4)
+    assert nn.RMSE()(y, target) == pytest.approx(1.2e5, rel=1e-3)
+    assert nn.RMSE()(np.full((9, 1), 1e30, np.float32), np.zeros((9, 1))) == pytest.approx(1e30, rel=1e-6)
+
+
+@dataclass(frozen=True, repr=False)
+class F1(nn.Score):
+    """Three counts, merged by the default."""
+
+    @property
+    def name(self):
+        return "f1"
+
+    def update(self, y, target):
+        told, true = y > 0, target > 0.5
+        return np.array([(told & true).sum(), told.sum(), true.sum()])
+
+    def result(self, state):
+        both, told, true = state
+        return 2 * both / (told + true)
+
+
+@dataclass(frozen=True, repr=False)
+class Own(nn.Score):
+    """As scores were written before there were states."""
+
+    name = "own"
+
+    def __call__(self, y, target):
+        return np.float32(np.abs(y - target).mean())
+
+
+def test_a_score_of_ones_own_may_count_or_be_a_mean():
+    rng = np.random.default_rng(0)
+    y, target = rng.normal(size=(40, 1)), rng.integers(0, 2, (40, 1))
+    told, true = y > 0, target > 0.5
+    whole = 2 * (told & true).sum() / (told.sum() + true.sum())
+    assert of_pass(F1(), y, target, [1, 9, 10, 20]) == F1()(y, target) == whole
+    assert of_pass(Own(), y, target, [1, 9, 10, 20]) == pytest.approx(np.abs(y - target).mean(), rel=1e-6)
+
+
+def test_a_mean_over_no_samples_is_not_known():
+    assert math.isnan(nn.Accuracy().result((0.0, 0)))
+
+
+def test_a_score_that_says_nothing_of_a_batch_is_none():
+    class Nothing(nn.Score):
+        name = "nothing"
+
+    with pytest.raises(SpecError, match="Nothing is no score yet: override __call__, or update, merge and result"):
+        Nothing()

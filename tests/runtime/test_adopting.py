@@ -59,13 +59,13 @@ def test_an_owner_that_was_stopped_finds_itself_relieved_when_it_wakes(processes
             trains = second.attach(train(name="second"))
             kill_worker(processes, placed["g1"])
             wait_until(lambda: made_anew(processes, name), within=PATIENT)
-            second.wait(epochs=len(trains.reports) + 3, timeout=PATIENT)
+            second.wait(epochs=3, timeout=PATIENT)
             os.kill(first.pid, signal.SIGCONT)
             told = first.stdout.readline()
             assert f"network '{name}' belongs to client {client.id}, as its owner of generation 2 by now" in told
             assert first.stdout.readline() == "closed\n"
             assert first.wait(PATIENT) == 0, first.stderr.read()
-            second.wait(epochs=len(trains.reports) + 20, timeout=PATIENT)
+            second.wait(epochs=20, timeout=PATIENT)
             assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
             assert made_anew(processes, name) == ["g1"]
             assert [told["text"] for told in events(client, name, "adopted")] == [
@@ -87,7 +87,7 @@ def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, 
             statistics = second.statistics()
             assert kept <= statistics["g0"].version <= statistics["g1"].version
             second.attach(train(epochs=5))
-            assert [report.samples for report in second.wait(timeout=PATIENT)] == [SAMPLES] * 5
+            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
             assert second.statistics()["g0"].version == statistics["g0"].version + 20
     processes.two()
     processes.nothing_left()
@@ -102,7 +102,7 @@ def test_who_adopts_while_a_worker_hangs_makes_its_gate_anew_elsewhere(processes
             second = adopt(name, processes.client)
             assert made_anew(processes, name) == ["g1"] and second.placement["g1"] == placed["g0"]
             second.attach(train(epochs=5))
-            assert [report.samples for report in second.wait(timeout=PATIENT)] == [SAMPLES] * 5
+            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
         finally:
             os.kill(stopped, signal.SIGCONT)
         second.close()
@@ -138,7 +138,7 @@ def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothin
         assert {(report.samples, report.lost) for report in first.reports} == {(SAMPLES, 0)}
         former.close()
         second = running.attach(train(name="second", epochs=3))
-        assert [report.samples for report in running.wait(timeout=PATIENT)] == [SAMPLES] * 3
+        assert [report.samples for report in running.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 3
         assert second.state == "resting"
         before = running.parameters()
         running.move("g1", "0" if running.placement["g1"] == workers_by_name(user)["1"] else "1")

@@ -86,14 +86,14 @@ def test_what_is_relative_begins_in_the_folder_of_this_process(tmp_path, monkeyp
 
 @pytest.mark.parametrize("wrong", ["", 3, b"there", True, Path])
 def test_what_is_no_path_is_quoted_at_every_door(user, home, wrong):
-    with pytest.raises(SpecError, match=r"takes a path such as"):
+    with pytest.raises(SpecError, match=r"takes a path or"):
         Store(wrong)
     for option in ("snapshots", "resume"):
-        with pytest.raises(SpecError, match=r"snapshots takes a path such as"):
+        with pytest.raises(SpecError, match=f"{option} takes a path or"):
             user.deploy(NETWORK, **{option: wrong})
     with user.deploy(NETWORK) as running:
         for verb in ("save", "load", "report"):
-            with pytest.raises(SpecError, match=f"{verb} takes a path such as"):
+            with pytest.raises(SpecError, match=f"{verb} takes a path or"):
                 getattr(running, verb)(wrong)
 
 

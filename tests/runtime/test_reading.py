@@ -91,6 +91,47 @@ def test_evaluate_is_one_pass_of_a_test_sentinel(user):
         assert running.statistics()["g0"].version == 0
 
 
+def fitted(x, y, **options):
+    return Sentinel.test(data.arrays(x, y), **{"loss": nn.MeanSquaredError(), "batch_size": 32} | options)
+
+
+def test_a_regression_as_first_written_has_one_r2_whatever_the_batch_size(user):
+    x = numbers()[0]
+    y = 20_220_000 + x[:, :3].astype(np.float64)
+    with user.deploy(NETWORK) as running:
+        source = data.arrays(x, y - 20_220_000)
+        running.attach(Sentinel.train(source, loss=nn.MeanSquaredError(), epochs=1, batch_size=16))
+        running.wait(epochs=1)
+        assert list(running.history[-1].scores) == ["r2"]
+        outputs = running.predict(x)
+        expected = np.mean([1 - np.sum((y - outputs) ** 2, 0) / np.sum((y - y.mean(0)) ** 2, 0)])
+        for batch_size in (1, 7, 64):
+            report = running.evaluate(fitted(x, y, batch_size=batch_size))
+            assert report.scores == {"r2": pytest.approx(expected, rel=1e-6)}
+
+
+def test_targets_that_do_not_fit_are_told_with_the_remedy(user):
+    x, y = numbers()
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(DataError, match=r"SquaredError\(\) takes .*: give .* one output and write y\[:, None\]"):
+            running.evaluate(fitted(x, y / 1))
+        for labels in (np.eye(3)[y], y / 1):
+            with pytest.raises(DataError, match=r"SoftmaxCrossEntropy\(\) takes one whole number .*: write y\."):
+                running.evaluate(fitted(x, labels, loss=nn.SoftmaxCrossEntropy()))
+        assert running.evaluate(fitted(x, y > 0, loss=nn.SoftmaxCrossEntropy())).samples == 64
+
+
+def test_float16_in_front_of_batch_norm_trains(user):
+    x = np.random.default_rng(0).uniform(-6e4, 6e4, (64, 6)).astype(np.float16)
+    y = (x[:, 0] > 0).astype(np.int64)
+    network = Gate(nn.BatchNorm1d(6) >> nn.Linear(6, 5) >> nn.GELU(), SGD) | Gate(nn.Linear(5, 2), SGD)
+    with user.deploy(network) as running:
+        running.attach(Sentinel.train(data.arrays(x, y, seed=0), epochs=20, batch_size=16))
+        running.wait(epochs=20)
+        assert running.history[-1].scores["accuracy"] > 0.9
+        assert np.isfinite(running.predict(x)).all()
+
+
 @pytest.mark.parametrize("sentinel", [train(), Sentinel.validate(data.stream(batches)), 3])
 def test_evaluate_refuses_other_sentinels(user, sentinel):
     with user.deploy(NETWORK) as running, pytest.raises(SpecError, match=r"takes a Sentinel\.test") as caught:

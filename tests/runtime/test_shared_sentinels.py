@@ -219,7 +219,7 @@ def test_who_listens_to_the_events_of_a_cluster_still_hears_them(user, somebody,
 def test_a_pass_that_a_sentinel_made_again_after_a_restart_counts_once():
     diary = Diary()
     first, again = (PassReport("train0", "train", 3, loss, {}, 64, 0, 1.0, 0) for loss in (0.5, 0.4))
-    assert diary.add_other("akkordeon-net-train0-1a2b", first, 1.0)
-    assert not diary.add_other("akkordeon-net-train0-1a2b", again, 2.0)
-    assert diary.add_other("akkordeon-net-train0-3c4d", again, 3.0)
+    assert diary.add_other("akkordeon-net-train0-1a2b", first)
+    assert not diary.add_other("akkordeon-net-train0-1a2b", again)
+    assert diary.add_other("akkordeon-net-train0-3c4d", again)
     assert diary.reports() == [first, again] and diary.reports(mine=True) == []
