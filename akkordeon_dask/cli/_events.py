@@ -26,7 +26,8 @@ def events_of(running: Running, show: Callable[[Mapping[str, Any]], None]) -> It
     try:
         yield
     finally:
-        client.unsubscribe_topic(TOPIC)
+        if client.status == "running":
+            client.unsubscribe_topic(TOPIC)
 
 
 def event_line(told: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ __all__ = ["loss_of", "losses", "scores", "scores_of"]
 
 _LOSSES = {
     "softmax-cross-entropy": "SoftmaxCrossEntropy",
-    "binary-cross-entropy": "BinaryCrossEntropy",
+    "binary-cross-entropy": "BinaryCrossEntropyWithLogits",
     "mean-squared-error": "MeanSquaredError",
 }
 _SCORES = {"accuracy": "Accuracy", "binary-accuracy": "BinaryAccuracy", "r2": "R2", "rmse": "RMSE"}

@@ -49,17 +49,19 @@ class OwnerRequests:
     """Answers the requests of other clients, from `listen` to `close`. On the owner's client's event loop."""
 
     def __init__(self, session: "Session", verbs: Verbs) -> None:
-        self._session, self._verbs, self._closed = session, dict(verbs), False
+        self._session, self._verbs = session, dict(verbs)
+        self._listening = self._closed = False
         self._topic = _topic(session.run, session.generation)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def listen(self) -> None:
         """Take requests from now on."""
         self._session.client.subscribe_topic(self._topic, self._receive)
+        self._listening = True
 
     async def close(self) -> None:
         """Take no more; those that are worked on get no answer of their verb, but one at once."""
-        if self._session.client.status == "running":
+        if self._listening and self._session.client.status == "running":
             self._session.client.unsubscribe_topic(self._topic)
         self._closed = True
         self._verbs.clear()  # Dask keeps the handler

@@ -74,7 +74,7 @@ def test_a_network_without_a_name_of_its_own_can_be_watched_by_the_one_it_was_gi
 
 
 def test_a_name_that_nobody_has_is_one_line_with_those_there_are(digits, at):
-    done = called("top", "digit", *at)
+    done = called("top", "digit", *at, "--wait", "0")
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: no network named 'digit' runs on this cluster, there is ")
@@ -86,7 +86,7 @@ def test_a_scheduler_that_has_never_heard_of_networks_learns_it_and_its_death_is
     with dask("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard") as scheduler:
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
         at = ("--scheduler", address)
-        assert "there is none: look at the name" in called("top", "short", *at).stderr
+        assert "there is none: look at the name" in called("top", "short", *at, "--wait", "0").stderr
         with joined_worker(address, "alice"), Client(address, timeout=20) as client:
             deploy(network_named(f"{file}:spread"), client, name="short")
             with akkordeon("top", "short", *at, "--interval", "100ms", **patience) as top:
