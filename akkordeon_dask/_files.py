@@ -12,7 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["PART", "expand", "is_url", "read_bytes", "write_atomic"]
+__all__ = ["PART", "absolute", "expand", "is_url", "read_bytes", "write_atomic"]
 
 PART = ".part"
 """How a file is called at its end while it is written."""
@@ -42,13 +42,25 @@ def expand(label: str, target: Any, *, error: type[AkkordeonError] = SpecError) 
     """
     text = os.fspath(target) if isinstance(target, str | os.PathLike) else None
     if not isinstance(text, str) or not text:
-        raise error(f"{label} takes a path such as 'run.html', or an fsspec URL, not {target!r:.80}")
+        raise error(f"{label} takes a path or an fsspec URL, not {target!r:.80}")
     if is_url(text):
         return text
     path = os.path.expanduser(text)
     if path.startswith("~"):
         raise error(f"{label} takes a path, and {text!r} begins with the home of an unknown user: write './{text}'")
     return path
+
+
+def absolute(target: str) -> str:
+    """A path or fsspec URL, as `expand` gives it, that other processes understand too.
+
+    A relative path begins in the working directory of this process, and theirs is another.
+    """
+    if not is_url(target):
+        return os.path.abspath(target)
+    if target.partition("://")[0] in ("file", "local"):
+        return f"file://{fsspec.core.url_to_fs(target)[1]}"
+    return target
 
 
 def read_bytes(source: str) -> bytes:

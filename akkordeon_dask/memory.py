@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike
 
 from akkordeon_dask.tree import Array
 
-__all__ = ["ALIGNMENT", "Pool", "aligned", "empty", "empty_like", "pool"]
+__all__ = ["ALIGNMENT", "Pool", "aligned", "copied", "empty", "empty_like", "pool"]
 
 ALIGNMENT = 64
 """Bytes; OpenBLAS kernels are up to twice as slow on float32 arrays that start off this grid."""
@@ -120,17 +120,20 @@ def empty_like(x: Array) -> Array:
     return empty(x.shape, x.dtype)
 
 
+def copied(x: Array) -> Array:
+    """A copy of `x` in C order, in the machine's byte order and on its grid."""
+    copy = empty(x.shape, x.dtype.newbyteorder("="))
+    np.copyto(copy, x)
+    return copy
+
+
 def aligned(x: Array) -> Array:
-    """`x` itself where it is contiguous and on its grid, else a copy that is.
+    """`x` itself where it is contiguous, in the machine's byte order and on its grid, else a copy that is.
 
     A large array's grid is `ALIGNMENT`, for speed; a small one's is its dtype's, for equal bits: off it
     numpy multiplies in another order.
     """
-    if x.flags.c_contiguous and _on_grid(x):
-        return x
-    copy = empty_like(x)
-    np.copyto(copy, x)
-    return copy
+    return x if x.flags.c_contiguous and x.dtype.isnative and _on_grid(x) else copied(x)
 
 
 def _on_grid(x: Array) -> bool:

@@ -31,8 +31,8 @@ def main() -> None:
             for gate, worker in running.placement.items():
                 print(f"gate {gate} on {worker}")
             running.attach(Sentinel.validate(images("test"), batch_size=1000, every="1s"))
-            running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5))
-            monitor.watch(running, epochs=args.epochs)
+            running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5), epochs=args.epochs)
+            monitor.watch(running)
             report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
     print(f"validation accuracy {report.scores['accuracy']:.4f}")
 

@@ -47,8 +47,8 @@ def main() -> None:
     with deploy(network, seed=args.seed) as running:
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=500, every="10s"))
-        running.attach(Sentinel.train(provider, batch_size=BATCH, concurrency=4))
-        monitor.watch(running, epochs=args.epochs)
+        running.attach(Sentinel.train(provider, batch_size=BATCH, concurrency=4), epochs=args.epochs)
+        monitor.watch(running)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=500))
     print(f"validation accuracy {report.scores['accuracy']:.4f}")
 

@@ -45,8 +45,8 @@ def main() -> None:
     ):
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=500, every="10s"))
-        running.attach(Sentinel.train(shifted, batch_size=BATCH, concurrency=args.concurrency))
-        monitor.watch(running, epochs=args.epochs)
+        running.attach(Sentinel.train(shifted, batch_size=BATCH, concurrency=args.concurrency), epochs=args.epochs)
+        monitor.watch(running)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=500))
     print(f"validation accuracy {report.scores['accuracy']:.4f}")
 

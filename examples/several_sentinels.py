@@ -34,8 +34,10 @@ def main() -> None:
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=1000, every=args.every))
         for seed, take in enumerate([samples, samples // 2, samples // 2]):
-            running.attach(Sentinel.train(images("train", take=take, seed=seed), batch_size=64, concurrency=2))
-        monitor.watch(running, epochs=args.epochs)
+            running.attach(
+                Sentinel.train(images("train", take=take, seed=seed), batch_size=64, concurrency=2), epochs=args.epochs
+            )
+        monitor.watch(running)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
     print(f"validation accuracy {report.scores['accuracy']:.4f}")
 

@@ -24,8 +24,8 @@ def main() -> None:
     with deploy(network) as running:
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=1000, every="1s"))
-        running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5))
-        monitor.watch(running, epochs=args.epochs)
+        running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5), epochs=args.epochs)
+        monitor.watch(running)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
     print(f"validation accuracy {report.scores['accuracy']:.4f}")
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import memory
-from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, empty, empty_like
+from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, copied, empty, empty_like
 
 LARGE = (1000, 100)
 BLOCK = 7 * 64 * 1024
@@ -208,6 +208,23 @@ def test_a_small_array_off_its_dtypes_grid_is_copied(dtype):
         straight = aligned(x)
         assert (straight is x) == x.flags.aligned
         assert straight.flags.aligned and np.array_equal(straight, x)
+
+
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_numbers_in_another_byte_order_are_copied_into_the_machines_own(size):
+    x = empty((size,)).astype(np.dtype(np.float32).newbyteorder("S"))
+    x[...] = np.arange(size)
+    straight = aligned(x)
+    assert straight.dtype == np.float32 and straight.dtype.isnative
+    assert np.array_equal(straight, x)
+
+
+def test_a_copy_is_a_new_array_even_of_what_lies_as_it_should():
+    x = empty((200_000,))
+    x[...] = 1
+    other = copied(x)
+    x[...] = 2
+    assert (other == 1).all() and aligned(other) is other
 
 
 def test_what_is_lent_is_lent_from_the_process_pool():

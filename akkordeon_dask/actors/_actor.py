@@ -13,7 +13,7 @@ from akkordeon_dask.actors._leaving import Resident
 from akkordeon_dask.actors._post_office import PostOffice
 from akkordeon_dask.actors._thread import ActorThread, Core
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.messages import TOPIC, Address, Figures, Message
+from akkordeon_dask.messages import PASS_TOPIC, TOPIC, Address, Figures, Message
 
 __all__ = ["ENDING", "ThreadedActor"]
 
@@ -52,7 +52,8 @@ class ThreadedActor:
 
     def _tell(self, network: str, event: str, **facts: Any) -> None:
         """Let everybody know who listens to the cluster's events. Any thread."""
-        self._worker.log_event(TOPIC, {"network": network, "event": event, **facts})
+        topics = [TOPIC, PASS_TOPIC] if event == "pass" else TOPIC
+        self._worker.log_event(topics, {"network": network, "event": event, **facts})
 
     def _send(self, to: Address, message: Message) -> None:
         assert self._office is not None

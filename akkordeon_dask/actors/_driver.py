@@ -1,13 +1,20 @@
 """A sentinel's core together with its data."""
 
+import logging
 from collections.abc import Callable
 
-from akkordeon_dask.actors._feed import Feed, Nothing
+from akkordeon_dask.actors._feed import Drawn, Feed, Nothing
 from akkordeon_dask.actors._sentinel_core import SentinelCore
+from akkordeon_dask.data import Batch
 from akkordeon_dask.errors import AkkordeonError, SentinelError
 from akkordeon_dask.messages import Message
 
 __all__ = ["Driver", "Wake"]
+
+logger = logging.getLogger(__name__)
+
+_LATER = 1.0
+"""Seconds to the next look at the clock, where there is nothing to wait for."""
 
 
 class Wake:
@@ -17,14 +24,23 @@ class Wake:
 class Driver:
     """What the thread of a sentinel drives: messages go to the core, and the core gets all batches it wants.
 
-    `changed` is called when the core's state changes, or the last batch under way has come home.
+    `changed` is called when the core's state changes, when the last batch under way has come home, and once `tried`.
+
+    Parameters
+    ----------
+    check
+        raises what is wrong with the first batch, which is not sent then.
     """
 
-    def __init__(self, core: SentinelCore, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, core: SentinelCore, changed: Callable[[], None], check: Callable[[Batch], None] = lambda batch: None
+    ) -> None:
         self.core = core
         self.feed: Feed | None = None
-        self._changed = changed
-        self._known: tuple[str, bool] = (core.state, True)
+        self.tried = False
+        """A first batch has been drawn and is right, or none is to be drawn yet. Set by its thread, once."""
+        self._changed, self._check, self._checked = changed, check, False
+        self._known: tuple[str, bool, bool] = (core.state, True, False)
 
     def handle(self, message: Message | Wake) -> bool:
         """Work on one message, then send what the credits allow; True where the next pass has to be waited for."""
@@ -35,9 +51,10 @@ class Driver:
 
     def tick(self, now: float) -> float:
         """Look at the clock, then send what the credits allow."""
-        self.core.tick(now)
+        self._guarded(lambda: self.core.tick(now))
         self._fill()
-        return self.core.tick(now)
+        seconds = self._guarded(lambda: self.core.tick(now))
+        return _LATER if seconds is None else seconds
 
     def close(self) -> None:
         """Tell the gates, let go of the data."""
@@ -46,28 +63,45 @@ class Driver:
             self.feed.close(timeout=1.0)
 
     def _fill(self) -> None:
-        self._draw()
-        seen = (self.core.state, self.core.in_flight == 0)
+        self._guarded(self._draw)
+        seen = (self.core.state, self.core.in_flight == 0, self.tried)
         if seen != self._known:
             self._known = seen
             self._changed()
+
+    def _guarded(self, function: Callable[[], float | None]) -> float | None:
+        """Whatever goes wrong is the sentinel's error, and its thread goes on to tell it."""
+        try:
+            return function()
+        except AkkordeonError as error:
+            self.core.fail(error)
+        except Exception as error:
+            logger.exception("sentinel %r", self.core.name)
+            self.core.fail(SentinelError(f"sentinel {self.core.name!r} broke: {error!r}: see the log of its worker"))
+        return None
 
     def _draw(self) -> None:
         core = self.core
         while self.feed is not None and core.wants():
             assert core.drawing is not None
-            try:
-                drawn = self.feed.draw(*core.drawing)
-            except AkkordeonError as error:
-                core.fail(error)
-                return
-            except Exception as error:
-                provider = core.sentinel.provider
-                core.fail(SentinelError(f"sentinel {core.name!r}: {provider!r} raised {error!r}: mend the provider"))
-                return
+            drawn = self._drawn(self.feed, *core.drawing)
             if drawn is Nothing.PENDING:
                 return
             if drawn is Nothing.END:
                 core.exhausted()
-            else:
-                core.offer(*drawn)
+                continue
+            if not self._checked:
+                self._check(drawn)
+                self._checked = self.tried = True
+            core.offer(*drawn)
+        self.tried = self.tried or self.feed is not None
+
+    def _drawn(self, feed: Feed, pass_number: int, epoch: int) -> Drawn:
+        try:
+            return feed.draw(pass_number, epoch)
+        except AkkordeonError:
+            raise
+        except Exception as error:
+            core = self.core
+            text = f"sentinel {core.name!r}: {core.sentinel.provider!r} raised {error!r}: mend the provider"
+            raise SentinelError(text) from error

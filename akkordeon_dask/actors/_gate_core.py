@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from akkordeon_dask.actors._effort import Effort
-from akkordeon_dask.actors._gate_state import GateCounts, Version
+from akkordeon_dask.actors._gate_state import GateCounts, Version, at_home
 from akkordeon_dask.actors._handover import Handover, applied_in, inherited
 from akkordeon_dask.actors._ledger import Held, Ledger
 from akkordeon_dask.actors._work import BackwardWork, EvaluateWork, ForwardWork, Work, described
@@ -76,7 +76,7 @@ class GateCore:
     def replace(self, params: Tree) -> None:
         """Go on with other parameters of the same form, and a new optimizer state."""
         now = self.version
-        self.version = Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples)
+        self.version = at_home(Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples))
 
     def handle(self, message: Message | Work) -> None:
         """Work on one message; a failure is told to the sentinel of the batch."""

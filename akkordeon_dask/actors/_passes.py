@@ -22,7 +22,9 @@ class Passes:
 
     def __init__(self, sentinel: Sentinel) -> None:
         self._sentinel = sentinel
-        self.limit = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
+        self._own = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
+        self.until: int | None = None
+        """Passes after which it rests because somebody waits for so many; None: nobody does."""
         self.drawing: Tally | None = None
         self.rest_until = -math.inf
         self._open: dict[int, Tally] = {}
@@ -40,9 +42,23 @@ class Passes:
         """Of the pass that was finished last."""
 
     @property
+    def limit(self) -> int | None:
+        """Passes after which it rests: its own number, or fewer that somebody waits for; None: it goes on."""
+        return min((limit for limit in (self._own, self.until) if limit is not None), default=None)
+
+    @property
     def all_done(self) -> bool:
-        """As many passes as there should be are complete, and none is open."""
-        return self.limit is not None and self._finished >= self.limit and not self._open
+        """As many passes as there should be are complete."""
+        return self.limit is not None and self._finished >= self.limit
+
+    @property
+    def beyond(self) -> bool:
+        """The pass that batches are drawn for comes after the last one that there should be."""
+        return self.drawing is not None and self.limit is not None and self.drawing.epoch > self.limit
+
+    def count(self, more: int | None) -> None:
+        """Rest after `more` passes from now on, the open ones included; None: after its own number."""
+        self.until = None if more is None else self._finished + more
 
     @property
     def between(self) -> bool:
@@ -133,12 +149,15 @@ class Passes:
         self.resent += again
 
     def end(self, name: str, now: float) -> list[PassReport]:
-        """The reports of the passes that have ended now: in their order, so a pass waits for those before it."""
+        """The reports of the passes that have ended now: in their order, so a pass waits for those before it.
+
+        One beyond the limit, of which all batches were drawn before there was a limit, is reported when that is raised.
+        """
         for tally in self._open.values():
             if tally.complete and tally.ended is None:
                 tally.ended = now
         reports = []
-        while self._open and (first := next(iter(self._open.values()))).complete:
+        while self._open and not self.all_done and (first := next(iter(self._open.values()))).complete:
             reports.append(self._end(first, name, now))
         return reports
 

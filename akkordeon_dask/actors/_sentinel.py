@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from akkordeon_dask.actors._sentinel_core import SentinelCore, SentinelState
 from akkordeon_dask.actors._sentinel_life import SentinelLife
 from akkordeon_dask.actors._sentinel_told import Progress, Reports, SentinelStatistics
 from akkordeon_dask.actors._thread import ActorThread
+from akkordeon_dask.data import Batch, open_source
 from akkordeon_dask.errors import ClosedError, DataError, SentinelError, WorkerLostError
 from akkordeon_dask.messages import Address, Leave, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
@@ -45,6 +47,8 @@ class SentinelActor(SentinelLife):
         spec: Network,
         position: Position | None = None,
         former: Address | None = None,
+        until: int | None = None,
+        paused: bool = False,
         keeping: Keeping | None = None,
         resume: Sequence[Keeping] = (),
         begun: float = 0.0,
@@ -52,12 +56,12 @@ class SentinelActor(SentinelLife):
         super().__init__(key)
         self._begun = begun or time.time()
         self._position, self._former, self._keeping = position, former, keeping
+        self._until, self._paused = until, paused
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
-        self._source = sentinel.provider.open()
-        if self._source.labelled is False and sentinel.mode != "predict":
-            raise DataError(f"sentinel {name!r} compares with targets, {sentinel.provider!r} has none: give it labels")
-        spec.check_input(self._source.shape, self._source.dtype)
+        self._source = open_source(sentinel.provider)
+        self._spec = spec
+        self._check(self._source.labelled is not False, self._source.shape, self._source.dtype)
         if self._source.samples is not None and not sentinel.batches_per_pass:
             self._source.batches(1, sentinel.batch_size)
         self._resume(resume)
@@ -65,8 +69,29 @@ class SentinelActor(SentinelLife):
         self._news = asyncio.Event()
         self._closing = False
 
+    def _check(self, labelled: bool, shape: tuple[int, ...] | None, dtype: "np.dtype[Any] | None") -> None:
+        """Whether the network takes such samples, and there are targets where they are needed."""
+        sentinel = self._sentinel
+        if not labelled and sentinel.mode != "predict":
+            raise DataError(
+                f"sentinel {self._name!r} compares with targets, {sentinel.provider!r} has none: give it labels"
+            )
+        self._spec.check_input(shape, dtype)
+
+    def _check_batch(self, batch: Batch) -> None:
+        x, y = batch
+        self._check(y is not None, x.shape[1:], x.dtype)
+
     async def open(self, gates: tuple[Address, ...]) -> None:
-        """Start the thread, which sends the first batches. On the event loop."""
+        """Start the thread, which sends the first batches. On the event loop.
+
+        Returns when the first batch of the data is drawn and was right, after `timeouts.first-batch` at the latest.
+
+        Raises
+        ------
+        DataError, ShapeError, SentinelError
+            what was wrong with it; nothing was sent.
+        """
         self._loop = asyncio.get_running_loop()
         core = SentinelCore(
             self._sentinel,
@@ -88,9 +113,12 @@ class SentinelActor(SentinelLife):
         )
         if self._position is not None:
             core.passes.go_on(self._position, time.monotonic())
+        core.passes.until = self._until
+        if self._paused:
+            core.pause()
         self._core = core
         await self._begin_keeping()
-        self._driver = Driver(core, changed=self._changed)
+        self._driver = Driver(core, changed=self._changed, check=self._check_batch)
         who = Resident(self.network, "sentinel", self._name)
         thread = await self._start(who, self._driver, ended=self._ended)
         if self._former is not None:
@@ -104,11 +132,26 @@ class SentinelActor(SentinelLife):
             name=f"akkordeon feed of {self._name}",
         )
         thread.mailbox.put(Wake())
+        if self._former is None:  # else the data were tried by a former life
+            await self._try_data()
+
+    async def _try_data(self) -> None:
+        """Wait for the first batch. One that takes longer is no error: what it is then ends the sentinel, or not."""
+        deadline = self._loop.time() + config.seconds("timeouts.first-batch")
+        while not (self._driver.tried or self._core.error or self._closing):
+            self._news.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+        if self._core.error is not None and not self._driver.tried:  # later ones are for those who wait
+            raise self._core.error
 
     def _report(self, report: PassReport) -> None:
         """In the sentinel's thread."""
         now = time.time()
-        report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun))
+        report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun), key=self.key)
         self._reports.add(report)
         self._tell(self.network, "pass", **report.as_dict())
         self._changed()
@@ -142,11 +185,17 @@ class SentinelActor(SentinelLife):
 
     def _ended(self) -> None:
         """In the sentinel's thread, last: what broke it becomes its error."""
-        if self._thread is not None and self._thread.error is not None:
-            who = f"sentinel {self._name!r} on {self.address.worker}"
-            self._core.fail(SentinelError(f"{who} broke: {self._thread.error!r}: see the worker's log"))
+        if (error := self._broken()) is not None:
+            self._core.fail(error)
             self._changed()
         self._end_keeping()
+
+    def _broken(self) -> SentinelError | None:
+        """What ended its thread before its time."""
+        if self._thread is None or self._thread.error is None:
+            return None
+        who = f"sentinel {self._name!r} on {self.address.worker}"
+        return SentinelError(f"{who} broke: {self._thread.error!r}: see the worker's log")
 
     async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> Progress:
         """What is new since `cursor` and `state`; waits for it, at most `timeout` seconds. On the event loop."""
@@ -173,10 +222,11 @@ class SentinelActor(SentinelLife):
 
     def _progress(self, cursor: int, leaves: bool = False) -> Progress:
         # The thread adds a report before it changes the others: read the other way round, none is missed.
-        state, error, position = self._core.state, self._core.error, self._position
+        state, error, position = self._core.state, self._core.error or self._broken(), self._position
+        until = self._core.passes.until
         figures = self._thread.figures if self._thread is not None else None
         running = figures.progress if isinstance(figures, SentinelFigures) else None
-        return Progress(self._reports.since(cursor), state, error, position, leaves, running)
+        return Progress(self._reports.since(cursor), state, error, position, until, leaves, running)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Go on with other gates. Done by the sentinel's thread.
@@ -206,10 +256,25 @@ class SentinelActor(SentinelLife):
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
 
-    async def resume(self, epochs: int | None, cursor: int) -> Progress:
-        """Go on, until `epochs` passes are done where that is given; gives what is new since `cursor`."""
-        await self._call(lambda: self._core.resume(epochs))
+    async def resume(self, cursor: int) -> Progress:
+        """Go on after a pause; gives what is new since `cursor`."""
+        await self._call(self._core.resume)
         return self._progress(cursor)
+
+    async def count(self, epochs: int | None, cursor: int) -> Progress:
+        """Make `epochs` more passes from now on, and rest; see `SentinelCore.count`. Gives what is new since `cursor`.
+
+        Raises
+        ------
+        SpecError
+            when `epochs` is no number of passes; nothing has changed then.
+        """
+        await self._call(lambda: self._core.count(epochs))
+        return self._progress(cursor)
+
+    async def rest_after(self, until: int | None) -> None:
+        """Rest when so many passes are done in all; None: as it was written."""
+        await self._call(lambda: self._core.rest_after(until))
 
     async def outputs(self) -> Array:
         """What the network predicted for all samples, in order; put together by the sentinel's thread."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors._deadline import Deadline
 from akkordeon_dask.actors._gate_core import Send
 from akkordeon_dask.actors._judge import failure, forgetful, judge
@@ -88,14 +89,15 @@ class SentinelCore:
 
     def wants(self) -> bool:
         """A batch may be drawn now. Begins a pass where one is due."""
-        if self.state == "running" and self.passes.all_done:
-            self.state = "resting"
-        if self.state != "running" or self.credits < 1:
+        self._settle()
+        if self.state != "running" or self.credits < 1 or self.passes.beyond:
             return False
         if self.passes.sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
             return False
         if self.passes.drawing is None:
-            return self.passes.begin(self.clock())
+            begun = self.passes.begin(self.clock())
+            self._end()  # a former life may have finished all of a pass
+            return begun
         return not any(flight.opening for flight in self._flights.values())
 
     def offer(self, x: Array, target: Array | None) -> None:
@@ -235,17 +237,41 @@ class SentinelCore:
         for gate in self.gates:
             self.send(gate, Leave(self.network, self.address))
 
+    def _settle(self) -> None:
+        """Rest once all passes are made and what was under way is home."""
+        if self.state in ("running", "paused") and self.passes.all_done and not self._flights:
+            self.state = "resting"
+
     def pause(self) -> None:
         """Send nothing more; what is under way comes home."""
-        if self.state in ("running", "resting"):
+        if self.state == "running":
             self.state = "paused"
+        self._settle()
 
-    def resume(self, epochs: int | None = None) -> None:
-        """Go on; `epochs`, where given, is the new number of passes to rest after."""
-        if epochs is not None and self.trains:
-            self.passes.limit = epochs
-        if self.state in ("paused", "resting"):
-            self.state = "resting" if self.passes.all_done else "running"
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self.state == "paused":
+            self.state = "running"
+        self._settle()
+
+    def count(self, epochs: int | None) -> None:
+        """Make `epochs` more passes from now on, and at most its own number; None: its own number. Then rest.
+
+        With `epochs` one that is paused goes on, too.
+        """
+        self.passes.count(None if epochs is None else check_int("epochs", epochs, 1))
+        self.rest_after(self.passes.until)
+        if epochs is not None:
+            self.resume()
+
+    def rest_after(self, until: int | None) -> None:
+        """Rest when so many passes are done in all, and at most its own number; None: its own number."""
+        self.passes.until = until
+        if self.state == "resting":
+            self.state = "running"
+        if self.state in ("running", "paused"):
+            self._end()
+        self._settle()
 
     def close(self) -> None:
         """Stop for good: the gates drop what they hold for this sentinel."""

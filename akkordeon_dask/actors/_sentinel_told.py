@@ -19,6 +19,8 @@ class Progress:
     error: AkkordeonError | None
     position: Position | None
     """Where its next life goes on; None: with the first batch of its pass."""
+    until: int | None
+    """Passes after which it rests because somebody waits for so many."""
     leaving: bool = False
     """Its worker is told to end: it should go elsewhere."""
     running: PassProgress | None = None

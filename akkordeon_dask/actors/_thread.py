@@ -92,7 +92,7 @@ class ActorThread:
         call = _Call(function)
         self.mailbox.put(call)
         if not self.alive:
-            raise ClosedError(f"{self._thread.name} is closed: deploy or attach anew")
+            raise self._closed()
         answer: T = await asyncio.wait_for(asyncio.wrap_future(call.future), timeout)
         return answer
 
@@ -111,8 +111,7 @@ class ActorThread:
         try:
             self._loop()
         except Exception as error:
-            self.error = error
-            logger.exception("%s ended by an error of its own", self._thread.name)
+            self._broke(error)
         finally:
             try:
                 self._ended()
@@ -124,8 +123,14 @@ class ActorThread:
     def _loop(self) -> None:
         try:
             self._work()
+        except Exception as error:
+            self._broke(error)  # before the core closes: who looks at it then sees why
         finally:
             self._core.close()
+
+    def _broke(self, error: Exception) -> None:
+        self.error = error
+        logger.error("%s ended by an error of its own", self._thread.name, exc_info=error)
 
     def _work(self) -> None:
         due = self._look(time.monotonic())
@@ -153,7 +158,11 @@ class ActorThread:
         """Whoever still waits for an answer learns that there will be none."""
         while (item := self.mailbox.get(timeout=0)) is not None:
             if isinstance(item, _Call) and item.future.set_running_or_notify_cancel():
-                item.future.set_exception(ClosedError(f"{self._thread.name} is closed: deploy or attach anew"))
+                item.future.set_exception(self._closed())
+
+    def _closed(self) -> ClosedError:
+        why = "is closed" if self.error is None else f"broke, {self.error!r}"
+        return ClosedError(f"{self._thread.name} {why}: deploy or attach anew")
 
 
 def _answer(call: _Call) -> None:

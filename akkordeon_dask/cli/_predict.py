@@ -59,7 +59,7 @@ def _outputs(running: Running, samples: Array) -> Iterator[Array]:
     if console.is_terminal and len(samples) > step:
         starts = track(starts, "predict", console=console)
     for start in starts:
-        yield running.predict(np.ascontiguousarray(samples[start : start + step]))
+        yield running.predict(samples[start : start + step])
 
 
 def _classes(y: Array) -> Array:

@@ -1,8 +1,6 @@
 """`dask akkordeon sentinel`."""
 
-from collections.abc import Collection
 from contextlib import nullcontext
-from itertools import count
 from typing import Any
 
 import click
@@ -14,10 +12,10 @@ from akkordeon_dask.cli._provider import provider_of
 from akkordeon_dask.cli._sentinel_options import sentinel_options
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
-from akkordeon_dask.errors import ClosedError, NameConflictError
+from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.monitor import passes
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.runtime import Attached, Guest, Running, connect, sentinel_names, stay
+from akkordeon_dask.runtime import Attached, Guest, Running, connect, stay
 
 __all__ = ["sentinel"]
 
@@ -71,8 +69,7 @@ def sentinel(
         connect(name, client) as running,
         Guest(client) if here else nullcontext() as guest,
     ):
-        label = _label(alias, settings["mode"], sentinel_names(client, name), name)
-        attached = running.attach(make(label, guest.address if guest is not None else worker), resume=resume)
+        attached = running.attach(make(alias, guest.address if guest is not None else worker), resume=resume)
         try:
             if guest is not None:
                 guest.shut()
@@ -88,16 +85,6 @@ def _maker(*, mode: Any, data: str, take: int | None, shard: Any, seed: int | No
     return lambda name, place: Sentinel(mode, provider, name=name, workers=place, **options)
 
 
-def _label(alias: str | None, mode: str, taken: Collection[str], network: str) -> str:
-    """As it was asked for, or the first free `train0`, `train1`, ... among the sentinels of all programs."""
-    if alias is None:
-        return next(label for number in count() if (label := f"{mode}{number}") not in taken)
-    if alias in taken:
-        there = ", ".join(sorted(taken))
-        raise NameConflictError(f"network {network!r} has the sentinels {there}: choose another name than {alias!r}")
-    return alias
-
-
 def _work(running: Running, attached: Attached, output: Output, *, bounded: bool) -> None:
     """Show its passes until it rests, is interrupted, or the network ends."""
     reason = "done"
@@ -105,7 +92,7 @@ def _work(running: Running, attached: Attached, output: Output, *, bounded: bool
         output.event("sentinel", network=running.name, sentinel=attached.name, worker=attached.worker)
         output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
         with output.passes(running) as show:
-            for report in passes(running, wait=lambda: stay(running, attached)):
+            for report in passes(running, wait=lambda: stay(running, attached), mine=True):
                 show(report)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None

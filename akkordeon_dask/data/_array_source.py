@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from akkordeon_dask import memory
-from akkordeon_dask.data._numbers import whole
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.data._provider import Batch, Source
 from akkordeon_dask.data._selected import Selected, order
 from akkordeon_dask.errors import DataError
@@ -33,6 +33,8 @@ class ArraySource(Source):
         where the provider asks for samples that the arrays do not have.
     """
 
+    stable = True
+
     def __init__(self, provider: Selected, x: Array, y: Array | None) -> None:
         self._provider = provider
         self._rows = provider.rows(len(x))
@@ -44,7 +46,7 @@ class ArraySource(Source):
         self.labelled = y is not None
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
-        size = whole(f"{self._provider!r}: batch_size", batch_size, 1)
+        size = check_int(f"{self._provider!r}: batch_size", batch_size, 1, error=DataError)
         samples = len(self._rows)
         if size > samples:
             raise DataError(
@@ -79,7 +81,7 @@ def _gather(source: Array, index: Array) -> Array:
 
 
 def _ready(array: Array) -> Array:
-    """`array` in C order and the machine's byte order: `take` would copy all of another at each batch."""
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view()
+    """`array` aligned, which none that was unpickled needs to be: `take` would copy all of another at each batch."""
+    array = memory.aligned(array).view()
     array.flags.writeable = False
     return array

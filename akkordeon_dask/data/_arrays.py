@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from akkordeon_dask.data._array_source import ArraySource
-from akkordeon_dask.data._numbers import equal, numbers
+from akkordeon_dask.data._numbers import as_numbers, equal
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._selected import Selected
 from akkordeon_dask.errors import DataError
@@ -31,9 +31,9 @@ def arrays(
 
     Parameters
     ----------
-    x : (samples, ...), any number dtype
-        the inputs.
-    y : (samples, ...), any number dtype
+    x : (samples, ...), any real number dtype
+        the inputs: an array, a frame or column of numbers (rows count by place, an index is ignored), a tensor.
+    y : (samples, ...), any real number dtype
         the labels, or None where there are none (prediction): each batch is then `(x, None)`.
     shuffle, seed
         draw a new order in each epoch, a pure function of (seed, epoch).
@@ -45,7 +45,8 @@ def arrays(
     Raises
     ------
     DataError
-        no samples, not numbers, lengths that differ, a `take` or `shard` that cannot be.
+        no samples, not real numbers, values that are masked or missing, lengths that differ, a `take` or `shard` that
+        cannot be.
 
     Examples
     --------
@@ -54,9 +55,8 @@ def arrays(
     >>> data.arrays(np.zeros((60, 4), np.uint8), np.zeros(60, np.int64), take=10)
     data.arrays(<(60, 4) uint8>, <(60,) int64>, take=10)
     """
-    return Arrays(
-        numbers("x", x), None if y is None else numbers("y", y), shuffle=shuffle, seed=seed, take=take, shard=shard
-    )
+    labels = None if y is None else as_numbers("y", y)
+    return Arrays(as_numbers("x", x), labels, shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -3,13 +3,14 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.data._augmented_source import AugmentedSource
-from akkordeon_dask.data._numbers import whole
+from akkordeon_dask.data._checked_source import open_source
+from akkordeon_dask.data._numbers import check_flag
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._stream import as_provider
 from akkordeon_dask.data._stream_source import Batches
@@ -27,6 +28,7 @@ def augment(
     shape: tuple[int, ...] | None = None,
     fill: float = 0,
     seed: int = 0,
+    channels: Literal["first"] | None = None,
 ) -> Provider:
     """The images of another provider, each one shifted, then cropped, then flipped at random.
 
@@ -51,12 +53,16 @@ def augment(
         the pixels that a shift brings in.
     seed
         of the draws; an augmented provider that is augmented again needs another one.
+    channels
+        channels come first. A shape whose last extent is at most 4 and whose first is larger, `(32, 32, 3)`, is taken
+        for an image whose channels come last, and refused; `"first"` says that it is meant.
 
     Raises
     ------
     DataError
         what cannot be; when opened, or at the first batch of a stream: samples that are no such images, a crop that
-        is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not have.
+        is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not have, channels
+        that come last.
 
     Examples
     --------
@@ -64,7 +70,7 @@ def augment(
     >>> data.augment(data.mnist("train"), shift=2, shape=(28, 28))
     data.augment(data.mnist('train'), shift=2, shape=(28, 28))
     """
-    return Augmented(as_provider(provider), shift, crop, flip, shape, fill, seed)
+    return Augmented(as_provider(provider), shift, crop, flip, shape, fill, seed, channels)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,13 +84,16 @@ class Augmented(Provider):
     shape: tuple[int, ...] | None = None
     fill: float = 0
     seed: int = 0
+    channels: Literal["first"] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "shift", whole("shift", self.shift, 0))
-        put(self, "flip", bool(self.flip))
-        put(self, "fill", _number("fill", self.fill))
-        put(self, "seed", whole("seed", self.seed, 0))
+        put(self, "shift", check_int("shift", self.shift, 0, error=DataError))
+        put(self, "flip", check_flag("flip", self.flip))
+        put(self, "fill", check_number("fill", self.fill, error=DataError))
+        put(self, "seed", check_int("seed", self.seed, 0, error=DataError))
+        if self.channels not in (None, "first"):
+            raise DataError(f"channels={self.channels!r}: give 'first', or leave it out: channels come first always")
         if self.crop is not None:
             put(self, "crop", _sizes("crop", self.crop, "(height, width)", (2,)))
         if self.shape is not None:
@@ -92,7 +101,7 @@ class Augmented(Provider):
             self.image(self.shape)
 
     def open(self) -> Source:
-        return AugmentedSource(self, self.provider.open())
+        return AugmentedSource(self, open_source(self.provider))
 
     def image(self, sample: tuple[int, ...]) -> tuple[int, int, int]:
         """Channels, height and width of the image that a sample of shape `sample` is.
@@ -102,7 +111,9 @@ class Augmented(Provider):
         DataError
             where it is none, or one that cannot be shifted or cropped so.
         """
-        channels, height, width = (1, *self._unflattened(sample))[-3:]
+        shape = self._unflattened(sample)
+        self._check_channels(shape)
+        channels, height, width = (1, *shape)[-3:]
         if self.crop is not None and (self.crop[0] > height or self.crop[1] > width):
             raise DataError(
                 f"{self!r}: crop={self.crop} is larger than images of {height} x {width}: "
@@ -148,6 +159,16 @@ class Augmented(Provider):
             )
         return self.shape
 
+    def _check_channels(self, shape: tuple[int, ...]) -> None:
+        if self.channels is None and len(shape) == 3 and shape[2] <= 4 and shape[0] > shape[2]:
+            height, width, channels = shape
+            also = "" if self.shape is None else f" with shape={(channels, height, width)}"
+            raise DataError(
+                f"{self!r}: channels come first, and images of {shape} look as if theirs came last: give "
+                f'x.reshape(-1, {height}, {width}, {channels}).transpose(0, 3, 1, 2){also}, or say channels="first" '
+                "where there are that many"
+            )
+
     def __repr__(self) -> str:
         said = [repr(self.provider)]
         for field in dataclasses.fields(self)[1:]:
@@ -157,13 +178,6 @@ class Augmented(Provider):
         return f"{self.namespace}augment({', '.join(said)})"
 
 
-def _number(name: str, value: Any) -> float:
-    """A finite number, without numpy's type: it would not print as it was written."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise DataError(f"{name}={value!r}: give a finite number")
-    return value if isinstance(value, int) else float(value)
-
-
 def _sizes(name: str, value: Any, form: str, lengths: tuple[int, ...]) -> tuple[int, ...]:
     try:
         sizes = tuple(value)
@@ -171,4 +185,4 @@ def _sizes(name: str, value: Any, form: str, lengths: tuple[int, ...]) -> tuple[
         sizes = ()
     if len(sizes) not in lengths:
         raise DataError(f"{name}={value!r}: give {form}")
-    return tuple(whole(f"{name}={value!r}: a size", size, 1) for size in sizes)
+    return tuple(check_int(f"{name}={value!r}: a size", size, 1, error=DataError) for size in sizes)

@@ -31,6 +31,8 @@ class AugmentedSource(Source):
         yet (a stream), its batches are checked as they come.
     """
 
+    stable = True
+
     def __init__(self, provider: "Augmented", inner: Source) -> None:
         self._provider = provider
         self._inner = inner

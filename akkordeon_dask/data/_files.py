@@ -7,6 +7,7 @@ from typing import Any
 
 import pooch
 
+from akkordeon_dask._files import expand, is_url
 from akkordeon_dask.data._idx import Readable
 from akkordeon_dask.errors import DataError
 
@@ -99,7 +100,11 @@ def fetch(files: FileSet, archive: str, progress: Any = False) -> Path:
 
 def _folders(files: FileSet) -> list[Path]:
     own = os.environ.get(VARIABLE)
-    return [Path(own).expanduser() / files.name, files.cache] if own else [files.cache]
+    if not own:
+        return [files.cache]
+    if is_url(own):
+        raise DataError(f"${VARIABLE} is {own!r}, and has to be a folder of this machine: copy the files to one")
+    return [Path(expand(f"${VARIABLE}", own, error=DataError)) / files.name, files.cache]
 
 
 def _advice(files: FileSet, archive: str, failed: list[str]) -> str:

@@ -17,7 +17,11 @@ Batch: TypeAlias = tuple[Array, Array | None]
 
 
 class Source(ABC):
-    """Data that were loaded, on the worker where the sentinel runs. Used by one thread at a time."""
+    """Data that were loaded, on the worker where the sentinel runs. Used by one thread at a time.
+
+    Each batch of a source of your own is checked and copied the moment it is drawn: you may fill the same buffers for
+    the next one. Set `stable` where you promise that none of this is needed.
+    """
 
     samples: int | None
     """Samples in one epoch; None where that is not known before (a stream)."""
@@ -33,6 +37,10 @@ class Source(ABC):
 
     blocking: bool = False
     """The next batch may take its time: it is drawn in a thread of its own."""
+
+    stable: bool = False
+    """The promise that each batch is a pair of plain arrays of numbers, in C order and the machine's byte order, into
+    which nobody writes again for as long as anything refers to them: it is neither checked nor copied."""
 
     @abstractmethod
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask.data._numbers import whole
+from akkordeon_dask._numbers import check_int
+from akkordeon_dask.data._numbers import check_flag
 from akkordeon_dask.data._provider import Provider
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
@@ -43,10 +44,10 @@ class Selected(Provider):
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "shuffle", bool(self.shuffle))
-        put(self, "seed", whole("seed", self.seed, 0))
+        put(self, "shuffle", check_flag("shuffle", self.shuffle))
+        put(self, "seed", check_int("seed", self.seed, 0, error=DataError))
         if self.take is not None:
-            put(self, "take", whole("take", self.take, 1))
+            put(self, "take", check_int("take", self.take, 1, error=DataError))
         if self.shard is not None:
             put(self, "shard", _shard(self.shard))
 
@@ -96,8 +97,8 @@ def _shard(shard: Any) -> tuple[int, int]:
         i, n = shard
     except (TypeError, ValueError):
         raise DataError(f"shard={shard!r}: give a pair (i, n), the i-th of n shards, i from 0") from None
-    n = whole(f"shard={shard!r}: n", n, 1)
-    i = whole(f"shard={shard!r}: i", i, 0)
+    n = check_int(f"shard={shard!r}: n", n, 1, error=DataError)
+    i = check_int(f"shard={shard!r}: i", i, 0, error=DataError)
     if i >= n:
         raise DataError(f"shard={shard!r}: the {n} shards count from 0 to {n - 1}, there is no shard {i}")
     return i, n

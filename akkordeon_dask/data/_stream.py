@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any
 
-from akkordeon_dask.data._numbers import equal
+from akkordeon_dask.data._foreign import call_to_add, holds_no_batches, is_array_like
+from akkordeon_dask.data._numbers import check_flag, equal
 from akkordeon_dask.data._provider import Provider, Source
-from akkordeon_dask.data._stream_source import NOT_BATCHES, Batches, StreamSource
+from akkordeon_dask.data._stream_source import Batches, StreamSource
 from akkordeon_dask.errors import DataError
 
 __all__ = ["Stream", "as_provider", "stream"]
 
 
-def stream(batches: Batches) -> Provider:
+def stream(batches: Batches, *, copy: bool = True) -> Provider:
     """A provider of ready-made batches, endless or not.
 
     The batches come as they are: a `batch_size` is ignored, there is no shuffle and no shard. One
     run through the iterable is one epoch; an endless one never ends an epoch by itself. An iterator
-    that can be run through once goes on in the next epoch where it was left. A batch that was
-    given must not be written into again.
+    that can be run through once goes on in the next epoch where it was left. Each batch is copied the
+    moment it is drawn: a generator may fill the same buffers again and again.
 
     Parameters
     ----------
@@ -29,6 +30,10 @@ def stream(batches: Batches) -> Provider:
         an iterable of `(x, y)`, x : (batch, ...), y : (batch, ...) or None, any number dtypes; or a
         function without arguments that makes such an iterable, called once in each epoch where the
         sentinel runs. It travels by pickle: a generator cannot, the function that makes it can.
+    copy
+        False spares the copy (some 25 us for a batch of 800 kB). You promise then that nobody ever writes again into
+        an array that was given: several batches are in flight at once, and gates read them long after the next one was
+        drawn. Arrays that are misaligned, not in C order or in another byte order are copied still.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def stream(batches: Batches) -> Provider:
     >>> data.stream(readings)
     data.stream(<function readings>)
     """
-    return Stream(batches)
+    return Stream(batches, copy)
 
 
 def as_provider(thing: Provider | Batches) -> Provider:
@@ -64,33 +69,31 @@ class Stream(Provider):
     """What `data.stream` makes. Equal where the iterables are: by content for lists and tuples."""
 
     iterable: Batches
+    copy: bool = True
 
     def __post_init__(self) -> None:
         thing = self.iterable
-        kind = type(thing).__name__
-        if isinstance(thing, NOT_BATCHES) or not (isinstance(thing, Iterable) or callable(thing)):
-            raise DataError(
-                f"{thing!r:.80} of type {kind} is no provider: give data.mnist(...), data.arrays(x, y), an iterable "
-                f"of batches (x, y), or a function without arguments that makes one"
-            )
+        object.__setattr__(self, "copy", check_flag("copy", self.copy))
+        if holds_no_batches(thing) or not (isinstance(thing, Iterable) or callable(thing)):
+            raise DataError(f"{_quoted(thing)} of type {type(thing).__name__} is no provider: {_advice(thing)}")
         if not isinstance(thing, Iterable) and not _takes_nothing(thing):
             raise DataError(
                 f"{_said(thing)} needs arguments: give a function without any (functools.partial helps), or its result"
             )
 
     def open(self) -> Source:
-        return StreamSource(repr(self), self.iterable)
+        return StreamSource(repr(self), self.iterable, copy=self.copy)
 
     def __repr__(self) -> str:
-        return f"{self.namespace}stream({_said(self.iterable)})"
+        return f"{self.namespace}stream({_said(self.iterable)}{'' if self.copy else ', copy=False'})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Stream):
             return NotImplemented
-        return _same(self.iterable, other.iterable)
+        return self.copy == other.copy and _same(self.iterable, other.iterable)
 
     def __hash__(self) -> int:
-        return hash((Stream, type(self.iterable)))
+        return hash((Stream, type(self.iterable), self.copy))
 
     def __getstate__(self) -> dict[str, Any]:
         if isinstance(self.iterable, GeneratorType):
@@ -99,6 +102,20 @@ class Stream(Provider):
                 f"give the function that makes it, data.stream({self.iterable.__name__})"
             )
         return dict(self.__dict__)
+
+
+def _quoted(thing: Any) -> str:
+    """Its repr, but of arrays and frames, which have many lines of it."""
+    return "a value" if is_array_like(thing) else f"{thing!r:.80}"
+
+
+def _advice(thing: Any) -> str:
+    call = call_to_add(thing)
+    first = "" if call is None else f"{call}, and "
+    return (
+        f"{first}give data.mnist(...), data.arrays(x, y), an iterable of batches (x, y), or a function without "
+        "arguments that makes one"
+    )
 
 
 def _takes_nothing(function: Callable[..., Any]) -> bool:

@@ -1,6 +1,6 @@
 """What actors say to each other: small frozen values, and their form on the wire."""
 
-from akkordeon_dask.messages._figures import TOPIC, Figures, GateFigures, LinkFigures, SentinelFigures
+from akkordeon_dask.messages._figures import PASS_TOPIC, TOPIC, Figures, GateFigures, LinkFigures, SentinelFigures
 from akkordeon_dask.messages._messages import (
     Address,
     Backward,
@@ -16,6 +16,7 @@ from akkordeon_dask.messages._report import PassProgress, PassReport
 from akkordeon_dask.messages._wire import array_nbytes, decode, encode, flat, nbytes, packed
 
 __all__ = [
+    "PASS_TOPIC",
     "TOPIC",
     "Address",
     "Backward",

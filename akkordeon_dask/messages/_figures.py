@@ -6,10 +6,12 @@ from typing import Any
 from akkordeon_dask.messages._messages import Mode
 from akkordeon_dask.messages._report import PassProgress
 
-__all__ = ["TOPIC", "Figures", "GateFigures", "LinkFigures", "SentinelFigures"]
+__all__ = ["PASS_TOPIC", "TOPIC", "Figures", "GateFigures", "LinkFigures", "SentinelFigures"]
 
 TOPIC = "akkordeon"
 """The name of the metric on the heartbeat, and the topic of Dask's events."""
+PASS_TOPIC = "akkordeon-passes"
+"""The topic of passes alone, to which clients of this package listen: a client has one listener a topic."""
 
 
 @dataclass(frozen=True, slots=True)

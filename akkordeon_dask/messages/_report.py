@@ -1,7 +1,7 @@
 """What a sentinel says about a pass over its data, at its end and before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from akkordeon_dask.messages._messages import Mode
@@ -38,6 +38,8 @@ class PassReport:
     the pass's own last batch where it trains."""
     samples_trained: int = 0
     """Samples of all batches of those updates, of whatever sentinel."""
+    key: str = ""
+    """The key of its sentinel's actor on the cluster, which no other one ever has."""
 
     @property
     def samples_per_s(self) -> float:
@@ -61,6 +63,7 @@ class PassReport:
             "elapsed": self.elapsed,
             "updates": self.updates,
             "samples_trained": self.samples_trained,
+            "key": self.key,
         }
 
     @classmethod
@@ -70,11 +73,10 @@ class PassReport:
         Raises
         ------
         KeyError
-            when it is something else.
+            when it lacks something.
         """
-        optional = {"ended", "elapsed", "updates", "samples_trained"}  # which programs of an older version do not tell
-        names = cls.__dataclass_fields__
-        return cls(**{name: told[name] for name in names if name in told or name not in optional})
+        # A program of an older version does not tell of fields that have a default by now.
+        return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told or one.default is MISSING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ __all__ = ["passes"]
 
 
 def passes(
-    running: Running, epochs: int | None = None, *, wait: Callable[[], Any] | None = None
+    running: Running, epochs: int | None = None, *, wait: Callable[[], Any] | None = None, mine: bool = False
 ) -> Iterator[PassReport]:
     """`running.wait(epochs)`, seen from inside: gives each pass as it ends, from the first one on.
 
@@ -23,16 +23,18 @@ def passes(
     Parameters
     ----------
     wait
-        what is waited for instead of `running.wait(epochs)`.
+        what is waited for instead of `running.wait(epochs, mine=mine)`.
+    mine
+        give the passes of this client's sentinels alone.
 
     Raises
     ------
     AkkordeonError
         what `running.wait` raises, or `wait`, after the passes that ended before.
     """
-    wait = wait or (lambda: running.wait(epochs))
+    wait = wait or (lambda: running.wait(epochs, mine=mine))
     news: queue.SimpleQueue[None] = queue.SimpleQueue()
-    running.subscribe(lambda _: news.put(None))
+    running.subscribe(lambda _: news.put(None), mine=mine)
     end: Future[None] = Future()
     end.add_done_callback(lambda _: news.put(None))
     threading.Thread(target=_wait, args=(wait, end), name="akkordeon-wait", daemon=True).start()
@@ -40,7 +42,7 @@ def passes(
     while not ended:
         # Asked before the history is read, so that what ended before the end is not missed.
         ended = end.done()
-        history = running.history
+        history = running.passes(mine=mine)
         yield from history[given:]
         given = len(history)
         if not ended:

@@ -23,7 +23,7 @@ def watch(running: Running, epochs: int | None = None, *, console: Console | Non
     running
         the network, of a synchronous client.
     epochs
-        passes after which each training sentinel rests; None: as it was written.
+        passes that each training sentinel makes from now on; None: as many as it was attached for.
     console
         where to; None: standard output.
 

@@ -6,6 +6,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._notation import check_shape, shape_text
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
@@ -145,7 +146,7 @@ class Network(Sequence[Gate]):
         self.output_shape(shape)
         return Chain(gate.chain for gate in self.gates).summary(shape, names=self.names)
 
-    def plan(self, client: Any, *, timeout: float = 20.0) -> Any:
+    def plan(self, client: Any, *, timeout: Duration = 20.0) -> Any:
         """Where `deploy` would put the gates on the client's cluster now, and why; nothing is made.
 
         Parameters
@@ -153,7 +154,7 @@ class Network(Sequence[Gate]):
         client
             a `distributed.Client`.
         timeout
-            seconds for a worker to say what gates of any network have taken of its resources.
+            `"20s"` or seconds, for a worker to say what gates of any network have taken of its resources.
 
         Returns
         -------
@@ -169,7 +170,7 @@ class Network(Sequence[Gate]):
         """
         if not callable(getattr(client, "sync", None)):
             raise SpecError(f"plan takes a distributed.Client, not {client!r}: write Client({client!r})")
-        return client.sync(make_plan, self, client, timeout)
+        return client.sync(make_plan, self, client, parse_duration("timeout", timeout))
 
     def named(self) -> "Network":
         """The same network with every gate's name written out."""

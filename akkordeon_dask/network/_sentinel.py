@@ -57,7 +57,8 @@ class Sentinel:
     every
         seconds from the start of a validation pass to the start of the next.
     epochs
-        training passes after which the sentinel rests; None: it goes on until it is detached or `wait(epochs=...)`.
+        training passes after which the sentinel rests; None: it goes on until it is detached. `attach(..., epochs=...)`
+        says it later.
     batches_per_pass
         a pass is reported after this many batches: needed for streams that never end.
     on_nonfinite

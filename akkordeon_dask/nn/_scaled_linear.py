@@ -30,7 +30,7 @@ class ScaledLinear(Layer):
 
     Shapes
     ------
-    x : (batch, in_features) int8 or uint8; y : (batch, out_features)
+    x : (batch, in_features) bool, int8 or uint8; y : (batch, out_features)
     """
 
     scale: Scale

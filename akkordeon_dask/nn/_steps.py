@@ -13,6 +13,9 @@ from akkordeon_dask.tree import Tree
 
 __all__ = ["Plan", "Step", "plan"]
 
+_MOST_DEVIATIONS = 16
+"""A mean of so many deviations costs 4 of float32's 24 binary digits where it is taken off the products."""
+
 
 class Step(NamedTuple):
     """A layer at its place, or one that does the work of two: its parameters are then theirs, as a pair."""
@@ -27,7 +30,7 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The steps for input that is bytes, where two layers may become one, and for any other input."""
+    """The steps for input that is bytes (bool among them), where two layers may become one, and for any other input."""
 
     bytes: tuple[Step, ...]
     other: tuple[Step, ...]
@@ -36,7 +39,7 @@ class Plan(NamedTuple):
 
     def steps(self, dtype: np.dtype[Any]) -> tuple[Step, ...]:
         """Those for input of `dtype`."""
-        return self.bytes if dtype.itemsize == 1 and dtype.kind in "iu" else self.other
+        return self.bytes if dtype.itemsize == 1 and dtype.kind in "biu" else self.other
 
 
 def plan(layers: tuple[Layer, ...]) -> Plan:
@@ -44,8 +47,8 @@ def plan(layers: tuple[Layer, ...]) -> Plan:
     other = [Step(place, layer) for place, layer in enumerate(layers)]
     steps = list(other)
     for place, (scale, linear) in enumerate(pairwise(layers)):
-        # Not of a user's subclass, which may do something else.
-        if type(scale) is Scale and type(linear) is Linear:
+        # Not of a user's subclass, which may do something else; and what is fused takes the mean off after the product.
+        if type(scale) is Scale and type(linear) is Linear and abs(scale.mean) <= _MOST_DEVIATIONS * scale.std:
             steps[place : place + 2] = [Step(place, ScaledLinear(scale, linear), fused=True)]
             break  # behind it there are no bytes
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from akkordeon_dask.runtime._guest import Guest
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._owning import adopt
 from akkordeon_dask.runtime._running import Running
-from akkordeon_dask.runtime._status import GateStatus, NetworkStatus, SentinelStatus, networks, sentinel_names, status
+from akkordeon_dask.runtime._status import GateStatus, NetworkStatus, SentinelStatus, networks, status
 from akkordeon_dask.runtime._stay import stay
 from akkordeon_dask.runtime._stop import stop
 
@@ -27,7 +27,6 @@ __all__ = [
     "deploy",
     "glance",
     "networks",
-    "sentinel_names",
     "status",
     "stay",
     "stop",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from distributed import Future
 
@@ -66,8 +66,12 @@ class Attached:
         self._position = Position()
         self.rewinds = 0
         """Times that all gates went back to their snapshots for it, since its last finished pass."""
-        self.epochs: int | None = None
-        """Passes after which it rests, where that was said after it was attached."""
+        self.until: int | None = None
+        """Passes, of all its lives, after which it rests because somebody waits for so many."""
+        self._until_told = True
+        """The actor knows that number."""
+        self.told = False
+        """Somebody who waited has heard of its error."""
         self._task: asyncio.Task[None] | None = None
         self._reviving = asyncio.Lock()
         """Held while it is made anew, which nothing but its end may interrupt."""
@@ -113,7 +117,8 @@ class Attached:
         if self._future is not None:
             self._future.release()
         self.worker, self._future, self._actor = worker, future, actor
-        self._earlier, self.state = len(self.reports), "running"
+        self._earlier, self._until_told = len(self.reports), True
+        self.state = "paused" if self.state == "paused" else "running"
 
     def follow(self) -> None:
         """Follow the actor, once. On the client's event loop."""
@@ -155,6 +160,9 @@ class Attached:
 
     async def _news(self) -> bool:
         """Learn what is new; True: its worker is told to end."""
+        if not self._until_told:
+            await self.ask("rest_after", self.until)
+            self._until_told = True
         patience = _TELLS if self.sentinel.mode == "train" else _PATIENCE
         progress: Progress = await self.ask("follow", self._cursor, self.state, patience, more=patience)
         self._take(progress)
@@ -176,29 +184,65 @@ class Attached:
     def _note(self, progress: Progress) -> None:
         self._position = progress.position or self._position
         self.progress = progress.running
+        if self._until_told:
+            self.until = progress.until
         for report in progress.reports:
             self.rewinds = 0
             self.reports.append(report)
             self._report(report)
 
-    async def resume(self, epochs: int | None = None) -> None:
-        """Let it go on; nothing where it has failed. On the client's event loop."""
+    @property
+    def ended(self) -> bool:
+        """Nothing more comes of it by itself: it rests, has failed or has left."""
+        return self.state in ("resting", "failed", "left")
+
+    def tell(self, *, remedy: bool) -> AkkordeonError:
+        """Its error for somebody who waits, with the way to be rid of it; later ones need not hear of it."""
+        assert self.error is not None
+        self.told = True
+        if not remedy:
+            return self.error
+        text = f"{self.error}. The others go on; running.detach({self.name!r}) takes this one away"
+        told = type(self.error)(text)
+        told.__cause__ = self.error
+        return told
+
+    async def resume(self) -> None:
+        """Let it go on after a pause; nothing where it has failed. On the client's event loop."""
+        await self._go_on("resume")
+
+    async def count(self, epochs: int | None) -> None:
+        """Let it make `epochs` more passes, at most as many as it was written with; None: just those.
+
+        The actor counts, from the moment when it hears it. Where it is lost before it answers, its next life does.
+        """
+        await self._go_on("count", epochs)
+
+    async def _go_on(self, method: Literal["resume", "count"], *args: int | None) -> None:
         if self.error is not None or self._future is None:
             return
         # News that left the actor before it went on must not be taken for what came after.
         async with self._reviving:
             await self._unfollow()
+        if self.state != "paused" or args != (None,):
+            self.state = "running"  # whatever it is else, who follows it learns at once
         try:
-            self.epochs = epochs or self.epochs
-            progress: Progress = await self.ask("resume", epochs, self._cursor)
+            progress: Progress = await self.ask(method, *args, self._cursor)
+            self._until_told = True
             if self._future is not None and self._task is None:
-                self._take(progress)
-        except (WorkerLostError, DeadlineError) as error:  # who follows it learns the same, and has it made anew
-            logger.info("%s goes on once it is made anew: %s", self.who, error)
-            self.state = "running"
+                self._note(progress)
+        except (WorkerLostError, DeadlineError, ClosedError) as error:  # who follows it learns the same
+            logger.info("%s goes on where it is made anew: %s", self.who, error)
+            if method == "count":
+                self._owe(*args)
         finally:
             if self._future is not None:
                 self.follow()
+
+    def _owe(self, epochs: int | None) -> None:
+        """Count for an actor that did not answer; it, or its next life, is told the end."""
+        self.until = None if epochs is None else self.position.finished + epochs
+        self._until_told = False
 
     async def retire(self) -> None:
         """End this life of the actor, with all that it reported here: for it to `become` another one.

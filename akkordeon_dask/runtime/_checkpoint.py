@@ -1,14 +1,14 @@
 """Parameters in a file: safetensors, which never unpickles."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from safetensors import SafetensorError
-from safetensors.numpy import load as decode
+import numpy as np
 from safetensors.numpy import save as encode
 
 from akkordeon_dask._files import read_bytes, write_atomic
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
+from akkordeon_dask.snapshots import decode
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
 __all__ = ["fit", "read", "write"]
@@ -31,12 +31,12 @@ def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None
 
 
 def read(source: str) -> dict[str, Array]:
-    """All arrays of a checkpoint by their paths, `g0.1.w`.
+    """All arrays of a checkpoint by their paths, `g0.1.w`; those of bfloat16 as float32.
 
     Raises
     ------
     CheckpointError
-        when there is no such file, or it is not one.
+        when there is no such file, it is not one, or has a tensor of a dtype that numpy lacks.
     """
     try:
         content = read_bytes(source)
@@ -44,30 +44,50 @@ def read(source: str) -> dict[str, Array]:
         raise CheckpointError(f"cannot read {source!r}: {error}: check the path") from error
     try:
         return decode(content)
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{source!r} is not a whole safetensors file ({error}): it was cut off or is something else"
-        ) from error
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot load {source!r}: {error}") from error
 
 
 def fit(source: str, arrays: Mapping[str, Array], network: Network, like: Mapping[str, Tree]) -> dict[str, Tree]:
-    """The arrays in the form of the network's parameters `like`.
+    """The arrays in the form, and of the dtypes, of the network's parameters `like`.
 
     Raises
     ------
     CheckpointError
-        when they belong to another architecture: names what differs on both sides.
+        when they belong to another architecture, are no floats, or not finite: names what differs on both sides.
     """
     wanted = {name: leaf for gate, tree in like.items() for name, leaf in paths(tree, gate)}
-    if odd := sorted(wanted.keys() ^ arrays.keys()):
-        there = [name for name in odd if name in arrays]
-        side = f"{source!r} has {', '.join(there)}" if there else f"{source!r} lacks {', '.join(odd)}"
-        raise CheckpointError(f"{side}, unlike the network {network!r}: load it into the network that saved it")
-    for name, leaf in wanted.items():
-        if arrays[name].shape != leaf.shape:
-            raise CheckpointError(
-                f"{source!r} has {name} of shape {arrays[name].shape}, the network's is {leaf.shape}: "
-                "load it into the network that saved it"
-            )
-    cast = {name: arrays[name].astype(leaf.dtype, copy=False) for name, leaf in wanted.items()}
+    if wanted.keys() != arrays.keys():
+        sides = {"has": arrays.keys() - wanted.keys(), "lacks": wanted.keys() - arrays.keys()}
+        told = " and ".join(f"{verb} {_listed(names)}" for verb, names in sides.items() if names)
+        raise CheckpointError(f"{source!r} {told}, unlike the network {network!r:.200}: {_REMEDY}")
+    cast = {name: _cast(source, name, arrays[name], leaf) for name, leaf in wanted.items()}
     return {gate: from_paths(tree, cast, gate) for gate, tree in like.items()}
+
+
+_REMEDY = "load it into the network that saved it"
+_NAMED = 5
+
+
+def _listed(names: Collection[str]) -> str:
+    """The first of them, and how many more there are."""
+    first = ", ".join(f"{name!r:.80}" for name in sorted(names)[:_NAMED])
+    return first + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+
+
+def _cast(source: str, name: str, array: Array, leaf: Array) -> Array:
+    """The array as the network has it."""
+    where = f"{source!r} has {name!r}"
+    if array.shape != leaf.shape:
+        raise CheckpointError(f"{where} of shape {array.shape}, the network's is {leaf.shape}: {_REMEDY}")
+    if array.dtype.kind != "f":
+        raise CheckpointError(f"{where} of dtype {array.dtype}, the network's is {leaf.dtype}: save it as a float")
+    with np.errstate(over="ignore"):  # said below
+        cast = array.astype(leaf.dtype, copy=False)
+    if wrong := cast.size - np.count_nonzero(np.isfinite(cast)):
+        value = array[~np.isfinite(cast)].flat[0]
+        raise CheckpointError(
+            f"{where} with {wrong:,} of {cast.size:,} values that are not finite as {leaf.dtype}, e.g. {value:g}: "
+            "train with a lower learning rate and save again, or give the gate a wider dtype"
+        )
+    return cast

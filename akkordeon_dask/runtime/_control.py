@@ -1,18 +1,17 @@
 """Calls to actors, with a deadline and errors that say who did not answer."""
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from distributed import Actor, Client, Future
+from distributed import Actor, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, SpecError, WorkerLostError
+from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, WorkerLostError
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._asking import alive, answers
 
-__all__ = ["answer", "construct", "let_go", "submit"]
+__all__ = ["answer", "construct", "let_go"]
 
 _LOOK = 0.25
 """Seconds between two looks at whether the worker is there."""
@@ -83,35 +82,6 @@ async def _unless_lost(call: Callable[[], Awaitable[Any]], who: str, future: Fut
 
 def _lost(who: str, error: Exception) -> WorkerLostError:
     return WorkerLostError(f"{who} is gone ({error!r}): look at the worker's log, then deploy or attach again")
-
-
-def submit(client: Client, kind: type, key: str, *args: Any, worker: str, who: str, **options: Any) -> Future[Any]:
-    """Have an actor made on a worker; its constructor takes its key first.
-
-    Raises
-    ------
-    SpecError, or the error that an argument raised when it was pickled
-        when the arguments cannot travel.
-    """
-    where = {"workers": [worker], "allow_other_workers": False}
-    try:
-        return client.submit(kind, key, *args, **options, **where, actor=True, pure=False, key=key)
-    except BaseException as error:
-        # Dask makes a future before it pickles. Frames of the error would keep that, and the client would go on
-        # to ask for a key that the scheduler has never known.
-        traceback.clear_frames(error.__traceback__)
-        if isinstance(error, TypeError):
-            _refuse(error, who)
-        raise
-
-
-def _refuse(error: TypeError, who: str) -> NoReturn:
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    if isinstance(cause, AkkordeonError):
-        raise cause from None
-    raise SpecError(f"{who} cannot travel to its worker by pickle: {cause}: look at what it was given") from error
 
 
 async def construct(future: Future[Any], kind: type, worker: str, who: str, limit: float) -> Any:

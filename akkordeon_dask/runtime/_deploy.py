@@ -1,18 +1,25 @@
 """Bring a network to life."""
 
+import os
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask._durations import Duration
+from akkordeon_dask._files import absolute, expand
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors import Keeping
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network, make_plan, parties
 from akkordeon_dask.runtime._announce import say_deployed
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._follower import Follower, join
 from akkordeon_dask.runtime._making import Making, abandon, check_place, keeping_of, wire
+from akkordeon_dask.runtime._other_passes import fetch_passes
 from akkordeon_dask.runtime._owning import own
 from akkordeon_dask.runtime._publication import publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
@@ -31,10 +38,10 @@ def deploy(
     *,
     name: str | None = None,
     seed: int = 0,
-    snapshots: str | None = None,
-    snapshot_every: str | int = "30s",
+    snapshots: str | os.PathLike[str] | None = None,
+    snapshot_every: Duration | int = "30s",
     snapshot_keep: int = 3,
-    resume: str | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Make every gate an actor on its worker, and join them.
 
@@ -50,7 +57,8 @@ def deploy(
     seed
         of the first parameters, and of all randomness in layers.
     snapshots
-        where every gate's state is written down while it works: a path that all workers share, or any fsspec URL.
+        where every gate's state is written down while it works: a path that all workers share, or any fsspec URL. A
+        relative path begins in this process' folder, and `~` is the home folder.
         With it a gate whose worker is lost is made anew from its newest snapshot, on the worker that placement then
         chooses. None: a lost gate ends the network with an error.
     snapshot_every
@@ -72,7 +80,8 @@ def deploy(
     PlacementError
         when a gate asks for a worker that does not exist, or for resources that are taken; see `Network.plan`.
     SpecError
-        when a gate shall be beside one that is not there, or a circle of gates beside one another.
+        when a gate shall be beside one that is not there, or a circle of gates beside one another; when an argument is
+        not what it should be.
     NameConflictError
         when the name is in use on the cluster.
     DeploymentError
@@ -83,10 +92,13 @@ def deploy(
     network = Network([network]) if isinstance(network, Gate) else network
     if not isinstance(network, Network):
         raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
-    _check(client, name, seed)
-    place = snapshots or resume
-    keeping = keeping_of(place, snapshot_every, snapshot_keep) if place is not None else None
-    source = keeping_of(resume, snapshot_every, snapshot_keep) if resume is not None else None
+    check_client(client, optional=True)
+    if name is not None:
+        check_name("a network's name", name)
+    seed = check_int("seed", seed)
+    policy = keeping_of(snapshot_every, snapshot_keep)
+    source = None if resume is None else replace(policy, url=absolute(expand("resume", resume)))
+    keeping = source if snapshots is None else replace(policy, url=absolute(expand("snapshots", snapshots)))
     parties(network)  # what cannot be placed anywhere starts no cluster
     if client is not None:
         return client.sync(_deploy, network, client, name, seed, None, keeping, source)
@@ -96,15 +108,6 @@ def deploy(
     except BaseException:
         embedded.close()
         raise
-
-
-def _check(client: Any, name: Any, seed: Any) -> None:
-    if client is not None and not isinstance(client, Client):
-        raise SpecError(f"client is a distributed.Client or None, not {client!r}: write Client({client!r})")
-    if name is not None and not (isinstance(name, str) and name):
-        raise SpecError(f"a network's name is a word, not {name!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise SpecError(f"seed is a whole number, not {seed!r}")
 
 
 async def _deploy(
@@ -158,7 +161,8 @@ def connect(name: str, client: Client) -> Any:
     DeploymentError
         when there is no network of this name, or its gates are gone.
     """
-    return client.sync(_connect, name, client)
+    check_name("a network's name", name)
+    return check_client(client).sync(_connect, name, client)
 
 
 async def _connect(name: str, client: Client) -> Running:
@@ -166,6 +170,9 @@ async def _connect(name: str, client: Client) -> Running:
     session = Session(client, network, name, record.generation, gates)
     session.keeping, session.source, session.begun = record.keeping, record.source, record.begun
     session.mender = Follower(session, patient=record.keeping is not None)
+    session.run = record.run
+    session.share()
+    await fetch_passes(session)
 
     async def finish() -> None:
         await session.leave()

@@ -1,6 +1,6 @@
 """What a client remembers of a network for those who look back."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
@@ -8,24 +8,44 @@ from akkordeon_dask.network import Sentinel
 __all__ = ["Diary"]
 
 
+class _Entry(NamedTuple):
+    report: PassReport
+    mine: bool
+    """Of a sentinel that this client attached."""
+
+
 class Diary:
-    """The finished passes of a client's sentinels, and how all of them were written.
+    """The finished passes of a network's sentinels, and how this client's were written.
 
     Changed on the client's event loop alone; things are only added.
     """
 
     def __init__(self) -> None:
-        self.reports: list[PassReport] = []
         self.sentinels: dict[str, str] = {}
         """As they were written, by name: those that left, too. Their data are not held."""
         self.settings: dict[str, Any] = {}
         """What the network was deployed with; empty for who has not deployed it."""
+        self.others: set[tuple[str, int]] = set()
+        """The passes of other clients' sentinels that are here: what their actors' keys begin with, and the number."""
+        self._entries: list[_Entry] = []
 
     def add(self, report: PassReport) -> None:
-        """A pass has finished just now."""
-        self.reports.append(report)
+        """A pass of this client's sentinels has finished just now."""
+        self._entries.append(_Entry(report, mine=True))
+
+    def add_other(self, base: str, report: PassReport) -> bool:
+        """A pass of another client's has finished; False: it was known, or is that of a life before a restart."""
+        if (base, report.epoch) in self.others:
+            return False
+        self.others.add((base, report.epoch))
+        self._entries.append(_Entry(report, mine=False))
+        return True
 
     def meet(self, name: str, sentinel: Sentinel) -> None:
         """A sentinel joins."""
         if sentinel.mode != "predict":
             self.sentinels[name] = repr(sentinel)
+
+    def reports(self, *, mine: bool = False) -> list[PassReport]:
+        """All passes as they became known here, or those of this client's sentinels."""
+        return [entry.report for entry in list(self._entries) if entry.mine or not mine]

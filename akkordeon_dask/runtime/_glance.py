@@ -8,6 +8,7 @@ from akkordeon_dask import config
 from akkordeon_dask.dashboard import Glance
 from akkordeon_dask.dashboard import glance as on_scheduler
 from akkordeon_dask.errors import DeploymentError
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._asking import in_time
 
 __all__ = ["glance", "glance_at"]
@@ -33,7 +34,8 @@ def glance(client: Client, name: str) -> Any:
     DeadlineError
         when it does not answer within `akkordeon.timeouts.connect`.
     """
-    return client.sync(glance_at, client, name)
+    check_name("a network's name", name)
+    return check_client(client).sync(glance_at, client, name)
 
 
 async def glance_at(client: Client, name: str) -> Glance:

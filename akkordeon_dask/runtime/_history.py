@@ -10,7 +10,7 @@ from akkordeon_dask.messages import PassReport
 __all__ = ["History"]
 
 _SHOWN = 50
-_FIELDS = tuple(PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_dict())
+_FIELDS = tuple(name for name in PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_dict() if name != "key")
 
 
 class History(tuple[PassReport, ...]):

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from distributed import Future
@@ -14,55 +13,39 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
     ClosedError,
-    NameConflictError,
     NonFiniteError,
 )
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._announce import say
 from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._control import construct, submit
+from akkordeon_dask.runtime._control import construct
 from akkordeon_dask.runtime._patience import MENDABLE, patiently
 from akkordeon_dask.runtime._place import place_of
+from akkordeon_dask.runtime._sending import submitted
+from akkordeon_dask.runtime._sentinel_names import key_base
 from akkordeon_dask.runtime._versions import check_versions
 
 if TYPE_CHECKING:
     from akkordeon_dask.runtime._session import Session
 
-__all__ = ["evacuate", "free_name", "make_sentinel", "open_sentinel", "relocate", "revive"]
+__all__ = ["evacuate", "make_sentinel", "open_sentinel", "relocate", "revive"]
 
 logger = logging.getLogger(__name__)
 
 _REWINDS, _SLOWER = 5, 0.5
 
 
-def free_name(sentinel: Sentinel, taken: Collection[str], gates: Collection[str], network: str) -> str:
-    """The sentinel's own name, or its mode and the first number that is free.
-
-    Raises
-    ------
-    NameConflictError
-        when another sentinel of this client, or a gate, has its name.
-    """
-    if sentinel.name is None:
-        names = (f"{sentinel.mode}{number}" for number in range(len(taken) + len(gates) + 1))
-        return next(name for name in names if name not in taken and name not in gates)
-    if sentinel.name in taken:
-        raise NameConflictError(
-            f"network {network!r} has a sentinel {sentinel.name!r} already: detach it, or choose another name"
-        )
-    if sentinel.name in gates:
-        raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
-    return sentinel.name
-
-
 async def make_sentinel(
     session: "Session",
     sentinel: Sentinel,
     name: str,
+    base: str,
     *,
     position: Position | None = None,
     former: Address | None = None,
+    until: int | None = None,
+    paused: bool = False,
     beside_first: bool = False,
     resume: bool = False,
 ) -> tuple[str, Future[Any], Any]:
@@ -70,10 +53,16 @@ async def make_sentinel(
 
     Parameters
     ----------
+    base
+        what its key begins with, as that of all its lives; see `Claim`.
     position
         where it goes on; None: with the first pass.
     former
         that life: the gates forget it.
+    until
+        passes, of all its lives, after which it rests; None: as it was written.
+    paused
+        it waits until it is told to go on.
     resume
         it goes on where a sentinel of this name was in an earlier run, if its position is there.
     beside_first
@@ -91,10 +80,10 @@ async def make_sentinel(
     client = session.client
     worker = session.gates[0].worker if beside_first else await place_of(session, sentinel, name)
     await check_versions(client, [worker])
-    future = submit(
+    submission = submitted(
         client,
         SentinelActor,
-        f"akkordeon-{session.name}-{name}-{uuid.uuid4().hex[:8]}",
+        f"{base}-{uuid.uuid4().hex[:8]}",
         sentinel,
         worker=worker,
         who=f"sentinel {name!r}",
@@ -104,22 +93,21 @@ async def make_sentinel(
         spec=session.network,
         position=position,
         former=former,
+        until=until,
+        paused=paused,
         keeping=session.keeping,
         begun=session.begun,
         resume=[place for place in (session.keeping, session.source) if resume and place is not None],
     )
-    try:
+    async with submission as future:
         who = f"sentinel {name!r} on {worker}"
         return worker, future, await construct(future, SentinelActor, worker, who, config.seconds("timeouts.load"))
-    except BaseException:
-        future.release()
-        raise
 
 
 async def open_sentinel(session: "Session", attached: Attached) -> None:
     """Let it begin."""
     told = session.addresses
-    await attached.ask("open", told)
+    await attached.ask("open", told, more=config.seconds("timeouts.first-batch"))
     if told != session.addresses:  # a gate was made anew meanwhile
         await attached.ask("rewire", session.addresses, session.generation)
 
@@ -195,18 +183,15 @@ async def evacuate(session: "Session", attached: Attached) -> None:
 async def _again(
     session: "Session", attached: Attached, position: Position, error: AkkordeonError, *, beside_first: bool = False
 ) -> None:
-    begin: dict[str, Any] = {"position": position, "former": attached.address}
-    paused = attached.state == "paused"
+    begin: dict[str, Any] = {"position": position, "former": attached.address, "paused": attached.state == "paused"}
 
     async def make() -> None:
         session.check()
-        life = await make_sentinel(session, attached.sentinel, attached.name, beside_first=beside_first, **begin)
+        base = key_base(attached.address.actor)
+        begin["until"] = attached.until
+        life = await make_sentinel(session, attached.sentinel, attached.name, base, beside_first=beside_first, **begin)
         attached.become(*life)
         await open_sentinel(session, attached)
-        if attached.epochs is not None:
-            await attached.ask("resume", attached.epochs, 0)
-        if paused:
-            await attached.ask("pause")
 
     end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
     try:

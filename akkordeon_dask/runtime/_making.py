@@ -1,9 +1,11 @@
 """How the gates of a network are made, the first time and again."""
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +14,13 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
-from akkordeon_dask._files import expand
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors import GateActor, Keeping
-from akkordeon_dask.errors import CheckpointError, DeadlineError
+from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime._control import submit
 from akkordeon_dask.runtime._gate_handle import GateHandle
+from akkordeon_dask.runtime._sending import submitted
 
 __all__ = ["Making", "abandon", "check_place", "keeping_of", "wire"]
 
@@ -39,6 +41,8 @@ class Making:
     """Where the snapshots are that it was resumed from."""
     begun: float = field(default_factory=time.time)
     """Seconds since 1970 when it was deployed."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of the network, whoever owns it: one that is deployed anew has another."""
 
     async def make(
         self, client: Client, places: Mapping[int, str], *, restore: Keeping | None = None, must: bool = False
@@ -62,17 +66,26 @@ class Making:
         limit = config.seconds("timeouts.deploy")
         gates: list[GateHandle] = []
         try:
-            for place, worker in places.items():
-                gates.append(self._submit(client, place, worker, restore, must))
-            return await asyncio.gather(*(gate.made(limit) for gate in gates))
+            async with contextlib.AsyncExitStack() as stack:
+                for place, worker in places.items():
+                    gates.append(await self._submit(client, stack, place, worker, restore, must))
+                return await asyncio.gather(*(gate.made(limit) for gate in gates))
         except BaseException:
             for handle in gates:
                 handle.release()
             raise
 
-    def _submit(self, client: Client, place: int, worker: str, restore: Keeping | None, must: bool) -> GateHandle:
+    async def _submit(
+        self,
+        client: Client,
+        stack: contextlib.AsyncExitStack,
+        place: int,
+        worker: str,
+        restore: Keeping | None,
+        must: bool,
+    ) -> GateHandle:
         name = self.network.names[place]
-        future = submit(
+        submission = submitted(
             client,
             GateActor,
             f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}",
@@ -88,7 +101,7 @@ class Making:
             restore=restore,
             resume=must,
         )
-        return GateHandle(name, worker, future)
+        return GateHandle(name, worker, await stack.enter_async_context(submission))
 
 
 async def wire(
@@ -127,19 +140,19 @@ async def abandon(gates: Sequence[GateHandle]) -> None:
         gate.release()
 
 
-def keeping_of(url: Any, every: Any, keep: Any) -> Keeping:
-    """Where snapshots go and how often.
+def keeping_of(every: Any, keep: Any) -> Keeping:
+    """How often snapshots are written, and how many stay; where, is still to be said.
 
     Raises
     ------
     SpecError
-        when `every` is neither a number of updates nor a time, or `url` no text.
+        when `every` is neither a number of updates nor a time, or `keep` no number.
     """
-    url = expand("snapshots", url)
-    if isinstance(every, int) and not isinstance(every, bool) and every > 0:
-        return Keeping(url, updates=every, keep=keep)
+    keep = check_int("snapshot_keep", keep, 1)
+    with suppress(SpecError):
+        return Keeping("", updates=check_int("snapshot_every", every, 1), keep=keep)
     seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)
-    return Keeping(url, seconds=seconds, keep=keep)
+    return Keeping("", seconds=seconds, keep=keep)
 
 
 async def check_place(keeping: Keeping, network: Network, *, resume: bool) -> int:

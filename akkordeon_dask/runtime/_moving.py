@@ -136,7 +136,8 @@ async def drain(supervisor: "Supervisor", worker: str) -> dict[str, float]:
         places = await supervisor.choose(leaving, avoid={found}) if leaving else {}
         pauses = {session.gates[place].name: await _move(supervisor, place, to) for place, to in places.items()}
     for attached in list(session.sentinels.values()):
-        if attached.worker == found and attached.sentinel.mode != "predict":  # that one is soon gone, with its outputs
+        # One that predicts is soon gone, with its outputs.
+        if attached.worker == found and attached.sentinel.mode != "predict" and attached.error is None:
             await relocate(session, attached)
     return pauses
 

@@ -9,10 +9,12 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._making import Making
 from akkordeon_dask.runtime._moving import evacuate
+from akkordeon_dask.runtime._other_passes import fetch_passes
 from akkordeon_dask.runtime._publication import Record, find, handles, publish, reach, read, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
@@ -36,7 +38,9 @@ async def own(
         session.mender = supervisor
         session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")
         session.worker_names.update({worker.address: worker.name for worker in await workers_of(client)})
+    session.run = making.run
     if published:
+        session.share()
         session.guard(supervisor.keep_lease(), f"the owner of network {label!r}")
 
     async def finish() -> None:
@@ -112,13 +116,14 @@ def adopt(name: str, client: Client) -> Any:
     TrainingError
         when a gate is lost and cannot be made anew.
     """
-    return client.sync(_adopt, name, client)
+    check_name("a network's name", name)
+    return check_client(client).sync(_adopt, name, client)
 
 
 async def _adopt(name: str, client: Client) -> Running:
     record = await find(client, name)
     kept = record.keeping, record.source
-    making = Making(record.network, name, record.seed, record.generation + 1, *kept, record.begun)
+    making = Making(record.network, name, record.seed, record.generation + 1, *kept, record.begun, record.run)
     gates, lost = await handles(client, record) if record.keeping is not None else (await _whole(client, record), [])
     formers = {gate: gate.future for gate in lost}
     # From here on the former owner is fenced off: it looks before it does anything.
@@ -130,6 +135,7 @@ async def _adopt(name: str, client: Client) -> Running:
         raise
     running, supervisor = await own(client, making, gates, published=True)
     session = supervisor.session
+    await fetch_passes(session)
     try:
         await supervisor.take_over(formers)
     except BaseException:

@@ -58,6 +58,8 @@ class Record:
     """Where those are that it was resumed from."""
     begun: float = 0.0
     """Seconds since 1970 when it was deployed."""
+    run: str = ""
+    """One that is deployed anew under the same name has another."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -97,7 +99,7 @@ async def publish(client: Client, making: Making, gates: Iterable[GateHandle], *
     places = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
     spec = dumps(making.network)
     kept = making.keeping, making.source
-    record = Record(name, spec, making.generation, places, client.id, making.seed, *kept, making.begun)
+    record = Record(name, spec, making.generation, places, client.id, making.seed, *kept, making.begun, making.run)
     futures = [gate.future for gate in gates if not isinstance(gate.future, Gone)]
     told: dict[Any, Any] = {_RECORD + name: record, _FUTURES + name: futures}
     try:

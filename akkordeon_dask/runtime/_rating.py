@@ -2,10 +2,12 @@
 
 from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike
 
 from akkordeon_dask import data
+from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import DeadlineError, SpecError
+from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._attached import Attached
@@ -19,19 +21,37 @@ class Rating(Steering):
     """Verbs of a running network that attach a sentinel for one pass."""
 
     def evaluate(self, sentinel: Sentinel) -> Any:
-        """One pass of a `Sentinel.test`: attached, waited for, detached; gives its `PassReport`."""
+        """One pass of a `Sentinel.test`: attached, waited for, detached; gives its `PassReport`.
+
+        Raises
+        ------
+        SpecError
+            when it is no test sentinel.
+        AkkordeonError
+            what `attach` and `wait` raise.
+        """
+        if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
+            raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r:.80}")
         return self._sync(self._evaluate, sentinel)
 
     async def _evaluate(self, sentinel: Sentinel) -> PassReport:
-        if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
-            raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r}")
         attached = await self._once(sentinel)
         await self._session.detach(attached)
         return attached.reports[-1]
 
-    def predict(self, x: Array, *, batch_size: int = 1024) -> Any:
-        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains."""
-        return self._sync(self._predict, np.asarray(x), batch_size)
+    def predict(self, x: ArrayLike, *, batch_size: int = 1024) -> Any:
+        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains.
+
+        It takes what `data.arrays` takes, and copies it at once: you may write into it again as soon as the call has
+        returned, with an asynchronous client before the awaitable that it gave is done.
+
+        Raises
+        ------
+        DataError
+            when `x` holds no real numbers, or some of them are masked or missing.
+        """
+        size = check_int("batch_size", batch_size, 1)
+        return self._sync(self._predict, copied(data.as_numbers("x", x)), size)
 
     async def _predict(self, x: Array, batch_size: int) -> Array:
         provider = data.arrays(x, None, shuffle=False)
@@ -48,7 +68,7 @@ class Rating(Steering):
     async def _once(self, sentinel: Sentinel) -> Attached:
         attached = await self._session.attach(sentinel)
         try:
-            await self._session.until(lambda: attached.state == "resting", None)
+            await self._session.until(lambda: attached.state == "resting", None, own=attached)
         except BaseException:
             await self._session.detach(attached)
             raise

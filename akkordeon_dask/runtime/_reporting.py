@@ -34,8 +34,15 @@ class Reporting(Calling):
 
     @property
     def history(self) -> History:
-        """All finished passes of the sentinels that this client attached, in the order they ended."""
-        return History(self._session.diary.reports)
+        """All finished passes of the network's sentinels, whoever attached them, in the order they became known here.
+
+        Passes that ended before this client connected come first, as far as the scheduler remembers them.
+        """
+        return self.passes()
+
+    def passes(self, *, mine: bool = False) -> History:
+        """The `history`; with `mine`, of the sentinels alone that this client attached."""
+        return History(self._session.diary.reports(mine=mine))
 
     def report(self, target: str | os.PathLike[str] = "run.html") -> Any:
         """Write the run into one HTML file that needs nothing else: curves, network, settings, passes, troubles.
@@ -99,6 +106,6 @@ class Reporting(Calling):
             gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in places),
             sentinels=dict(diary.sentinels),
             settings=settings,
-            passes=tuple(diary.reports),
+            passes=tuple(diary.reports()),
             note="" if found is not None else "without the scheduler's part: curves over time are missing",
         )

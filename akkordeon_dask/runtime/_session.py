@@ -24,8 +24,11 @@ from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime._attached import Attached, Lives
 from akkordeon_dask.runtime._diary import Diary
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._joining import evacuate, free_name, make_sentinel, open_sentinel, revive
+from akkordeon_dask.runtime._joining import evacuate, make_sentinel, open_sentinel, revive
 from akkordeon_dask.runtime._mender import Mender
+from akkordeon_dask.runtime._other_passes import follow_passes
+from akkordeon_dask.runtime._other_sentinels import Other
+from akkordeon_dask.runtime._sentinel_names import Claim, claim_name, key_token, release_name
 
 __all__ = ["Session"]
 
@@ -63,8 +66,17 @@ class Session:
         """Addresses of workers that are told to end: nothing should go there."""
         self.error: AkkordeonError | None = None
         self.closed = False
-        self.listeners: list[Callable[[PassReport], None]] = []
-        self._joining: set[str] = set()
+        self.listeners: list[tuple[Callable[[PassReport], None], bool]] = []
+        """Who hears of passes, and whether of those of this client's sentinels alone."""
+        self.run = ""
+        """Of the network: deployed anew under the same name, it has another."""
+        self.shared = False
+        """It is published: other clients may attach sentinels."""
+        self.own_keys: set[str] = set()
+        """What the keys of the sentinels begin with that this client ever attached."""
+        self.others: list[Other] = []
+        """Other clients' sentinels, as they were seen last while somebody waits."""
+        self._stop_listening: Callable[[], None] = lambda: None
         self._bell = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         for gate in gates:
@@ -115,18 +127,30 @@ class Session:
             except Exception as error:
                 logger.exception("watching %s", who)
                 self.error = TrainingError(f"{who}: {error!r}")
-            self._ring()
+            self.ring()
 
         self._watchers.append(asyncio.get_running_loop().create_task(guarded()))
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Something has changed: who waits for it looks again."""
         self._bell.set()
+
+    def share(self) -> None:
+        """The network is published: know what other clients' sentinels do. On the client's event loop, once."""
+        self.shared = True
+        self._stop_listening = follow_passes(self)
 
     def _report(self, report: PassReport) -> None:
         if report.mode == "predict":
             return
         self.diary.add(report)
-        for listener in self.listeners:
+        self.notify(report, mine=True)
+
+    def notify(self, report: PassReport, *, mine: bool) -> None:
+        """Tell the listeners of a pass, of this client's sentinels or another's."""
+        for listener, mine_alone in list(self.listeners):
+            if mine_alone and not mine:
+                continue
             try:
                 listener(report)
             except Exception:
@@ -147,25 +171,24 @@ class Session:
     async def attach(self, sentinel: Sentinel, resume: bool | None = None) -> Attached:
         """Make a sentinel's actor, where it asks to be or beside the first gate, and let it begin."""
         self.check()
-        if not isinstance(sentinel, Sentinel):
-            raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r}")
         if resume and self.keeping is None:
             raise SpecError(f"network {self.name!r} keeps no snapshots, there is no position to resume: leave that out")
-        name = free_name(sentinel, self.sentinels.keys() | self._joining, self.network.names, self.name)
-        self._joining.add(name)
+        claim = await claim_name(self, sentinel)
+        self.own_keys.add(claim.base)
+        # One that has been here goes on by itself where it was lost; attached again, it begins again.
+        first = self.resumes and claim.name not in self.diary.sentinels
         try:
-            # One that has been here goes on by itself where it was lost; attached again, it begins again.
-            first = self.resumes and name not in self.diary.sentinels
-            return await self._make(sentinel, name, first if resume is None else resume)
-        finally:
-            self._joining.discard(name)
+            return await self._make(sentinel, claim, first if resume is None else resume)
+        except BaseException:
+            await release_name(self.client, claim.token)
+            raise
 
-    async def _make(self, sentinel: Sentinel, name: str, resume: bool) -> Attached:
-        life = await make_sentinel(self, sentinel, name, resume=resume)
+    async def _make(self, sentinel: Sentinel, claim: Claim, resume: bool) -> Attached:
+        name = claim.name
+        life = await make_sentinel(self, sentinel, name, claim.base, resume=resume)
         lives: Lives = partial(revive, self), partial(evacuate, self)
-        attached = Attached(sentinel, name, *life, changed=self._ring, report=self._report, lives=lives)
+        attached = Attached(sentinel, name, *life, changed=self.ring, report=self._report, lives=lives)
         self.sentinels[name] = attached
-        self.diary.meet(name, sentinel)
         try:
             self.check()
             await open_sentinel(self, attached)
@@ -173,8 +196,30 @@ class Session:
         except BaseException:
             await self.detach(attached)
             raise
+        self.diary.meet(name, sentinel)
         attached.follow()
         return attached
+
+    def attached(self, which: Attached | str) -> Attached:
+        """The sentinel of this name; one that has left stands for itself.
+
+        Raises
+        ------
+        ClosedError
+            when there is none of this name any more.
+        SpecError
+            when there is none, or it works on another network.
+        """
+        if isinstance(which, str):
+            if which in self.sentinels:
+                return self.sentinels[which]
+            if self.closed:
+                self.check()
+        elif which.state == "left" or self.sentinels.get(which.name) is which:
+            return which
+        there = ", ".join(map(repr, self.sentinels)) or "none"
+        said = repr(which) if isinstance(which, str) else f"{which.name!r}, which works on another network"
+        raise SpecError(f"network {self.name!r} has no sentinel {said}; of this client it has {there}")
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -185,11 +230,20 @@ class Session:
         """End a sentinel: its credits come home, the gates forget it."""
         if self.sentinels.get(attached.name) is attached:
             del self.sentinels[attached.name]
+        token = key_token(attached.address.actor)
         await attached.leave()
-        self._ring()
+        await release_name(self.client, token)
+        self.ring()
 
-    async def until(self, done: Callable[[], bool], timeout: float | None) -> None:
+    async def until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
         """Wait until `done`, while the network is well.
+
+        A sentinel that failed before the call, and of which somebody else was told, is no reason to stop.
+
+        Parameters
+        ----------
+        own
+            the sentinel that the caller detaches when it fails.
 
         Raises
         ------
@@ -200,19 +254,20 @@ class Session:
         """
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
+        known = {attached for attached in self.sentinels.values() if attached.told}
         while True:
             self._bell.clear()
             self.check()
             for attached in self.sentinels.values():
-                if attached.error is not None:
-                    raise attached.error
+                if attached.error is not None and attached not in known:
+                    raise attached.tell(remedy=attached is not own)
             if done():
                 return
             try:
                 async with asyncio.timeout_at(end):
                     await self._bell.wait()
             except TimeoutError:
-                states = ", ".join(map(repr, self.sentinels.values())) or "no sentinels"
+                states = ", ".join(map(repr, [*self.sentinels.values(), *self.others])) or "no sentinels"
                 raise DeadlineError(f"not done after {timeout:g} s: {states}: wait longer, or detach them") from None
 
     async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
@@ -240,6 +295,7 @@ class Session:
     async def leave(self) -> None:
         """Detach this client's sentinels and let go of the gates, which live on if the network is published."""
         self.closed = True
+        self._stop_listening()
         there = list(self.sentinels.values())
         results = await asyncio.gather(*map(self.detach, there), return_exceptions=True)
         for attached, result in zip(there, results, strict=True):

@@ -10,11 +10,12 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelState, SentinelStatistics
 from akkordeon_dask.messages import Mode, PassReport
 from akkordeon_dask.network import WorkerInfo, workers_of
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._asking import answers, in_time
 from akkordeon_dask.runtime._look import Look, look
 from akkordeon_dask.runtime._publication import Record, find, names
 
-__all__ = ["GateStatus", "NetworkStatus", "SentinelStatus", "networks", "sentinel_names", "status"]
+__all__ = ["GateStatus", "NetworkStatus", "SentinelStatus", "networks", "status"]
 
 INTERVAL = 0.5
 """Seconds between the two looks that rates come from."""
@@ -94,23 +95,14 @@ def status(client: Client, name: str | None = None) -> Any:
     DeadlineError
         when the scheduler does not answer.
     """
-    return client.sync(_status, client, name)
+    if name is not None:
+        check_name("a network's name", name)
+    return check_client(client).sync(_status, client, name)
 
 
 def networks(client: Client) -> Any:
     """The names of all networks on the cluster, a sorted list; with an asynchronous client, an awaitable of it."""
-    return client.sync(names, client)
-
-
-def sentinel_names(client: Client, network: str) -> Any:
-    """The names of a network's sentinels, of all clients: a set; with an asynchronous client, an awaitable of it."""
-    return client.sync(_sentinel_names, client, network)
-
-
-async def _sentinel_names(client: Client, network: str) -> set[str]:
-    workers = [worker.address for worker in await workers_of(client)]
-    looks = await _looks(client, workers, 0.0, config.seconds("timeouts.connect") / 2)
-    return {one.sentinel for told in looks.values() for one in told.sentinels if one.network == network}
+    return check_client(client).sync(names, client)
 
 
 async def _status(client: Client, name: str | None) -> tuple[NetworkStatus, ...]:

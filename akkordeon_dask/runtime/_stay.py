@@ -18,8 +18,4 @@ def stay(running: Running, attached: Attached | None = None) -> Any:
     GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
         what went wrong, with the gate, the batch and the worker.
     """
-    return running.client.sync(running._session.until, lambda: attached is not None and _rests(attached), None)
-
-
-def _rests(attached: Attached) -> bool:
-    return attached.state in ("resting", "left")
+    return running.client.sync(running._session.until, lambda: attached is not None and attached.ended, None)

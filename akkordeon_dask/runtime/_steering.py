@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.runtime._arguments import check_name
 from akkordeon_dask.runtime._moving import drain, move, rebalance
 from akkordeon_dask.runtime._reporting import Reporting
 from akkordeon_dask.runtime._supervisor import Supervisor
@@ -34,7 +35,7 @@ class Steering(Reporting):
         PlacementError
             when there is no such worker.
         """
-        return self._sync(self._move, gate, to)
+        return self._sync(self._move, check_name("a gate's name", gate), check_name("where a gate moves", to))
 
     async def _move(self, gate: str, to: str) -> float:
         return await move(self._owned(), gate, to)
@@ -51,7 +52,7 @@ class Steering(Reporting):
         SpecError
             when this client does not own the network.
         """
-        return self._sync(self._drain, worker)
+        return self._sync(self._drain, check_name("a worker to drain", worker))
 
     async def _drain(self, worker: str) -> Mapping[str, float]:
         return await drain(self._owned(), worker)

@@ -8,6 +8,7 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.network import workers_of
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._look import close_gates, close_sentinels
 from akkordeon_dask.runtime._publication import read, unpublish
 
@@ -25,7 +26,8 @@ def stop(name: str, client: Client) -> Any:
     bool
         whether there was one of this name; with an asynchronous client, an awaitable of it.
     """
-    return client.sync(_stop, name, client)
+    check_name("a network's name", name)
+    return check_client(client).sync(_stop, name, client)
 
 
 async def _stop(name: str, client: Client) -> bool:

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from safetensors import SafetensorError
-
 from akkordeon_dask.snapshots._files import Files
 from akkordeon_dask.snapshots._form import build, describe
 from akkordeon_dask.snapshots._manifest import FORMAT, DamagedError, Manifest, now, open_seal, seal
@@ -60,7 +58,7 @@ def read(files: Files, folder: str, stem: Stem, series: str) -> tuple[Manifest, 
         raise DamagedError(f"{manifest.file} was changed: its SHA-256 is another")
     try:
         return manifest, build(manifest.tree, decode(content))
-    except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # a CheckpointError is a ValueError
         raise DamagedError(f"{manifest.file} is not what its manifest describes ({error!r})") from error
 
 

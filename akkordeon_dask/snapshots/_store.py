@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import AkkordeonError, CheckpointError
 from akkordeon_dask.snapshots._files import Files
@@ -49,7 +50,7 @@ class Store:
     Parameters
     ----------
     url
-        a path or any fsspec URL.
+        a path, in which `~` is the home folder, or any fsspec URL.
     keep
         how many snapshots of a series stay, at least 1. What a dead writer left unfinished is removed by the
         first save that comes a quarter of an hour later.
@@ -59,7 +60,7 @@ class Store:
     Raises
     ------
     SpecError
-        when `keep` is no such number.
+        when `keep` is no such number, or `url` neither.
     CheckpointError
         when fsspec knows no such place.
     """
@@ -67,7 +68,7 @@ class Store:
     def __init__(
         self, url: str | os.PathLike[str], *, keep: int = 3, storage_options: Mapping[str, Any] | None = None
     ) -> None:
-        self.url = os.fspath(url)
+        self.url = expand("Store", url)
         self.keep = check_int("a Store's keep", keep, 1)
         # Threads: only ever added to; two that read at once may log the same snapshot twice.
         self._reported: set[str] = set()

@@ -1,16 +1,18 @@
-"""Arrays as the bytes of a safetensors file, one piece at a time.
+"""Arrays as the bytes of a safetensors file, one piece at a time, and back.
 
-safetensors' own writer wants the whole file in memory a second time, and holds the interpreter while it copies:
-other threads of the process stand still. What is written here is checked by its reader.
+safetensors' own writer wants the whole file in memory a second time, and holds the interpreter while it copies: other
+threads of the process stand still. Its reader has no bfloat16 in numpy, and does not say which tensor is wrong.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
-from safetensors.numpy import load
 
 from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.memory import empty
 from akkordeon_dask.tree import Array
 
 __all__ = ["decode", "encode"]
@@ -23,6 +25,10 @@ _CODES = {
         "<u1": "U8", "<u2": "U16", "<u4": "U32", "<u8": "U64",
     }.items()
 }  # fmt: skip
+_DTYPES = {code: dtype for dtype, code in _CODES.items()} | {"BF16": np.dtype("<u2")}
+_LENGTH = 8
+"""Bytes at the start that say how long the header is."""
+_CUT = "no whole safetensors file, it was cut off or is something else"
 
 
 def encode(arrays: Mapping[str, Array], note: str) -> Iterator[bytes | memoryview]:
@@ -49,18 +55,91 @@ def _pieces(arrays: Mapping[str, Array], note: str) -> Iterator[bytes | memoryvi
         header[name] = {"dtype": _CODES[array.dtype], "shape": array.shape, "data_offsets": (start, end)}
         start = end
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    yield len(text).to_bytes(8, "little") + text
+    text += b" " * (-len(text) % _LENGTH)
+    yield len(text).to_bytes(_LENGTH, "little") + text
     for name in order:
         yield arrays[name].ravel().view(np.uint8).data
 
 
 def decode(content: bytes) -> dict[str, Array]:
-    """The arrays of a file, in memory of their own.
+    """The arrays of a file, in memory of their own; bfloat16 as float32, which holds every such number exactly.
 
     Raises
     ------
-    safetensors.SafetensorError
-        when it is not one.
+    CheckpointError
+        when it is no safetensors file, or has a tensor of a dtype that numpy lacks: names the tensor.
     """
-    return dict(load(content))
+    header, start = _header(content)
+    arrays: dict[str, Array] = {}
+    end = start
+    for name, entry in sorted(header.items(), key=lambda item: _offsets(*item)):
+        array = _tensor(name, entry, content, start)
+        if _offsets(name, entry)[0] != end - start:
+            raise CheckpointError(f"{_CUT}: tensor {name!r:.80} does not begin where the one before it ends")
+        end += array.nbytes
+        arrays[name] = _widened(array) if entry["dtype"] == "BF16" else _owned(array)
+    if end != len(content):
+        raise CheckpointError(f"{_CUT}: it has {len(content):,} bytes, its tensors end after {end:,}")
+    return arrays
+
+
+def _header(content: bytes) -> tuple[dict[str, Any], int]:
+    """What the file says of each tensor, by name, and where their bytes start."""
+    start = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    if not _LENGTH < start <= len(content):
+        raise CheckpointError(f"{_CUT}: it has {len(content):,} bytes, its header would end after {start:,}")
+    try:
+        header = json.loads(content[_LENGTH:start], object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is one
+        raise CheckpointError(f"{_CUT}: its header is not one ({error!s:.200})") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{_CUT}: its header is {header!r:.80}, no tensors by name")
+    header.pop("__metadata__", None)
+    return header, start
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.80} is there twice")
+    return entries
+
+
+def _offsets(name: str, entry: Any) -> tuple[int, int]:
+    """Where a tensor begins and ends, behind the header."""
+    found = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not isinstance(found, list) or [type(offset) for offset in found] != [int, int]:
+        raise CheckpointError(f"{_CUT}: tensor {name!r:.80} is described as {entry!r:.80}")
+    return found[0], found[1]
+
+
+def _tensor(name: str, entry: dict[str, Any], content: bytes, start: int) -> Array:
+    """A view of one tensor; of bfloat16, of its bits."""
+    code, shape, (begin, end) = entry.get("dtype"), entry.get("shape"), _offsets(name, entry)
+    dtype = _DTYPES.get(code) if isinstance(code, str) else None
+    if dtype is None:
+        raise CheckpointError(f"tensor {name!r:.80} is of dtype {code!r:.20}, which numpy lacks: save it as float32")
+    if not isinstance(shape, list) or not all(type(extent) is int and extent >= 0 for extent in shape):
+        raise CheckpointError(f"{_CUT}: tensor {name!r:.80} has the shape {shape!r:.80}")
+    size, there = math.prod(shape), len(content) - start
+    if not 0 <= begin <= end <= there or end - begin != size * dtype.itemsize:
+        said = f"tensor {name!r:.80} of {code} and shape {shape!r:.80} is said to be bytes {begin} to {end}"
+        raise CheckpointError(f"{_CUT}: {said}, of {there:,}")
+    try:
+        return np.frombuffer(content, dtype, size, start + begin).reshape(shape) if size else np.empty(shape, dtype)
+    except (ValueError, OverflowError) as error:  # more axes, or a longer one beside one of 0, than an array has
+        raise CheckpointError(f"{_CUT}: tensor {name!r:.80} has the shape {shape!r:.80} ({error})") from error
+
+
+def _owned(array: Array) -> Array:
+    copy = empty(array.shape, array.dtype)
+    np.copyto(copy, array)
+    return copy
+
+
+def _widened(bits: Array) -> Array:
+    """Of float32, from the upper halves of its numbers."""
+    wide = empty(bits.shape, np.uint32)
+    np.left_shift(bits, np.uint32(16), out=wide, dtype=np.uint32)
+    return wide.view(np.float32)

@@ -11,7 +11,7 @@ import pytest
 from akkordeon_dask import nn, optim
 from akkordeon_dask.actors._gate_life import GateLife
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.memory import ALIGNMENT
+from akkordeon_dask.memory import ALIGNMENT, aligned
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.actors._bench import Bench, bits
 from tests.actors._small import BACK, FRONT
@@ -112,6 +112,16 @@ def test_what_came_off_the_grid_of_the_kernels_is_put_onto_it():
     assert all(leaf.flags.aligned for leaf in mine)
     assert all(leaf.ctypes.data % ALIGNMENT == 0 for leaf in mine if leaf.nbytes >= 32 * 1024)
     assert bits(heir.core.version.params) == bits(version.params)
+
+
+def test_parameters_that_are_put_into_a_gate_are_put_onto_the_grid_too():
+    gate = Bench(nn.Linear(4, 4096) >> nn.Linear(4096, 3), ADAM)
+    params = gate.core.version.params
+    for crooked in (unaligned, lambda leaf: leaf.astype(leaf.dtype.newbyteorder(">"))):
+        gate.core.replace(map_leaves(crooked, params))
+        mine = leaves(gate.core.version.params) + leaves(gate.core.version.state.slots)
+        assert all(leaf is aligned(leaf) for leaf in mine)
+        assert bits(gate.core.version.params) == bits(params)
 
 
 class Busy(GateLife):

@@ -126,9 +126,24 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
     for tally in open_passes:
         come_home(passes, tally, now=1.0)
     assert passes.all_done
-    passes.limit = 3
-    assert not passes.all_done and passes.begin(2.0)
-    assert not passes.begin(2.0)
+    passes.count(1)
+    assert passes.all_done and not passes.begin(2.0)
+
+
+def test_who_waits_counts_from_the_moment_when_it_is_said_open_passes_included():
+    passes = Passes(Sentinel.train(DATA))
+    first, second = drawn(passes, 1), drawn(passes, 1)
+    passes.count(1)
+    assert passes.limit == 1 and not passes.begin(0.0)
+    assert come_home(passes, second, now=1.0) is None
+    assert come_home(passes, first, now=2.0).epoch == 1
+    assert passes.all_done and passes.end("it", 3.0) == []
+    passes.count(2)
+    assert [report.epoch for report in passes.end("it", 3.0)] == [2]
+    third = drawn(passes, 1)
+    assert third.epoch == 3 and not passes.begin(3.0)
+    passes.count(None)
+    assert passes.limit is None and passes.begin(3.0)
 
 
 def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from akkordeon_dask.actors._deadline import Deadline
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Address, Leave, Refused
 from tests.actors._bench import Played, array
 from tests.actors._small import BACK, FRONT, HOME, counted
@@ -203,15 +204,60 @@ def test_a_paused_sentinel_sends_nothing_and_lets_what_is_under_way_come_home():
     assert len(post.draw()) == 1
 
 
-def test_a_sentinel_that_rests_goes_on_when_it_is_given_more_epochs():
-    post = Played(epochs=1, concurrency=1)
-    for epochs in (1, 2, 3):
-        post.core.resume(epochs)
+def test_a_sentinel_that_rests_goes_on_when_more_passes_are_asked_for_and_never_beyond_its_own():
+    post = Played(epochs=3, concurrency=1)
+    for _ in (1, 2, 3):
+        post.core.count(1)
         (header,) = post.draw(1)
         post.core.exhausted()
         post.back(header)
         assert not post.core.wants() and post.core.state == "resting"
+    post.core.count(1)
+    assert not post.core.wants() and post.core.state == "resting"
     assert [report.epoch for report in post.reports] == [1, 2, 3]
+
+
+def test_a_pass_beyond_the_one_that_is_waited_for_gets_no_more_batches_and_goes_on_later():
+    post = Played(concurrency=3)
+    first = post.draw(2)
+    post.core.exhausted()
+    (second,) = post.draw(1)
+    post.core.count(1)
+    for header in [*first, second]:
+        assert not post.core.wants() and post.core.state == "running"
+        post.back(header)
+    assert not post.core.wants() and post.core.state == "resting"
+    assert [report.epoch for report in post.reports] == [1]
+    post.core.count(1)
+    (rest,) = post.draw(1)
+    assert rest.pass_number == second.pass_number == 2
+    post.core.exhausted()
+    post.back(rest)
+    assert [counted(report) for report in post.reports] == [{0, 1, 2, 3}, {4, 5, 6, 7}]
+    assert not post.core.wants() and post.core.state == "resting"
+
+
+def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_number():
+    post = Played(concurrency=1)
+    post.core.count(2)
+    for _ in (1, 2):
+        (header,) = post.draw(1)
+        post.core.pause()
+        post.core.exhausted()
+        post.back(header)
+        post.core.wants()
+        post.core.resume()
+    assert not post.core.wants() and post.core.state == "resting" and len(post.reports) == 2
+    post.core.pause()
+    assert post.core.state == "resting"
+
+
+@pytest.mark.parametrize("epochs", ["3", 2.5, 0, -1, True, float("nan")])
+def test_what_is_no_number_of_passes_changes_nothing(epochs):
+    post = Played(concurrency=1)
+    with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
+        post.core.count(epochs)
+    assert post.core.state == "running" and post.core.wants()
 
 
 def test_a_sentinel_that_leaves_tells_the_gates_and_takes_its_credits_back():

@@ -17,6 +17,7 @@ from tests.bench._cost import in_flight
 from tests.bench._hop import hop
 from tests.bench._memory import memory
 from tests.bench._outlive import pauses, snapshot_phases
+from tests.bench._own_arrays import NAME, own_arrays
 from tests.bench._page import Phase, page_cost, page_memory
 from tests.bench._race import Result, race
 from tests.bench._rows import ROWS
@@ -35,7 +36,7 @@ def main(context: click.Context) -> None:
 
 @main.command(help="Training speed against a plain numpy loop, in turn, and what a message costs.")
 @click.option("--rounds", default=7, show_default=True, help="Rounds of each row; medians are shown.")
-@click.option("--only", default="", help="Only rows whose name contains this; 'message' for the message cost.")
+@click.option("--only", default="", help="Only rows whose name contains this; 'own arrays', 'message'.")
 @click.option("--output", default="bench.json", show_default=True, help="Where the figures go as JSON.")
 def speed(rounds: int = 7, only: str = "", output: str = "bench.json") -> None:
     """Run all rows."""
@@ -45,10 +46,13 @@ def speed(rounds: int = 7, only: str = "", output: str = "bench.json") -> None:
         if only in row.name:
             with console.status(row.name):
                 results.append(race(row, rounds))
+    own = own_arrays(rounds) if only in NAME else None
     costs = hop(MESSAGE_SIZES, 1000) if only in "message" else {}
     _show(results, costs)
+    if own is not None:
+        click.echo(f"{own['row']}: {own['samples_per_s']:,} samples/s, {own['ratio']} of data.mnist's there")
     machine = {"cores": cores(), "python": platform.python_version(), "numpy": np.__version__}
-    content = {"machine": machine, "rows": [r.as_dict() for r in results], "message_us": costs}
+    content = {"machine": machine, "rows": [r.as_dict() for r in results], "own_arrays": own, "message_us": costs}
     Path(output).write_text(json.dumps(content, indent=1) + "\n")
     console.print(f"written to {os.path.abspath(output)}")
 

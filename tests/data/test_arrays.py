@@ -216,10 +216,10 @@ def test_it_prints_as_it_was_written_with_short_arrays():
         (lambda: data.arrays(X, Y[:5]), "x has 12 samples, y has 5"),
         (lambda: data.arrays(X[:0], Y[:0]), "has no samples"),
         (lambda: data.arrays(X, Y, take=13), "takes 13 samples of 12"),
-        (lambda: data.arrays(X, Y, take=0), "take=0: give a whole number of at least 1"),
-        (lambda: data.arrays(X, Y, take=2.5), r"take=2\.5"),
-        (lambda: data.arrays(X, Y, take=True), "take=True"),
-        (lambda: data.arrays(X, Y, seed=-1), "seed=-1: give a whole number of at least 0"),
+        (lambda: data.arrays(X, Y, take=0), "take is a whole number of at least 1, not 0"),
+        (lambda: data.arrays(X, Y, take=2.5), r"take is .*, not 2\.5"),
+        (lambda: data.arrays(X, Y, take=True), "take is .*, not True"),
+        (lambda: data.arrays(X, Y, seed=-1), "seed is a whole number of at least 0, not -1"),
         (lambda: data.arrays(X, Y, shard=(2, 2)), r"shard=\(2, 2\): .* there is no shard 2"),
         (lambda: data.arrays(X, Y, shard=(-1, 2)), r"shard=\(-1, 2\)"),
         (lambda: data.arrays(X, Y, shard=(0, 0)), r"shard=\(0, 0\)"),
@@ -240,8 +240,8 @@ def test_what_cannot_be_is_refused_where_it_is_written(make, words):
     ("batch_size", "words"),
     [
         (5, r"batch_size=5 is larger than the 4 samples of data\.arrays\(.*shard=\(2, 3\)\): .* at most 4"),
-        (0, r"data\.arrays\(.*batch_size=0: give a whole number of at least 1"),
-        (1.5, r"batch_size=1\.5"),
+        (0, r"data\.arrays\(.*: batch_size is a whole number of at least 1, not 0"),
+        (1.5, r"batch_size is .*, not 1\.5"),
     ],
 )
 def test_a_batch_size_that_does_not_fit_is_refused_before_the_first_batch(batch_size, words):

@@ -33,21 +33,21 @@ def test_numpys_numbers_and_lists_print_plainly():
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"shift": -1}, "shift=-1: give a whole number of at least 0"),
-        ({"shift": 1.5}, r"shift=1\.5"),
-        ({"seed": -1}, "seed=-1: give a whole number"),
-        ({"seed": "a"}, "seed='a'"),
+        ({"shift": -1}, "shift is a whole number of at least 0, not -1"),
+        ({"shift": 1.5}, r"shift is .*, not 1\.5"),
+        ({"seed": -1}, "seed is a whole number of at least 0, not -1"),
+        ({"seed": "a"}, "seed is .*, not 'a'"),
         ({"crop": 24}, r"crop=24: give \(height, width\)"),
-        ({"crop": (0, 3)}, r"crop=\(0, 3\): a size=0: give a whole number of at least 1"),
+        ({"crop": (0, 3)}, r"crop=\(0, 3\): a size is a whole number of at least 1, not 0"),
         ({"shape": (784,)}, r"shape=\(784,\): give \(height, width\) or \(channels"),
-        ({"shape": (28, -28)}, r"shape=\(28, -28\): a size=-28"),
+        ({"shape": (28, -28)}, r"shape=\(28, -28\): a size is .*, not -28"),
         (
             {"shape": (28, 28), "crop": (29, 2)},
             r"crop=\(29, 2\) is larger than images of 28 x 28: .* at most \(28, 28\)",
         ),
         ({"shape": (3, 9, 8), "shift": 8}, "shift=8 leaves nothing of images of 9 x 8: shift by at most 7"),
-        ({"fill": "black"}, "fill='black': give a finite number"),
-        ({"fill": np.inf}, "fill=inf"),
+        ({"fill": "black"}, "fill is a finite number, not 'black'"),
+        ({"fill": np.inf}, "fill is .*, not inf"),
     ],
 )
 def test_what_cannot_be_is_refused_where_it_is_written(how, words):
@@ -82,6 +82,48 @@ def test_samples_that_do_not_fit_are_refused_when_opened_and_in_a_stream_at_the_
     batches = data.augment([(x, None)], **how).open().batches(1, 1)
     with pytest.raises(DataError, match=rf"^data\.augment\(data\.stream\(.*{words}"):
         next(batches)
+
+
+LAST = [(32, 32, 3), (28, 28, 1), (5, 7, 4), (4, 4, 3), (2, 9, 1)]
+
+
+@pytest.mark.parametrize("shape", LAST)
+def test_channels_that_come_last_are_refused_with_the_transpose_to_write(shape):
+    height, width, channels = shape
+    x = np.arange(2 * height * width * channels, dtype=np.int16).reshape(2, *shape)
+    written = rf"x\.reshape\(-1, {height}, {width}, {channels}\)\.transpose\(0, 3, 1, 2\)"
+    words = rf"^data\.augment\(.*\): channels come first, and images of \({height}, {width}, {channels}\) .*{written}"
+    with pytest.raises(DataError, match=words):
+        data.augment(data.arrays(x, None), flip=True).open()
+    with pytest.raises(DataError, match=words):
+        next(data.augment([(x, None)], flip=True).open().batches(1, 1))
+    with pytest.raises(DataError, match=rf"{words} with shape=\({channels}, {height}, {width}\), or say channels"):
+        data.augment(data.arrays(x.reshape(2, -1), None), flip=True, shape=shape)
+    turned = data.arrays(x.reshape(-1, height, width, channels).transpose(0, 3, 1, 2), None, shuffle=False)
+    out, _ = next(data.augment(turned, flip=True).open().batches(1, 2))
+    for image, before in zip(out.transpose(0, 2, 3, 1), x, strict=True):
+        assert (image == before).all() or (image == before[:, ::-1]).all()
+
+
+@pytest.mark.parametrize("shape", LAST)
+def test_such_shapes_are_taken_where_they_are_meant(shape):
+    x = np.arange(np.prod(shape)).reshape(1, *shape)
+    provider = data.augment(data.arrays(x, None), flip=True, channels="first")
+    assert repr(provider).endswith("flip=True, channels='first')")
+    out, _ = next(provider.open().batches(1, 1))
+    assert (out == x).all() or (out == x[..., ::-1]).all()
+    assert data.augment(data.arrays(x.reshape(1, -1), None), shape=shape, channels="first").open().shape == (x.size,)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 5, 4), (1, 4, 1), (16, 8, 8), (28, 28), (28, 3)])
+def test_shapes_whose_channels_may_come_first_need_no_word(shape):
+    assert data.augment(data.arrays(np.zeros((2, *shape)), None)).open().shape == shape
+
+
+@pytest.mark.parametrize("channels", ["last", "First", True, 0])
+def test_channels_come_first_or_are_not_spoken_of(channels):
+    with pytest.raises(DataError, match=rf"^channels={channels!r}: give 'first', or leave it out"):
+        data.augment(data.mnist("train"), channels=channels)
 
 
 @pytest.mark.parametrize(("dtype", "fill"), [("?", 2), ("f2", 1e6), ("i1", -129)])

@@ -134,7 +134,7 @@ def test_the_three_sets_differ():
         ("test", {"take": 10_001}, r"takes 10001 samples of \d+"),
         ("train", {"take": 5, "shard": (5, 6)}, "has no samples"),
         ("train", {"shard": (6, 6)}, "there is no shard 6"),
-        ("train", {"seed": "a"}, "seed='a'"),
+        ("train", {"seed": "a"}, "seed is a whole number of at least 0, not 'a'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_file_is_looked_for(make, split, given, words, cache):

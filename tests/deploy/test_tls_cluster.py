@@ -71,8 +71,8 @@ def test_a_client_with_a_certificate_trains_a_network_over_both_workers(client):
     with deploy(network, client) as running:
         assert {address.partition("://")[0] for address in running.placement.values()} == {"tls"}
         assert len(set(running.placement.values())) == 2
-        running.attach(Sentinel.train(data.arrays(x, y), batch_size=16, concurrency=3))
-        history = running.wait(epochs=10, timeout=PATIENCE)
+        running.attach(Sentinel.train(data.arrays(x, y), batch_size=16, concurrency=3), epochs=10)
+        history = running.wait(timeout=PATIENCE)
     assert [(report.samples, report.lost) for report in history] == [(256, 0)] * 10
     assert history[-1].loss < history[0].loss
 

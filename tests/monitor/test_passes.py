@@ -25,10 +25,13 @@ class StandIn:
         self.sentinels = {"train0": SimpleNamespace(sentinel=Sentinel.train(data.mnist_sample("train"), epochs=3))}
         self._listeners = []
 
-    def subscribe(self, listener):
+    def subscribe(self, listener, *, mine=False):
         self._listeners.append(listener)
 
-    def wait(self, epochs=None):
+    def passes(self, *, mine=False):
+        return self.history
+
+    def wait(self, epochs=None, *, mine=False):
         self.asked.append(epochs)
         for passed in self.story:
             self.history = (*self.history, passed)
@@ -45,7 +48,7 @@ class Endless(StandIn):
         super().__init__(STORY[:1], ClosedError("closed"))
         self.closed = threading.Event()
 
-    def wait(self, epochs=None):
+    def wait(self, epochs=None, *, mine=False):
         try:
             super().wait(epochs)
         except ClosedError:

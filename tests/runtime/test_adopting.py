@@ -59,13 +59,13 @@ def test_an_owner_that_was_stopped_finds_itself_relieved_when_it_wakes(processes
             trains = second.attach(train(name="second"))
             kill_worker(processes, placed["g1"])
             wait_until(lambda: made_anew(processes, name), within=PATIENT)
-            second.wait(epochs=len(trains.reports) + 3, timeout=PATIENT)
+            second.wait(epochs=3, timeout=PATIENT)
             os.kill(first.pid, signal.SIGCONT)
             told = first.stdout.readline()
             assert f"network '{name}' belongs to client {client.id}, as its owner of generation 2 by now" in told
             assert first.stdout.readline() == "closed\n"
             assert first.wait(PATIENT) == 0, first.stderr.read()
-            second.wait(epochs=len(trains.reports) + 20, timeout=PATIENT)
+            second.wait(epochs=20, timeout=PATIENT)
             assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
             assert made_anew(processes, name) == ["g1"]
             assert [told["text"] for told in events(client, name, "adopted")] == [

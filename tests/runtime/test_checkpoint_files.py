@@ -1,5 +1,7 @@
 """save and load: bit for bit, or an error that changes nothing."""
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -132,3 +134,72 @@ def test_loading_starts_the_optimizers_anew(user, tmp_path):
             if epochs == 1:
                 running.load(tmp_path / "start")
     assert equal(*ends)
+
+
+def tensors(running, **changes):
+    """The network's parameters by their paths, with some of another kind."""
+    arrays = {
+        f"{gate}.0.{leaf}": array for gate, tree in running.parameters().items() for leaf, array in tree[0].items()
+    }
+    return arrays | {name.replace("_", "."): change(arrays[name.replace("_", ".")]) for name, change in changes.items()}
+
+
+def test_bfloat16_that_another_program_wrote_is_loaded_exactly(user, tmp_path):
+    with user.deploy(NETWORK, seed=1) as running:
+        arrays = tensors(running)
+        bits = {name: (array.view(np.uint32) >> 16).astype("<u2") for name, array in arrays.items()}
+        header, end = {"__metadata__": {"format": "pt"}}, 0
+        for name, array in bits.items():
+            offsets = [end, end := end + array.nbytes]
+            header[name] = {"dtype": "BF16", "shape": list(array.shape), "data_offsets": offsets}
+        text = json.dumps(header).encode()
+        content = len(text).to_bytes(8, "little") + text + b"".join(array.tobytes() for array in bits.values())
+        (tmp_path / "bf16").write_bytes(content)
+        running.load(tmp_path / "bf16")
+        found = tensors(running)
+    assert all(
+        np.array_equal(found[name].view(np.uint32), bits[name].astype(np.uint32) << 16) and found[name].dtype == "f4"
+        for name in arrays
+    )
+
+
+@pytest.mark.parametrize("kind", ["int8", "int64", "bool", "complex64", "uint16"])
+def test_what_is_no_float_is_refused_with_tensor_dtype_and_file(user, tmp_path, kind):
+    with user.deploy(NETWORK) as running:
+        save_file(tensors(running, g1_0_b=lambda array: array.astype(kind)), tmp_path / "odd")
+        before = running.parameters()
+        with pytest.raises(CheckpointError, match=rf"odd' has 'g1.0.b' of dtype {kind}, the network's is float32"):
+            running.load(tmp_path / "odd")
+        assert equal(running.parameters(), before)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, np.nan, np.inf])
+def test_numbers_that_are_not_finite_in_the_network_are_refused_with_tensor_and_value(user, tmp_path, value):
+    def one_wrong(array):
+        wide = array.astype(np.float64)
+        wide.flat[3] = value
+        return wide
+
+    with user.deploy(NETWORK) as running:
+        save_file(tensors(running, g0_0_w=one_wrong), tmp_path / "odd")
+        before = running.parameters()
+        with pytest.raises(CheckpointError, match=r"'g0.0.w' with 1 of 30 values that are not finite as float32, e.g."):
+            running.load(tmp_path / "odd")
+        assert equal(running.parameters(), before)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_other_floats_become_what_the_gate_computes_with(user, tmp_path, kind):
+    with user.deploy(NETWORK, seed=3) as running:
+        arrays = tensors(running, g0_0_w=lambda array: array.astype(kind))
+        save_file(arrays, tmp_path / "other")
+        running.load(tmp_path / "other")
+        assert np.array_equal(running.parameters()["g0"][0]["w"], arrays["g0.0.w"].astype(np.float32))
+
+
+def test_names_of_another_program_are_told_shortened_beside_those_that_are_missing(user, tmp_path):
+    save_file({f"model.layers.{number}.weight": np.zeros(3, "f4") for number in range(3000)}, tmp_path / "theirs")
+    told = r"has 'model.layers.0.weight', .* and 2,995 more and lacks 'g0.0.b', 'g0.0.w', 'g1.0.b', 'g1.0.w', unlike"
+    with user.deploy(NETWORK) as running, pytest.raises(CheckpointError, match=told) as caught:
+        running.load(tmp_path / "theirs")
+    assert len(str(caught.value)) < 900

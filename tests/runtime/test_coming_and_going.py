@@ -34,7 +34,7 @@ def test_twenty_sentinels_join_and_leave_and_nothing_of_them_stays(seed, user, n
     dice, known, there = random.Random(seed), sentinels(), {}
     with user.deploy(NETWORK) as running:
         heard = threading.Event()
-        running.plain._session.listeners.append(lambda report: heard.set())
+        running.plain.subscribe(lambda report: heard.set())
         end, joined = time.monotonic() + DURATION, 0
         while time.monotonic() < end:
             name = dice.choice(list(known))

@@ -30,7 +30,7 @@ def move_about(running, places, gate="g1"):
         (to,) = {*places}.difference([running.placement[gate]])
         pauses.append(running.move(gate, to))
         assert running.placement[gate] == to
-    running.wait(epochs=len(trains.reports) + 3, timeout=PATIENT)
+    running.wait(epochs=3, timeout=PATIENT)
     return pauses, trains
 
 
@@ -100,12 +100,13 @@ def adam():
 
 def moved_run(running, places, passes=4):
     """The parameters after some passes between which a gate moves, each time another one."""
-    running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"))
+    running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"), epochs=passes)
     for done in range(1, passes + 1):
-        running.wait(epochs=done, timeout=PATIENT)
+        running.wait(epochs=1, timeout=PATIENT)
         gate = f"g{done % 3}"
         (to,) = {*places}.difference([running.placement[gate]])
         running.move(gate, to)
+    running.wait(timeout=PATIENT)
     return running.parameters()
 
 
@@ -170,8 +171,8 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
         await join(supervisor, fresh)
 
     with deploy(network, processes.client, seed=4) as running:
-        running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"))
-        running.wait(epochs=2, timeout=PATIENT)
+        running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"), epochs=4)
+        running.wait(epochs=1, timeout=PATIENT)
         before = running.parameters()
         monkeypatch.setattr(Supervisor, "join", join_the_dead)
         with pytest.raises(AkkordeonError, match="g1"):
@@ -179,7 +180,7 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
         monkeypatch.undo()
         assert running.placement == dict.fromkeys(("g0", "g1", "g2"), home)
         assert equal(running.parameters(), before)
-        history = running.wait(epochs=4, timeout=PATIENT)
+        history = running.wait(timeout=PATIENT)
         assert [(report.samples, report.lost) for report in history] == [(300, 0)] * 4
         assert equal(running.parameters(), unmoved(network))
     processes.two()
@@ -199,7 +200,7 @@ def test_what_stands_still_is_not_moved_and_goes_on_when_it_wakes(processes):
         finally:
             os.kill(pid, signal.SIGCONT)
         running.move("g1", away)
-        running.wait(epochs=len(trains.reports) + 2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENT)
         assert running.placement["g1"] == away
         assert {report.samples + report.lost for report in trains.reports} == {300}
     processes.nothing_left()
@@ -230,7 +231,7 @@ def test_a_guest_and_its_sentinel_go_on_with_the_gate_where_it_is_now(user, some
             (to,) = {*workers(cluster)}.difference([running.placement["g1"]])
             running.move("g1", to)
             wait_until(lambda: guest.placement == running.placement, seen=lambda: guest.placement)
-        guest.wait(epochs=len(trains.reports) + 3, timeout=PATIENT)
+        guest.wait(epochs=3, timeout=PATIENT)
         nothing_was_lost(running, trains)
         assert equal(guest.parameters(), running.parameters())
         assert guest.evaluate(rating()).samples == SAMPLES

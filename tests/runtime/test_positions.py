@@ -27,9 +27,9 @@ def test_it_goes_on_in_the_pass_and_at_the_batch_where_it_was(user, tmp_path, no
     done = interrupted(user, str(tmp_path))
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
         assert min(updates(running)) > LONG + 50
-        attached = running.attach(train(16 * LONG, name="a"))
         end = len(done) + 3
-        running.wait(epochs=end, timeout=PATIENT)
+        attached = running.attach(train(16 * LONG, name="a"), epochs=end)
+        running.wait(timeout=PATIENT)
         passes = [(report.epoch, report.samples, report.lost) for report in [*done, *attached.reports]]
         assert passes == [(epoch, 16 * LONG, 0) for epoch in range(1, end + 1)]
         assert updates(running) <= {end * LONG, end * LONG + 1, end * LONG + 2}  # two were under way when it was closed

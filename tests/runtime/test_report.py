@@ -97,7 +97,7 @@ def test_where_it_cannot_be_written_it_says_so(user, tmp_path, place):
     with user.deploy(NETWORK) as running:
         with pytest.raises(ReportError, match=r"cannot write '.*choose another place"):
             running.report(target)
-        with pytest.raises(SpecError, match=r"a path such as 'run\.html', or an fsspec URL, not 3"):
+        with pytest.raises(SpecError, match=r"a path or an fsspec URL, not 3"):
             running.report(3)
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 

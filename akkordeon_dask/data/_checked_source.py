@@ -1,0 +1,93 @@
+"""The one place where batches of the user's making are checked and copied."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from akkordeon_dask import memory
+from akkordeon_dask.data._foreign import call_to_add
+from akkordeon_dask.data._numbers import as_numbers
+from akkordeon_dask.data._provider import Batch, Provider, Source
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
+
+__all__ = ["CheckedSource", "checked_batch", "open_source"]
+
+
+def open_source(provider: Provider) -> Source:
+    """`provider.open()`, with every batch checked and copied as it is drawn unless the source is `stable`.
+
+    Raises
+    ------
+    DataError
+        where the data cannot be had, or `open` gives no `Source`.
+    """
+    source = provider.open()
+    if not isinstance(source, Source):
+        raise DataError(f"{provider!r}: open() gave a {type(source).__name__}: it has to give a data.Source")
+    return source if source.stable else CheckedSource(repr(provider), source)
+
+
+class CheckedSource(Source):
+    """Serves the batches of a source that promises nothing.
+
+    Parameters
+    ----------
+    name
+        of the provider, for the errors.
+    source
+        whose batches these are.
+    """
+
+    stable = True
+
+    def __init__(self, name: str, source: Source) -> None:
+        self._name, self._source = name, source
+        self.samples, self.shape, self.dtype = source.samples, source.shape, source.dtype
+        self.labelled, self.blocking = source.labelled, source.blocking
+
+    def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+        # The source is asked here, not at the first batch: it may refuse a `batch_size` at once.
+        return self._checked(iter(self._source.batches(epoch, batch_size)), epoch)
+
+    def _checked(self, batches: Iterator[Any], epoch: int) -> Iterator[Batch]:
+        for number, thing in enumerate(batches, 1):
+            yield checked_batch(thing, f"{self._name}, epoch {epoch}, batch {number}", copy=True)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
+    """A batch as an iterable or a source gave it, as plain arrays in the machine's byte order that nobody writes into.
+
+    Parameters
+    ----------
+    thing
+        `(x, y)`, x : (batch, ...), y : (batch, ...) or None, arrays of numbers or what becomes such.
+    where
+        names the batch, for the errors.
+    copy
+        False: arrays in C order and the machine's byte order are not copied.
+
+    Raises
+    ------
+    DataError
+        where it is no such pair.
+    """
+    if not isinstance(thing, (tuple, list)) or len(thing) != 2:
+        size = f" of {len(thing)}" if isinstance(thing, (tuple, list)) else ""
+        advice = call_to_add(thing) or "two whole arrays make a provider by data.arrays(x, y)"
+        raise DataError(f"{where}: a batch is a pair (x, y), not a {type(thing).__name__}{size}; {advice}")
+    x = as_numbers(f"{where}: x", thing[0])
+    y = None if thing[1] is None else as_numbers(f"{where}: y", thing[1])
+    if y is not None and len(x) != len(y):
+        raise DataError(f"{where}: x has {len(x)} samples, y has {len(y)}: give one row of y for each row of x")
+    if len(x) == 0:
+        raise DataError(f"{where} has no samples: leave empty batches out")
+    keep = memory.copied if copy else _straight
+    return keep(x), None if y is None else keep(y)
+
+
+def _straight(x: Array) -> Array:
+    """`x` itself where it is in C order and the machine's byte order, each number at its place, else a copy that is."""
+    return x if x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative else memory.copied(x)

@@ -1,0 +1,72 @@
+"""What users give in the place of an array, and the call that makes one of it."""
+
+from collections.abc import Awaitable, Iterator, Mapping, Set
+from typing import Any
+
+import numpy as np
+
+__all__ = ["call_to_add", "count_missing", "holds_no_batches", "is_array_like"]
+
+_SPARSE = ("toarray", "todense")
+_LAZY = ("result", "collect")
+"""Methods of futures and of lazy frames."""
+
+
+def call_to_add(value: Any) -> str | None:
+    """The call that makes an array of `value`, where numpy would make none, or compute one in silence.
+
+    Types are known by what they can do: none of their packages is imported.
+
+    Examples
+    --------
+    >>> from concurrent.futures import Future
+    >>> call_to_add(Future())
+    'add .result()'
+    """
+    if _is_dask(value):
+        return "add .compute()"
+    if (method := _method(value)) is not None:
+        return f"add .{method}()"
+    if isinstance(value, Awaitable):
+        return "await it"
+    if isinstance(value, Iterator):
+        return "make one of all that it gives, numpy.stack(list(...)), or give a stream of batches"
+    return "call it" if callable(value) and not is_array_like(value) else None
+
+
+def is_array_like(value: Any) -> bool:
+    """Whether numpy can make an array of it: an array, a frame, a column, a tensor."""
+    return hasattr(type(value), "__array__")
+
+
+def holds_no_batches(value: Any) -> bool:
+    """Whether it is an iterable, or a function, that is surely a mistake in the place of an iterable of batches."""
+    return isinstance(value, str | bytes | bytearray | Mapping | Set) or is_array_like(value) or _is_lazy(value)
+
+
+def count_missing(value: Any) -> int:
+    """How many values of a frame or a column are NA, or null, which numpy would turn into NaN."""
+    if hasattr(type(value), "null_count"):  # polars' method, pyarrow's property
+        nulls = value.null_count
+        return int(np.sum(np.asarray(nulls() if callable(nulls) else nulls)))
+    if not callable(getattr(type(value), "isna", None)):
+        return 0
+    dtypes = np.atleast_1d(np.asarray(getattr(value, "dtypes", getattr(value, "dtype", None)), object))
+    if all(isinstance(dtype, np.dtype) and dtype.kind != "O" for dtype in dtypes):
+        return 0
+    return int(np.count_nonzero(np.asarray(value.isna())))
+
+
+def _is_lazy(value: Any) -> bool:
+    return _is_dask(value) or _method(value) is not None or isinstance(value, Awaitable)
+
+
+def _method(value: Any) -> str | None:
+    methods = _SPARSE if is_array_like(value) else (*_SPARSE, *_LAZY)
+    return next((name for name in methods if callable(getattr(type(value), name, None))), None)
+
+
+def _is_dask(value: Any) -> bool:
+    """A collection or a Delayed; xarray's objects are one only where they hold one."""
+    graph = getattr(type(value), "__dask_graph__", None)
+    return callable(graph) and graph(value) is not None

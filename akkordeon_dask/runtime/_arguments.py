@@ -1,0 +1,95 @@
+"""Checks of what the verbs are given: where it is given, before anything is sent."""
+
+import inspect
+from typing import Any
+
+from distributed import Client
+
+from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._numbers import check_int
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_switch", "check_timeout"]
+
+
+def check_client(client: Any, *, optional: bool = False) -> Client:
+    """A client of a cluster, or None where that is `optional`.
+
+    Raises
+    ------
+    SpecError
+        when it is none.
+    """
+    if not (isinstance(client, Client) or (optional and client is None)):
+        hint = repr(client) if isinstance(client, str) else "'tcp://HOST:8786'"
+        kind = "a distributed.Client or None" if optional else "a distributed.Client"
+        raise SpecError(f"client is {kind}, not {client!r:.80}: write Client({hint})")
+    return client  # type: ignore[return-value]
+
+
+def check_name(label: str, name: Any) -> str:
+    """A name as text.
+
+    Raises
+    ------
+    SpecError
+        when it is none, or empty.
+    """
+    if not (isinstance(name, str) and name):
+        raise SpecError(f"{label} is a word, not {name!r:.80}")
+    return name
+
+
+def check_epochs(epochs: Any) -> int | None:
+    """A number of passes, or None.
+
+    Raises
+    ------
+    SpecError
+        when it is neither.
+    """
+    return None if epochs is None else check_int("epochs", epochs, 1)
+
+
+def check_timeout(timeout: Any) -> float | None:
+    """Seconds, or None for as long as it takes.
+
+    Raises
+    ------
+    SpecError
+        when it is no time above zero.
+    """
+    return None if timeout is None else parse_duration("timeout", timeout)
+
+
+def check_switch(label: str, value: Any) -> bool | None:
+    """True, False or None.
+
+    Raises
+    ------
+    SpecError
+        when it is something else.
+    """
+    if value is not None and not isinstance(value, bool):
+        raise SpecError(f"{label} is True, False or None, not {value!r:.80}")
+    return value
+
+
+def check_listener(listener: Any) -> None:
+    """A function that can be called with one pass.
+
+    Raises
+    ------
+    SpecError
+        when it is none, or one that would have to be awaited.
+    """
+    if not callable(listener):
+        raise SpecError(f"subscribe takes a function of one pass, e.g. print, not {listener!r:.80}")
+    if inspect.iscoroutinefunction(listener):
+        raise SpecError(f"subscribe takes a function that is not async, not {listener!r:.80}: let it start a task")
+    try:
+        inspect.signature(listener).bind(None)
+    except TypeError as error:
+        raise SpecError(f"subscribe takes a function of one pass, {listener!r:.80} is not: {error}") from None
+    except ValueError:  # a builtin without a signature: the call will tell
+        pass

@@ -1,0 +1,150 @@
+"""A sentinel that has failed: who waits is told once, and the others go on."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from akkordeon_dask import Sentinel, data, deploy
+from akkordeon_dask.errors import AkkordeonError, ClosedError, NonFiniteError, SentinelError, SpecError
+from tests._left_over import wait_until
+from tests.runtime._small import NETWORK, numbers, rating, train
+
+PATIENT = 30
+
+
+def failing(name="bad", **options):
+    """Its second batch has a loss that is no number."""
+    x, y = numbers()
+    x[20] = np.nan
+    return Sentinel.train(data.arrays(x, y, shuffle=False), batch_size=16, concurrency=1, name=name, **options)
+
+
+def failed(running, name="bad"):
+    """Attach one, and have it fail before anybody waits."""
+    attached = running.attach(failing(name))
+    wait_until(lambda: attached.state == "failed", within=PATIENT)
+    return attached
+
+
+def test_its_error_is_told_once_with_the_way_to_be_rid_of_it(user):
+    with user.deploy(NETWORK) as running:
+        attached = failed(running)
+        good = running.attach(train(epochs=3))
+        with pytest.raises(NonFiniteError, match=r"pass 1 of sentinel 'bad'.*running\.detach\('bad'\)") as told:
+            running.wait(timeout=PATIENT)
+        assert "\n" not in str(told.value) and told.value.__cause__ is attached.error
+        for _ in range(2):
+            assert len(running.wait(timeout=PATIENT)) == 3 == len(good.reports)
+        assert running.evaluate(rating()).samples == 64
+        assert len(running.predict(numbers()[0])) == 64
+        running.pause()
+        running.resume()
+        assert running.statistics()["bad"].state == "failed"
+        running.detach("bad")
+        assert list(running.sentinels) == [good.name]
+
+
+@pytest.mark.parametrize("first", ["evaluate", "predict"])
+def test_whichever_verb_meets_it_first_tells(user, first):
+    with user.deploy(NETWORK) as running:
+        failed(running)
+        with pytest.raises(NonFiniteError, match="sentinel 'bad'"):
+            running.evaluate(rating()) if first == "evaluate" else running.predict(numbers()[0])
+        assert list(running.sentinels) == ["bad"]
+        assert running.wait(timeout=PATIENT) == ()
+
+
+def test_another_failure_is_told_too(user):
+    with user.deploy(NETWORK) as running:
+        for name in ("bad", "worse"):
+            failed(running, name)
+            with pytest.raises(NonFiniteError, match=f"sentinel '{name}'"):
+                running.wait(epochs=1, timeout=PATIENT)
+        running.attach(train(epochs=1))
+        assert len(running.wait(timeout=PATIENT)) == 1
+
+
+def test_all_who_wait_while_it_fails_are_told(user, monkeypatch):
+    there, told = threading.Barrier(3), []
+
+    def wait():
+        there.wait(PATIENT)
+        with pytest.raises(AkkordeonError, match="sentinel 'bad'"):
+            running.wait(epochs=10**9, timeout=PATIENT)
+        told.append(True)
+
+    with user.deploy(NETWORK) as running:
+        running.attach(train())
+        waiting = [threading.Thread(target=wait) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        there.wait(PATIENT)
+        wait_until(lambda: running.sentinels["train0"].until, within=PATIENT)
+        running.attach(failing())
+        for thread in waiting:
+            thread.join(PATIENT)
+        assert told == [True, True]
+
+
+def test_one_that_fails_on_its_own_evaluation_is_gone_with_it(user):
+    x, y = numbers()
+    y[50] = 7
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(AkkordeonError, match="label 7 is out of range") as told:
+            running.evaluate(Sentinel.test(data.arrays(x, y), batch_size=16))
+        assert "detach" not in str(told.value) and running.sentinels == {}
+        running.attach(train(epochs=1))
+        assert len(running.wait(timeout=PATIENT)) == 1
+
+
+def test_detach_takes_a_name_or_what_attach_gave(user, somebody):
+    with user.deploy(NETWORK) as running, somebody.deploy(NETWORK) as other:
+        first, second = running.attach(train()), running.attach(train(name="b"))
+        with pytest.raises(SpecError, match="has no sentinel 'c'; of this client it has 'train0', 'b'"):
+            running.detach("c")
+        with pytest.raises(SpecError, match="has no sentinel 'train0', which works on another network"):
+            other.detach(first)
+        running.detach("b")
+        running.detach(second)
+        running.detach(first)
+        with pytest.raises(SpecError, match="has no sentinel 'train0'; of this client it has none"):
+            running.detach("train0")
+    running.detach(first)
+    with pytest.raises(ClosedError):
+        running.detach("train0")
+
+
+class Breaks(data.Provider):
+    """Has a source that gives what no source should."""
+
+    def open(self):
+        return BreaksSource()
+
+
+class BreaksSource(data.Source):
+    samples, shape, dtype, labelled = None, (6,), np.dtype("f4"), True
+
+    def batches(self, epoch, batch_size):
+        yield numbers(16)
+        yield (numbers(16)[0],)  # a defect of the source
+
+
+def test_an_error_in_its_thread_is_its_own_and_nobody_else_has_closed_it(user):
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(Sentinel.train(Breaks(), name="breaks"))
+        with pytest.raises(SentinelError, match=r"sentinel 'breaks'.*TypeError.*running\.detach\('breaks'\)"):
+            running.wait(epochs=3, timeout=PATIENT)
+        assert attached.state == "failed" and running.statistics()["breaks"].state == "failed"
+        running.attach(train(epochs=1))
+        assert len(running.wait(timeout=PATIENT)) == 1
+
+
+def test_a_worker_process_tells_the_same(processes):
+    with deploy(NETWORK, processes.client) as running:
+        failed(running)
+        with pytest.raises(NonFiniteError, match=r"running\.detach\('bad'\)"):
+            running.wait(timeout=PATIENT)
+        running.attach(train(), epochs=2)
+        assert len(running.wait(timeout=PATIENT)) == 2
+    processes.nothing_left()

@@ -1,0 +1,133 @@
+"""`attach` tries a sentinel's data: the first batch is drawn and looked at, and is part of the first pass."""
+
+import queue
+
+import dask.config
+import numpy as np
+import pytest
+
+from akkordeon_dask import Sentinel, data, deploy
+from akkordeon_dask.errors import DataError, ShapeError
+from tests.runtime._small import NETWORK, numbers, rating, train
+
+PATIENT = 30
+
+
+class Tap:
+    """A stream that gives what is put in, and tells how often it was asked; for a worker in this process."""
+
+    def __init__(self):
+        self.batches, self.drawn = queue.SimpleQueue(), []
+
+    def __call__(self):
+        while (batch := self.batches.get(timeout=PATIENT)) is not None:
+            self.drawn.append(batch)
+            yield batch
+
+    def __reduce__(self):
+        return (_tap, ())
+
+
+_TAPS = []
+
+
+def _tap():
+    return _TAPS[-1]
+
+
+@pytest.fixture
+def tap():
+    _TAPS.append(Tap())
+    yield _TAPS[-1]
+    _TAPS[-1].batches.put(None)
+    _TAPS.pop()
+
+
+@pytest.fixture
+def hasty():
+    """Attach waits a moment only."""
+    with dask.config.set({"akkordeon.timeouts.first-batch": "50ms"}):
+        yield
+
+
+def test_the_batch_that_was_tried_is_trained_on_and_none_is_drawn_twice(user, tap):
+    batch = numbers(16)
+    for _ in range(3):
+        tap.batches.put(batch)
+    tap.batches.put(None)
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.stream(tap), epochs=1, concurrency=1))
+        (report,) = running.wait(timeout=PATIENT)
+        assert len(tap.drawn) == 3 and report.samples == 48
+        assert {its.version for name, its in running.statistics().items() if name in running.placement} == {3}
+
+
+def test_a_stream_that_has_nothing_yet_is_attached_and_waited_for(user, tap, hasty):
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(Sentinel.train(data.stream(tap), epochs=1))
+        assert tap.drawn == [] and attached.state == "running"
+        assert running.evaluate(rating()).samples == 64
+        tap.batches.put(numbers(16))
+        tap.batches.put(None)
+        (*_, report) = running.wait(timeout=PATIENT)
+        assert report.samples == 16
+
+
+def test_a_first_batch_that_comes_late_and_does_not_fit_is_told_to_who_waits(user, tap, hasty):
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.stream(tap), epochs=1))
+        tap.batches.put((np.zeros((4, 7), np.float32), np.zeros(4, int)))
+        with pytest.raises(ShapeError, match=r"gate 'g0' cannot work on 7 features.*running\.detach\('train0'\)"):
+            running.wait(timeout=PATIENT)
+
+
+def test_where_it_fails_nothing_is_left_and_the_name_is_free(user, nothing_left):
+    bad = data.stream([(np.zeros((4, 7), np.float32), np.zeros(4, int))])
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(ShapeError):
+            running.attach(Sentinel.train(bad, name="tdp"))
+        assert running.sentinels == {}
+        good = running.attach(train(epochs=2, name="tdp"))
+        running.wait(timeout=PATIENT)
+        assert [report.epoch for report in good.reports] == [1, 2]
+    nothing_left()
+
+
+def test_one_that_could_not_be_attached_has_not_been_there_and_its_namesake_resumes(user, tmp_path):
+    with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        running.attach(train(epochs=2, name="tdp"))
+        running.wait(timeout=PATIENT)
+    bad = data.stream([(np.zeros((4, 7), np.float32), np.zeros(4, int))])
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        with pytest.raises(ShapeError):
+            running.attach(Sentinel.train(bad, name="tdp"))
+        resumed = running.attach(train(epochs=3, name="tdp"))
+        running.wait(timeout=PATIENT)
+        assert [report.epoch for report in resumed.reports] == [3]
+
+
+def test_a_generator_is_refused_in_one_line_and_nothing_else_is_said(user, cluster, nothing_left, caplog, capfd):
+    def made():
+        yield numbers(16)
+
+    with user.deploy(NETWORK) as running:
+        before = set(user.client.futures)
+        for _ in range(2):
+            with pytest.raises(DataError, match=r"a generator cannot travel .*give the function that makes it") as e:
+                running.attach(Sentinel.train(made(), name="tdp"))
+            assert "\n" not in str(e.value)
+        assert set(user.client.futures) == before and running.sentinels == {}
+        running.attach(train(epochs=1, name="tdp"))
+        assert len(running.wait(timeout=PATIENT)) == 1
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
+    nothing_left()
+
+
+def test_it_is_tried_in_a_worker_process_too(processes):
+    bad = data.stream([(np.zeros((4, 7), np.float32), np.zeros(4, int))])
+    with deploy(NETWORK, processes.client) as running:
+        with pytest.raises(ShapeError, match="gate 'g0' cannot work on 7 features"):
+            running.attach(Sentinel.train(bad, name="tdp"))
+        running.attach(train(name="tdp"), epochs=2)
+        assert len(running.wait(timeout=PATIENT)) == 2
+    processes.nothing_left()
