@@ -24,7 +24,7 @@ def in_a_fresh_process(expression, **environment):
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("key", ["deploy", "control", "close", "connect"])
+@pytest.mark.parametrize("key", ["deploy", "first-batch", "control", "close", "connect"])
 def test_every_remote_wait_has_a_default_deadline(key):
     assert config.seconds(f"timeouts.{key}") > 0
 

@@ -48,17 +48,17 @@ class Passes:
 
     @property
     def all_done(self) -> bool:
-        """As many passes as there should be are complete."""
-        return self.limit is not None and self._finished >= self.limit
-
-    @property
-    def beyond(self) -> bool:
-        """The pass that batches are drawn for comes after the last one that there should be."""
-        return self.drawing is not None and self.limit is not None and self.drawing.epoch > self.limit
+        """As many passes as there should be are complete, and none is open."""
+        return self.limit is not None and self._finished >= self.limit and not self._open
 
     def count(self, more: int | None) -> None:
         """Rest after `more` passes from now on, the open ones included; None: after its own number."""
-        self.until = None if more is None else self._finished + more
+        self.rest_after(None if more is None else self._finished + more)
+
+    def rest_after(self, until: int | None) -> None:
+        """Rest when so many passes are done in all, but never within one that has begun; None: after its own number."""
+        begun = self._finished + len(self._open) + len(self._former)
+        self.until = None if until is None else max(until, begun)
 
     @property
     def between(self) -> bool:
@@ -149,15 +149,12 @@ class Passes:
         self.resent += again
 
     def end(self, name: str, now: float) -> list[PassReport]:
-        """The reports of the passes that have ended now: in their order, so a pass waits for those before it.
-
-        One beyond the limit, of which all batches were drawn before there was a limit, is reported when that is raised.
-        """
+        """The reports of the passes that have ended now: in their order, so a pass waits for those before it."""
         for tally in self._open.values():
             if tally.complete and tally.ended is None:
                 tally.ended = now
         reports = []
-        while self._open and not self.all_done and (first := next(iter(self._open.values()))).complete:
+        while self._open and (first := next(iter(self._open.values()))).complete:
             reports.append(self._end(first, name, now))
         return reports
 

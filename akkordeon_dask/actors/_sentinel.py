@@ -113,7 +113,7 @@ class SentinelActor(SentinelLife):
         )
         if self._position is not None:
             core.passes.go_on(self._position, time.monotonic())
-        core.passes.until = self._until
+        core.passes.rest_after(self._until)
         if self._paused:
             core.pause()
         self._core = core
@@ -275,6 +275,10 @@ class SentinelActor(SentinelLife):
     async def rest_after(self, until: int | None) -> None:
         """Rest when so many passes are done in all; None: as it was written."""
         await self._call(lambda: self._core.rest_after(until))
+
+    async def go_on(self) -> None:
+        """Go on after a pause, for somebody who does not follow it. On the event loop."""
+        await self._call(self._core.resume)
 
     async def outputs(self) -> Array:
         """What the network predicted for all samples, in order; put together by the sentinel's thread."""

@@ -90,14 +90,12 @@ class SentinelCore:
     def wants(self) -> bool:
         """A batch may be drawn now. Begins a pass where one is due."""
         self._settle()
-        if self.state != "running" or self.credits < 1 or self.passes.beyond:
+        if self.state != "running" or self.credits < 1:
             return False
         if self.passes.sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
             return False
         if self.passes.drawing is None:
-            begun = self.passes.begin(self.clock())
-            self._end()  # a former life may have finished all of a pass
-            return begun
+            return self.passes.begin(self.clock())
         return not any(flight.opening for flight in self._flights.values())
 
     def offer(self, x: Array, target: Array | None) -> None:
@@ -238,8 +236,8 @@ class SentinelCore:
             self.send(gate, Leave(self.network, self.address))
 
     def _settle(self) -> None:
-        """Rest once all passes are made and what was under way is home."""
-        if self.state in ("running", "paused") and self.passes.all_done and not self._flights:
+        """Rest once all passes are made."""
+        if self.state in ("running", "paused") and self.passes.all_done:
             self.state = "resting"
 
     def pause(self) -> None:
@@ -266,11 +264,9 @@ class SentinelCore:
 
     def rest_after(self, until: int | None) -> None:
         """Rest when so many passes are done in all, and at most its own number; None: its own number."""
-        self.passes.until = until
+        self.passes.rest_after(until)
         if self.state == "resting":
             self.state = "running"
-        if self.state in ("running", "paused"):
-            self._end()
         self._settle()
 
     def close(self) -> None:

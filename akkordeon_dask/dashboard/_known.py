@@ -21,6 +21,6 @@ class Known:
     """As they were written, by name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     passes: tuple[PassReport, ...] = ()
-    """Those of the client's own sentinels."""
+    """Those of all sentinels, as the client knows them."""
     note: str = ""
     """What the reader has to know besides."""

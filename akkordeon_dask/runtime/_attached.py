@@ -75,6 +75,8 @@ class Attached:
         self._task: asyncio.Task[None] | None = None
         self._reviving = asyncio.Lock()
         """Held while it is made anew, which nothing but its end may interrupt."""
+        self._going_on = asyncio.Lock()
+        """Held while it is told to go on, by one caller after the other."""
 
     def __repr__(self) -> str:
         return f"<{self.who}: {self.state}, {len(self.reports)} passes>"
@@ -194,7 +196,7 @@ class Attached:
     @property
     def ended(self) -> bool:
         """Nothing more comes of it by itself: it rests, has failed or has left."""
-        return self.state in ("resting", "failed", "left")
+        return self.error is not None or self.state in ("resting", "left")
 
     def tell(self, *, remedy: bool) -> AkkordeonError:
         """Its error for somebody who waits, with the way to be rid of it; later ones need not hear of it."""
@@ -219,8 +221,11 @@ class Attached:
         await self._go_on("count", epochs)
 
     async def _go_on(self, method: Literal["resume", "count"], *args: int | None) -> None:
-        if self.error is not None or self._future is None:
-            return
+        async with self._going_on:
+            if self.error is None and self._future is not None:
+                await self._tell_to_go_on(method, *args)
+
+    async def _tell_to_go_on(self, method: Literal["resume", "count"], *args: int | None) -> None:
         # News that left the actor before it went on must not be taken for what came after.
         async with self._reviving:
             await self._unfollow()
@@ -228,7 +233,7 @@ class Attached:
             self.state = "running"  # whatever it is else, who follows it learns at once
         try:
             progress: Progress = await self.ask(method, *args, self._cursor)
-            self._until_told = True
+            self._until_told = self._until_told or method == "count"
             if self._future is not None and self._task is None:
                 self._note(progress)
         except (WorkerLostError, DeadlineError, ClosedError) as error:  # who follows it learns the same

@@ -21,10 +21,11 @@ __all__ = ["fetch_passes", "follow_passes"]
 
 logger = logging.getLogger(__name__)
 
-Listener: TypeAlias = Callable[[float, Mapping[str, Any]], None]
+Listener: TypeAlias = "weakref.ref[Session]"
 
-_listeners: "weakref.WeakKeyDictionary[Client, list[Listener]]" = weakref.WeakKeyDictionary()
-"""Dask has one listener a topic and client. Used on the clients' event loops: each changes its own entry."""
+_listeners: "weakref.WeakKeyDictionary[Client, set[Listener]]" = weakref.WeakKeyDictionary()
+"""Dask has one listener a topic and client. An entry that held its client would never end. Used on the clients' event
+loops: each changes its own entry."""
 
 
 def follow_passes(session: "Session") -> Callable[[], None]:
@@ -32,26 +33,27 @@ def follow_passes(session: "Session") -> Callable[[], None]:
 
     On the client's event loop.
     """
-    client, listener = session.client, partial(_take, session)
-    there = _listeners.setdefault(client, [])
-    there.append(listener)
+    client, listener = session.client, weakref.ref(session)
+    there = _listeners.setdefault(client, set())
+    there.add(listener)
     if len(there) == 1:
         client.subscribe_topic(PASS_TOPIC, partial(_hand_on, there))
 
     def end() -> None:
-        there.remove(listener)
+        there.discard(listener)
         if not there and client.status == "running":
             client.unsubscribe_topic(PASS_TOPIC)
 
     return end
 
 
-def _hand_on(there: list[Listener], event: tuple[float, Mapping[str, Any]]) -> None:
+def _hand_on(there: set[Listener], event: tuple[float, Mapping[str, Any]]) -> None:
     for listener in list(there):
-        listener(*event)
+        if (session := listener()) is not None:
+            _take(session, event[1])
 
 
-def _take(session: "Session", when: float, told: Mapping[str, Any]) -> None:
+def _take(session: "Session", told: Mapping[str, Any]) -> None:
     """A pass has ended somewhere; those of this client's sentinels come with the sentinels' own news."""
     base = key_base(told.get("key", ""))
     if told.get("network") != session.name or told.get("mode") == "predict" or base in session.own_keys:
@@ -77,7 +79,7 @@ async def fetch_passes(session: "Session") -> None:
         logger.info("the passes that others made of network %r are not known: %r", session.name, error)
         return
     for one in passes:
-        _take(session, one.ended, {"network": session.name, **one.as_dict()})
+        _take(session, {"network": session.name, **one.as_dict()})
 
 
 def _passes(network: str, dask_scheduler: Scheduler) -> list[PassReport]:

@@ -73,7 +73,8 @@ async def watched(session: "Session") -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    await _all_passes(session)
+    if look.found:
+        await _all_passes(session)
 
 
 class _Look:
@@ -84,6 +85,8 @@ class _Look:
         self._missed: dict[str, float] = {}
         """When those were seen to be lost that may be made anew."""
         self._failed: set[str] = set()
+        self.found = False
+        """There was one."""
 
     async def again_and_again(self) -> None:
         while True:
@@ -100,6 +103,7 @@ class _Look:
             logger.info("what other clients' sentinels of network %r do is not known: %r", session.name, error)
             return
         session.others = [self._judged(one) for one in found]
+        self.found |= bool(found)
         session.ring()
 
     def _judged(self, one: Other) -> Other:

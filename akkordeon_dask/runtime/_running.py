@@ -123,10 +123,14 @@ class Running(Rating):
             when the network does not take its samples.
         SentinelError
             when its provider raises an error of its own.
+        PlacementError
+            when the worker does not exist.
+        NameConflictError
+            when a gate, or a sentinel of whatever client, has the name. One without gets the first number that is free.
         SpecError
             when an argument is not what it should be, or a test sentinel, which makes one pass, is given `epochs`.
-        PlacementError, NameConflictError
-            when the worker does not exist, or the name is taken.
+        SpecError, DeploymentError
+            when it does not travel, or not in time, to its worker: data in memory go along with it.
         """
         if not isinstance(sentinel, Sentinel):
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r:.80}")
@@ -196,9 +200,10 @@ class Running(Rating):
         ----------
         epochs
             complete passes that each training sentinel makes from this call on: a pass that is open then is the first
-            of them. Then it rests, and draws no batch of a further pass, until the next call. One that has an
-            `epochs` of its own never makes more than those in all; one that is paused goes on. None: each
-            goes on until it has made the number it was written or attached with.
+            of them. Then it rests, with no batch of a further pass drawn, until the next call. A pass that has begun is
+            always ended: one whose batches under way belong to more than `epochs` short passes makes those. One that
+            has an `epochs` of its own never makes more than those in all; one that is paused goes on. None: each goes
+            on until it has made the number it was written or attached with.
         timeout
             `"30s"`, or a number of seconds; None: as long as it takes, for whatever goes wrong ends the wait with an
             error. Training goes on after it.

@@ -133,17 +133,25 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
 def test_who_waits_counts_from_the_moment_when_it_is_said_open_passes_included():
     passes = Passes(Sentinel.train(DATA))
     first, second = drawn(passes, 1), drawn(passes, 1)
-    passes.count(1)
-    assert passes.limit == 1 and not passes.begin(0.0)
-    assert come_home(passes, second, now=1.0) is None
-    assert come_home(passes, first, now=2.0).epoch == 1
-    assert passes.all_done and passes.end("it", 3.0) == []
-    passes.count(2)
-    assert [report.epoch for report in passes.end("it", 3.0)] == [2]
+    passes.count(3)
     third = drawn(passes, 1)
-    assert third.epoch == 3 and not passes.begin(3.0)
+    assert passes.limit == third.epoch == 3 and not passes.begin(0.0)
+    for tally in (first, second, third):
+        assert not passes.all_done
+        come_home(passes, tally, now=1.0)
+    assert passes.all_done
     passes.count(None)
     assert passes.limit is None and passes.begin(3.0)
+
+
+def test_a_pass_that_has_begun_is_ended_though_fewer_are_waited_for():
+    passes = Passes(Sentinel.train(DATA))
+    tallies = [drawn(passes, 1) for _ in range(3)]
+    passes.count(1)
+    assert passes.limit == 3 and not passes.begin(0.0)
+    for tally in tallies:
+        assert come_home(passes, tally, now=1.0).epoch == tally.epoch
+    assert passes.all_done
 
 
 def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():

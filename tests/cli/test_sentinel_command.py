@@ -154,7 +154,7 @@ def test_a_name_that_is_taken_is_not_given_twice(digits, at):
         guest.line("sentinel    mine")
         done = called(*TRAIN, *at, "--as", "mine")
         assert (done.exit_code, done.stdout) == (1, "")
-        assert "has the sentinels mine: choose another name than 'mine'" in done.stderr
+        assert "has a sentinel 'mine' already, attached by client " in done.stderr
 
 
 def test_files_that_are_bad_on_the_worker_are_told_here(digits, cluster, at, tmp_path):

@@ -87,7 +87,7 @@ def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, 
             statistics = second.statistics()
             assert kept <= statistics["g0"].version <= statistics["g1"].version
             second.attach(train(epochs=5))
-            assert [report.samples for report in second.wait(timeout=PATIENT)] == [SAMPLES] * 5
+            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
             assert second.statistics()["g0"].version == statistics["g0"].version + 20
     processes.two()
     processes.nothing_left()
@@ -102,7 +102,7 @@ def test_who_adopts_while_a_worker_hangs_makes_its_gate_anew_elsewhere(processes
             second = adopt(name, processes.client)
             assert made_anew(processes, name) == ["g1"] and second.placement["g1"] == placed["g0"]
             second.attach(train(epochs=5))
-            assert [report.samples for report in second.wait(timeout=PATIENT)] == [SAMPLES] * 5
+            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
         finally:
             os.kill(stopped, signal.SIGCONT)
         second.close()
@@ -138,7 +138,7 @@ def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothin
         assert {(report.samples, report.lost) for report in first.reports} == {(SAMPLES, 0)}
         former.close()
         second = running.attach(train(name="second", epochs=3))
-        assert [report.samples for report in running.wait(timeout=PATIENT)] == [SAMPLES] * 3
+        assert [report.samples for report in running.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 3
         assert second.state == "resting"
         before = running.parameters()
         running.move("g1", "0" if running.placement["g1"] == workers_by_name(user)["1"] else "1")

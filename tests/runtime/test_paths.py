@@ -89,7 +89,7 @@ def test_what_is_no_path_is_quoted_at_every_door(user, home, wrong):
     with pytest.raises(SpecError, match=r"takes a path or"):
         Store(wrong)
     for option in ("snapshots", "resume"):
-        with pytest.raises(SpecError, match=r"snapshots takes a path or"):
+        with pytest.raises(SpecError, match=f"{option} takes a path or"):
             user.deploy(NETWORK, **{option: wrong})
     with user.deploy(NETWORK) as running:
         for verb in ("save", "load", "report"):

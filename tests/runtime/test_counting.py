@@ -1,0 +1,102 @@
+"""`wait(epochs=n)` makes exactly n passes, whatever becomes of the sentinel meanwhile."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from akkordeon_dask import deploy
+from akkordeon_dask.errors import DeadlineError
+from akkordeon_dask.runtime._attached import Attached
+from tests._left_over import wait_until
+from tests.runtime._pairs import PATIENT, pair
+from tests.runtime._small import NETWORK, train
+
+LONG, MORE = 100, 5
+
+
+def counted(running, attached, interrupt):
+    """Passes that a sentinel at rest makes, with an interruption after the first of them."""
+    running.wait(epochs=1, timeout=PATIENT)
+    before, passed = len(attached.reports), threading.Event()
+    running.subscribe(lambda report: passed.set())
+    waiting = threading.Thread(target=running.wait, args=(MORE,), kwargs={"timeout": PATIENT})
+    waiting.start()
+    assert passed.wait(PATIENT)
+    interrupt()
+    waiting.join(2 * PATIENT)
+    assert not waiting.is_alive() and attached.state == "resting"
+    assert [report.epoch for report in attached.reports] == list(range(1, len(attached.reports) + 1))
+    return len(attached.reports) - before
+
+
+def test_one_that_is_paused_meanwhile(user):
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(train(16 * LONG))
+
+        def interrupt():
+            running.pause()
+            running.resume()
+
+        assert counted(running, attached, interrupt) == MORE
+
+
+def test_one_that_is_moved_meanwhile(user):
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(train(16 * LONG))
+        source = attached.worker
+        assert counted(running, attached, lambda: running.drain(source)) == MORE
+        assert attached.worker != source
+
+
+def test_one_whose_worker_dies_meanwhile(tmp_path):
+    with pair() as processes, deploy(NETWORK, processes.client, snapshots=str(tmp_path)) as running:
+        attached = running.attach(train(16 * LONG))
+        lost = attached.worker
+
+        def interrupt():
+            os.kill(processes.pid(lost), signal.SIGKILL)
+            wait_until(lambda: attached.address.worker != lost or attached.state == "resting", within=PATIENT)
+
+        assert counted(running, attached, interrupt) == MORE
+        assert {report.samples for report in attached.reports} == {16 * LONG}
+
+
+def test_one_that_goes_on_in_an_earlier_run_s_pass(user, tmp_path):
+    with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        running.attach(train(name="a"), epochs=2)
+        running.wait(timeout=PATIENT)
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        attached = running.attach(train(name="a"), epochs=6)
+        running.wait(epochs=2, timeout=PATIENT)
+        assert {report.epoch for report in attached.reports} >= {3, 4}
+        running.wait(timeout=PATIENT)
+        assert [report.epoch for report in attached.reports] == [3, 4, 5, 6]
+
+
+def test_an_actor_that_did_not_answer_in_time_is_told_later(user, monkeypatch):
+    ask = Attached.ask
+
+    async def silent(attached, method, *args, **options):
+        if method == "count":
+            raise DeadlineError("it did not answer")
+        return await ask(attached, method, *args, **options)
+
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(train(16 * LONG))
+        monkeypatch.setattr(Attached, "ask", silent)
+        running.wait(epochs=2, timeout=PATIENT)
+        assert attached.state == "resting" and len(attached.reports) >= 2
+        assert {report.samples for report in attached.reports} == {16 * LONG}
+
+
+def test_the_last_call_counts(user):
+    with user.deploy(NETWORK) as running:
+        attached = running.attach(train(16 * LONG))
+        with pytest.raises(DeadlineError):
+            running.wait(epochs=10**6, timeout="20ms")
+        running.wait(epochs=1, timeout=PATIENT)
+        before = len(attached.reports)
+        running.wait(epochs=1, timeout=PATIENT)
+        assert len(attached.reports) == before + 1
