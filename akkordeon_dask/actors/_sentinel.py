@@ -107,9 +107,9 @@ class SentinelActor(SentinelLife):
             deadline=Deadline(
                 config.seconds("batch.deadline"),
                 config.seconds("batch.min-deadline"),
-                config.get("batch.deadline-factor"),
+                config.number("batch.deadline-factor"),
             ),
-            max_attempts=config.get("batch.max-attempts"),
+            max_attempts=config.whole("batch.max-attempts", 1),
         )
         if self._position is not None:
             core.passes.go_on(self._position, time.monotonic())

@@ -82,7 +82,7 @@ class Supervisor:
         now, span = asyncio.get_running_loop().time(), config.seconds("supervision.within")
         while self._restarts and now - self._restarts[0] > span:
             self._restarts.popleft()
-        limit = int(config.get("supervision.restarts"))
+        limit = config.whole("supervision.restarts", 0)
         if len(self._restarts) >= limit:
             raise TrainingError(
                 f"gates of network {self.session.name!r} were lost more than {limit} times within {span:g} s, "
