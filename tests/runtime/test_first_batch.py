@@ -1,13 +1,14 @@
 """`attach` tries a sentinel's data: the first batch is drawn and looked at, and is part of the first pass."""
 
 import queue
+from dataclasses import dataclass
 
 import dask.config
 import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, data, deploy
-from akkordeon_dask.errors import DataError, ShapeError
+from akkordeon_dask.errors import DataError, SentinelError, ShapeError
 from tests.runtime._small import NETWORK, numbers, rating, train
 
 PATIENT = 30
@@ -123,11 +124,36 @@ def test_a_generator_is_refused_in_one_line_and_nothing_else_is_said(user, clust
     nothing_left()
 
 
-def test_it_is_tried_in_a_worker_process_too(processes):
-    bad = data.stream([(np.zeros((4, 7), np.float32), np.zeros(4, int))])
+def failures(client):
+    """What the workers have logged of computations that failed."""
+    logs = client.get_worker_logs()
+    return [text for lines in logs.values() for _, text in lines if "Compute Failed" in text]
+
+
+@dataclass(frozen=True, repr=False)
+class Raises(data.Provider):
+    """Has no data."""
+
+    def open(self):
+        raise ZeroDivisionError("no data")
+
+
+FEW, OTHER = data.arrays(*numbers(8)), np.zeros((64, 7), np.float32)
+BAD = [
+    (data.stream([(OTHER, np.zeros(64, int))]), ShapeError, "gate 'g0' cannot work on 7 features"),
+    (data.arrays(OTHER, np.zeros(64, int)), ShapeError, "gate 'g0' cannot work on 7 features"),
+    (FEW, DataError, "batch_size=16 is larger than the 8 samples"),
+    (Raises(), SentinelError, r"sentinel 'tdp': .*Raises\(\) raised ZeroDivisionError\('no data'\): mend the provider"),
+]
+
+
+@pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
+def test_a_worker_process_tells_it_and_logs_nothing(processes, provider, error, text):
+    before = failures(processes.client)
     with deploy(NETWORK, processes.client) as running:
-        with pytest.raises(ShapeError, match="gate 'g0' cannot work on 7 features"):
-            running.attach(Sentinel.train(bad, name="tdp"))
+        with pytest.raises(error, match=text):
+            running.attach(Sentinel.train(provider, name="tdp", batch_size=16))
         running.attach(train(name="tdp"), epochs=2)
         assert len(running.wait(timeout=PATIENT)) == 2
+    assert failures(processes.client) == before
     processes.nothing_left()
