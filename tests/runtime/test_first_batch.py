@@ -124,12 +124,6 @@ def test_a_generator_is_refused_in_one_line_and_nothing_else_is_said(user, clust
     nothing_left()
 
 
-def failures(client):
-    """What the workers have logged of computations that failed."""
-    logs = client.get_worker_logs()
-    return [text for lines in logs.values() for _, text in lines if "Compute Failed" in text]
-
-
 @dataclass(frozen=True, repr=False)
 class Raises(data.Provider):
     """Has no data."""
@@ -148,12 +142,20 @@ BAD = [
 
 
 @pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
-def test_a_worker_process_tells_it_and_logs_nothing(processes, provider, error, text):
-    before = failures(processes.client)
+def test_bad_data_are_told_by_attach_and_no_worker_logs_a_traceback(user, caplog, provider, error, text):
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(error, match=text):
+            running.attach(Sentinel.train(provider, name="tdp", batch_size=16))
+        running.attach(train(name="tdp"), epochs=2)
+        assert len(running.wait(timeout=PATIENT)) == 2
+    assert "Compute Failed" not in caplog.text
+
+
+@pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
+def test_a_worker_process_tells_them_as_well(processes, provider, error, text):
     with deploy(NETWORK, processes.client) as running:
         with pytest.raises(error, match=text):
             running.attach(Sentinel.train(provider, name="tdp", batch_size=16))
         running.attach(train(name="tdp"), epochs=2)
         assert len(running.wait(timeout=PATIENT)) == 2
-    assert failures(processes.client) == before
     processes.nothing_left()
