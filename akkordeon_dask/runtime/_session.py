@@ -62,6 +62,8 @@ class Session:
         self.closed = False
         self.listeners: list[Callable[[PassReport], None]] = []
         self._joining: set[str] = set()
+        self._opening: set[Attached] = set()
+        """Sentinels whose first batch is not there yet: no verb knows of them."""
         self._bell = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         for gate in gates:
@@ -159,7 +161,7 @@ class Session:
         life = await make_sentinel(self, sentinel, name, resume=resume)
         lives: Lives = partial(revive, self), partial(evacuate, self)
         attached = Attached(sentinel, name, *life, changed=self._ring, report=self._report, lives=lives)
-        self.sentinels[name] = attached
+        self._opening.add(attached)
         try:
             self.check()
             await open_sentinel(self, attached)
@@ -167,6 +169,9 @@ class Session:
         except BaseException:
             await self.detach(attached)
             raise
+        finally:
+            self._opening.discard(attached)
+        self.sentinels[name] = attached
         self.diary.meet(name, sentinel)
         attached.follow()
         return attached
@@ -264,7 +269,7 @@ class Session:
     async def leave(self) -> None:
         """Detach this client's sentinels and let go of the gates, which live on if the network is published."""
         self.closed = True
-        there = list(self.sentinels.values())
+        there = [*self.sentinels.values(), *self._opening]
         results = await asyncio.gather(*map(self.detach, there), return_exceptions=True)
         for attached, result in zip(there, results, strict=True):
             if isinstance(result, BaseException):

@@ -1,6 +1,7 @@
 """`attach` tries a sentinel's data: the first batch is drawn and looked at, and is part of the first pass."""
 
 import queue
+import threading
 from dataclasses import dataclass
 
 import dask.config
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, data, deploy
-from akkordeon_dask.errors import DataError, SentinelError, ShapeError
+from akkordeon_dask.errors import ClosedError, DataError, NameConflictError, SentinelError, ShapeError
+from tests._left_over import wait_until
 from tests.runtime._small import NETWORK, numbers, rating, train
 
 PATIENT = 30
@@ -159,3 +161,39 @@ def test_a_worker_process_tells_them_as_well(processes, provider, error, text):
         running.attach(train(name="tdp"), epochs=2)
         assert len(running.wait(timeout=PATIENT)) == 2
     processes.nothing_left()
+
+
+def test_while_a_first_batch_is_waited_for_all_other_verbs_work_and_know_nothing_of_it(user, tap):
+    with user.deploy(NETWORK) as running, dask.config.set({"akkordeon.timeouts.first-batch": "20s"}):
+        there = running.attach(train())
+        attaching = threading.Thread(target=running.attach, args=(Sentinel.train(data.stream(tap), name="late"),))
+        attaching.start()
+        wait_until(lambda: "late" in running.plain._session._joining and running.plain._session._opening)
+        running.wait(epochs=2, timeout=PATIENT)
+        running.pause()
+        assert {*running.statistics()} == {"g0", "g1", there.name} and [*running.sentinels] == [there.name]
+        with pytest.raises(NameConflictError, match="'late'"):
+            running.attach(train(name="late"))
+        tap.batches.put(numbers(16))
+        attaching.join(PATIENT)
+        assert {*running.sentinels} == {there.name, "late"}
+
+
+def test_closing_while_a_first_batch_is_waited_for_ends_the_attach(user, tap, nothing_left):
+    told = []
+
+    def attach():
+        with pytest.raises(ClosedError):
+            running.attach(Sentinel.train(data.stream(tap), name="late"))
+        told.append(True)
+
+    with dask.config.set({"akkordeon.timeouts.first-batch": "20s"}):
+        running = user.deploy(NETWORK)
+        attaching = threading.Thread(target=attach)
+        attaching.start()
+        wait_until(lambda: running.plain._session._opening)
+        running.close()
+        tap.batches.put(None)
+        attaching.join(PATIENT)
+    assert told == [True]
+    nothing_left()
