@@ -28,7 +28,7 @@ from akkordeon_dask.runtime._joining import evacuate, make_sentinel, open_sentin
 from akkordeon_dask.runtime._mender import Mender
 from akkordeon_dask.runtime._other_passes import follow_passes
 from akkordeon_dask.runtime._other_sentinels import Other
-from akkordeon_dask.runtime._sentinel_names import Claim, claim_name, key_token, release_name
+from akkordeon_dask.runtime._sentinel_names import Claim, claim_name, key_base, key_token, release_name
 
 __all__ = ["Session"]
 
@@ -235,9 +235,11 @@ class Session:
         """End a sentinel: its credits come home, the gates forget it."""
         if self.sentinels.get(attached.name) is attached:
             del self.sentinels[attached.name]
-        token = key_token(attached.address.actor)
+        key = attached.address.actor
         await attached.leave()
-        await release_name(self.client, token)
+        await release_name(self.client, key_token(key))
+        if attached.sentinel.mode == "predict":  # nobody hears of its pass, and there may be very many
+            self.own_keys.discard(key_base(key))
         self.ring()
 
     async def until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
