@@ -17,7 +17,8 @@ from akkordeon_dask.cli._where import Where
 DEMO = akkordeon.commands["demo"]
 WANTED = [
     "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
-    "--seed", "--workers", "--scheduler", "--scheduler-file", "--tls", "--wait", "--validate-every", "--save", "--report", "--json", "--debug",
+    "--seed", "--workers", "--scheduler", "--scheduler-file", "--tls", "--wait", "--validate-every",
+    "--save", "--report", "--json", "--debug",
 ]  # fmt: skip
 
 
@@ -132,7 +133,8 @@ def test_the_home_of_somebody_unknown_is_refused_by_every_option_with_a_path(arg
 
 def test_a_file_of_ones_own_and_its_results_may_be_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "net.py").write_text("from akkordeon_dask import Gate, nn, optim\nnetwork = Gate(nn.ReLU(), optim.SGD(1))")
+    text = "from akkordeon_dask import Gate, nn, optim\nnetwork = Gate(nn.ReLU(), optim.SGD(1))"
+    (tmp_path / "net.py").write_text(text)
     assert len(network_named("~/net.py:network")) == 1
     save = {option.name: option for option in DEMO.params}["save"]
     assert save.callback(None, save, "~/run.safetensors") == str(tmp_path / "run.safetensors")

@@ -1,4 +1,4 @@
-"""`move`, `drain`, `pause`, `resume`, `snapshot`, `save`, `report`: by whoever asks, of a network in another program."""
+"""`move`, `drain`, `pause`, `resume`, `snapshot`, `save`, `report`: asked of a network in another program."""
 
 import json
 import os

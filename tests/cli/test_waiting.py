@@ -4,6 +4,7 @@ import json
 import socket
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 
 from tests.cli._talk import akkordeon, called, dask, joined_worker
@@ -93,8 +94,6 @@ def test_when_the_time_is_over_the_error_says_what_was_missing(digits, at, file,
 
 @pytest.fixture
 def samples(file):
-    import numpy as np
-
     np.save(f"{file}.npy", np.zeros((2, 784), np.float32))
 
 
@@ -110,7 +109,8 @@ def test_a_scheduler_file_leads_there_and_two_ways_there_are_refused(cluster, tm
     assert called("status", "--scheduler-file", told).exit_code == 0
     done = called("status", "--scheduler-file", told, "--scheduler", cluster.address)
     assert done.exit_code == 2
-    assert f"--scheduler {cluster.address} and --scheduler-file {told} name two clusters" in " ".join(done.output.split())
+    both = f"--scheduler {cluster.address} and --scheduler-file {told} name two clusters"
+    assert both in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

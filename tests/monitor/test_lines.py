@@ -10,11 +10,13 @@ from tests.monitor._reports import report, reports
 
 def test_a_pass_reads_as_the_original_wrote_it_with_the_name_of_its_score():
     passed = report("tdp", loss=2.939994, scores={"accuracy": 0.226185}, seconds=7.10507)
-    assert pass_line(passed) == "tdp        epoch:     1 loss:  2.939994 duration: 7105.07ms scores: (accuracy: 0.226185)"
+    line = "tdp        epoch:     1 loss:  2.939994 duration: 7105.07ms scores: (accuracy: 0.226185)"
+    assert pass_line(passed) == line
 
 
 def test_several_scores_have_their_names_and_are_separated_by_commas():
-    assert pass_line(report(scores={"accuracy": 0.5, "top5": 1.0})).endswith("scores: (accuracy: 0.500000, top5: 1.000000)")
+    line = pass_line(report(scores={"accuracy": 0.5, "top5": 1.0}))
+    assert line.endswith(" scores: (accuracy: 0.500000, top5: 1.000000)")
 
 
 @given(reports())

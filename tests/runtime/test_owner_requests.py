@@ -73,7 +73,7 @@ def test_an_owner_that_is_stopped_is_an_answer_in_time_and_one_that_is_dead_at_o
         os.kill(owner.pid, signal.SIGSTOP)
         with (
             dask.config.set({"akkordeon.timeouts.owner": "500ms"}),
-            pytest.raises(DeadlineError, match="did not answer to 'move' within 0.5 s: look at its program"),
+            pytest.raises(DeadlineError, match=r"did not answer to 'move' within 0\.5 s: look at its program"),
         ):
             ask_owner(client, "gone", "move", "g0", placed["g0"])
         dead = []
