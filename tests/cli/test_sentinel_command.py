@@ -157,6 +157,17 @@ def test_a_name_that_is_taken_is_not_given_twice(digits, at):
         assert "has a sentinel 'mine' already, attached by client " in done.stderr
 
 
+def test_programs_that_start_at_once_have_names_of_their_own_and_show_their_own_passes(digits, at):
+    with akkordeon(*TRAIN, *at, "--take", 500) as one, akkordeon(*TRAIN, *at, "--take", 500) as other:
+        names = [program.line("sentinel    ").split()[1] for program in (one, other)]
+        assert sorted(names) == ["train0", "train1"]
+        for program, name in zip((one, other), names, strict=True):
+            program.passes(3)
+            program.interrupt()
+            shown = [match["sentinel"] for match in map(LINE.fullmatch, program.out) if match]
+            assert set(shown) == {name}
+
+
 def test_files_that_are_bad_on_the_worker_are_told_here(digits, cluster, at, tmp_path):
     (tmp_path / "mnist").mkdir()
     for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):

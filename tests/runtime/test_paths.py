@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from akkordeon_dask import data
+from akkordeon_dask import data, deploy
 from akkordeon_dask._files import absolute
 from akkordeon_dask.errors import CheckpointError, DataError, SpecError
 from akkordeon_dask.snapshots import Store
@@ -50,8 +50,6 @@ def test_a_relative_folder_of_snapshots_is_the_caller_s_on_workers_that_work_els
     processes, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    from akkordeon_dask import deploy
-
     for place in ("snaps", "file://snaps"):
         with deploy(NETWORK, processes.client, **{"snapshots" if place == "snaps" else "resume": place}) as running:
             running.snapshot()
