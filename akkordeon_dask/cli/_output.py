@@ -115,7 +115,7 @@ class JsonOutput(Output):
         super().happened(told)
 
     def test(self, report: PassReport) -> None:
-        self.event("pass", **report.as_dict())
+        self.event("pass", **{name: value for name, value in report.as_dict().items() if name != "key"})
         click.echo(pass_line(report), err=True)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:

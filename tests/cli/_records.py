@@ -18,6 +18,10 @@ PASS = {
     "resent": int,
     "seconds": _NUMBER,
     "samples_per_s": _NUMBER,
+    "ended": _NUMBER,
+    "elapsed": _NUMBER,
+    "updates": int,
+    "samples_trained": int,
 }
 END = {"event": str, "epochs": int, "test": dict, "seconds": _NUMBER}
 TEST = {"loss": _NUMBER, "scores": dict, "samples": int}
