@@ -168,7 +168,7 @@ def test_while_a_first_batch_is_waited_for_all_other_verbs_work_and_know_nothing
         there = running.attach(train())
         attaching = threading.Thread(target=running.attach, args=(Sentinel.train(data.stream(tap), name="late"),))
         attaching.start()
-        wait_until(lambda: "late" in running.plain._session._joining and running.plain._session._opening)
+        wait_until(lambda: {one.name for one in running.plain._session._opening} == {"late"})
         running.wait(epochs=2, timeout=PATIENT)
         running.pause()
         assert {*running.statistics()} == {"g0", "g1", there.name} and [*running.sentinels] == [there.name]
