@@ -4,9 +4,11 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from akkordeon_dask.dashboard._cells import duration_text, share_text
 from akkordeon_dask.dashboard._look import EMPTY, busy_color, gate_color, sentinel_color, shortened
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
 from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.messages import SentinelFigures
 
 __all__ = ["ARROW_FIELDS", "BOX_FIELDS", "arrows", "boxes"]
 
@@ -62,8 +64,7 @@ def _gate(gate: GateMeter, share: float, worst: float, now: float) -> tuple[Any,
 
 def _places(record: NetworkRecord) -> list[tuple[SentinelMeter, float, float]]:
     """The sentinels at work with the centre and half the height of each, top to bottom; training ones come first."""
-    here = [one for one in record.sentinels.values() if one.here and one.figures.mode != "predict"]
-    here = sorted(here, key=lambda one: (one.figures.mode != "train", one.number))[:_MOST]
+    here = record.at_work[:_MOST]
     height = 2 * (_HALF_HEIGHT + 0.12) / max(1, len(here))
     top = _HALF_HEIGHT + 0.12
     return [(one, top - height * (place + 0.5), min(0.46, height * 0.46)) for place, one in enumerate(here)]
@@ -74,9 +75,7 @@ def _sentinel(sentinel: SentinelMeter, y: float, half: float, now: float) -> tup
     place = 0.0, y, 2 * _HALF_WIDTH, 2 * half
     color = sentinel_color(figures.mode, sentinel.rank)
     looks = "#ffffff", color, 2, "#222222", math.nan, color
-    of = "" if figures.epochs is None else f"/{figures.epochs}"
-    done = f"pass {figures.epoch}{of} · {_count(sentinel.rate('samples', now))}/s"
-    lines = [f"{figures.mode} on {shortened(sentinel.worker, 14)}", done, figures.state]
+    lines = [f"{figures.mode} on {shortened(sentinel.worker, 14)}", _done(figures), _so_far(sentinel, now)]
     # Four lines have room only in a box of its own.
     rows = ["", shortened(figures.name, 20), lines[1], ""] if half < 0.4 else [shortened(figures.name, 20), *lines]
     facts = (
@@ -85,6 +84,23 @@ def _sentinel(sentinel: SentinelMeter, y: float, half: float, now: float) -> tup
     )
     what = f"sentinel, {figures.mode}"
     return (*place, *looks, figures.name, *rows, what, f"{sentinel.worker} ({sentinel.address})", facts)
+
+
+def _done(figures: SentinelFigures) -> str:
+    of, progress = "" if figures.epochs is None else f"/{figures.epochs}", figures.progress
+    if progress is None:
+        return f"pass {figures.epoch}{of} · {figures.state}"
+    words = [f"pass {progress.epoch}{of}"]
+    if progress.share is not None:
+        words.append(share_text(progress.share))
+    if progress.remaining is not None:
+        words.append(f"{duration_text(progress.remaining)} left")
+    return " · ".join(words)
+
+
+def _so_far(sentinel: SentinelMeter, now: float) -> str:
+    progress, rate = sentinel.figures.progress, f"{_count(sentinel.rate('samples', now))}/s"
+    return rate if progress is None or math.isnan(progress.loss) else f"loss {progress.loss:.4f} · {rate}"
 
 
 def arrows(record: NetworkRecord, now: float) -> list[tuple[Any, ...]]:
