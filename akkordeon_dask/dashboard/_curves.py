@@ -1,6 +1,5 @@
 """Loss and scores over passes, time, updates or samples."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,8 +47,8 @@ class Curves(Pane):
         self.title, self.view = title, View()
         self._values, self._unit = values, unit
         self.root = chart(title, AXES[self.view.x].title, unit)
-        self.root.xaxis.ticker = BasicTicker(mantissas=[1, 2, 5], min_interval=1, desired_num_ticks=5, num_minor_ticks=0)
-        self.root.xgrid.ticker = self.root.xaxis[0].ticker
+        ticker = BasicTicker(mantissas=[1, 2, 5], min_interval=1, desired_num_ticks=5, num_minor_ticks=0)
+        self.root.xaxis.ticker = self.root.xgrid.ticker = ticker
         self.root.xaxis.formatter = NumeralTickFormatter(format="0.[0]a")
         self.root.yaxis.formatter = BasicTickFormatter()
         self.root.x_range, self.root.y_range = DataRange1d(only_visible=True), DataRange1d(only_visible=True)
@@ -85,8 +84,12 @@ class Curves(Pane):
         if trace.curves != tuple(self._sources):
             return False
         for curve, points in new.items():
-            self._sources[curve].stream(points)
+            self._sources[curve].stream(self._placed(points))
         return True
+
+    def _placed(self, points: Points) -> Points:
+        """The points with the place of each on the x axis; a list of its own, for the source makes it longer."""
+        return {**points, "x": list(points[self.view.x])}
 
     def _draw(self) -> None:
         points: dict[Curve, Points] = self._trace.take() if self._trace is not None else {}
@@ -95,16 +98,16 @@ class Curves(Pane):
             with self.drawing():
                 self._begin(curves)
         for curve, source in self._sources.items():
-            source.data = points[curve]
+            source.data = self._placed(points[curve])
 
     def _begin(self, curves: Sequence[Curve]) -> None:
         """Make the glyphs, yet without points, for bokeh sends them twice."""
-        self._sources = {curve: ColumnDataSource({name: [] for name in COLUMNS}) for curve in curves}
+        self._sources = {curve: ColumnDataSource({name: [] for name in (*COLUMNS, "x")}) for curve in curves}
         names = {curve.name for curve in curves}
         labels = {one: f"{one.sentinel} {one.name}" if len(names) > 1 else one.sentinel for one in curves}
         self._drawn = {one: self._glyphs(one, labels[one], rest=one in curves[MOST:]) for one in curves}
         self._apply()
-        self._fit()
+        self.root.x_range.renderers, self.root.y_range.renderers = self._renderers, self._in_sight()
         self.root.yaxis.axis_label = f"mean {min(names)}" if len(names) == 1 else self._unit
         self._hover.renderers = [dots for _, dots, _ in self._drawn.values()]
         self.root.renderers = [*self._sight, *self._renderers]
@@ -115,9 +118,9 @@ class Curves(Pane):
     def _glyphs(self, curve: Curve, label: str, *, rest: bool) -> list[GlyphRenderer]:
         """The curve, its points, and its mean."""
         color, dash = sentinel_color(curve.mode, curve.rank), _DASHES[curve.place % len(_DASHES)]
-        line = Line(y="value", line_color=color, line_dash=dash, line_width=1.6)
-        dots = Scatter(y="value", size=4, line_color=color, fill_color=color)
-        mean = Line(y="smooth", line_color=color, line_dash=dash, line_width=2)
+        line = Line(x="x", y="value", line_color=color, line_dash=dash, line_width=1.6)
+        dots = Scatter(x="x", y="value", size=4, line_color=color, fill_color=color)
+        mean = Line(x="x", y="smooth", line_color=color, line_dash=dash, line_width=2)
         told = [FRONT if not rest else REST, curve.sentinel, curve.mode, curve.name]
         source = self._sources[curve]
         return [GlyphRenderer(data_source=source, glyph=one, name=label, tags=told) for one in (line, dots, mean)]
@@ -127,38 +130,36 @@ class Curves(Pane):
         return [one for drawn in self._drawn.values() for one in drawn]
 
     def _turn(self) -> None:
-        """Show it in another way."""
+        """Show it in another way. Ranges are new, for those that the reader has moved would stay where they are."""
         view, before, self._viewed = self.view, self._viewed, self.view
         self._apply()
         self.root.title.text = self.root.tags[view.every] if self.root.tags else self.title
         if view.x != before.x:
             self.root.xaxis.axis_label = AXES[view.x].title
             self.root.xaxis[0].ticker.min_interval = int(AXES[view.x].whole)
+            for source in self._sources.values():
+                source.data["x"] = list(source.data[view.x])
+            self.root.x_range = DataRange1d(only_visible=True, renderers=self._renderers)
         if self.tickers and view.log != before.log:
             self.root.y_scale = LogScale() if view.log else LinearScale()
             self.root.yaxis[0].ticker = self.root.ygrid[0].ticker = self.tickers[view.log]
-        if dataclasses.replace(view, smooth=before.smooth) != before:
-            self._fit(anew=True)
+        if (view.log, view.whole, view.every) != (before.log, before.whole, before.every):
+            self.root.y_range = DataRange1d(only_visible=True, renderers=self._in_sight())
 
     def _apply(self) -> None:
         """Let all glyphs look as the view says."""
         view = self.view
         for line, dots, mean in self._drawn.values():
             for one in (line, dots, mean):
-                one.glyph.x = view.x
                 one.visible = view.every or one.tags[0] == FRONT
             alpha = FAINT if view.smooth else 1.0
             line.glyph.line_alpha = dots.glyph.line_alpha = dots.glyph.fill_alpha = alpha
             mean.glyph.line_alpha = float(view.smooth)  # not `visible`, which a click on the legend turns round
 
-    def _fit(self, *, anew: bool = False) -> None:
-        """Let the axes follow what shall be in sight; `anew`: where the reader has moved them, too."""
-        view = self.view
-        if anew:
-            self.root.x_range, self.root.y_range = DataRange1d(only_visible=True), DataRange1d(only_visible=True)
-        self.root.x_range.renderers = self._renderers
-        wholly = view.whole or (bool(self.tickers) and view.log)
-        self.root.y_range.renderers = self._renderers if wholly else [self._sight[view.every]]
+    def _in_sight(self) -> list[GlyphRenderer]:
+        """What the y axis follows."""
+        whole = self.view.whole or (bool(self.tickers) and self.view.log)
+        return self._renderers if whole else [self._sight[self.view.every]]
 
     def _keep_in_sight(self) -> None:
         spans = [self._trace.extent(curve).span for curve in self._sources] if self._trace is not None else []

@@ -77,6 +77,8 @@ class Lines(Pane):
             formatters={"@time": "datetime"},
             mode="mouse",
         )
+        self._turned: bool | None = None
+        self.root.tags = counted(title, 0)
         self.feed = Feed([self])
         """What fills it."""
 
@@ -91,13 +93,22 @@ class Lines(Pane):
         pairs = zip(lines, self.root.renderers, strict=True)
         legend_above(self._legend, [(line.label, [curve], None) for line, curve in pairs if line.named and line.front])
         self.root.tags = counted(self.title, len(lines))
-        self.root.title.text = self.root.tags[self.every]
+        self._turned = None
 
     def _curve(self, source: ColumnDataSource, line: Line) -> GlyphRenderer:
         style = {"line_color": line.color, "line_dash": line.dash, "line_width": 1.6}
         glyph = Glyph(x="time", y=line.column, **style)
         tags, visible = [FRONT if line.front else REST], line.front or self.every
         return GlyphRenderer(data_source=source, glyph=glyph, name=line.label, tags=tags, visible=visible)
+
+    def turn(self) -> None:
+        """Show all curves, or those at a glance, where that has changed."""
+        if self._turned != self.every:
+            self._turned = self.every
+            self.root.title.text = self.root.tags[self.every]
+            for curve in self.root.renderers:
+                if curve.tags == [REST]:
+                    curve.visible = self.every
 
 
 class Feed:
@@ -123,15 +134,16 @@ class Feed:
     def show(self, record: NetworkRecord | None) -> None:
         """Add what is new; draw anew where there are other curves."""
         lines = [tuple(pane.lines(record)) if record is not None else () for pane in self._panes]
-        shown = record, lines, self.window, [pane.every for pane in self._panes]
-        if shown != self._shown:
-            self._shown = shown
+        if (record, lines, self.window) != self._shown:
+            self._shown = record, lines, self.window
             self._draw(record, lines)
         elif record is not None and record.history.rows > self._row:
             # Lists: an array is two more messages for each column.
             new = {name: column.tolist() for name, column in self._data(record, self._row, lines).items()}
             self.source.stream(new, rollover=self.window)
         self._row = record.history.rows if record is not None else 0
+        for pane in self._panes:
+            pane.turn()
 
     def _draw(self, record: NetworkRecord | None, lines: Sequence[Sequence[Line]]) -> None:
         data: dict[str, Any] = {"time": np.empty(0)}

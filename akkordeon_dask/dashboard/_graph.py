@@ -71,7 +71,8 @@ class Graph(Pane):
     def _hovers(self, ways: Any, blocks: Any) -> None:
         facts = [("", "@what @name"), ("worker", "@worker"), ("", "@third, @fourth"), ("now", "@facts")]
         self.root.add_tools(HoverTool(renderers=[blocks], tooltips=facts, limit=1))
-        self.root.add_tools(HoverTool(renderers=[ways], tooltips=[("", "@label"), ("", "@rate")], limit=1, line_policy="interp"))
+        rates = [("", "@label"), ("", "@rate")]
+        self.root.add_tools(HoverTool(renderers=[ways], tooltips=rates, limit=1, line_policy="interp"))
 
     def show(self, record: NetworkRecord | None) -> None:
         """Draw the network at this moment."""

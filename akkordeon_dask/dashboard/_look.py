@@ -50,7 +50,8 @@ _SENTINELS = {
     "test": ("#2e8b57", "#66bb8a"),
 }
 _WIDTH, _SAMPLE, _LETTER, _ROWS, _LONGEST = 225, 24, 5, 3, 40
-"""Pixels that a legend has in the smallest window, that a curve's sample and a letter take; rows, and letters of a name."""
+"""Of a legend: pixels in the smallest window, those of a curve's sample and of a letter, rows, letters of a name."""
+_SMALL_TOOLS = ":host { --button-width: 20px; --button-height: 20px; background-color: rgba(255, 255, 255, 0.7); }"
 # Each glyph has a tooltip of its own, and where curves meet they cover one another.
 _ONE_TOOLTIP = ".bk-Tooltip ~ .bk-Tooltip { display: none; }"
 
@@ -94,7 +95,8 @@ def chart(title: str, x_label: str, y_label: str, *, note: str = "", **options: 
         x_axis_label=x_label,
         y_axis_label=y_label,
         tools="",
-        toolbar_location="above",
+        toolbar_location="right",
+        toolbar_inner=True,
         sizing_mode="stretch_both",
         min_width=200,
         min_height=120,
@@ -123,7 +125,7 @@ def _add_tools(plot: Any) -> None:
     zoom = BoxZoomTool()
     plot.add_tools(zoom, PanTool(), WheelZoomTool(), ResetTool())
     plot.toolbar.active_drag, plot.toolbar.active_scroll = zoom, None  # the wheel scrolls the page
-    plot.toolbar.autohide, plot.toolbar.logo = True, None
+    plot.toolbar.autohide, plot.toolbar.logo, plot.toolbar.stylesheets = True, None, [_SMALL_TOOLS]
 
 
 def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> Any:
@@ -134,7 +136,7 @@ def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> Any
 
 
 def legend_above(legend: Any, names: Sequence[tuple[str, Any, int | None]]) -> None:
-    """Name the curves above the plot, whole, in as many rows as it takes: three at most, then it says how many are left.
+    """Name the curves above the plot, whole, in up to three rows; then it says how many are left.
 
     Parameters
     ----------

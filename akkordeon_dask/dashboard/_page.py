@@ -83,9 +83,7 @@ class Page(DashboardComponent):
         self.body = self._layout()
         controls = Row(children=[self.select, self.head, self.span], sizing_mode="stretch_width")
         menu = [GlobalInlineStyleSheet(css=_MENU)]
-        self.root = Column(
-            children=[controls, self.welcome, self.body], sizing_mode="stretch_both", stylesheets=menu
-        )
+        self.root = Column(children=[controls, self.welcome, self.body], sizing_mode="stretch_both", stylesheets=menu)
         self.select.on_change("value", self._chosen)
         self.switches.on_change(self.update)
         self.span.on_change("active", self._chosen)

@@ -62,7 +62,7 @@ def report(record: NetworkRecord, known: Known, now: float) -> str:
     charts = _charts(record)
     parts = [
         _Part("Final figures" if record.ended is not None else "Newest figures", html=_newest(record, passes)),
-        _Part("Learning", ["switches", "loss", "scores"] if passes else [], "" if passes else "<p>no pass is finished</p>"),
+        _Part("Learning", ["switches", "loss", "scores"] if passes else []),
         _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
         _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
         _Part("Gates", html=_gates(record, known)),

@@ -25,7 +25,8 @@ for (const plot of plots) {
   for (const one of plot.renderers) if (one.tags.length > 1) curves.set(one.data_source.id, one);
   for (const {tags, data_source} of curves.values()) {
     const data = columns.map((column) => Array.from(data_source.data[column]));
-    data[0].forEach((_, row) => rows.push([...tags.slice(1).map(quoted), ...data.map((column) => column[row])].join(",")));
+    const names = tags.slice(1).map(quoted);
+    data[0].forEach((_, row) => rows.push([...names, ...data.map((column) => column[row])].join(",")));
   }
 }
 const link = document.createElement("a");
@@ -46,9 +47,12 @@ for (const plot of others) {
 for (const [plot, tickers] of plots) {
   const curves = plot.renderers.filter((one) => one.tags.length > 1);
   const frames = plot.renderers.filter((one) => one.tags.length === 0);
+  for (const source of new Set(curves.map((one) => one.data_source))) {
+    source.data.x = source.data[column];
+    source.change.emit();
+  }
   curves.forEach((one, place) => {
     const glyph = one.glyph;
-    glyph.x = {field: column};
     one.visible = every || one.tags[0] === "front";
     glyph.line_alpha = {value: place % 3 === 2 ? Number(smooth) : smooth ? faint : 1};
     if (place % 3 === 1) glyph.fill_alpha = glyph.line_alpha;

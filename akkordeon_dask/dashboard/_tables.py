@@ -3,7 +3,16 @@
 import time
 from typing import Any
 
-from bokeh.models import Column, ColumnDataSource, CustomJS, DataTable, Div, NumberFormatter, StringFormatter, TableColumn
+from bokeh.models import (
+    Column,
+    ColumnDataSource,
+    CustomJS,
+    DataTable,
+    Div,
+    NumberFormatter,
+    StringFormatter,
+    TableColumn,
+)
 
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord

@@ -74,10 +74,10 @@ class Trace:
 
     def _add(self, one: PassReport, taken: dict[Curve, Points]) -> None:
         rank = self._record.rank(one.sentinel, one.mode)
-        for place, (name, value) in enumerate(self._values(one).items()):
+        for place, (name, told) in enumerate(self._values(one).items()):
+            value = told if math.isfinite(told) else math.nan
             curve = Curve(rank, place, one.mode != "train", one.mode, one.sentinel, name)
             points = taken.setdefault(curve, {column: [] for column in COLUMNS})
-            value = value if math.isfinite(value) else math.nan
             smooth = self._curves.setdefault(curve, _State()).take(value)
             point = one.epoch, one.elapsed, one.updates, one.samples_trained, value, smooth, one.samples
             for column, number in zip(COLUMNS, point, strict=True):
