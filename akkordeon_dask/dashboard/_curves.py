@@ -66,6 +66,7 @@ class Curves(Pane):
         self._trace: Trace | None = None
         self._sources: dict[Curve, ColumnDataSource] = {}
         self._drawn: dict[Curve, list[GlyphRenderer]] = {}
+        self._fit()
 
     def show(self, record: NetworkRecord | None) -> None:
         """Add what is new; draw anew where there are other curves, or points have moved or gone."""
@@ -107,10 +108,9 @@ class Curves(Pane):
         labels = {one: f"{one.sentinel} {one.name}" if len(names) > 1 else one.sentinel for one in curves}
         self._drawn = {one: self._glyphs(one, labels[one], rest=one in curves[MOST:]) for one in curves}
         self._apply()
-        self.root.x_range.renderers, self.root.y_range.renderers = self._renderers, self._in_sight()
         self.root.yaxis.axis_label = f"mean {min(names)}" if len(names) == 1 else self._unit
         self._hover.renderers = [dots for _, dots, _ in self._drawn.values()]
-        self.root.renderers = [*self._sight, *self._renderers]
+        self._fit()
         legend_above(self._legend, [(labels[one], self._drawn[one], None) for one in curves[:MOST]])
         self.root.tags = counted(self.title, len(curves))
         self.root.title.text = self.root.tags[self.view.every]
@@ -155,6 +155,11 @@ class Curves(Pane):
             alpha = FAINT if view.smooth else 1.0
             line.glyph.line_alpha = dots.glyph.line_alpha = dots.glyph.fill_alpha = alpha
             mean.glyph.line_alpha = float(view.smooth)  # not `visible`, which a click on the legend turns round
+
+    def _fit(self) -> None:
+        """Draw what there is, and let the axes follow it."""
+        self.root.renderers = [*self._sight, *self._renderers]
+        self.root.x_range.renderers, self.root.y_range.renderers = self._renderers, self._in_sight()
 
     def _in_sight(self) -> list[GlyphRenderer]:
         """What the y axis follows."""

@@ -62,7 +62,7 @@ def report(record: NetworkRecord, known: Known, now: float) -> str:
     charts = _charts(record)
     parts = [
         _Part("Final figures" if record.ended is not None else "Newest figures", html=_newest(record, passes)),
-        _Part("Learning", ["switches", "loss", "scores"] if passes else []),
+        _Part("Learning", ["switches", "loss", "scores"]),
         _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
         _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
         _Part("Gates", html=_gates(record, known)),
@@ -133,7 +133,7 @@ def _newest(record: NetworkRecord, passes: Iterable[PassReport]) -> str:
     """The last pass of each sentinel, those that train first."""
     newest = {(one.sentinel, one.mode): one for one in passes if one.mode != "predict"}
     if not newest:
-        return "<p>no pass is finished</p>"
+        return "<p>no pass is finished yet</p>"
     rows = []
     for one in sorted(newest.values(), key=lambda one: (one.mode != "train", record.rank(one.sentinel, one.mode))):
         work = f"{one.samples_per_s:,.0f}", duration_text(one.elapsed), f"{one.updates:,}", f"{one.samples_trained:,}"

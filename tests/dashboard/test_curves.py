@@ -190,7 +190,7 @@ def test_an_update_without_anything_new_sends_none_of_the_lines_curves_and_table
 
 def test_an_untrained_first_validation_does_not_flatten_the_curves_and_a_switch_shows_it():
     story, pane = Story(), PANES["loss"]()
-    for number in range(8):
+    for number in range(EACH - 1):
         loss = 1e6 if number == 0 else 0.5 - 0.01 * number
         story.take([{"sentinel": "v", "mode": "validate", "loss": loss}, {"sentinel": "t", "loss": loss / 2}])
         story.look(pane)
@@ -233,6 +233,7 @@ def test_smoothing_lets_the_curve_be_seen_faintly_below_its_mean():
 
 def test_at_most_six_curves_are_seen_at_a_glance_the_first_of_each_mode_and_a_switch_shows_all():
     story, pane = Story(), PANES["loss"]()
+    story.record.passes = PassLog()
     story.take([{"sentinel": f"t{number}"} for number in range(20)] + [{"sentinel": "v", "mode": "validate"}])
     story.look(pane)
     assert [one.name for one in curves(pane) if one.visible] == ["t0", "v", "t1", "t2", "t3", "t4"]
