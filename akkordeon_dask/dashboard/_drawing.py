@@ -14,12 +14,14 @@ __all__ = ["ARROW_FIELDS", "BOX_FIELDS", "arrows", "boxes"]
 
 BOX_FIELDS = (
     *("x", "y", "width", "height", "color", "edge", "edge_width", "ink", "stripe", "own"),
-    *("name", "first", "second", "third", "fourth", "what", "worker", "facts"),
+    *("name", "first", "second", "third", "fourth", "middle", "what", "worker", "facts"),
 )
 ARROW_FIELDS = ("xs", "ys", "width", "color", "head_x", "head_y", "head_angle", "head_size", "label", "rate")
 
 _HALF_WIDTH, _HALF_HEIGHT = 0.36, 0.42
 _MOST = 5
+_TWO_LINES = 0.15
+"""Half the height of a box that has room for two lines."""
 _FORWARD, _BACKWARD = "#6b6b6b", "#b9a6c9"
 _PATH, _GAP = -0.72, 0.05
 
@@ -54,12 +56,12 @@ def _gate(gate: GateMeter, share: float, worst: float, now: float) -> tuple[Any,
     words = shortened(figures.name, 18), f"on {shortened(gate.worker, 18)}", busy
     fourth = "" if lost else f"{figures.mailbox} waiting · {_count(rate)}/s"
     facts = (
-        f"version {figures.version:,}, {figures.versions} held, {figures.contexts} contexts, {figures.failed} failed, "
+        f"{busy or 'busy -'}, {figures.mailbox} waiting, version {figures.version:,}, {figures.versions} held, {figures.contexts} contexts, {figures.failed} failed, "
         f"{figures.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
     )
     stripe = _HALF_HEIGHT + 0.09, gate_color(figures.place)
     what = "gate", f"{gate.worker} ({gate.address})", facts
-    return (*place, *looks, ink, *stripe, figures.name, *words, fourth, *what)
+    return (*place, *looks, ink, *stripe, figures.name, *words, fourth, "", *what)
 
 
 def _places(record: NetworkRecord) -> list[tuple[SentinelMeter, float, float]]:
@@ -76,10 +78,13 @@ def _sentinel(sentinel: SentinelMeter, y: float, half: float, now: float) -> tup
     color = sentinel_color(figures.mode, sentinel.rank)
     looks = "#ffffff", color, 2, "#222222", math.nan, color
     lines = [f"{figures.mode} on {shortened(sentinel.worker, 14)}", _done(figures), _so_far(sentinel, now)]
-    # Four lines have room only in a box of its own.
-    rows = ["", shortened(figures.name, 20), lines[1], ""] if half < 0.4 else [shortened(figures.name, 20), *lines]
+    name = shortened(figures.name, 20)
+    # Four lines have room only in a box of its own, and two in one of three.
+    rows = [name, *lines, ""] if half > 0.4 else ["", name, lines[1], "", ""]
+    if half < _TWO_LINES:
+        rows = [""] * 4 + [f"{shortened(figures.name, 10)} · {lines[1]}"]
     facts = (
-        f"{figures.state}, {figures.in_flight} of {figures.concurrency} batches under way, "
+        f"{lines[1]}, {figures.in_flight} of {figures.concurrency} batches under way, "
         f"{figures.lost:,} samples lost, {figures.resent} batches sent again, {figures.restarts} passes restarted"
     )
     what = f"sentinel, {figures.mode}"

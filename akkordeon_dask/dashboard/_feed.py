@@ -70,6 +70,7 @@ class Lines(Pane):
         if top is None:
             self.root.y_range.start, self.root.y_range.only_visible = 0, True
         self.root.x_range.range_padding = 0.01
+        self.root.min_border_right = 20  # the last time is whole
         self._legend = add_legend(self.root)
         hover(
             self.root,

@@ -45,7 +45,7 @@ FRONT, REST = "front", "rest"
 # Sentinels have blue, orange and green, gates all other colours.
 _GATES = ("#7b4fa3", "#159a9c", "#c2578b", "#8c6d31", "#7a8f12", "#555555", "#b04a3a", "#3f3f8f")
 _SENTINELS = {
-    "train": ("#1f5fa8", "#5b9bd5", "#123a66", "#8cb8e0"),
+    "train": ("#1f5fa8", "#5b9bd5", "#123a66", "#8cb8e0", "#4a5fd0", "#27a3c9"),
     "validate": ("#e8731a", "#f4a259", "#a84c08", "#f7c59f"),
     "test": ("#2e8b57", "#66bb8a"),
 }

@@ -17,7 +17,7 @@ __all__ = ["served_page"]
 
 @contextmanager
 def served_page(board: Board, lock: threading.Lock) -> Iterator[str]:
-    """The address of a page that looks at the board four times a second, with the lock."""
+    """The address of a page that looks at the board once a second, with the lock."""
 
     def opened(document):
         page = Page(board)
@@ -27,7 +27,7 @@ def served_page(board: Board, lock: threading.Lock) -> Iterator[str]:
                 page.update()
 
         update()
-        document.add_periodic_callback(update, 250)
+        document.add_periodic_callback(update, 1000)
         document.add_root(page.root)
 
     ready: list[Server] = []
