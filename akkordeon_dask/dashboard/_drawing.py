@@ -56,7 +56,8 @@ def _gate(gate: GateMeter, share: float, worst: float, now: float) -> tuple[Any,
     words = shortened(figures.name, 18), f"on {shortened(gate.worker, 18)}", busy
     fourth = "" if lost else f"{figures.mailbox} waiting · {_count(rate)}/s"
     facts = (
-        f"{busy or 'busy -'}, {figures.mailbox} waiting, version {figures.version:,}, {figures.versions} held, {figures.contexts} contexts, {figures.failed} failed, "
+        f"{busy or 'busy -'}, {figures.mailbox} waiting, version {figures.version:,}, {figures.versions} held, "
+        f"{figures.contexts} contexts, {figures.failed} failed, "
         f"{figures.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
     )
     stripe = _HALF_HEIGHT + 0.09, gate_color(figures.place)

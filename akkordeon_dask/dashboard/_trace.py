@@ -1,6 +1,7 @@
 """Passes as points of curves, followed from one look to the next."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class Trace:
     def __init__(self, record: NetworkRecord, values: Values) -> None:
         self._record, self._values = record, values
         self._seen = 0
-        self._curves: dict[Curve, _State] = {}
+        self._curves: defaultdict[Curve, _State] = defaultdict(_State)
 
     @property
     def curves(self) -> tuple[Curve, ...]:
@@ -65,7 +66,7 @@ class Trace:
 
     def take(self) -> dict[Curve, Points]:
         """The points that nobody took."""
-        passes, taken = self._record.passes, dict[Curve, Points]()
+        passes, taken = self._record.passes, defaultdict[Curve, Points](_no_points)
         new, self._seen = passes.seen - self._seen, passes.seen
         for one in passes[max(0, len(passes) - new) :]:
             if one.mode != "predict":
@@ -77,11 +78,14 @@ class Trace:
         for place, (name, told) in enumerate(self._values(one).items()):
             value = told if math.isfinite(told) else math.nan
             curve = Curve(rank, place, one.mode != "train", one.mode, one.sentinel, name)
-            points = taken.setdefault(curve, {column: [] for column in COLUMNS})
-            smooth = self._curves.setdefault(curve, _State()).take(value)
+            points, smooth = taken[curve], self._curves[curve].take(value)
             point = one.epoch, one.elapsed, one.updates, one.samples_trained, value, smooth, one.samples
             for column, number in zip(COLUMNS, point, strict=True):
                 points[column].append(number)
+
+
+def _no_points() -> Points:
+    return {column: [] for column in COLUMNS}
 
 
 class _State:

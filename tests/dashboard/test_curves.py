@@ -8,7 +8,6 @@ from akkordeon_dask.dashboard import Board, _trace
 from akkordeon_dask.dashboard._page import PANES, Page
 from akkordeon_dask.dashboard._pass_log import PassLog
 from akkordeon_dask.dashboard._view import AXES, MOST, View
-from akkordeon_dask.dashboard._view import AXES, MOST, View
 from tests.dashboard._mirror import Mirror, Sent, held, served
 from tests.dashboard._told import beat, gate, passed, sentinel
 
@@ -235,84 +234,6 @@ def test_smoothing_lets_the_curve_be_seen_faintly_below_its_mean():
 def test_at_most_six_curves_are_seen_at_a_glance_the_first_of_each_mode_and_a_switch_shows_all():
     story, pane = Story(), PANES["loss"]()
     story.record.passes = PassLog()
-    story.take([{"sentinel": f"t{number}"} for number in range(20)] + [{"sentinel": "v", "mode": "validate"}])
-    story.look(pane)
-    assert [one.name for one in curves(pane) if one.visible] == ["t0", "v", "t1", "t2", "t3", "t4"]
-    assert [item.label.value for item in pane.root.legend[0].items] == ["t0", "v", "t1", "t2", "t3", "t4"]
-    assert pane.root.title.text == f"Loss ({MOST} of 21 curves)"
-    story.take(View(every=True))
-    story.look(pane)
-    assert sum(one.visible for one in curves(pane)) == 21
-    assert pane.root.title.text == "Loss"
-
-
-def test_an_axis_that_the_reader_has_moved_starts_anew_with_another_unit():
-    story, pane = Story(), PANES["loss"]()
-    story.take([{"sentinel": "a"}] * 3)
-    story.look(pane)
-    before = pane.root.x_range, pane.root.y_range
-    story.take(View(smooth=True))
-    story.look(pane)
-    assert (pane.root.x_range, pane.root.y_range) == before
-    story.take(View("updates", smooth=True))
-    story.look(pane)
-    assert pane.root.x_range is not before[0] and pane.root.y_range is before[1]
-
-
-@pytest.mark.parametrize("word", WORDS)
-def test_ticks_of_what_is_counted_are_whole_numbers(word):
-    pane = PANES[word]()
-    for x, axis in AXES.items():
-        pane.view = View(x)
-        pane.show(None)
-        assert pane.root.xaxis[0].ticker.min_interval == (1 if axis.whole else 0)
-
-
-def test_an_untrained_first_validation_does_not_flatten_the_curves_and_a_switch_shows_it():
-    story, pane = Story(), PANES["loss"]()
-    for number in range(8):
-        loss = 1e6 if number == 0 else 0.5 - 0.01 * number
-        story.take([{"sentinel": "v", "mode": "validate", "loss": loss}, {"sentinel": "t", "loss": loss / 2}])
-        story.look(pane)
-        (frame,) = pane.root.y_range.renderers
-        low, high = frame.data_source.data["y"]
-        assert high == 1e6 if number < 3 else (low, high) == (0.25 - 0.005 * number, 0.49)
-    story.take(View(whole=True))
-    story.look(pane)
-    assert pane.root.y_range.renderers == pane.root.x_range.renderers
-
-
-def test_the_first_pass_is_in_sight_where_it_flattens_nothing():
-    story, pane = Story(), PANES["loss"]()
-    story.take([{"sentinel": "a", "loss": loss} for loss in (0.9, 0.7, 0.6, 0.5, 0.4)])
-    story.look(pane)
-    assert pane.root.y_range.renderers[0].data_source.data["y"] == [0.4, 0.9]
-
-
-def test_a_smoothed_curve_is_a_mean_with_weights_that_fall_and_steps_over_what_is_no_number():
-    story, pane = Story(), PANES["loss"]()
-    for loss in (1.0, float("nan"), 2.0, float("inf"), 4.0):
-        story.take([{"sentinel": "a", "loss": loss}])
-        story.look(pane)
-    data = curves(pane)[0].data_source.data
-    assert repr(data["value"]) == "[1.0, nan, 2.0, nan, 4.0]"
-    weights = [0.6**age for age in range(3)]
-    expected = [1.0, (2 * weights[0] + weights[1]) / 1.6, (4 * weights[0] + 2 * weights[1] + weights[2]) / 1.96]
-    assert [data["smooth"][place] for place in (0, 2, 4)] == pytest.approx(expected)
-
-
-def test_smoothing_lets_the_curve_be_seen_faintly_below_its_mean():
-    story, pane = Story(), PANES["loss"]()
-    story.take([{"sentinel": "a"}] * 3)
-    for smooth in (False, True, False):
-        story.take(View(smooth=smooth))
-        story.look(pane)
-        line, dots, mean = (one.glyph for one in pane.root.renderers if one.tags)
-        assert (line.line_alpha < 1, dots.fill_alpha < 1, mean.line_alpha) == (smooth, smooth, smooth)
-
-
-def test_at_most_six_curves_are_seen_at_a_glance_the_first_of_each_mode_and_a_switch_shows_all():
-    story, pane = Story(), PANES["loss"]()
     story.take([{"sentinel": f"t{number}"} for number in range(20)] + [{"sentinel": "v", "mode": "validate"}])
     story.look(pane)
     assert [one.name for one in curves(pane) if one.visible] == ["t0", "v", "t1", "t2", "t3", "t4"]

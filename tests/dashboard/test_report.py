@@ -120,7 +120,14 @@ def test_a_pass_that_both_know_is_there_once(board):
 
 
 def test_final_figures_of_each_sentinel_come_first(board):
-    more = {"network": HOSTILE, "mode": "validate", "loss": 0.75, "updates": 80, "samples_trained": 5120, "elapsed": 75.0}
+    more = {
+        "network": HOSTILE,
+        "mode": "validate",
+        "loss": 0.75,
+        "updates": 80,
+        "samples_trained": 5120,
+        "elapsed": 75.0,
+    }
     board.event(passed("validate0", epoch=4, ended=9.5, **more), 9.5)
     record = board.networks[HOSTILE]
     page = Page(report(record, known(), 10.0))

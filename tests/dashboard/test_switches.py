@@ -30,7 +30,9 @@ def told(board, number):
     ones = [sentinel(name, at, mode=mode, progress=half) for mode, name in SENTINELS]
     gates = [gate(f"g{place}", place, at, busy=0.1 * at, forwards=100 * number) for place in range(2)]
     links = [link("tcp://bob", 100 * number)]
-    board.take([beat("alice", at=at, gates=gates[:1], sentinels=ones, links=links), beat("bob", at=at, gates=gates[1:])], at)
+    board.take(
+        [beat("alice", at=at, gates=gates[:1], sentinels=ones, links=links), beat("bob", at=at, gates=gates[1:])], at
+    )
     for place, (mode, name) in enumerate(SENTINELS):
         board.event(passed(name, number + 1, mode=mode, samples_trained=640 * number, **figures(number, place)), at)
 
@@ -100,9 +102,13 @@ def test_the_axis_of_both_plots_is_what_was_chosen_and_fits(opened, name, end):
     press(opened, name)
     for title in ("Loss", "Scores"):
         opened.until(f"asked.figure('{title}').below[0].axis_label.startsWith('{name}')")
-        opened.until(f"asked.figure('{title}').x_range.end >= {end} && asked.figure('{title}').x_range.end < {1.2 * end}")
+        opened.until(
+            f"asked.figure('{title}').x_range.end >= {end} && asked.figure('{title}').x_range.end < {1.2 * end}"
+        )
     press(opened, "passes")
-    opened.until(f"asked.figure('Loss').below[0].axis_label === 'pass' && asked.figure('Loss').x_range.end < {PASSES + 2}")
+    opened.until(
+        f"asked.figure('Loss').below[0].axis_label === 'pass' && asked.figure('Loss').x_range.end < {PASSES + 2}"
+    )
 
 
 def test_a_plot_that_was_zoomed_goes_back_by_reset(opened):
