@@ -137,14 +137,16 @@ class Curves(Pane):
         if view.x != before.x:
             self.root.xaxis.axis_label = AXES[view.x].title
             self.root.xaxis[0].ticker.min_interval = int(AXES[view.x].whole)
+            self.root.x_range = DataRange1d(only_visible=True, renderers=self._renderers)
             for source in self._sources.values():
                 source.data["x"] = list(source.data[view.x])
-            self.root.x_range = DataRange1d(only_visible=True, renderers=self._renderers)
         if self.tickers and view.log != before.log:
             self.root.y_scale = LogScale() if view.log else LinearScale()
             self.root.yaxis[0].ticker = self.root.ygrid[0].ticker = self.tickers[view.log]
         if (view.log, view.whole, view.every) != (before.log, before.whole, before.every):
             self.root.y_range = DataRange1d(only_visible=True, renderers=self._in_sight())
+            for source in self._frames:  # a browser does not look how far a new range goes before data come
+                source.data = dict(source.data)
 
     def _apply(self) -> None:
         """Let all glyphs look as the view says."""
