@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "SMALL", "Tab", "need_browser", "running_browser", "tab"]
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds after which a page is said to hang."""
 SMALL = (1280, 800)
 """Width and height of the smallest window that the page is made for."""

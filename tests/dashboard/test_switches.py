@@ -20,7 +20,7 @@ LOW, HIGH = "asked.figure('Loss').y_range.start", "asked.figure('Loss').y_range.
 
 def figures(number, place):
     """Loss of a pass: the first is that of a network that is not trained."""
-    return {"loss": 1e4 if number == 0 else (1 + place) / number, "updates": 10 * number, "elapsed": float(number)}
+    return {"loss": 1e4 if number == 0 else (1 + place) / number, "updates": 10 * number, "elapsed": float(number), "ended": 1e9}
 
 
 def told(board, number):
@@ -113,6 +113,7 @@ def test_the_axis_of_both_plots_is_what_was_chosen_and_fits(opened, name, end):
 
 def test_a_plot_that_was_zoomed_goes_back_by_reset(opened):
     opened.until(f"{SHOWN} === 6 && {HIGH} < 20")
+    opened.ask("Bokeh.index.find_one(asked.figure('Loss')).el.scrollIntoView()")
     end = opened.ask("asked.figure('Loss').x_range.end")
     begin, stop = opened.ask("asked.place('Loss', 4, 4)"), opened.ask("asked.place('Loss', 6, 1)")
     opened.page.mouse.move(*begin)
@@ -126,6 +127,7 @@ def test_a_plot_that_was_zoomed_goes_back_by_reset(opened):
 
 def test_where_curves_meet_one_tooltip_is_shown(opened):
     opened.until(f"{SHOWN} === 6 && {HIGH} < 20")
+    opened.ask("Bokeh.index.find_one(asked.figure('Scores')).el.scrollIntoView()")
     opened.page.mouse.move(*opened.ask("asked.place('Scores', 5, 0.9)"))
     opened.until("asked.tooltips().length > 0")
     assert len(opened.ask("asked.tooltips()")) == 1
@@ -135,7 +137,7 @@ def test_the_download_has_all_passes_of_all_curves(opened, tmp_path):
     with opened.page.expect_download() as download:
         press(opened, "CSV")
     download.value.save_as(tmp_path / "passes.csv")
-    rows = list(csv.DictReader((tmp_path / "passes.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "passes.csv").read_text(encoding="utf-8").splitlines()))
     losses = [row for row in rows if row["figure"] == "loss of a sample"]
     assert len(rows) == 2 * len(losses) == 2 * PASSES * len(SENTINELS)
     for place, (mode, name) in enumerate(SENTINELS):
