@@ -20,7 +20,8 @@ LOW, HIGH = "asked.figure('Loss').y_range.start", "asked.figure('Loss').y_range.
 
 def figures(number, place):
     """Loss of a pass: the first is that of a network that is not trained."""
-    return {"loss": 1e4 if number == 0 else (1 + place) / number, "updates": 10 * number, "elapsed": float(number), "ended": 1e9}
+    loss = 1e4 if number == 0 else (1 + place) / number
+    return {"loss": loss, "updates": 10 * number, "elapsed": float(number), "ended": 1e9}
 
 
 def told(board, number):
