@@ -36,7 +36,8 @@ def top(*, name: str, where: Where, interval: float, once: bool) -> None:
 
     It shows what the workers tell the scheduler anyway: it asks no gate and no sentinel, and slows none down. The
     gate in bold is the busiest: the whole network is as fast as this one. A delay is the mean over the gate's life.
-    Into a pipe or file it writes the table anew with each look.
+    Loss and scores are those of the pass that a sentinel is in, until now. Into a pipe or file it writes the table anew
+    with each look.
 
     \b
     Examples:

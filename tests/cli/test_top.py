@@ -27,7 +27,7 @@ def test_once_it_shows_gates_and_sentinels_of_all_programs_at_work(digits, at):
 
     with akkordeon("sentinel", "digits", *TRAIN, "--as", "mine", "--epochs", 1000, *at) as guest:
         guest.passes(1)
-        wait_until(lambda: [len(words) - words.count("-") for words in rows()] == [9, 9, 9], seen=lambda: said)
+        wait_until(lambda: [len(words) - words.count("-") for words in rows()] == [9, 9, 10], seen=lambda: said)
         g0, g1, mine = rows()
     assert said[0] == ["digits", "runs"]
     assert (g0[1], g1[1]) == ("alice", "bob")
@@ -37,6 +37,7 @@ def test_once_it_shows_gates_and_sentinels_of_all_programs_at_work(digits, at):
     assert mine[1:3] == ["train", "running"]
     number, of = mine[3].split("/")
     assert int(number) >= 1 and of == "1000"
+    assert mine[4].endswith("s") and 0 <= int(mine[5].removesuffix("%")) <= 100
     loss, accuracy = map(float, mine[-2:])
     assert loss > 0 and 0 <= accuracy <= 1
     assert next(words for words in said if words[:1] == ["sentinel"])[-2:] == ["loss", "accuracy"]
