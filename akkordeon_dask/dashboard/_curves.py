@@ -90,7 +90,7 @@ class Curves(Pane):
 
     def _placed(self, points: Points) -> Points:
         """The points with the place of each on the x axis; a list of its own, for the source makes it longer."""
-        return {**points, "x": list(points[self.view.x])}
+        return {**points, "x": list(map(float, points[self.view.x]))}
 
     def _draw(self) -> None:
         points: dict[Curve, Points] = self._trace.take() if self._trace is not None else {}
@@ -108,7 +108,7 @@ class Curves(Pane):
         labels = {one: f"{one.sentinel} {one.name}" if len(names) > 1 else one.sentinel for one in curves}
         self._drawn = {one: self._glyphs(one, labels[one], rest=one in curves[MOST:]) for one in curves}
         self._apply()
-        self.root.yaxis.axis_label = f"mean {min(names)}" if len(names) == 1 else self._unit
+        self.root.yaxis.axis_label = min(names) if len(names) == 1 else self._unit
         self._hover.renderers = [dots for _, dots, _ in self._drawn.values()]
         self._fit()
         legend_above(self._legend, [(labels[one], self._drawn[one], None) for one in curves[:MOST]])
@@ -139,7 +139,7 @@ class Curves(Pane):
             self.root.xaxis[0].ticker.min_interval = int(AXES[view.x].whole)
             self.root.x_range = DataRange1d(only_visible=True, renderers=self._renderers)
             for source in self._sources.values():
-                source.data["x"] = list(source.data[view.x])
+                source.data = self._placed(dict(source.data))
         if self.tickers and view.log != before.log:
             self.root.y_scale = LogScale() if view.log else LinearScale()
             self.root.yaxis[0].ticker = self.root.ygrid[0].ticker = self.tickers[view.log]
@@ -183,9 +183,9 @@ def _frame(source: ColumnDataSource) -> GlyphRenderer:
 
 def loss() -> Curves:
     """The loss of each pass."""
-    return Curves("Loss", "mean loss of a sample", lambda one: {"loss of a sample": one.loss}, logs=True)
+    return Curves("Loss", "mean loss of a sample", lambda one: {"mean loss of a sample": one.loss}, logs=True)
 
 
 def scores() -> Curves:
     """The scores of each pass."""
-    return Curves("Scores", "mean score of a sample", lambda one: one.scores)
+    return Curves("Scores", "score of the pass", lambda one: one.scores)

@@ -139,7 +139,7 @@ def test_the_download_has_all_passes_of_all_curves(opened, tmp_path):
         press(opened, "CSV")
     download.value.save_as(tmp_path / "passes.csv")
     rows = list(csv.DictReader((tmp_path / "passes.csv").read_text(encoding="utf-8").splitlines()))
-    losses = [row for row in rows if row["figure"] == "loss of a sample"]
+    losses = [row for row in rows if row["figure"] == "mean loss of a sample"]
     assert len(rows) == 2 * len(losses) == 2 * PASSES * len(SENTINELS)
     for place, (mode, name) in enumerate(SENTINELS):
         own = [row for row in losses if (row["mode"], row["sentinel"]) == (mode, name)]
