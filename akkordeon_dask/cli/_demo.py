@@ -13,7 +13,6 @@ from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._settings import Settings
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import gate_values
-from akkordeon_dask.monitor import passes
 from akkordeon_dask.runtime import Running, deploy
 
 __all__ = ["demo"]
@@ -78,11 +77,9 @@ def train(running: Running, plan: Settings, output: Output, *, save: str | None,
     # First the one that rates: a short run would be over before its first pass.
     for sentinel in (plan.validation(), *plan.training()):
         running.attach(sentinel)
-    with output.passes(running) as show:
-        for one in passes(running):
-            show(one)
+    output.passes(running, running.wait)
     seconds = time.perf_counter() - begun
-    final = running.evaluate(plan.test())
+    final = running.evaluate(plan.test(), progress=False)
     output.test(final)
     output.keep(running, save=save, report=report)
     output.end(plan.epochs, final, seconds)

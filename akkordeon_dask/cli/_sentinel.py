@@ -1,6 +1,7 @@
 """`dask akkordeon sentinel`."""
 
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import click
@@ -13,7 +14,6 @@ from akkordeon_dask.cli._sentinel_options import sentinel_options
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.monitor import passes
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime import Attached, Guest, Running, connect, stay
 
@@ -91,9 +91,7 @@ def _work(running: Running, attached: Attached, output: Output, *, bounded: bool
     try:
         output.event("sentinel", network=running.name, sentinel=attached.name, worker=attached.worker)
         output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
-        with output.passes(running) as show:
-            for report in passes(running, wait=lambda: stay(running, attached), mine=True):
-                show(report)
+        output.passes(running, partial(stay, running, attached), mine=True)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None
     except KeyboardInterrupt:
