@@ -36,7 +36,8 @@ def demo(
     """Train a network, one gate for each linear layer, and say how well it does.
 
     Training sentinels send batches through the gates while a validation sentinel rates the network on the test
-    data. Each line (or row, on a terminal) is a pass of a sentinel over its data; the dashboard shows the rest.
+    data. Each line is a pass of a sentinel over its data, and on a terminal each bar one under way; the dashboard shows
+    the rest.
 
     \b
     Examples:

@@ -1,6 +1,7 @@
 """What a client remembers of a network for those who look back."""
 
 import threading
+import time
 from typing import Any, NamedTuple
 
 from akkordeon_dask.messages import PassReport
@@ -29,6 +30,7 @@ class Diary:
         self.others: set[tuple[str, int]] = set()
         """The passes of other clients' sentinels that are here: what their actors' keys begin with, and the number."""
         self._entries: list[_Entry] = []
+        self._begun = time.time()
         self._told, self._telling = 0, threading.Lock()
 
     def add(self, report: PassReport) -> None:
@@ -53,8 +55,8 @@ class Diary:
         return [entry.report for entry in list(self._entries) if entry.mine or not mine]
 
     def untold(self, *, mine: bool = False) -> list[PassReport]:
-        """Those that nobody who watches was given before. In any thread."""
+        """Those that nobody who watches was given before; not what others did before this client came. In any thread."""
         with self._telling:
             new = self._entries[self._told :]
             self._told += len(new)
-        return [entry.report for entry in new if entry.mine or not mine]
+        return [one.report for one in new if one.mine or not (mine or one.report.ended < self._begun)]

@@ -14,7 +14,7 @@ from io import StringIO
 import pytest
 from distributed import Client
 
-from akkordeon_dask import Sentinel, data, deploy
+from akkordeon_dask import Sentinel, connect, data, deploy
 from akkordeon_dask.errors import SentinelError, SpecError
 from akkordeon_dask.monitor import pass_line
 from tests._programs import PATIENCE, environment
@@ -103,6 +103,23 @@ def test_a_terminal_is_told_the_network_once_and_keeps_the_passes_alone(user, ou
         head, *rest = lines_left(written.getvalue())
         assert head.startswith(f"network {running.name}: 2 gates, 53 parameters")
         assert rest == lines([*history, report])
+
+
+def test_what_others_did_before_this_client_came_is_not_told(output):
+    with (
+        Client(processes=False, dashboard_address=None) as owner,
+        Client(owner.scheduler.address, set_as_default=False) as client,
+        deploy(NETWORK, owner, name="net") as running,
+    ):
+        running.attach(train(epochs=2))
+        earlier = running.wait()
+        written = output(terminal=False)
+        with connect("net", client) as guest:
+            guest.evaluate(rating(name="mine"), progress=True)
+            guest.attach(train(name="later", epochs=1))
+            history = guest.wait(progress=True)
+            assert len(history) == len(earlier) + 2
+            assert written.getvalue().splitlines() == lines(history[-2:])
 
 
 def test_a_client_of_another_thread_shows_too(output):
