@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _BEAT, _LAST = 0.1, 5.0
 """Seconds between two looks, and for the last words of a terminal that does not take them."""
+_MOST = 100
+"""Passes that a reader is shown at once: a sentinel may have trained for hours before somebody waits."""
 
 
 class Show:
@@ -33,6 +35,8 @@ class Show:
         the sentinels that get a bar.
     mine
         lines for the passes of this client's sentinels alone.
+    head
+        a person reads it: say first what network it is, and not too much at once.
     """
 
     def __init__(
@@ -50,11 +54,18 @@ class Show:
             last = False
             while not last:
                 last = ended.is_set()
-                for report in self._session.diary.untold(mine=self._mine):
-                    view.say(pass_line(report))
+                self._tell(view)
                 if not last:
                     view.draw(self._rows())
                     ended.wait(_BEAT)
+
+    def _tell(self, view: View) -> None:
+        new = self._session.diary.untold(mine=self._mine)
+        most = _MOST if self._head else len(new)
+        if len(new) > most:
+            view.say(f"{len(new) - most:,} passes before, see history")
+        for report in new[max(0, len(new) - most) :]:
+            view.say(pass_line(report))
 
     def _rows(self) -> list[Row]:
         own = [one for one in list(self._session.sentinels.values()) if not one.ended and self._chosen(one)]

@@ -105,6 +105,15 @@ def test_a_terminal_is_told_the_network_once_and_keeps_the_passes_alone(user, ou
         assert rest == lines([*history, report])
 
 
+def test_a_reader_who_comes_late_is_shown_the_newest_passes(output):
+    with deploy(NETWORK) as running:
+        running.attach(train(epochs=150))
+        running.wait(progress=False)
+        written = output(terminal=True)
+        history = running.wait()
+        assert lines_left(written.getvalue())[1:] == ["50 passes before, see history", *lines(history[50:])]
+
+
 def test_what_others_did_before_this_client_came_is_not_told(output):
     with (
         Client(processes=False, dashboard_address=None) as owner,
