@@ -2,7 +2,7 @@
 
 import argparse
 
-from akkordeon_dask import Gate, Network, Sentinel, data, deploy, monitor, nn, optim
+from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
 
 SETS = {"mnist-sample": (data.mnist_sample, 10_000), "fashion-mnist": (data.fashion_mnist, 60_000)}
 BATCH, RATE = 128, 0.05
@@ -48,7 +48,7 @@ def main() -> None:
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=500, every="10s"))
         running.attach(Sentinel.train(provider, batch_size=BATCH, concurrency=4), epochs=args.epochs)
-        monitor.watch(running)
+        running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=500))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 

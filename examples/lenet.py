@@ -8,7 +8,7 @@ import argparse
 
 from distributed import Client, LocalCluster
 
-from akkordeon_dask import Gate, Network, Sentinel, data, deploy, monitor, nn, optim
+from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
 
 SETS = {"mnist-sample": (data.mnist_sample, 10_000), "mnist": (data.mnist, 60_000)}
 BATCH, RATE = 128, 0.03
@@ -46,7 +46,7 @@ def main() -> None:
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=500, every="10s"))
         running.attach(Sentinel.train(shifted, batch_size=BATCH, concurrency=args.concurrency), epochs=args.epochs)
-        monitor.watch(running)
+        running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=500))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 

@@ -6,7 +6,7 @@ Each goes at its own pace; a validation sentinel rates the network every so ofte
 
 import argparse
 
-from akkordeon_dask import Gate, Sentinel, data, deploy, monitor, nn, optim
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 
 SETS = {
     "mnist-sample": (data.mnist_sample, 10_000),
@@ -37,7 +37,7 @@ def main() -> None:
             running.attach(
                 Sentinel.train(images("train", take=take, seed=seed), batch_size=64, concurrency=2), epochs=args.epochs
             )
-        monitor.watch(running)
+        running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from akkordeon_dask import Gate, Sentinel, data, deploy, monitor, nn, optim
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 
 SETS = {"mnist-sample": data.mnist_sample, "mnist": data.mnist, "fashion-mnist": data.fashion_mnist}
 
@@ -25,7 +25,7 @@ def main() -> None:
         print("dashboard:", running.dashboard_link)
         running.attach(Sentinel.validate(images("test"), batch_size=1000, every="1s"))
         running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5), epochs=args.epochs)
-        monitor.watch(running)
+        running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 

@@ -17,7 +17,6 @@ from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import gate_values
 from akkordeon_dask.cli._where import Where
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.monitor import passes
 from akkordeon_dask.runtime import Running, deploy
 
 __all__ = ["demo"]
@@ -40,7 +39,8 @@ def demo(
     """Train a network, one gate for each linear layer, and say how well it does.
 
     Training sentinels send batches through the gates while a validation sentinel rates the network on the test
-    data. Each line (or row, on a terminal) is a pass of a sentinel over its data; the dashboard shows the rest.
+    data. Each line is a pass of a sentinel over its data, and on a terminal each bar one under way; the dashboard shows
+    the rest.
 
     \b
     Examples:
@@ -98,10 +98,8 @@ def train(running: Running, plan: Settings, output: Output) -> tuple[PassReport,
     # First the one that rates: a short run would be over before its first pass.
     for sentinel in (plan.validation(), *plan.training()):
         running.attach(sentinel)
-    with output.passes(running) as show:
-        for one in passes(running):
-            show(one)
+    output.passes(running, running.wait)
     seconds = time.perf_counter() - begun
-    final: PassReport = running.evaluate(plan.test())
+    final: PassReport = running.evaluate(plan.test(), progress=False)
     output.test(final)
     return final, seconds

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
 
 from akkordeon_dask.cli._events import event_line, events_of
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.monitor import pass_line, shown
+from akkordeon_dask.monitor import pass_line, passes
 from akkordeon_dask.runtime import Running, worker_names
 
 __all__ = ["WIDE", "JsonOutput", "Output", "as_json"]
@@ -57,11 +56,9 @@ class Output:
         self.say("placement", placement)
         self.say("dashboard", running.dashboard_link)
 
-    @contextmanager
-    def passes(self, running: Running) -> Iterator[Callable[[PassReport], None]]:
-        """Give the function that shows a pass."""
-        with shown(running, Console()) as show:
-            yield show
+    def passes(self, running: Running, wait: Callable[..., Any], *, mine: bool = False) -> None:
+        """Call `wait`, which takes `progress`, and show each pass as it ends."""
+        wait(progress=True)
 
     def test(self, report: PassReport) -> None:
         """The last pass, over the test split."""
@@ -103,9 +100,9 @@ class JsonOutput(Output):
 
     err = True
 
-    @contextmanager
-    def passes(self, running: Running) -> Iterator[Callable[[PassReport], None]]:
-        yield self.test
+    def passes(self, running: Running, wait: Callable[..., Any], *, mine: bool = False) -> None:
+        for report in passes(running, wait=lambda: wait(progress=False), mine=mine):
+            self.test(report)
 
     def event(self, kind: str, **fields: Any) -> None:
         click.echo(as_json({"event": kind, **fields}))

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -17,7 +18,6 @@ from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._where import Where
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Mode
-from akkordeon_dask.monitor import passes
 from akkordeon_dask.runtime import Attached, Guest, Running, stay
 
 __all__ = ["sentinel"]
@@ -104,9 +104,7 @@ def _work(running: Running, attached: Attached, output: Output) -> None:
         place = output.place(attached.worker)
         output.event("sentinel", network=running.name, sentinel=attached.name, **output.plain_place(attached.worker))
         output.say("sentinel", f"{attached.name} on {place} works on network {running.name!r}")
-        with output.passes(running) as show:
-            for report in passes(running, wait=lambda: stay(running, attached), mine=True):
-                show(report)
+        output.passes(running, partial(stay, running, attached), mine=True)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None
     except KeyboardInterrupt:

@@ -32,22 +32,25 @@ def passes(
     AkkordeonError
         what `running.wait` raises, or `wait`, after the passes that ended before.
     """
-    wait = wait or (lambda: running.wait(epochs, mine=mine))
+    wait = wait or (lambda: running.wait(epochs, mine=mine, progress=False))
     news: queue.SimpleQueue[None] = queue.SimpleQueue()
-    running.subscribe(lambda _: news.put(None), mine=mine)
+    silence = running.subscribe(lambda _: news.put(None), mine=mine)
     end: Future[None] = Future()
     end.add_done_callback(lambda _: news.put(None))
     threading.Thread(target=_wait, args=(wait, end), name="akkordeon-wait", daemon=True).start()
     given, ended = 0, False
-    while not ended:
-        # Asked before the history is read, so that what ended before the end is not missed.
-        ended = end.done()
-        history = running.passes(mine=mine)
-        yield from history[given:]
-        given = len(history)
-        if not ended:
-            news.get()
-    end.result()
+    try:
+        while not ended:
+            # Asked before the history is read, so that what ended before the end is not missed.
+            ended = end.done()
+            history = running.passes(mine=mine)
+            yield from history[given:]
+            given = len(history)
+            if not ended:
+                news.get()
+        end.result()
+    finally:
+        silence()
 
 
 def _wait(wait: Callable[[], Any], end: "Future[None]") -> None:

@@ -25,7 +25,7 @@ __all__ = ["Attached", "Lives"]
 logger = logging.getLogger(__name__)
 
 _PATIENCE, _TELLS = 10.0, 0.5
-"""Seconds to wait for news, and of a sentinel that tells where it is in its data."""
+"""Seconds to wait for news, and of a sentinel at work that tells where it is in its data."""
 
 
 Lives: TypeAlias = "tuple[Callable[[Attached, AkkordeonError], Awaitable[None]], Callable[[Attached], Awaitable[None]]]"
@@ -165,7 +165,8 @@ class Attached:
         if not self._until_told:
             await self.ask("rest_after", self.until)
             self._until_told = True
-        patience = _TELLS if self.sentinel.mode == "train" else _PATIENCE
+        tells = self.sentinel.mode in ("train", "test") and self.state != "resting"
+        patience = _TELLS if tells else _PATIENCE
         progress: Progress = await self.ask("follow", self._cursor, self.state, patience, more=patience)
         self._take(progress)
         return progress.leaving

@@ -1,5 +1,7 @@
 """What a client remembers of a network for those who look back."""
 
+import threading
+import time
 from typing import Any, NamedTuple
 
 from akkordeon_dask.messages import PassReport
@@ -28,6 +30,8 @@ class Diary:
         self.others: set[tuple[str, int]] = set()
         """The passes of other clients' sentinels that are here: what their actors' keys begin with, and the number."""
         self._entries: list[_Entry] = []
+        self._begun = time.time()
+        self._told, self._telling = 0, threading.Lock()
 
     def add(self, report: PassReport) -> None:
         """A pass of this client's sentinels has finished just now."""
@@ -49,3 +53,10 @@ class Diary:
     def reports(self, *, mine: bool = False) -> list[PassReport]:
         """All passes as they became known here, or those of this client's sentinels."""
         return [entry.report for entry in list(self._entries) if entry.mine or not mine]
+
+    def untold(self, *, mine: bool = False) -> list[PassReport]:
+        """Those that nobody who watches was given before; not what others did before this client came. In any thread."""
+        with self._telling:
+            new = self._entries[self._told :]
+            self._told += len(new)
+        return [one.report for one in new if one.mine or not (mine or one.report.ended < self._begun)]

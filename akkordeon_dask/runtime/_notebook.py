@@ -12,7 +12,7 @@ from akkordeon_dask.dashboard import scores_text
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._session import Session
 
-__all__ = ["running_html"]
+__all__ = ["page_link", "running_html"]
 
 _STATUS = "status"
 """Dask's own page, which its link to the dashboard leads to."""
@@ -21,7 +21,7 @@ _STATUS = "status"
 def running_html(session: Session, *, owner: bool) -> str:
     """State, gates with their workers, and sentinels with the newest pass of each."""
     title = f"<b>{html.escape(session.name)}</b>: {html.escape(_state(session))}, " + ("owner" if owner else "guest")
-    link = _page(session.client, session.name)
+    link = page_link(session.client, session.name)
     if link and not session.closed:
         title += f' · <a href="{html.escape(link)}" target="_blank">dashboard</a>'
     gates = html_table(("gate", "worker"), ((gate.name, gate.worker) for gate in session.gates))
@@ -46,7 +46,7 @@ def _row(attached: Attached) -> tuple[str, ...]:
     return (*begin, str(newest.epoch), f"{newest.loss:.6f}", scores_text(newest), f"{newest.samples_per_s:,.0f}")
 
 
-def _page(client: Client, network: str) -> str:
+def page_link(client: Client, network: str) -> str:
     """The network's page on the scheduler's dashboard; empty where no dashboard is known."""
     link = _dashboard(client)
     return f"{link.removesuffix(_STATUS)}akkordeon?network={quote(network, safe='')}" if link else ""

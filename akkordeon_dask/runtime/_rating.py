@@ -1,5 +1,6 @@
 """What a client asks of a network once: what it predicts, and how well."""
 
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -10,7 +11,9 @@ from akkordeon_dask.errors import DeadlineError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._arguments import check_switch
 from akkordeon_dask.runtime._attached import Attached
+from akkordeon_dask.runtime._progress import make_show, shown
 from akkordeon_dask.runtime._steering import Steering
 from akkordeon_dask.tree import Array
 
@@ -20,8 +23,13 @@ __all__ = ["Rating"]
 class Rating(Steering):
     """Verbs of a running network that attach a sentinel for one pass."""
 
-    def evaluate(self, sentinel: Sentinel) -> Any:
+    def evaluate(self, sentinel: Sentinel, *, progress: bool | None = None) -> Any:
         """One pass of a `Sentinel.test`: attached, waited for, detached; gives its `PassReport`.
+
+        Parameters
+        ----------
+        progress
+            show how far it is, as `wait` does.
 
         Raises
         ------
@@ -32,7 +40,16 @@ class Rating(Steering):
         """
         if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
             raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r:.80}")
-        return self._sync(self._evaluate, sentinel)
+        return self._shown(progress, lambda attached: attached.sentinel is sentinel, True, self._evaluate, sentinel)
+
+    def _shown(
+        self, progress: bool | None, chosen: Callable[[Attached], bool], mine: bool, function: Any, *args: Any
+    ) -> Any:
+        """Call it with something to look at, where that is wished for: bars of the sentinels that are `chosen`."""
+        show = make_show(self._session, check_switch("progress", progress), chosen, mine=mine)
+        if show is None or self.client.status == "closed":
+            return self._sync(function, *args)
+        return shown(self.client, lambda: self._call(function, *args), show)
 
     async def _evaluate(self, sentinel: Sentinel) -> PassReport:
         attached = await self._once(sentinel)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from distributed import Client
@@ -84,11 +85,11 @@ class Running(Rating):
         """The sentinels that this client attached and that have not left, by name."""
         return dict(self._session.sentinels)
 
-    def subscribe(self, listener: Callable[[PassReport], None], *, mine: bool = False) -> None:
+    def subscribe(self, listener: Callable[[PassReport], None], *, mine: bool = False) -> Callable[[], None]:
         """Call `listener` with each finished pass, on the client's event loop: it must not block.
 
         With `mine` it hears of the sentinels alone that this client attached. An error that it raises is logged; other
-        listeners, and training, go on.
+        listeners, and training, go on. Gives the function that ends this.
 
         Raises
         ------
@@ -96,7 +97,9 @@ class Running(Rating):
             when it is no function of one argument, or an async one.
         """
         check_listener(listener)
-        self._session.listeners.append((listener, bool(check_switch("mine", mine))))
+        entry = (listener, bool(check_switch("mine", mine)))
+        self._session.listeners.append(entry)
+        return partial(self._session.silence, entry)
 
     def attach(self, sentinel: Sentinel, *, epochs: int | None = None, resume: bool | None = None) -> Any:
         """Put a sentinel to work at once; gives its `Attached`.
@@ -188,7 +191,14 @@ class Running(Rating):
         there = self._session.sentinels.values()
         return [attached for attached in there if attached.sentinel.mode == "train" and attached.error is None]
 
-    def wait(self, epochs: int | None = None, *, timeout: Duration | None = None, mine: bool = False) -> Any:
+    def wait(
+        self,
+        epochs: int | None = None,
+        *,
+        timeout: Duration | None = None,
+        mine: bool = False,
+        progress: bool | None = None,
+    ) -> Any:
         """Wait until every training sentinel rests after its epochs, and every test sentinel after its pass.
 
         All that are attached at the call are waited for; one that is paused, until it is resumed. Sentinels of other
@@ -210,6 +220,11 @@ class Running(Rating):
         mine
             wait for the sentinels of this client alone, and give their passes. So does the wait for a number of
             `epochs`, which others do not count; it gives all passes.
+        progress
+            show each pass as a line when it has ended, and over what is under way a bar for each sentinel that is
+            waited for: its pass, loss and scores so far, samples a second, the time left. None: where standard output
+            is a terminal, or this is a notebook; there a first line says what network it is. True: also elsewhere, the
+            lines alone. False: nothing.
 
         Returns
         -------
@@ -223,8 +238,8 @@ class Running(Rating):
         DeadlineError
             after `timeout`.
         SpecError
-            when `epochs` is no whole number of at least 1, `timeout` no time above zero, or neither is given and a
-            sentinel trains without end.
+            when `epochs` is no whole number of at least 1, `timeout` no time above zero, `progress` not True, False or
+            None, or when neither `epochs` nor `timeout` is given and a sentinel trains without end.
 
         Examples
         --------
@@ -234,7 +249,8 @@ class Running(Rating):
         >>> running.wait(epochs=2)  # those it made until now, and two more                         # doctest: +SKIP
         """
         mine = bool(check_switch("mine", mine))
-        return self._sync(self._wait, check_epochs(epochs), check_timeout(timeout), mine)
+        args = check_epochs(epochs), check_timeout(timeout), mine
+        return self._shown(progress, lambda attached: attached.sentinel.mode != "validate", mine, self._wait, *args)
 
     async def _wait(self, epochs: int | None, timeout: float | None, mine: bool) -> History:
         self._session.check()

@@ -1,6 +1,7 @@
 """A running network, seen from a client: the parts that run on the client's event loop."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -76,6 +77,8 @@ class Session:
         """What the keys of the sentinels begin with that this client ever attached."""
         self.others: list[Other] = []
         """Other clients' sentinels, as they were seen last while somebody waits."""
+        self.introduced = False
+        """Somebody who watches was told what network it is."""
         self._stop_listening: Callable[[], None] = lambda: None
         self._opening: set[Attached] = set()
         """Sentinels whose first batch is not there yet: no verb knows of them."""
@@ -157,6 +160,11 @@ class Session:
                 listener(report)
             except Exception:
                 logger.exception("a listener failed on %s", report)
+
+    def silence(self, entry: tuple[Callable[[PassReport], None], bool]) -> None:
+        """Take a listener away; nothing where it is not there any more."""
+        with contextlib.suppress(ValueError):
+            self.listeners.remove(entry)
 
     def check(self) -> None:
         """Raise what is wrong with the network.

@@ -8,8 +8,10 @@ from akkordeon_dask.runtime._running import Running
 __all__ = ["stay"]
 
 
-def stay(running: Running, attached: Attached | None = None) -> Any:
+def stay(running: Running, attached: Attached | None = None, *, progress: bool = False) -> Any:
     """Wait until a sentinel rests; without one, until the network ends. For programs that do nothing else.
+
+    With `progress` it shows the passes of this client's sentinels, as `wait` does.
 
     Raises
     ------
@@ -18,4 +20,5 @@ def stay(running: Running, attached: Attached | None = None) -> Any:
     GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
         what went wrong, with the gate, the batch and the worker.
     """
-    return running.client.sync(running._session.until, lambda: attached is not None and attached.ended, None)
+    until = running._session.until, lambda: attached is not None and attached.ended, None
+    return running._shown(progress, lambda one: one is attached, True, *until)

@@ -13,7 +13,7 @@ from pathlib import Path
 import dask
 from distributed import Client, Security, SSHCluster
 
-from akkordeon_dask import Gate, Sentinel, data, deploy, monitor, nn, optim
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "dask.yaml"
 
@@ -65,7 +65,7 @@ def main() -> None:
         ) | Gate(nn.Linear(50, 20) >> nn.ReLU() >> nn.Linear(20, 10), optim.DCASGDa(2e-2), workers=back)
         with deploy(network, client) as running:
             running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=64, concurrency=5))
-            monitor.watch(running, epochs=args.epochs)
+            running.wait(epochs=args.epochs, progress=True)
             report = running.evaluate(Sentinel.test(data.mnist_sample("test"), batch_size=1000))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 

@@ -1,15 +1,12 @@
-"""The console over a stand-in for a running network: no cluster."""
+"""Passes of a stand-in for a running network: no cluster."""
 
+import contextlib
 import threading
-from io import StringIO
-from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
-from akkordeon_dask import Sentinel, data
 from akkordeon_dask.errors import ClosedError, GateError
-from akkordeon_dask.monitor import pass_line, passes, watch
+from akkordeon_dask.monitor import passes
 from tests.monitor._reports import report
 
 STORY = [report("train0", epoch) for epoch in (1, 2, 3)]
@@ -22,20 +19,21 @@ class StandIn:
         self.story, self.error = story, error
         self.history = tuple(earlier)
         self.asked = []
-        self.sentinels = {"train0": SimpleNamespace(sentinel=Sentinel.train(data.mnist_sample("train"), epochs=3))}
-        self._listeners = []
+        self.listeners = []
 
     def subscribe(self, listener, *, mine=False):
-        self._listeners.append(listener)
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
 
     def passes(self, *, mine=False):
         return self.history
 
-    def wait(self, epochs=None, *, mine=False):
+    def wait(self, epochs=None, *, mine=False, progress=None):
+        assert progress is False
         self.asked.append(epochs)
         for passed in self.story:
             self.history = (*self.history, passed)
-            for listener in self._listeners:
+            for listener in self.listeners:
                 listener(passed)
         if self.error is not None:
             raise self.error
@@ -48,9 +46,9 @@ class Endless(StandIn):
         super().__init__(STORY[:1], ClosedError("closed"))
         self.closed = threading.Event()
 
-    def wait(self, epochs=None, *, mine=False):
+    def wait(self, epochs=None, *, mine=False, progress=None):
         try:
-            super().wait(epochs)
+            super().wait(epochs, progress=progress)
         except ClosedError:
             assert self.closed.wait(20)
             raise
@@ -63,7 +61,7 @@ def test_every_pass_is_given_once_and_in_order_whenever_it_ended(earlier):
 
 def test_the_epochs_are_handed_on_to_wait():
     running = StandIn()
-    watch(running, epochs=7, console=Console(file=StringIO()))
+    assert list(passes(running, epochs=7)) == STORY
     assert running.asked == [7]
 
 
@@ -94,10 +92,9 @@ def test_the_thread_that_waits_ends_when_the_network_closes(eventually):
     assert waiting
 
 
-def test_a_file_gets_lines_and_a_terminal_a_table():
-    file, screen = StringIO(), StringIO()
-    assert watch(StandIn(), console=Console(file=file)) == tuple(STORY)
-    assert file.getvalue().splitlines() == [pass_line(passed) for passed in STORY]
-    watch(StandIn(), console=Console(file=screen, force_terminal=True, width=100))
-    assert "samples/s" in screen.getvalue()
-    assert pass_line(STORY[-1]) not in screen.getvalue()
+@pytest.mark.parametrize("error", [None, GateError("gate 'g0' failed")])
+def test_nobody_listens_any_more_at_the_end(error):
+    running = StandIn(error=error)
+    with contextlib.suppress(GateError):
+        list(passes(running))
+    assert running.asked and running.listeners == []

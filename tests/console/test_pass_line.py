@@ -3,7 +3,7 @@ import math
 import pytest
 from hypothesis import given
 
-from akkordeon_dask.monitor import pass_line
+from akkordeon_dask.console import pass_line
 from tests._programs import LINE
 from tests.monitor._reports import report, reports
 

@@ -1,0 +1,140 @@
+"""Where a run is shown: a terminal, a notebook, or anything that takes lines."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+
+from akkordeon_dask.console._bars import bars
+from akkordeon_dask.console._notebook import Display, display_bundle
+from akkordeon_dask.console._row import Row
+
+__all__ = ["LineView", "NotebookView", "TerminalView", "View", "make_view"]
+
+_ONE = threading.Lock()
+"""Held by the one view of this process that draws in place."""
+
+
+class View:
+    """A context: after it nothing more is written. Used by one thread at a time."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        raise NotImplementedError
+
+    def draw(self, rows: Sequence[Row]) -> None:
+        """Show what is at work now, in the place of what was shown before."""
+
+
+class LineView(View):
+    """Lines on standard output, whatever that is."""
+
+    def say(self, text: str) -> None:
+        _write(text)
+
+
+class TerminalView(View):
+    """Lines that scroll away, over bars that are redrawn and vanish at the end.
+
+    Where another view has the terminal already, the lines alone.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if _ONE.acquire(blocking=False):
+            # What goes to standard error stays there, unless it would be written over the bars.
+            err = sys.stderr is not None and sys.stderr.isatty()
+            self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stderr=err)
+            try:
+                self._live.start()
+            except BaseException:
+                self._close()
+                raise
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            try:
+                live.stop()
+            finally:
+                _ONE.release()
+
+    def say(self, text: str) -> None:
+        if self._live is None:
+            _write(text)
+        else:
+            self._console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def draw(self, rows: Sequence[Row]) -> None:
+        if self._live is not None:
+            self._live.update(bars(rows), refresh=True)
+
+
+class NotebookView(View):
+    """One output of a cell, which is replaced: the newest lines and the bars, at the end all lines."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._display = Display()
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lines or self._display.shown:
+            self._display.show(display_bundle(self._lines, ""))
+
+    def say(self, text: str) -> None:
+        self._lines.append(text)
+
+    def draw(self, rows: Sequence[Row]) -> None:
+        if self._display.due:
+            self._display.show(display_bundle(self._lines, bars(rows), newest=True))
+
+
+def _write(text: str) -> None:
+    # Past rich: it would wrap the line at the width that it guesses.
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def make_view(progress: bool | None, console: Console | None = None) -> View | None:
+    """The view that suits standard output; None: nothing is shown.
+
+    Parameters
+    ----------
+    progress
+        False: show nothing. None: nothing but in a terminal and a notebook. True: lines elsewhere.
+    console
+        what is known of standard output.
+    """
+    if progress is False:
+        return None
+    console = console or Console(force_terminal=_is_terminal())
+    if console.is_jupyter:
+        return NotebookView()
+    if not console.is_terminal:
+        return LineView() if progress else None
+    return LineView() if console.is_dumb_terminal else TerminalView(console)
+
+
+def _is_terminal() -> bool:
+    """Asked of standard output itself: settings that make rich write colours everywhere are not meant for bars."""
+    try:
+        return sys.stdout is not None and sys.stdout.isatty()
+    except ValueError:  # it is closed
+        return False

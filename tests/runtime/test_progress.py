@@ -1,0 +1,243 @@
+"""What `wait` and `evaluate` show: passes as lines, and bars where standard output is a terminal."""
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from io import StringIO
+
+import pytest
+from distributed import Client
+
+from akkordeon_dask import Sentinel, connect, data, deploy
+from akkordeon_dask.errors import SentinelError, SpecError
+from akkordeon_dask.monitor import pass_line
+from tests._programs import PATIENCE, environment
+from tests.console._screen import lines_left
+from tests.runtime._small import NETWORK, numbers, rating, train
+
+TERMINAL = []
+"""Standard output of the test that runs."""
+
+
+@pytest.fixture
+def output(monkeypatch):
+    """Called in the test: standard output is a terminal, or a file; gives what it is told."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def begin(*, terminal):
+        written = StringIO()
+        TERMINAL[:] = [written]
+        written.isatty = lambda: terminal
+        monkeypatch.setattr(sys, "stdout", written)
+        return written
+
+    return begin
+
+
+def until_it_is_drawn():
+    """A stream that stops in the middle until its figures are on the terminal."""
+    x, y = numbers(16)
+    for number in range(20):
+        end = time.monotonic() + PATIENCE
+        while number == 10 and not re.search(r"test0 pass 1/1 .* loss \d\.\d{4} .*/s", TERMINAL[0].getvalue()):
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+        yield x, y
+
+
+class Torn:
+    """Batches of one pass; the next one ends with an error."""
+
+    def __init__(self):
+        self._passes = 0
+
+    def __call__(self):
+        self._passes += 1
+        yield from [numbers(16)] * 3
+        if self._passes > 1:
+            raise OSError("the tape is torn")
+
+
+def lines(passes):
+    return [pass_line(report) for report in passes]
+
+
+def test_a_pipe_gets_nothing_by_default_and_all_passes_once_somebody_asks(user, output):
+    written = output(terminal=False)
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=2))
+        running.wait()
+        running.evaluate(rating())
+        assert written.getvalue() == ""
+        running.attach(train(epochs=3))
+        history = running.wait(progress=True)
+        assert written.getvalue().splitlines() == lines(history)
+
+
+def test_each_pass_is_one_line_through_all_waits(user, output):
+    written = output(terminal=False)
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.validate(data.arrays(*numbers(), shuffle=False), batch_size=16, every="10ms"))
+        running.attach(train())
+        for _ in range(3):
+            running.wait(epochs=2, progress=True)
+        running.evaluate(rating(), progress=True)
+        told = written.getvalue().splitlines()
+        assert len(told) == len(set(told)) >= 6 + 1 + 1
+        assert told == lines(running.history)[: len(told)]
+
+
+def test_a_terminal_is_told_the_network_once_and_keeps_the_passes_alone(user, output):
+    written = output(terminal=True)
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=3))
+        history = running.wait()
+        report = running.evaluate(rating())
+        head, *rest = lines_left(written.getvalue())
+        assert head.startswith(f"network {running.name}: 2 gates, 53 parameters")
+        assert rest == lines([*history, report])
+
+
+def test_a_reader_who_comes_late_is_shown_the_newest_passes(output):
+    with deploy(NETWORK) as running:
+        running.attach(train(epochs=150))
+        running.wait(progress=False)
+        written = output(terminal=True)
+        history = running.wait()
+        assert lines_left(written.getvalue())[1:] == ["50 passes before, see history", *lines(history[50:])]
+
+
+def test_what_others_did_before_this_client_came_is_not_told(output):
+    with (
+        Client(processes=False, dashboard_address=None) as owner,
+        Client(owner.scheduler.address, set_as_default=False) as client,
+        deploy(NETWORK, owner, name="net") as running,
+    ):
+        running.attach(train(epochs=2))
+        earlier = running.wait()
+        written = output(terminal=False)
+        with connect("net", client) as guest:
+            guest.evaluate(rating(name="mine"), progress=True)
+            guest.attach(train(name="later", epochs=1))
+            history = guest.wait(progress=True)
+            assert len(history) == len(earlier) + 2
+            assert written.getvalue().splitlines() == lines(history[-2:])
+
+
+def test_a_client_of_another_thread_shows_too(output):
+    written = output(terminal=True)
+    with deploy(NETWORK) as running:
+        running.attach(train(epochs=3))
+        waiting = threading.Thread(target=running.wait)
+        waiting.start()
+        waiting.join(PATIENCE)
+        assert lines_left(written.getvalue())[1:] == lines(running.history)
+
+
+def test_a_pass_under_way_is_drawn_with_its_figures(user, output):
+    written = output(terminal=True)
+    with user.deploy(NETWORK) as running:
+        report = running.evaluate(Sentinel.test(data.stream(until_it_is_drawn), batch_size=16))
+        assert lines_left(written.getvalue())[1:] == lines([report])
+
+
+def test_what_goes_wrong_comes_behind_the_passes_before(user, output):
+    written = output(terminal=True)
+
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.stream(Torn()), batch_size=16), epochs=5)
+        with pytest.raises(SentinelError, match="torn"):
+            running.wait()
+        assert sys.stdout is written
+        assert lines_left(written.getvalue())[1:] == lines(running.history) and len(running.history) == 1
+
+
+def test_an_asynchronous_wait_that_is_cancelled_leaves_the_terminal_as_it_was(output, eventually):
+    written = output(terminal=True)
+
+    async def story():
+        async with (
+            Client(processes=False, dashboard_address=None, asynchronous=True) as client,
+            await deploy(NETWORK, client) as running,
+        ):
+            await running.attach(train())
+            waiting = asyncio.create_task(running.wait(epochs=10**6))
+            await asyncio.to_thread(eventually, lambda: "pass 1" in written.getvalue())
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert sys.stdout is written
+            told = written.getvalue()
+            assert told.rindex("\x1b[?25h") > told.rindex("\x1b[?25l")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("progress", [1, "yes", 0])
+def test_progress_is_a_switch(progress):
+    with deploy(NETWORK) as running:
+        for verb in (lambda: running.wait(progress=progress), lambda: running.evaluate(rating(), progress=progress)):
+            with pytest.raises(SpecError, match="progress is True, False or None"):
+                verb()
+
+
+def test_a_listener_can_be_taken_away(user):
+    with user.deploy(NETWORK) as running:
+        heard = []
+        silence = running.plain.subscribe(heard.append)
+        running.attach(train(epochs=1))
+        running.wait()
+        silence()
+        silence()
+        running.evaluate(rating())
+        assert [report.sentinel for report in heard] == ["train0"]
+
+
+PROGRAM = """
+from akkordeon_dask import deploy
+from tests.runtime._small import NETWORK, train
+
+with deploy(NETWORK) as running:
+    running.attach(train())
+    try:
+        running.wait(epochs=10**6)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_an_interrupt_in_a_terminal_takes_the_bars_away():
+    ours, its = pty.openpty()
+    more = environment(TERM="xterm-256color", COLUMNS="100", PYTHONPATH=os.pathsep.join(sys.path))
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=its, stdout=its, stderr=its, env=more) as program:
+        os.close(its)
+        try:
+            said = _read(ours, until=lambda said: "train0 pass " in said and "epoch:" in said)
+            program.send_signal(signal.SIGINT)
+            said += _read(ours)
+            assert program.wait(PATIENCE) == 0
+        finally:
+            program.kill()
+            os.close(ours)
+    head, *passes, last = lines_left(said)
+    assert head.startswith("network ") and last == "interrupted"
+    assert passes and all(line.startswith("train0     epoch:") for line in passes)
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
+
+
+def _read(terminal, until=lambda said: False):
+    """What comes, up to what is looked for, or the end."""
+    said = b""
+    while not until(said.decode(errors="replace")):
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:  # Linux says so of a terminal that nobody has open any more
+            break
+    return said.decode()
