@@ -22,6 +22,8 @@ from akkordeon_dask.runtime import (
     adopt,
     connect,
     deploy,
+    pause,
+    resume,
     status,
     stop,
 )
@@ -45,6 +47,8 @@ __all__ = [
     "errors",
     "nn",
     "optim",
+    "pause",
+    "resume",
     "status",
     "stop",
 ]

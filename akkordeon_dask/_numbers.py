@@ -9,7 +9,7 @@ import numpy as np
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["check_int", "check_number", "keep_int", "keep_number"]
+__all__ = ["check_int", "check_number", "keep_flag", "keep_int", "keep_number"]
 
 
 def check_int(label: str, value: Any, least: int | None = None, *, error: type[AkkordeonError] = SpecError) -> int:
@@ -135,6 +135,21 @@ def keep_number(
     number = check_number(label, getattr(spec, name), least=least, above=above, most=most, below=below)
     object.__setattr__(spec, name, number)
     return number
+
+
+def keep_flag(spec: Any, name: str) -> bool:
+    """The field `name` of a frozen value, which is True or False: Python's is what the value holds from here on.
+
+    Raises
+    ------
+    SpecError
+        `nn.Linear(784, 50, bias=20): bias is True or False, not 20`.
+    """
+    value = getattr(spec, name)
+    if not isinstance(value, bool | np.bool_):
+        raise SpecError(f"{spec!r}: {name} is True or False, not {_quoted(value)}")
+    object.__setattr__(spec, name, bool(value))
+    return bool(value)
 
 
 def _plain(value: Any) -> float:

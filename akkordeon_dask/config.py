@@ -12,9 +12,10 @@ import dask.config
 from dask.utils import parse_bytes
 
 from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["get", "nbytes", "seconds"]
+__all__ = ["get", "nbytes", "number", "seconds", "whole"]
 
 for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
     dask.config.update_defaults(_defaults)
@@ -34,6 +35,28 @@ def seconds(key: str) -> float:
         the value is not such a span.
     """
     return parse_duration(f"akkordeon.{key} in Dask's configuration", get(key))
+
+
+def whole(key: str, least: int) -> int:
+    """A count of at least `least`.
+
+    Raises
+    ------
+    SpecError
+        the value is no such count.
+    """
+    return check_int(f"akkordeon.{key} in Dask's configuration", get(key), least)
+
+
+def number(key: str) -> float:
+    """A number above zero.
+
+    Raises
+    ------
+    SpecError
+        the value is no such number.
+    """
+    return check_number(f"akkordeon.{key} in Dask's configuration", get(key), above=0)
 
 
 def nbytes(key: str) -> int:

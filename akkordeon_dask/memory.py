@@ -7,7 +7,8 @@ state allocates nothing large, whatever the process's malloc settings are, and n
 has to say 'I am done with this buffer'.
 
 Threads: the pool is shared by all threads of the process. Its free lists change only by
-`list.append` and `list.pop`, which are atomic; the count of free bytes may be off by a block in a race, no more.
+`list.append` and `list.pop`, which are atomic; the room that is left is counted anew from them, so that races do not
+add up: what is kept may be a block per thread above the capacity, no more.
 """
 
 import mmap
@@ -60,9 +61,15 @@ class Pool:
     def __init__(self, capacity: int = 512 * 1024 * 1024, *, poison: bool = False) -> None:
         self.capacity = capacity
         self.poison = poison
-        self.free_bytes = 0
+        self._room = 0
+        """Bytes that may come back before the free ones are counted anew."""
         self._free: defaultdict[int, list[_Block]] = defaultdict(list)
         self._leases: dict[int, _Lease] = {}
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes of the free blocks."""
+        return sum(nbytes * len(blocks) for nbytes, blocks in self._free.copy().items())
 
     @property
     def lent(self) -> int:
@@ -82,7 +89,6 @@ class Pool:
     def _lend(self, nbytes: int, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
         try:
             block = self._free[nbytes].pop()
-            self.free_bytes -= nbytes
         except IndexError:
             block = _Block(-1, nbytes, **_PRIVATE)
         array: Array = np.ndarray(shape, kind, buffer=block)
@@ -98,15 +104,17 @@ class Pool:
         block = lease.block
         if self.poison:
             np.frombuffer(block, np.uint8)[...] = 0xFF
-        if self.free_bytes + len(block) <= self.capacity:
-            self.free_bytes += len(block)
+        if self._room < len(block):
+            self._room = self.capacity - self.free_bytes
+        if self._room >= len(block):
+            self._room -= len(block)
             self._free[len(block)].append(block)
 
     def clear(self) -> None:
         """Give all free blocks back to the operating system."""
         for blocks in list(self._free.values()):
             while blocks:
-                self.free_bytes -= len(blocks.pop())
+                blocks.pop()
 
 
 pool = Pool(poison=bool(os.environ.get("AKKORDEON_DEBUG")))

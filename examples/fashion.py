@@ -50,7 +50,7 @@ def main() -> None:
         running.attach(Sentinel.train(provider, batch_size=BATCH, concurrency=4), epochs=args.epochs)
         running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=500))
-    print(f"validation accuracy {report.scores['accuracy']:.4f}")
+    print(f"test accuracy {report.scores['accuracy']:.4f}")
 
 
 if __name__ == "__main__":

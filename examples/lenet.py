@@ -48,7 +48,7 @@ def main() -> None:
         running.attach(Sentinel.train(shifted, batch_size=BATCH, concurrency=args.concurrency), epochs=args.epochs)
         running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=500))
-    print(f"validation accuracy {report.scores['accuracy']:.4f}")
+    print(f"test accuracy {report.scores['accuracy']:.4f}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main() -> None:
             )
         running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
-    print(f"validation accuracy {report.scores['accuracy']:.4f}")
+    print(f"test accuracy {report.scores['accuracy']:.4f}")
 
 
 if __name__ == "__main__":

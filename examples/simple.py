@@ -27,7 +27,7 @@ def main() -> None:
         running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5), epochs=args.epochs)
         running.wait(progress=True)
         report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
-    print(f"validation accuracy {report.scores['accuracy']:.4f}")
+    print(f"test accuracy {report.scores['accuracy']:.4f}")
 
 
 if __name__ == "__main__":

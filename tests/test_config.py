@@ -85,3 +85,19 @@ def test_a_value_that_is_no_size_is_named(value):
 def test_an_unknown_key_is_an_error():
     with pytest.raises(KeyError, match="max-atempts"):
         config.get("batch.max-atempts")
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "5", True, None])
+def test_a_count_that_is_none_is_told_with_its_key(bad):
+    with dask.config.set({"akkordeon.batch.max-attempts": bad}):
+        with pytest.raises(SpecError, match=r"akkordeon\.batch\.max-attempts in .* at least 1, not ") as caught:
+            config.whole("batch.max-attempts", 1)
+        assert repr(bad) in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), "8", True, None])
+def test_a_factor_that_is_none_is_told_with_its_key(bad):
+    with dask.config.set({"akkordeon.batch.deadline-factor": bad}):
+        with pytest.raises(SpecError, match=r"akkordeon\.batch\.deadline-factor in .* above 0, not ") as caught:
+            config.number("batch.deadline-factor")
+        assert repr(bad) in str(caught.value)

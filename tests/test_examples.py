@@ -16,7 +16,7 @@ def trained(file, *args):
     """Run an example for two epochs; gives what it said, and its passes."""
     done = run(file, *args, "--epochs", 2)
     assert (done.returncode, done.stderr) == (0, "")
-    accuracy = re.search(r"^validation accuracy (\S+)$", done.stdout, re.MULTILINE)
+    accuracy = re.search(r"^test accuracy (\S+)$", done.stdout, re.MULTILINE)
     assert accuracy is not None
     assert float(accuracy[1]) > 0.8
     assert re.search(r"^dashboard: http://127\.0\.0\.1:\d+/status$", done.stdout, re.MULTILINE)

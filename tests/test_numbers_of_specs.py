@@ -145,6 +145,23 @@ def test_a_number_has_its_bounds(which):
         make(bad)
 
 
+FLAGS = {
+    "Linear": lambda flag: nn.Linear(2, 3, flag),
+    "DropConnect": lambda flag: nn.DropConnect(2, 3, 0.5, flag),
+    "Conv2d": lambda flag: nn.Conv2d(1, 1, 3, bias=flag),
+    "SGD": lambda flag: optim.SGD(0.1, momentum=0.9, nesterov=flag),
+}
+
+
+@pytest.mark.parametrize("make", FLAGS.values(), ids=FLAGS)
+def test_a_flag_is_true_or_false(make):
+    for flag in (True, False):
+        assert repr(make(np.bool_(flag))) == repr(make(flag)) and make(np.bool_(flag)) == make(flag)
+    for bad in (1, 0, 20, "no", None, math.nan):
+        with pytest.raises(SpecError, match=f" is True or False, not {bad!r}"):
+            make(bad)
+
+
 def test_a_seed_is_a_whole_number():
     network = Network([Gate(GATE, optim.SGD(0.1))])
     one, other = network.init(np.int64(3)), network.init(3)

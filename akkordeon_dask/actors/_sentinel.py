@@ -22,7 +22,7 @@ from akkordeon_dask.actors._sentinel_life import SentinelLife
 from akkordeon_dask.actors._sentinel_told import Progress, Reports, SentinelStatistics
 from akkordeon_dask.actors._thread import ActorThread
 from akkordeon_dask.data import Batch, open_source
-from akkordeon_dask.errors import ClosedError, DataError, SentinelError, WorkerLostError
+from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, SentinelError, WorkerLostError
 from akkordeon_dask.messages import Address, Leave, PassReport, SentinelFigures
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.tree import Array
@@ -33,7 +33,8 @@ __all__ = ["SentinelActor"]
 class SentinelActor(SentinelLife):
     """A sentinel on a worker. Made by `attach`, called by the runtime only.
 
-    The constructor loads the data: what is wrong with them comes back to who attached it.
+    The constructor loads the data. What is wrong with them is raised by `open`, to who attaches it: Dask would log a
+    traceback for each actor that it cannot make.
     """
 
     def __init__(
@@ -59,15 +60,26 @@ class SentinelActor(SentinelLife):
         self._until, self._paused = until, paused
         self.network = network
         self._sentinel, self._name, self._generation = sentinel, name, generation
-        self._source = open_source(sentinel.provider)
         self._spec = spec
-        self._check(self._source.labelled is not False, self._source.shape, self._source.dtype)
-        if self._source.samples is not None and not sentinel.batches_per_pass:
-            self._source.batches(1, sentinel.batch_size)
-        self._resume(resume)
         self._reports = Reports()
         self._news = asyncio.Event()
         self._closing = False
+        self._refusal: AkkordeonError | None = None
+        try:
+            self._load(resume)
+        except AkkordeonError as error:
+            self._refusal = error
+        except Exception as error:
+            text = f"sentinel {name!r}: {sentinel.provider!r} raised {error!r}: mend the provider"
+            self._refusal = SentinelError(text)
+
+    def _load(self, resume: Sequence[Keeping]) -> None:
+        sentinel = self._sentinel
+        self._source = source = open_source(sentinel.provider)
+        self._check(source.labelled is not False, source.shape, source.dtype)
+        if source.samples is not None and not sentinel.batches_per_pass:
+            source.batches(1, sentinel.batch_size)
+        self._resume(resume)
 
     def _check(self, labelled: bool, shape: tuple[int, ...] | None, dtype: "np.dtype[Any] | None") -> None:
         """Whether the network takes such samples, and there are targets where they are needed."""
@@ -89,9 +101,11 @@ class SentinelActor(SentinelLife):
 
         Raises
         ------
-        DataError, ShapeError, SentinelError
-            what was wrong with it; nothing was sent.
+        DataError, ShapeError, SentinelError, CheckpointError
+            what was wrong with it, with the data as a whole, or with the position to resume; nothing was sent.
         """
+        if self._refusal is not None:
+            raise self._refusal
         self._loop = asyncio.get_running_loop()
         core = SentinelCore(
             self._sentinel,
@@ -107,9 +121,9 @@ class SentinelActor(SentinelLife):
             deadline=Deadline(
                 config.seconds("batch.deadline"),
                 config.seconds("batch.min-deadline"),
-                config.get("batch.deadline-factor"),
+                config.number("batch.deadline-factor"),
             ),
-            max_attempts=config.get("batch.max-attempts"),
+            max_attempts=config.whole("batch.max-attempts", 1),
         )
         if self._position is not None:
             core.passes.go_on(self._position, time.monotonic())
@@ -275,6 +289,10 @@ class SentinelActor(SentinelLife):
     async def rest_after(self, until: int | None) -> None:
         """Rest when so many passes are done in all; None: as it was written."""
         await self._call(lambda: self._core.rest_after(until))
+
+    async def go_on(self) -> None:
+        """Go on after a pause, for somebody who does not follow it. On the event loop."""
+        await self._call(self._core.resume)
 
     async def outputs(self) -> Array:
         """What the network predicted for all samples, in order; put together by the sentinel's thread."""

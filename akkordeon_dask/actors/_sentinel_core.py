@@ -225,7 +225,7 @@ class SentinelCore:
 
     def fail(self, error: AkkordeonError) -> None:
         """Stop with an error: all credits return, nothing more is sent, the gates drop what they hold for it."""
-        self.state, self.error = "failed", error
+        self.error, self.state = error, "failed"  # who looks at the state finds the error
         self.tell("failed", str(error))
         self._abandon()
 
@@ -241,10 +241,9 @@ class SentinelCore:
             self.state = "resting"
 
     def pause(self) -> None:
-        """Send nothing more; what is under way comes home."""
-        if self.state == "running":
+        """Send nothing more; what is under way comes home. One whose passes are made rests again at its next look."""
+        if self.state in ("running", "resting"):
             self.state = "paused"
-        self._settle()
 
     def resume(self) -> None:
         """Go on after a pause."""

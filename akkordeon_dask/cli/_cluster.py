@@ -4,9 +4,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from distributed import Client, Security
+from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.cli._wait import NotYetError
+from akkordeon_dask.cli._where import Where
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
 from akkordeon_dask.runtime import Embedded
 
@@ -14,25 +16,23 @@ __all__ = ["client_at", "client_of"]
 
 
 @contextmanager
-def client_of(workers: int, scheduler: str | None, security: Security | None = None) -> Iterator[Client | None]:
+def client_of(workers: int, where: Where) -> Iterator[Client | None]:
     """A client, and its cluster for as long; None stands for the cluster that `deploy` embeds by itself.
 
     Parameters
     ----------
     workers
         worker processes to start; 0: none.
-    scheduler
-        the address of a running one; None: start a cluster.
-    security
-        for a running one: keys and certificates; None: as Dask is configured.
+    where
+        a running cluster; where none was said: start one.
 
     Raises
     ------
     DeploymentError
-        when nobody answers at that address.
+        when nobody answers there.
     """
-    if scheduler is not None:
-        with client_at(scheduler, security) as client:
+    if where:
+        with client_at(where) as client:
             yield client
     elif workers:
         with closing(Embedded(workers)) as embedded:
@@ -42,7 +42,7 @@ def client_of(workers: int, scheduler: str | None, security: Security | None = N
 
 
 @contextmanager
-def client_at(address: str, security: Security | None = None, again: str | None = None) -> Iterator[Client]:
+def client_at(where: Where, again: str | None = None) -> Iterator[Client]:
     """A client of a running cluster, as long as it is needed.
 
     Parameters
@@ -53,11 +53,10 @@ def client_at(address: str, security: Security | None = None, again: str | None 
     Raises
     ------
     DeploymentError
-        when nobody answers there, or not so; when the scheduler ends in the meantime.
+        when nobody answers there for as long as it is waited for, or not so; when the scheduler ends in the meantime.
     """
-    if security is not None and not address.startswith("tls://"):
-        raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
-    with _quiet(), _reached(address, security) as client:
+    with _quiet(), where.patience.until(lambda: _reached(where)) as client:
+        address = client.scheduler.address
         try:
             yield client
         except AkkordeonError as error:
@@ -69,12 +68,15 @@ def client_at(address: str, security: Security | None = None, again: str | None 
             ) from error
 
 
-def _reached(address: str, security: Security | None) -> Client:
-    limit = config.seconds("timeouts.connect")
+def _reached(where: Where) -> Client:
+    address, limit = where.find_address(), where.patience.limit(config.seconds("timeouts.connect"))
+    if where.security is not None and not address.startswith("tls://"):
+        raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
     try:
-        return Client(address, timeout=limit, security=security)
+        return Client(address, timeout=limit, security=where.security)
     except (OSError, ValueError) as error:
-        raise DeploymentError(
+        kind = NotYetError if isinstance(error, OSError) else DeploymentError
+        raise kind(
             f"no Dask scheduler answers at {address!r} ({_said(error)}): start one with `dask scheduler`, "
             "which prints its address"
         ) from error

@@ -1,8 +1,7 @@
-"""What `demo` does where nothing else is said: the one place to tune its training."""
+"""What `demo` does where nothing else is said: the one place to tune its training. Its sentinels are as `Sentinel` has
+them where nothing else is said."""
 
 __all__ = [
-    "BATCH_SIZE",
-    "CONCURRENCY",
     "DATA",
     "DROPOUT",
     "EPOCHS",
@@ -13,7 +12,6 @@ __all__ = [
     "SIZES",
     "STD",
     "TEST_BATCH_SIZE",
-    "VALIDATE_EVERY",
 ]
 
 DATA = "mnist-sample"
@@ -24,16 +22,14 @@ MEAN, STD = 33.3, 78.6
 """Of MNIST's pixels, for `nn.Scale`."""
 
 OPTIMIZER = "dcasgda"
-LEARNING_RATES = {"sgd": 2e-2, "momentum": 5e-3, "nesterov": 5e-3, "adam": 1e-3, "dcasgd": 5e-2, "dcasgda": 5e-2}
-"""For each optimizer, the learning rate at its top: after the warm-up, before the cosine's descent."""
+LEARNING_RATES = {"sgd": 8e-2, "momentum": 2e-2, "nesterov": 2e-2, "adam": 4e-3, "dcasgd": 1e-1, "dcasgda": 1e-1}
+"""For each optimizer, the learning rate at its top: after the warm-up, before the cosine's descent. They are for a
+sentinel's default batch size and concurrency."""
 
 SCHEDULE_WARM_UP = 0.05
 """Share of all updates in which the learning rate rises."""
 
 DROPOUT = "0"
-BATCH_SIZE = 64
-CONCURRENCY = 5
 EPOCHS = 10
-VALIDATE_EVERY = "2s"
 TEST_BATCH_SIZE = 1000
 """Samples a batch of validation and test."""

@@ -1,18 +1,22 @@
 """`dask akkordeon demo`."""
 
+import functools
 import time
 from typing import Any
 
 import click
-from distributed import Security
+from distributed import Client
 
 from akkordeon_dask.cli import _defaults
 from akkordeon_dask.cli._cluster import client_of
 from akkordeon_dask.cli._options import options
 from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._settings import Settings
+from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import gate_values
+from akkordeon_dask.cli._where import Where
+from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime import Running, deploy
 
 __all__ = ["demo"]
@@ -25,8 +29,7 @@ def demo(
     *,
     json: bool,
     workers: int,
-    scheduler: str | None,
-    tls: Security | None,
+    where: Where,
     save: str | None,
     report: str | None,
     lr: Any,
@@ -59,28 +62,44 @@ def demo(
     gates = len(settings["sizes"]) - 1
     settings["lr"] = gate_values("--lr", lr or (_defaults.LEARNING_RATES[settings["optimizer"]],), gates)
     settings["dropout"] = gate_values("--dropout", dropout, gates - 1)
-    if workers and scheduler:
+    if workers and where:
         raise click.UsageError(
-            f"--workers {workers} starts a cluster and --scheduler {scheduler} is one already: give one of them"
+            f"--workers {workers} starts a cluster and {' '.join(where.words)} is one already: give one of them"
         )
-    if tls is not None and scheduler is None:
+    if where.security is not None and not where:
         raise click.UsageError("--tls is for a cluster that runs already: give its --scheduler tls://HOST:PORT")
     output = JsonOutput() if json else Output()
     plan = Settings(**settings)
-    with client_of(workers, scheduler, tls) as client, deploy(plan.network(), client, seed=plan.seed) as running:
+    with (
+        interruptible(),
+        client_of(workers, where) as client,
+        _deployed(plan, client, where) as running,
+        output.events(running),
+    ):
         output.begin(running)
-        train(running, plan, output, save=save, report=report)
+        keep = functools.partial(output.keep, running, save=save, report=report)
+        try:
+            final, seconds = train(running, plan, output)
+            keep()
+        except KeyboardInterrupt:  # the files were asked for: they hold what was trained so far
+            keep()
+            raise
+        output.end(plan.epochs, final, seconds)
 
 
-def train(running: Running, plan: Settings, output: Output, *, save: str | None, report: str | None) -> None:
-    """Attach the sentinels, show their passes, and end with the network's rating on the test data."""
+def _deployed(plan: Settings, client: Client | None, where: Where) -> Running:
+    running: Running = where.patience.until(lambda: deploy(plan.network(), client, seed=plan.seed))
+    return running
+
+
+def train(running: Running, plan: Settings, output: Output) -> tuple[PassReport, float]:
+    """Attach the sentinels and show their passes; gives the rating on the test data, and the seconds of training."""
     begun = time.perf_counter()
     # First the one that rates: a short run would be over before its first pass.
     for sentinel in (plan.validation(), *plan.training()):
         running.attach(sentinel)
     output.passes(running, running.wait)
     seconds = time.perf_counter() - begun
-    final = running.evaluate(plan.test(), progress=False)
+    final: PassReport = running.evaluate(plan.test(), progress=False)
     output.test(final)
-    output.keep(running, save=save, report=report)
-    output.end(plan.epochs, final, seconds)
+    return final, seconds

@@ -2,12 +2,15 @@
 
 import click
 
+import akkordeon_dask
 from akkordeon_dask.cli._data import data
 from akkordeon_dask.cli._demo import demo
+from akkordeon_dask.cli._keeping_commands import report, save, snapshot
 from akkordeon_dask.cli._network_command import network
 from akkordeon_dask.cli._predict import predict
 from akkordeon_dask.cli._sentinel import sentinel
 from akkordeon_dask.cli._status import status
+from akkordeon_dask.cli._steering_commands import drain, move, pause, resume
 from akkordeon_dask.cli._stop import stop
 from akkordeon_dask.cli._top import top
 
@@ -15,6 +18,7 @@ __all__ = ["akkordeon"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(akkordeon_dask.__version__, prog_name="akkordeon_dask")
 def akkordeon() -> None:
     """Train neural networks as actors on a Dask cluster.
 
@@ -33,8 +37,13 @@ def akkordeon() -> None:
       dask akkordeon sentinel digits --mode validate --data mnist
       dask akkordeon status
       dask akkordeon top digits
+
+    They find one another in any order: who needs the scheduler, a worker or a network that is not there yet waits for
+    it, and says so (--wait).
     """
 
 
-for _command in (demo, network, sentinel, status, top, predict, stop, data):
+for _command in (
+    demo, network, sentinel, status, top, predict, pause, resume, move, drain, snapshot, save, report, stop, data,
+):  # fmt: skip
     akkordeon.add_command(_command)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import click
-from distributed import Security
 
 from akkordeon_dask.cli._cluster import client_at
 from akkordeon_dask.cli._network_options import network_options, resuming
@@ -11,6 +10,7 @@ from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._target import call_named, named
 from akkordeon_dask.cli._tidy import tidy
+from akkordeon_dask.cli._where import Where
 from akkordeon_dask.errors import ClosedError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy, stay
@@ -27,8 +27,7 @@ def network(
     *,
     target: str | None,
     name: str | None,
-    scheduler: str,
-    tls: Security | None,
+    where: Where,
     adopt: str | None,
     save: str | None,
     report: str | None,
@@ -73,11 +72,17 @@ def network(
     if adopt is not None and (options["resume"] or options["snapshots"]):
         raise click.UsageError("--adopt goes on with the network's own snapshots: leave --snapshots and --resume out")
     spec = network_named(target) if target is not None else None
-    again = resuming(target, known, scheduler, options["resume"] or options["snapshots"])
+    again = resuming(target, known, where, options["resume"] or options["snapshots"])
+
+    def begin() -> Running:
+        begun: Running = take_over(known, client) if spec is None else deploy(spec, client, name=known, **options)
+        return begun
+
     with (
         interruptible(),
-        client_at(scheduler, tls, again) as client,
-        take_over(known, client) if spec is None else deploy(spec, client, name=known, **options) as running,
+        client_at(where, again) as client,
+        where.patience.until(begin) as running,
+        output.events(running),
     ):
         if load is not None:
             running.load(load)
@@ -127,7 +132,7 @@ def say_up(output: Output, running: Running) -> None:
         scheduler=address,
         dashboard=running.dashboard_link,
         parameters=running.network.parameter_count,
-        gates=[{"gate": gate, "worker": worker} for gate, worker in running.placement.items()],
+        gates=[{"gate": gate, **output.plain_place(worker)} for gate, worker in running.placement.items()],
     )
     # Last: who reads this line may interrupt at once.
     output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")

@@ -7,11 +7,12 @@ import click
 
 from akkordeon_dask.cli import _defaults
 from akkordeon_dask.cli._network import OPTIMIZERS
+from akkordeon_dask.cli._sentinel_defaults import batch_size_option, concurrency_option, every_option
 from akkordeon_dask.cli._settings import SETS
-from akkordeon_dask.cli._values import listed, span
-from akkordeon_dask.cli._where import tls_option
+from akkordeon_dask.cli._values import listed, new_file
+from akkordeon_dask.cli._where import cluster_options
 
-__all__ = ["options", "report_option"]
+__all__ = ["options", "report_option", "save_option"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -39,9 +40,15 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     return sizes
 
 
+save_option = click.option(
+    "--save", callback=new_file, metavar="FILE",
+    help="At the end, Ctrl-C included, write the parameters to this safetensors file or fsspec URL.",
+)  # fmt: skip
+
 report_option = click.option(
-    "--report", type=click.Path(dir_okay=False, writable=True), metavar="FILE",
-    help="At the end, write the curves, the network and its settings to this HTML file, which needs nothing else.",
+    "--report", callback=new_file, metavar="FILE",
+    help="At the end, Ctrl-C included, write the curves, the network and its settings to this HTML file or fsspec URL: "
+    "it needs nothing else.",
 )  # fmt: skip
 
 _RATES = ", ".join(f"{name} {lr:g}" for name, lr in _defaults.LEARNING_RATES.items())
@@ -70,11 +77,8 @@ _OPTIONS = (
         metavar="X[,X...]", default=_defaults.DROPOUT,
         help="Share that is dropped behind a gate: one, or one for each gate but the last.",
     ),
-    click.option("--batch-size", type=_COUNT, default=_defaults.BATCH_SIZE, help="Samples a batch."),
-    click.option(
-        "--concurrency", type=_COUNT, default=_defaults.CONCURRENCY,
-        help="Batches that each training sentinel may have under way at once.",
-    ),
+    batch_size_option,
+    concurrency_option,
     click.option("--sentinels", type=_COUNT, default=1, help="Training sentinels, which share the data."),
     click.option("--epochs", type=_COUNT, default=_defaults.EPOCHS, help="Passes of each training sentinel."),
     click.option(
@@ -84,16 +88,9 @@ _OPTIONS = (
         "--workers", type=click.IntRange(min=0), default=0, metavar="N",
         help="Worker processes to start, with the gates spread over them; 0: everything in this process.",
     ),
-    click.option("--scheduler", metavar="ADDRESS", help="Run on this cluster instead: tcp://HOST:PORT."),
-    tls_option,
-    click.option(
-        "--validate-every", callback=span, default=_defaults.VALIDATE_EVERY, metavar="TIME",
-        help="From the start of a validation pass to the start of the next: 10s, 500ms.",
-    ),
-    click.option(
-        "--save", type=click.Path(dir_okay=False, writable=True), metavar="FILE",
-        help="Write the trained parameters to this safetensors file or fsspec URL.",
-    ),
+    cluster_options(required=False, wait=True),
+    every_option("--validate-every"),
+    save_option,
     report_option,
     click.option(
         "--json", is_flag=True,

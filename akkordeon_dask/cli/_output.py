@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from akkordeon_dask.cli._events import event_line, events_of
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.monitor import pass_line, passes
-from akkordeon_dask.runtime import Running
+from akkordeon_dask.runtime import Running, worker_names
 
 __all__ = ["WIDE", "JsonOutput", "Output", "as_json"]
 
@@ -22,10 +24,33 @@ class Output:
 
     err = False
 
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def place(self, address: str) -> str:
+        """A worker by its name, with the address behind it; by the address where it has no other name."""
+        name = self._names.get(address, address)
+        return address if name == address else f"{name} ({address})"
+
+    def plain_place(self, address: str) -> dict[str, str]:
+        """The same for programs, as `status --json` has it."""
+        return {"worker": self._names.get(address, address), "address": address}
+
+    @contextmanager
+    def events(self, running: Running) -> Iterator[None]:
+        """Tell in here what becomes of the network's gates and sentinels, and know its workers by their names."""
+        self._names.update(worker_names(running.client))
+        with events_of(running, self.happened):
+            yield
+
+    def happened(self, told: Mapping[str, Any]) -> None:
+        """Something became of a gate or a sentinel. On the client's event loop."""
+        self.say(*event_line(told, self._names))
+
     def begin(self, running: Running) -> None:
         """The network was deployed: what it is, where it is."""
         gates = "\n          | ".join(map(repr, running.network))
-        placement = ", ".join(f"{gate} on {worker}" for gate, worker in running.placement.items())
+        placement = ", ".join(f"{gate} on {self.place(worker)}" for gate, worker in running.placement.items())
         self.say("network", gates)
         self.say("parameters", f"{running.network.parameter_count:,}")
         self.say("placement", placement)
@@ -58,8 +83,9 @@ class Output:
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:
         """All is done: `report` is the last pass, `seconds` the time of training."""
-        accuracy = report.scores["accuracy"]
-        self.say("end", f"validation accuracy {accuracy:.4f} after {epochs} epochs in {seconds:.1f} s")
+        figures = {"loss": report.loss} if not report.scores else report.scores
+        told = ", ".join(f"test {name} {value:.4f}" for name, value in figures.items())
+        self.say("end", f"{told} after {epochs} epochs in {seconds:.1f} s")
 
     def event(self, kind: str, **fields: Any) -> None:
         """Something that programs want to know."""
@@ -81,13 +107,17 @@ class JsonOutput(Output):
     def event(self, kind: str, **fields: Any) -> None:
         click.echo(as_json({"event": kind, **fields}))
 
+    def happened(self, told: Mapping[str, Any]) -> None:
+        self.event(**{"kind" if name == "event" else name: value for name, value in told.items()})
+        super().happened(told)
+
     def test(self, report: PassReport) -> None:
-        self.event("pass", **report.as_dict())
+        self.event("pass", **{name: value for name, value in report.as_dict().items() if name != "key"})
         click.echo(pass_line(report), err=True)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:
-        validation = {"loss": report.loss, **report.scores, "samples": report.samples}
-        self.event("end", epochs=epochs, validation=validation, seconds=seconds)
+        test = {"loss": report.loss, "scores": dict(report.scores), "samples": report.samples}
+        self.event("end", epochs=epochs, test=test, seconds=seconds)
         super().end(epochs, report, seconds)
 
 

@@ -4,17 +4,18 @@ from collections.abc import Iterable, Iterator
 
 import click
 import numpy as np
-from distributed import Security
 from rich.console import Console
 from rich.progress import track
 
 from akkordeon_dask.cli._arrays import read_samples, write_array
 from akkordeon_dask.cli._cluster import client_at
+from akkordeon_dask.cli._network_wait import connected
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
-from akkordeon_dask.cli._where import cluster_options
+from akkordeon_dask.cli._values import existing_path, new_file
+from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.errors import ShapeError
-from akkordeon_dask.runtime import Running, connect
+from akkordeon_dask.runtime import Running
 from akkordeon_dask.tree import Array
 
 __all__ = ["predict"]
@@ -25,14 +26,18 @@ _PIECE = 4 << 20
 
 @click.command(short_help="Let a network classify samples from a file.")
 @click.argument("name")
-@cluster_options
+@cluster_options(wait=True)
 @click.option(
-    "--input", "source", required=True, metavar="FILE", help="Samples, (samples, ...) as numpy.save writes them."
-)
-@click.option("--output", "target", required=True, metavar="FILE", help="Where the answers go, as numpy.save writes.")
+    "--input", "source", required=True, callback=existing_path, metavar="FILE",
+    help="Samples, (samples, ...) as numpy.save writes them.",
+)  # fmt: skip
+@click.option(
+    "--output", "target", required=True, callback=new_file, metavar="FILE",
+    help="Where the answers go, as numpy.save writes: a file or fsspec URL.",
+)  # fmt: skip
 @click.option("--logits", is_flag=True, help="The network's outputs themselves, not the class of each sample.")
 @tidy
-def predict(*, name: str, scheduler: str, tls: Security | None, source: str, target: str, logits: bool) -> None:
+def predict(*, name: str, where: Where, source: str, target: str, logits: bool) -> None:
     """Send the samples of a .npy file through the network NAME, and write the class of each: its largest output.
 
     The answer is (samples,) int64, or with --logits (samples, classes) as the network gives them. It is written in
@@ -45,7 +50,7 @@ def predict(*, name: str, scheduler: str, tls: Security | None, source: str, tar
       dask akkordeon predict digits --input images.npy --output y.npy --logits
     """
     samples = read_samples(source)
-    with interruptible(), client_at(scheduler, tls) as client, connect(name, client) as running:
+    with interruptible(), client_at(where) as client, connected(name, client, where.patience) as running:
         answers = [y if logits else _classes(y) for y in _outputs(running, samples)]
     answer = np.concatenate(answers)
     write_array(target, answer)

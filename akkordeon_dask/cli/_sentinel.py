@@ -1,21 +1,24 @@
 """`dask akkordeon sentinel`."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import click
-from distributed import Security
+from click.core import ParameterSource
 
 from akkordeon_dask.cli._cluster import client_at
+from akkordeon_dask.cli._network_wait import connected
 from akkordeon_dask.cli._output import JsonOutput, Output
-from akkordeon_dask.cli._provider import provider_of
+from akkordeon_dask.cli._provider import sentinel_of
 from akkordeon_dask.cli._sentinel_options import sentinel_options
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
+from akkordeon_dask.cli._where import Where
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.network import Sentinel
-from akkordeon_dask.runtime import Attached, Guest, Running, connect, stay
+from akkordeon_dask.messages import Mode
+from akkordeon_dask.runtime import Attached, Guest, Running, stay
 
 __all__ = ["sentinel"]
 
@@ -27,8 +30,9 @@ __all__ = ["sentinel"]
 def sentinel(
     *,
     name: str,
-    scheduler: str,
-    tls: Security | None,
+    where: Where,
+    mode: Mode | None,
+    data: str,
     alias: str | None,
     here: bool,
     worker: str | None,
@@ -53,44 +57,53 @@ def sentinel(
       dask akkordeon sentinel digits --mode train \\
           --data readings.py:provider --here
           data of your own, which stay on this machine
+      dask akkordeon sentinel houses --mode train --data houses.py:provider \\
+          --loss mean-squared-error --scores r2,rmse
+          numbers instead of classes
+      dask akkordeon sentinel digits --data readings.py:night --epochs 5
+          a Sentinel of your own, with another number of passes
 
     With --here this process is a worker of the cluster for as long as it runs, and the sentinel is in it: the
     gates' workers have to reach this machine. Else it is beside the first gate, or where --worker says, and the data
-    have to be there.
+    have to be there. A network, or a worker, that is not there yet is waited for: programs start in any order.
     """  # fmt: skip
     if here and worker is not None:
         raise click.UsageError(f"--here and --worker {worker} name two places: give one of them")
     output = JsonOutput() if json else Output()
-    bounded = settings["mode"] == "test" or settings["epochs"] is not None
-    make = _maker(**settings)
+    spec = sentinel_of(data, mode, _given(settings))
+    spec = replace(spec, name=alias or spec.name, workers=worker or spec.workers)
+    patience = where.patience
     with (
         interruptible(),
-        client_at(scheduler, tls) as client,
-        connect(name, client) as running,
+        client_at(where) as client,
+        connected(name, client, patience) as running,
         Guest(client) if here else nullcontext() as guest,
+        output.events(running),
     ):
-        attached = running.attach(make(alias, guest.address if guest is not None else worker), resume=resume)
+        spec = replace(spec, workers=guest.address) if guest is not None else spec
+        attached = patience.until(lambda: running.attach(spec, resume=resume))
         try:
             if guest is not None:
                 guest.shut()
-            _work(running, attached, output, bounded=bounded)
+            _work(running, attached, output)
         finally:
             running.detach(attached)
 
 
-def _maker(*, mode: Any, data: str, take: int | None, shard: Any, seed: int | None, **options: Any) -> Any:
-    """Looks at the options; gives the function that makes the sentinel of a name, at a place."""
-    chosen = {"take": take, "shard": shard, "seed": seed}
-    provider = provider_of(data, mode, {key: value for key, value in chosen.items() if value is not None})
-    return lambda name, place: Sentinel(mode, provider, name=name, workers=place, **options)
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that were written on the command line: the others are as `Sentinel` has them, or the user's own one."""
+    source = click.get_current_context().get_parameter_source
+    return {name: value for name, value in settings.items() if source(name) is not ParameterSource.DEFAULT}
 
 
-def _work(running: Running, attached: Attached, output: Output, *, bounded: bool) -> None:
+def _work(running: Running, attached: Attached, output: Output) -> None:
     """Show its passes until it rests, is interrupted, or the network ends."""
     reason = "done"
+    bounded = attached.sentinel.mode == "test" or attached.sentinel.epochs is not None
     try:
-        output.event("sentinel", network=running.name, sentinel=attached.name, worker=attached.worker)
-        output.say("sentinel", f"{attached.name} on {attached.worker} works on network {running.name!r}")
+        place = output.place(attached.worker)
+        output.event("sentinel", network=running.name, sentinel=attached.name, **output.plain_place(attached.worker))
+        output.say("sentinel", f"{attached.name} on {place} works on network {running.name!r}")
         output.passes(running, partial(stay, running, attached), mine=True)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None

@@ -5,9 +5,10 @@ from typing import Any, TypeVar
 
 import click
 
+from akkordeon_dask.cli._objectives import loss_of, losses, scores, scores_of
 from akkordeon_dask.cli._provider import shard
+from akkordeon_dask.cli._sentinel_defaults import batch_size_option, concurrency_option, every_option, sentinel_default
 from akkordeon_dask.cli._settings import SETS
-from akkordeon_dask.cli._values import span
 from akkordeon_dask.cli._where import cluster_options
 
 __all__ = ["sentinel_options"]
@@ -26,32 +27,39 @@ def sentinel_options(command: Command) -> Command:
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    cluster_options,
+    cluster_options(wait=True),
     click.option(
-        "--mode", type=click.Choice(_MODES), required=True,
-        help="train the network, validate it again and again, or test it once.",
+        "--mode", type=click.Choice(_MODES),
+        help="train the network, validate it again and again, or test it once.  [required, where DATA is no Sentinel]",
     ),
     click.option(
         "--data", required=True, metavar="DATA",
-        help=f"What with: {', '.join(SETS)}, or data of your own, MODULE:PROVIDER or FILE.py:PROVIDER: a provider, an "
-        "iterable of batches (x, y), or a function without arguments that makes one.",
+        help=f"What with: {', '.join(SETS)}, or data of your own, MODULE:NAME or FILE.py:NAME: a provider, an "
+        "iterable of batches (x, y), a function without arguments that makes one, or a whole Sentinel, whose own "
+        "options hold where none is given here.",
     ),
     click.option("--take", type=_COUNT, metavar="N", help="Only the first N samples."),
     click.option("--shard", callback=shard, metavar="I/N", help="Of those the I-th of N shares: 1/4 is the first."),
     click.option("--seed", type=click.IntRange(min=0), help="Of the order of the samples.  [default: 0]"),
-    click.option("--batch-size", type=_COUNT, default=256, help="Samples a batch."),
-    click.option("--concurrency", type=_COUNT, default=2, help="Batches that may be under way at once."),
+    batch_size_option,
+    concurrency_option,
     click.option(
-        "--every", callback=span, default="10s", metavar="TIME",
-        help="From the start of a validation pass to the start of the next: 10s, 500ms.",
+        "--loss", callback=loss_of, metavar="LOSS", show_default="softmax-cross-entropy",
+        help=f"What is minimised: {losses}, or one of your own, FILE.py:LOSS.",
     ),
+    click.option(
+        "--scores", callback=scores_of, metavar="SCORE[,SCORE...]", show_default="as fits the loss",
+        help=f"What is told beside the loss: {scores}, or your own, FILE.py:SCORE.",
+    ),
+    every_option("--every"),
     click.option("--epochs", type=_COUNT, metavar="N", help="End after N passes.  [default: at Ctrl-C]"),
     click.option(
         "--batches-per-pass", type=_COUNT, metavar="N",
         help="A pass is N batches: for data that never end.  [default: all of the data]",
     ),
     click.option(
-        "--on-nonfinite", type=click.Choice(("stop", "skip", "rewind")), default="stop",
+        "--on-nonfinite", type=click.Choice(("stop", "skip", "rewind")),
+        default=sentinel_default("on_nonfinite"),
         help="When a loss is NaN or infinite: end, leave the batch out, or let all gates go back to their newest "
         "snapshots with half the learning rate.",
     ),

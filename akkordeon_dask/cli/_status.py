@@ -4,13 +4,12 @@ import sys
 from typing import Any
 
 import click
-from distributed import Security
 from rich.console import Console
 
 from akkordeon_dask.cli._cluster import client_at
 from akkordeon_dask.cli._output import WIDE, as_json
 from akkordeon_dask.cli._tidy import tidy
-from akkordeon_dask.cli._where import cluster_options
+from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.monitor import status_table
 from akkordeon_dask.runtime import NetworkStatus
 from akkordeon_dask.runtime import status as ask
@@ -20,10 +19,10 @@ __all__ = ["status"]
 
 @click.command(short_help="What runs on the cluster.")
 @click.argument("name", required=False)
-@cluster_options
+@cluster_options()
 @click.option("--json", is_flag=True, help="One JSON object instead.")
 @tidy
-def status(*, name: str | None, scheduler: str, tls: Security | None, json: bool) -> None:
+def status(*, name: str | None, where: Where, json: bool) -> None:
     """Show the networks of the cluster, or only NAME: the gates, and the sentinels of all programs.
 
     A network whose owner's program is gone has 'no owner': it goes on, and `dask akkordeon stop` ends it. Rates are
@@ -35,7 +34,7 @@ def status(*, name: str | None, scheduler: str, tls: Security | None, json: bool
       dask akkordeon status digits
       dask akkordeon status --json | jq '.networks[].name'
     """
-    with client_at(scheduler, tls) as client:
+    with client_at(where) as client:
         networks = ask(client, name)
     if json:
         click.echo(as_json({"networks": [_plain(network) for network in networks]}))

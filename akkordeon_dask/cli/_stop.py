@@ -1,11 +1,10 @@
 """`dask akkordeon stop`."""
 
 import click
-from distributed import Security
 
 from akkordeon_dask.cli._cluster import client_at
 from akkordeon_dask.cli._tidy import tidy
-from akkordeon_dask.cli._where import cluster_options
+from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.runtime import networks
 from akkordeon_dask.runtime import stop as end
 
@@ -14,9 +13,9 @@ __all__ = ["stop"]
 
 @click.command(short_help="End a network, whoever owns it.")
 @click.argument("name")
-@cluster_options
+@cluster_options()
 @tidy
-def stop(*, name: str, scheduler: str, tls: Security | None) -> None:
+def stop(*, name: str, where: Where) -> None:
     """End the network NAME: its sentinels, its gates, its name.
 
     It does not matter who owns it, or whether the owner lives. Programs that own it or that attached a sentinel end
@@ -28,7 +27,7 @@ def stop(*, name: str, scheduler: str, tls: Security | None) -> None:
       dask akkordeon status
           what there is
     """
-    with client_at(scheduler, tls) as client:
+    with client_at(where) as client:
         if end(name, client):
             click.echo(f"network {name!r} has ended")
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from akkordeon_dask._files import expand
 from akkordeon_dask.errors import SpecError
 
 __all__ = ["call_named", "named"]
@@ -41,7 +42,7 @@ def named(target: str, example: str) -> Any:
         raise SpecError(
             f"{target!r} does not say which name of which module: write MODULE:{example} or FILE.py:{example}"
         )
-    module = _run(Path(place)) if place.endswith(".py") else _imported(place, name)
+    module = _run(Path(expand("the file", place))) if place.endswith(".py") else _imported(place, name)
     if not hasattr(module, name):
         there = ", ".join(key for key in vars(module) if key[0] != "_") or "nothing"
         raise SpecError(f"{place} has no {name!r}, it has {there}: write one of those behind the colon")

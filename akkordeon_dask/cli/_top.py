@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from distributed import Client, Security
+from distributed import Client
 from rich.console import Console
 from rich.live import Live
 
@@ -15,8 +15,10 @@ from akkordeon_dask.cli._output import WIDE
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._tidy import tidy
 from akkordeon_dask.cli._values import span
-from akkordeon_dask.cli._where import cluster_options
+from akkordeon_dask.cli._wait import NotYetError
+from akkordeon_dask.cli._where import Where, cluster_options
 from akkordeon_dask.dashboard import Glance
+from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.monitor import top_table
 from akkordeon_dask.runtime import glance
 
@@ -25,16 +27,17 @@ __all__ = ["top"]
 
 @click.command(short_help="Watch a network at work.")
 @click.argument("name")
-@cluster_options
+@cluster_options(wait=True)
 @click.option("--interval", callback=span, default="1s", metavar="TIME", help="From one look to the next: 2s, 500ms.")
 @click.option("--once", is_flag=True, help="Look once.")
 @tidy
-def top(*, name: str, scheduler: str, tls: Security | None, interval: float, once: bool) -> None:
+def top(*, name: str, where: Where, interval: float, once: bool) -> None:
     """Show what the gates and sentinels of the network NAME do, until it ends or Ctrl-C.
 
     It shows what the workers tell the scheduler anyway: it asks no gate and no sentinel, and slows none down. The
     gate in bold is the busiest: the whole network is as fast as this one. A delay is the mean over the gate's life.
-    Into a pipe or file it writes the table anew with each look.
+    Loss and scores are those of the pass that a sentinel is in, until now. Into a pipe or file it writes the table anew
+    with each look.
 
     \b
     Examples:
@@ -43,13 +46,22 @@ def top(*, name: str, scheduler: str, tls: Security | None, interval: float, onc
       dask akkordeon top digits --once
           the table as plain text
     """
-    with interruptible(), client_at(scheduler, tls) as client, _screen() as show:
+    with interruptible(), client_at(where) as client, _screen() as show:
         try:
+            where.patience.until(lambda: _look(client, name))
             ended = _watch(client, name, show, interval, once)
         except KeyboardInterrupt:
             return
     if ended:
         click.echo(f"network {name!r} has ended")
+
+
+def _look(client: Client, name: str) -> None:
+    """A network that is not deployed yet is waited for."""
+    try:
+        glance(client, name)
+    except DeploymentError as error:
+        raise NotYetError(str(error)) from None
 
 
 def _watch(client: Client, name: str, show: Callable[[Glance], None], interval: float, once: bool) -> bool:

@@ -1,14 +1,16 @@
 """Values on the command line: callbacks of options, with errors that quote the value."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import click
 
 from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._files import expand, is_url
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["gate_values", "listed", "span"]
+__all__ = ["existing_path", "gate_values", "listed", "new_file", "span"]
 
 Number = TypeVar("Number", int, float)
 Callback: TypeAlias = Callable[[click.Context, click.Parameter, str | None], tuple[Number, ...]]
@@ -47,6 +49,24 @@ def span(ctx: click.Context, param: click.Parameter, value: str) -> float:
         return parse_duration("the value", value)
     except SpecError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def existing_path(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A path or fsspec URL that is read; `~` is the home folder."""
+    if value is None:
+        return None
+    try:
+        return expand(param.opts[0], value)
+    except SpecError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A path or fsspec URL that is written; `~` is the home folder, and a folder is refused."""
+    path = existing_path(ctx, param, value)
+    if path is not None and not is_url(path) and Path(path).is_dir():
+        raise click.BadParameter(f"{value!r} is a folder: write the name of a file in it")
+    return path
 
 
 def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[float, ...]:

@@ -14,6 +14,9 @@ __all__ = ["Beat", "Board"]
 
 logger = logging.getLogger(__name__)
 
+_NO_TROUBLE = frozenset(("paused", "resumed"))
+"""Events that somebody asked for."""
+
 _NETWORKS = 32
 
 
@@ -102,7 +105,7 @@ class Board:
             record.add_pass(report if report.ended else _dated(report, record, now))
         elif event == "closed":
             record.ended, record.closed = now, True
-        else:
+        elif event not in _NO_TROUBLE:
             who = str(told.get("sentinel") or told.get("gate") or network)
             record.add_trouble(Trouble(now, event, who, str(told.get("text", ""))))
 

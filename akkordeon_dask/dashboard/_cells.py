@@ -1,13 +1,17 @@
-"""A pass as a row of a table."""
+"""A pass as a row of a table, and one that is not finished as words."""
 
-from akkordeon_dask.messages import PassReport
+import math
+from itertools import pairwise
 
-__all__ = ["PASS_COLUMNS", "PASS_NUMBERS", "pass_cells", "scores_text"]
+from akkordeon_dask.messages import PassProgress, PassReport
+
+__all__ = ["PASS_COLUMNS", "PASS_NUMBERS", "duration_text", "pass_cells", "progress_words", "scores_text", "share_text"]
 
 PASS_COLUMNS = ("sentinel", "mode", "pass", "loss", "scores", "samples/s", "seconds", "samples", "lost", "resent")
 """Titles of the columns."""
 PASS_NUMBERS = frozenset(PASS_COLUMNS) - {"sentinel", "mode", "scores"}
 """The titles of those that hold numbers."""
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def pass_cells(one: PassReport) -> tuple[str, ...]:
@@ -20,3 +24,43 @@ def pass_cells(one: PassReport) -> tuple[str, ...]:
 def scores_text(one: PassReport) -> str:
     """All scores of a pass with their names."""
     return ", ".join(f"{name} {value:.4f}" for name, value in one.scores.items())
+
+
+def progress_words(epoch: int, epochs: int | None, state: str, progress: PassProgress | None) -> list[str]:
+    """How far a sentinel is: `pass 3 of 10`, `42 %`, `loss 0.3100`, `accuracy 0.9100`, `12 s left`.
+
+    Parameters
+    ----------
+    epoch, epochs
+        the pass that it is in when none is open, and how many it shall make; None: without end.
+    state
+        said where no pass is open.
+    """
+    number = epoch if progress is None else progress.epoch
+    words = [f"pass {number}" if epochs is None else f"pass {number} of {epochs}"]
+    if progress is None or state != "running":
+        words.append(state)
+    if progress is None:
+        return words
+    if progress.share is not None:
+        words.append(share_text(progress.share))
+    if not math.isnan(progress.loss):
+        words += [f"loss {progress.loss:.4f}", *(f"{name} {value:.4f}" for name, value in progress.scores.items())]
+    if progress.remaining is not None:
+        words.append(f"{duration_text(progress.remaining)} left")
+    return words
+
+
+def share_text(share: float) -> str:
+    """A share as `42 %`; all of it only when it is."""
+    return f"{math.floor(100 * share)} %"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in the two largest units: `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
+    whole = math.ceil(seconds)
+    for (unit, size), (part, smaller) in pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {part}" if rest else "")
+    return f"{whole} s"

@@ -4,9 +4,10 @@ from typing import Any
 
 from bokeh.models import ColumnDataSource, NumeralTickFormatter
 
-from akkordeon_dask.dashboard._look import add_legend, chart, gate_color, hover, legend_above
+from akkordeon_dask.dashboard._look import add_legend, chart, counted, gate_color, hover, legend_above
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.dashboard._view import MOST
 
 __all__ = ["Delays"]
 
@@ -17,9 +18,13 @@ class Delays(Pane):
     """A histogram for each gate: which share of its gradients was how many updates late, since it was made."""
 
     title = "Delay of gradients"
+    every = False
+    """Of all gates, not only of the busiest ones."""
 
     def __init__(self) -> None:
-        self.root = chart(self.title, "delay (updates)", "share of gradients")
+        note = "updates made between forward and backward"
+        self.root = chart(self.title, "delay (updates)", "share of gradients", note=note)
+        self.root.xaxis.ticker.min_interval, self.root.xaxis.ticker.num_minor_ticks = 1, 0
         self.root.yaxis.formatter = NumeralTickFormatter(format="0%")
         self.root.y_range.start = 0
         self.root.xgrid.visible = False
@@ -33,7 +38,9 @@ class Delays(Pane):
 
     def show(self, record: NetworkRecord | None) -> None:
         """Draw the present histograms."""
-        gates = [gate for gate in record.gates.values() if gate.figures.delays] if record is not None else []
+        told = list(record.gates.values()) if record is not None else []
+        front = record.busiest[: None if self.every else MOST] if record is not None else []
+        gates = [gate for gate in told if gate.figures.delays and gate in front]
         data: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         for number, gate in enumerate(gates):
             total = sum(count for _, count in gate.figures.delays)
@@ -46,6 +53,7 @@ class Delays(Pane):
                     data[column].append(value)
         if data != self.source.data:
             self.source.data = data
+            self.root.title.text = counted(self.title, len(told))[self.every]
             firsts = {name: index for index, name in reversed(list(enumerate(data["name"])))}
             if firsts != self._firsts:
                 self._firsts = firsts
@@ -54,4 +62,4 @@ class Delays(Pane):
     def _name(self, firsts: dict[str, int]) -> None:
         bars = [self._bars]
         items = [(name, bars, index) for name, index in sorted(firsts.items(), key=lambda item: item[1])]
-        legend_above(self._legend, items)
+        legend_above(self._legend, items[:MOST])

@@ -4,20 +4,24 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from akkordeon_dask.dashboard._cells import duration_text, share_text
 from akkordeon_dask.dashboard._look import EMPTY, busy_color, gate_color, sentinel_color, shortened
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
 from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.messages import SentinelFigures
 
 __all__ = ["ARROW_FIELDS", "BOX_FIELDS", "arrows", "boxes"]
 
 BOX_FIELDS = (
     *("x", "y", "width", "height", "color", "edge", "edge_width", "ink", "stripe", "own"),
-    *("name", "first", "second", "third", "fourth", "what", "worker", "facts"),
+    *("name", "first", "second", "third", "fourth", "middle", "what", "worker", "facts"),
 )
 ARROW_FIELDS = ("xs", "ys", "width", "color", "head_x", "head_y", "head_angle", "head_size", "label", "rate")
 
 _HALF_WIDTH, _HALF_HEIGHT = 0.36, 0.42
 _MOST = 5
+_TWO_LINES = 0.15
+"""Half the height of a box that has room for two lines."""
 _FORWARD, _BACKWARD = "#6b6b6b", "#b9a6c9"
 _PATH, _GAP = -0.72, 0.05
 
@@ -52,18 +56,18 @@ def _gate(gate: GateMeter, share: float, worst: float, now: float) -> tuple[Any,
     words = shortened(figures.name, 18), f"on {shortened(gate.worker, 18)}", busy
     fourth = "" if lost else f"{figures.mailbox} waiting · {_count(rate)}/s"
     facts = (
-        f"version {figures.version:,}, {figures.versions} held, {figures.contexts} contexts, {figures.failed} failed, "
+        f"{busy or 'busy -'}, {figures.mailbox} waiting, version {figures.version:,}, {figures.versions} held, "
+        f"{figures.contexts} contexts, {figures.failed} failed, "
         f"{figures.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
     )
     stripe = _HALF_HEIGHT + 0.09, gate_color(figures.place)
     what = "gate", f"{gate.worker} ({gate.address})", facts
-    return (*place, *looks, ink, *stripe, figures.name, *words, fourth, *what)
+    return (*place, *looks, ink, *stripe, figures.name, *words, fourth, "", *what)
 
 
 def _places(record: NetworkRecord) -> list[tuple[SentinelMeter, float, float]]:
     """The sentinels at work with the centre and half the height of each, top to bottom; training ones come first."""
-    here = [one for one in record.sentinels.values() if one.here and one.figures.mode != "predict"]
-    here = sorted(here, key=lambda one: (one.figures.mode != "train", one.number))[:_MOST]
+    here = record.at_work[:_MOST]
     height = 2 * (_HALF_HEIGHT + 0.12) / max(1, len(here))
     top = _HALF_HEIGHT + 0.12
     return [(one, top - height * (place + 0.5), min(0.46, height * 0.46)) for place, one in enumerate(here)]
@@ -74,17 +78,35 @@ def _sentinel(sentinel: SentinelMeter, y: float, half: float, now: float) -> tup
     place = 0.0, y, 2 * _HALF_WIDTH, 2 * half
     color = sentinel_color(figures.mode, sentinel.rank)
     looks = "#ffffff", color, 2, "#222222", math.nan, color
-    of = "" if figures.epochs is None else f"/{figures.epochs}"
-    done = f"pass {figures.epoch}{of} · {_count(sentinel.rate('samples', now))}/s"
-    lines = [f"{figures.mode} on {shortened(sentinel.worker, 14)}", done, figures.state]
-    # Four lines have room only in a box of its own.
-    rows = ["", shortened(figures.name, 20), lines[1], ""] if half < 0.4 else [shortened(figures.name, 20), *lines]
+    lines = [f"{figures.mode} on {shortened(sentinel.worker, 14)}", _done(figures), _so_far(sentinel, now)]
+    name = shortened(figures.name, 20)
+    # Four lines have room only in a box of its own, and two in one of three.
+    rows = [name, *lines, ""] if half > 0.4 else ["", name, lines[1], "", ""]
+    if half < _TWO_LINES:
+        rows = [""] * 4 + [f"{shortened(figures.name, 10)} · {lines[1]}"]
     facts = (
-        f"{figures.state}, {figures.in_flight} of {figures.concurrency} batches under way, "
+        f"{lines[1]}, {figures.in_flight} of {figures.concurrency} batches under way, "
         f"{figures.lost:,} samples lost, {figures.resent} batches sent again, {figures.restarts} passes restarted"
     )
     what = f"sentinel, {figures.mode}"
     return (*place, *looks, figures.name, *rows, what, f"{sentinel.worker} ({sentinel.address})", facts)
+
+
+def _done(figures: SentinelFigures) -> str:
+    of, progress = "" if figures.epochs is None else f"/{figures.epochs}", figures.progress
+    if progress is None:
+        return f"pass {figures.epoch}{of} · {figures.state}"
+    words = [f"pass {progress.epoch}{of}"]
+    if progress.share is not None:
+        words.append(share_text(progress.share))
+    if progress.remaining is not None:
+        words.append(f"{duration_text(progress.remaining)} left")
+    return " · ".join(words)
+
+
+def _so_far(sentinel: SentinelMeter, now: float) -> str:
+    progress, rate = sentinel.figures.progress, f"{_count(sentinel.rate('samples', now))}/s"
+    return rate if progress is None or math.isnan(progress.loss) else f"loss {progress.loss:.4f} · {rate}"
 
 
 def arrows(record: NetworkRecord, now: float) -> list[tuple[Any, ...]]:

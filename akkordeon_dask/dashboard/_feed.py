@@ -8,7 +8,7 @@ import numpy as np
 from bokeh.models import AdaptiveTicker, ColumnDataSource, DatetimeTickFormatter, GlyphRenderer, NumeralTickFormatter
 from bokeh.models import Line as Glyph
 
-from akkordeon_dask.dashboard._look import add_legend, chart, hover, legend_above
+from akkordeon_dask.dashboard._look import FRONT, REST, add_legend, chart, counted, hover, legend_above
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord
 from akkordeon_dask.tree import Array
@@ -29,6 +29,8 @@ class Line(NamedTuple):
     dash: str = "solid"
     named: bool = True
     """It is in the legend."""
+    front: bool = True
+    """It is seen at a glance."""
 
 
 class Lines(Pane):
@@ -42,7 +44,12 @@ class Lines(Pane):
         the curves that a network has now.
     form
         how a value is written, in numeral.js' notation.
+    note
+        a line that explains it.
     """
+
+    every = False
+    """All curves are shown, not only those at a glance."""
 
     def __init__(
         self,
@@ -52,16 +59,18 @@ class Lines(Pane):
         *,
         form: str = "0.[0]a",
         top: float | None = None,
+        note: str = "",
     ) -> None:
         self.title, self.lines = title, lines
         options = {} if top is None else {"y_range": (0, top)}
-        self.root = chart(title, "time of day (h:min:s)", unit, x_axis_type="datetime", **options)
+        self.root = chart(title, "time of day (h:min:s)", unit, note=note, x_axis_type="datetime", **options)
         self.root.xaxis.formatter = DatetimeTickFormatter(**dict.fromkeys(_SCALES, "%H:%M:%S"))
         self.root.xaxis.ticker = self.root.xgrid.ticker = _ticker()
         self.root.yaxis.formatter = NumeralTickFormatter(format=form)
         if top is None:
-            self.root.y_range.start = 0
+            self.root.y_range.start, self.root.y_range.only_visible = 0, True
         self.root.x_range.range_padding = 0.01
+        self.root.min_border_right = 20  # the last time is whole
         self._legend = add_legend(self.root)
         hover(
             self.root,
@@ -69,6 +78,8 @@ class Lines(Pane):
             formatters={"@time": "datetime"},
             mode="mouse",
         )
+        self._turned: bool | None = None
+        self.root.tags = counted(title, 0)
         self.feed = Feed([self])
         """What fills it."""
 
@@ -81,12 +92,24 @@ class Lines(Pane):
         self._legend.items = []
         self.root.renderers = [self._curve(source, line) for line in lines]
         pairs = zip(lines, self.root.renderers, strict=True)
-        legend_above(self._legend, [(line.label, [curve], None) for line, curve in pairs if line.named])
+        legend_above(self._legend, [(line.label, [curve], None) for line, curve in pairs if line.named and line.front])
+        self.root.tags = counted(self.title, len(lines))
+        self._turned = None
 
     def _curve(self, source: ColumnDataSource, line: Line) -> GlyphRenderer:
         style = {"line_color": line.color, "line_dash": line.dash, "line_width": 1.6}
         glyph = Glyph(x="time", y=line.column, **style)
-        return GlyphRenderer(data_source=source, glyph=glyph, name=line.label)
+        tags, visible = [FRONT if line.front else REST], line.front or self.every
+        return GlyphRenderer(data_source=source, glyph=glyph, name=line.label, tags=tags, visible=visible)
+
+    def turn(self) -> None:
+        """Show all curves, or those at a glance, where that has changed."""
+        if self._turned != self.every:
+            self._turned = self.every
+            self.root.title.text = self.root.tags[self.every]
+            for curve in self.root.renderers:
+                if curve.tags == [REST]:
+                    curve.visible = self.every
 
 
 class Feed:
@@ -120,6 +143,8 @@ class Feed:
             new = {name: column.tolist() for name, column in self._data(record, self._row, lines).items()}
             self.source.stream(new, rollover=self.window)
         self._row = record.history.rows if record is not None else 0
+        for pane in self._panes:
+            pane.turn()
 
     def _draw(self, record: NetworkRecord | None, lines: Sequence[Sequence[Line]]) -> None:
         data: dict[str, Any] = {"time": np.empty(0)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from akkordeon_dask.dashboard._meter import GateMeter, SentinelMeter
 from akkordeon_dask.dashboard._record import NetworkRecord, Trouble
-from akkordeon_dask.messages import PassReport
+from akkordeon_dask.messages import PassProgress, PassReport
 
 __all__ = ["GateGlance", "Glance", "SentinelGlance", "mean_delay", "take_glance"]
 
@@ -58,6 +58,8 @@ class SentinelGlance:
     """Samples that were given up."""
     last: PassReport | None
     """Its newest finished pass."""
+    progress: PassProgress | None = None
+    """The pass that it is in; None between two passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,7 @@ class Glance:
 
 def take_glance(record: NetworkRecord, now: float) -> Glance:
     """What a record says of this moment; it shares nothing with it that changes."""
-    here = [one for one in record.sentinels.values() if one.here and one.figures.mode != "predict"]
-    here.sort(key=lambda one: (one.figures.mode != "train", one.number))
+    here = record.at_work
     newest = _newest(record, {one.figures.name for one in here})
     return Glance(
         name=record.name,
@@ -138,4 +139,5 @@ def _sentinel(sentinel: SentinelMeter, last: PassReport | None, now: float) -> S
         concurrency=figures.concurrency,
         lost=figures.lost,
         last=last,
+        progress=figures.progress,
     )

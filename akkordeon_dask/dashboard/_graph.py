@@ -12,7 +12,8 @@ from akkordeon_dask.dashboard._record import NetworkRecord
 
 __all__ = ["Graph"]
 
-_LINES = ("first", "second", "third", "fourth")
+_LINES = {"first": -24, "second": -8, "third": 8, "fourth": 24, "middle": 0}
+"""What stands in a box, and how many pixels below its middle."""
 
 
 class Graph(Pane):
@@ -60,18 +61,19 @@ class Graph(Pane):
         )  # fmt: skip
         # The colour that a gate's curves have in the other panes.
         self.root.rect("x", "stripe", "width", 0.09, color="own", line_color=None, source=self.boxes)
-        for number, line in enumerate(_LINES):
+        for line, offset in _LINES.items():
             self.root.text(
                 "x", "y", text=line, text_color="ink", text_align="center", text_baseline="middle",
-                y_offset=-24 + 16 * number, text_font_size="11px" if number else "13px",
-                text_font_style="normal" if number else "bold", source=self.boxes,
+                y_offset=offset, text_font_size="13px" if line == "first" else "11px",
+                text_font_style="bold" if line == "first" else "normal", source=self.boxes,
             )  # fmt: skip
         return blocks
 
     def _hovers(self, ways: Any, blocks: Any) -> None:
-        facts = [("", "@what @name"), ("worker", "@worker"), ("", "@third, @fourth"), ("now", "@facts")]
-        self.root.add_tools(HoverTool(renderers=[blocks], tooltips=facts))
-        self.root.add_tools(HoverTool(renderers=[ways], tooltips=[("", "@label"), ("", "@rate")], line_policy="interp"))
+        facts = [("", "@what @name"), ("worker", "@worker"), ("now", "@facts")]
+        self.root.add_tools(HoverTool(renderers=[blocks], tooltips=facts, limit=1))
+        rates = [("", "@label"), ("", "@rate")]
+        self.root.add_tools(HoverTool(renderers=[ways], tooltips=rates, limit=1, line_policy="interp"))
 
     def show(self, record: NetworkRecord | None) -> None:
         """Draw the network at this moment."""

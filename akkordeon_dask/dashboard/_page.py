@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bokeh.core.properties import without_property_validation
-from bokeh.models import Column, Div, RadioButtonGroup, Row, Select
+from bokeh.models import Column, Div, GlobalInlineStyleSheet, RadioButtonGroup, Row, Select
 from distributed.dashboard.components import DashboardComponent
 
 from akkordeon_dask.dashboard import _lines
@@ -15,13 +15,16 @@ from akkordeon_dask.dashboard._delays import Delays
 from akkordeon_dask.dashboard._feed import Feed, Lines
 from akkordeon_dask.dashboard._graph import Graph
 from akkordeon_dask.dashboard._pane import Pane
+from akkordeon_dask.dashboard._progress import Progress
 from akkordeon_dask.dashboard._record import NetworkRecord
+from akkordeon_dask.dashboard._switches import Switches
 from akkordeon_dask.dashboard._tables import Passes, Troubles
 
 __all__ = ["PANES", "Page", "Single"]
 
 PANES: Mapping[str, Callable[[], Pane]] = {
     "graph": Graph,
+    "progress": Progress,
     "throughput": _lines.throughput,
     "busy": _lines.busy,
     "traffic": _lines.traffic,
@@ -36,6 +39,8 @@ PANES: Mapping[str, Callable[[], Pane]] = {
 """What makes each pane, by the word in its address."""
 
 _WINDOWS = {"1 min": 60, "5 min": 300, "1 hour": 3600}
+# Dask's menu would take two lines, the second of which hides what the page begins with.
+_MENU = "@media (min-width: 801px) and (max-width: 1200px) { .navbar li:not(#dask-logo) a { padding: 11px 8px; } }"
 _NEWEST = ""
 _WELCOME = (
     "<p><b>No network runs on this cluster.</b></p><p>It shows here as soon as one is deployed: "
@@ -49,11 +54,17 @@ class Single(DashboardComponent):
 
     def __init__(self, board: Board, pane: Pane) -> None:
         self.pane, self._board = pane, board
+        self.switches = Switches([pane]) if isinstance(pane, Curves) else None
         self.root = pane.root
+        if self.switches is not None:
+            self.root = Column(children=[self.switches.root, pane.root], sizing_mode="stretch_both")
+            self.switches.on_change(self.update)
 
     @without_property_validation  # type: ignore[untyped-decorator]
     def update(self) -> None:
         """Show what is new."""
+        if self.switches is not None and isinstance(self.pane, Curves):
+            self.pane.view = self.switches.view
         self.pane.show(self._board.newest())
 
 
@@ -64,16 +75,17 @@ class Page(DashboardComponent):
         self._board = board
         self.panes = {word: make() for word, make in PANES.items()}
         self._feed = Feed([pane for pane in self.panes.values() if isinstance(pane, Lines)])
-        self.select = Select(value=network, options=[(_NEWEST, "the newest network")], width=220, margin=(2, 5, 2, 5))
+        self.select = Select(value=network, options=[(_NEWEST, "the newest network")], width=200, margin=(2, 5, 2, 5))
         self.head = Div(text="", sizing_mode="stretch_width", margin=(8, 5, 2, 5), styles={"font-size": "12px"})
-        self.axis = RadioButtonGroup(labels=["over passes", "over time"], active=0, margin=(2, 5, 2, 5))
+        self.switches = Switches([pane for pane in self.panes.values() if isinstance(pane, Curves)])
         self.span = RadioButtonGroup(labels=list(_WINDOWS), active=1, margin=(2, 5, 2, 5))
         self.welcome = Div(text=_WELCOME, visible=True, margin=(40, 20, 20, 20), styles={"font-size": "15px"})
         self.body = self._layout()
-        controls = Row(children=[self.select, self.head, self.span, self.axis], sizing_mode="stretch_width")
-        self.root = Column(children=[controls, self.welcome, self.body], sizing_mode="stretch_both")
+        controls = Row(children=[self.select, self.head, self.span], sizing_mode="stretch_width")
+        menu = [GlobalInlineStyleSheet(css=_MENU)]
+        self.root = Column(children=[controls, self.welcome, self.body], sizing_mode="stretch_both", stylesheets=menu)
         self.select.on_change("value", self._chosen)
-        self.axis.on_change("active", self._chosen)
+        self.switches.on_change(self.update)
         self.span.on_change("active", self._chosen)
 
     def _layout(self) -> Any:
@@ -82,8 +94,10 @@ class Page(DashboardComponent):
 
         rows = [
             row("graph", min_height=170),
-            row("throughput", "busy", "in-flight", "delays"),
-            row("loss", "scores", "traffic", "versions"),
+            self.panes["progress"].root,
+            self.switches.root,
+            row("loss", "scores", "throughput", "busy", min_height=200),
+            row("in-flight", "delays", "traffic", "versions", min_height=200),
             row("passes", "troubles", min_height=120),
         ]
         return Column(children=rows, sizing_mode="stretch_both", visible=False)
@@ -99,10 +113,14 @@ class Page(DashboardComponent):
         self.welcome.visible, self.body.visible = record is None, record is not None
         self.head.text = _headline(record) if record is not None else ""
         self._feed.window = list(_WINDOWS.values())[self.span.active or 0]
-        self._feed.show(record)
+        view = self.switches.view
         for pane in self.panes.values():
             if isinstance(pane, Curves):
-                pane.x = ("epoch", "elapsed")[self.axis.active or 0]
+                pane.view = view
+            elif isinstance(pane, Lines | Delays | Progress):
+                pane.every = view.every
+        self._feed.show(record)
+        for pane in self.panes.values():
             if not isinstance(pane, Lines):
                 pane.show(record)
 

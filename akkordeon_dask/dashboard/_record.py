@@ -77,6 +77,17 @@ class NetworkRecord:
         return [*self.gates.values(), *self.sentinels.values()]
 
     @property
+    def at_work(self) -> list[SentinelMeter]:
+        """Sentinels that train, and after them those that rate; predictions are none."""
+        here = [one for one in self.sentinels.values() if one.here and one.figures.mode != "predict"]
+        return sorted(here, key=lambda one: (one.figures.mode != "train", one.number))
+
+    @property
+    def busiest(self) -> list[GateMeter]:
+        """Its gates, by the time that they have worked since they were made."""
+        return sorted(self.gates.values(), key=lambda gate: gate.figures.busy, reverse=True)
+
+    @property
     def parameters(self) -> int:
         """How many numbers training adjusts."""
         return sum(gate.figures.parameters for gate in self.gates.values())

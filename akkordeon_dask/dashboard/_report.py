@@ -13,7 +13,7 @@ from bokeh.resources import INLINE
 
 from akkordeon_dask._html import html_table
 from akkordeon_dask.dashboard import _curves, _lines
-from akkordeon_dask.dashboard._cells import PASS_COLUMNS, PASS_NUMBERS, pass_cells
+from akkordeon_dask.dashboard._cells import PASS_COLUMNS, PASS_NUMBERS, duration_text, pass_cells, scores_text
 from akkordeon_dask.dashboard._delays import Delays
 from akkordeon_dask.dashboard._feed import Lines
 from akkordeon_dask.dashboard._glance import mean_delay
@@ -23,12 +23,17 @@ from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._pass_log import PassLog
 from akkordeon_dask.dashboard._record import HOUR, NetworkRecord
 from akkordeon_dask.dashboard._report_page import TEMPLATE
+from akkordeon_dask.dashboard._switches import Switches
 from akkordeon_dask.messages import PassReport
 
 __all__ = ["report"]
 
 _ROWS = 2000
-_HEIGHT = 230
+_HEIGHT = 250
+_NEWEST = (
+    *("sentinel", "mode", "passes", "loss", "scores", "samples/s", "since the start"),
+    *("updates of the network", "samples trained"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,9 @@ def report(record: NetworkRecord, known: Known, now: float) -> str:
         record.add_pass(one)
     charts = _charts(record)
     parts = [
+        _Part("Final figures" if record.ended is not None else "Newest figures", html=_newest(record, passes)),
+        _Part("Learning", ["switches", "loss", "scores"]),
         _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
-        _Part("Learning", ["loss", "scores", *(["loss-time", "scores-time"] if passes else [])]),
         _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
         _Part("Gates", html=_gates(record, known)),
         _Part("Sentinels", html=_sentinels(record, known)),
@@ -104,8 +110,6 @@ def _charts(record: NetworkRecord) -> list[Any]:
         "graph": Graph,
         "loss": _curves.loss,
         "scores": _curves.scores,
-        "loss-time": _curves.loss,
-        "scores-time": _curves.scores,
         "throughput": _lines.throughput,
         "busy": _lines.busy,
         "in-flight": _lines.flying,
@@ -113,18 +117,28 @@ def _charts(record: NetworkRecord) -> list[Any]:
         "traffic": _lines.traffic,
         "versions": _lines.versions,
     }
-    charts = []
-    for name, make in makers.items():
-        pane = make()
-        if isinstance(pane, _curves.Curves) and name.endswith("-time"):
-            pane.x = "elapsed"
-            pane.root.title.text = f"{pane.title} over time"
+    panes = {name: make() for name, make in makers.items()}
+    for name, pane in panes.items():
         if isinstance(pane, Lines):
             pane.feed.window = HOUR
         pane.show(record)
         pane.root.name, pane.root.height, pane.root.sizing_mode = name, _HEIGHT, "stretch_width"
-        charts.append(pane.root)
-    return charts
+    switches = Switches([pane for pane in panes.values() if isinstance(pane, _curves.Curves)])
+    switches.root.name = "switches"
+    switches.work_alone([pane.root for pane in panes.values() if isinstance(pane, Lines)])
+    return [switches.root, *(pane.root for pane in panes.values())]
+
+
+def _newest(record: NetworkRecord, passes: Iterable[PassReport]) -> str:
+    """The last pass of each sentinel, those that train first."""
+    newest = {(one.sentinel, one.mode): one for one in passes if one.mode != "predict"}
+    if not newest:
+        return "<p>no pass is finished yet</p>"
+    rows = []
+    for one in sorted(newest.values(), key=lambda one: (one.mode != "train", record.rank(one.sentinel, one.mode))):
+        work = f"{one.samples_per_s:,.0f}", duration_text(one.elapsed), f"{one.updates:,}", f"{one.samples_trained:,}"
+        rows.append((one.sentinel, one.mode, str(one.epoch), f"{one.loss:.6f}", scores_text(one), *work))
+    return html_table(_NEWEST, rows, _NEWEST[2:4] + _NEWEST[5:])
 
 
 def _facts(record: NetworkRecord, known: Known, now: float) -> str:
@@ -181,4 +195,4 @@ def _passes(passes: Sequence[PassReport]) -> str:
 
 def _troubles(record: NetworkRecord) -> str:
     rows = [(_date(one.time), one.event, one.who, one.text) for one in reversed(record.troubles)]
-    return html_table(("time", "what", "who", "details"), rows) if rows else "<p>nothing</p>"
+    return html_table(("time", "what", "who", "details"), rows) if rows else "<p>nothing went wrong</p>"

@@ -18,6 +18,7 @@ TEMPLATE = """
       td { border-bottom: 1px solid #eeeeee; font-variant-numeric: tabular-nums; }
       .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: 10px 18px; }
       .chart { min-width: 0; }
+      .switches { grid-column: 1 / -1; }
       .box { max-height: 440px; overflow: auto; }
       @media print { .box { max-height: none; } h2 { break-after: avoid; } .chart { break-inside: avoid; } }
     </style>
@@ -32,7 +33,7 @@ TEMPLATE = """
       {% if part.charts %}
       <div class="charts">
         {% for name in part.charts %}
-        <div class="chart">{{ embed(roots[name]) }}</div>
+        <div class="{{ 'switches' if name == 'switches' else 'chart' }}">{{ embed(roots[name]) }}</div>
         {% endfor %}
       </div>
       {% endif %}

@@ -3,7 +3,16 @@
 import time
 from typing import Any
 
-from bokeh.models import Column, ColumnDataSource, DataTable, Div, NumberFormatter, StringFormatter, TableColumn
+from bokeh.models import (
+    Column,
+    ColumnDataSource,
+    CustomJS,
+    DataTable,
+    Div,
+    NumberFormatter,
+    StringFormatter,
+    TableColumn,
+)
 
 from akkordeon_dask.dashboard._pane import Pane
 from akkordeon_dask.dashboard._record import NetworkRecord
@@ -26,6 +35,9 @@ class _Table(Pane):
 
     columns: tuple[tuple[str, str, str | None, int], ...]
     """Field, title, form of its numbers (None: text) and width of each."""
+    min_width = 200
+    nothing = ""
+    """What it says instead of a table without rows; empty: nothing."""
 
     def __init__(self) -> None:
         self.source = ColumnDataSource({field: [] for field, *_ in self.columns})
@@ -43,8 +55,15 @@ class _Table(Pane):
             min_height=100,
             stylesheets=[_STYLE],
         )
+        # A table of as many rows as before would not look at them again.
+        again = CustomJS(args={"view": self.table.view}, code="view.change.emit()")
+        self.source.js_on_change("data", again)
         head = Div(text=f"<b>{self.title}</b>", styles={"font-size": "11px"}, margin=(2, 5, 2, 5))
-        self.root = Column(children=[head, self.table], sizing_mode="stretch_both")
+        self.root = Column(children=[head, self.table], sizing_mode="stretch_both", min_width=self.min_width)
+        if self.nothing:
+            self.table.visible = False
+            self.none = Div(text=self.nothing, styles={"font-size": "11px"}, margin=(2, 5, 2, 5))
+            self.root.children.append(self.none)
         self._shown: tuple[NetworkRecord | None, int] = (None, 0)
 
     def _rows(self, record: NetworkRecord) -> tuple[int, list[tuple[Any, ...]]]:
@@ -60,6 +79,8 @@ class _Table(Pane):
         fields = [field for field, *_ in self.columns]
         cells = list(zip(*rows, strict=True)) or [()] * len(fields)
         self.source.data = {field: list(column) for field, column in zip(fields, cells, strict=True)}
+        if self.nothing:
+            self.table.visible, self.none.visible = bool(rows), not rows
 
 
 def _formatter(form: str | None) -> Any:
@@ -76,13 +97,14 @@ class Passes(_Table):
     """Finished passes."""
 
     title = "Passes"
+    min_width = 690
     columns = (
         ("time", "time", _TEXT, 60),
-        ("sentinel", "sentinel", _TEXT, 90),
+        ("sentinel", "sentinel", _TEXT, 80),
         ("mode", "mode", _TEXT, 60),
         ("epoch", "pass", _WHOLE, 40),
-        ("loss", "loss", _SIX, 70),
-        ("scores", "scores", _TEXT, 130),
+        ("loss", "loss", _SIX, 66),
+        ("scores", "scores", _TEXT, 125),
         ("rate", "samples/s", _WHOLE, 70),
         ("seconds", "seconds", _THREE, 60),
         ("samples", "samples", _WHOLE, 60),
@@ -103,6 +125,7 @@ class Troubles(_Table):
     """What went wrong: lost batches, passes that began anew, errors."""
 
     title = "What went wrong"
+    nothing = "nothing went wrong"
     columns = (
         ("time", "time", _TEXT, 60),
         ("event", "what", _TEXT, 60),

@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from akkordeon_dask.dashboard import GateGlance, Glance, SentinelGlance, Trouble
+from akkordeon_dask.dashboard import GateGlance, Glance, SentinelGlance, Trouble, duration_text, share_text
+from akkordeon_dask.messages import PassProgress, PassReport
 
 __all__ = ["top_table"]
 
@@ -17,9 +19,14 @@ _GATES = (
     *("gate", "worker", "busy", "forward\nsamples/s", "backward\nsamples/s", "\nupdates/s", "mailbox\nbatches"),
     *("versions\nheld", "delay\nupdates"),
 )
-_SENTINELS = ("sentinel", "mode", "state", "pass", "\nsamples/s", "in\nflight", "lost\nsamples", "loss")
-_LEFT = {"gate": 10, "worker": 8, "sentinel": 10, "mode": 8, "state": 7}
+_PASS = ("sentinel", "mode", "state", "pass", "left", "done")
+_RATES = ("samples\n/s", "in\nflight")
+_LOST = "lost"
+"""A column where some are."""
+_LEFT = {"gate": 10, "worker": 8, "sentinel": 9, "mode": 8, "state": 7}
 """Columns of text, with letters that they have at least: all fits into a terminal of 80 columns."""
+_BAR, _ROOM = 12, 100
+"""Columns of a bar of what is done, and those of a terminal that has room for it."""
 _NOTHING = "-"
 
 
@@ -33,7 +40,7 @@ def _parts(glance: Glance) -> Iterator[RenderableType]:
     yield f"[bold]{escape(glance.name)}[/bold]  {state}"
     yield _gates(glance) if glance.gates else "no gate has told of itself yet"
     yield ""
-    yield _sentinels(glance) if glance.sentinels else "no sentinels"
+    yield _Sentinels(glance.sentinels) if glance.sentinels else "no sentinels"
     if glance.troubles:
         yield f"\nwent wrong, newest of {glance.troubles_seen:,} first:"
         yield from map(_trouble, glance.troubles)
@@ -48,12 +55,24 @@ def _gates(glance: Glance) -> Table:
     return table
 
 
-def _sentinels(glance: Glance) -> Table:
-    scores = dict.fromkeys(name for one in glance.sentinels if one.last is not None for name in one.last.scores)
-    table = _table((*_SENTINELS, *map(escape, scores)))
-    for sentinel in glance.sentinels:
-        table.add_row(*map(escape, _sentinel(sentinel, scores)))
-    return table
+class _Sentinels:
+    """A row a sentinel: the pass that it is in with what is known of it so far, else its newest one."""
+
+    def __init__(self, sentinels: Sequence[SentinelGlance]) -> None:
+        self._sentinels = sentinels
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        ones = self._sentinels
+        scores = dict.fromkeys(name for one in ones if (newest := _newest(one)) is not None for name in newest.scores)
+        bars = console.is_terminal and options.max_width >= _ROOM
+        lost = any(one.lost for one in ones)
+        titles = (*_PASS, *([""] if bars else []), *_RATES, *([_LOST] if lost else []), "loss", *map(escape, scores))
+        table = _table(titles)
+        for one in ones:
+            bar = [_bar(one)] if bars else []
+            more = [f"{one.lost:,}"] if lost else []
+            table.add_row(*map(escape, _pass(one)), *bar, *_rates(one), *more, *_learned(one, scores))
+        yield table
 
 
 def _table(columns: tuple[str, ...]) -> Table:
@@ -77,15 +96,40 @@ def _gate(gate: GateGlance) -> tuple[str, ...]:
     return (gate.name, gate.worker, busy, *rates, str(gate.mailbox), str(gate.versions), delay)
 
 
-def _sentinel(sentinel: SentinelGlance, scores: Iterable[str]) -> tuple[str, ...]:
-    number = str(sentinel.epoch) if sentinel.epochs is None else f"{sentinel.epoch}/{sentinel.epochs}"
-    flying = f"{sentinel.in_flight}/{sentinel.concurrency}"
-    work = number, _rate(sentinel.samples_per_s), flying, f"{sentinel.lost:,}"
-    newest = sentinel.last
-    loss = _NOTHING if newest is None else f"{newest.loss:.4f}"
+def _pass(one: SentinelGlance) -> tuple[str, ...]:
+    """A cell for each of `_PASS`."""
+    progress = one.progress
+    number = one.epoch if progress is None else progress.epoch
+    of = str(number) if one.epochs is None else f"{number}/{one.epochs}"
+    share = left = _NOTHING
+    if progress is not None and progress.share is not None:
+        share = share_text(progress.share).replace(" ", "")
+    if progress is not None and progress.remaining is not None:
+        left = duration_text(progress.remaining).replace(" ", "").replace("min", "m")
+    return one.name, one.mode, one.state, of, left, share
+
+
+def _bar(one: SentinelGlance) -> RenderableType:
+    share = None if one.progress is None else one.progress.share
+    return _NOTHING if share is None else ProgressBar(total=1.0, completed=share, width=_BAR)
+
+
+def _rates(one: SentinelGlance) -> tuple[str, ...]:
+    """A cell for each of `_RATES`."""
+    return _rate(one.samples_per_s), f"{one.in_flight}/{one.concurrency}"
+
+
+def _learned(one: SentinelGlance, scores: Iterable[str]) -> Iterator[str]:
+    newest = _newest(one)
     rated = {} if newest is None else newest.scores
-    ratings = [f"{rated[name]:.4f}" if name in rated else _NOTHING for name in scores]
-    return (sentinel.name, sentinel.mode, sentinel.state, *work, loss, *ratings)
+    yield _NOTHING if newest is None else f"{newest.loss:.4f}"
+    for name in scores:
+        yield f"{rated[name]:.4f}" if name in rated else _NOTHING
+
+
+def _newest(one: SentinelGlance) -> PassProgress | PassReport | None:
+    """The pass that is open, once its loss is known; else the newest that is finished."""
+    return one.progress if one.progress is not None and not math.isnan(one.progress.loss) else one.last
 
 
 def _rate(rate: float) -> str:

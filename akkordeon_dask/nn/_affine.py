@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._notation import shape_text
-from akkordeon_dask._numbers import keep_int
+from akkordeon_dask._numbers import keep_flag, keep_int
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._initializers import Initializer
 from akkordeon_dask.nn._layer import Layer, Shape
@@ -28,6 +28,7 @@ class Affine(Layer):
     def __post_init__(self) -> None:
         for name in ("in_features", "out_features"):
             keep_int(self, name, 1)
+        keep_flag(self, "bias")
         if not isinstance(self.initializer, Initializer):
             raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask._numbers import keep_int
+from akkordeon_dask._numbers import keep_flag, keep_int
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
@@ -72,6 +72,7 @@ class Conv2d(Layer):
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels", "groups"):
             keep_int(self, name, 1)
+        keep_flag(self, "bias")
         for name in ("kernel_size", "stride", "dilation", "padding"):
             normalise(self, name, least=0 if name == "padding" else 1)
         if self.in_channels % self.groups or self.out_channels % self.groups:

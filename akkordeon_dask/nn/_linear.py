@@ -49,6 +49,7 @@ class Linear(Affine):
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         w = params["w"]
+        x = np.asarray(x, w.dtype)  # numpy would compute in the wider of two precisions: slower, and to other bits
         y = np.matmul(x, w, out=empty((len(x), self.out_features), w.dtype))
         if self.bias:
             y += params["b"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask._numbers import keep_number
+from akkordeon_dask._numbers import keep_flag, keep_number
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.optim._optimizer import Optimizer
@@ -45,7 +45,7 @@ class SGD(Optimizer):
         super().__post_init__()
         keep_number(self, "momentum", least=0, below=1)
         keep_number(self, "weight_decay", least=0)
-        if self.nesterov and not self.momentum:
+        if keep_flag(self, "nesterov") and not self.momentum:
             raise SpecError("SGD: nesterov=True looks ahead along the momentum: set momentum above 0")
 
     def slots(self, w: Array) -> tuple[Array, ...]:

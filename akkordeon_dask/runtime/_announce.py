@@ -14,7 +14,7 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._gate_handle import GateHandle
 
-__all__ = ["say", "say_deployed"]
+__all__ = ["lost_text", "say", "say_deployed"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,11 @@ async def say_deployed(
         logger.info("network %r will not be on the dashboard: %r", label, error)
     except Exception as error:
         logger.warning("network %r will not be on the dashboard: %r", label, error)
+
+
+def lost_text(worker: str) -> str:
+    """What is told of an actor that is lost with its worker, before anything is done about it."""
+    return f"{worker} is gone, or gives no sign of life: it is made anew from where it was"
 
 
 async def say(client: Client, label: str, event: str, **facts: Any) -> None:

@@ -17,7 +17,7 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._announce import lost_text, say
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._control import construct
 from akkordeon_dask.runtime._patience import MENDABLE, patiently
@@ -126,6 +126,7 @@ async def revive(session: "Session", attached: Attached, error: AkkordeonError) 
     if session.mender is None or not session.mender.patient or attached.sentinel.mode == "predict":
         raise error
     begun, position = asyncio.get_running_loop().time(), attached.position
+    await say(session.client, session.name, "lost", sentinel=attached.name, text=lost_text(attached.worker))
     await _again(session, attached, position, error)
     seconds = asyncio.get_running_loop().time() - begun
     text = f"made anew on {attached.worker} after {seconds:.2f} s, goes on {position}: {error}"

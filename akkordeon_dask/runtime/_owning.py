@@ -13,14 +13,18 @@ from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._embedded import Embedded
 from akkordeon_dask.runtime._gate_handle import GateHandle
 from akkordeon_dask.runtime._making import Making
-from akkordeon_dask.runtime._moving import evacuate
+from akkordeon_dask.runtime._moving import drain, evacuate, move, rebalance
 from akkordeon_dask.runtime._other_passes import fetch_passes
+from akkordeon_dask.runtime._owner_requests import OwnerRequests
 from akkordeon_dask.runtime._publication import Record, find, handles, publish, reach, read, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._supervisor import Supervisor
 
 __all__ = ["adopt", "own"]
+
+_ASKED = (move, drain, rebalance)
+"""What other clients may ask an owner to do."""
 
 
 async def own(
@@ -39,11 +43,14 @@ async def own(
         session.guard(supervisor.telling.keep_telling(), f"the sentinels of network {label!r}")
         session.worker_names.update({worker.address: worker.name for worker in await workers_of(client)})
     session.run = making.run
+    requests = OwnerRequests(session, {verb.__name__: functools.partial(verb, supervisor) for verb in _ASKED})
     if published:
         session.share()
+        requests.listen()
         session.guard(supervisor.keep_lease(), f"the owner of network {label!r}")
 
     async def finish() -> None:
+        await requests.close()
         await session.leave()
         if published and await _fenced(client, making):
             for gate in session.gates:

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._session import Session
 
-__all__ = ["Reporting"]
+__all__ = ["Reporting", "all_settings", "write_report"]
 
 logger = logging.getLogger(__name__)
 
@@ -83,29 +84,44 @@ class Reporting(Calling):
 
     def _write(self, found: NetworkRecord | None, target: str) -> None:
         """In a thread of its own where there is an event loop: it takes a second."""
-        from akkordeon_dask.dashboard._report import report  # needs bokeh
-
-        text = report(found or NetworkRecord(self.name), self._known(found), time.time())
-        try:
-            write_atomic(target, [text.encode()])
-        except (OSError, ValueError, ImportError) as error:
-            raise ReportError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
+        write_report(found or NetworkRecord(self.name), self._known(found), target)
 
     def _known(self, found: NetworkRecord | None) -> Known:
         diary, spec = self._session.diary, self._session.network
-        settings = {
-            **diary.settings,
-            "akkordeon_dask": akkordeon_dask.__version__,
-            **(found.settings if found is not None else {}),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        }
         places = zip(self._session.gates, spec, strict=True)
         return Known(
             network="\n| ".join(map(repr, spec)),
             gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in places),
             sentinels=dict(diary.sentinels),
-            settings=settings,
+            settings=all_settings(diary.settings, found),
             passes=tuple(diary.reports()),
             note="" if found is not None else "without the scheduler's part: curves over time are missing",
         )
+
+
+def all_settings(own: Mapping[str, Any], found: NetworkRecord | None) -> dict[str, Any]:
+    """What a network was deployed with, as its owner or else the scheduler knows it, and the versions."""
+    return {
+        **own,
+        "akkordeon_dask": akkordeon_dask.__version__,
+        **(found.settings if found is not None else {}),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def write_report(found: NetworkRecord, known: Known, target: str) -> None:
+    """Write the file of a report. Takes a second, and is not for an event loop.
+
+    Raises
+    ------
+    ReportError
+        when it cannot be written.
+    """
+    from akkordeon_dask.dashboard._report import report  # needs bokeh
+
+    text = report(found, known, time.time())
+    try:
+        write_atomic(target, [text.encode()])
+    except (OSError, ValueError, ImportError) as error:
+        raise ReportError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error

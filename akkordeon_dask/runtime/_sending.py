@@ -51,8 +51,9 @@ class Parcel:
 
     def open(self) -> Any:
         """The value. Arrays that came from another process lie in memory of their own, on the grid of `memory`."""
-        buffers = map(_owned, self.buffers) if self._received else self.buffers
-        return loads(self.head, buffers=list(buffers))
+        if self._received:
+            self.buffers, self._received = list(map(_owned, self.buffers)), False  # the message may go now
+        return loads(self.head, buffers=self.buffers)
 
 
 def _received(head: bytes, *buffers: Any) -> Parcel:
@@ -87,20 +88,18 @@ async def submitted(
         when they do not arrive.
     """
     parcel = _packed(args, options, who)
-    sent = await _sent(client, parcel, f"{key}-parcel", worker, who) if parcel.nbytes >= _LARGE else None
     where = {"workers": [worker], "allow_other_workers": False}
-    future = client.submit(
-        _construct, kind, key, parcel if sent is None else sent, **where, actor=True, pure=False, key=key
-    )
-    del parcel
-    try:
-        yield future
-    except BaseException:
-        future.release()
-        raise
-    finally:
-        if sent is not None:
-            sent.release()
+    async with contextlib.AsyncExitStack() as stack:
+        what: Parcel | Future[Any] = parcel
+        if parcel.nbytes >= _LARGE:
+            what = await stack.enter_async_context(_sent(client, parcel, f"{key}-parcel", worker, who))
+        future = client.submit(_construct, kind, key, what, **where, actor=True, pure=False, key=key)
+        del parcel, what
+        try:
+            yield future
+        except BaseException:
+            future.release()
+            raise
 
 
 def _packed(args: tuple[Any, ...], options: dict[str, Any], who: str) -> Parcel:
@@ -112,18 +111,30 @@ def _packed(args: tuple[Any, ...], options: dict[str, Any], who: str) -> Parcel:
         raise SpecError(f"{who} cannot travel to its worker by pickle: {error}: look at what it was given") from error
 
 
-async def _sent(client: Client, parcel: Parcel, key: str, worker: str, who: str) -> Future[Any]:
-    """The parcel on the worker."""
-    limit = config.seconds("timeouts.load")
-    direct = bool(client.direct_to_workers)
+@contextlib.asynccontextmanager
+async def _sent(client: Client, parcel: Parcel, key: str, worker: str, who: str) -> AsyncIterator[Future[Any]]:
+    """The parcel on the worker, for as long as the context lasts."""
+    limit, direct = config.seconds("timeouts.load"), bool(client.direct_to_workers)
+    sending = asyncio.ensure_future(
+        client.scatter({key: parcel}, workers=[worker], direct=direct, timeout=limit, asynchronous=True)
+    )
     try:
         async with asyncio.timeout(limit):
-            found: dict[str, Future[Any]] = await client.scatter(
-                {key: parcel}, workers=[worker], direct=direct, timeout=limit, asynchronous=True
-            )
+            await asyncio.shield(sending)
     except (OSError, KeyError, ValueError) as error:  # a TimeoutError is an OSError
         raise DeploymentError(
             f"what {who} is made of, {parcel.nbytes:,} bytes, did not get to {worker} ({error!r}): is the worker "
             "there, and not paused? See the dashboard, or raise akkordeon.timeouts.load"
         ) from error
-    return found[key]
+    else:
+        del parcel
+        yield sending.result()[key]
+    finally:
+        # Who is no longer waited for may still arrive: it would stay there as long as the client.
+        sending.add_done_callback(_let_go)
+
+
+def _let_go(sending: "asyncio.Future[dict[str, Future[Any]]]") -> None:
+    if not sending.cancelled() and sending.exception() is None:
+        for future in sending.result().values():
+            future.release()

@@ -29,7 +29,7 @@ from akkordeon_dask.runtime._joining import evacuate, make_sentinel, open_sentin
 from akkordeon_dask.runtime._mender import Mender
 from akkordeon_dask.runtime._other_passes import follow_passes
 from akkordeon_dask.runtime._other_sentinels import Other
-from akkordeon_dask.runtime._sentinel_names import Claim, claim_name, key_token, release_name
+from akkordeon_dask.runtime._sentinel_names import Claim, claim_name, key_base, key_token, release_name
 
 __all__ = ["Session"]
 
@@ -80,6 +80,8 @@ class Session:
         self.introduced = False
         """Somebody who watches was told what network it is."""
         self._stop_listening: Callable[[], None] = lambda: None
+        self._opening: set[Attached] = set()
+        """Sentinels whose first batch is not there yet: no verb knows of them."""
         self._bell = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         for gate in gates:
@@ -196,7 +198,7 @@ class Session:
         life = await make_sentinel(self, sentinel, name, claim.base, resume=resume)
         lives: Lives = partial(revive, self), partial(evacuate, self)
         attached = Attached(sentinel, name, *life, changed=self.ring, report=self._report, lives=lives)
-        self.sentinels[name] = attached
+        self._opening.add(attached)
         try:
             self.check()
             await open_sentinel(self, attached)
@@ -204,6 +206,9 @@ class Session:
         except BaseException:
             await self.detach(attached)
             raise
+        finally:
+            self._opening.discard(attached)
+        self.sentinels[name] = attached
         self.diary.meet(name, sentinel)
         attached.follow()
         return attached
@@ -238,9 +243,11 @@ class Session:
         """End a sentinel: its credits come home, the gates forget it."""
         if self.sentinels.get(attached.name) is attached:
             del self.sentinels[attached.name]
-        token = key_token(attached.address.actor)
+        key = attached.address.actor
         await attached.leave()
-        await release_name(self.client, token)
+        await release_name(self.client, key_token(key))
+        if attached.sentinel.mode == "predict":  # nobody hears of its pass, and there may be very many
+            self.own_keys.discard(key_base(key))
         self.ring()
 
     async def until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
@@ -304,7 +311,7 @@ class Session:
         """Detach this client's sentinels and let go of the gates, which live on if the network is published."""
         self.closed = True
         self._stop_listening()
-        there = list(self.sentinels.values())
+        there = [*self.sentinels.values(), *self._opening]
         results = await asyncio.gather(*map(self.detach, there), return_exceptions=True)
         for attached, result in zip(there, results, strict=True):
             if isinstance(result, BaseException):

@@ -15,7 +15,7 @@ from akkordeon_dask.runtime._asking import answers, in_time
 from akkordeon_dask.runtime._look import Look, look
 from akkordeon_dask.runtime._publication import Record, find, names
 
-__all__ = ["GateStatus", "NetworkStatus", "SentinelStatus", "networks", "status"]
+__all__ = ["GateStatus", "NetworkStatus", "SentinelStatus", "networks", "status", "worker_names"]
 
 INTERVAL = 0.5
 """Seconds between the two looks that rates come from."""
@@ -103,6 +103,15 @@ def status(client: Client, name: str | None = None) -> Any:
 def networks(client: Client) -> Any:
     """The names of all networks on the cluster, a sorted list; with an asynchronous client, an awaitable of it."""
     return check_client(client).sync(names, client)
+
+
+def worker_names(client: Client) -> Any:
+    """The names of all workers, a dict by address; with an asynchronous client, an awaitable of it."""
+    return client.sync(_worker_names, client)
+
+
+async def _worker_names(client: Client) -> dict[str, str]:
+    return {worker.address: worker.name for worker in await workers_of(client)}
 
 
 async def _status(client: Client, name: str | None) -> tuple[NetworkStatus, ...]:

@@ -1,11 +1,11 @@
-"""What the owner of a network does with its gates while they work."""
+"""What is done with the gates of a network while they work."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from akkordeon_dask.errors import SpecError
 from akkordeon_dask.runtime._arguments import check_name
 from akkordeon_dask.runtime._moving import drain, move, rebalance
+from akkordeon_dask.runtime._owner_requests import ask_owner
 from akkordeon_dask.runtime._reporting import Reporting
 from akkordeon_dask.runtime._supervisor import Supervisor
 
@@ -13,7 +13,11 @@ __all__ = ["Steering"]
 
 
 class Steering(Reporting):
-    """Verbs of a running network that only its owner has."""
+    """Verbs of a running network that its owner does: who has only connected to it asks the owner.
+
+    Then each of them may raise a `DeploymentError` too, where the network has no owner any more, and a `DeadlineError`,
+    where that one does not answer within `akkordeon.timeouts.owner`.
+    """
 
     _supervisor: Supervisor | None
 
@@ -31,17 +35,18 @@ class Steering(Reporting):
         Raises
         ------
         SpecError
-            when there is no such gate, or this client does not own the network.
+            when there is no such gate.
         PlacementError
             when there is no such worker.
         """
         return self._sync(self._move, check_name("a gate's name", gate), check_name("where a gate moves", to))
 
     async def _move(self, gate: str, to: str) -> float:
-        return await move(self._owned(), gate, to)
+        seconds: float = await self._done(move, gate, to)
+        return seconds
 
     def drain(self, worker: str) -> Any:
-        """Move all gates, and this client's sentinels, away from a worker that is to be retired.
+        """Move all gates, and the owner's sentinels, away from a worker that is to be retired.
 
         Gives the pause of each gate in seconds.
 
@@ -49,13 +54,12 @@ class Steering(Reporting):
         ------
         PlacementError
             when there is no such worker, or no other one has room.
-        SpecError
-            when this client does not own the network.
         """
         return self._sync(self._drain, check_name("a worker to drain", worker))
 
     async def _drain(self, worker: str) -> Mapping[str, float]:
-        return await drain(self._owned(), worker)
+        pauses: dict[str, float] = await self._done(drain, worker)
+        return pauses
 
     def rebalance(self) -> Any:
         """Move gates so that the measured busy shares of the workers even out; gives the pause of each in seconds.
@@ -64,13 +68,12 @@ class Steering(Reporting):
         ------
         PlacementError
             when there is one worker only.
-        SpecError
-            when this client does not own the network.
         """
         return self._sync(self._rebalance)
 
     async def _rebalance(self) -> Mapping[str, float]:
-        return await rebalance(self._owned())
+        pauses: dict[str, float] = await self._done(rebalance)
+        return pauses
 
     def snapshot(self) -> Any:
         """Write a snapshot of every gate now; gives the number of updates in each.
@@ -86,8 +89,9 @@ class Steering(Reporting):
         numbers: dict[str, int] = await self._session.on_gates("snapshot")
         return numbers
 
-    def _owned(self) -> Supervisor:
+    async def _done(self, verb: Callable[..., Awaitable[Any]], *arguments: str) -> Any:
+        """What a verb of the owner's supervisor gives, here or, where this client has only connected, there."""
         self._session.check()
-        if self._supervisor is None:
-            raise SpecError(f"this client has connected to network {self.name!r}, only its owner moves gates")
-        return self._supervisor
+        if self._supervisor is not None:
+            return await verb(self._supervisor, *arguments)
+        return await ask_owner(self._session.client, self._session.name, verb.__name__, *arguments)

@@ -12,7 +12,7 @@ from distributed import Future
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, TrainingError, WorkerLostError
 from akkordeon_dask.network import Gate, Network, make_plan, workers_of
-from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._announce import lost_text, say
 from akkordeon_dask.runtime._asking import alive, answers
 from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
 from akkordeon_dask.runtime._making import Making, abandon, wire
@@ -71,6 +71,7 @@ class Supervisor:
             if closed:  # somebody stopped the network
                 raise error
             begun = asyncio.get_running_loop().time()
+            await say(self.session.client, self.session.name, "lost", gate=gate.name, text=lost_text(gate.worker))
             self._count(gate, error)
             await self._make_anew(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
@@ -81,7 +82,7 @@ class Supervisor:
         now, span = asyncio.get_running_loop().time(), config.seconds("supervision.within")
         while self._restarts and now - self._restarts[0] > span:
             self._restarts.popleft()
-        limit = int(config.get("supervision.restarts"))
+        limit = config.whole("supervision.restarts", 0)
         if len(self._restarts) >= limit:
             raise TrainingError(
                 f"gates of network {self.session.name!r} were lost more than {limit} times within {span:g} s, "

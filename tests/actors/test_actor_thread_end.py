@@ -132,3 +132,24 @@ def test_promise_9_a_core_that_raises_ends_its_thread_with_a_log(fails_on, caplo
     (record,) = caplog.records
     assert record.message == "the actor ended by an error of its own"
     assert f"no {fails_on}" in caplog.text
+
+
+def test_who_calls_after_a_core_raised_learns_what_it_was_and_its_core_closes_later():
+    seen = []
+
+    class Looks(Recorder):
+        def close(self):
+            seen.append(there[0].error)
+            super().close()
+
+    core, there = Looks(fails_on={"message"}), []
+
+    async def story(thread):
+        there.append(thread)
+        thread.mailbox.put("message")
+        await thread.stopped(LIMIT)
+        with pytest.raises(ClosedError, match=r"the actor broke, ValueError\('no message'\): deploy or attach anew"):
+            await thread.call(lambda: None, LIMIT)
+
+    lived(story, core)
+    assert [str(error) for error in seen] == ["no message"]

@@ -119,3 +119,37 @@ def test_a_driver_says_when_to_look_again():
     played.now = 105.0
     driver.tick(played.now)
     assert len(played.sent) == 2
+
+
+def test_whatever_goes_wrong_between_data_and_gates_fails_the_sentinel_and_it_is_driven_on(caplog):
+    feed = feeding([batch(0)])
+    played, driver, changes = driven(feed)
+    feed.draw = lambda *asked: (1, 2, 3)  # three where the core takes two
+    driver.handle(Wake())
+    assert played.core.state == "failed" and changes[-1] == ("failed", 0)
+    assert isinstance(played.core.error, errors.SentinelError) and "sentinel 'it' broke: TypeError" in str(
+        played.core.error
+    )
+    assert driver.tick(100.0) > 0 and not driver.handle(Wake())
+    assert "TypeError" in caplog.text
+
+
+def test_a_first_batch_that_is_refused_is_not_sent_and_a_right_one_is_looked_at_once():
+    looked = []
+
+    def check(drawn):
+        looked.append(drawn)
+        if refuse:
+            raise errors.ShapeError("it does not fit")
+
+    for refuse in (True, False):
+        looked.clear()
+        played, _, _ = driven(None)
+        driver = Driver(played.core, changed=lambda: None, check=check)
+        driver.handle(Wake())
+        assert not driver.tried
+        driver.feed = feeding([batch(0), batch(1)])
+        driver.handle(Wake())
+        assert len(looked) == 1 and driver.tried is not refuse
+        assert isinstance(played.core.error, errors.ShapeError) is refuse
+        assert any(isinstance(message, Forward) for _, message in played.sent) is not refuse

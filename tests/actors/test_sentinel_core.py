@@ -246,7 +246,7 @@ def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_
         post.core.resume()
     assert not post.core.wants() and post.core.state == "resting" and len(post.reports) == 2
     post.core.pause()
-    assert post.core.state == "resting"
+    assert not post.core.wants() and post.core.state == "resting"
 
 
 @pytest.mark.parametrize("epochs", ["3", 2.5, 0, -1, True, float("nan")])

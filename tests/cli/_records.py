@@ -18,9 +18,13 @@ PASS = {
     "resent": int,
     "seconds": _NUMBER,
     "samples_per_s": _NUMBER,
+    "ended": _NUMBER,
+    "elapsed": _NUMBER,
+    "updates": int,
+    "samples_trained": int,
 }
-END = {"event": str, "epochs": int, "validation": dict, "seconds": _NUMBER}
-VALIDATION = {"loss": _NUMBER, "accuracy": _NUMBER, "samples": int}
+END = {"event": str, "epochs": int, "test": dict, "seconds": _NUMBER}
+TEST = {"loss": _NUMBER, "scores": dict, "samples": int}
 
 Record = dict[str, Any]
 
@@ -30,7 +34,7 @@ def parsed(stdout: str) -> list[Record]:
     records = [json.loads(line, parse_constant=_refuse) for line in stdout.splitlines()]
     for record in records:
         _check(record, END if record["event"] == "end" else PASS)
-    _check(records[-1]["validation"], VALIDATION)
+    _check(records[-1]["test"], TEST)
     return records
 
 

@@ -43,6 +43,7 @@ network = (
 )
 spread = Gate(nn.Linear(784, 20), SGD) | Gate(nn.Linear(20, 20), SGD) | Gate(nn.Linear(20, 10), SGD)
 carols = Gate(nn.Linear(784, 20), SGD, workers="alice") | Gate(nn.Linear(20, 10), SGD, name="last", workers="carol")
+free = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), SGD)
 provider = data.mnist_sample("train")
 number = 3
 

@@ -51,8 +51,8 @@ def test_validation_rates_the_whole_test_split_beside_the_training(records):
 def test_the_end_is_the_last_test_pass_of_a_network_that_learned(records):
     end, (test,) = end_of(records), passes_of(records, "test")
     assert end["epochs"] == 2
-    assert end["validation"] == {"loss": test["loss"], **test["scores"], "samples": 2_000}
-    assert end["validation"]["accuracy"] > TRAINED
+    assert end["test"] == {"loss": test["loss"], "scores": test["scores"], "samples": 2_000}
+    assert end["test"]["scores"]["accuracy"] > TRAINED
     assert end["seconds"] >= max(sum(p["seconds"] for p in records if p.get("sentinel") == f"train{i}") for i in (0, 1))
 
 
@@ -60,7 +60,8 @@ def test_with_json_the_text_goes_to_standard_error(story, records):
     text = story[0].stderr
     assert len(LINE.findall(text)) == len(records) - 1
     assert f"saved       {story[1]}" in text.splitlines()
-    assert f"accuracy {end_of(records)['validation']['accuracy']:.4f}" in text.splitlines()[-1]
+    accuracy = end_of(records)["test"]["scores"]["accuracy"]
+    assert f" test accuracy {accuracy:.4f} after 2 epochs" in text.splitlines()[-1]
 
 
 def test_the_saved_file_holds_the_gates(story):
@@ -98,7 +99,7 @@ def test_the_gates_spread_over_worker_processes():
     assert done.returncode == 0, done.stderr
     (placement,) = (line for line in done.stderr.splitlines() if line.startswith("placement"))
     assert len({part.split(" on ")[1] for part in placement.split(", ")}) == 2
-    assert end_of(parsed(done.stdout))["validation"]["accuracy"] > TRAINED
+    assert end_of(parsed(done.stdout))["test"]["scores"]["accuracy"] > TRAINED
 
 
 def test_on_a_running_cluster_the_gates_are_on_its_workers_and_nothing_stays(tmp_path):
@@ -108,13 +109,13 @@ def test_on_a_running_cluster_the_gates_are_on_its_workers_and_nothing_stays(tmp
             keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
     assert done.returncode == 0, done.stderr
     assert all(address in done.stderr for address in cluster.workers.values())
-    assert end_of(parsed(done.stdout))["validation"]["accuracy"] > TRAINED
+    assert end_of(parsed(done.stdout))["test"]["scores"]["accuracy"] > TRAINED
     assert keys == []
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nothing://127.0.0.1"])
 def test_a_scheduler_that_nobody_reaches_is_one_line(address):
-    done = run(*DEMO, "--scheduler", address, DASK_AKKORDEON__TIMEOUTS__CONNECT="500ms")
+    done = run(*DEMO, "--scheduler", address, "--wait", "0", DASK_AKKORDEON__TIMEOUTS__CONNECT="500ms")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")

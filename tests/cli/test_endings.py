@@ -71,4 +71,4 @@ def test_what_is_no_number_is_null_in_json(odd, capsys):
     output.end(1, odd_pass, 2.5)
     passed, end = map(json.loads, capsys.readouterr().out.splitlines())
     assert (passed["loss"], passed["scores"]) == (None, {"accuracy": None, "top5": 0.5})
-    assert end["validation"] == {"loss": None, "accuracy": None, "top5": 0.5, "samples": 100}
+    assert end["test"] == {"loss": None, "scores": {"accuracy": None, "top5": 0.5}, "samples": 100}

@@ -6,8 +6,10 @@ import urllib.request
 
 import psutil
 import pytest
+from safetensors.numpy import load_file
 
 from tests._programs import LINE, PATIENCE, started
+from tests.dashboard._page import Page
 
 PROGRAM = """
 import signal
@@ -20,6 +22,23 @@ akkordeon()
 def until(stream, found):
     """Read lines up to the one that is looked for, and give it."""
     return next(line for line in stream if found(line))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_files_that_were_asked_for_hold_what_was_trained_until_an_interrupt(tmp_path, workers, number):
+    saved, told = tmp_path / "digits.safetensors", tmp_path / "run.html"
+    files = ("--save", saved, "--report", told)
+    with started("-c", PROGRAM, "demo", "--epochs", 100_000, "--workers", workers, *files) as process:
+        until(process.stdout, lambda line: line.startswith("train0"))
+        # A terminal sends SIGINT to all, a service manager SIGTERM to the program alone.
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        rest, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert said.split("\n") == ["", "Interrupted: all that was started has ended.", ""]
+    assert rest.splitlines()[-2:] == [f"saved       {saved}", f"report      {told}"]
+    assert len(load_file(saved)) == 6
+    assert "train0" in {row[1] for row in Page(told.read_text()).rows if len(row) > 1}
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -23,7 +23,7 @@ def test_a_file_with_layers_of_its_own_runs_on_workers_that_do_not_have_it_and_g
         owner.line("join it")
         said = "\n".join(owner.out)
         assert "nn.Linear(784, 20) >> Leaky()" in said and "Mine(20, 10)" in said
-        assert f"g0 on {cluster.workers['alice']}, g1 on {cluster.workers['bob']}" in said
+        assert f"g0 on alice ({cluster.workers['alice']}), g1 on bob ({cluster.workers['bob']})" in said
         with akkordeon("sentinel", "mine", *at, "--mode", "train", "--data", f"{file}:batches", "--epochs", 2) as guest:
             assert guest.end() == 0, guest.err
         with connect("mine", client) as running:
@@ -41,8 +41,8 @@ def test_a_file_with_layers_of_its_own_runs_on_workers_that_do_not_have_it_and_g
         assert owner.interrupt(signal.SIGTERM) == 0
         up, end = map(json.loads, owner.out)
     assert up["gates"] == [
-        {"gate": "g0", "worker": cluster.workers["alice"]},
-        {"gate": "g1", "worker": cluster.workers["bob"]},
+        {"gate": "g0", "worker": "alice", "address": cluster.workers["alice"]},
+        {"gate": "g1", "worker": "bob", "address": cluster.workers["bob"]},
     ]
     assert (up["event"], up["network"], up["scheduler"], up["parameters"]) == (
         "network",

@@ -6,14 +6,19 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import akkordeon_dask
+from akkordeon_dask import Sentinel, data
 from akkordeon_dask.cli import akkordeon
+from akkordeon_dask.cli._network_command import network_named
 from akkordeon_dask.cli._network_options import resuming
 from akkordeon_dask.cli._values import gate_values
+from akkordeon_dask.cli._where import Where
 
 DEMO = akkordeon.commands["demo"]
 WANTED = [
     "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
-    "--seed", "--workers", "--scheduler", "--tls", "--validate-every", "--save", "--report", "--json", "--debug",
+    "--seed", "--workers", "--scheduler", "--scheduler-file", "--tls", "--wait", "--validate-every",
+    "--save", "--report", "--json", "--debug",
 ]  # fmt: skip
 
 
@@ -93,6 +98,49 @@ def test_a_cluster_is_started_or_found_but_not_both():
     assert "--scheduler tcp://127.0.0.1:8786" in done.output
 
 
+def test_the_version_is_told():
+    done = CliRunner().invoke(akkordeon, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"akkordeon_dask, version {akkordeon_dask.__version__}\n")
+
+
+def test_one_thing_has_one_default_in_demo_sentinel_and_python():
+    plain = Sentinel.validate(data.mnist_sample("test"))
+    for command, every in ((DEMO, "validate_every"), (akkordeon.commands["sentinel"], "every")):
+        options = {option.name: option for option in command.params}
+        assert options["batch_size"].default == plain.batch_size
+        assert options["concurrency"].default == plain.concurrency
+        assert options[every].type_cast_value(None, options[every].default) == f"{plain.every:g}s"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("demo", "--save", "~nobody-here/x"),
+        ("demo", "--report", "~nobody-here/x"),
+        ("network", "--name", "x", "--snapshots", "~nobody-here/x"),
+        ("predict", "x", "--output", "~nobody-here/x", "--input", "x"),
+        ("status", "--scheduler-file", "~nobody-here/x"),
+        ("status", "--tls", "~nobody-here/x"),
+        ("report", "x", "~nobody-here/x"),
+        ("save", "x", "~nobody-here/x"),
+    ],
+)
+def test_the_home_of_somebody_unknown_is_refused_by_every_option_with_a_path(args):
+    done = call(*args)
+    assert done.exit_code == 2
+    assert "begins with the home of an unknown user" in " ".join(done.output.split())
+
+
+def test_a_file_of_ones_own_and_its_results_may_be_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = "from akkordeon_dask import Gate, nn, optim\nnetwork = Gate(nn.ReLU(), optim.SGD(1))"
+    (tmp_path / "net.py").write_text(text)
+    assert len(network_named("~/net.py:network")) == 1
+    save = {option.name: option for option in DEMO.params}["save"]
+    assert save.callback(None, save, "~/run.safetensors") == str(tmp_path / "run.safetensors")
+    assert save.callback(None, save, "s3://bucket/~run") == "s3://bucket/~run"
+
+
 def test_a_folder_is_no_place_for_a_checkpoint(tmp_path):
     done = call("demo", "--save", "--report", str(tmp_path))
     assert done.exit_code == 2
@@ -123,7 +171,10 @@ def test_a_network_is_deployed_or_adopted(args, said):
 
 
 def test_the_command_that_resumes_can_be_pasted_into_a_shell():
-    again = resuming("my nets.py:network", "digits", "tcp://scheduler:8786", "/shared/my digits")
+    where = Where(address="tcp://scheduler:8786")
+    again = resuming("my nets.py:network", "digits", where, "/shared/my digits")
     assert shlex.split(again)[:6] == ["dask", "akkordeon", "network", "my nets.py:network", "--name", "digits"]
     assert shlex.split(again)[-2:] == ["--resume", "/shared/my digits"]
-    assert resuming("net.py:network", "digits", "tcp://scheduler:8786", None) is None
+    assert resuming("net.py:network", "digits", where, None) is None
+    again = resuming("net.py:network", "digits", Where(file="/shared/my file.json"), "/shared/digits")
+    assert shlex.split(again)[6:8] == ["--scheduler-file", "/shared/my file.json"]

@@ -31,7 +31,7 @@ def test_it_trains_so_many_passes_over_its_share_and_says_each_as_the_original_d
     with akkordeon(*TRAIN, *at, "--epochs", 2, "--shard", "4/4", "--take", 3000, "--as", "last") as guest:
         assert guest.end() == 0
     first, *lines, end = guest.out
-    assert first.startswith("sentinel    last on tcp://") and first.endswith("works on network 'digits'")
+    assert first.startswith("sentinel    last on alice (tcp://") and first.endswith("works on network 'digits'")
     assert [(m["sentinel"], m["epoch"]) for m in map(LINE.fullmatch, lines)] == [("last", "1"), ("last", "2")]
     assert end == "end         sentinel last has left after 2 passes"
     assert guest.err == []
@@ -99,7 +99,7 @@ def test_here_the_process_is_a_worker_that_takes_no_gates_and_no_tasks_until_it_
         address, resources = workers(client)[name]
         assert name.startswith("sentinel-") and name.endswith(f"-{guest.process.pid}")
         assert resources == {GUEST: 1}
-        assert f"on {address} works" in guest.out[0]
+        assert f"on {name} ({address}) works" in guest.out[0]
         with deploy(network_named(f"{file}:spread"), client) as running:
             assert address not in running.placement.values()
         ran = client.map(lambda number: os.getpid(), range(20), pure=False)
@@ -143,7 +143,7 @@ def test_one_that_was_to_do_a_number_of_passes_says_that_it_has_not(digits, at):
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_line(digits, at, args, told):
-    done = called(*args, *at)
+    done = called(*args, *at, "--wait", "0")
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ") and told in line
@@ -155,6 +155,17 @@ def test_a_name_that_is_taken_is_not_given_twice(digits, at):
         done = called(*TRAIN, *at, "--as", "mine")
         assert (done.exit_code, done.stdout) == (1, "")
         assert "has a sentinel 'mine' already, attached by client " in done.stderr
+
+
+def test_programs_that_start_at_once_have_names_of_their_own_and_show_their_own_passes(digits, at):
+    with akkordeon(*TRAIN, *at, "--take", 500) as one, akkordeon(*TRAIN, *at, "--take", 500) as other:
+        names = [program.line("sentinel    ").split()[1] for program in (one, other)]
+        assert sorted(names) == ["train0", "train1"]
+        for program, name in zip((one, other), names, strict=True):
+            program.passes(3)
+            program.interrupt()
+            shown = [match["sentinel"] for match in map(LINE.fullmatch, program.out) if match]
+            assert set(shown) == {name}
 
 
 def test_files_that_are_bad_on_the_worker_are_told_here(digits, cluster, at, tmp_path):

@@ -26,7 +26,8 @@ network = (
 
 def seen(program):
     """The program's passes: sentinel, epoch and accuracy."""
-    return [(m["sentinel"], int(m["epoch"]), float(m["scores"])) for m in LINE.finditer("\n".join(program.out))]
+    found = LINE.finditer("\n".join(program.out))
+    return [(m["sentinel"], int(m["epoch"]), float(m["scores"].removeprefix("accuracy: "))) for m in found]
 
 
 def best(program):

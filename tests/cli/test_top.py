@@ -27,7 +27,7 @@ def test_once_it_shows_gates_and_sentinels_of_all_programs_at_work(digits, at):
 
     with akkordeon("sentinel", "digits", *TRAIN, "--as", "mine", "--epochs", 1000, *at) as guest:
         guest.passes(1)
-        wait_until(lambda: [len(words) - words.count("-") for words in rows()] == [9, 9, 9], seen=lambda: said)
+        wait_until(lambda: [len(words) - words.count("-") for words in rows()] == [9, 9, 10], seen=lambda: said)
         g0, g1, mine = rows()
     assert said[0] == ["digits", "runs"]
     assert (g0[1], g1[1]) == ("alice", "bob")
@@ -37,6 +37,7 @@ def test_once_it_shows_gates_and_sentinels_of_all_programs_at_work(digits, at):
     assert mine[1:3] == ["train", "running"]
     number, of = mine[3].split("/")
     assert int(number) >= 1 and of == "1000"
+    assert mine[4].endswith("s") and 0 <= int(mine[5].removesuffix("%")) <= 100
     loss, accuracy = map(float, mine[-2:])
     assert loss > 0 and 0 <= accuracy <= 1
     assert next(words for words in said if words[:1] == ["sentinel"])[-2:] == ["loss", "accuracy"]
@@ -74,7 +75,7 @@ def test_a_network_without_a_name_of_its_own_can_be_watched_by_the_one_it_was_gi
 
 
 def test_a_name_that_nobody_has_is_one_line_with_those_there_are(digits, at):
-    done = called("top", "digit", *at)
+    done = called("top", "digit", *at, "--wait", "0")
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: no network named 'digit' runs on this cluster, there is ")
@@ -86,7 +87,7 @@ def test_a_scheduler_that_has_never_heard_of_networks_learns_it_and_its_death_is
     with dask("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard") as scheduler:
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
         at = ("--scheduler", address)
-        assert "there is none: look at the name" in called("top", "short", *at).stderr
+        assert "there is none: look at the name" in called("top", "short", *at, "--wait", "0").stderr
         with joined_worker(address, "alice"), Client(address, timeout=20) as client:
             deploy(network_named(f"{file}:spread"), client, name="short")
             with akkordeon("top", "short", *at, "--interval", "100ms", **patience) as top:

@@ -8,7 +8,7 @@ __all__ = ["HOSTILE", "beat", "gate", "link", "passed", "sentinel"]
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 _GATE = dict.fromkeys(GateFigures.__dataclass_fields__, 0)
-_SENTINEL = dict.fromkeys(SentinelFigures.__dataclass_fields__, 0)
+_SENTINEL = dict.fromkeys(SentinelFigures.__dataclass_fields__, 0) | {"progress": None}
 
 
 def gate(name="g0", place=0, at=0.0, network="net", **figures):

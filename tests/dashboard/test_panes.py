@@ -8,7 +8,9 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource
 
 from akkordeon_dask.dashboard import Board
-from akkordeon_dask.dashboard._page import PANES, Page
+from akkordeon_dask.dashboard._page import PANES, Page, Single
+from akkordeon_dask.dashboard._view import AXES, View
+from akkordeon_dask.messages import PassProgress
 from tests.dashboard._told import HOSTILE, beat, gate, link, passed, sentinel
 
 
@@ -24,8 +26,9 @@ def rounds(board, begin, end):
         links = [link("tcp://bob", 5000 * second)]
         beats = beat("alice", at=at, gates=alice, sentinels=sentinels, links=links), beat("bob", at=at, gates=bob)
         board.take(beats, at)
-        board.event(passed(epoch=second + 1), at)
-        board.event(passed("validate0", epoch=second + 1, mode="validate"), at)
+        trained = {"updates": 10 * second, "samples_trained": 640 * second}
+        board.event(passed(epoch=second + 1, **trained), at)
+        board.event(passed("validate0", epoch=second + 1, mode="validate", **trained), at)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_a_pane_is_empty_without_a_network_and_full_with_one(word, board):
 @pytest.mark.parametrize("word", PANES)
 def test_every_axis_has_a_unit_and_everything_a_hover(word):
     root = PANES[word]().root
-    if word in ("graph", "passes", "troubles"):
+    if word in ("graph", "progress", "passes", "troubles"):
         return
     assert all(axis.axis_label for axis in root.axis)
     assert [tool for tool in root.tools if type(tool).__name__ == "HoverTool"]
@@ -136,18 +139,20 @@ def test_a_share_of_delays_is_of_all_gradients_of_the_gate(board):
 def test_training_and_validation_have_colours_of_their_own(board):
     pane = PANES["loss"]()
     pane.show(board.newest())
-    colors = {renderer.name: renderer.glyph.line_color for renderer in pane.root.renderers}
+    colors = {renderer.name: renderer.glyph.line_color for renderer in pane.root.renderers if renderer.name}
     assert colors.keys() == {"train0", "validate0"} and len(set(colors.values())) == 2
 
 
-def test_curves_go_over_passes_or_over_time(board):
+@pytest.mark.parametrize("x", AXES)
+def test_curves_go_over_passes_time_updates_or_samples_trained(board, x):
     pane = PANES["scores"]()
+    pane.view = View(x)
     pane.show(board.newest())
-    assert {renderer.glyph.x for renderer in pane.root.renderers} == {"epoch"}
-    pane.x = "elapsed"
-    pane.show(board.newest())
-    assert {renderer.glyph.x for renderer in pane.root.renderers} == {"elapsed"}
-    assert pane.root.xaxis[0].axis_label == "time since the start (s)"
+    for one in board.newest().passes:
+        data = next(curve.data_source.data for curve in pane.root.renderers if curve.name == one.sentinel)
+        assert getattr(one, x) in data["x"]
+        assert data["x"] == data[x]
+    assert pane.root.xaxis[0].axis_label == AXES[x].title
 
 
 def test_tables_have_the_newest_on_top(board):
@@ -205,3 +210,106 @@ def test_no_other_record_can_have_the_place_of_the_one_that_is_shown(word):
     shown = weakref.ref(board.newest())
     del board
     assert shown() is not None, "the next one at this place in memory would be taken for it"
+
+
+def at_work(count=1, **figures):
+    """A board with a network of some sentinels."""
+    board = Board()
+    ones = [sentinel(f"train{number}", epochs=10, **figures) for number in range(count)]
+    board.take([beat(gates=[gate()], sentinels=ones)], 0.0)
+    return board
+
+
+def test_inside_a_pass_the_page_says_how_far_it_is():
+    half = PassProgress(3, 420, 1000, 0.31, {"accuracy": 0.91, HOSTILE: 0.5}, 8.7)
+    page = Page(at_work(progress=half))
+    page.update()
+    data = page.panes["progress"].source.data
+    told = "train0 · pass 3 of 10 · 42 % · loss 0.3100 · accuracy 0.9100"
+    assert data["text"] == [f"{told} · {HOSTILE} 0.5000 · 13 s left"]
+    assert (data["end"][0] - data["left"][0]) / (data["right"][0] - data["left"][0]) == pytest.approx(0.42)
+    boxes = page.panes["graph"].boxes.data
+    assert "pass 3/10 · 42 % · 13 s left" in boxes["third"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ({"epoch": 2}, "train0 · pass 2 of 10 · running"),
+        ({"progress": PassProgress(1, 0, 90, float("nan"), {}, 0.0)}, "train0 · pass 1 of 10 · 0 %"),
+        ({"progress": PassProgress(1, 5, None, 0.5, {}, 1.0)}, "train0 · pass 1 of 10 · loss 0.5000"),
+        ({"progress": PassProgress(1, 1, 2, 0.5, {}, 1.0), "state": "paused"}, "train0 · pass 1 of 10 · paused"),
+    ],
+)
+def test_of_a_pass_it_says_what_is_known(figures, text):
+    pane = PANES["progress"]()
+    pane.show(at_work(**figures).newest())
+    assert pane.source.data["text"][0].startswith(text)
+
+
+def test_of_many_sentinels_six_are_followed_at_a_glance_and_all_by_a_click():
+    page = Page(at_work(20))
+    page.update()
+    progress = page.panes["progress"]
+    assert len(progress.source.data["text"]) == 6
+    page.switches.ways.active = [3]
+    assert len(progress.source.data["text"]) == 20
+    assert progress.root.height == 10 * 18
+
+
+def test_of_many_gates_the_busiest_are_seen_at_a_glance_and_all_by_a_click():
+    board = Board()
+    for second in range(3):
+        at = float(second)
+        gates = [gate(f"g{place}", place, at, busy=at * place, delays=((0, 1),)) for place in range(9)]
+        board.take([beat(at=at, gates=gates, sentinels=[sentinel(at=at)])], at)
+    page = Page(board)
+    page.update()
+    busy, delays, throughput = page.panes["busy"], page.panes["delays"], page.panes["throughput"]
+
+    def visible(pane):
+        return {one.name for one in pane.root.renderers if one.visible}
+
+    busiest = {f"g{place}" for place in range(3, 9)}
+    assert visible(busy) == set(delays.source.data["name"]) == busiest
+    assert visible(throughput) == {"g8", "g7", "g6", "g5", "g4", "train0"}
+    assert (
+        busy.root.title.text == "Busy (6 of 9 curves)" and throughput.root.title.text == "Throughput (6 of 19 curves)"
+    )
+    page.switches.ways.active = [3]
+    assert len(visible(busy)) == len(set(delays.source.data["name"])) == 9 and len(visible(throughput)) == 19
+    assert busy.root.title.text == "Busy"
+
+
+def test_names_in_a_legend_are_whole_and_what_has_no_room_is_counted(board):
+    links = {(f"worker-{number}", "another-worker"): number for number in range(6)}
+    board.newest().links = links
+    pane = PANES["traffic"]()
+    pane.show(board.newest())
+    (legend,) = pane.root.legend
+    labels = [item.label.value for item in legend.items]
+    assert labels == ["worker-0 → another-worker", "worker-1 → another-worker", "and 4 more"]
+    assert legend.ncols == 1
+
+
+def test_where_nothing_went_wrong_the_page_says_so(board):
+    pane = PANES["troubles"]()
+    pane.show(Board().newest())
+    assert (pane.table.visible, pane.none.visible, pane.none.text) == (False, True, "nothing went wrong")
+    pane.show(board.newest())
+    assert (pane.table.visible, pane.none.visible) == (True, False)
+
+
+@pytest.mark.parametrize("word", ["delays", "in-flight", "versions", "busy", "throughput", "traffic"])
+def test_a_line_explains_what_is_shown(word):
+    root = PANES[word]().root
+    assert [one.text for one in root.above if type(one).__name__ == "Title" and len(one.text) > 20]
+
+
+@pytest.mark.parametrize("word", ["loss", "scores"])
+def test_a_pane_of_its_own_has_the_switches(word, board):
+    single = Single(board, PANES[word]())
+    single.update()
+    assert single.switches.root in single.root.children
+    single.switches.axis.active = 2
+    assert single.pane.root.xaxis[0].axis_label == AXES["updates"].title

@@ -12,7 +12,7 @@ from tests.dashboard._told import HOSTILE, beat, gate, link, passed, sentinel
 
 GATES = (("g0", "tcp://alice", 39_250), (HOSTILE, "tcp://bob", 1_020))
 CHARTS = (
-    *("Loss", "Scores", "Loss over time", "Scores over time", "Busy", "Delay of gradients", "Throughput", "In flight"),
+    *("Loss", "Scores", "Busy", "Delay of gradients", "Throughput", "In flight"),
     *("Traffic between workers", "Versions held"),
 )
 
@@ -117,6 +117,32 @@ def test_a_pass_that_both_know_is_there_once(board):
     rows = Page(report(record, known(passes=(both, own(9, 9.0))), 10.0)).rows
     assert sorted(int(row[3]) for row in rows if row[1:3] == ["train0", "train"]) == list(range(1, 10))
     assert len(record.passes) == 8
+
+
+def test_final_figures_of_each_sentinel_come_first(board):
+    more = {
+        "network": HOSTILE,
+        "mode": "validate",
+        "loss": 0.75,
+        "updates": 80,
+        "samples_trained": 5120,
+        "elapsed": 75.0,
+    }
+    board.event(passed("validate0", epoch=4, ended=9.5, **more), 9.5)
+    record = board.networks[HOSTILE]
+    page = Page(report(record, known(), 10.0))
+    assert "Newest figures" in page.texts
+    head, train, validate = page.rows[:3]
+    assert head[:5] == ["sentinel", "mode", "passes", "loss", "scores"]
+    assert train[:5] == ["train0", "train", "8", "0.125000", f"{HOSTILE} 0.5000, accuracy 0.2500"]
+    assert validate[2:] == ["4", "0.750000", "accuracy 0.9000", "50", "1 min 15 s", "80", "5,120"]
+    board.event({"network": HOSTILE, "event": "closed"}, 11.0)
+    assert "Final figures" in Page(report(record, known(), 12.0)).texts
+
+
+def test_where_nothing_went_wrong_it_says_so(text):
+    page = Page(report(NetworkRecord("net"), known(), 10.0))
+    assert "nothing went wrong" in page.texts and "nothing went wrong" not in Page(text).texts
 
 
 def test_before_the_first_pass_it_says_that_there_is_none():

@@ -12,7 +12,7 @@ from tests.dashboard._clusters import PRELOAD, started_cluster, started_schedule
 from tests.runtime._small import NETWORK, train
 
 PANES = (
-    *("graph", "throughput", "busy", "traffic", "delays", "in-flight", "versions", "loss", "scores"),
+    *("graph", "progress", "throughput", "busy", "traffic", "delays", "in-flight", "versions", "loss", "scores"),
     *("passes", "troubles"),
 )
 MENU = '<a href="akkordeon">Akkordeon</a>'

@@ -121,7 +121,7 @@ def test_samples_that_fit_go_in(network, shape, dtype):
         (ORIGINAL, (783,), np.uint8, r"gate 'g0' cannot work on 783 features: .*takes 784 features"),
         (IMAGES, (2, 4), np.uint8, r"gate 'g0' .*samples of shape \(2, 4\).*takes 6 features, not 8"),
         (ORIGINAL[1:], (50,), np.uint8, r"gate 'g0' .*takes floating point, not uint8: put nn\.Scale\(mean, std\)"),
-        (ORIGINAL, (784,), np.complex64, r"gate 'g0' .*integers or floating point, not complex64"),
+        (ORIGINAL, (784,), np.complex64, r"gate 'g0' .*integers, floating point or bool, not complex64"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(network, shape, dtype, text):

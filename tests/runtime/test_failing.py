@@ -124,6 +124,7 @@ class Breaks(data.Provider):
 
 class BreaksSource(data.Source):
     samples, shape, dtype, labelled = None, (6,), np.dtype("f4"), True
+    stable = True
 
     def batches(self, epoch, batch_size):
         yield numbers(16)

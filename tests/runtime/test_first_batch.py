@@ -1,13 +1,16 @@
 """`attach` tries a sentinel's data: the first batch is drawn and looked at, and is part of the first pass."""
 
 import queue
+import threading
+from dataclasses import dataclass
 
 import dask.config
 import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, data, deploy
-from akkordeon_dask.errors import DataError, ShapeError
+from akkordeon_dask.errors import ClosedError, DataError, NameConflictError, SentinelError, ShapeError
+from tests._left_over import wait_until
 from tests.runtime._small import NETWORK, numbers, rating, train
 
 PATIENT = 30
@@ -123,11 +126,74 @@ def test_a_generator_is_refused_in_one_line_and_nothing_else_is_said(user, clust
     nothing_left()
 
 
-def test_it_is_tried_in_a_worker_process_too(processes):
-    bad = data.stream([(np.zeros((4, 7), np.float32), np.zeros(4, int))])
+@dataclass(frozen=True, repr=False)
+class Raises(data.Provider):
+    """Has no data."""
+
+    def open(self):
+        raise ZeroDivisionError("no data")
+
+
+FEW, OTHER = data.arrays(*numbers(8)), np.zeros((64, 7), np.float32)
+BAD = [
+    (data.stream([(OTHER, np.zeros(64, int))]), ShapeError, "gate 'g0' cannot work on 7 features"),
+    (data.arrays(OTHER, np.zeros(64, int)), ShapeError, "gate 'g0' cannot work on 7 features"),
+    (FEW, DataError, "batch_size=16 is larger than the 8 samples"),
+    (Raises(), SentinelError, r"sentinel 'tdp': .*Raises\(\) raised ZeroDivisionError\('no data'\): mend the provider"),
+]
+
+
+@pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
+def test_bad_data_are_told_by_attach_and_no_worker_logs_a_traceback(user, caplog, provider, error, text):
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(error, match=text):
+            running.attach(Sentinel.train(provider, name="tdp", batch_size=16))
+        running.attach(train(name="tdp"), epochs=2)
+        assert len(running.wait(timeout=PATIENT)) == 2
+    assert "Compute Failed" not in caplog.text
+
+
+@pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
+def test_a_worker_process_tells_them_as_well(processes, provider, error, text):
     with deploy(NETWORK, processes.client) as running:
-        with pytest.raises(ShapeError, match="gate 'g0' cannot work on 7 features"):
-            running.attach(Sentinel.train(bad, name="tdp"))
+        with pytest.raises(error, match=text):
+            running.attach(Sentinel.train(provider, name="tdp", batch_size=16))
         running.attach(train(name="tdp"), epochs=2)
         assert len(running.wait(timeout=PATIENT)) == 2
     processes.nothing_left()
+
+
+def test_while_a_first_batch_is_waited_for_all_other_verbs_work_and_know_nothing_of_it(user, tap):
+    with user.deploy(NETWORK) as running, dask.config.set({"akkordeon.timeouts.first-batch": "20s"}):
+        there = running.attach(train())
+        attaching = threading.Thread(target=running.attach, args=(Sentinel.train(data.stream(tap), name="late"),))
+        attaching.start()
+        wait_until(lambda: {one.name for one in running.plain._session._opening} == {"late"})
+        running.wait(epochs=2, timeout=PATIENT)
+        running.pause()
+        assert {*running.statistics()} == {"g0", "g1", there.name} and [*running.sentinels] == [there.name]
+        with pytest.raises(NameConflictError, match="'late'"):
+            running.attach(train(name="late"))
+        tap.batches.put(numbers(16))
+        attaching.join(PATIENT)
+        assert {*running.sentinels} == {there.name, "late"}
+
+
+def test_closing_while_a_first_batch_is_waited_for_ends_the_attach(user, tap, nothing_left):
+    told = []
+
+    def attach():
+        with pytest.raises(ClosedError):
+            running.attach(Sentinel.train(data.stream(tap), name="late"))
+        told.append(True)
+
+    with dask.config.set({"akkordeon.timeouts.first-batch": "20s"}):
+        running = user.deploy(NETWORK)
+        attaching = threading.Thread(target=attach)
+        attaching.start()
+        wait_until(lambda: running.plain._session._opening)
+        running.close()
+        tap.batches.put(None)
+        attaching.join(PATIENT)
+    assert told == [True]
+    nothing_left()

@@ -26,6 +26,7 @@ FORMS = {
     "backwards": lambda array: array[::-1].copy()[::-1],
     "lists": list,
     "no value masked": np.ma.masked_array,
+    "of wider numbers": lambda array: array.astype(np.float64 if array.dtype.kind == "f" else np.uint64),
 }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from akkordeon_dask import data
+from akkordeon_dask import data, deploy
 from akkordeon_dask._files import absolute
 from akkordeon_dask.errors import CheckpointError, DataError, SpecError
 from akkordeon_dask.snapshots import Store
@@ -50,8 +50,6 @@ def test_a_relative_folder_of_snapshots_is_the_caller_s_on_workers_that_work_els
     processes, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    from akkordeon_dask import deploy
-
     for place in ("snaps", "file://snaps"):
         with deploy(NETWORK, processes.client, **{"snapshots" if place == "snaps" else "resume": place}) as running:
             running.snapshot()
@@ -89,7 +87,7 @@ def test_what_is_no_path_is_quoted_at_every_door(user, home, wrong):
     with pytest.raises(SpecError, match=r"takes a path or"):
         Store(wrong)
     for option in ("snapshots", "resume"):
-        with pytest.raises(SpecError, match=r"snapshots takes a path or"):
+        with pytest.raises(SpecError, match=f"{option} takes a path or"):
             user.deploy(NETWORK, **{option: wrong})
     with user.deploy(NETWORK) as running:
         for verb in ("save", "load", "report"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import threading
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +16,7 @@ from akkordeon_dask.memory import ALIGNMENT
 from akkordeon_dask.runtime._joining import relocate
 from akkordeon_dask.runtime._sending import Parcel
 from tests.runtime._small import NETWORK, SGD, equal, numbers, train
-from tests.runtime._users import SynchronousUser
+from tests.runtime._users import AsynchronousUser, SynchronousUser
 
 WIDE = Gate(nn.Linear(5000, 3), SGD)
 SAMPLES = 1000
@@ -110,6 +111,30 @@ def test_a_worker_that_takes_no_data_is_named_in_time(user, cluster, monkeypatch
         cluster.loop.add_callback(released.set)
         assert running.attach(large()).name == "train0"
     nothing_left()
+
+
+def test_data_that_arrive_after_the_attach_was_cut_off_do_not_stay(cluster, monkeypatch, nothing_left):
+    user, arrive = AsynchronousUser(cluster.scheduler.address), cluster.scheduler.handlers["scatter"]
+    entered, released = threading.Event(), asyncio.Event()
+
+    async def late(**sent):
+        entered.set()
+        await released.wait()
+        return await arrive(**sent)
+
+    async def cut_off(running):
+        attaching = asyncio.ensure_future(running.attach(large()))
+        await asyncio.to_thread(entered.wait, 20)
+        attaching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attaching
+
+    monkeypatch.setitem(cluster.scheduler.handlers, "scatter", late)
+    with user.deploy(WIDE) as running:
+        user.call(cut_off, running.plain)
+        cluster.loop.add_callback(released.set)
+    nothing_left()
+    user.close()
 
 
 class Stays:

@@ -1,0 +1,126 @@
+"""Programs that are started in any order find one another."""
+
+import json
+import socket
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+
+from tests.cli._talk import akkordeon, called, dask, joined_worker
+
+HOST = ("--host", "127.0.0.1", "--no-dashboard")
+
+
+def free_port():
+    with socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        return there.getsockname()[1]
+
+
+def waits_for(program, what):
+    """The line in which a program says what it waits for."""
+    line = program.line(lambda line: line.startswith("waiting") and what in line)
+    assert line.startswith("waiting     up to ")
+    return line
+
+
+def test_sentinel_network_scheduler_and_workers_come_in_the_wrong_order(file, tmp_path):
+    told = tmp_path / "scheduler.json"
+    at = ("--scheduler-file", told)
+    train = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample", "--epochs", 1)
+    with ExitStack() as stack:
+        guest = stack.enter_context(akkordeon(*train, *at))
+        rating = stack.enter_context(
+            akkordeon("sentinel", "digits", "--mode", "test", "--data", "mnist-sample", "--worker", "carol", *at)
+        )
+        top = stack.enter_context(akkordeon("top", "digits", "--interval", "100ms", *at))
+        waits_for(guest, f"there is no scheduler file '{told}'")
+        scheduler = stack.enter_context(dask("scheduler", *HOST, "--port", 0, *at))
+        address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
+        waits_for(guest, "no network named 'digits' on this cluster, there is none")
+        owner = stack.enter_context(akkordeon("network", f"{file}:network", "--name", "digits", *at))
+        waits_for(owner, "the cluster has no workers")
+        stack.enter_context(joined_worker(address, "alice"))
+        waits_for(owner, "asks for worker 'bob', the cluster has alice")
+        stack.enter_context(joined_worker(address, "bob"))
+        owner.line("join it")
+        assert guest.end() == 0, guest.err
+        assert guest.out[-1] == "end         sentinel train0 has left after 1 passes"
+        waits_for(rating, "asks for worker 'carol'")
+        stack.enter_context(joined_worker(address, "carol"))
+        assert rating.end() == 0, rating.err
+        top.line("digits  runs")
+        assert top.interrupt() == 0
+        assert owner.interrupt() == 0
+
+
+def test_the_scheduler_of_an_address_is_waited_for(file):
+    port = free_port()
+    at = ("--scheduler", f"tcp://127.0.0.1:{port}")
+    with akkordeon("demo", "--epochs", 1, "--json", *at) as demo:
+        waits_for(demo, f"no Dask scheduler answers at 'tcp://127.0.0.1:{port}'")
+        with dask("scheduler", *HOST, "--port", port), joined_worker(at[1], "alice"):
+            assert demo.end() == 0, demo.err
+    assert json.loads(demo.out[-1])["event"] == "end"
+
+
+@pytest.mark.parametrize("command", ["network", "sentinel"])
+def test_ctrl_c_ends_the_wait_at_once(file, tmp_path, command):
+    target = (f"{file}:network", "--name", "x") if command == "network" else ("x", "--data", "mnist", "--mode", "test")
+    with akkordeon(command, *target, "--scheduler-file", tmp_path / "none.json", "--wait", "1h") as program:
+        waits_for(program, "none.json")
+        assert program.interrupt() == 130
+    assert program.err[1:] == ["", "Interrupted: all that was started has ended."]
+
+
+@pytest.mark.parametrize(
+    ("args", "missing"),
+    [
+        (("network", "{file}:carols", "--name", "short"), "asks for worker 'carol', the cluster has alice"),
+        (("sentinel", "nobody", "--mode", "test", "--data", "mnist-sample"), "no network named 'nobody'"),
+        (("sentinel", "digits", "--mode", "test", "--data", "mnist-sample", "--worker", "dora"), "worker 'dora'"),
+        (("top", "nobody"), "no network named 'nobody'"),
+        (("predict", "nobody", "--input", "{file}.npy", "--output", "{file}.out"), "no network named 'nobody'"),
+    ],
+)
+def test_when_the_time_is_over_the_error_says_what_was_missing(digits, at, file, samples, args, missing):
+    done = called(*(str(word).format(file=file) for word in args), *at, "--wait", "600ms")
+    assert done.exit_code == 1
+    waiting, error = done.stderr.splitlines()
+    assert waiting.startswith("waiting     up to 1 s") and missing in waiting
+    assert error.startswith("Error: ") and missing in error and error.endswith("(waited 0.6 s)")
+
+
+@pytest.fixture
+def samples(file):
+    np.save(f"{file}.npy", np.zeros((2, 784), np.float32))
+
+
+def test_without_waiting_it_is_an_error_at_once(at):
+    done = called("sentinel", "nobody", "--mode", "test", "--data", "mnist-sample", *at, "--wait", "0")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: no network named 'nobody' on this cluster") and "waited" not in line
+
+
+def test_a_scheduler_file_leads_there_and_two_ways_there_are_refused(cluster, tmp_path):
+    told = tmp_path / "scheduler.json"
+    told.write_text(json.dumps({"address": cluster.address}))
+    assert called("status", "--scheduler-file", told).exit_code == 0
+    done = called("status", "--scheduler-file", told, "--scheduler", cluster.address)
+    assert done.exit_code == 2
+    both = f"--scheduler {cluster.address} and --scheduler-file {told} name two clusters"
+    assert both in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("{}", "names no address of a scheduler, it holds {}"), ("[1", "is no whole JSON"), (None, "no")]
+)
+def test_a_scheduler_file_that_is_none_is_one_line(tmp_path, text, told):
+    path = tmp_path / "scheduler.json"
+    if text is not None:
+        path.write_text(text)
+    done = called("status", "--scheduler-file", path)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ") and str(path) in line and told in line
