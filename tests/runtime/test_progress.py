@@ -116,7 +116,7 @@ def test_a_reader_who_comes_late_is_shown_the_newest_passes(output):
 
 def test_what_others_did_before_this_client_came_is_not_told(output):
     with (
-        Client(processes=False, dashboard_address=None) as owner,
+        Client(processes=False, dashboard_address=":0") as owner,
         Client(owner.scheduler.address, set_as_default=False) as client,
         deploy(NETWORK, owner, name="net") as running,
     ):
@@ -164,7 +164,7 @@ def test_an_asynchronous_wait_that_is_cancelled_leaves_the_terminal_as_it_was(ou
 
     async def story():
         async with (
-            Client(processes=False, dashboard_address=None, asynchronous=True) as client,
+            Client(processes=False, dashboard_address=":0", asynchronous=True) as client,
             await deploy(NETWORK, client) as running,
         ):
             await running.attach(train())
