@@ -55,14 +55,7 @@ class Diary:
         return [entry.report for entry in list(self._entries) if entry.mine or not mine]
 
     def untold(self, *, mine: bool = False) -> list[PassReport]:
-<<<<<<< HEAD
         """Those that no watcher was given before, without what others did before this client came. In any thread."""
-=======
-        """Those that nobody who watches was given before, without those of others before this client came.
-
-        In any thread.
-        """
->>>>>>> h8
         with self._telling:
             new = self._entries[self._told :]
             self._told += len(new)
