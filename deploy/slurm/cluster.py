@@ -59,8 +59,8 @@ def train(client: Client, epochs: int, save: str) -> None:
             running.load(save)
             print("goes on from", save)
         running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=64, concurrency=5))
-        for epoch in range(1, epochs + 1):
-            running.wait(epochs=epoch)
+        for _ in range(epochs):
+            running.wait(epochs=1)
             running.save(save)
         report = running.evaluate(Sentinel.test(data.mnist_sample("test"), batch_size=1000))
     print(f"test accuracy {report.scores['accuracy']:.4f}, parameters in {save}")

@@ -64,8 +64,8 @@ def main() -> None:
             nn.Scale(mean=33.3, std=78.6) >> nn.Linear(784, 50) >> nn.ReLU(), optim.DCASGDa(2e-2), workers=front
         ) | Gate(nn.Linear(50, 20) >> nn.ReLU() >> nn.Linear(20, 10), optim.DCASGDa(2e-2), workers=back)
         with deploy(network, client) as running:
-            running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=64, concurrency=5))
-            running.wait(epochs=args.epochs, progress=True)
+            running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=64, concurrency=5), epochs=args.epochs)
+            running.wait(progress=True)
             report = running.evaluate(Sentinel.test(data.mnist_sample("test"), batch_size=1000))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 

@@ -10,9 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from akkordeon_dask.cli._defaults import LEARNING_RATES
 from akkordeon_dask.parallel import cores
-from tests.bench._accuracy import accuracy
+from tests.bench._accuracy import LEARNING_RATE, accuracy
 from tests.bench._cost import in_flight
 from tests.bench._hop import hop
 from tests.bench._memory import memory
@@ -59,7 +58,7 @@ def speed(rounds: int = 7, only: str = "", output: str = "bench.json") -> None:
 
 @main.command(name="accuracy", help="Test accuracy on the full MNIST, actors beside a sequential loop.")
 @click.option("--sizes", default="784,50,20,10", show_default=True, help="Of the layers.")
-@click.option("--lr", default=LEARNING_RATES["dcasgda"], show_default=True, help="At its top.")
+@click.option("--lr", default=LEARNING_RATE, show_default=True, help="At its top.")
 @click.option("--dropout", default=0.0, show_default=True, help="In every gate but the last.")
 @click.option("--epochs", default=30, show_default=True, help="Passes over the training data.")
 @click.option("--seeds", default=1, show_default=True, help="Seeds 0, 1, ...")

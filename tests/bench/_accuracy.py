@@ -9,12 +9,14 @@ from akkordeon_dask.cli import _defaults
 from akkordeon_dask.cli._network import demo_network
 from tests._reference import train_sequentially
 
-__all__ = ["accuracy"]
+__all__ = ["BATCH_SIZE", "LEARNING_RATE", "accuracy"]
+
+BATCH_SIZE, LEARNING_RATE = 64, 5e-2
 
 
 def accuracy(sizes: tuple[int, ...], lr: float, dropout: float, epochs: int, seed: int) -> tuple[float, float]:
     """Test accuracy on the full MNIST, of the actors (two training sentinels, concurrency 5) and of the loop."""
-    updates = epochs * -(-60_000 // _defaults.BATCH_SIZE)
+    updates = epochs * -(-60_000 // BATCH_SIZE)
     gates = len(sizes) - 1
     network = demo_network(sizes, _defaults.OPTIMIZER, [lr] * gates, [dropout] * gates, updates)
     return _actors(network, epochs, seed), _loop(network, epochs, seed)
@@ -24,7 +26,7 @@ def _actors(network: Network, epochs: int, seed: int) -> float:
     with deploy(network, seed=seed) as running:
         for shard in range(2):
             provider = data.mnist("train", shard=(shard, 2), seed=seed)
-            running.attach(Sentinel.train(provider, batch_size=_defaults.BATCH_SIZE, concurrency=5, epochs=epochs))
+            running.attach(Sentinel.train(provider, batch_size=BATCH_SIZE, concurrency=5, epochs=epochs))
         running.attach(Sentinel.validate(data.mnist("test"), batch_size=1000, every="2s"))
         begun = time.perf_counter()
         running.wait()
@@ -41,7 +43,7 @@ def _loop(network: Network, epochs: int, seed: int) -> float:
         network,
         data.mnist("train", seed=seed),
         loss=nn.SoftmaxCrossEntropy(),
-        batch_size=_defaults.BATCH_SIZE,
+        batch_size=BATCH_SIZE,
         epochs=epochs,
         seed=seed,
         sentinel="train0",

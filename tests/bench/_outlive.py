@@ -100,6 +100,6 @@ def _keep(running: Running, seconds: float) -> None:
 
 
 def _phase(running: Running, epochs: int) -> Phase:
-    begun, cpu, done = time.perf_counter(), time.process_time(), len(running.history)
-    running.wait(epochs=done + epochs)
+    begun, cpu = time.perf_counter(), time.process_time()
+    running.wait(epochs=epochs)
     return Phase(time.perf_counter() - begun, time.process_time() - cpu)
