@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.constrain import Constrain
 from rich.live import Live
 
 from akkordeon_dask.console._bars import bars
@@ -19,6 +20,9 @@ __all__ = ["LineView", "NotebookView", "TerminalView", "View", "make_view"]
 
 _ONE = threading.Lock()
 """Held by the one view of this process that draws in place."""
+
+_ECHO = "^C"
+"""Terminals write it behind the last bar. Into a line of its own, it would be rubbed out in the place of the bar."""
 
 
 class View:
@@ -83,7 +87,7 @@ class TerminalView(View):
     def draw(self, rows: Sequence[Row]) -> None:
         if self._live is not None and rows != self._rows:
             self._rows = rows
-            self._live.update(bars(rows), refresh=True)
+            self._live.update(Constrain(bars(rows), self._console.width - len(_ECHO)), refresh=True)
 
 
 @contextmanager

@@ -127,6 +127,14 @@ def test_a_line_that_the_program_did_not_end_is_not_lost(terminal):
     assert lines_left(written.getvalue()) == ["so far"]
 
 
+def test_the_echo_of_an_interrupt_has_room_behind_the_bars(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    written = terminal()
+    with make_view(None) as view:
+        view.draw([ROW] * 30)
+        assert max(map(len, lines_left(written.getvalue()))) == 100 - len("^C")
+
+
 def test_bars_are_drawn_anew_when_something_has_changed(terminal):
     written = terminal()
     with make_view(None) as view:
