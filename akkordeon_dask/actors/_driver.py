@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from akkordeon_dask.actors._feed import Drawn, Feed, Nothing
 from akkordeon_dask.actors._sentinel_core import SentinelCore
@@ -39,7 +40,8 @@ class Driver:
         self.feed: Feed | None = None
         self.tried = False
         """A first batch has been drawn and is right, or none is to be drawn yet. Set by its thread, once."""
-        self._changed, self._check, self._checked = changed, check, False
+        self._changed, self._check = changed, check
+        self._form: tuple[Any, ...] = ()
         self._known: tuple[str, bool, bool] = (core.state, True, False)
 
     def handle(self, message: Message | Wake) -> bool:
@@ -75,7 +77,7 @@ class Driver:
             return function()
         except AkkordeonError as error:
             self.core.fail(error)
-        except Exception as error:
+        except BaseException as error:  # a user's SystemExit is one
             logger.exception("sentinel %r", self.core.name)
             self.core.fail(SentinelError(f"sentinel {self.core.name!r} broke: {error!r}: see the log of its worker"))
         return None
@@ -90,18 +92,25 @@ class Driver:
             if drawn is Nothing.END:
                 core.exhausted()
                 continue
-            if not self._checked:
-                self._check(drawn)
-                self._checked = self.tried = True
+            self._look_at(drawn)
+            self.tried = True
             core.offer(*drawn)
         self.tried = self.tried or self.feed is not None
+
+    def _look_at(self, batch: Batch) -> None:
+        """Check a batch, where it differs in form from the one before."""
+        x, y = batch
+        form = x.shape[1:], x.dtype, y is None
+        if form != self._form:
+            self._check(batch)
+            self._form = form
 
     def _drawn(self, feed: Feed, pass_number: int, epoch: int) -> Drawn:
         try:
             return feed.draw(pass_number, epoch)
         except AkkordeonError:
             raise
-        except Exception as error:
+        except BaseException as error:
             core = self.core
             text = f"sentinel {core.name!r}: {core.sentinel.provider!r} raised {error!r}: mend the provider"
             raise SentinelError(text) from error

@@ -189,7 +189,7 @@ class GateCore:
             return
         try:
             self._update(work.grads, work.version, work.samples)
-        except Exception as error:
+        except BaseException as error:
             self._fail(work.header, error)
 
     def _update(self, grads: Tree, stale: Version, samples: int) -> None:
@@ -210,7 +210,7 @@ class GateCore:
         self.counts.updates += 1
         self.keep(self.version, self.clock())
 
-    def _fail(self, header: Header, error: Exception) -> None:
+    def _fail(self, header: Header, error: BaseException) -> None:
         self.counts.failed += 1
         self.send(header.reply_to, Failed(header, self.name, self.worker, described(error)))
 

@@ -1,7 +1,8 @@
 """What a sentinel thinks of predictions."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from akkordeon_dask.actors._ratings import rated
 from akkordeon_dask.actors._tally import Flight
@@ -9,6 +10,7 @@ from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFinit
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Failed, Header
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.nn import Loss, Score
 from akkordeon_dask.tree import Array
 
 __all__ = ["failure", "forgetful", "judge"]
@@ -31,12 +33,13 @@ def judge(
     if flight.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
     y = aligned(y)
-    try:
+    with _told(header, sentinel.loss):
         loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
         finite = math.isfinite(loss)
-        flight.ratings = rated(sentinel.scores, y, flight.target) if finite else {}
-    except AkkordeonError as error:
-        raise type(error)(f"{header}: {error}") from error
+    flight.ratings = {}
+    for score in sentinel.scores if finite else ():
+        with _told(header, score):
+            flight.ratings |= rated([score], y, flight.target)
     flight.loss = loss
     if not finite:
         text = f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
@@ -45,6 +48,17 @@ def judge(
         flight.skipped = True
         tell("skipped", text)
     return dy
+
+
+@contextmanager
+def _told(header: Header, what: Loss | Score) -> Iterator[None]:
+    """What a loss or a score raises in here is told with the batch, and, where it is a defect, with its name."""
+    try:
+        yield
+    except AkkordeonError as error:
+        raise type(error)(f"{header}: {error}") from error
+    except BaseException as error:
+        raise SentinelError(f"{header}: {what!r} raised {error!r}: mend it, or leave it out") from error
 
 
 def failure(message: Failed) -> GateError:

@@ -69,7 +69,7 @@ class SentinelActor(SentinelLife):
             self._load(resume)
         except AkkordeonError as error:
             self._refusal = error
-        except Exception as error:
+        except BaseException as error:
             text = f"sentinel {name!r}: {sentinel.provider!r} raised {error!r}: mend the provider"
             self._refusal = SentinelError(text)
 

@@ -146,7 +146,7 @@ class SentinelCore:
             self._work(flight, message)
         except AkkordeonError as error:
             self.fail(error)
-        except Exception as error:
+        except BaseException as error:
             self.fail(SentinelError(f"sentinel {self.name!r} on {self.address.worker}: {error!r}"))
 
     def _awaited(self, message: Message) -> Flight | None:

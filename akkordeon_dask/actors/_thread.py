@@ -65,7 +65,7 @@ class ActorThread:
     ) -> None:
         self.mailbox = Mailbox()
         self.busy = 0.0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         """What ended the thread before its time. Read it once the thread is not alive."""
         self.figures: Figures | None = None
         """What the actor did so far: replaced by its thread, never changed, so any thread may read it."""
@@ -110,7 +110,7 @@ class ActorThread:
     def _run(self) -> None:
         try:
             self._loop()
-        except Exception as error:
+        except BaseException as error:
             self._broke(error)
         finally:
             try:
@@ -123,12 +123,12 @@ class ActorThread:
     def _loop(self) -> None:
         try:
             self._work()
-        except Exception as error:
+        except BaseException as error:
             self._broke(error)  # before the core closes: who looks at it then sees why
         finally:
             self._core.close()
 
-    def _broke(self, error: Exception) -> None:
+    def _broke(self, error: BaseException) -> None:
         self.error = error
         logger.error("%s ended by an error of its own", self._thread.name, exc_info=error)
 
@@ -170,5 +170,5 @@ def _answer(call: _Call) -> None:
         return
     try:
         call.future.set_result(call.function())
-    except Exception as error:
+    except BaseException as error:
         call.future.set_exception(error)

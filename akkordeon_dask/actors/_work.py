@@ -28,7 +28,7 @@ class Work(ABC):
     header: Header
     version: Version
     """The version that the batch's forward pass reads, or has read."""
-    error: Exception | None = None
+    error: BaseException | None = None
     light: bool = False
     """It is expected to take little time."""
     seconds: float = 0.0
@@ -39,7 +39,7 @@ class Work(ABC):
         begun = time.thread_time()
         try:
             self._compute()
-        except Exception as error:
+        except BaseException as error:
             self.error = error
         self.seconds = time.thread_time() - begun
 
@@ -127,7 +127,7 @@ class BackwardWork(Work):
         counts.nbytes_out += 0 if self.dx is None else self.dx.nbytes
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """An exception as text, with the place it was raised at."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} (raised in {frame.name}, {frame.filename}:{frame.lineno})"

@@ -30,7 +30,7 @@ def call_to_add(value: Any) -> str | None:
     if isinstance(value, Awaitable):
         return "await it"
     if isinstance(value, Iterator):
-        return "make one of all that it gives, numpy.stack(list(...)), or give a stream of batches"
+        return "make one of all that it gives, numpy.stack(list(...))"
     return "call it" if callable(value) and not is_array_like(value) else None
 
 

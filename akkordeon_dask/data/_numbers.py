@@ -14,6 +14,8 @@ from akkordeon_dask.tree import Array
 
 __all__ = ["as_numbers", "check_flag", "equal"]
 
+_EXACT = 2**24
+"""float32 has all whole numbers up to here."""
 _SEQUENCES = (list, tuple, deque)
 _PLAIN = frozenset((int, float, bool, np.ndarray))
 _REMEDIES = {
@@ -134,6 +136,7 @@ def _contents(array: Array) -> str:
     if dtype.kind == "O":
         odd = [item for item in array.flat if not isinstance(item, Number | np.bool_)][:1]
         if not odd:
-            return 'numbers as Python objects: add .astype("float32")'
+            kind = "float64" if any(abs(item) > _EXACT for item in array.flat) else "float32"
+            return f'numbers as Python objects: add .astype("{kind}")'
         return f"{dtype}, e.g. {odd[0]!r:.40} of type {type(odd[0]).__name__}, which are not numbers: {remedy}"
     return f"{dtype}, which are not numbers: {remedy}"

@@ -23,13 +23,13 @@ class Source(ABC):
     the next one. Set `stable` where you promise that none of this is needed.
     """
 
-    samples: int | None
+    samples: int | None = None
     """Samples in one epoch; None where that is not known before (a stream)."""
 
-    shape: tuple[int, ...] | None
+    shape: tuple[int, ...] | None = None
     """A sample's shape, None where it is not known before the first batch."""
 
-    dtype: np.dtype[Any] | None
+    dtype: np.dtype[Any] | None = None
     """A sample's dtype, None where it is not known before the first batch."""
 
     labelled: bool | None = None

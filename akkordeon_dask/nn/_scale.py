@@ -1,12 +1,13 @@
 """Standardisation with fixed numbers."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from akkordeon_dask._numbers import keep_number
-from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.memory import empty, empty_like
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
@@ -50,6 +51,8 @@ class Scale(Layer):
     def __post_init__(self) -> None:
         keep_number(self, "mean")
         keep_number(self, "std", above=0)
+        if not math.isfinite(1 / self.std):
+            raise SpecError(f"{self!r}: 1 / std is beyond all floats: scale the data before")
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False

@@ -49,6 +49,11 @@ class Other:
         return f"<sentinel {self.name!r} of client {self.client}: {self.state}>"
 
     @property
+    def works(self) -> bool:
+        """Something comes of it."""
+        return self.state in ("starting", "running", "paused")
+
+    @property
     def ends(self) -> bool:
         """It rests by itself some time."""
         return self.mode == "test" or (self.mode == "train" and self.epochs is not None)
@@ -56,7 +61,7 @@ class Other:
 
 def others_rest(session: "Session") -> bool:
     """All sentinels of other clients rest, as they were seen last, that end by themselves: or failed, or are lost."""
-    return not any(one.ends and one.state in ("starting", "running", "paused") for one in session.others)
+    return not any(one.ends and one.works for one in session.others)
 
 
 @contextlib.asynccontextmanager

@@ -177,7 +177,7 @@ def _row(one: Attached) -> Row:
 
 
 def _works(one: Other) -> bool:
-    return one.ends and one.state in ("starting", "running", "paused")
+    return one.ends and one.works
 
 
 def _other_row(one: Other) -> Row:

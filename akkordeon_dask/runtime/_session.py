@@ -221,7 +221,7 @@ class Session:
         ClosedError
             when there is none of this name any more.
         SpecError
-            when there is none, or it works on another network.
+            when there is none, or another client attached it, or it works on another network.
         """
         if isinstance(which, str):
             if which in self.sentinels:
@@ -231,8 +231,10 @@ class Session:
         elif which.state == "left" or self.sentinels.get(which.name) is which:
             return which
         there = ", ".join(map(repr, self.sentinels)) or "none"
-        said = repr(which) if isinstance(which, str) else f"{which.name!r}, which works on another network"
-        raise SpecError(f"network {self.name!r} has no sentinel {said}; of this client it has {there}")
+        name = which if isinstance(which, str) else which.name
+        raise SpecError(
+            f"this client has no sentinel {name!r} on network {self.name!r}, only {there}: see who attached it"
+        )
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -282,8 +284,12 @@ class Session:
                 async with asyncio.timeout_at(end):
                     await self._bell.wait()
             except TimeoutError:
-                states = ", ".join(map(repr, [*self.sentinels.values(), *self.others])) or "no sentinels"
-                raise DeadlineError(f"not done after {timeout:g} s: {states}: wait longer, or detach them") from None
+                raise DeadlineError(f"not done after {timeout:g} s: {self._unfinished()}") from None
+
+    def _unfinished(self) -> str:
+        own = [one for one in self.sentinels.values() if not one.ended and one.sentinel.mode != "validate"]
+        there = [*own, *(one for one in self.others if one.ends and one.works)]
+        return f"{', '.join(map(repr, there))}: wait longer, or detach them" if there else "wait longer"
 
     async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
         """The answers of all gates to one call, by gate.

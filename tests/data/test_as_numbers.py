@@ -222,7 +222,7 @@ def test_what_holds_no_batches_is_no_provider(value, words):
         (FLAGS.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),
         (FRAME.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),
         (pd.Series([1, 2], dtype=object), r'^x, a Series, holds .*: add \.astype\("float32"\)'),
-        (np.array([2**70, 1]), r'^x holds numbers as Python objects: add \.astype\("float32"\)'),
+        (np.array([2**70, 1]), r'^x holds numbers as Python objects: add \.astype\("float64"\)'),
         (
             pd.Series(["cat", "dog"]),
             "^x, a Series, holds object, e.g. 'cat' of type str, which are not numbers: encode",
@@ -265,3 +265,10 @@ def test_a_switch_is_true_or_false(value):
         with pytest.raises(DataError, match="is True or False, not "):
             make()
     assert repr(data.arrays(X, None, shuffle=np.False_)) == "data.arrays(<(12, 2) float32>, None, shuffle=False)"
+
+
+@pytest.mark.parametrize(("day", "kind"), [(20211231, "float64"), (12, "float32")])
+def test_the_type_to_convert_to_keeps_all_digits(day, kind):
+    mixed = pd.DataFrame({"day": [day, day], "ok": [True, False]})
+    with pytest.raises(DataError, match=rf'add \.astype\("{kind}"\)'):
+        as_numbers("x", mixed)

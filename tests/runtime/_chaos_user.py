@@ -119,7 +119,7 @@ def main(scheduler_file, folder, seed) -> None:
         with deploy(network(), client, name=NAME, seed=seed, snapshots=str(kept), snapshot_every="500ms") as running:
             watch = Watch(running._session, figures)
             try:
-                running.subscribe(lambda report: say(**report.as_dict()))
+                running.subscribe(lambda report: say(**report.as_dict()), mine=True)
                 options = {"batch_size": 256, "concurrency": 4, "name": "owned"}
                 owned = running.attach(Sentinel.train(data.mnist("train", seed=seed), **options))
                 wait_until(lambda: enough.exists() or owned.error is not None, within=3600)

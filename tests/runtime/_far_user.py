@@ -68,7 +68,7 @@ def main(address, tls, epochs, until, concurrency, patience, predictions) -> Non
         client.run(dask.config.set, {"akkordeon.batch.min-deadline": patience})
         with deploy(network(), client, name=NAMES[0], seed=7) as running:
             say(placement=dict(running.placement), workers=client.run(lambda dask_worker: str(dask_worker.name)))
-            running.subscribe(lambda report: say(**report.as_dict()))
+            running.subscribe(lambda report: say(**report.as_dict()), mine=True)
             running.attach(training(epochs, concurrency))
             if until:
                 wait_until(Path(until).exists, within=60)

@@ -1,12 +1,21 @@
 """A sentinel that has failed: who waits is told once, and the others go on."""
 
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from akkordeon_dask import Sentinel, data, deploy
-from akkordeon_dask.errors import AkkordeonError, ClosedError, NonFiniteError, SentinelError, SpecError
+from akkordeon_dask import Sentinel, data, deploy, nn
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    ClosedError,
+    DeadlineError,
+    NonFiniteError,
+    SentinelError,
+    ShapeError,
+    SpecError,
+)
 from tests._left_over import wait_until
 from tests.runtime._small import NETWORK, numbers, rating, train
 
@@ -101,14 +110,14 @@ def test_one_that_fails_on_its_own_evaluation_is_gone_with_it(user):
 def test_detach_takes_a_name_or_what_attach_gave(user, somebody):
     with user.deploy(NETWORK) as running, somebody.deploy(NETWORK) as other:
         first, second = running.attach(train()), running.attach(train(name="b"))
-        with pytest.raises(SpecError, match="has no sentinel 'c'; of this client it has 'train0', 'b'"):
+        with pytest.raises(SpecError, match=r"this client has no sentinel 'c' on network .*, only 'train0', 'b'"):
             running.detach("c")
-        with pytest.raises(SpecError, match="has no sentinel 'train0', which works on another network"):
+        with pytest.raises(SpecError, match="this client has no sentinel 'train0' on network"):
             other.detach(first)
         running.detach("b")
         running.detach(second)
         running.detach(first)
-        with pytest.raises(SpecError, match="has no sentinel 'train0'; of this client it has none"):
+        with pytest.raises(SpecError, match=r"this client has no sentinel 'train0' on network .*, only none"):
             running.detach("train0")
     running.detach(first)
     with pytest.raises(ClosedError):
@@ -134,11 +143,68 @@ class BreaksSource(data.Source):
 def test_an_error_in_its_thread_is_its_own_and_nobody_else_has_closed_it(user):
     with user.deploy(NETWORK) as running:
         attached = running.attach(Sentinel.train(Breaks(), name="breaks"))
-        with pytest.raises(SentinelError, match=r"sentinel 'breaks'.*TypeError.*running\.detach\('breaks'\)"):
+        with pytest.raises(SentinelError, match=r"sentinel 'breaks'.*ValueError.*running\.detach\('breaks'\)"):
             running.wait(epochs=3, timeout=PATIENT)
         assert attached.state == "failed" and running.statistics()["breaks"].state == "failed"
         running.attach(train(epochs=1))
         assert len(running.wait(timeout=PATIENT)) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(2), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_a_provider_that_would_end_its_program_is_named_by_attach_or_by_wait(user, error):
+    def at_once():
+        raise error
+        yield
+
+    def later():
+        yield numbers(16)
+        raise error
+
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*mend the provider"):
+            running.attach(Sentinel.train(data.stream(at_once), name="bad"))
+        running.attach(Sentinel.train(data.stream(later), name="bad"))
+        with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*running\.detach\('bad'\)"):
+            running.wait(epochs=3, timeout=PATIENT)
+
+
+@dataclass(frozen=True, repr=False)
+class Odd(nn.Score):
+    """Gives no number, or ends the program."""
+
+    error: str | None = None
+
+    @property
+    def name(self):
+        return "odd"
+
+    def __call__(self, y, target):
+        if self.error is not None:
+            raise SystemExit(self.error)
+
+
+@pytest.mark.parametrize("score", [Odd(), Odd("enough")], ids=repr)
+def test_a_score_that_fails_is_named_with_its_batch(user, score):
+    with user.deploy(NETWORK) as running, pytest.raises(SentinelError, match=r"batch 0 .*Odd\(.*raised .*: mend it"):
+        running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=16, scores=[score]))
+
+
+def test_a_later_batch_of_another_form_is_told_as_the_first_would_be(user):
+    x, y = numbers(16)
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.stream([(x, y), (x[:, :5], y)]), name="bad"))
+        with pytest.raises(ShapeError, match="takes 6 features, not 5"):
+            running.wait(epochs=1, timeout=PATIENT)
+
+
+def test_a_time_that_is_over_names_who_is_not_done(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(name="done"), epochs=1)
+        running.wait(timeout=PATIENT)
+        running.attach(train(name="works"))
+        with pytest.raises(DeadlineError, match="'works'") as caught:
+            running.wait(epochs=10**6, timeout=0.1)
+        assert "'done'" not in str(caught.value)
 
 
 def test_a_worker_process_tells_the_same(processes):

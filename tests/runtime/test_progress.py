@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -304,6 +305,7 @@ def _read(terminal, until=lambda said: False):
     """What comes, up to what is looked for, or the end."""
     said = b""
     while not until(said.decode(errors="replace")):
+        assert select.select([terminal], [], [], PATIENCE)[0], f"nothing came any more after {said[-500:]!r}"
         try:
             said += os.read(terminal, 65536)
         except OSError:  # Linux says so of a terminal that nobody has open any more
