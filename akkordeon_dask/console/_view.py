@@ -2,14 +2,17 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.constrain import Constrain
 from rich.live import Live
 
 from akkordeon_dask.console._bars import bars
+from akkordeon_dask.console._logs import redirected_logs
 from akkordeon_dask.console._notebook import Display, display_bundle
 from akkordeon_dask.console._row import Row
 
@@ -18,9 +21,15 @@ __all__ = ["LineView", "NotebookView", "TerminalView", "View", "make_view"]
 _ONE = threading.Lock()
 """Held by the one view of this process that draws in place."""
 
+_ECHO = "^C"
+"""Terminals write it behind the last bar. Into a line of its own, it would be rubbed out in the place of the bar."""
+
 
 class View:
     """A context: after it nothing more is written. Used by one thread at a time."""
+
+    vital = False
+    """A program reads it: what cannot be written is an error. A person's terminal may go away while a run goes on."""
 
     def __enter__(self) -> Self:
         return self
@@ -39,6 +48,8 @@ class View:
 class LineView(View):
     """Lines on standard output, whatever that is."""
 
+    vital = True
+
     def say(self, text: str) -> None:
         _write(text)
 
@@ -52,29 +63,20 @@ class TerminalView(View):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
+        self._rows: Sequence[Row] | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         if _ONE.acquire(blocking=False):
-            # What goes to standard error stays there, unless it would be written over the bars.
-            err = sys.stderr is not None and sys.stderr.isatty()
-            self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stderr=err)
-            try:
-                self._live.start()
-            except BaseException:
-                self._close()
-                raise
+            with ExitStack() as stack:
+                stack.callback(_ONE.release)
+                self._live = stack.enter_context(_live(self._console))
+                self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            try:
-                live.stop()
-            finally:
-                _ONE.release()
+        self._live = None
+        self._stack.close()
 
     def say(self, text: str) -> None:
         if self._live is None:
@@ -83,8 +85,24 @@ class TerminalView(View):
             self._console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def draw(self, rows: Sequence[Row]) -> None:
-        if self._live is not None:
-            self._live.update(bars(rows), refresh=True)
+        if self._live is not None and rows != self._rows:
+            self._rows = rows
+            self._live.update(Constrain(bars(rows), self._console.width - len(_ECHO)), refresh=True)
+
+
+@contextmanager
+def _live(console: Console) -> Iterator[Live]:
+    """What is printed and logged meanwhile stands above it."""
+    out, err = sys.stdout, sys.stderr
+    # What goes to standard error stays there, unless it would be written over the bars.
+    live = Live(console=console, auto_refresh=False, transient=True, redirect_stderr=err is not None and err.isatty())
+    try:
+        live.start()
+        with redirected_logs((out, sys.stdout), (err, sys.stderr)):
+            yield live
+        sys.stdout.flush()  # a line without an end, which rich has kept until now
+    finally:
+        live.stop()
 
 
 class NotebookView(View):

@@ -165,11 +165,18 @@ class Attached:
         if not self._until_told:
             await self.ask("rest_after", self.until)
             self._until_told = True
-        tells = self.sentinel.mode in ("train", "test") and self.state != "resting"
-        patience = _TELLS if tells else _PATIENCE
+        patience = self._patience
         progress: Progress = await self.ask("follow", self._cursor, self.state, patience, more=patience)
         self._take(progress)
         return progress.leaving
+
+    @property
+    def _patience(self) -> float:
+        """Seconds to wait for news: few in a pass, in which it tells how far it is."""
+        if self.sentinel.mode == "validate":
+            rests = self.progress is None and bool(self.reports)
+            return min(_PATIENCE, max(_TELLS, self.sentinel.every)) if rests else _TELLS
+        return _TELLS if self.sentinel.mode != "predict" and self.state != "resting" else _PATIENCE
 
     @property
     def _cursor(self) -> int:

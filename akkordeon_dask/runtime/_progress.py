@@ -1,27 +1,31 @@
 """A verb that takes its time, with something to look at meanwhile."""
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from distributed import Client
 
 from akkordeon_dask.console import Row, View, make_view, pass_line
 from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._notebook import page_link
 from akkordeon_dask.runtime._other_sentinels import Other
 from akkordeon_dask.runtime._session import Session
 
-__all__ = ["Show", "make_show", "shown"]
+__all__ = ["Show", "at_work", "make_show", "shown"]
 
 logger = logging.getLogger(__name__)
 
 _BEAT, _LAST = 0.1, 5.0
 """Seconds between two looks, and for the last words of a terminal that does not take them."""
+_LONG = 1.0
+"""Seconds that a validation pass goes on before it gets a bar: most are over before anybody could read it."""
 _MOST = 100
 """Passes that a reader is shown at once: a sentinel may have trained for hours before somebody waits."""
 
@@ -46,7 +50,19 @@ class Show:
         self._mine, self._head = mine, head
 
     def play(self, ended: threading.Event) -> None:
-        """Show passes and bars until the event, and the passes before it."""
+        """Show passes and bars until the event, and the passes before it.
+
+        Where the terminal goes away, as with a connection, that is logged, and the event waited for.
+        """
+        try:
+            self._play(ended)
+        except (OSError, ValueError) as error:
+            if self._view.vital:
+                raise
+            logger.warning("progress is not shown any more: %r", error)
+            ended.wait()
+
+    def _play(self, ended: threading.Event) -> None:
         with self._view as view:
             if self._head and not self._session.introduced:
                 self._session.introduced = True
@@ -69,6 +85,7 @@ class Show:
 
     def _rows(self) -> list[Row]:
         own = [one for one in list(self._session.sentinels.values()) if not one.ended and self._chosen(one)]
+        own.sort(key=lambda one: one.sentinel.mode == "validate")
         return [*map(_row, own), *(() if self._mine else map(_other_row, filter(_works, self._session.others)))]
 
 
@@ -105,15 +122,26 @@ def shown(client: Client, call: Callable[[], Coroutine[Any, Any, Any]], show: Sh
 
 
 async def _beside(call: Awaitable[Any], show: Show) -> Any:
-    ended = threading.Event()
-    drawing = asyncio.create_task(asyncio.to_thread(show.play, ended))
+    ended, drawn = threading.Event(), Future[None]()
+    # Not one of the loop's few threads. A notebook knows by the context which cell the output is of.
+    in_context, args = contextvars.copy_context().run, (_play, show, ended, drawn)
+    threading.Thread(target=in_context, args=args, name="akkordeon-progress", daemon=True).start()
     try:
         return await call
     finally:
         ended.set()
-        done, _ = await asyncio.wait([drawing], timeout=_LAST)
-        if done and (error := drawing.exception()) is not None:
-            logger.warning("progress is not shown: %r", error)
+        done, _ = await asyncio.wait([asyncio.wrap_future(drawn)], timeout=_LAST)
+        for one in done:
+            if (error := one.exception()) is not None:
+                logger.warning("progress is not shown: %r", error)
+
+
+def _play(show: Show, ended: threading.Event, drawn: "Future[None]") -> None:
+    try:
+        show.play(ended)
+        drawn.set_result(None)
+    except BaseException as error:
+        drawn.set_exception(error)
 
 
 def _introduction(session: Session) -> str:
@@ -122,11 +150,27 @@ def _introduction(session: Session) -> str:
     return f"{facts}, {link}" if link else facts
 
 
+def at_work(one: Attached) -> bool:
+    """Whether `wait` has a bar for it: those that are waited for, and one whose validation takes its time."""
+    if one.sentinel.mode != "validate":
+        return True
+    progress = _open_pass(one)
+    return progress is not None and progress.seconds >= _LONG
+
+
+def _open_pass(one: Attached) -> PassProgress | None:
+    """The actor tells of a finished pass at once, and of the next one half a second later."""
+    progress = one.progress
+    return progress if progress is not None and progress.epoch > _made(one) else None
+
+
+def _made(one: Attached) -> int:
+    return one.reports[-1].epoch if one.reports else 0
+
+
 def _row(one: Attached) -> Row:
     newest = one.reports[-1] if one.reports else None
-    made = newest.epoch if newest is not None else 0
-    # The actor tells of a finished pass at once, and of the next one half a second later.
-    progress = one.progress if one.progress is not None and one.progress.epoch > made else None
+    made, progress = _made(one), _open_pass(one)
     epochs = 1 if one.sentinel.mode == "test" else one.until or one.sentinel.epochs
     epoch = progress.epoch if progress is not None else min(made + 1, epochs or made + 1)
     return Row(one.name, epoch, epochs, progress, newest, paused=one.state == "paused")

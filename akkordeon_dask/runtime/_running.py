@@ -20,6 +20,7 @@ from akkordeon_dask.runtime._arguments import check_epochs, check_listener, chec
 from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._other_sentinels import others_rest, watched
+from akkordeon_dask.runtime._progress import at_work
 from akkordeon_dask.runtime._rating import Rating
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._supervisor import Supervisor
@@ -222,9 +223,9 @@ class Running(Rating):
             `epochs`, which others do not count; it gives all passes.
         progress
             show each pass as a line when it has ended, and over what is under way a bar for each sentinel that is
-            waited for: its pass, loss and scores so far, samples a second, the time left. None: where standard output
-            is a terminal, or this is a notebook; there a first line says what network it is. True: also elsewhere, the
-            lines alone. False: nothing.
+            waited for, and for a validation that takes longer than a second: its pass, loss and scores so far, samples
+            a second, the time left. None: where standard output is a terminal, or this is a notebook; there a first
+            line says what network it is. True: also elsewhere, the lines alone. False: nothing.
 
         Returns
         -------
@@ -250,7 +251,7 @@ class Running(Rating):
         """
         mine = bool(check_switch("mine", mine))
         args = check_epochs(epochs), check_timeout(timeout), mine
-        return self._shown(progress, lambda attached: attached.sentinel.mode != "validate", mine, self._wait, *args)
+        return self._shown(progress, at_work, mine, self._wait, *args)
 
     async def _wait(self, epochs: int | None, timeout: float | None, mine: bool) -> History:
         self._session.check()

@@ -1,9 +1,12 @@
 """Views without a network: a terminal and a notebook that remember what they were told."""
 
 import io
+import logging
 import sys
 import types
+from dataclasses import replace
 from io import StringIO
+from unittest.mock import Mock
 
 import click
 import pytest
@@ -97,6 +100,57 @@ def test_what_the_program_prints_meanwhile_stands_between_the_lines(terminal):
         view.draw([ROW])
         view.say("a pass")
     assert lines_left(written.getvalue()) == ["a word of the program", "a pass"]
+
+
+def test_log_lines_of_handlers_that_were_made_before_stand_between_the_lines(terminal, monkeypatch):
+    written = terminal()
+    monkeypatch.setattr(sys, "stderr", written)
+    handler, logger = logging.StreamHandler(), logging.getLogger("tests.of.views")
+    logger.addHandler(handler)
+    try:
+        with make_view(None) as view:
+            view.draw([ROW, ROW])
+            logger.error("a worker is gone")
+            view.say("a pass")
+        logger.error("after it")
+        assert handler.stream is written
+    finally:
+        logger.removeHandler(handler)
+    assert lines_left(written.getvalue()) == ["a worker is gone", "a pass", "after it"]
+
+
+def test_a_line_that_the_program_did_not_end_is_not_lost(terminal):
+    written = terminal()
+    with make_view(None) as view:
+        view.draw([ROW])
+        sys.stdout.write("so far")
+    assert lines_left(written.getvalue()) == ["so far"]
+
+
+def test_the_echo_of_an_interrupt_has_room_behind_the_bars(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    written = terminal()
+    with make_view(None) as view:
+        view.draw([ROW] * 30)
+        assert max(map(len, lines_left(written.getvalue()))) == 100 - len("^C")
+
+
+def test_bars_are_drawn_anew_when_something_has_changed(terminal):
+    written = terminal()
+    with make_view(None) as view:
+        for row in (ROW, ROW, replace(ROW, epoch=3), replace(ROW, epoch=3)):
+            view.draw([row])
+        assert written.getvalue().count("pass ") == 2
+
+
+def test_a_terminal_that_went_away_can_be_shown_to_again(terminal, monkeypatch):
+    written = terminal()
+    with monkeypatch.context() as gone, pytest.raises(OSError, match="went away"), make_view(None):
+        gone.setattr(written, "write", Mock(side_effect=OSError("went away")))
+    assert sys.stdout is written
+    with make_view(None) as view:
+        view.draw([ROW])
+        assert "pass 2/5" in lines_left(written.getvalue())[-1]
 
 
 def test_a_second_view_of_the_terminal_writes_lines_above_the_bars_of_the_first(terminal):

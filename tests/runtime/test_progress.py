@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from unittest.mock import Mock
 
 import pytest
 from distributed import Client
@@ -22,6 +24,7 @@ from tests._programs import PATIENCE, environment
 from tests.console._screen import lines_left
 from tests.runtime._small import NETWORK, numbers, rating, train
 
+FIGURES = re.compile(r"(test0 pass 1/1|validate0 pass 1) .* loss \d\.\d{4} .*/s")
 TERMINAL = []
 """Standard output of the test that runs."""
 
@@ -47,14 +50,14 @@ def until_it_is_drawn():
     x, y = numbers(16)
     for number in range(20):
         end = time.monotonic() + PATIENCE
-        while number == 10 and not re.search(r"test0 pass 1/1 .* loss \d\.\d{4} .*/s", TERMINAL[0].getvalue()):
+        while number == 10 and not FIGURES.search(TERMINAL[0].getvalue()):
             assert time.monotonic() < end
             threading.Event().wait(0.01)
         yield x, y
 
 
 class Torn:
-    """Batches of one pass; the next one ends with an error."""
+    """Batches of one pass; the next one ends with an error when the first is on the terminal."""
 
     def __init__(self):
         self._passes = 0
@@ -63,6 +66,10 @@ class Torn:
         self._passes += 1
         yield from [numbers(16)] * 3
         if self._passes > 1:
+            end = time.monotonic() + PATIENCE
+            while "epoch:" not in TERMINAL[0].getvalue():
+                assert time.monotonic() < end
+                threading.Event().wait(0.01)
             raise OSError("the tape is torn")
 
 
@@ -147,6 +154,67 @@ def test_a_pass_under_way_is_drawn_with_its_figures(user, output):
     with user.deploy(NETWORK) as running:
         report = running.evaluate(Sentinel.test(data.stream(until_it_is_drawn), batch_size=16))
         assert lines_left(written.getvalue())[1:] == lines([report])
+
+
+def test_a_validation_that_takes_its_time_is_drawn_until_it_has_ended(user, output):
+    written = output(terminal=True)
+    with user.deploy(NETWORK) as running:
+        validate = running.attach(Sentinel.validate(data.stream(until_it_is_drawn), batch_size=16, every="1h"))
+        running.attach(train())
+        end = time.monotonic() + PATIENCE
+        while not validate.reports:
+            assert time.monotonic() < end
+            running.wait(epochs=50)
+        running.evaluate(rating())
+        (line,) = [line for line in lines_left(written.getvalue()) if line.startswith("validate0")]
+        assert line == pass_line(validate.reports[0])
+
+
+def test_a_terminal_that_goes_away_does_not_end_the_run(user, output, monkeypatch, caplog):
+    written = output(terminal=True)
+
+    def write(text):
+        if "epoch:" in written.getvalue():
+            raise OSError("went away")
+        return StringIO.write(written, text)
+
+    monkeypatch.setattr(written, "write", write)
+    with user.deploy(NETWORK) as running:
+        running.attach(train(epochs=300))
+        assert len(running.wait()) == 300
+        assert any("not shown any more: OSError('went away')" in told for told in caplog.messages)
+        assert running.evaluate(rating()).samples == len(numbers()[0])
+
+
+def test_a_pipe_that_is_closed_is_an_error_for_who_asked_for_lines(output, monkeypatch):
+    written = output(terminal=False)
+    monkeypatch.setattr(written, "write", Mock(side_effect=BrokenPipeError("closed")))
+    with deploy(NETWORK) as running:
+        running.attach(train(epochs=1))
+        with pytest.raises(BrokenPipeError):
+            running.wait(progress=True)
+
+
+def test_an_asynchronous_wait_needs_none_of_the_loops_threads(output):
+    written = output(terminal=True)
+
+    async def story():
+        async with (
+            Client(processes=False, dashboard_address=":0", asynchronous=True) as client,
+            await deploy(NETWORK, client) as running,
+        ):
+            await running.attach(train(epochs=2))
+            taken, free = ThreadPoolExecutor(1), threading.Event()
+            asyncio.get_running_loop().set_default_executor(taken)
+            busy = taken.submit(free.wait, PATIENCE)
+            try:
+                history = await running.wait()
+                assert not busy.done()
+                assert lines_left(written.getvalue())[1:] == lines(history)
+            finally:
+                free.set()
+
+    asyncio.run(story())
 
 
 def test_what_goes_wrong_comes_behind_the_passes_before(user, output):
