@@ -58,7 +58,8 @@ def _told(header: Header, what: Loss | Score) -> Iterator[None]:
     except AkkordeonError as error:
         raise type(error)(f"{header}: {error}") from error
     except BaseException as error:
-        raise SentinelError(f"{header}: {what!r} raised {error!r}: mend it, or leave it out") from error
+        where = f"{header} on {header.reply_to.worker}"
+        raise SentinelError(f"{where}: {what!r} raised {error!r}: mend it, or leave it out") from error
 
 
 def failure(message: Failed) -> GateError:

@@ -310,4 +310,4 @@ def _read(terminal, until=lambda said: False):
             said += os.read(terminal, 65536)
         except OSError:  # Linux says so of a terminal that nobody has open any more
             break
-    return said.decode()
+    return said.decode(errors="replace")  # the first part may end inside a letter
