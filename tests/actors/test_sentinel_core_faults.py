@@ -64,7 +64,9 @@ def test_promise_9_a_score_that_raises_fails_the_sentinel():
 
     post = Played(scores=[Broken()])
     post.predictions(post.draw()[0])
-    assert "batch 0 of pass 1 of sentinel 'it' on tcp://home: Broken() raised KeyError('of the score')" in failed(post, errors.SentinelError)
+    assert "batch 0 of pass 1 of sentinel 'it' on tcp://home: Broken() raised KeyError('of the score')" in failed(
+        post, errors.SentinelError
+    )
 
 
 def test_promise_9_data_that_give_nothing_fail():
