@@ -52,7 +52,7 @@ def judge(
 
 @contextmanager
 def _told(header: Header, what: Loss | Score) -> Iterator[None]:
-    """What a loss or a score raises in here is told with the batch, and, where it is a defect, with its name."""
+    """An error of a loss or a score in here is told with the batch, and, where it is a defect, with its name."""
     try:
         yield
     except AkkordeonError as error:

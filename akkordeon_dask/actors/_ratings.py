@@ -36,7 +36,7 @@ def joined(scores: Iterable[Score], one: Ratings, other: Ratings) -> Ratings:
 
 
 def results(scores: Iterable[Score], ratings: Ratings) -> dict[str, float]:
-    """What is reported; NaN where no sample came home."""
+    """The scores of a report; NaN where no sample came home."""
     known = {score.name: ratings.get(score.name) for score in scores}
     return {
         score.name: math.nan if (state := known[score.name]) is None else float(score.result(state)) for score in scores
@@ -44,7 +44,7 @@ def results(scores: Iterable[Score], ratings: Ratings) -> dict[str, float]:
 
 
 def read(told: Any, samples: int) -> Ratings:
-    """What was written down as JSON. Before scores had names and states it was a sum over samples for each place."""
+    """The ratings of a position that was written as JSON. Before scores had names and states it was a sum over samples for each place."""
     if isinstance(told, Mapping):
         return {name: _tupled(state) for name, state in told.items()}
     return {str(place): (float(total), samples) for place, total in enumerate(told)}

@@ -205,7 +205,7 @@ class SentinelActor(SentinelLife):
         self._end_keeping()
 
     def _broken(self) -> SentinelError | None:
-        """What ended its thread before its time."""
+        """The error that ended its thread before its time."""
         if self._thread is None or self._thread.error is None:
             return None
         who = f"sentinel {self._name!r} on {self.address.worker}"

@@ -48,7 +48,7 @@ class Work(ABC):
 
     @abstractmethod
     def result(self, *, last: bool = False) -> Forward | Backward:
-        """What is sent on; the `last` gate says how far training is."""
+        """The message that is sent on; the `last` gate says how far training is."""
 
     @abstractmethod
     def count(self, counts: GateCounts) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a network while a command runs: gates and sentinels that are lost, recovered, moved."""
+"""Events of a network while a command runs: gates and sentinels that are lost, recovered, moved."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

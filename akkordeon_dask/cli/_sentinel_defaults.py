@@ -12,7 +12,7 @@ __all__ = ["batch_size_option", "concurrency_option", "every_option", "sentinel_
 
 
 def sentinel_default(field: str) -> Any:
-    """What a `Sentinel` has where nothing else is written."""
+    """The defaults of a `Sentinel`."""
     return Sentinel.__dataclass_fields__[field].default
 
 

@@ -17,7 +17,7 @@ _MOST = 8
 
 
 def bars(rows: Sequence[Row]) -> RenderableType:
-    """What rich draws: a line a sentinel, and one for those that are too many."""
+    """A renderable for rich: a line a sentinel, and one for those that are too many."""
     table = Table.grid(padding=(0, 1))
     for column in ("name", "pass", "bar", "share", "figures", "rate", "left"):
         right = column in ("share", "rate", "left")

@@ -92,7 +92,7 @@ class TerminalView(View):
 
 @contextmanager
 def _live(console: Console) -> Iterator[Live]:
-    """What is printed and logged meanwhile stands above it."""
+    """Text that is printed or logged meanwhile stands above it."""
     out, err = sys.stdout, sys.stderr
     # What goes to standard error stays there, unless it would be written over the bars.
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stderr=err is not None and err.isatty())

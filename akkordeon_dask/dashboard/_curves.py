@@ -164,7 +164,7 @@ class Curves(Pane):
         self.root.x_range.renderers, self.root.y_range.renderers = self._renderers, self._in_sight()
 
     def _in_sight(self) -> list[GlyphRenderer]:
-        """What the y axis follows."""
+        """The renderers that the y axis follows."""
         whole = self.view.whole or (bool(self.tickers) and self.view.log)
         return self._renderers if whole else [self._sight[self.view.every]]
 

@@ -13,7 +13,7 @@ from akkordeon_dask.dashboard._record import NetworkRecord
 __all__ = ["Graph"]
 
 _LINES = {"first": -24, "second": -8, "third": 8, "fourth": 24, "middle": 0}
-"""What stands in a box, and how many pixels below its middle."""
+"""The texts of a box, and how many pixels below its middle each stands."""
 
 
 class Graph(Pane):

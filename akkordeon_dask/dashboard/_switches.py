@@ -70,7 +70,7 @@ for (const [plot, tickers] of plots) {
   plot.reset.emit();
 }
 """
-"""What `Curves` does, in a file that has no server."""
+"""The switches of `Curves` in a file that has no server."""
 
 
 class Switches:
@@ -96,7 +96,7 @@ class Switches:
 
     @property
     def view(self) -> View:
-        """What they say."""
+        """Their labels."""
         return View(list(AXES)[self.axis.active or 0], *(place in self.ways.active for place in range(len(_WAYS))))
 
     def on_change(self, update: Callable[[], None]) -> None:

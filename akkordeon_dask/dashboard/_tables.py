@@ -37,7 +37,7 @@ class _Table(Pane):
     """Field, title, form of its numbers (None: text) and width of each."""
     min_width = 200
     nothing = ""
-    """What it says instead of a table without rows; empty: nothing."""
+    """The text instead of a table without rows; empty: none."""
 
     def __init__(self) -> None:
         self.source = ColumnDataSource({field: [] for field, *_ in self.columns})

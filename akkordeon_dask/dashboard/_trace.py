@@ -12,7 +12,7 @@ from akkordeon_dask.messages import PassReport
 __all__ = ["COLUMNS", "Curve", "Points", "Trace", "Values"]
 
 COLUMNS = ("epoch", "elapsed", "updates", "samples_trained", "value", "smooth", "samples")
-"""What is known of a point: number of the pass, seconds since the deployment, updates of the network and samples it was
+"""The facts of a point: number of the pass, seconds since the deployment, updates of the network and samples it was
 trained with until then, the figure, the figure smoothed, samples of the pass."""
 
 Values = Callable[[PassReport], Mapping[str, float]]
@@ -89,7 +89,7 @@ def _no_points() -> Points:
 
 
 class _State:
-    """What is kept of a curve's values."""
+    """The values of a curve that are kept."""
 
     def __init__(self) -> None:
         self.extent = Extent()

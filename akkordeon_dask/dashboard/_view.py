@@ -10,12 +10,12 @@ MOST = 6
 
 
 class Axis(NamedTuple):
-    """What curves of passes go over."""
+    """The quantity that curves of passes go over."""
 
     label: str
-    """What a button says."""
+    """The label of its button."""
     title: str
-    """What stands below the plot."""
+    """The text below the plot."""
     whole: bool
     """It counts."""
 
