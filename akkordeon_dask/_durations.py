@@ -61,7 +61,10 @@ def _seconds(value: Any) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, np.timedelta64):
-        return float(value / np.timedelta64(1, "s"))
+        try:
+            return float(value / np.timedelta64(1, "s"))
+        except TypeError:  # a month is of no length
+            return math.nan
     if not isinstance(value, str):
         try:
             return float(check_number("", value))

@@ -29,7 +29,7 @@ def test_all_units_of_dask_mean_the_same_here(unit):
 @pytest.mark.parametrize(
     "value",
     ["", "s", "soon", "1.2.3s", "3 fortnights", "-1s", "1e400s", "0s", 0, -1, True, float("nan"), np.inf, None, [1],
-     timedelta(0), timedelta(seconds=-1)],
+     timedelta(0), timedelta(seconds=-1), np.timedelta64(1, "M"), np.timedelta64("NaT", "s")],
     ids=repr,
 )  # fmt: skip
 def test_what_is_no_time_above_zero_is_quoted(value):

@@ -1,12 +1,13 @@
 """The scores of a pass while it is under way: for each its state, by its name."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import AkkordeonError, SentinelError, SpecError
 from akkordeon_dask.nn import Score, ScoreState
 from akkordeon_dask.tree import Array
 
@@ -31,20 +32,40 @@ def joined(scores: Iterable[Score], one: Ratings, other: Ratings) -> Ratings:
     both = {**one, **other}
     for score in scores:
         if score.name in one and score.name in other:
-            both[score.name] = _state(score, score.merge(one[score.name], other[score.name]))
+            with _named(score):
+                both[score.name] = _state(score, score.merge(one[score.name], other[score.name]))
     return both
 
 
 def results(scores: Iterable[Score], ratings: Ratings) -> dict[str, float]:
-    """The scores of a report; NaN where no sample came home."""
-    known = {score.name: ratings.get(score.name) for score in scores}
-    return {
-        score.name: math.nan if (state := known[score.name]) is None else float(score.result(state)) for score in scores
-    }
+    """The scores of a report; NaN where no sample came home.
+
+    Raises
+    ------
+    SentinelError
+        when a score's own code raises an error.
+    """
+    made = {}
+    for score in scores:
+        with _named(score):
+            state = ratings.get(score.name)
+            made[score.name] = math.nan if state is None else float(score.result(state))
+    return made
+
+
+@contextmanager
+def _named(score: Score) -> Iterator[None]:
+    """A defect of a score's own code is told with its name."""
+    try:
+        yield
+    except AkkordeonError:
+        raise
+    except BaseException as error:
+        raise SentinelError(f"{score!r} raised {error!r}: mend it, or leave it out") from error
 
 
 def read(told: Any, samples: int) -> Ratings:
-    """The ratings of a position that was written as JSON. Before scores had names and states it was a sum over samples for each place."""
+    """The ratings of a position that was written as JSON; before scores had names, a sum over samples for each."""
     if isinstance(told, Mapping):
         return {name: _tupled(state) for name, state in told.items()}
     return {str(place): (float(total), samples) for place, total in enumerate(told)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from akkordeon_dask.actors._position import PassPosition
 from akkordeon_dask.actors._ratings import Ratings, joined, results, taken_up
+from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import Address, Header, Mode, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.nn import Score
@@ -154,7 +155,10 @@ class Tally:
 
     def progress(self, sentinel: Sentinel, total: int | None, *, now: float) -> PassProgress:
         """How far it is, of `total` samples."""
-        loss, scores = self._rating(sentinel)
+        try:
+            loss, scores = self._rating(sentinel)
+        except AkkordeonError:  # of a user's score: told when the pass is reported
+            loss, scores = self.loss / self.samples, {}
         return PassProgress(self.epoch, self.samples + self.lost, total, loss, scores, now - self.begun)
 
     def _rating(self, sentinel: Sentinel) -> tuple[float, dict[str, float]]:

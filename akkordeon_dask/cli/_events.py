@@ -1,5 +1,6 @@
 """Events of a network while a command runs: gates and sentinels that are lost, recovered, moved."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -35,5 +36,6 @@ def event_line(told: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, 
     who = next((f"{kind} {told[kind]!r}: " for kind in ("gate", "sentinel") if kind in told), "")
     text = str(told.get("text", ""))
     for address, name in names.items():
-        text = text.replace(address, f"{name} ({address})") if name != address else text
+        if name != address:
+            text = re.sub(re.escape(address) + r"(?!\d)", f"{name} ({address})".replace("\\", "\\\\"), text)
     return str(told["event"]), who + text

@@ -74,12 +74,14 @@ class Output:
 
     def keep(self, running: Running, *, save: str | None, report: str | None) -> None:
         """Write parameters and report, where a command was asked to."""
-        if save is not None:
-            running.save(save)
-            self.saved(save)
-        if report is not None:
-            running.report(report)
-            self.reported(report)
+        try:
+            if save is not None:
+                running.save(save)
+                self.saved(save)
+        finally:  # the other file is there, whatever becomes of one
+            if report is not None:
+                running.report(report)
+                self.reported(report)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:
         """All is done: `report` is the last pass, `seconds` the time of training."""

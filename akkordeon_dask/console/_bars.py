@@ -47,7 +47,7 @@ def _figures(row: Row) -> tuple[str, str, str, str]:
         share, left = "", ""
         loss, scores, rate = newest.loss, newest.scores, newest.samples_per_s
     else:
-        share = f"{progress.samples:,}" if progress.share is None else f"{progress.share:.0%}"
+        share = f"{progress.samples:,}" if progress.share is None else f"{math.floor(100 * progress.share)}%"
         left = "" if progress.remaining is None else f"{_clock(progress.remaining)} left"
         rate = progress.samples / progress.seconds if progress.seconds > 0 else 0.0
         loss, scores = progress.loss, progress.scores

@@ -19,7 +19,8 @@ class _Entry(NamedTuple):
 class Diary:
     """The finished passes of a network's sentinels, and how this client's were written.
 
-    Changed on the client's event loop alone; things are only added.
+    Changed on the client's event loop alone, where things are only added; who shows passes asks in a thread of its own
+    for those that were not shown.
     """
 
     def __init__(self) -> None:
@@ -31,19 +32,26 @@ class Diary:
         """The passes of other clients' sentinels that are here: what their actors' keys begin with, and the number."""
         self._entries: list[_Entry] = []
         self._begun = time.time()
-        self._told, self._telling = 0, threading.Lock()
+        self._untold: list[_Entry] = []
+        self._telling = threading.Lock()
+        """Held where `_untold` is read or changed."""
 
     def add(self, report: PassReport) -> None:
         """A pass of this client's sentinels has finished just now."""
-        self._entries.append(_Entry(report, mine=True))
+        self._add(_Entry(report, mine=True))
 
     def add_other(self, base: str, report: PassReport) -> bool:
         """A pass of another client's has finished; False: it was known, or is that of a life before a restart."""
         if (base, report.epoch) in self.others:
             return False
         self.others.add((base, report.epoch))
-        self._entries.append(_Entry(report, mine=False))
+        self._add(_Entry(report, mine=False))
         return True
+
+    def _add(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        with self._telling:
+            self._untold.append(entry)
 
     def meet(self, name: str, sentinel: Sentinel) -> None:
         """A sentinel joins."""
@@ -57,6 +65,6 @@ class Diary:
     def untold(self, *, mine: bool = False) -> list[PassReport]:
         """Those that no watcher was given before, without what others did before this client came. In any thread."""
         with self._telling:
-            new = self._entries[self._told :]
-            self._told += len(new)
-        return [one.report for one in new if one.mine or not (mine or one.report.ended < self._begun)]
+            new = [one for one in self._untold if one.mine or not mine]
+            self._untold = [one for one in self._untold if mine and not one.mine]
+        return [one.report for one in new if one.mine or one.report.ended >= self._begun]

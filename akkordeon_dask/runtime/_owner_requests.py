@@ -15,6 +15,7 @@ from distributed import Client, Scheduler
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, TrainingError
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._asking import in_time
 from akkordeon_dask.runtime._publication import find
 
@@ -102,7 +103,8 @@ class OwnerRequests:
 
 def ask(client: Client, network: str, verb: str, *arguments: Any) -> Any:
     """`ask_owner` for a client of either kind, which need not have connected to the network."""
-    return client.sync(ask_owner, client, network, verb, *arguments)
+    check_name("a network's name", network)
+    return check_client(client).sync(ask_owner, client, network, verb, *arguments)
 
 
 async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) -> Any:

@@ -11,6 +11,7 @@ from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import AkkordeonError, DeadlineError
 from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._announce import say
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._asking import in_time
 from akkordeon_dask.runtime._publication import find
 
@@ -34,12 +35,12 @@ def pause(name: str, client: Client) -> Any:
     DeadlineError
         when a worker does not answer within `timeouts.control`: others are paused then.
     """
-    return client.sync(_change, name, client, "paused")
+    return check_client(client).sync(_change, check_name("a network's name", name), client, "paused")
 
 
 def resume(name: str, client: Client) -> Any:
     """Let those go on that `pause` stopped; gives and raises what `pause` does."""
-    return client.sync(_change, name, client, "resumed")
+    return check_client(client).sync(_change, check_name("a network's name", name), client, "resumed")
 
 
 async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:

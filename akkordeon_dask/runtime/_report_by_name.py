@@ -9,6 +9,7 @@ from distributed.utils import offload
 from akkordeon_dask import config
 from akkordeon_dask._files import expand
 from akkordeon_dask.dashboard import Known, NetworkRecord, record
+from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._asking import in_time
 from akkordeon_dask.runtime._publication import find
 from akkordeon_dask.runtime._reporting import all_settings, write_report
@@ -31,7 +32,8 @@ def report(name: str, client: Client, target: str | os.PathLike[str]) -> Any:
     ReportError
         when it cannot be written; what was there is left as it was.
     """
-    return client.sync(_report, name, client, expand("report", target))
+    check_name("a network's name", name)
+    return check_client(client).sync(_report, name, client, expand("report", target))
 
 
 async def _report(name: str, client: Client, target: str) -> None:

@@ -190,6 +190,7 @@ class Session:
         try:
             return await self._make(sentinel, claim, first if resume is None else resume)
         except BaseException:
+            self.own_keys.discard(claim.base)
             await release_name(self.client, claim.token)
             raise
 
@@ -289,7 +290,8 @@ class Session:
     def _unfinished(self) -> str:
         own = [one for one in self.sentinels.values() if not one.ended and one.sentinel.mode != "validate"]
         there = [*own, *(one for one in self.others if one.ends and one.works)]
-        return f"{', '.join(map(repr, there))}: wait longer, or detach them" if there else "wait longer"
+        remedy = "wait longer, or detach them (wait(mine=True) leaves out those of other clients)"
+        return f"{', '.join(map(repr, there))}: {remedy}" if there else "wait longer"
 
     async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
         """The answers of all gates to one call, by gate.

@@ -189,6 +189,29 @@ def test_a_score_that_fails_is_named_with_its_batch(user, score):
         running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=16, scores=[score]))
 
 
+@dataclass(frozen=True, repr=False)
+class Divides(nn.Score):
+    """Its result raises an error of its own."""
+
+    @property
+    def name(self):
+        return "divides"
+
+    def update(self, y, target):
+        return (len(y),)
+
+    def result(self, state):
+        return 1 / 0
+
+
+def test_a_score_whose_result_fails_is_named_and_its_thread_goes_on_to_tell_it(user):
+    with (
+        user.deploy(NETWORK) as running,
+        pytest.raises(SentinelError, match=r"Divides\(.*ZeroDivision.*mend it"),
+    ):
+        running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=2, scores=[Divides()]))
+
+
 def test_a_later_batch_of_another_form_is_told_as_the_first_would_be(user):
     x, y = numbers(16)
     with user.deploy(NETWORK) as running:
