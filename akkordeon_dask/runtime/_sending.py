@@ -14,6 +14,7 @@ import cloudpickle
 import numpy as np
 from distributed import Client, Future
 from distributed.protocol.pickle import loads
+from distributed.utils import offload
 
 from akkordeon_dask import config, memory
 from akkordeon_dask.errors import AkkordeonError, DeploymentError, SpecError
@@ -87,7 +88,7 @@ async def submitted(
     DeploymentError
         when they do not arrive.
     """
-    parcel = _packed(args, options, who)
+    parcel = await offload(_packed, args, options, who)
     where = {"workers": [worker], "allow_other_workers": False}
     async with contextlib.AsyncExitStack() as stack:
         what: Parcel | Future[Any] = parcel
