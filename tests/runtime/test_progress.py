@@ -270,6 +270,9 @@ def test_a_listener_can_be_taken_away(user):
 
 
 PROGRAM = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
 from akkordeon_dask import deploy
 from tests.runtime._small import NETWORK, train
 
