@@ -44,7 +44,7 @@ class Output:
             yield
 
     def happened(self, told: Mapping[str, Any]) -> None:
-        """Something became of a gate or a sentinel. On the client's event loop."""
+        """Something became of a gate or a sentinel. In the thread of `events`."""
         self.say(*event_line(told, self._names))
 
     def begin(self, running: Running) -> None:

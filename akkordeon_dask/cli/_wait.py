@@ -63,10 +63,10 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
     return 0.0 if value.strip().rstrip("s") == "0" else span(ctx, param, value)
 
 
-def wait_option(default: str = "60s") -> Callable[[Any], Any]:
+def wait_option() -> Callable[[Any], Any]:
     """`--wait`: how long a command waits for what is not there yet."""
     return click.option(
-        "--wait", callback=_seconds, default=default, metavar="TIME",
+        "--wait", callback=_seconds, default="60s", metavar="TIME",
         help="How long to wait for what is not there yet: the scheduler, the network, the workers that are asked for; "
         "0: not at all.",
     )  # fmt: skip

@@ -63,9 +63,7 @@ def _received(head: bytes, *buffers: Any) -> Parcel:
 
 def _owned(buffer: Any) -> Any:
     """Frames of a message begin anywhere; as long as one lives, so does the whole message."""
-    there = np.frombuffer(buffer, np.uint8)
-    copy = memory.empty(there.shape, there.dtype)
-    np.copyto(copy, there)
+    copy = memory.copied(np.frombuffer(buffer, np.uint8))
     return copy.data.toreadonly() if memoryview(buffer).readonly else copy
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.memory import empty
+from akkordeon_dask.memory import copied, empty
 from akkordeon_dask.tree import Array
 
 __all__ = ["decode", "encode"]
@@ -77,7 +77,7 @@ def decode(content: bytes) -> dict[str, Array]:
         if _offsets(name, entry)[0] != end - start:
             raise CheckpointError(f"{_CUT}: tensor {name!r:.80} does not begin where the one before it ends")
         end += array.nbytes
-        arrays[name] = _widened(array) if entry["dtype"] == "BF16" else _owned(array)
+        arrays[name] = _widened(array) if entry["dtype"] == "BF16" else copied(array)
     if end != len(content):
         raise CheckpointError(f"{_CUT}: it has {len(content):,} bytes, its tensors end after {end:,}")
     return arrays
@@ -130,12 +130,6 @@ def _tensor(name: str, entry: dict[str, Any], content: bytes, start: int) -> Arr
         return np.frombuffer(content, dtype, size, start + begin).reshape(shape) if size else np.empty(shape, dtype)
     except (ValueError, OverflowError) as error:  # more axes, or a longer one beside one of 0, than an array has
         raise CheckpointError(f"{_CUT}: tensor {name!r:.80} has the shape {shape!r:.80} ({error})") from error
-
-
-def _owned(array: Array) -> Array:
-    copy = empty(array.shape, array.dtype)
-    np.copyto(copy, array)
-    return copy
 
 
 def _widened(bits: Array) -> Array:
