@@ -16,21 +16,21 @@ __all__ = ["AvgPool2d"]
 
 @dataclass(frozen=True, repr=False)
 class AvgPool2d(Pool2d):
-    """The mean of what a window sees in a channel; padding counts as zeros.
+    """The mean of a window, channel by channel; padding counts as zeros.
 
     Parameters
     ----------
     kernel_size
         the window, in pixels: a number, or a pair for rows and columns.
     stride
-        pixels from one place of the window to the next; None: the window's size, so that windows tile the image.
+        pixels from one position of the window to the next; None: the window's size, so that windows tile the image.
     padding
         pixels on all four sides, at most half of the window.
 
     Shapes
     ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, *places);
-    places = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
+    x : (batch, channels, rows, columns) float; y : (batch, channels, *positions);
+    positions = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
     """
 
     def forward(

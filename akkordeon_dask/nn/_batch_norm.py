@@ -1,4 +1,4 @@
-"""What the batch normalisations share: all but the shape of a sample."""
+"""The base of the batch normalisations: all but the shape of a sample."""
 
 import math
 from abc import abstractmethod
@@ -13,7 +13,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.nn._normalisation import column_products, parts, place_for
+from akkordeon_dask.nn._normalisation import column_products, parts, output_for
 from akkordeon_dask.tree import STATISTICS, Array, Tree
 
 __all__ = ["BatchNorm"]
@@ -45,9 +45,9 @@ class _Context(NamedTuple):
 class BatchNorm(Layer):
     """`y = (x - mean) / sqrt(var + eps) * w + b`, channel by channel.
 
-    A subclass is a dataclass with these fields behind the one that says how many channels there are.
+    A subclass is a dataclass with these fields behind its number of channels.
 
-    A batch is worked on as `(batch, channels * positions)`, with the numbers that there is one of for each channel
+    A batch is worked on as `(batch, channels * positions)`, with the one number of each channel
     repeated for its positions: numpy is twice as fast on a long row as on many short ones. Small arrays are float64.
     """
 
@@ -72,7 +72,7 @@ class BatchNorm(Layer):
     ) -> tuple[Array, Context]:
         w = params["w"]
         rows = x.reshape(len(x), self._channels * math.prod(x.shape[2:]))
-        centred = place_for(rows, w.dtype, own)
+        centred = output_for(rows, w.dtype, own)
         normalise = self._by_itself if train and rows.size else self._by_statistics
         context = normalise(params, rows, centred)
         y = empty(rows.shape, w.dtype)
@@ -123,7 +123,7 @@ class BatchNorm(Layer):
         grads = {"w": dw.astype(w.dtype), "b": db.astype(w.dtype), STATISTICS: context.shown}
         if not need_dx:
             return None, grads
-        dx = place_for(rows, w.dtype, own)
+        dx = output_for(rows, w.dtype, own)
         if context.itself:
             _through_statistics(context, rows, dw, db, dx)
         else:

@@ -1,4 +1,4 @@
-"""The greatest of each window."""
+"""The largest number of each window."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,26 +19,14 @@ class _Greatest(NamedTuple):
     line: Line
     extent: int
     which: Array
-    """For each place the offset of its greatest pixel: the first of equals."""
+    """For each position the offset of its largest pixel: the first of equals."""
 
 
 @dataclass(frozen=True, repr=False)
 class MaxPool2d(Pool2d):
-    """The greatest number that a window sees in a channel. Of equal ones, one gets the gradient.
+    """The largest number in a window, channel by channel. Of equal ones, one gets the gradient.
 
-    Parameters
-    ----------
-    kernel_size
-        the window, in pixels: a number, or a pair for rows and columns.
-    stride
-        pixels from one place of the window to the next; None: the window's size, so that windows tile the image.
-    padding
-        pixels on all four sides, at most half of the window.
-
-    Shapes
-    ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, *places);
-    places = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
+    Parameters and shapes are those of `nn.AvgPool2d`.
     """
 
     def forward(

@@ -20,7 +20,7 @@ def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
     Raises
     ------
     DataError
-        naming what compares, what came and the remedy.
+        naming the loss or score, the labels and the remedy.
     """
     if y.ndim != 2 or target.shape != y.shape[:1] or target.dtype.kind not in "iub":
         raise DataError(
@@ -30,7 +30,7 @@ def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
     _check_not_empty(y)
     if target.dtype.kind == "b":
         target = target.view(np.uint8)
-    unsigned = target.view(target.dtype.str.replace("i", "u"))  # where what is below zero is great
+    unsigned = target.view(target.dtype.str.replace("i", "u"))  # as which numbers below zero are large
     if unsigned.max() >= y.shape[1]:
         raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(target, y)}")
     return target
@@ -46,13 +46,13 @@ def _labels_remedy(target: Array, y: Array) -> str:
         flat = "nn.Flatten()" if y.ndim > 2 else "nn.Reshape((1,))"
         return f"put {flat} behind the last layer"
     if target.size > len(y):
-        return "write y.argmax(axis=1) for y where it is one-hot, loss=nn.MeanSquaredError() where it is to be fitted"
+        return "write y.argmax(axis=1) for y where it is one-hot, loss=nn.MeanSquaredError() for regression"
     one = ".ravel()" if target.size == len(y) and len(shape) > 1 else ""
     if kind != "f":
         return f"write y{one} for y" if one else "give one label a sample"
     classes = f'write y{one}.astype("int64") for y where it holds classes'
     column = "" if shape == y.shape else " and y[:, None] for y"
-    return f"{classes}, loss=nn.MeanSquaredError(){column if y.shape[1] == 1 else ''} where it is to be fitted"
+    return f"{classes}, loss=nn.MeanSquaredError(){column if y.shape[1] == 1 else ''} for regression"
 
 
 def _out_of_range(target: Array, classes: int) -> str:
@@ -76,7 +76,7 @@ def check_values(judge: Loss | Score, target: Array, y: Array) -> None:
     Raises
     ------
     DataError
-        naming what compares, what came and the remedy.
+        naming the loss or score, the targets and the remedy.
     """
     if target.shape != y.shape or target.dtype.kind not in "biuf":
         raise DataError(
@@ -106,9 +106,9 @@ def _values_remedy(target: Array, y: Array) -> str:
 
 
 def first_not(good: Array, target: Array) -> str:
-    """The first target where `good` is False, and where it stands, in words."""
-    place = tuple(int(i) for i in np.argwhere(~good)[0])
-    return f"target {target[place]} of sample {place[0]}"
+    """The first target where `good` is False, and its sample, in words."""
+    index = tuple(int(i) for i in np.argwhere(~good)[0])
+    return f"target {target[index]} of sample {index[0]}"
 
 
 def _check_not_empty(y: Array) -> None:
