@@ -16,7 +16,7 @@ class Written:
     """
 
     namespace: ClassVar[str] = ""
-    """What stands before the class's name, `"nn."` for a layer."""
+    """The prefix of the class's name, `"nn."` for a layer."""
 
     def __repr__(self) -> str:
         parts = []

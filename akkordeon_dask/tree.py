@@ -3,7 +3,7 @@
 A layer's parameters are a dict of arrays (`{"w": ..., "b": ...}`), a chain's a tuple of its
 layers' parameters. A leaf's path is the dotted way to it: `"1.w"` is `w` of the second layer.
 
-What a layer observes instead of learning stands below the key `"statistics"` of its dict:
+A layer's statistics, which it observes and does not learn, stand below the key `"statistics"` of its dict:
 `"1.statistics.mean"`. The functions here leave it out where they are called with `statistics=False`.
 """
 
@@ -84,9 +84,9 @@ def map_leaves(function: Callable[[Array], Any], tree: Tree, *, statistics: bool
 
 
 def join_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
-    """A tree of the same form with `function` applied to every leaf and those of `others` in its place.
+    """A tree of the same form with `function` applied to every leaf and its counterparts in `others`.
 
-    What is left out are the statistics, which stay as `tree` has them.
+    Statistics stay as `tree` has them.
 
     Raises
     ------

@@ -30,19 +30,19 @@ def augment(
 ) -> Provider:
     """The images of another provider, each one shifted, then cropped, then flipped at random.
 
-    It runs where the data are loaded. The draws are a pure function of (seed, epoch, place of the batch in the
+    It runs where the data are loaded. The draws are a pure function of (seed, epoch, index of the batch in the
     epoch): an epoch gives the same batches whenever it is asked for. Labels and dtype stay as they are.
 
     Parameters
     ----------
     provider
         of images, x : (batch, height, width), (batch, channels, height, width) or flat, any number dtype; or what
-        `stream` takes. Which samples it gives and in which order is its own affair.
+        `stream` takes. It keeps its own choice and order of samples.
     shift
         pixels that an image moves at most, up or down and left or right; all distances are equally likely. With
         `shift=4` this is the usual 'pad by 4, crop to the old size'.
     crop
-        `(height, width)` of what is cut out, at a random place; None: the whole image.
+        `(height, width)` of a window at a random position; None: the whole image.
     flip
         mirror left and right, with probability one half.
     shape
@@ -58,9 +58,9 @@ def augment(
     Raises
     ------
     DataError
-        what cannot be; when opened, or at the first batch of a stream: samples that are no such images, a crop that
-        is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not have, channels
-        that come last.
+        for options out of range; when opened, or at the first batch of a stream: for samples that are no such images,
+        a crop that is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not
+        have, channels that come last.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def augment(
 
 @dataclass(frozen=True, repr=False)
 class Augmented(Provider):
-    """What `data.augment` makes."""
+    """The provider that `data.augment` returns."""
 
     provider: Provider
     shift: int = 0

@@ -32,7 +32,7 @@ def download(name: str, *, progress: bool = True) -> Path:
     Raises
     ------
     DataError
-        an unknown name, or a file that no mirror gives.
+        an unknown name, or a file that no mirror has.
     """
     if name not in _SETS:
         raise DataError(f"there is no data set {name!r}: give one of {', '.join(map(repr, _SETS))}")

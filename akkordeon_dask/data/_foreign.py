@@ -1,4 +1,4 @@
-"""What users give in the place of an array, and the call that makes one of it."""
+"""Values that users pass instead of an array, and the call that turns each into one."""
 
 from collections.abc import Awaitable, Iterator, Mapping, Set
 from typing import Any
@@ -30,7 +30,7 @@ def call_to_add(value: Any) -> str | None:
     if isinstance(value, Awaitable):
         return "await it"
     if isinstance(value, Iterator):
-        return "make one of all that it gives, numpy.stack(list(...))"
+        return "make one of all its items, numpy.stack(list(...))"
     return "call it" if callable(value) and not is_array_like(value) else None
 
 
@@ -40,7 +40,7 @@ def is_array_like(value: Any) -> bool:
 
 
 def holds_no_batches(value: Any) -> bool:
-    """Whether it is an iterable, or a function, that is surely a mistake in the place of an iterable of batches."""
+    """Whether it is an iterable, or a function, that is surely no iterable of batches."""
     return isinstance(value, str | bytes | bytearray | Mapping | Set) or is_array_like(value) or _is_lazy(value)
 
 

@@ -75,8 +75,8 @@ class ImageOperations:
             side = math.isqrt(math.prod(sample))
             hint = f", e.g. shape=({side}, {side})" if len(sample) == 1 and side**2 == sample[0] else ""
             raise DataError(
-                f"{self.name}: samples of shape {sample} are not images of (height, width) or (channels, height, width): "
-                f"where they are flat, give their shape{hint}"
+                f"{self.name}: samples of shape {sample} are not images of (height, width) or (channels, height, width)"
+                f": where they are flat, give their shape{hint}"
             )
         if sample not in (self.shape, (math.prod(self.shape),)):
             raise DataError(
@@ -90,7 +90,7 @@ class ImageOperations:
             height, width, channels = shape
             also = "" if self.shape is None else f" with shape={(channels, height, width)}"
             raise DataError(
-                f"{self.name}: channels come first, and images of {shape} look as if theirs came last: give "
+                f"{self.name}: channels come first, and images of {shape} seem to have theirs last: give "
                 f'x.reshape(-1, {height}, {width}, {channels}).transpose(0, 3, 1, 2){also}, or say channels="first" '
                 "where there are that many"
             )

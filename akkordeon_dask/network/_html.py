@@ -1,28 +1,29 @@
 """A network as a table in HTML, for notebooks."""
 
+from collections.abc import Sequence
+
 from akkordeon_dask._html import html_table
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.network._gate import Gate
-from akkordeon_dask.network._network import Network
+from akkordeon_dask.nn import Shape
 
 __all__ = ["network_html"]
 
 _COLUMNS = ("gate", "layers", "optimizer", "workers", "parameters", "output shape")
 
 
-def network_html(network: Network) -> str:
-    """A row for each gate: as it was written, with its trained numbers and the shape that it gives."""
-    rows, shape, total = [], network.input_shape, 0
-    for name, gate in zip(network.names, network, strict=True):
-        count = gate.parameter_count
-        shape = gate.chain.output_shape(shape)
-        rows.append((name, repr(gate.layers), repr(gate.optimizer), _wish(gate), f"{count:,}", shape_text(shape)))
-        total += count
-    title = f"<b>Network</b>: {len(network)} gates, {total:,} parameters, takes {shape_text(network.input_shape)}"
+def network_html(gates: Sequence[tuple[str, Gate, Shape | None]], input_shape: Shape | None) -> str:
+    """A row for each gate: its name, the gate as it was written, its trained numbers and its output shape."""
+    rows = [
+        (name, repr(gate.layers), repr(gate.optimizer), _request(gate), f"{gate.parameter_count:,}", shape_text(shape))
+        for name, gate, shape in gates
+    ]
+    total = sum(gate.parameter_count for _, gate, _ in gates)
+    title = f"<b>Network</b>: {len(gates)} gates, {total:,} parameters, takes {shape_text(input_shape)}"
     return f"<div>{title}\n{html_table(_COLUMNS, rows, ('parameters',))}</div>"
 
 
-def _wish(gate: Gate) -> str:
-    wishes = [] if gate.workers is None else [str(gate.workers)]
-    wishes += [f"{name} {number:g}" for name, number in gate.resources.items()]
-    return ", ".join(wishes) or "any"
+def _request(gate: Gate) -> str:
+    parts = [] if gate.workers is None else [str(gate.workers)]
+    parts += [f"{name} {number:g}" for name, number in gate.resources.items()]
+    return ", ".join(parts) or "any"

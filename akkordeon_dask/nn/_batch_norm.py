@@ -13,7 +13,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.nn._normalisation import column_products, parts, output_for
+from akkordeon_dask.nn._normalisation import column_products, output_for, parts
 from akkordeon_dask.tree import STATISTICS, Array, Tree
 
 __all__ = ["BatchNorm"]

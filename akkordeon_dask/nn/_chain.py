@@ -150,7 +150,8 @@ class Chain(Layer, Sequence[Layer]):
         except ShapeError as error:
             if position == 0:
                 raise
-            raise ShapeError(f"layer {position} {layer!r} cannot follow {self.layers[position - 1]!r}: {error}") from None
+            before = self.layers[position - 1]
+            raise ShapeError(f"layer {position} {layer!r} cannot follow {before!r}: {error}") from None
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         dtype = np.dtype(np.float32) if dtype == np.float16 else dtype

@@ -18,7 +18,7 @@ _MOST_DEVIATIONS = 16
 
 
 class Step(NamedTuple):
-    """A layer at its position in the chain, or a fused one that does the work of two and takes the parameters of both."""
+    """A layer at its position in the chain, or a fused one for two layers with the parameters of both."""
 
     position: int
     layer: Layer

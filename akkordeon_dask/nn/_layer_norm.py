@@ -13,7 +13,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, parts, output_for, row_products
+from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts, row_products
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["LayerNorm"]

@@ -27,9 +27,9 @@ class Score(Written, ABC):
 
     A score that is no mean over samples (R2, RMSE, F1, AUC, a confusion matrix) must not be written that way: the mean
     of the R2 of many small batches is not the R2 of all their samples, and is another number for every batch
-    size. Such a score overrides `update`, which returns the counts or sums of one batch, `merge`, which joins two of these
-    states, and `result`, which turns a state into the score. `merge` adds two states number by number unless it is
-    overridden: that is right for counts and sums.
+    size. Such a score overrides `update`, which returns the counts or sums of one batch, `merge`, which joins two of
+    these states, and `result`, which turns a state into the score. `merge` adds two states number by number unless it
+    is overridden: that is right for counts and sums.
 
     Most scores are better the higher they are, but not all: `nn.RMSE` is an error, and `nn.R2` has no lower bound. The
     value itself is reported; nothing is chosen or stopped by it.

@@ -9,7 +9,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.tree import Array
 
-__all__ = ["OPERATIONS", "column_products", "parts", "output_for", "row_products"]
+__all__ = ["OPERATIONS", "column_products", "output_for", "parts", "row_products"]
 
 OPERATIONS = 4
 """Multiply-adds for each number: its share of the mean and of the variance, centred, scaled and shifted."""

@@ -17,7 +17,7 @@ __all__ = ["Line", "Pool2d"]
 
 @dataclass(frozen=True)
 class Line:
-    """A window of `size` that stops every `stride` pixels, at `count` positions, along one axis of a batch of images."""
+    """A window of `size` that stops every `stride` pixels, at `count` positions, along one axis of images."""
 
     axis: int
     size: int

@@ -170,6 +170,6 @@ def test_what_a_source_knows_is_handed_through_and_it_is_closed():
     assert source._source.closed
 
 
-def test_a_provider_that_opens_no_source_is_told_so():
-    with pytest.raises(DataError, match=r"^mine: open\(\) gave a list: it has to give a data\.Source"):
+def test_a_provider_that_opens_no_source_is_an_error():
+    with pytest.raises(DataError, match=r"^mine: open\(\) returned a list: it has to return a data\.Source"):
         data.open_source(Provider([], list))

@@ -45,10 +45,9 @@ def test_the_total_is_that_of_the_chain_and_of_its_layers(chain):
     rows = table(chain.summary())
     params = chain.init(np.random.default_rng(0))
     total = rows.pop("total")
-    assert number(total[2]) == size(params) == sum(number(rows[str(place)][2]) for place in range(len(chain)))
-    assert (
-        number(total[3]) == chain.multiply_adds(None) == sum(number(rows[str(position)][3]) for position in range(len(chain)))
-    )
+    assert number(total[2]) == size(params) == sum(number(rows[str(position)][2]) for position in range(len(chain)))
+    costs = [number(rows[str(position)][3]) for position in range(len(chain))]
+    assert number(total[3]) == chain.multiply_adds(None) == sum(costs)
     assert total[1] == str(chain.output_shape(chain.input_shape))
 
 
