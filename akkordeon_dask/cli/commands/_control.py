@@ -1,4 +1,4 @@
-"""`dask akkordeon move`, `drain`, `pause` and `resume`: what becomes of a network that runs, whoever owns it."""
+"""`dask akkordeon move`, `drain`, `pause` and `resume`: control of a running network, whoever owns it."""
 
 import click
 
@@ -13,27 +13,28 @@ from akkordeon_dask.runtime import resume as resume_all
 __all__ = ["drain", "move", "pause", "resume"]
 
 
-@click.command(short_help="Let a gate go on on another worker.")
+@click.command(short_help="Move a gate to another worker.")
 @click.argument("name")
 @click.argument("gate")
 @click.argument("worker")
 @cluster_options()
 @report_errors
 def move(*, name: str, gate: str, worker: str, where: ClusterAddress) -> None:
-    """Let GATE of the network NAME go on on WORKER, a worker's name, address or host, while the network trains.
+    """Move GATE of the network NAME to WORKER, a worker's name, address or host, while the network trains.
 
-    The network's owner does it, wherever its program runs. Where it does not answer, that is said after
-    akkordeon.timeouts.owner, 120 s; where it is gone, at once: `dask akkordeon network --adopt NAME` takes over.
+    The network's owner does it, wherever its program runs. An owner that does not answer is an error after
+    akkordeon.timeouts.owner, 120 s; one that is gone is an error at once: `dask akkordeon network --adopt NAME` takes
+    over.
 
     \b
     Examples:
       dask akkordeon move digits g0 bob --scheduler tcp://127.0.0.1:8786
       dask akkordeon status digits
-          where the gates are
+          lists the gates with their workers
     """
     with interruptible(), client_at(where) as client:
         seconds = ask_owner(client, name, "move", gate, worker)
-    click.echo(f"gate {gate!r} goes on on {worker}, after {1000 * seconds:.0f} ms without it")
+    click.echo(f"gate {gate!r} moved to {worker}, paused for {1000 * seconds:.0f} ms")
 
 
 @click.command(short_help="Move all gates off a worker.")
@@ -42,9 +43,9 @@ def move(*, name: str, gate: str, worker: str, where: ClusterAddress) -> None:
 @cluster_options()
 @report_errors
 def drain(*, name: str, worker: str, where: ClusterAddress) -> None:
-    """Move all gates of the network NAME, and its owner's sentinels, off WORKER, which is to be retired.
+    """Move all gates of the network NAME, and its owner's sentinels, off WORKER, before you retire it.
 
-    The network's owner does it, as with `move`. A worker that is stopped by SIGTERM drains by itself.
+    The network's owner does it, as with `move`. A worker that gets SIGTERM drains by itself.
 
     \b
     Examples:
@@ -52,18 +53,18 @@ def drain(*, name: str, worker: str, where: ClusterAddress) -> None:
     """
     with interruptible(), client_at(where) as client:
         pauses = ask_owner(client, name, "drain", worker)
-    moved = ", ".join(f"{gate!r} after {1000 * seconds:.0f} ms" for gate, seconds in pauses.items())
-    click.echo(f"gates that left {worker}: {moved or 'none, it had none'}")
+    moved = ", ".join(f"{gate!r} paused for {1000 * seconds:.0f} ms" for gate, seconds in pauses.items())
+    click.echo(f"gates moved off {worker}: {moved or 'none, it had none'}")
 
 
-@click.command(short_help="Stop the training of a network for a while.")
+@click.command(short_help="Pause the training of a network.")
 @click.argument("name")
 @cluster_options()
 @report_errors
 def pause(*, name: str, where: ClusterAddress) -> None:
-    """Let all sentinels that train the network NAME stop, whoever attached them; what they sent comes home first.
+    """Pause all training sentinels of the network NAME, whoever attached them, once their batches in flight complete.
 
-    Their programs go on, and so do validation and prediction. It needs no owner. A sentinel that joins later trains.
+    Their programs go on, and so do validation and prediction. No owner is needed. A sentinel that joins later trains.
 
     \b
     Examples:
@@ -71,27 +72,27 @@ def pause(*, name: str, where: ClusterAddress) -> None:
       dask akkordeon resume digits
     """
     with interruptible(), client_at(where) as client:
-        _tell(name, "paused", "running", pause_all(name, client))
+        _report(name, "paused", "running", pause_all(name, client))
 
 
-@click.command(short_help="Let a paused network train on.")
+@click.command(short_help="Resume the training of a paused network.")
 @click.argument("name")
 @cluster_options()
 @report_errors
 def resume(*, name: str, where: ClusterAddress) -> None:
-    """Let the sentinels of the network NAME go on that `pause` stopped. It needs no owner.
+    """Resume the sentinels of the network NAME that `pause` has paused. No owner is needed.
 
-    To go on from snapshots after everything was stopped: `dask akkordeon network TARGET --name NAME --resume URL`.
+    To resume from snapshots after everything was stopped: `dask akkordeon network TARGET --name NAME --resume URL`.
 
     \b
     Examples:
       dask akkordeon resume digits --scheduler tcp://127.0.0.1:8786
     """
     with interruptible(), client_at(where) as client:
-        _tell(name, "resumed", "paused", resume_all(name, client))
+        _report(name, "resumed", "paused", resume_all(name, client))
 
 
-def _tell(name: str, event: str, state: str, sentinels: tuple[str, ...]) -> None:
+def _report(name: str, event: str, state: str, sentinels: tuple[str, ...]) -> None:
     if sentinels:
         click.echo(f"{event}: {', '.join(sentinels)}")
     else:
