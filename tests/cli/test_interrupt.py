@@ -20,13 +20,13 @@ akkordeon()
 
 
 def until(stream, found):
-    """Read lines up to the one that is looked for, and give it."""
+    """Read lines up to the first that matches, and return it."""
     return next(line for line in stream if found(line))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_files_that_were_asked_for_hold_what_was_trained_until_an_interrupt(tmp_path, workers, number):
+def test_after_an_interrupt_the_files_hold_the_parameters_trained_so_far(tmp_path, workers, number):
     saved, told = tmp_path / "digits.safetensors", tmp_path / "run.html"
     files = ("--save", saved, "--report", told)
     with started("-c", PROGRAM, "demo", "--epochs", 100_000, "--workers", workers, *files) as process:

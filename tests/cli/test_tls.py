@@ -1,4 +1,4 @@
-"""`--tls`: the keys of whoever calls, and what is said where they do not fit."""
+"""`--tls`: commands with keys, and the errors of keys that do not fit."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_owner_sentinel_and_status_speak_it(secret, folder, file):
     ("scheme", "with_keys", "told"),
     [("tcp", True, "write tls://"), ("tls", False, "needs --tls FOLDER")],
 )
-def test_what_does_not_fit_is_one_line(secret, folder, scheme, with_keys, told):
+def test_an_address_that_does_not_fit_the_keys_is_one_line(secret, folder, scheme, with_keys, told):
     keys = ("--tls", folder) if with_keys else ()
     done = called("status", "--scheduler", secret.replace("tls", scheme), *keys)
     assert done.exit_code == 1

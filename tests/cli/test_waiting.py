@@ -18,9 +18,9 @@ def free_port():
         return there.getsockname()[1]
 
 
-def waits_for(program, what):
-    """The line in which a program says what it waits for."""
-    line = program.line(lambda line: line.startswith("waiting") and what in line)
+def waits_for(program, missing):
+    """The line in which a program says that it waits."""
+    line = program.line(lambda line: line.startswith("waiting") and missing in line)
     assert line.startswith("waiting     up to ")
     return line
 
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_the_wait_at_once(file, tmp_path, command):
         (("predict", "nobody", "--input", "{file}.npy", "--output", "{file}.out"), "no network named 'nobody'"),
     ],
 )
-def test_when_the_time_is_over_the_error_says_what_was_missing(digits, at, file, samples, args, missing):
+def test_when_the_time_is_over_the_error_names_the_missing_part(digits, at, file, samples, args, missing):
     done = called(*(str(word).format(file=file) for word in args), *at, "--wait", "600ms")
     assert done.exit_code == 1
     waiting, error = done.stderr.splitlines()

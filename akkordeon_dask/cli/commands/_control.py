@@ -34,7 +34,7 @@ def move(*, name: str, gate: str, worker: str, where: ClusterAddress) -> None:
     """
     with interruptible(), client_at(where) as client:
         seconds = ask_owner(client, name, "move", gate, worker)
-    click.echo(f"gate {gate!r} moved to {worker}, paused for {1000 * seconds:.0f} ms")
+    click.echo(f"gate {gate!r} moved to {worker}, unavailable for {1000 * seconds:.0f} ms")
 
 
 @click.command(short_help="Move all gates off a worker.")
@@ -53,7 +53,7 @@ def drain(*, name: str, worker: str, where: ClusterAddress) -> None:
     """
     with interruptible(), client_at(where) as client:
         pauses = ask_owner(client, name, "drain", worker)
-    moved = ", ".join(f"{gate!r} paused for {1000 * seconds:.0f} ms" for gate, seconds in pauses.items())
+    moved = ", ".join(f"{gate!r} unavailable for {1000 * seconds:.0f} ms" for gate, seconds in pauses.items())
     click.echo(f"gates moved off {worker}: {moved or 'none, it had none'}")
 
 

@@ -39,8 +39,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     cluster_options(wait=True),
     click.option(
         "--snapshots", callback=path_or_url, metavar="URL",
-        help="Write snapshots of every gate there, to a path that all workers share or any fsspec URL: a gate whose worker is "
-        "lost restarts from them.",
+        help="Write snapshots of every gate there, to a path that all workers share or any fsspec URL: a gate whose "
+        "worker is lost restarts from them.",
     ),
     click.option(
         "--snapshot-every", callback=_every, default="30s", metavar="TIME|N",

@@ -41,8 +41,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--data", required=True, metavar="DATA",
         help=f"The data: {', '.join(DATA_SETS)}, or your own, MODULE:NAME or FILE.py:NAME: a provider, an iterable of "
-        "batches (x, y), a function without arguments that returns one, or a whole Sentinel, whose options are then the "
-        "defaults.",
+        "batches (x, y), a function without arguments that returns one, or a whole Sentinel, whose options are then "
+        "the defaults.",
     ),
     click.option("--take", type=_COUNT, metavar="N", help="Only the first N samples."),
     click.option("--shard", callback=parse_shard, metavar="I/N", help="Of those the I-th of N shares: 1/4 the first."),
@@ -71,8 +71,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--resume", is_flag=True,
-        help="Resume at the batch that was saved last, beside the network's snapshots, for a sentinel of this name with the "
-        "same data; its finished epochs count.",
+        help="Resume at the batch that was saved last, beside the network's snapshots, for a sentinel of this name and "
+        "data; its finished epochs count.",
     ),
     click.option(
         "--worker", metavar="WORKER",

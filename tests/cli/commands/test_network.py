@@ -14,7 +14,7 @@ from tests.support.dialogues import akkordeon, called, dask, joined_worker
 from tests.support.html_page import Page
 
 
-def test_a_file_with_layers_of_its_own_runs_on_workers_that_do_not_have_it_and_goes_on_from_what_it_saved(
+def test_a_file_with_its_own_layers_runs_on_workers_that_lack_it_and_resumes_from_its_saved_parameters(
     cluster, at, file, client, tmp_path, nothing_left
 ):
     saved = tmp_path / "saved.safetensors"
@@ -68,7 +68,7 @@ def test_a_gate_that_is_lost_is_one_line_and_the_other_gate_is_closed(cluster, a
     nothing_left()
 
 
-def test_a_scheduler_that_dies_is_one_line_for_all(file):
+def test_a_scheduler_that_dies_is_one_line_for_owner_and_sentinel(file):
     patience = {"DASK_AKKORDEON__TIMEOUTS__CONNECT": "2s"}
     with dask("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard") as scheduler:
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
@@ -105,7 +105,7 @@ def test_a_name_that_is_taken_is_one_line(digits, at, file):
     assert line.startswith("Error: a network named 'digits' runs on this cluster")
 
 
-def test_the_cluster_has_to_be_said(monkeypatch, file):
+def test_a_cluster_has_to_be_named(monkeypatch, file):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     done = called("network", f"{file}:network", "--name", "x")
     assert done.exit_code == 2
@@ -136,7 +136,7 @@ def test_a_module_is_imported():
         ("nets:network", r"No module named 'nets'.*there is a file: write nets\.py:network"),
     ],
 )
-def test_a_target_that_is_none_is_quoted(file, tmp_path, monkeypatch, target, told):
+def test_a_target_that_is_no_network_is_quoted(file, tmp_path, monkeypatch, target, told):
     monkeypatch.chdir(file.parent)
     (tmp_path / "raises.py").write_text(
         "from akkordeon_dask import Gate, nn, optim\n"
@@ -149,7 +149,7 @@ def test_a_target_that_is_none_is_quoted(file, tmp_path, monkeypatch, target, to
         network_named(target.format(file=file, folder=folder))
 
 
-def test_it_leaves_a_report_at_the_end(at, file, tmp_path, nothing_left):
+def test_a_network_writes_its_report_at_the_end(at, file, tmp_path, nothing_left):
     path = tmp_path / "run.html"
     with akkordeon("network", f"{file}:network", "--name", "told", "--seed", 7, *at, "--report", path) as owner:
         owner.line("join it")
