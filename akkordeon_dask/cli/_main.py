@@ -3,10 +3,11 @@
 import click
 
 from akkordeon_dask._version import __version__
-from akkordeon_dask.cli.commands._control import drain, move, pause, resume
 from akkordeon_dask.cli.commands._data import data
 from akkordeon_dask.cli.commands._demo import demo
+from akkordeon_dask.cli.commands._move import drain, move
 from akkordeon_dask.cli.commands._network import network
+from akkordeon_dask.cli.commands._pause import pause, resume
 from akkordeon_dask.cli.commands._predict import predict
 from akkordeon_dask.cli.commands._save import report, save, snapshot
 from akkordeon_dask.cli.commands._sentinel import sentinel

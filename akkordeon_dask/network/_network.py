@@ -11,7 +11,7 @@ from akkordeon_dask._repr import check_shape, shape_text
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._gate import Gate
-from akkordeon_dask.network._html import network_html
+from akkordeon_dask.network._html import network_html, request_text
 from akkordeon_dask.nn import Chain, Key, Shape
 from akkordeon_dask.tree import Tree, size
 
@@ -174,8 +174,9 @@ class Network(Sequence[Gate]):
         rows, shape = [], self.input_shape
         for name, gate in zip(self.names, self.gates, strict=True):
             shape = gate.chain.output_shape(shape)
-            rows.append((name, gate, shape))
-        return network_html(rows, self.input_shape)
+            written = repr(gate.layers), repr(gate.optimizer), request_text(gate.workers, gate.resources)
+            rows.append((name, *written, f"{gate.parameter_count:,}", shape_text(shape)))
+        return network_html(rows, f"{self.parameter_count:,}", shape_text(self.input_shape))
 
     def _check_names(self) -> None:
         seen: dict[str, int] = {}

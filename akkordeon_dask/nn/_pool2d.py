@@ -12,11 +12,11 @@ from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, positions
 from akkordeon_dask.tree import Array
 
-__all__ = ["Line", "Pool2d"]
+__all__ = ["AxisWindow", "Pool2d"]
 
 
 @dataclass(frozen=True)
-class Line:
+class AxisWindow:
     """A window of `size` that stops every `stride` pixels, at `count` positions, along one axis of images."""
 
     axis: int
@@ -71,9 +71,9 @@ class Pool2d(Layer):
             if 2 * margin > size:
                 raise SpecError(f"{self!r}: padding is at most half of the window of {size}, not {margin}")
 
-    def _lines(self, shape: tuple[int, ...]) -> tuple[Line, Line]:
-        sizes, strides = pair(self.kernel_size), self._strides()
-        rows, columns = (Line(2 + axis, sizes[axis], strides[axis], n) for axis, n in enumerate(self._positions(shape)))
+    def _axes(self, shape: tuple[int, ...]) -> tuple[AxisWindow, AxisWindow]:
+        sizes, strides, counts = pair(self.kernel_size), self._strides(), self._positions(shape)
+        rows, columns = (AxisWindow(2 + axis, sizes[axis], strides[axis], counts[axis]) for axis in (0, 1))
         return rows, columns
 
     def _strides(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from akkordeon_dask.tree import Array
 __all__ = ["check_labels", "check_values", "first_not"]
 
 
-def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
+def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
     """Labels are whole numbers that name a column of the output, one for each row; False and True name 0 and 1.
 
     Returns
@@ -24,7 +24,7 @@ def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
     """
     if y.ndim != 2 or target.shape != y.shape[:1] or target.dtype.kind not in "iub":
         raise DataError(
-            f"{judge!r} takes one whole number a sample as label and one row of classes as output: the labels have "
+            f"{criterion!r} takes one whole number a sample as label and one row of classes as output: the labels have "
             f"shape {target.shape} and dtype {target.dtype}, the outputs shape {y.shape}: {_labels_remedy(target, y)}"
         )
     _check_not_empty(y)
@@ -70,7 +70,7 @@ def _range_remedy(target: Array, y: Array) -> str:
     )
 
 
-def check_values(judge: Loss | Score, target: Array, y: Array) -> None:
+def check_values(criterion: Loss | Score, target: Array, y: Array) -> None:
     """Targets are numbers, one for each output; False and True count as 0 and 1.
 
     Raises
@@ -80,8 +80,8 @@ def check_values(judge: Loss | Score, target: Array, y: Array) -> None:
     """
     if target.shape != y.shape or target.dtype.kind not in "biuf":
         raise DataError(
-            f"{judge!r} takes one number for each output as target: the targets have shape {target.shape} and dtype "
-            f"{target.dtype}, the outputs shape {y.shape}: {_values_remedy(target, y)}"
+            f"{criterion!r} takes one number for each output as target: the targets have shape {target.shape} and "
+            f"dtype {target.dtype}, the outputs shape {y.shape}: {_values_remedy(target, y)}"
         )
     _check_not_empty(y)
 

@@ -1,4 +1,4 @@
-"""How commands end: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
+"""The ends of commands: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
 
 import json
 import math

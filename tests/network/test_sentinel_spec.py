@@ -32,7 +32,7 @@ def test_a_unit_is_a_factor(number, unit):
 @pytest.mark.parametrize(
     "every", ["soon", "", "s", "20 bananas", "0s", "-3s", "nan", "1e999s", 0, -1, math.nan, math.inf, True, None, [20]]
 )
-def test_what_is_no_time_is_quoted(every):
+def test_a_value_that_is_no_time_is_quoted(every):
     with pytest.raises(SpecError, match="a sentinel's every is a time above zero") as caught:
         Sentinel.validate(SAMPLE, every=every)
     assert repr(every) in str(caught.value)
@@ -40,7 +40,7 @@ def test_what_is_no_time_is_quoted(every):
 
 @pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True])
-def test_what_is_counted_is_a_whole_number_from_1(option, value):
+def test_a_count_is_a_whole_number_from_1(option, value):
     with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number of at least 1") as caught:
         Sentinel.train(SAMPLE, **{option: value})
     assert repr(value) in str(caught.value)
@@ -100,12 +100,12 @@ def test_a_written_default_makes_the_same_value():
 
 @dataclass(frozen=True, repr=False)
 class OwnLoss(nn.MeanSquaredError):
-    """A loss of somebody's own, which may take what its base does not."""
+    """A user's loss, which may take other targets than its base."""
 
 
 @dataclass(frozen=True, repr=False)
 class OwnScore(nn.Accuracy):
-    """A score of somebody's own."""
+    """A user's score."""
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_score_that_cannot_be_had_with_the_loss_is_refused_with_the_remedy(los
     assert all(said in str(caught.value) for said in (repr(loss), repr(score), remedy))
 
 
-def test_what_is_ones_own_is_never_refused():
+def test_losses_and_scores_of_the_user_go_with_all():
     assert Sentinel.train(SAMPLE, loss=OwnLoss(), scores=[nn.Accuracy()]).scores == (nn.Accuracy(),)
     assert Sentinel.train(SAMPLE, loss=nn.MeanSquaredError(), scores=[OwnScore()]).scores == (OwnScore(),)
 

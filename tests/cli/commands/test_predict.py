@@ -56,7 +56,7 @@ def shortened(path):
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "message"),
     [
         (lambda path: None, "No such file"),
         (lambda path: path.write_text("1,2,3"), "cannot read"),
@@ -69,9 +69,9 @@ def shortened(path):
         (lambda path: np.save(path, np.zeros((0, 784))), r"is \(0, 784\) float64"),
     ],
 )
-def test_a_file_that_holds_no_samples_is_quoted(tmp_path, write, told):
+def test_a_file_that_holds_no_samples_is_quoted(tmp_path, write, message):
     write(tmp_path / "in.npy")
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_samples(str(tmp_path / "in.npy"))
     assert "in.npy" in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""`sentinel`: joins a network from any process, and leaves it as it was."""
+"""`sentinel`: joins a network from any process, and leaves nothing behind."""
 
 import json
 import os
@@ -132,7 +132,7 @@ def test_an_interrupt_before_the_last_epoch_is_an_error(digits, at):
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (("sentinel", "digit", "--mode", "test", "--data", "mnist-sample"), "no network named 'digit' on this cluster, "
          "there is digits: deploy it first"),
@@ -142,11 +142,11 @@ def test_an_interrupt_before_the_last_epoch_is_an_error(digits, at):
         ((*TRAIN, "--batch-size", 100_000, "--here"), "batch_size=100000 is larger than the 10000 samples"),
     ],
 )  # fmt: skip
-def test_a_sentinel_that_cannot_be_attached_is_one_line(digits, at, args, told):
+def test_a_sentinel_that_cannot_be_attached_is_one_line(digits, at, args, message):
     done = called(*args, *at, "--wait", "0")
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: ") and told in line
+    assert line.startswith("Error: ") and message in line
 
 
 def test_a_name_that_is_taken_is_not_given_twice(digits, at):
@@ -198,11 +198,11 @@ def test_a_data_set_has_a_training_split_and_a_test_split(file):
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [("cifar", "'cifar' is none of mnist-sample, mnist"), ("nets.py", r"write nets\.py:provider")],
 )
-def test_an_unknown_data_set_is_quoted(source, told):
-    with pytest.raises(click.BadParameter, match=told):
+def test_an_unknown_data_set_is_quoted(source, message):
+    with pytest.raises(click.BadParameter, match=message):
         data_set(source, "train", {})
 
 

@@ -1,4 +1,4 @@
-"""What the options of `demo` become: a network and sentinels."""
+"""The network and sentinels of `demo`, from its options."""
 
 from itertools import pairwise
 

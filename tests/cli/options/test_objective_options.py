@@ -70,7 +70,7 @@ def test_options_on_the_command_line_override_those_of_a_sentinel(houses):
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (("--mode", "validate", "--data", "{houses}:night"), "which is a Sentinel.train, do not go together"),
         (("--data", "{houses}:oracle"), "oracle predicts: `dask akkordeon predict`"),
@@ -83,11 +83,11 @@ def test_options_on_the_command_line_override_those_of_a_sentinel(houses):
         (("--mode", "train", "--data", "mnist", "--loss", "{houses}:none"), "has no 'none', it has "),
     ],
 )
-def test_options_that_contradict_one_another_are_refused(houses, args, told):
+def test_options_that_contradict_one_another_are_refused(houses, args, message):
     words = [word.format(houses=houses) for word in args]
     done = called("sentinel", "digits", *words, "--scheduler", "tcp://127.0.0.1:1")
     assert done.exit_code == 2
-    assert told in " ".join(done.output.split())
+    assert message in " ".join(done.output.split())
 
 
 def test_names_stand_for_losses_and_scores(houses):

@@ -109,20 +109,20 @@ def test_the_loss_of_a_worker_and_the_recovery_are_lines_in_all_terminals_and_ob
     named = ("network", f"{file}:free", "--name", "hurt", "--snapshots", tmp_path, "--snapshot-every", "200ms")
     patience = {"DASK_AKKORDEON__SUPERVISION__PATIENCE": "3s"}
     with joined_worker(cluster.address, "aaron") as aaron, akkordeon(*named, *at, "--json", **patience) as owner:
-        place = json.loads(owner.line('{"event": "network"'))["gates"][0]
-        assert place["worker"] == "aaron"
+        gate = json.loads(owner.line('{"event": "network"'))["gates"][0]
+        assert gate["worker"] == "aaron"
         with akkordeon("sentinel", "hurt", *TRAIN, *at, "--worker", "bob") as guest:
             guest.passes(1)
             aaron.kill()
             lost = guest.line("lost        gate 'g0': ")
-            assert f"aaron ({place['address']}) is gone, or gives no sign of life: it is made anew" in lost
+            assert f"aaron ({gate['address']}) is gone, or gives no sign of life: it is made anew" in lost
             guest.line("restarted   gate 'g0': made anew on ")
             done = len(guest.out)
             guest.line(lambda _: sum("epoch:" in line for line in guest.out[done:]) >= 2)
             assert guest.interrupt() == 0
         owner.line('{"event": "restarted"')
         assert owner.interrupt() == 0
-    lost, restarted = [told for told in map(json.loads, owner.out) if told["event"] in ("lost", "restarted")]
+    lost, restarted = [event for event in map(json.loads, owner.out) if event["event"] in ("lost", "restarted")]
     assert (lost["network"], lost["gate"], restarted["gate"]) == ("hurt", "g0", "g0")
     assert any(line.startswith("restarted   gate 'g0': made anew on ") for line in owner.err)
     nothing_left()
