@@ -41,8 +41,8 @@ def sentinel(
 ) -> None:
     """Attach a sentinel to the network NAME, from any terminal, and show its passes until Ctrl-C or SIGTERM.
 
-    It then leaves: the gates drop its batches, other sentinels go on. Any number of sentinels may train, validate and
-    test a network at once, each with its own data.
+    At the end it leaves: the gates drop its batches, other sentinels go on. Any number of sentinels may train, validate
+    and test a network at once, each with its own data.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def sentinel(
           --loss mean-squared-error --scores r2,rmse
           regression instead of classification
       dask akkordeon sentinel digits --data readings.py:night --epochs 5
-          your own Sentinel, with another number of passes
+          your own Sentinel, with another number of epochs
 
     With --here this process is a worker of the cluster while it runs, and the sentinel runs in it: the gates' workers
     have to reach this machine. Otherwise the sentinel runs on the worker of the first gate, or on the one of --worker,

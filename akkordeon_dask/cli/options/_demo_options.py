@@ -79,7 +79,8 @@ _OPTIONS = (
     click.option("--sentinels", type=_COUNT, default=1, help="Training sentinels, which share the data."),
     click.option("--epochs", type=_COUNT, default=_defaults.EPOCHS, help="Epochs of each training sentinel."),
     click.option(
-        "--seed", type=click.IntRange(min=0), default=0, help="Of the initial parameters, the batches and the dropout."
+        "--seed", type=click.IntRange(min=0), default=0,
+        help="Seed of the initial parameters, the batches and the dropout.",
     ),
     click.option(
         "--workers", type=click.IntRange(min=0), default=0, metavar="N",

@@ -59,10 +59,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--load", callback=path_or_url, metavar="FILE", help="Begin with the parameters of a safetensors file or URL."
     ),
-    click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the initial parameters and the dropout."),
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, help="Seed of the initial parameters and the dropout."
+    ),
     click.option(
         "--json", is_flag=True,
-        help="Standard output carries one JSON object a line: when the network is up, and at the end; the text goes to "
-        "standard error.",
+        help="Write one JSON object a line to standard output, when the network is deployed and at the end; text "
+        "goes to standard error.",
     ),
 )  # fmt: skip
