@@ -32,7 +32,7 @@ class Written:
 
 
 def shape_text(shape: tuple[int | None, ...] | int | None) -> str:
-    """A shape or an extent with `?` for what is not known: `(6, ?, ?)`."""
+    """A shape or an extent with `?` for an unknown extent: `(6, ?, ?)`."""
     return str(shape).replace("None", "?")
 
 

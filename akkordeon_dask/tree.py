@@ -66,7 +66,7 @@ def _collect(tree: Tree, found: list[Array], statistics: bool) -> None:
 
 
 def rebuild(tree: Tree, new: Iterator[Any], *, statistics: bool = True) -> Tree:
-    """A tree of `tree`'s form whose leaves are taken from `new`, in the order of `leaves`; what is left out stays."""
+    """A tree of `tree`'s form with leaves from `new`, in the order of `leaves`; leaves that are left out stay."""
     if isinstance(tree, np.ndarray):
         return next(new)
     if isinstance(tree, dict):
@@ -78,7 +78,7 @@ def rebuild(tree: Tree, new: Iterator[Any], *, statistics: bool = True) -> Tree:
 
 
 def map_leaves(function: Callable[[Array], Any], tree: Tree, *, statistics: bool = True) -> Tree:
-    """A tree of the same form with `function` applied to every leaf; what is left out stays."""
+    """A tree of the same form with `function` applied to every leaf; leaves that are left out stay."""
     found = [function(leaf) for leaf in leaves(tree, statistics=statistics)]
     return rebuild(tree, iter(found), statistics=statistics)
 
@@ -129,7 +129,7 @@ def _form(tree: Tree) -> str:
 
 
 def size(tree: Tree, *, statistics: bool = True) -> int:
-    """How many numbers the tree holds."""
+    """The number of numbers in the tree."""
     return sum(leaf.size for leaf in leaves(tree, statistics=statistics))
 
 

@@ -1,5 +1,6 @@
 """Programs that start together: each waits for the scheduler, network or workers that another one still starts."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -55,4 +56,4 @@ class WaitLimit:
         missing = str(error).split(": ")[0]  # the rest varies, as a connection's last error does
         if missing != self._said:
             self._said = missing
-            click.echo(f"{'waiting':<11} up to {left:.0f} s, Ctrl-C ends it: {error}", err=True)
+            click.echo(f"{'waiting':<11} up to {math.ceil(left)} s, Ctrl-C ends it: {error}", err=True)

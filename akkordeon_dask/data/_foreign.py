@@ -40,12 +40,12 @@ def is_array_like(value: Any) -> bool:
 
 
 def holds_no_batches(value: Any) -> bool:
-    """Whether it is an iterable, or a function, that is surely no iterable of batches."""
+    """Whether a value, though iterable or callable, cannot be meant as an iterable of batches."""
     return isinstance(value, str | bytes | bytearray | Mapping | Set) or is_array_like(value) or _is_lazy(value)
 
 
 def count_missing(value: Any) -> int:
-    """How many values of a frame or a column are NA, or null, which numpy would turn into NaN."""
+    """The number of values of a frame or a column that are NA or null, which numpy would turn into NaN."""
     if hasattr(type(value), "null_count"):  # polars' method, pyarrow's property
         nulls = value.null_count
         return int(np.sum(np.asarray(nulls() if callable(nulls) else nulls)))

@@ -35,7 +35,7 @@ class ImageOperations:
         Raises
         ------
         DataError
-            where it is none, or one that cannot be shifted or cropped so.
+            where a sample is no image, or too small for the shift or crop.
         """
         shape = self._unflattened(sample)
         self._check_channels(shape)
@@ -53,7 +53,7 @@ class ImageOperations:
         return channels, height, width
 
     def output_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of what becomes of a sample of shape `sample`; DataError as `image`."""
+        """The shape behind the operations for a sample of shape `sample`; DataError as `image`."""
         channels, *whole_image = self.image(sample)
         height, width = self.crop or whole_image
         return (*sample[:-2], height, width) if len(sample) > 1 else (channels * height * width,)

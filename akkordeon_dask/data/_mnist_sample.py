@@ -10,7 +10,7 @@ from akkordeon_dask.data._provider import Provider, Source
 __all__ = ["SAMPLES", "Sample", "mnist_sample"]
 
 SAMPLES = {"train": 10_000, "test": 2_000}
-"""How many there are in each split. `_make_sample.py` chose them."""
+"""The number of samples of each split. `_make_sample.py` chose them."""
 
 
 @dataclass(frozen=True)

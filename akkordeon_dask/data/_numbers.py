@@ -39,7 +39,7 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     Raises
     ------
     DataError
-        where it holds no real numbers, or some of them are masked or missing: names its type and what to do.
+        where it holds no real numbers, or some of them are masked or missing: names its type and the remedy.
     """
     kind = type(value).__name__
     try:

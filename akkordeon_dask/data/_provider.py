@@ -69,5 +69,5 @@ class Provider(Written, ABC):
         Raises
         ------
         DataError
-            where they cannot be had: says which file, and what to do.
+            where they cannot be had: names the file and the remedy.
         """

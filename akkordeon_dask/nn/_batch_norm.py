@@ -24,7 +24,7 @@ class _Context(NamedTuple):
     centred: Array
     """`(batch, channels * positions)`: the input less about its mean."""
     offset: Array
-    """`(channels,)` float64: what is left of the mean."""
+    """`(channels,)` float64: the rest of the mean."""
     inverse: Array
     """`(channels,)` float64: `1 / sqrt(var + eps)`."""
     shown: Tree

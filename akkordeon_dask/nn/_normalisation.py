@@ -15,10 +15,10 @@ OPERATIONS = 4
 """Multiply-adds for each number: its share of the mean and of the variance, centred, scaled and shifted."""
 
 _BLOCK = 2 * 1024 * 1024
-"""Bytes that are worked on at a time: what one operation wrote is still in the cache for the next."""
+"""Bytes of a block: the result of one operation is still in the cache for the next."""
 
 _SAMPLES = 512
-"""Samples that are worked on at a time, at most: a sum of sums is more exact than one long sum."""
+"""Samples of a block, at most: a sum of sums is more exact than one long sum."""
 
 
 def parts(rows: Array) -> Iterator[slice]:

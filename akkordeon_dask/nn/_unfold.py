@@ -11,10 +11,10 @@ __all__ = ["Unfold"]
 
 
 class Unfold(NamedTuple):
-    """How a window slides over padded images, and how its positions are laid out in memory.
+    """A window that slides over padded images, and the layout of its positions in memory.
 
     A column holds the window's pixels at one position. With a stride of 1 the window also stops at the positions
-    between the end of a row and the beginning of the next: what is computed there is thrown away, and in return a row
+    between the end of a row and the beginning of the next: results there are thrown away, and in return a row
     of the matrix is one contiguous piece of the image, which is copied at once.
 
     Shapes

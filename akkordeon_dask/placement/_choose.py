@@ -1,4 +1,4 @@
-"""Which gate goes to which worker."""
+"""The choice of a worker for every gate: a search with backtracking."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -143,7 +143,7 @@ class _Placement:
 
     def _refusal(self, group: ColocationGroup) -> PlacementError:
         leader, *followers = (self.names[position] for position in group.positions)
-        who = f"gate {leader!r}" + (f" with {', '.join(map(repr, followers))} beside it" if followers else "")
+        gates = f"gate {leader!r}" + (f" with {', '.join(map(repr, followers))} beside it" if followers else "")
         asked = (
             f"worker {group.requested_worker!r} and {group.resources}"
             if group.requested_worker is not None
@@ -154,7 +154,7 @@ class _Placement:
         )
         start = " ".join(f"{name}={amount:g}" for name, amount in group.resources.items())
         return PlacementError(
-            f"{who} asks for {asked}, there is no room: {there}: "
+            f"{gates} asks for {asked}, there is no room: {there}: "
             f'start `dask worker ADDRESS --resources "{start}"`, ask for less, or close another network'
         )
 

@@ -1,4 +1,4 @@
-"""Which gates of a network go together: those that asked to be beside one another."""
+"""Groups of gates that go to one worker, as they asked to be beside one another."""
 
 from dataclasses import dataclass
 

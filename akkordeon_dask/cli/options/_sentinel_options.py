@@ -45,7 +45,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "the defaults.",
     ),
     click.option("--take", type=_COUNT, metavar="N", help="Only the first N samples."),
-    click.option("--shard", callback=parse_shard, metavar="I/N", help="Only the I-th of N shares of the samples: 1/4 the first."),
+    click.option(
+        "--shard", callback=parse_shard, metavar="I/N", help="Only the I-th of N shares of these: 1/4 is the first."
+    ),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of the order of the samples.  [default: 0]"),
     batch_size_option,
     concurrency_option,
