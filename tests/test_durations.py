@@ -5,6 +5,8 @@ import dask.config
 import numpy as np
 import pytest
 from dask.utils import parse_timedelta, timedelta_sizes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel, config, data, plan
 from akkordeon_dask._durations import parse_duration
@@ -47,7 +49,8 @@ TAKERS = {
 
 @pytest.mark.parametrize(("value", "seconds"), [*SPELLINGS, ("3", 3), (3, 3), (np.int64(2), 2)], ids=repr)
 def test_a_time_is_parsed_in_every_spelling(value, seconds):
-    assert parse_duration("every", value) == pytest.approx(seconds)
+    parsed = parse_duration("every", value)
+    assert parsed == pytest.approx(seconds) and type(parsed) is float
 
 
 @pytest.mark.parametrize("taker", TAKERS)
@@ -65,6 +68,12 @@ def test_a_plan_refuses_a_timeout_that_is_no_time_before_it_asks_the_cluster():
         plan(NETWORK, None, timeout="soon")
 
 
+@given(st.floats(1e-6, 1e9), st.sampled_from([("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600)]))
+def test_a_unit_is_a_factor(number, unit):
+    word, factor = unit
+    assert parse_duration("every", f"{number!r}{word}") == number * factor
+
+
 @pytest.mark.parametrize("unit", sorted(timedelta_sizes))
 def test_all_units_of_dask_mean_the_same_here(unit):
     assert parse_duration("every", f"3{unit}") == pytest.approx(parse_timedelta(f"3{unit}"))
@@ -72,7 +81,7 @@ def test_all_units_of_dask_mean_the_same_here(unit):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "s", "soon", "1.2.3s", "3 fortnights", "-1s", "1e400s", "0s", 0, -1, True, float("nan"), np.inf, None, [1],
+    ["", "s", "soon", "1.2.3s", "3 fortnights", "-3s", "1e400s", "0s", 0, -1, True, float("nan"), np.inf, None, [1],
      timedelta(0), timedelta(seconds=-1), np.timedelta64(1, "M"), np.timedelta64("NaT", "s")],
     ids=repr,
 )  # fmt: skip

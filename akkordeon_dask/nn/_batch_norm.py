@@ -1,7 +1,6 @@
 """The base of the batch normalisations: all but the shape of a sample."""
 
 import math
-from abc import abstractmethod
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -12,8 +11,9 @@ from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.nn._normalisation import column_products, output_for, parts
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts
+from akkordeon_dask.nn._shapes import is_full, merged
 from akkordeon_dask.tree import STATISTICS, Array, Tree
 
 __all__ = ["BatchNorm"]
@@ -55,8 +55,9 @@ class BatchNorm(Layer):
     eps: float
 
     @property
-    @abstractmethod
-    def _channels(self) -> int: ...
+    def _channels(self) -> int:
+        channels: int = getattr(self, fields(self)[0].name)
+        return channels
 
     def __post_init__(self) -> None:
         keep_int(self, fields(self)[0].name, 1)
@@ -141,6 +142,10 @@ class BatchNorm(Layer):
     @property
     def observes(self) -> bool:
         return True
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        shape = merged(shape, self.input_shape)
+        return OPERATIONS * math.prod(shape) if is_full(shape) else 0
 
     def advance(self, params: Tree, grads: Tree) -> Tree:
         kept, shown = params[STATISTICS], grads[STATISTICS]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from akkordeon_dask.nn._batch_norm import BatchNorm
 from akkordeon_dask.nn._layer import Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS
 
 __all__ = ["BatchNorm1d"]
 
@@ -56,12 +55,5 @@ class BatchNorm1d(BatchNorm):
     eps: float = 1e-5
 
     @property
-    def _channels(self) -> int:
-        return self.features
-
-    @property
     def input_shape(self) -> Shape | None:
         return (self.features,)
-
-    def multiply_adds(self, shape: Shape | None) -> int:
-        return OPERATIONS * self.features

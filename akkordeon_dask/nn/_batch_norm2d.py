@@ -1,12 +1,9 @@
 """Batch normalisation of the channels of images."""
 
-import math
 from dataclasses import dataclass
 
 from akkordeon_dask.nn._batch_norm import BatchNorm
 from akkordeon_dask.nn._layer import Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS
-from akkordeon_dask.nn._shapes import is_full
 
 __all__ = ["BatchNorm2d"]
 
@@ -36,12 +33,5 @@ class BatchNorm2d(BatchNorm):
     eps: float = 1e-5
 
     @property
-    def _channels(self) -> int:
-        return self.channels
-
-    @property
     def input_shape(self) -> Shape | None:
         return self.channels, None, None
-
-    def multiply_adds(self, shape: Shape | None) -> int:
-        return OPERATIONS * math.prod(shape) if is_full(shape) else 0

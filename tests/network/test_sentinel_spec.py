@@ -1,41 +1,14 @@
 """A sentinel that cannot work as written says so at once, quoting what was written."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.errors import DataError, SpecError
 
 SAMPLE = data.mnist_sample("test", take=8)
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [("20s", 20), ("1.5min", 90), ("250ms", 0.25), ("2 h", 7200), ("3m", 180), ("7", 7), ("1e3s", 1000), (0.5, 0.5)],
-)
-def test_a_time_is_written_with_or_without_a_unit(written, seconds):
-    assert Sentinel.validate(SAMPLE, every=written).every == pytest.approx(seconds)
-    assert type(Sentinel.validate(SAMPLE, every=written).every) is float
-
-
-@given(st.floats(1e-6, 1e9), st.sampled_from([("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600)]))
-def test_a_unit_is_a_factor(number, unit):
-    word, factor = unit
-    assert Sentinel.validate(SAMPLE, every=f"{number!r}{word}").every == number * factor
-
-
-@pytest.mark.parametrize(
-    "every", ["soon", "", "s", "20 bananas", "0s", "-3s", "nan", "1e999s", 0, -1, math.nan, math.inf, True, None, [20]]
-)
-def test_a_value_that_is_no_time_is_quoted(every):
-    with pytest.raises(SpecError, match="a sentinel's every is a time above zero") as caught:
-        Sentinel.validate(SAMPLE, every=every)
-    assert repr(every) in str(caught.value)
 
 
 @pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass"])

@@ -14,6 +14,7 @@ from distributed import Security
 from akkordeon_dask._files import read_bytes
 from akkordeon_dask.cli._wait import NotYetError, WaitLimit
 from akkordeon_dask.cli.options._param_types import duration, path_or_url
+from akkordeon_dask.cli.options._shared_options import combine
 from akkordeon_dask.errors import DeploymentError
 
 __all__ = ["ClusterAddress", "cluster_options"]
@@ -147,8 +148,6 @@ def cluster_options(*, required: bool = True, wait: bool = False) -> Callable[[C
             where = ClusterAddress(address=scheduler, file=scheduler_file, security=tls, patience=patience)
             command(where=where, **others)
 
-        for option in reversed(options):
-            run = option(run)
-        return run
+        return combine(*options)(run)
 
     return decorate

@@ -1,8 +1,5 @@
 """The options of `demo`."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import click
 
 from akkordeon_dask.cli.demo import _defaults
@@ -12,6 +9,7 @@ from akkordeon_dask.cli.options._cluster_options import cluster_options
 from akkordeon_dask.cli.options._param_types import comma_separated
 from akkordeon_dask.cli.options._shared_options import (
     batch_size_option,
+    combine,
     concurrency_option,
     every_option,
     passes_json_option,
@@ -21,17 +19,8 @@ from akkordeon_dask.cli.options._shared_options import (
 
 __all__ = ["options"]
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
 _PIXELS, _CLASSES = 784, 10
 _COUNT = click.IntRange(min=1)
-
-
-def options(command: Command) -> Command:
-    """Give a command all options of `demo`, in the order of its help."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 _whole_numbers = comma_separated(int, lambda size: size > 0, "whole numbers from 1")
@@ -49,7 +38,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 
 _RATES = ", ".join(f"{name} {lr:g}" for name, lr in _defaults.LEARNING_RATES.items())
 
-_OPTIONS = (
+options = combine(
     click.option(
         "--data", type=click.Choice(list(DATA_SETS)), default=_defaults.DATA,
         help="The data set. mnist-sample comes with the package; the others are downloaded once, or read from "

@@ -1,25 +1,14 @@
 """The options of `network`."""
 
 import shlex
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
 from akkordeon_dask.cli.options._param_types import duration, path_or_url
-from akkordeon_dask.cli.options._shared_options import report_option, save_option
+from akkordeon_dask.cli.options._shared_options import combine, report_option, save_option
 
 __all__ = ["network_options", "resume_command"]
-
-Command = TypeVar("Command", bound=Callable[..., None])
-
-
-def network_options(command: Command) -> Command:
-    """Give a command all options of `network`, in the order of its help."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def _every(context: click.Context, parameter: click.Parameter, value: str) -> float | int:
@@ -34,7 +23,7 @@ def resume_command(target: str | None, name: str, where: ClusterAddress, url: st
     return shlex.join(words)
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+network_options = combine(
     click.option("--name", help="The name by which others find it."),
     cluster_options(wait=True),
     click.option(

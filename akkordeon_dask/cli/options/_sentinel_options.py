@@ -1,8 +1,5 @@
 """The options of `sentinel`."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
 from akkordeon_dask.cli.demo._settings import DATA_SETS
@@ -11,6 +8,7 @@ from akkordeon_dask.cli.options._data_option import parse_shard
 from akkordeon_dask.cli.options._objective_options import loss_of, losses, scores, scores_of
 from akkordeon_dask.cli.options._shared_options import (
     batch_size_option,
+    combine,
     concurrency_option,
     every_option,
     passes_json_option,
@@ -19,20 +17,11 @@ from akkordeon_dask.cli.options._shared_options import (
 
 __all__ = ["sentinel_options"]
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
 _COUNT = click.IntRange(min=1)
 _MODES = ("train", "validate", "test")
 
 
-def sentinel_options(command: Command) -> Command:
-    """Give a command all options of `sentinel`, in the order of its help."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+sentinel_options = combine(
     cluster_options(wait=True),
     click.option(
         "--mode", type=click.Choice(_MODES),

@@ -1,7 +1,7 @@
 """The options that several commands share; those of a sentinel have the defaults of `Sentinel`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -10,6 +10,7 @@ from akkordeon_dask.network import Sentinel
 
 __all__ = [
     "batch_size_option",
+    "combine",
     "concurrency_option",
     "every_option",
     "passes_json_option",
@@ -17,6 +18,20 @@ __all__ = [
     "save_option",
     "sentinel_default",
 ]
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def combine(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """One decorator for several options, in the order of the help."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def sentinel_default(field: str) -> Any:
