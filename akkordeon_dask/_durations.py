@@ -34,7 +34,7 @@ def parse_duration(label: str, value: Any, *, error: type[AkkordeonError] = Spec
     Parameters
     ----------
     label
-        what it is, for the error: `"timeout"`.
+        names the value in the error: `"timeout"`.
     value
         a `Duration`, or numpy's `timedelta64`.
     error

@@ -1,4 +1,4 @@
-"""Paths and URLs as users write them, and files that are there whole or not at all."""
+"""Paths and URLs as users write them, and files that are written completely or not at all."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from akkordeon_dask.errors import AkkordeonError, SpecError
 __all__ = ["PART", "absolute", "expand", "is_url", "read_bytes", "write_atomic"]
 
 PART = ".part"
-"""How a file is called at its end while it is written."""
+"""The suffix of a file that is being written."""
 
 
 def is_url(target: str) -> bool:
@@ -29,7 +29,7 @@ def expand(label: str, target: Any, *, error: type[AkkordeonError] = SpecError) 
     Parameters
     ----------
     label
-        what it is, for the error: `"report"`.
+        names the value in the error: `"report"`.
     target
         text, or an `os.PathLike` of text.
     error
@@ -52,7 +52,7 @@ def expand(label: str, target: Any, *, error: type[AkkordeonError] = SpecError) 
 
 
 def absolute(target: str) -> str:
-    """A path or fsspec URL, as `expand` gives it, that other processes understand too.
+    """A path or fsspec URL, as `expand` returns it, that other processes understand too.
 
     A relative path begins in the working directory of this process, and theirs is another.
     """
@@ -64,7 +64,7 @@ def absolute(target: str) -> str:
 
 
 def read_bytes(source: str) -> bytes:
-    """All of a file, by its path or fsspec URL, as `expand` gives it.
+    """All of a file, by its path or fsspec URL, as `expand` returns it.
 
     Raises
     ------
@@ -79,10 +79,10 @@ def read_bytes(source: str) -> bytes:
 
 
 def write_atomic(target: str | os.PathLike[str], pieces: Iterable[bytes | memoryview]) -> None:
-    """Write a file, by its path or fsspec URL, as `expand` gives it.
+    """Write a file, by its path or fsspec URL, as `expand` returns it.
 
-    A local one is there whole and on the disk, or what was there before still is; folders are made as needed. The
-    name of the unfinished file is one that nobody else makes. To a URL all is handed over in one piece.
+    A local file is complete and on the disk afterwards, or unchanged; folders are made as needed. The unfinished file
+    has a random name of its own. A URL gets all pieces in one request.
 
     Raises
     ------

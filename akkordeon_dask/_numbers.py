@@ -18,7 +18,7 @@ def check_int(label: str, value: Any, least: int | None = None, *, error: type[A
     Parameters
     ----------
     label
-        what it is, for the error: `"a sentinel's epochs"`.
+        names the value in the error: `"a sentinel's epochs"`.
     value
         anything with `__index__` but a bool.
     least
@@ -61,7 +61,7 @@ def check_number(
     Parameters
     ----------
     label
-        what it is, for the error: `"the learning rate"`.
+        names the value in the error: `"the learning rate"`.
     value
         a real number of Python or numpy.
     least, above, most, below
@@ -95,7 +95,7 @@ def check_number(
 
 
 def keep_int(spec: Any, name: str, least: int | None = None) -> int:
-    """The field `name` of a frozen value, checked by `check_int`: Python's int is what the value holds from here on.
+    """The field `name` of a frozen value, checked by `check_int` and stored as Python's int.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def keep_number(
     most: float | None = None,
     below: float | None = None,
 ) -> float:
-    """The field `name` of a frozen value, checked by `check_number`: Python's number is what it holds from here on.
+    """The field `name` of a frozen value, checked by `check_number` and stored as Python's number.
 
     A numpy scalar would print as `np.float64(0.1)`, and `np.float64(0.1) * float32_array` is float64.
 
@@ -138,7 +138,7 @@ def keep_number(
 
 
 def keep_flag(spec: Any, name: str) -> bool:
-    """The field `name` of a frozen value, which is True or False: Python's is what the value holds from here on.
+    """The field `name` of a frozen value, which is True or False, stored as Python's bool.
 
     Raises
     ------

@@ -16,7 +16,7 @@ class Written:
     """
 
     namespace: ClassVar[str] = ""
-    """What stands before the class's name, `"nn."` for a layer."""
+    """The prefix of the class's name, `"nn."` for a layer."""
 
     def __repr__(self) -> str:
         parts = []
@@ -32,7 +32,7 @@ class Written:
 
 
 def shape_text(shape: tuple[int | None, ...] | int | None) -> str:
-    """A shape or an extent with `?` for what is not known: `(6, ?, ?)`."""
+    """A shape or an extent with `?` for an unknown extent: `(6, ?, ?)`."""
     return str(shape).replace("None", "?")
 
 

@@ -27,12 +27,12 @@ def get(key: str) -> Any:
 
 
 def seconds(key: str) -> float:
-    """A span of time in seconds: `"20s"`, `"100ms"` or a bare number of seconds, above zero.
+    """A time in seconds, above zero; its value is `"20s"`, `"1.5min"`, a `timedelta` or a number of seconds.
 
     Raises
     ------
     SpecError
-        the value is not such a span.
+        the value is no such time.
     """
     return parse_duration(f"akkordeon.{key} in Dask's configuration", get(key))
 

@@ -6,7 +6,7 @@ AkkordeonError
 │   └── NameConflictError  a name that is taken
 ├── DataError              data that cannot be read or is not what it should be
 ├── CheckpointError        a checkpoint that cannot be read or belongs to another network
-├── MessageError           a message that is not one
+├── MessageError           bytes that are no message of this package
 ├── PlacementError         a worker that does not exist or has no room, or no worker at all
 ├── DeploymentError        the cluster refused or lost an actor while it was set up
 ├── TrainingError          something failed while the network ran
@@ -104,7 +104,7 @@ class DeadlineError(AkkordeonError, TimeoutError):
 
 
 class ReportError(AkkordeonError):
-    """What happened cannot be put into a file or a table."""
+    """A report or a table cannot be made or written."""
 
 
 class ClosedError(AkkordeonError):

@@ -1,14 +1,13 @@
 """Recycled memory for large arrays.
 
-`empty` gives an uninitialised array. A large one lives in a block that was asked of the operating
+`empty` returns an uninitialised array. A large one lives in a block that the pool got from the operating
 system once; when the last reference to the array dies (every view and every frame on its way to
-a socket counts) the block goes back to the pool, whichever thread that happens in. So a steady
-state allocates nothing large, whatever the process's malloc settings are, and nobody
-has to say 'I am done with this buffer'.
+a socket counts) the block returns to the pool, in whichever thread. So a steady state allocates nothing
+large, whatever the process's malloc settings are, and no caller has to release a buffer.
 
 Threads: the pool is shared by all threads of the process. Its free lists change only by
-`list.append` and `list.pop`, which are atomic; the room that is left is counted anew from them, so that races do not
-add up: what is kept may be a block per thread above the capacity, no more.
+`list.append` and `list.pop`, which are atomic; the room that is left is computed from them, so that races do not
+add up: the pool may hold a block per thread above its capacity, no more.
 """
 
 import mmap

@@ -3,7 +3,7 @@
 A layer's parameters are a dict of arrays (`{"w": ..., "b": ...}`), a chain's a tuple of its
 layers' parameters. A leaf's path is the dotted way to it: `"1.w"` is `w` of the second layer.
 
-What a layer observes instead of learning stands below the key `"statistics"` of its dict:
+A layer's statistics, which it observes and does not learn, stand below the key `"statistics"` of its dict:
 `"1.statistics.mean"`. The functions here leave it out where they are called with `statistics=False`.
 """
 
@@ -66,7 +66,7 @@ def _collect(tree: Tree, found: list[Array], statistics: bool) -> None:
 
 
 def rebuild(tree: Tree, new: Iterator[Any], *, statistics: bool = True) -> Tree:
-    """A tree of `tree`'s form whose leaves are taken from `new`, in the order of `leaves`; what is left out stays."""
+    """A tree of `tree`'s form with leaves from `new`, in the order of `leaves`; leaves that are left out stay."""
     if isinstance(tree, np.ndarray):
         return next(new)
     if isinstance(tree, dict):
@@ -78,15 +78,15 @@ def rebuild(tree: Tree, new: Iterator[Any], *, statistics: bool = True) -> Tree:
 
 
 def map_leaves(function: Callable[[Array], Any], tree: Tree, *, statistics: bool = True) -> Tree:
-    """A tree of the same form with `function` applied to every leaf; what is left out stays."""
+    """A tree of the same form with `function` applied to every leaf; leaves that are left out stay."""
     found = [function(leaf) for leaf in leaves(tree, statistics=statistics)]
     return rebuild(tree, iter(found), statistics=statistics)
 
 
 def join_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
-    """A tree of the same form with `function` applied to every leaf and those of `others` in its place.
+    """A tree of the same form with `function` applied to every leaf and its counterparts in `others`.
 
-    What is left out are the statistics, which stay as `tree` has them.
+    Statistics stay as `tree` has them.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _form(tree: Tree) -> str:
 
 
 def size(tree: Tree, *, statistics: bool = True) -> int:
-    """How many numbers the tree holds."""
+    """The number of numbers in the tree."""
     return sum(leaf.size for leaf in leaves(tree, statistics=statistics))
 
 

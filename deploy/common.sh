@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What scheduler.sh and worker.sh share.
+# Shared by scheduler.sh and worker.sh.
 here=${here:?is set to the folder of common.sh by who sources it}
 
 fail() {

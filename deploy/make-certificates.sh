@@ -40,7 +40,7 @@ refuse_existing() {
     done
 }
 
-# Run openssl; what it says is told when it fails.
+# Run openssl; its output is shown when it fails.
 quietly() {
     "$openssl" "$@" 2>"$scratch/said" || fail "$openssl $1 failed: $(cat "$scratch/said")"
 }

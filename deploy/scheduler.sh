@@ -16,7 +16,7 @@ Usage: scheduler.sh [OPTIONS] [-- OPTIONS OF dask scheduler]
   --dashboard WHERE  HOST:PORT of the dashboard, which is plain HTTP; 'no': none  [default: 127.0.0.1:8787]
   --help
 
-The environment gives what is not an option: AKKORDEON_TLS, AKKORDEON_HOST, AKKORDEON_PORT, AKKORDEON_DASHBOARD;
+The environment supplies options that are not given: AKKORDEON_TLS, AKKORDEON_HOST, AKKORDEON_PORT, AKKORDEON_DASHBOARD;
 DASK names the program, DASK_CONFIG another configuration.
 
 Begin with:

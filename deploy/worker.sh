@@ -6,12 +6,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 help() {
     cat <<END
-Run a worker of Dask, a place for gates and sentinels, with the settings that networks need ($here/dask.yaml).
+Run a worker of Dask for gates and sentinels, with the settings that networks need ($here/dask.yaml).
 
 Usage: worker.sh SCHEDULER [OPTIONS] [-- OPTIONS OF dask worker]
 
   SCHEDULER          tcp://HOST:PORT, tls://HOST:PORT or HOST:PORT
-  --name NAME        by which a network asks for it, Gate(..., workers="NAME"); one worker each  [default: this host's]
+  --name NAME        by which a network requests it, Gate(..., workers="NAME"); one worker each  [default: this host's]
   --tls FOLDER       speak TLS only, with FOLDER's ca.pem, cert.pem and key.pem; see make-certificates.sh
   --host HOST        under which scheduler and other workers reach it  [default: what leads to the scheduler]
   --nthreads NUMBER  of ordinary tasks at once; gates have threads of their own, and use all cores  [default: 1]
@@ -21,7 +21,7 @@ Usage: worker.sh SCHEDULER [OPTIONS] [-- OPTIONS OF dask worker]
   --dashboard WHERE  HOST:PORT of its pages and /metrics, plain HTTP; 'no': none  [default: 127.0.0.1:0, a free port]
   --help
 
-The environment gives what is not an option: AKKORDEON_SCHEDULER, AKKORDEON_NAME, AKKORDEON_TLS, AKKORDEON_HOST,
+The environment supplies options that are not given: AKKORDEON_SCHEDULER, AKKORDEON_NAME, AKKORDEON_TLS, AKKORDEON_HOST,
 AKKORDEON_NTHREADS, AKKORDEON_MEMORY, AKKORDEON_SCRATCH, AKKORDEON_DASHBOARD; DASK names the program, DASK_CONFIG
 another configuration.
 

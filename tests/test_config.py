@@ -11,7 +11,7 @@ from akkordeon_dask.errors import SpecError
 
 
 def in_a_fresh_process(expression, **environment):
-    """What `expression` prints in a process that imports the package with these settings."""
+    """The text of `expression` in a process that imports the package with these settings."""
     run = subprocess.run(
         [sys.executable, "-c", f"from akkordeon_dask import config; print(({expression}))"],
         env=os.environ | environment,
@@ -88,7 +88,7 @@ def test_an_unknown_key_is_an_error():
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, "5", True, None])
-def test_a_count_that_is_none_is_told_with_its_key(bad):
+def test_a_value_that_is_no_count_is_an_error_with_its_key(bad):
     with dask.config.set({"akkordeon.batch.max-attempts": bad}):
         with pytest.raises(SpecError, match=r"akkordeon\.batch\.max-attempts in .* at least 1, not ") as caught:
             config.whole("batch.max-attempts", 1)
@@ -96,7 +96,7 @@ def test_a_count_that_is_none_is_told_with_its_key(bad):
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), "8", True, None])
-def test_a_factor_that_is_none_is_told_with_its_key(bad):
+def test_a_value_that_is_no_factor_is_an_error_with_its_key(bad):
     with dask.config.set({"akkordeon.batch.deadline-factor": bad}):
         with pytest.raises(SpecError, match=r"akkordeon\.batch\.deadline-factor in .* above 0, not ") as caught:
             config.number("batch.deadline-factor")

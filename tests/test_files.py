@@ -14,19 +14,19 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_home_folder_is_meant_by_a_tilde(home):
+def test_a_tilde_is_the_home_folder(home):
     assert expand("save", "~/a.st") == str(home / "a.st")
     assert expand("save", Path("~/a.st")) == str(home / "a.st")
     assert expand("save", "~") == str(home)
 
 
 @pytest.mark.parametrize("target", ["a.st", "./~/a.st", "/x/~y", "s3://bucket/~a", "memory://a"])
-def test_what_has_no_home_folder_stays_as_it_is(target):
+def test_a_target_without_a_home_folder_is_unchanged(target):
     assert expand("save", target) == target
 
 
 @pytest.mark.parametrize("target", ["", None, 3, b"a.st", "~nobody-at-all/a.st"], ids=repr)
-def test_what_is_no_path_is_quoted(target):
+def test_a_value_that_is_no_path_is_quoted(target):
     with pytest.raises(ReportError) as caught:
         expand("report", target, error=ReportError)
     assert str(caught.value).startswith("report takes a path") and repr(target) in str(caught.value)
@@ -51,7 +51,7 @@ def test_a_url_is_written_and_read_back():
 
 
 @pytest.mark.parametrize("target", ["{}/a.bin", "file://{}/a.bin", "memory://akkordeon-files-cut/a.bin"])
-def test_what_was_there_stays_where_the_pieces_end_in_an_error(tmp_path, target):
+def test_an_older_file_stays_when_the_pieces_end_in_an_error(tmp_path, target):
     target = target.format(tmp_path)
     write_atomic(target, [b"before"])
 

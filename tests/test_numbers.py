@@ -14,7 +14,7 @@ def test_whole_numbers_of_every_kind_become_pythons(value):
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float32(3), "3", None, float("nan"), [3], 2], ids=repr)
-def test_what_is_no_whole_number_of_that_size_is_quoted(value):
+def test_a_value_that_is_no_whole_number_of_that_size_is_quoted(value):
     with pytest.raises(SpecError) as caught:
         check_int("seed", value, 3)
     quoted = value.item() if isinstance(value, np.generic) else value
@@ -37,7 +37,7 @@ def test_a_whole_number_stays_one_and_prints_as_it_was_written():
 
 
 @pytest.mark.parametrize("value", [float("nan"), np.inf, True, np.True_, "0.5", None, 1j, 10**400], ids=str)
-def test_what_is_no_finite_number_is_refused(value):
+def test_a_value_that_is_no_finite_number_is_refused(value):
     with pytest.raises(SpecError, match="rate is a finite number, not "):
         check_number("rate", value)
 
@@ -50,7 +50,7 @@ def test_what_is_no_finite_number_is_refused(value):
         ({"most": 2}, 2, 2.1, "of at most 2"),
     ],
 )
-def test_bounds_hold_and_are_told(bounds, inside, outside, words):
+def test_bounds_hold_and_are_named(bounds, inside, outside, words):
     assert check_number("x", inside, **bounds) == inside
     with pytest.raises(SpecError, match=f"x is a finite number {words}, not {outside}"):
         check_number("x", outside, **bounds)

@@ -1,4 +1,4 @@
-"""One rule for every number that is written: numpy's own count as Python's, and what is none is quoted."""
+"""One rule for every number that is written: numpy's count as Python's, and a value that is no number is quoted."""
 
 import math
 import pickle
@@ -70,7 +70,7 @@ NONE_WHOLE = [True, False, np.True_, 2.5, 2.0, np.float32(2), math.nan, "3", b"3
 
 @pytest.mark.parametrize("bad", NONE_WHOLE, ids=repr)
 @pytest.mark.parametrize("which", WHOLE)
-def test_what_is_no_whole_number_is_quoted(which, bad):
+def test_a_value_that_is_no_whole_number_is_quoted(which, bad):
     with pytest.raises(SpecError, match="is a whole number") as caught:
         WHOLE[which][0](bad)
     assert str(caught.value).endswith(f"not {bad.item() if isinstance(bad, np.generic) else bad!r}")
@@ -132,7 +132,7 @@ def test_a_number_of_numpy_is_kept_and_printed_as_pythons(which, half):
 
 @pytest.mark.parametrize("bad", [True, np.True_, math.nan, -math.inf, 10**400, "0.5", 1j, [0.5], np.zeros(2)], ids=repr)
 @pytest.mark.parametrize("which", NUMBERS)
-def test_what_is_no_number_is_quoted(which, bad):
+def test_a_value_that_is_no_number_is_quoted(which, bad):
     with pytest.raises(SpecError) as caught:
         NUMBERS[which][0](bad)
     assert repr(bad.item() if isinstance(bad, np.generic) else bad)[:60] in str(caught.value)

@@ -31,18 +31,18 @@ notes = st.recursive(values, lambda inner: st.builds(Note, inner, inner, inner),
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.builds(Note, notes, notes, notes, st.lists(values, max_size=2).map(tuple)))
-def test_what_is_printed_makes_an_equal_value(note):
+def test_the_printed_text_makes_an_equal_value(note):
     again = eval(repr(note), {"Note": Note})
     assert again == note and repr(again) == repr(note) and hash(again) == hash(note)
 
 
-def test_what_is_as_by_default_is_not_printed():
+def test_a_default_is_not_printed():
     assert repr(Note("a")) == repr(Note("a", 1, "up", ())) == "Note('a')"
     assert repr(Note("a", bow="down")) == "Note('a', bow='down')"
     assert repr(Note("a", 2, marks=("f",))) == "Note('a', length=2, marks=('f',))"
 
 
-def test_equal_values_of_unlike_type_are_told_apart():
+def test_equal_values_of_unlike_type_are_distinguished():
     assert repr(Note("a", True)) == "Note('a', length=True)"
     assert repr(Note("a", 1.0)) == "Note('a', length=1.0)"
 

@@ -81,7 +81,7 @@ def test_a_missing_leaf_is_named():
 
 @bounded
 @given(trees)
-def test_joining_puts_together_the_leaves_of_one_place(tree):
+def test_joining_combines_the_leaves_of_one_path(tree):
     other, seen = map_leaves(np.ones_like, tree), []
     joined = join_leaves(lambda *both: seen.append(tuple(map(id, both))) or both[1], tree, other)
     assert seen == [(id(one), id(two)) for one, two in zip(leaves(tree), leaves(other), strict=True)]

@@ -1,4 +1,4 @@
-"""The cluster that a command runs on."""
+"""Connections of a command: to a cluster, and to a network on it."""
 
 import logging
 from collections.abc import Iterator
@@ -7,29 +7,29 @@ from contextlib import closing, contextmanager
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.cli._wait import NotYetError
+from akkordeon_dask.cli._wait import NotYetError, WaitLimit
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
-from akkordeon_dask.runtime import EmbeddedCluster
+from akkordeon_dask.runtime import EmbeddedCluster, Running, connect, networks
 
-__all__ = ["client_at", "client_of"]
+__all__ = ["client_at", "client_of", "wait_for_network"]
 
 
 @contextmanager
 def client_of(workers: int, where: ClusterAddress) -> Iterator[Client | None]:
-    """A client, and its cluster for as long; None stands for the cluster that `deploy` embeds by itself.
+    """A client, with a cluster of its own where one is started; None stands for the cluster that `deploy` embeds.
 
     Parameters
     ----------
     workers
         worker processes to start; 0: none.
     where
-        a running cluster; where none was said: start one.
+        a running cluster, unless its address is empty.
 
     Raises
     ------
     DeploymentError
-        when nobody answers there.
+        when no scheduler answers.
     """
     if where:
         with client_at(where) as client:
@@ -43,19 +43,19 @@ def client_of(workers: int, where: ClusterAddress) -> Iterator[Client | None]:
 
 @contextmanager
 def client_at(where: ClusterAddress, again: str | None = None) -> Iterator[Client]:
-    """A client of a running cluster, as long as it is needed.
+    """A client of a running cluster.
 
     Parameters
     ----------
     again
-        the command to go on with after the scheduler was lost; None: the same one.
+        the command that resumes the work after the scheduler was lost; None: the same one.
 
     Raises
     ------
     DeploymentError
-        when nobody answers there for as long as it is waited for, or not so; when the scheduler ends in the meantime.
+        when no scheduler answers in time, or not over TLS as asked; when the scheduler is lost in the meantime.
     """
-    with _quiet(), where.patience.until(lambda: _reached(where)) as client:
+    with _quiet(), where.patience.until(lambda: _connect(where)) as client:
         address = client.scheduler.address
         try:
             yield client
@@ -68,7 +68,27 @@ def client_at(where: ClusterAddress, again: str | None = None) -> Iterator[Clien
             ) from error
 
 
-def _reached(where: ClusterAddress) -> Client:
+def wait_for_network(name: str, client: Client, patience: WaitLimit) -> Running:
+    """The network of this name, as soon as another program has deployed it.
+
+    Raises
+    ------
+    DeploymentError
+        when there is none in time, or its gates are gone.
+    """
+
+    def find() -> None:
+        there = networks(client)
+        if name not in there:
+            names = ", ".join(there) or "none"
+            raise NotYetError(f"no network named {name!r} on this cluster, there is {names}: deploy it first")
+
+    patience.until(find)
+    running: Running = connect(name, client)
+    return running
+
+
+def _connect(where: ClusterAddress) -> Client:
     address, limit = where.find_address(), where.patience.limit(config.seconds("timeouts.connect"))
     if where.security is not None and not address.startswith("tls://"):
         raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
@@ -82,15 +102,15 @@ def _reached(where: ClusterAddress) -> Client:
         ) from error
     except (RuntimeError, TypeError) as error:
         raise DeploymentError(
-            f"no way to speak with {address!r} ({_said(error)}): a tls:// address needs --tls FOLDER or "
+            f"cannot connect to {address!r} ({_said(error)}): a tls:// address needs --tls FOLDER or "
             "distributed.comm.tls in Dask's configuration, and one that requires encryption needs a tls:// address"
         ) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Dask keeps to itself what it would tell at length: an error gets its one line."""
-    # The worker of --here would tell of each heartbeat that a dead scheduler did not take.
+    """Keep Dask's log off the terminal: an error is one line."""
+    # The worker of --here logs each heartbeat that a dead scheduler did not answer.
     names = ("distributed.client", "distributed.worker")
     levels = {"distributed": logging.ERROR, **dict.fromkeys(names, logging.CRITICAL)}
     before = {name: logging.getLogger(name).level for name in levels}

@@ -1,4 +1,4 @@
-"""How a command ends when something goes wrong."""
+"""Exit codes and messages of a command that fails."""
 
 import functools
 from collections.abc import Callable

@@ -13,26 +13,27 @@ from akkordeon_dask.runtime import Running
 
 __all__ = ["event_line", "events_of"]
 
-_LAST_WORDS = 5.0
-"""Seconds for a terminal to take what is left."""
+_FLUSH_S = 5.0
+"""Seconds for a terminal to take the remaining lines."""
 _SHOWN_ELSEWHERE = frozenset(("pass", "deployed", "closed"))
 
 
 @contextmanager
 def events_of(running: Running, show: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
-    """Call `show` with each event of the network in here, in a thread of its own: a terminal may take its time."""
+    """Call `show` with each event of the network, in a thread of its own: a slow terminal holds no client up."""
     client = running.client
     events: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
 
     def receive(event: tuple[float, Any]) -> None:
-        told = event[1]
-        if isinstance(told, dict) and told.get("network") == running.name and told["event"] not in _SHOWN_ELSEWHERE:
-            events.put(told)
+        fields = event[1]
+        ours = isinstance(fields, dict) and fields.get("network") == running.name
+        if ours and fields["event"] not in _SHOWN_ELSEWHERE:
+            events.put(fields)
 
     def write() -> None:
-        with contextlib.suppress(OSError):  # nobody reads any more
-            while (told := events.get()) is not None:
-                show(told)
+        with contextlib.suppress(OSError):  # the reader of the pipe has ended
+            while (fields := events.get()) is not None:
+                show(fields)
 
     writer = threading.Thread(target=write, name="akkordeon events", daemon=True)
     writer.start()
@@ -43,14 +44,14 @@ def events_of(running: Running, show: Callable[[Mapping[str, Any]], None]) -> It
         if client.status == "running":
             client.unsubscribe_topic(TOPIC)
         events.put(None)
-        writer.join(_LAST_WORDS)
+        writer.join(_FLUSH_S)
 
 
-def event_line(told: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
-    """An event's label and text for people; `names` has the workers' by their addresses."""
-    who = next((f"{kind} {told[kind]!r}: " for kind in ("gate", "sentinel") if kind in told), "")
-    text = str(told.get("text", ""))
+def event_line(fields: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
+    """An event's label and text for people; `names` maps workers' addresses to their names."""
+    actor = next((f"{kind} {fields[kind]!r}: " for kind in ("gate", "sentinel") if kind in fields), "")
+    text = str(fields.get("text", ""))
     for address, name in names.items():
         if name != address:
             text = re.sub(re.escape(address) + r"(?!\d)", f"{name} ({address})".replace("\\", "\\\\"), text)
-    return str(told["event"]), who + text
+    return str(fields["event"]), actor + text

@@ -1,4 +1,4 @@
-"""What MODULE:NAME or FILE.py:NAME on the command line stands for."""
+"""MODULE:NAME and FILE.py:NAME on the command line as Python objects."""
 
 import importlib
 import importlib.util
@@ -22,35 +22,34 @@ def import_object(target: str, example: str) -> Any:
     """The value of that name.
 
     A module is imported, here and on the workers that need it. A file is run, and so are modules beside it that
-    it imports; what they define is part of no module that could be imported: so it travels, by cloudpickle's rules,
-    with all that uses it, to the workers and to whoever reads it there.
+    it imports. Their definitions belong to no importable module, so cloudpickle sends them by value to workers.
 
     Parameters
     ----------
     target
         `package.module:name` or `path/to/file.py:name`.
     example
-        a name such as there should be, for errors.
+        a name for the errors: `"network"`.
 
     Raises
     ------
     SpecError
-        when there is no such thing, or its module fails.
+        when there is no such name, or its module fails.
     """
-    place, _, name = target.rpartition(":")
-    if not (place and name):
+    source, _, name = target.rpartition(":")
+    if not (source and name):
         raise SpecError(
             f"{target!r} does not say which name of which module: write MODULE:{example} or FILE.py:{example}"
         )
-    module = _run(Path(expand("the file", place))) if place.endswith(".py") else _imported(place, name)
+    module = _run(Path(expand("the file", source))) if source.endswith(".py") else _imported(source, name)
     if not hasattr(module, name):
         there = ", ".join(key for key in vars(module) if key[0] != "_") or "nothing"
-        raise SpecError(f"{place} has no {name!r}, it has {there}: write one of those behind the colon")
+        raise SpecError(f"{source} has no {name!r}, it has {there}: write one of those behind the colon")
     return getattr(module, name)
 
 
 def call_named(function: Callable[[], Any], target: str) -> Any:
-    """What a function from the command line gives.
+    """The result of a function named on the command line.
 
     Raises
     ------
@@ -61,12 +60,12 @@ def call_named(function: Callable[[], Any], target: str) -> Any:
         return function()
 
 
-def _imported(place: str, name: str) -> ModuleType:
+def _imported(module: str, name: str) -> ModuleType:
     try:
-        with _user_errors(place):
-            return importlib.import_module(place)
+        with _user_errors(module):
+            return importlib.import_module(module)
     except SpecError as error:
-        file = Path(*place.split(".")).with_suffix(".py")
+        file = Path(*module.split(".")).with_suffix(".py")
         if isinstance(error.__cause__, ModuleNotFoundError) and file.is_file():
             raise SpecError(f"{error}; there is a file: write {file}:{name}") from error.__cause__
         raise
@@ -74,8 +73,8 @@ def _imported(place: str, name: str) -> ModuleType:
 
 def _run(path: Path) -> ModuleType:
     if not path.is_file():
-        raise SpecError(f"there is no file {str(path)!r}: look at the path, which begins at {str(Path.cwd())!r}")
-    # A name that nobody can import, or pickle would look for the module and run a file of that name anew.
+        raise SpecError(f"there is no file {str(path)!r}: check the path, which begins at {str(Path.cwd())!r}")
+    # A name that cannot be imported, or unpickling would import a module of that name.
     spec = importlib.util.spec_from_file_location(f"_akkordeon_file_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -87,7 +86,7 @@ def _run(path: Path) -> ModuleType:
 
 @contextmanager
 def _importable_from(folder: Path) -> Iterator[None]:
-    """Modules of this folder can be imported in here; afterwards nobody knows them by name."""
+    """Modules of this folder can be imported meanwhile; afterwards they are out of `sys.modules`."""
     known = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
@@ -101,14 +100,14 @@ def _importable_from(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _user_errors(place: str) -> Iterator[None]:
-    """What the user's code raises in here is told with the line where it happened."""
+def _user_errors(source: str) -> Iterator[None]:
+    """Turn an exception of the user's code into a SpecError that names its line."""
     try:
         yield
     except (Exception, SystemExit) as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
         at = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-        raise SpecError(f"{place}: {type(error).__name__}: {error}{at}") from error
+        raise SpecError(f"{source}: {type(error).__name__}: {error}{at}") from error
 
 
 def _is_users(file: str) -> bool:

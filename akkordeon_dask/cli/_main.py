@@ -3,10 +3,11 @@
 import click
 
 from akkordeon_dask._version import __version__
-from akkordeon_dask.cli.commands._control import drain, move, pause, resume
 from akkordeon_dask.cli.commands._data import data
 from akkordeon_dask.cli.commands._demo import demo
+from akkordeon_dask.cli.commands._move import drain, move
 from akkordeon_dask.cli.commands._network import network
+from akkordeon_dask.cli.commands._pause import pause, resume
 from akkordeon_dask.cli.commands._predict import predict
 from akkordeon_dask.cli.commands._save import report, save, snapshot
 from akkordeon_dask.cli.commands._sentinel import sentinel
@@ -22,13 +23,13 @@ __all__ = ["akkordeon"]
 def akkordeon() -> None:
     """Train neural networks as actors on a Dask cluster.
 
-    A gate is an actor with a piece of the network and its own optimizer; a sentinel is an actor with data, that
-    trains or rates the network. Both run at the same time, on one machine or on many.
+    A gate is an actor with a piece of the network and its own optimizer; a sentinel is an actor with data that trains,
+    validates or tests the network. All run at the same time, on one machine or on many.
 
     \b
     Begin with:
       dask akkordeon demo          train on the digits that come with the package
-      dask akkordeon demo --help   what else it can do
+      dask akkordeon demo --help   its options
 
     \b
     On a cluster (`dask scheduler`, `dask worker`), each in its own terminal:
@@ -38,8 +39,8 @@ def akkordeon() -> None:
       dask akkordeon status
       dask akkordeon top digits
 
-    They find one another in any order: who needs the scheduler, a worker or a network that is not there yet waits for
-    it, and says so (--wait).
+    Start them in any order: a command waits for a scheduler, worker or network that is not there yet, and says so
+    (--wait).
     """
 
 

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from akkordeon_dask._files import expand, write_atomic
+from akkordeon_dask._files import is_url, read_bytes, write_atomic
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -12,7 +12,9 @@ __all__ = ["read_samples", "write_array"]
 
 
 def read_samples(source: str) -> Array:
-    """The samples of a .npy file, (samples, ...), which stay in it until they are looked at. Nothing is unpickled.
+    """The samples of a .npy file, (samples, ...), by its path or fsspec URL. Nothing is unpickled.
+
+    Those of a local file are mapped into memory and read when they are used.
 
     Raises
     ------
@@ -20,8 +22,11 @@ def read_samples(source: str) -> Array:
         when it cannot be read, or holds no samples.
     """
     try:
-        array = np.load(expand("--input", source, error=DataError), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if is_url(source):
+            array = np.load(io.BytesIO(read_bytes(source)), allow_pickle=False)
+        else:
+            array = np.load(source, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, ImportError, EOFError) as error:
         raise DataError(f"cannot read {source!r}: {error}: give a file that numpy.save wrote, of numbers") from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -32,14 +37,14 @@ def read_samples(source: str) -> Array:
 
 
 def write_array(target: str, array: Array) -> None:
-    """Write a .npy file, to a path or fsspec URL, as a whole or not at all.
+    """Write a .npy file, to a path or fsspec URL, completely or not at all.
 
     Raises
     ------
     DataError
-        when it cannot be written; what was there is left as it was.
+        when it cannot be written; a file of that name is then unchanged.
     """
-    target, content = expand("--output", target, error=DataError), io.BytesIO()
+    content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     try:
         write_atomic(target, [content.getbuffer()])

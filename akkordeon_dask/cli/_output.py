@@ -1,4 +1,4 @@
-"""What commands say: text for people, or a JSON object a line for programs."""
+"""Output of commands: text for people, or a JSON object a line for programs."""
 
 import json
 import math
@@ -27,30 +27,30 @@ class Output:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
 
-    def place(self, address: str) -> str:
-        """A worker by its name, with the address behind it; by the address where it has no other name."""
+    def worker_text(self, address: str) -> str:
+        """A worker's name with its address behind it; the address alone where it has no other name."""
         name = self._names.get(address, address)
         return address if name == address else f"{name} ({address})"
 
-    def plain_place(self, address: str) -> dict[str, str]:
-        """The same for programs, as `status --json` has it."""
+    def worker_fields(self, address: str) -> dict[str, str]:
+        """The same for programs, as in `status --json`."""
         return {"worker": self._names.get(address, address), "address": address}
 
     @contextmanager
     def events(self, running: Running) -> Iterator[None]:
-        """Tell in here what becomes of the network's gates and sentinels, and know its workers by their names."""
+        """Print the events of the network's gates and sentinels meanwhile, with the names of its workers."""
         self._names.update(worker_names(running.client))
-        with events_of(running, self.happened):
+        with events_of(running, self.actor_event):
             yield
 
-    def happened(self, told: Mapping[str, Any]) -> None:
-        """Something became of a gate or a sentinel. In the thread of `events`."""
-        self.say(*event_line(told, self._names))
+    def actor_event(self, fields: Mapping[str, Any]) -> None:
+        """A gate or sentinel was lost, recovered or moved. In the thread of `events`."""
+        self.say(*event_line(fields, self._names))
 
     def begin(self, running: Running) -> None:
-        """The network was deployed: what it is, where it is."""
+        """The network was deployed: print its gates and their workers."""
         gates = "\n          | ".join(map(repr, running.network))
-        placement = ", ".join(f"{gate} on {self.place(worker)}" for gate, worker in running.placement.items())
+        placement = ", ".join(f"{gate} on {self.worker_text(worker)}" for gate, worker in running.placement.items())
         self.say("network", gates)
         self.say("parameters", f"{running.network.parameter_count:,}")
         self.say("placement", placement)
@@ -64,33 +64,25 @@ class Output:
         """The last pass, over the test split."""
         click.echo(pass_line(report), err=self.err)
 
-    def saved(self, target: str) -> None:
-        """The parameters were written."""
-        self.say("saved", target)
-
-    def reported(self, target: str) -> None:
-        """The report was written."""
-        self.say("report", target)
-
-    def keep(self, running: Running, *, save: str | None, report: str | None) -> None:
-        """Write parameters and report, where a command was asked to."""
+    def write_files(self, running: Running, *, save: str | None, report: str | None) -> None:
+        """Write parameters and report, where the user asked for them."""
         try:
             if save is not None:
                 running.save(save)
-                self.saved(save)
-        finally:  # the other file is there, whatever becomes of one
+                self.say("saved", save)
+        finally:  # one file that fails does not cost the other
             if report is not None:
                 running.report(report)
-                self.reported(report)
+                self.say("report", report)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:
-        """All is done: `report` is the last pass, `seconds` the time of training."""
+        """The run is finished: `report` is the last pass, over the test split, `seconds` the time of training."""
         figures = {"loss": report.loss} if not report.scores else report.scores
-        told = ", ".join(f"test {name} {value:.4f}" for name, value in figures.items())
-        self.say("end", f"{told} after {epochs} epochs in {seconds:.1f} s")
+        text = ", ".join(f"test {name} {value:.4f}" for name, value in figures.items())
+        self.say("end", f"{text} after {epochs} epochs in {seconds:.1f} s")
 
     def event(self, kind: str, **fields: Any) -> None:
-        """Something that programs want to know."""
+        """An event for programs."""
 
     def say(self, label: str, text: str) -> None:
         """A line for people."""
@@ -109,12 +101,12 @@ class JsonOutput(Output):
     def event(self, kind: str, **fields: Any) -> None:
         click.echo(as_json({"event": kind, **fields}))
 
-    def happened(self, told: Mapping[str, Any]) -> None:
-        self.event(**{"kind" if name == "event" else name: value for name, value in told.items()})
-        super().happened(told)
+    def actor_event(self, fields: Mapping[str, Any]) -> None:
+        self.event(**{"kind" if name == "event" else name: value for name, value in fields.items()})
+        super().actor_event(fields)
 
     def test(self, report: PassReport) -> None:
-        self.event("pass", **{name: value for name, value in report.as_dict().items() if name != "key"})
+        self.event("pass", **report.as_row())
         click.echo(pass_line(report), err=True)
 
     def end(self, epochs: int, report: PassReport, seconds: float) -> None:

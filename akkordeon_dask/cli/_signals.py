@@ -1,4 +1,4 @@
-"""SIGINT, which is Ctrl-C, and SIGTERM: a program that is told to end tidies up first."""
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP: a program that gets one cleans up first."""
 
 import signal
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """The first of them is a KeyboardInterrupt in here; the others do nothing, for tidying up has its deadlines.
+    """The first signal raises KeyboardInterrupt; later ones do nothing, for the cleanup has its deadlines.
 
-    What whoever started the program has had ignored stays so.
+    A signal that the parent process had ignored stays ignored.
     """
     before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
 

@@ -25,7 +25,7 @@ class ArraySource(Source):
     provider
         whose rows and orders these are; errors quote it.
     x : (total, ...); y : (total, ...) or None
-        all samples, of which the provider gives a part.
+        all samples, of which the provider serves a part.
 
     Raises
     ------

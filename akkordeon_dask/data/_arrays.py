@@ -32,7 +32,7 @@ def arrays(
     Parameters
     ----------
     x : (samples, ...), any real number dtype
-        the inputs: an array, a frame or column of numbers (rows count by place, an index is ignored), a tensor.
+        the inputs: an array, a frame or column of numbers (rows count by position, an index is ignored), a tensor.
     y : (samples, ...), any real number dtype
         the labels, or None where there are none (prediction): each batch is then `(x, None)`.
     shuffle, seed
@@ -45,8 +45,8 @@ def arrays(
     Raises
     ------
     DataError
-        no samples, not real numbers, values that are masked or missing, lengths that differ, a `take` or `shard` that
-        cannot be.
+        no samples, not real numbers, values that are masked or missing, lengths that differ, a `take` or `shard` out
+        of range.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def arrays(
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Arrays(Selected):
-    """What `data.arrays` makes. Equal when everything in it is equal, the arrays by content."""
+    """The provider that `data.arrays` returns. Equal when everything in it is equal, the arrays by content."""
 
     x: Array
     y: Array | None

@@ -1,15 +1,13 @@
 """Images that are moved, cut out and mirrored at random, as a provider."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
-
-import numpy as np
 
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.data._augmented_source import AugmentedSource
 from akkordeon_dask.data._checked_source import open_source
+from akkordeon_dask.data._image_operations import ImageOperations
 from akkordeon_dask.data._numbers import check_flag
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._stream import as_provider
@@ -32,19 +30,19 @@ def augment(
 ) -> Provider:
     """The images of another provider, each one shifted, then cropped, then flipped at random.
 
-    It runs where the data are loaded. The draws are a pure function of (seed, epoch, place of the batch in the
+    It runs where the data are loaded. The draws are a pure function of (seed, epoch, index of the batch in the
     epoch): an epoch gives the same batches whenever it is asked for. Labels and dtype stay as they are.
 
     Parameters
     ----------
     provider
         of images, x : (batch, height, width), (batch, channels, height, width) or flat, any number dtype; or what
-        `stream` takes. Which samples it gives and in which order is its own affair.
+        `stream` takes. It keeps its own choice and order of samples.
     shift
         pixels that an image moves at most, up or down and left or right; all distances are equally likely. With
         `shift=4` this is the usual 'pad by 4, crop to the old size'.
     crop
-        `(height, width)` of what is cut out, at a random place; None: the whole image.
+        `(height, width)` of a window at a random position; None: the whole image.
     flip
         mirror left and right, with probability one half.
     shape
@@ -60,9 +58,9 @@ def augment(
     Raises
     ------
     DataError
-        what cannot be; when opened, or at the first batch of a stream: samples that are no such images, a crop that
-        is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not have, channels
-        that come last.
+        for options out of range; when opened, or at the first batch of a stream: for samples that are no such images,
+        a crop that is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not
+        have, channels that come last.
 
     Examples
     --------
@@ -75,7 +73,7 @@ def augment(
 
 @dataclass(frozen=True, repr=False)
 class Augmented(Provider):
-    """What `data.augment` makes."""
+    """The provider that `data.augment` returns."""
 
     provider: Provider
     shift: int = 0
@@ -98,76 +96,14 @@ class Augmented(Provider):
             put(self, "crop", _sizes("crop", self.crop, "(height, width)", (2,)))
         if self.shape is not None:
             put(self, "shape", _sizes("shape", self.shape, "(height, width) or (channels, height, width)", (2, 3)))
-            self.image(self.shape)
+            self._operations.image(self.shape)
 
     def open(self) -> Source:
-        return AugmentedSource(self, open_source(self.provider))
+        return AugmentedSource(open_source(self.provider), self._operations, self.seed)
 
-    def image(self, sample: tuple[int, ...]) -> tuple[int, int, int]:
-        """Channels, height and width of the image that a sample of shape `sample` is.
-
-        Raises
-        ------
-        DataError
-            where it is none, or one that cannot be shifted or cropped so.
-        """
-        shape = self._unflattened(sample)
-        self._check_channels(shape)
-        channels, height, width = (1, *shape)[-3:]
-        if self.crop is not None and (self.crop[0] > height or self.crop[1] > width):
-            raise DataError(
-                f"{self!r}: crop={self.crop} is larger than images of {height} x {width}: "
-                f"crop to at most ({height}, {width})"
-            )
-        if self.shift and self.shift >= min(height, width):
-            raise DataError(
-                f"{self!r}: shift={self.shift} leaves nothing of images of {height} x {width}: "
-                f"shift by at most {min(height, width) - 1}"
-            )
-        return channels, height, width
-
-    def output_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of what becomes of a sample of shape `sample`; DataError as `image`."""
-        channels, *whole_image = self.image(sample)
-        height, width = self.crop or whole_image
-        return (*sample[:-2], height, width) if len(sample) > 1 else (channels * height * width,)
-
-    def check_fill(self, dtype: np.dtype[Any]) -> None:
-        """DataError where pixels of `dtype` cannot be `fill`."""
-        if dtype.kind in "iu":
-            least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
-            good = self.fill == int(self.fill) and least <= self.fill <= most
-        else:
-            good = self.fill in (0, 1) if dtype.kind == "b" else abs(self.fill) <= float(np.finfo(dtype).max)
-        if not good:
-            raise DataError(f"{self!r}: pixels of {dtype} cannot be fill={self.fill!r}: give a number of that dtype")
-
-    def _unflattened(self, sample: tuple[int, ...]) -> tuple[int, ...]:
-        if self.shape is None:
-            if len(sample) in (2, 3):
-                return sample
-            side = math.isqrt(math.prod(sample))
-            hint = f", e.g. shape=({side}, {side})" if len(sample) == 1 and side**2 == sample[0] else ""
-            raise DataError(
-                f"{self!r}: samples of shape {sample} are not images of (height, width) or (channels, height, width): "
-                f"where they are flat, give their shape{hint}"
-            )
-        if sample not in (self.shape, (math.prod(self.shape),)):
-            raise DataError(
-                f"{self!r}: samples of shape {sample} are not images of shape={self.shape}, which have "
-                f"{math.prod(self.shape)} pixels where they are flat: give the shape that they have"
-            )
-        return self.shape
-
-    def _check_channels(self, shape: tuple[int, ...]) -> None:
-        if self.channels is None and len(shape) == 3 and shape[2] <= 4 and shape[0] > shape[2]:
-            height, width, channels = shape
-            also = "" if self.shape is None else f" with shape={(channels, height, width)}"
-            raise DataError(
-                f"{self!r}: channels come first, and images of {shape} look as if theirs came last: give "
-                f'x.reshape(-1, {height}, {width}, {channels}).transpose(0, 3, 1, 2){also}, or say channels="first" '
-                "where there are that many"
-            )
+    @property
+    def _operations(self) -> ImageOperations:
+        return ImageOperations(repr(self), self.shift, self.crop, self.flip, self.shape, self.fill, self.channels)
 
     def __repr__(self) -> str:
         said = [repr(self.provider)]

@@ -1,17 +1,15 @@
 """Moves, cuts out and mirrors the images of another source."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from akkordeon_dask import memory
+from akkordeon_dask.data._image_operations import ImageOperations
 from akkordeon_dask.data._provider import Batch, Source
 from akkordeon_dask.tree import Array
-
-if TYPE_CHECKING:
-    from akkordeon_dask.data._augment import Augmented
 
 __all__ = ["AugmentedSource"]
 
@@ -20,29 +18,28 @@ _CHUNK = 512 * 1024
 
 
 class AugmentedSource(Source):
-    """Serves the batches of `inner` with every image shifted, cropped and flipped as `provider` says.
+    """Serves the batches of `inner` with `operations` on every image, drawn from `seed`.
 
     Batches are new arrays in recycled memory and belong to the caller; those of `inner` are only read.
 
     Raises
     ------
     DataError
-        where the samples of `inner` are no images that can be treated so; where it does not know them
-        yet (a stream), its batches are checked as they come.
+        where the samples of `inner` are no images that the operations can work on. Batches of a stream, whose
+        samples are not known before, are checked as they come.
     """
 
     stable = True
 
-    def __init__(self, provider: "Augmented", inner: Source) -> None:
-        self._provider = provider
-        self._inner = inner
+    def __init__(self, inner: Source, operations: ImageOperations, seed: int) -> None:
+        self._inner, self._operations, self._seed = inner, operations, seed
         self.samples = inner.samples
-        self.shape = None if inner.shape is None else provider.output_shape(inner.shape)
+        self.shape = None if inner.shape is None else operations.output_shape(inner.shape)
         self.dtype = inner.dtype
         self.labelled = inner.labelled
         self.blocking = inner.blocking
         if inner.dtype is not None:
-            provider.check_fill(inner.dtype)
+            operations.check_fill(inner.dtype)
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
         # The inner source is asked here, not at the first batch: it refuses a `batch_size` at once.
@@ -52,11 +49,11 @@ class AugmentedSource(Source):
         self._inner.close()
 
     def _augmented(self, batches: Iterator[Batch], epoch: int) -> Iterator[Batch]:
-        for place, (x, y) in enumerate(batches):
-            yield self._moved(x, np.random.SeedSequence(self._provider.seed, spawn_key=(epoch, place))), y
+        for index, (x, y) in enumerate(batches):
+            yield self._moved(x, np.random.SeedSequence(self._seed, spawn_key=(epoch, index))), y
 
     def _moved(self, x: Array, stream: np.random.SeedSequence) -> Array:
-        its = self._provider
+        its = self._operations
         its.check_fill(x.dtype)
         images = x.reshape(len(x), *its.image(x.shape[1:]))
         *_, height, width = images.shape
@@ -68,7 +65,7 @@ class AugmentedSource(Source):
 
 
 class _Moves(NamedTuple):
-    """For each image where its window begins, counted from the frame's corner, and whether it is mirrored."""
+    """For each image the corner of its window, counted from the frame's, and whether it is mirrored."""
 
     tops: Array
     lefts: Array
@@ -76,7 +73,7 @@ class _Moves(NamedTuple):
 
 
 def _draw(stream: np.random.SeedSequence, batch: int, room: tuple[int, int], shift: int, flip: bool) -> _Moves:
-    """`room`: by how many pixels an image is higher and wider than what is cut out of it."""
+    """`room`: the pixels by which an image is higher and wider than its crop."""
     rng = np.random.Generator(np.random.SFC64(stream))
     tops, lefts = (
         rng.integers(2 * shift, size=batch, endpoint=True) + rng.integers(spare, size=batch, endpoint=True)

@@ -1,4 +1,4 @@
-"""The one place where batches of the user's making are checked and copied."""
+"""Checks and copies of batches that users make: all of them pass here."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,11 +19,11 @@ def open_source(provider: Provider) -> Source:
     Raises
     ------
     DataError
-        where the data cannot be had, or `open` gives no `Source`.
+        where the data cannot be had, or `open` returns no `Source`.
     """
     source = provider.open()
     if not isinstance(source, Source):
-        raise DataError(f"{provider!r}: open() gave a {type(source).__name__}: it has to give a data.Source")
+        raise DataError(f"{provider!r}: open() returned a {type(source).__name__}: it has to return a data.Source")
     return source if source.stable else CheckedSource(repr(provider), source)
 
 
@@ -63,7 +63,7 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
     Parameters
     ----------
     thing
-        `(x, y)`, x : (batch, ...), y : (batch, ...) or None, arrays of numbers or what becomes such.
+        `(x, y)`, x : (batch, ...), y : (batch, ...) or None, arrays of numbers or values that become such.
     where
         names the batch, for the errors.
     copy
@@ -89,5 +89,5 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
 
 
 def _straight(x: Array) -> Array:
-    """`x` itself where it is in C order and the machine's byte order, each number at its place, else a copy that is."""
+    """`x` itself where it is in C order and the machine's byte order, aligned, else a copy that is."""
     return x if x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative else memory.copied(x)

@@ -15,7 +15,7 @@ _SETS = {files.name: files for files in (MNIST, FASHION_MNIST)}
 
 
 def download(name: str, *, progress: bool = True) -> Path:
-    """Fetch all files of a set into the user's cache; what is there with the right sum stays.
+    """Fetch all files of a set into the user's cache; files there with the right sum are kept.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def download(name: str, *, progress: bool = True) -> Path:
     Raises
     ------
     DataError
-        an unknown name, or a file that no mirror gives.
+        an unknown name, or a file that no mirror has.
     """
     if name not in _SETS:
         raise DataError(f"there is no data set {name!r}: give one of {', '.join(map(repr, _SETS))}")

@@ -1,4 +1,4 @@
-"""Where the files of a data set are: the user's folder, the cache, or a mirror."""
+"""The files of a data set: in the user's folder, in the cache, or on a mirror."""
 
 import os
 from dataclasses import dataclass
@@ -43,10 +43,10 @@ class FileSet:
         return Path(pooch.os_cache("akkordeon_dask")) / self.name
 
     def remedy(self, path: Readable) -> str:
-        """What to do about the bad file at `path`."""
+        """The advice about the bad file at `path`."""
         if isinstance(path, Path) and path.parent != self.cache:
             return f"put a good {path.name} in {path.parent}, or delete it and run again to have it downloaded"
-        return "delete it and run again: it is downloaded anew"
+        return "delete it and run again: it is downloaded again"
 
 
 def find(files: FileSet, archive: str) -> Path:
@@ -57,7 +57,7 @@ def find(files: FileSet, archive: str) -> Path:
     Raises
     ------
     DataError
-        where it is in neither place and no mirror gives it.
+        where it is in neither folder and no mirror has it.
     """
     for folder in _folders(files):
         for name in (archive, archive.removesuffix(".gz")):
@@ -69,7 +69,7 @@ def find(files: FileSet, archive: str) -> Path:
 def fetch(files: FileSet, archive: str, progress: Any = False) -> Path:
     """Download an archive into the cache, unless it is there with the right sum.
 
-    What is downloaded gets its name only when it is whole and its sum is right.
+    A download gets its name only when it is complete and its sum is right.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def fetch(files: FileSet, archive: str, progress: Any = False) -> Path:
     Raises
     ------
     DataError
-        where no mirror gives the right bytes: says what each one gave, and which files to put where.
+        where no mirror serves the right bytes: quotes each one's answer, and says which files to put where.
     """
     failed = []
     known = dict(files.sums)[archive]
@@ -109,11 +109,11 @@ def _folders(files: FileSet) -> list[Path]:
 
 def _advice(files: FileSet, archive: str, failed: list[str]) -> str:
     folders = _folders(files)
-    places = " or ".join(str(folder) for folder in folders)
+    said = " or ".join(str(folder) for folder in folders)
     hint = "" if len(folders) > 1 else f", or in <folder>/{files.name} and set {VARIABLE}=<folder>"
     names = "\n  ".join(name for name, _ in files.sums)
     reasons = "\n  ".join(failed)
     return (
-        f"{archive} of {files.name} is not in {places}, and no mirror gave it:\n  {reasons}\n"
-        f"Put these files in {places}{hint}:\n  {names}"
+        f"{archive} of {files.name} is not in {said}, and no mirror gave it:\n  {reasons}\n"
+        f"Put these files in {said}{hint}:\n  {names}"
     )

@@ -1,4 +1,4 @@
-"""What users give in the place of an array, and the call that makes one of it."""
+"""Values that users pass instead of an array, and the call that turns each into one."""
 
 from collections.abc import Awaitable, Iterator, Mapping, Set
 from typing import Any
@@ -30,7 +30,7 @@ def call_to_add(value: Any) -> str | None:
     if isinstance(value, Awaitable):
         return "await it"
     if isinstance(value, Iterator):
-        return "make one of all that it gives, numpy.stack(list(...))"
+        return "make one of all its items, numpy.stack(list(...))"
     return "call it" if callable(value) and not is_array_like(value) else None
 
 
@@ -40,12 +40,12 @@ def is_array_like(value: Any) -> bool:
 
 
 def holds_no_batches(value: Any) -> bool:
-    """Whether it is an iterable, or a function, that is surely a mistake in the place of an iterable of batches."""
+    """Whether a value, though iterable or callable, cannot be meant as an iterable of batches."""
     return isinstance(value, str | bytes | bytearray | Mapping | Set) or is_array_like(value) or _is_lazy(value)
 
 
 def count_missing(value: Any) -> int:
-    """How many values of a frame or a column are NA, or null, which numpy would turn into NaN."""
+    """The number of values of a frame or a column that are NA or null, which numpy would turn into NaN."""
     if hasattr(type(value), "null_count"):  # polars' method, pyarrow's property
         nulls = value.null_count
         return int(np.sum(np.asarray(nulls() if callable(nulls) else nulls)))

@@ -30,7 +30,7 @@ class Readable(Protocol):
 
 
 Remedy: TypeAlias = Callable[[Readable], str]
-"""What to do about a bad file: the end of each error."""
+"""The advice about a bad file: the end of each error."""
 
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -81,7 +81,7 @@ def read_idx(path: Readable, remedy: Remedy) -> Array:
     Parameters
     ----------
     path
-        the file; whether it is gzipped is seen from its first bytes, not from its name.
+        the file; its first bytes, not its name, show whether it is gzipped.
     remedy
         says what to do about a bad file.
 
@@ -139,7 +139,7 @@ def _check_size(
         raise DataError(f"{path}: expected sizes of at least 1, found {shape}; {remedy(path)}")
     expected = math.prod(shape) * dtype.itemsize
     if found != expected:
-        what = "is cut off" if found < expected else "has more behind its data"
+        fault = "is cut off" if found < expected else "has more behind its data"
         raise DataError(
-            f"{path} {what}: expected {expected} bytes for {shape} of {dtype.name}, found {found}; {remedy(path)}"
+            f"{path} {fault}: expected {expected} bytes for {shape} of {dtype.name}, found {found}; {remedy(path)}"
         )

@@ -1,4 +1,4 @@
-"""Providers of images that lie in IDX files: what MNIST, Fashion-MNIST and the sample share."""
+"""Providers of images in IDX files: the base of MNIST, Fashion-MNIST and the sample."""
 
 import threading
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ _one_reader = threading.Lock()
 
 
 class Files(Protocol):
-    """Where files come from: a frozen value."""
+    """The origin of files: a frozen value."""
 
     def remedy(self, path: Readable) -> str:
-        """What to do about the bad file at `path`."""
+        """The advice about the bad file at `path`."""
         ...
 
     def __hash__(self) -> int: ...
@@ -53,7 +53,7 @@ class Split(Selected):
 
 @dataclass(frozen=True, repr=False)
 class Images(Split):
-    """What `data.mnist` and `data.fashion_mnist` make."""
+    """The provider that `data.mnist` and `data.fashion_mnist` return."""
 
     files: FileSet
 
@@ -79,7 +79,7 @@ def shuffles(split: str, shuffle: bool | None) -> bool:
 
 @lru_cache(maxsize=4)
 def _read(images: Readable, labels: Readable, samples: int, files: Files, state: Any) -> tuple[Array, Array]:
-    """The process owns what is returned: all its sentinels share one read-only copy (47 MB for 60 000 images).
+    """All sentinels of a process share one read-only copy (47 MB for 60 000 images).
 
     `state` is in the key so that a file that was replaced is read again.
     """

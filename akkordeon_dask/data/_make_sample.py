@@ -1,6 +1,6 @@
 """Make the files of `data.mnist_sample` from the whole MNIST: `python -m akkordeon_dask.data._make_sample DEST`.
 
-The same MNIST gives the same sample: the choice is seeded, and stratified by class.
+The same MNIST yields the same sample: the choice is seeded, and stratified by class.
 """
 
 import gzip
@@ -23,7 +23,7 @@ _SEED = 1998
 def choose(labels: Array, samples: int, seed: int) -> Array:
     """Rows (samples,) int64, ascending, in which each class has the share that it has in `labels`.
 
-    What rounding leaves over goes to the classes that it took most from.
+    Samples that rounding leaves over go to the classes that it took most from.
     """
     rng = np.random.default_rng(seed)
     classes, counts = np.unique(labels, return_counts=True)
@@ -38,7 +38,7 @@ def choose(labels: Array, samples: int, seed: int) -> Array:
 
 
 def make(folder: Path) -> list[Path]:
-    """Write the four files into `folder`, gzipped; gives their paths."""
+    """Write the four files into `folder`, gzipped; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for split, samples in SAMPLES.items():

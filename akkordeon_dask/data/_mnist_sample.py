@@ -10,7 +10,7 @@ from akkordeon_dask.data._provider import Provider, Source
 __all__ = ["SAMPLES", "Sample", "mnist_sample"]
 
 SAMPLES = {"train": 10_000, "test": 2_000}
-"""How many there are in each split. `_make_sample.py` chose them."""
+"""The number of samples of each split. `_make_sample.py` chose them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class _Package:
     """The files that were installed with the package."""
 
     def remedy(self, path: Readable) -> str:
-        """What to do about the bad file at `path`."""
+        """The advice about the bad file at `path`."""
         return "install akkordeon_dask again"
 
 
@@ -54,7 +54,7 @@ def mnist_sample(
 
 @dataclass(frozen=True, repr=False)
 class Sample(Split):
-    """What `data.mnist_sample` makes."""
+    """The provider that `data.mnist_sample` returns."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

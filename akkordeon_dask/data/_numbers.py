@@ -1,4 +1,4 @@
-"""What is an array of numbers, and when two are the same."""
+"""Arrays of numbers out of users' values, and equality by content."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     Parameters
     ----------
     name
-        what it is, for the errors: `"x"`.
+        of the value, for the errors: `"x"`.
     value
         an array, a frame or column of numbers, a tensor, or nested lists of such; one row for each sample.
 
     Raises
     ------
     DataError
-        where it holds no real numbers, or some of them are masked or missing: names its type and what to do.
+        where it holds no real numbers, or some of them are masked or missing: names its type and the remedy.
     """
     kind = type(value).__name__
     try:
@@ -53,8 +53,10 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
         raise DataError(_said_masked(name, masked, array.size))
     array = np.asarray(array).view()
     if array.ndim == 0:
-        what = f"the single number {value!r}" if array.dtype.kind in "biufc" else f"of type {kind}, which is no array"
-        raise DataError(f"{name} is {what}: give an array with one row for each sample")
+        kind_text = (
+            f"the single number {value!r}" if array.dtype.kind in "biufc" else f"of type {kind}, which is no array"
+        )
+        raise DataError(f"{name} is {kind_text}: give an array with one row for each sample")
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name}{_holds(value, kind)} {_contents(array)}")
     array.flags.writeable = False
@@ -126,7 +128,7 @@ def _holds(value: Any, kind: str) -> str:
 
 
 def _contents(array: Array) -> str:
-    """What an array holds instead of numbers, and what to do."""
+    """The text of an error: the contents of an array that holds no numbers, and the remedy."""
     dtype = array.dtype
     remedy = _REMEDIES.get(dtype.kind, "encode them as numbers before")
     if dtype.kind == "c":

@@ -1,4 +1,4 @@
-"""What every provider of data is."""
+"""The base classes of providers and sources of data."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ Batch: TypeAlias = tuple[Array, Array | None]
 
 
 class Source(ABC):
-    """Data that were loaded, on the worker where the sentinel runs. Used by one thread at a time.
+    """Loaded data, on the worker of the sentinel. Used by one thread at a time.
 
     Each batch of a source of your own is checked and copied the moment it is drawn: you may fill the same buffers for
     the next one. Set `stable` where you promise that none of this is needed.
@@ -52,8 +52,8 @@ class Source(ABC):
             where the data cannot be read, or the batches do not fit them.
         """
 
-    def close(self) -> None:  # noqa: B027 - most sources have nothing to let go of
-        """Let go of files and threads."""
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing
+        """Release files and threads."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,5 +69,5 @@ class Provider(Written, ABC):
         Raises
         ------
         DataError
-            where they cannot be had: says which file, and what to do.
+            where they cannot be had: names the file and the remedy.
         """

@@ -1,4 +1,4 @@
-"""Which samples of a provider an epoch has, and in which order."""
+"""The samples of an epoch, and their order."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["Selected", "order"]
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Selected(Provider):
-    """What the providers over arrays share: shuffle, take and shard.
+    """The base of providers over arrays: shuffle, take and shard.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Selected(Provider):
     Raises
     ------
     DataError
-        where one of these cannot be.
+        where one of these is out of range.
     """
 
     shuffle: bool = True
@@ -52,7 +52,7 @@ class Selected(Provider):
             put(self, "shard", _shard(self.shard))
 
     def rows(self, total: int) -> range:
-        """The rows of `total` that this provider gives, before any shuffle."""
+        """The rows of `total` that this provider serves, before any shuffle."""
         end = total if self.take is None else self.take
         if total == 0:
             raise DataError(f"{self!r} has no samples: give at least one")
@@ -70,7 +70,7 @@ class Selected(Provider):
         """The function of `data` that makes this provider, and its positional arguments as written."""
 
     def _shuffles(self) -> bool:
-        """What `shuffle` is when it is not given."""
+        """The default of `shuffle`."""
         return True
 
     def __repr__(self) -> str:

@@ -66,7 +66,7 @@ def as_provider(thing: Provider | Batches) -> Provider:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Stream(Provider):
-    """What `data.stream` makes. Equal where the iterables are: by content for lists and tuples."""
+    """The provider that `data.stream` returns. Equal where the iterables are: by content for lists and tuples."""
 
     iterable: Batches
     copy: bool = True
@@ -123,7 +123,7 @@ def _takes_nothing(function: Callable[..., Any]) -> bool:
         inspect.signature(function).bind()
     except TypeError:
         return False
-    except ValueError:  # a builtin without a signature: the call will tell
+    except ValueError:  # a builtin without a signature: the call fails if it has to
         return True
     return True
 

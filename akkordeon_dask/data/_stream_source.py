@@ -1,4 +1,4 @@
-"""Serves batches as an iterable gives them."""
+"""Serves the batches of an iterable."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
@@ -42,7 +42,7 @@ class StreamSource(Source):
         self._made: Any = None
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """The batches as the iterable gives them; `batch_size` is ignored."""
+        """The batches of the iterable; `batch_size` is ignored."""
         return self._checked(epoch)
 
     def close(self) -> None:
@@ -77,5 +77,5 @@ class StreamSource(Source):
     def _nothing(self, epoch: int) -> str:
         advice = "give a function that makes a new iterable of batches for each epoch"
         if self._given:
-            return f"{self._name} gave its {self._given} batches before epoch {epoch} and gives no more: {advice}"
+            return f"{self._name} gave its {self._given} batches before epoch {epoch} and has no more: {advice}"
         return f"{self._name} has no samples: epoch {epoch} gave no batch at all; {advice}"

@@ -66,6 +66,12 @@ class PassReport:
             "key": self.key,
         }
 
+    def as_row(self) -> dict[str, Any]:
+        """The report for people and their programs, without the key of the actor."""
+        row = self.as_dict()
+        del row["key"]
+        return row
+
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "PassReport":
         """The report that `as_dict` gave.

@@ -2,7 +2,7 @@
 
 from akkordeon_dask.network._beside import Beside, beside
 from akkordeon_dask.network._gate import Gate
-from akkordeon_dask.network._network import Network, check_circles, follow_chain
+from akkordeon_dask.network._network import Network
 from akkordeon_dask.network._resources import Claim, Resources, describe_stock
 from akkordeon_dask.network._sentinel import Sentinel
 
@@ -14,7 +14,5 @@ __all__ = [
     "Resources",
     "Sentinel",
     "beside",
-    "check_circles",
     "describe_stock",
-    "follow_chain",
 ]

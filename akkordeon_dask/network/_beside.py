@@ -1,4 +1,4 @@
-"""The wish to be where a gate is."""
+"""A request for the worker of a gate."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ class Beside:
 
 
 def beside(gate: str) -> Beside:
-    """Where the gate of this name is: `Gate(..., workers=beside("g0"))`, `Sentinel.train(..., workers=beside("g1"))`.
+    """The worker of that gate: `Gate(..., workers=beside("g0"))`, `Sentinel.train(..., workers=beside("g1"))`.
 
     Raises
     ------
     SpecError
-        when it is not a name. That the network has such a gate is checked once it is complete: by `plan`,
-        `deploy` and `attach`, before anything is made.
+        when it is not a name. `plan`, `deploy` and `attach`, which see the complete network, check that it has such a
+        gate.
     """
     return Beside(gate)

@@ -1,4 +1,4 @@
-"""Checks of what gates and sentinels are written with."""
+"""Checks of the options of gates and sentinels."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def check_text(label: str, value: Any, meaning: str = "a word") -> None:
 
 
 def check_workers(label: str, value: Any) -> None:
-    """The option `label` says where an actor shall be, or is None.
+    """The option `label` names the worker of an actor, or is None.
 
     Raises
     ------

@@ -32,14 +32,13 @@ class Gate(Written):
     Parameters
     ----------
     layers
-        what the gate computes: a layer, or layers joined by `>>`.
+        of the gate: a layer, or layers joined by `>>`.
     optimizer
-        makes the gate's next parameters.
+        computes the gate's next parameters.
     workers
-        where the gate shall be: a worker's name, address or host; `beside("g0")`: where gate g0 is; None: where
-        there is room.
+        the worker of the gate: a name, address or host; `beside("g0")`: that of gate g0; None: any that has room.
     name
-        the gate's name, unique in its network; None: `g0`, `g1`, ... by its place.
+        the gate's name, unique in its network; None: `g0`, `g1`, ... by its position.
     backward
         `"stashed"`: a batch keeps the parameters of its forward pass (Harlap et al.,
         'PipeDream: Fast and Efficient Pipeline Parallel DNN Training', arXiv 1806.03377, 2018);
@@ -47,12 +46,12 @@ class Gate(Written):
     max_delay
         updates that a gradient may be late; None: no bound.
     on_stale
-        what happens to a later one: `"drop"` it, or `"damp"` it by `max_delay / delay`.
+        with a later one: `"drop"` it, or `"damp"` it by `max_delay / delay`.
     dtype
         of the parameters, `"float32"` or `"float64"`.
     resources
-        what the gate takes of its worker for as long as it lives, `{"GPU": 1}` of `dask worker --resources "GPU=2"`.
-        Gates of all networks on a cluster share what a worker has; Dask's own tasks are not counted. Stored frozen.
+        of its worker that the gate reserves until it is closed, `{"GPU": 1}` of `dask worker --resources "GPU=2"`.
+        Gates of all networks on a cluster share a worker's resources; Dask's own tasks are not counted. Stored frozen.
 
     Raises
     ------
@@ -97,7 +96,7 @@ class Gate(Written):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers training adjusts."""
+        """The number of trained numbers."""
         return size(self.init(Key((0,))), statistics=False)
 
     def init(self, key: Key) -> Tree:
@@ -109,7 +108,7 @@ class Gate(Written):
         return self.chain.multiply_adds(shape)
 
     def __or__(self, other: "Gate | Network") -> "Network":
-        """`a | b`: what a gives is sent to b."""
-        from akkordeon_dask.network._network import Network
+        """`a | b`: the output of a is sent to b."""
+        from akkordeon_dask.network._network import Network  # a gate makes a network: the one import that points up
 
         return Network([self]) | other

@@ -11,10 +11,11 @@ from akkordeon_dask._repr import check_shape, shape_text
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._gate import Gate
+from akkordeon_dask.network._html import network_html, request_text
 from akkordeon_dask.nn import Chain, Key, Shape
 from akkordeon_dask.tree import Tree, size
 
-__all__ = ["Network", "check_circles", "follow_chain"]
+__all__ = ["Network"]
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -31,11 +32,11 @@ class Network(Sequence[Gate]):
     Raises
     ------
     ShapeError
-        when a gate does not take what the one before it gives.
+        when a gate cannot take the output of the one before it.
     NameConflictError
         when two gates have one name.
     SpecError
-        when named gates shall be beside one another in a circle.
+        when named gates are to be beside one another in a circle.
     """
 
     gates: tuple[Gate, ...]
@@ -49,17 +50,17 @@ class Network(Sequence[Gate]):
             raise SpecError("an empty Network does nothing: give it at least one gate")
         object.__setattr__(self, "gates", gates)
         self._check_names()
-        check_circles([gate.name for gate in gates], gates)
+        self._check_circles()
         self.output_shape(None)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The gates' names, front to back."""
-        return tuple(gate.name or f"g{place}" for place, gate in enumerate(self.gates))
+        return tuple(gate.name or f"g{position}" for position, gate in enumerate(self.gates))
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers training adjusts."""
+        """The number of trained numbers."""
         return sum(size(params, statistics=False) for params in self.init(0).values())
 
     def init(self, seed: int) -> dict[str, Tree]:
@@ -75,7 +76,7 @@ class Network(Sequence[Gate]):
 
     @property
     def input_shape(self) -> Shape | None:
-        """The shape of a sample that the network takes; None where it does not care or say: an extent, or all."""
+        """The shape of a sample that the network takes; None for an extent, or for all of it, that may be any."""
         return self.gates[0].chain.input_shape
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
@@ -86,23 +87,23 @@ class Network(Sequence[Gate]):
         ShapeError
             naming the gates that do not fit.
         """
-        for place, gate in enumerate(self.gates):
+        for position, gate in enumerate(self.gates):
             try:
                 shape = gate.chain.output_shape(shape)
             except ShapeError as error:
-                raise ShapeError(f"{self._meeting(place, shape)}: {error}") from None
+                raise ShapeError(f"{self._misfit(position, shape)}: {error}") from None
         return shape
 
-    def _meeting(self, place: int, given: Shape | None) -> str:
-        name, takes = self.names[place], self.gates[place].chain.input_shape
-        if place == 0:
+    def _misfit(self, position: int, given: Shape | None) -> str:
+        name, takes = self.names[position], self.gates[position].chain.input_shape
+        if position == 0:
             return f"gate {name!r} cannot work on {'these samples' if given is None else _said(given)}"
         wants = f"takes {_said(takes)}" if takes is not None else "cannot follow"
         gives = shape_text(given[0]) if takes and given and len(takes) == len(given) == 1 else _said(given)
-        return f"gate {name!r} {wants}, gate {self.names[place - 1]!r} gives {gives}"
+        return f"gate {name!r} {wants}, gate {self.names[position - 1]!r} gives {gives}"
 
     def check_input(self, shape: Shape | None, dtype: np.dtype[Any] | None) -> None:
-        """Whether samples of this shape and dtype can be sent in; what is None is not checked.
+        """Check that the network takes samples of this shape and dtype; None is not checked.
 
         Raises
         ------
@@ -131,14 +132,14 @@ class Network(Sequence[Gate]):
         Parameters
         ----------
         shape
-            of a sample; None: the one that the network asks for. What depends on a shape that is not known is `?`.
+            of a sample; None: the network's own `input_shape`. An entry that depends on an unknown extent is `?`.
 
         Raises
         ------
         ShapeError
             naming the gates that do not fit.
         SpecError
-            when `shape` is none.
+            when `shape` is not a shape.
         """
         shape = check_shape(shape)
         self.output_shape(shape)
@@ -170,47 +171,35 @@ class Network(Sequence[Gate]):
         return " | ".join(inner) if len(inner) > 1 else f"Network([{inner[0]}])"
 
     def _repr_html_(self) -> str:
-        from akkordeon_dask.network._html import network_html
-
-        return network_html(self)
+        rows, shape = [], self.input_shape
+        for name, gate in zip(self.names, self.gates, strict=True):
+            shape = gate.chain.output_shape(shape)
+            written = repr(gate.layers), repr(gate.optimizer), request_text(gate.workers, gate.resources)
+            rows.append((name, *written, f"{gate.parameter_count:,}", shape_text(shape)))
+        return network_html(rows, f"{self.parameter_count:,}", shape_text(self.input_shape))
 
     def _check_names(self) -> None:
         seen: dict[str, int] = {}
-        for place, name in enumerate(self.names):
+        for position, name in enumerate(self.names):
             if name in seen:
-                raise NameConflictError(f"gates {seen[name]} and {place} are both named {name!r}: rename one by name=")
-            seen[name] = place
+                raise NameConflictError(
+                    f"gates {seen[name]} and {position} are both named {name!r}: rename one by name="
+                )
+            seen[name] = position
+
+    def _check_circles(self) -> None:
+        """No gate is beside itself, as far as gates have names of their own: others are named by their position."""
+        beside = {gate.name: gate.workers.gate for gate in self.gates if gate.name and isinstance(gate.workers, Beside)}
+        for name in beside:
+            path = [name]
+            while path[-1] in beside and path[-1] not in path[:-1]:
+                path.append(beside[path[-1]])
+            if path[-1] == name:
+                circle = " beside ".join(map(repr, path))
+                raise SpecError(f"gates are beside one another in a circle: {circle}: give one of them another worker")
 
 
 def _said(shape: Shape | None) -> str:
     if shape is None:
         return "something unknown"
     return f"{shape_text(shape[0])} features" if len(shape) == 1 else f"samples of shape {shape_text(shape)}"
-
-
-def check_circles(names: Sequence[str | None], gates: Sequence[Gate]) -> None:
-    """No gate follows itself; None: a gate without a name yet.
-
-    Raises
-    ------
-    SpecError
-        when one does: names all of the circle.
-    """
-    for name, gate in zip(names, gates, strict=True):
-        if name is None or not isinstance(gate.workers, Beside):
-            continue
-        path = follow_chain(name, names, gates)
-        if path[-1] == name:
-            circle = " beside ".join(map(repr, path))
-            raise SpecError(f"gates beside one another in a circle have no place: {circle}: give one of them another")
-
-
-def follow_chain(name: str, names: Sequence[str | None], gates: Sequence[Gate]) -> list[str]:
-    """The names from `name` along each gate's `beside` to where it ends, or to the first that was there before."""
-    by_name = dict(zip(names, gates, strict=True))
-    path = [name]
-    while (gate := by_name.get(path[-1])) is not None and isinstance(gate.workers, Beside):
-        path.append(gate.workers.gate)
-        if path[-1] in path[:-1]:
-            break
-    return path

@@ -1,4 +1,4 @@
-"""Amounts of what a worker has and a gate takes: GPUs, memory, licences."""
+"""Resources that a worker has and a gate reserves: GPUs, memory, licences."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ class Resources(Mapping[str, float]):
 
     @classmethod
     def of(cls, written: Any, who: str) -> "Resources":
-        """What was written as `{"GPU": 1}`, for the errors with who wrote it: `"a gate"`.
+        """Resources written as `{"GPU": 1}`; `who` is their owner in errors, `"a gate"`.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class Resources(Mapping[str, float]):
 
     @classmethod
     def from_mapping(cls, amounts: Mapping[str, float]) -> "Resources":
-        """What a worker says that it has; not checked."""
+        """Resources as a worker reports them; not checked."""
         return cls(tuple(sorted((name, _plain(float(amount))) for name, amount in amounts.items())))
 
     @classmethod
@@ -74,14 +74,14 @@ class Resources(Mapping[str, float]):
         return ", ".join(f"{name} {amount:g}" for name, amount in self.pairs)
 
     def can_hold(self, claims: "Iterable[Claim]", asks: "Resources") -> bool:
-        """Whether this is enough for what is claimed and asked together; 0.1 three times is 0.3."""
+        """Whether this is enough for the claims and the request together; 0.1 three times is 0.3."""
         wanted = Resources.total([asks, *(claim.resources for claim in claims)])
         return all(wanted[name] <= self.get(name, 0.0) * (1 + _ROUNDING) for name in asks)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a gate has taken of its worker."""
+    """Resources of a worker that a gate has reserved."""
 
     network: str | None
     """None: the one that is being placed."""
@@ -95,13 +95,13 @@ class Claim:
 
 
 def describe_stock(had: Resources, claims: Iterable[Claim], names: Iterable[str]) -> str:
-    """For errors: what a worker has under these names, and who has taken what of it."""
-    told = []
+    """For errors: a worker's resources of these names, and the gates that have reserved some of them."""
+    parts = []
     for name in names:
         takers = [f"{claim.who} has {claim.resources[name]:g}" for claim in claims if name in claim.resources]
         taken = f", of which {', '.join(takers)}" if takers else ""
-        told.append(f"{name} {had[name]:g}{taken}" if name in had else f"no {name}")
-    return " and ".join(told)
+        parts.append(f"{name} {had[name]:g}{taken}" if name in had else f"no {name}")
+    return " and ".join(parts)
 
 
 def _plain(amount: float) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
-from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
@@ -25,7 +25,7 @@ class Options(TypedDict, total=False):
     concurrency: int
     loss: Loss
     scores: Sequence[Score] | None
-    every: float | str
+    every: Duration
     epochs: int | None
     batches_per_pass: int | None
     on_nonfinite: Literal["stop", "skip", "rewind"]
@@ -47,38 +47,37 @@ class Sentinel:
     batch_size
         samples a batch.
     concurrency
-        batches that may be under way at once.
+        batches in flight at once, at most.
     loss
-        what is minimised.
+        the function that training minimises.
     scores
-        what is reported beside the loss; None: what suits the loss, `loss.default_scores`. That is `nn.Accuracy()` for
-        `nn.SoftmaxCrossEntropy`, `nn.R2()` for `nn.MeanSquaredError`, `nn.BinaryAccuracy()` for
-        `nn.BinaryCrossEntropyWithLogits`, and none for a loss of your own that does not say. Stored as a tuple.
+        reported beside the loss; None: `loss.default_scores`, which are `nn.Accuracy()` for `nn.SoftmaxCrossEntropy`,
+        `nn.R2()` for `nn.MeanSquaredError`, `nn.BinaryAccuracy()` for `nn.BinaryCrossEntropyWithLogits`, and none for a
+        loss of your own that does not declare any. Stored as a tuple.
     every
-        seconds from the start of a validation pass to the start of the next.
+        time from the start of a validation pass to the start of the next: `"20s"`, a timedelta, or seconds. Stored as
+        seconds.
     epochs
         training passes after which the sentinel rests; None: it goes on until it is detached. `attach(..., epochs=...)`
         says it later.
     batches_per_pass
         a pass is reported after this many batches: needed for streams that never end.
     on_nonfinite
-        what happens when a loss is NaN or infinite. `"stop"`: the sentinel fails with the batch's name. `"skip"`: the
+        the answer to a loss that is NaN or infinite. `"stop"`: the sentinel fails with the batch's name. `"skip"`: the
         batch changes nothing and counts as lost. `"rewind"`: all gates go back to their newest snapshot, with half the
-        learning rate, and the pass begins anew; the network has to keep snapshots. The rate stays lower in what is
-        resumed from them.
+        learning rate, and the pass restarts; the network has to keep snapshots. Later snapshots keep the lower rate.
     name
         unique in its network; None: `train0`, `validate0`, ... by its mode.
     workers
-        where it shall be: a worker's name, address or host; `beside("g1")`: where gate g1 is; None: beside the first
-        gate, as what goes in is largest.
+        the worker of the sentinel: a name, address or host; `beside("g1")`: that of gate g1; None: that of the first
+        gate, which gets the largest arrays.
 
     Raises
     ------
     SpecError
-        when an option is not what it should be, or a score cannot be had with the loss: labels for one are no targets
-        for the other.
+        when an option is not what it should be, or a score takes other targets than the loss.
     DataError
-        when the provider is none.
+        when `provider` is no provider.
     """
 
     mode: Mode

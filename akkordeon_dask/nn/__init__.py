@@ -13,6 +13,7 @@ from akkordeon_dask.nn._embedding import Embedding
 from akkordeon_dask.nn._flatten import Flatten
 from akkordeon_dask.nn._gelu import GELU
 from akkordeon_dask.nn._global_avg_pool2d import GlobalAvgPool2d
+from akkordeon_dask.nn._identity import Identity
 from akkordeon_dask.nn._initializers import GlorotUniform, HeNormal, Initializer, Normal, Zeros
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
@@ -53,6 +54,7 @@ __all__ = [
     "GlobalAvgPool2d",
     "GlorotUniform",
     "HeNormal",
+    "Identity",
     "Initializer",
     "Key",
     "Layer",

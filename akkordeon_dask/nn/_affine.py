@@ -1,4 +1,4 @@
-"""What the affine layers share: sizes, how parameters begin, which shapes fit."""
+"""The base of the affine layers: sizes, initial parameters, shapes that fit."""
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,7 +17,7 @@ __all__ = ["Affine"]
 class Affine(Layer):
     """A layer with `w : (in_features, out_features)` and, where `bias` is set, `b : (out_features,)`.
 
-    A subclass is a dataclass that has these fields, in the order of its own signature.
+    A subclass is a dataclass with these fields, in the order of its own signature.
     """
 
     in_features: int

@@ -6,7 +6,7 @@ import numpy as np
 
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
-from akkordeon_dask.nn._pool2d import Line, Pool2d
+from akkordeon_dask.nn._pool2d import AxisWindow, Pool2d
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import padded, pair, unpadded
 from akkordeon_dask.tree import Array, Tree
@@ -16,30 +16,30 @@ __all__ = ["AvgPool2d"]
 
 @dataclass(frozen=True, repr=False)
 class AvgPool2d(Pool2d):
-    """The mean of what a window sees in a channel; padding counts as zeros.
+    """The mean of a window, channel by channel; padding counts as zeros.
 
     Parameters
     ----------
     kernel_size
         the window, in pixels: a number, or a pair for rows and columns.
     stride
-        pixels from one place of the window to the next; None: the window's size, so that windows tile the image.
+        pixels from one position of the window to the next; None: the window's size, so that windows tile the image.
     padding
         pixels on all four sides, at most half of the window.
 
     Shapes
     ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, *places);
-    places = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
+    x : (batch, channels, rows, columns) float; y : (batch, channels, *positions);
+    positions = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
     """
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         y, context = padded(widened(x), self.padding, 0), []
-        for line in self._lines(x.shape[1:]):
-            context.append((line, y.shape[line.axis]))
-            y = _total(y, line)
+        for window in self._axes(x.shape[1:]):
+            context.append((window, y.shape[window.axis]))
+            y = _total(y, window)
         y *= self._share()
         return y.astype(x.dtype, copy=False), context
 
@@ -50,10 +50,10 @@ class AvgPool2d(Pool2d):
             return None, {}
         dtype, dy = dy.dtype, widened(dy)
         dy = dy * dy.dtype.type(self._share())
-        for line, extent in reversed(context):
-            dx = line.spread(dy, extent)
-            for part in line.views(dx):
-                if line.overlaps:
+        for window, extent in reversed(context):
+            dx = window.spread(dy, extent)
+            for part in window.views(dx):
+                if window.overlaps:
                     np.add(part, dy, out=part)
                 else:
                     np.copyto(part, dy)
@@ -65,9 +65,9 @@ class AvgPool2d(Pool2d):
         return 1 / (rows * columns)
 
 
-def _total(x: Array, line: Line) -> Array:
-    first, *others = line.views(x)
-    y = line.pooled(x)
+def _total(x: Array, window: AxisWindow) -> Array:
+    first, *others = window.views(x)
+    y = window.pooled(x)
     np.copyto(y, first)
     for other in others:
         y += other

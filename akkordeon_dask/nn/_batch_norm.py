@@ -1,7 +1,6 @@
-"""What the batch normalisations share: all but the shape of a sample."""
+"""The base of the batch normalisations: all but the shape of a sample."""
 
 import math
-from abc import abstractmethod
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -12,8 +11,9 @@ from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.nn._normalisation import column_products, parts, place_for
+from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts
+from akkordeon_dask.nn._shapes import is_full, merged
 from akkordeon_dask.tree import STATISTICS, Array, Tree
 
 __all__ = ["BatchNorm"]
@@ -24,7 +24,7 @@ class _Context(NamedTuple):
     centred: Array
     """`(batch, channels * positions)`: the input less about its mean."""
     offset: Array
-    """`(channels,)` float64: what is left of the mean."""
+    """`(channels,)` float64: the rest of the mean."""
     inverse: Array
     """`(channels,)` float64: `1 / sqrt(var + eps)`."""
     shown: Tree
@@ -45,9 +45,9 @@ class _Context(NamedTuple):
 class BatchNorm(Layer):
     """`y = (x - mean) / sqrt(var + eps) * w + b`, channel by channel.
 
-    A subclass is a dataclass with these fields behind the one that says how many channels there are.
+    A subclass is a dataclass with these fields behind its number of channels.
 
-    A batch is worked on as `(batch, channels * positions)`, with the numbers that there is one of for each channel
+    A batch is worked on as `(batch, channels * positions)`, with the one number of each channel
     repeated for its positions: numpy is twice as fast on a long row as on many short ones. Small arrays are float64.
     """
 
@@ -55,8 +55,9 @@ class BatchNorm(Layer):
     eps: float
 
     @property
-    @abstractmethod
-    def _channels(self) -> int: ...
+    def _channels(self) -> int:
+        channels: int = getattr(self, fields(self)[0].name)
+        return channels
 
     def __post_init__(self) -> None:
         keep_int(self, fields(self)[0].name, 1)
@@ -72,7 +73,7 @@ class BatchNorm(Layer):
     ) -> tuple[Array, Context]:
         w = params["w"]
         rows = x.reshape(len(x), self._channels * math.prod(x.shape[2:]))
-        centred = place_for(rows, w.dtype, own)
+        centred = output_for(rows, w.dtype, own)
         normalise = self._by_itself if train and rows.size else self._by_statistics
         context = normalise(params, rows, centred)
         y = empty(rows.shape, w.dtype)
@@ -123,7 +124,7 @@ class BatchNorm(Layer):
         grads = {"w": dw.astype(w.dtype), "b": db.astype(w.dtype), STATISTICS: context.shown}
         if not need_dx:
             return None, grads
-        dx = place_for(rows, w.dtype, own)
+        dx = output_for(rows, w.dtype, own)
         if context.itself:
             _through_statistics(context, rows, dw, db, dx)
         else:
@@ -141,6 +142,10 @@ class BatchNorm(Layer):
     @property
     def observes(self) -> bool:
         return True
+
+    def multiply_adds(self, shape: Shape | None) -> int:
+        shape = merged(shape, self.input_shape)
+        return OPERATIONS * math.prod(shape) if is_full(shape) else 0
 
     def advance(self, params: Tree, grads: Tree) -> Tree:
         kept, shown = params[STATISTICS], grads[STATISTICS]

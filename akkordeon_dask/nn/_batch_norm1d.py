@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from akkordeon_dask.nn._batch_norm import BatchNorm
 from akkordeon_dask.nn._layer import Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS
 
 __all__ = ["BatchNorm1d"]
 
@@ -19,27 +18,27 @@ class BatchNorm1d(BatchNorm):
 
     In training a batch is normalised by its own mean and (biased) variance, otherwise by the running statistics.
 
-    The running statistics, where several batches of several sentinels are under way:
+    The running statistics, with several batches of several sentinels in flight:
 
-    - A batch in training is normalised by its own statistics alone, so batches under way never influence one another.
+    - A batch in training is normalised by its own statistics alone, so batches in flight never influence one another.
     - The running statistics are part of a gate's version. When the gate is updated with a batch, that is, when its
-      backward pass arrives, the new version has them moved by what that batch showed:
-      `momentum * old + (1 - momentum) * shown`, once, in the order of the updates. What it shows is its mean
-      and its unbiased variance (the biased one where there is one sample).
+      backward pass arrives, the new version has them moved towards those of that batch:
+      `momentum * old + (1 - momentum) * batch`, once, in the order of the updates. A batch's statistics are its mean
+      and its unbiased variance (the biased one for a single sample).
     - A batch whose gradient is dropped or lost does not count; one that is sent again counts once. A gradient that
       is damped for its delay counts in full: statistics are no gradient.
     - All training sentinels of a gate share one running average, each with a share by its number of updates.
     - A validation pass reads the statistics of the version that it has pinned.
-    - With a delay, what a batch showed was computed with parameters that are `delay` updates old.
+    - With a delay, a batch's statistics were computed with parameters that are `delay` updates old.
 
     Large inputs that differ little, such as dates as numbers: in training a batch is normalised to the precision of
     the parameters' dtype. The running mean, though, is kept in that dtype: in float32 one of 2e7 is off by up to 1,
-    and so is what is normalised by it in validation and prediction. Put `nn.Scale(mean, std)` in front of such inputs.
+    and so are inputs normalised by it in validation and prediction. Put `nn.Scale(mean, std)` in front of such inputs.
 
     Parameters
     ----------
     features
-        how many there are in a sample.
+        number of features of a sample.
     momentum
         the share of the running statistics that is kept at an update, in [0, 1). PyTorch's `momentum` is one
         minus this.
@@ -56,12 +55,5 @@ class BatchNorm1d(BatchNorm):
     eps: float = 1e-5
 
     @property
-    def _channels(self) -> int:
-        return self.features
-
-    @property
     def input_shape(self) -> Shape | None:
         return (self.features,)
-
-    def multiply_adds(self, shape: Shape | None) -> int:
-        return OPERATIONS * self.features

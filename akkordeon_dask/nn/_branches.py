@@ -1,4 +1,4 @@
-"""What layers of several branches share: each branch gets the same input, their outputs are joined."""
+"""The base of layers with branches: each branch gets the same input, their outputs are joined."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -24,15 +24,15 @@ __all__ = ["Branches", "added"]
 class _Context(NamedTuple):
     items: tuple[Context, ...]
     ends: list[int]
-    """Where each branch's part of the output ends, when it is concatenated."""
+    """The end of each branch's part of the output, when it is concatenated."""
 
 
 class Branches(Layer):
     """A layer whose branches are added, or concatenated along an axis of a sample.
 
-    Its parameters are the tuple of its branches' parameters. No branch may overwrite what it is given: the others and
-    their contexts need it too. What is given back was made here, or inside a branch that does not keep it: it is
-    neither kept nor a view.
+    Its parameters are the tuple of its branches' parameters. No branch may overwrite its input: the others and
+    their contexts need it too. The output was made here, or inside a branch that does not keep it: it is neither kept
+    nor a view.
     """
 
     @property
@@ -46,7 +46,7 @@ class Branches(Layer):
 
     @abstractmethod
     def _misfit(self, one: int, its: Shape, other: int, others: Shape) -> str:
-        """In words: two branches give shapes that cannot be joined."""
+        """The text of an error: two branches give shapes that cannot be joined."""
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         return tuple(branch.init(rng, dtype) for branch in self._branches)
@@ -58,8 +58,8 @@ class Branches(Layer):
         if len(params) != len(branches):
             raise ShapeError(f"{self!r} has {len(branches)} branches, its parameters are those of {len(params)}")
         ys, items = [], []
-        for place, (branch, its) in enumerate(zip(branches, params, strict=True)):
-            below = key.fold(place) if key is not None else None
+        for index, (branch, its) in enumerate(zip(branches, params, strict=True)):
+            below = key.fold(index) if key is not None else None
             y, item = branch.forward(its, x, train=train, key=below)
             ys.append(y)
             items.append(item)
@@ -107,14 +107,14 @@ class Branches(Layer):
 
     @property
     def input_shape(self) -> Shape | None:
-        """What all branches ask for."""
+        """The shape that all branches ask for."""
         return reduce(merged, (branch.input_shape for branch in self._branches))
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return self._joined_shape(self._shapes(shape))
 
     def _shapes(self, shape: Shape | None) -> list[Shape | None]:
-        """What each branch gives for samples of `shape`, which have what all of them ask for."""
+        """The shape behind each branch for samples of `shape`, completed by what all of them ask for."""
         asks = merged(shape, self.input_shape)
         try:
             return [asked(branch.output_shape, asks, None) for branch in self._branches]
@@ -126,8 +126,8 @@ class Branches(Layer):
 
     def _joined_shape(self, shapes: Sequence[Shape | None]) -> Shape | None:
         """The shape behind the join; ShapeError where the known ones among `shapes` do not fit."""
-        known = [(place, shape) for place, shape in enumerate(shapes) if shape is not None]
-        rests = [self._without_axis(place, shape) for place, shape in known]
+        known = [(index, shape) for index, shape in enumerate(shapes) if shape is not None]
+        rests = [self._without_axis(index, shape) for index, shape in known]
         for (one, its_rest), (other, others_rest) in combinations(zip(known, rests, strict=True), 2):
             if not agree(its_rest, others_rest):
                 raise ShapeError(f"{self!r}: {self._misfit(*one, *other)}")
@@ -139,13 +139,13 @@ class Branches(Layer):
         sizes = tuple(shape[axis] for _, shape in known)
         return (*joined[:axis], sum(sizes) if is_full(sizes) else None, *joined[axis + 1 :])
 
-    def _without_axis(self, place: int, shape: Shape) -> Shape:
+    def _without_axis(self, index: int, shape: Shape) -> Shape:
         """The shape as if nothing were known of the axis along which outputs are concatenated."""
         axis = self._axis
         if axis is None:
             return shape
         if axis >= len(shape):
-            gives = f"branch {place} gives samples of shape {shape_text(shape)}"
+            gives = f"branch {index} gives samples of shape {shape_text(shape)}"
             raise ShapeError(f"{self!r}: {gives}, which have no axis {axis}")
         return (*shape[:axis], None, *shape[axis + 1 :])
 
@@ -165,9 +165,9 @@ def added(arrays: Sequence[Array], free: Iterable[bool]) -> Array:
     dtype = np.result_type(*(array.dtype for array in arrays))
     if dtype == np.float16:
         return added([widened(array) for array in arrays], [True] * len(arrays)).astype(dtype)
-    for place, (array, its) in enumerate(zip(arrays, free, strict=True)):
+    for index, (array, its) in enumerate(zip(arrays, free, strict=True)):
         if its and array.dtype == dtype:
-            total, rest = array, [*arrays[:place], *arrays[place + 1 :]]
+            total, rest = array, [*arrays[:index], *arrays[index + 1 :]]
             break
     else:
         total, rest = empty(arrays[0].shape, dtype), list(arrays[2:])

@@ -14,6 +14,7 @@ from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
+from akkordeon_dask.nn._summary import summarise
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Chain"]
@@ -31,12 +32,12 @@ class Chain(Layer, Sequence[Layer]):
     """Layers one after the other; itself a layer. Written `a >> b >> c`, or `Chain([a, b, c])`.
 
     Its parameters are the tuple of its layers' parameters. A slice of a chain is a chain. Samples of float16 are
-    computed with as float32, which what is made of them may need: float16 ends at 65504.
+    computed with as float32, for sums of them overflow float16, which ends at 65504.
 
     Parameters
     ----------
     layers
-        at least one layer; that their shapes fit is checked here.
+        at least one layer; the constructor checks that their shapes fit.
     """
 
     layers: tuple[Layer, ...]
@@ -66,7 +67,7 @@ class Chain(Layer, Sequence[Layer]):
         if narrow:
             x, own = widened(x), True
         for step in steps:
-            below = key.fold(step.place) if key is not None else None
+            below = key.fold(step.position) if key is not None else None
             x, context = step.layer.forward(step.of(params), x, train=train, key=below, own=own)
             own = (own or not step.layer.views) and not step.layer.keeps_output
             items.append(context)
@@ -79,21 +80,21 @@ class Chain(Layer, Sequence[Layer]):
         first = 0 if need_dx else self._first_with_parameters()
         dx: Array | None = dy
         for step, item in zip(reversed(context.steps), reversed(context.items), strict=True):
-            if step.place + step.fused < first:
+            if step.position + step.fused < first:
                 break
             assert dx is not None
-            below = need_dx or step.place > first
+            below = need_dx or step.position > first
             dx, its = step.layer.backward(item, dx, need_dx=below, own=own)
-            grads[step.place : step.place + 1 + step.fused] = its if step.fused else (its,)
+            grads[step.position : step.position + 1 + step.fused] = its if step.fused else (its,)
             own = own or not step.layer.views
         if not need_dx:
             return None, tuple(grads)
         return (dx.astype(np.float16) if context.narrow and dx is not None else dx), tuple(grads)
 
     def _first_with_parameters(self) -> int:
-        for place, layer in enumerate(self.layers):
+        for position, layer in enumerate(self.layers):
             if layer.trainable:
-                return place
+                return position
         return len(self.layers)
 
     def rebind(self, context: Context, params: Tree) -> Context:
@@ -130,7 +131,7 @@ class Chain(Layer, Sequence[Layer]):
 
     @property
     def input_shape(self) -> Shape | None:
-        """What the first layer asks for, and those behind it as long as the layers in front leave shapes alone."""
+        """Of the first layer, completed by the layers behind it as long as those in front keep the shape."""
         shape: Shape | None = None
         for layer in self.layers:
             shape = merged(shape, layer.input_shape)
@@ -139,17 +140,18 @@ class Chain(Layer, Sequence[Layer]):
         return shape
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        for place, layer in enumerate(self.layers):
-            shape = self._shape_behind(place, layer, shape)
+        for position, layer in enumerate(self.layers):
+            shape = self._shape_behind(position, layer, shape)
         return shape
 
-    def _shape_behind(self, place: int, layer: Layer, shape: Shape | None) -> Shape | None:
+    def _shape_behind(self, position: int, layer: Layer, shape: Shape | None) -> Shape | None:
         try:
             return asked(layer.output_shape, shape, None)
         except ShapeError as error:
-            if place == 0:
+            if position == 0:
                 raise
-            raise ShapeError(f"layer {place} {layer!r} cannot follow {self.layers[place - 1]!r}: {error}") from None
+            before = self.layers[position - 1]
+            raise ShapeError(f"layer {position} {layer!r} cannot follow {before!r}: {error}") from None
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         dtype = np.dtype(np.float32) if dtype == np.float16 else dtype
@@ -172,28 +174,26 @@ class Chain(Layer, Sequence[Layer]):
         Parameters
         ----------
         shape
-            of a sample; None: the one that the chain asks for. What depends on a shape that is not known is `?`.
+            of a sample; None: the chain's own `input_shape`. An entry that depends on an unknown extent is `?`.
         names
-            one for each layer, instead of its place.
+            one for each layer, instead of its position.
 
         Raises
         ------
         ShapeError
             when samples of `shape` cannot go in.
         SpecError
-            when `shape` is none.
+            when `shape` is not a shape.
 
         Examples
         --------
         >>> from akkordeon_dask import nn
         >>> print((nn.Linear(784, 10) >> nn.ReLU()).summary())
-        place  layer               output shape  parameters  multiply-adds
-        0      nn.Linear(784, 10)  (10,)              7,850          7,840
-        1      nn.ReLU()           (10,)                  0             10
-        total                      (10,)              7,850          7,850
+        position  layer               output shape  parameters  multiply-adds
+        0         nn.Linear(784, 10)  (10,)              7,850          7,840
+        1         nn.ReLU()           (10,)                  0             10
+        total                         (10,)              7,850          7,850
         """
-        from akkordeon_dask.nn._summary import summarise
-
         return summarise(self, check_shape(shape), names)
 
     def __len__(self) -> int:

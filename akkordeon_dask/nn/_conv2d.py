@@ -17,7 +17,7 @@ from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._unfold import Unfold
-from akkordeon_dask.nn._windows import Pair, image_shape, normalise, padded, pair, places, unpadded
+from akkordeon_dask.nn._windows import Pair, image_shape, normalise, padded, pair, positions, unpadded
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Conv2d"]
@@ -54,9 +54,9 @@ class Conv2d(Layer):
 
     Shapes
     ------
-    x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, *places);
+    x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, *positions);
     w : (out_channels, in_channels / groups, *kernel_size); b : (out_channels,);
-    places = (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1, for rows and columns
+    positions = (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1, for rows and columns
     """
 
     in_channels: int
@@ -93,13 +93,13 @@ class Conv2d(Layer):
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         w, unfold = self._matrix(params["w"]), self._unfold(x.shape[1:])
-        y = empty((len(x), self.out_channels, *unfold.places), w.dtype)
+        y = empty((len(x), self.out_channels, *unfold.positions), w.dtype)
         for some, matrix in self._columns(unfold, x, w):
             size = len(matrix)
             if unfold.exact:
                 np.matmul(w, matrix, out=y[some].reshape(size, *w.shape[:2], -1))
                 continue
-            wide = empty((size, self.out_channels, unfold.places[0] * unfold.pitch), w.dtype)
+            wide = empty((size, self.out_channels, unfold.positions[0] * unfold.pitch), w.dtype)
             np.matmul(w, matrix, out=wide.reshape(size, *w.shape[:2], -1)[..., : unfold.size])
             y[some] = unfold.valid(wide)
         if self.bias:
@@ -132,7 +132,7 @@ class Conv2d(Layer):
         (channels, *size), margins = shape, pair(self.padding)
         rows, columns = (extent + 2 * margin for extent, margin in zip(size, margins, strict=True))
         how = pair(self.kernel_size), pair(self.stride), pair(self.dilation)
-        return Unfold(channels, rows, columns, *how, self._places(shape))
+        return Unfold(channels, rows, columns, *how, self._positions(shape))
 
     def _columns(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
         """Blocks of the batch, and their columns in one buffer: (samples, groups, numbers in a window, columns)."""
@@ -146,13 +146,13 @@ class Conv2d(Layer):
             yield some, buffer[:size].reshape(size, self.groups, w.shape[2], unfold.size)
 
     def _wide(self, unfold: Unfold, dy: Array) -> Array:
-        """The gradient by all columns: 0 for those that are no places."""
+        """The gradient by all columns: 0 for columns that are no window positions."""
         if unfold.exact:
             return np.ascontiguousarray(dy)
-        wide = empty((*dy.shape[:2], unfold.places[0] * unfold.pitch), dy.dtype)
+        wide = empty((*dy.shape[:2], unfold.positions[0] * unfold.pitch), dy.dtype)
         by_row = wide.reshape(*dy.shape[:3], unfold.pitch)
-        by_row[..., unfold.places[1] :] = 0
-        by_row[..., : unfold.places[1]] = dy
+        by_row[..., unfold.positions[1] :] = 0
+        by_row[..., : unfold.positions[1]] = dy
         return wide
 
     def _folded(self, unfold: Unfold, matrix: Array) -> Array:
@@ -173,13 +173,13 @@ class Conv2d(Layer):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         images = self.input_shape if shape is None else image_shape(self, shape, self.in_channels)
-        return self.out_channels, *self._places(images)
+        return self.out_channels, *self._positions(images)
 
-    def _places(self, shape: tuple[Extent, ...]) -> tuple[Extent, Extent]:
-        return places(self, shape, self.kernel_size, self.stride, self.padding, self.dilation)
+    def _positions(self, shape: tuple[Extent, ...]) -> tuple[Extent, Extent]:
+        return positions(self, shape, self.kernel_size, self.stride, self.padding, self.dilation)
 
     def multiply_adds(self, shape: Shape | None) -> int:
         if not is_full(shape):
             return 0
         window = int(np.prod(pair(self.kernel_size))) * self.in_channels // self.groups
-        return window * self.out_channels * int(np.prod(self._places(shape)))
+        return window * self.out_channels * int(np.prod(self._positions(shape)))

@@ -33,7 +33,7 @@ class SoftmaxCrossEntropy(Loss):
         # Classes first: numpy reduces along the long axis of a (10, 1024) array ten times as fast.
         p = np.array(y.T, np.promote_types(y.dtype, np.float32), order="C")
         p -= p.max(axis=0)
-        # The labels' places in one axis: numpy finds them several times as fast as those in two.
+        # Flat indices of the labels: numpy looks them up several times as fast as pairs of indices.
         flat = p.reshape(-1)
         labelled = np.multiply(target, len(y), dtype=np.intp, casting="unsafe")
         labelled += _rows(len(y))

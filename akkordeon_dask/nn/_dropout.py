@@ -20,7 +20,7 @@ class Dropout(Layer):
     """In training each unit becomes 0 with probability `rate`; otherwise `y` is `x` itself.
 
     Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, 'Dropout: A Simple Way to Prevent Neural
-    Networks from Overfitting', JMLR 15, 2014. Inverted, unlike the paper: what stays is scaled up by
+    Networks from Overfitting', JMLR 15, 2014. Inverted, unlike the paper: kept units are scaled up by
     `1 / (1 - rate)` in training, so nothing is scaled at inference.
 
     Parameters

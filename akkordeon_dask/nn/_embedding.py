@@ -96,8 +96,8 @@ class Embedding(Layer):
         rows = max(1, _CHUNK // self.features)
         for start in range(0, len(x), rows):
             some = slice(start, start + rows)
-            places = x[some, np.newaxis].astype(np.intp) * self.features + columns
-            np.add.at(numbers, places.reshape(-1), dy[some].reshape(-1))
+            cells = x[some, np.newaxis].astype(np.intp) * self.features + columns
+            np.add.at(numbers, cells.reshape(-1), dy[some].reshape(-1))
         return dw
 
     def _check(self, x: Array) -> None:

@@ -1,4 +1,4 @@
-"""What a chain does, step by step."""
+"""The steps of a chain, some of which do the work of two layers."""
 
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -18,15 +18,15 @@ _MOST_DEVIATIONS = 16
 
 
 class Step(NamedTuple):
-    """A layer at its place, or one that does the work of two: its parameters are then theirs, as a pair."""
+    """A layer at its position in the chain, or a fused one for two layers with the parameters of both."""
 
-    place: int
+    position: int
     layer: Layer
     fused: bool = False
 
     def of(self, tree: Tree) -> Tree:
         """This step's part of the chain's parameters."""
-        return tree[self.place : self.place + 2] if self.fused else tree[self.place]
+        return tree[self.position : self.position + 2] if self.fused else tree[self.position]
 
 
 class ExecutionPlan(NamedTuple):
@@ -43,13 +43,13 @@ class ExecutionPlan(NamedTuple):
 
 
 def plan(layers: tuple[Layer, ...]) -> ExecutionPlan:
-    """What a chain of `layers` does."""
-    other = [Step(place, layer) for place, layer in enumerate(layers)]
+    """The execution plan of a chain of `layers`."""
+    other = [Step(position, layer) for position, layer in enumerate(layers)]
     steps = list(other)
-    for place, (scale, linear) in enumerate(pairwise(layers)):
-        # Not of a user's subclass, which may do something else; and what is fused takes the mean off after the product.
+    for position, (scale, linear) in enumerate(pairwise(layers)):
+        # A user's subclass may do something else; and the fused layer takes the mean off after the product.
         if type(scale) is Scale and type(linear) is Linear and abs(scale.mean) <= _MOST_DEVIATIONS * scale.std:
-            steps[place : place + 2] = [Step(place, ScaledLinear(scale, linear), fused=True)]
+            steps[position : position + 2] = [Step(position, ScaledLinear(scale, linear), fused=True)]
             break  # behind it there are no bytes
     rng = np.random.default_rng(0)
     return ExecutionPlan(

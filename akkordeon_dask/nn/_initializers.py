@@ -1,4 +1,4 @@
-"""How weights begin."""
+"""Initial weights."""
 
 import math
 from abc import ABC, abstractmethod

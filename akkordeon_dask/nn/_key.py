@@ -14,7 +14,7 @@ __all__ = ["Key"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A place in the tree of random streams, as in JAX: the same key draws the same numbers.
+    """A node in the tree of random streams, as in JAX: the same key draws the same numbers.
 
     A gate folds in its seed, its name, the sentinel, the pass and the sequence; a chain the
     layer's position. So a batch that is sent again draws the same masks.
@@ -29,12 +29,12 @@ class Key:
             raise SpecError(f"a key is made of a tuple of whole numbers, e.g. nn.Key((0,)), not of {self.entropy!r}")
         object.__setattr__(self, "entropy", tuple(check_int("a number of a key", number) for number in self.entropy))
 
-    def fold(self, *places: int | str) -> "Key":
-        """The key of a place below this one; words count by their CRC-32."""
-        for place in places:
-            if type(place) is not int:
-                return Key(self.entropy + tuple(map(_number, places)))
-        return Key(self.entropy + places)  # type: ignore[operator]  # all are ints
+    def fold(self, *path: int | str) -> "Key":
+        """The key of a node below this one; words count by their CRC-32."""
+        for step in path:
+            if type(step) is not int:
+                return Key(self.entropy + tuple(map(_number, path)))
+        return Key(self.entropy + path)  # type: ignore[operator]  # all are ints
 
     def generator(self) -> np.random.Generator:
         """A new generator at the start of this key's stream."""
@@ -44,5 +44,5 @@ class Key:
         return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
 
 
-def _number(place: int | str) -> int:
-    return zlib.crc32(place.encode()) if isinstance(place, str) else check_int("a place below a key", place)
+def _number(step: int | str) -> int:
+    return zlib.crc32(step.encode()) if isinstance(step, str) else check_int("a step below a key", step)

@@ -1,4 +1,4 @@
-"""What every layer is: a frozen value with pure functions."""
+"""The base class of all layers: a frozen value with pure functions."""
 
 import math
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Context", "Layer", "Shape"]
 
 Context: TypeAlias = Any
-"""What a layer's backward pass needs of its forward pass. Opaque, and never kept on the layer."""
+"""The part of a forward pass that the backward pass needs. Opaque, and never kept on the layer."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,8 +30,8 @@ class Layer(Written, ABC):
     A subclass is a frozen dataclass (`@dataclass(frozen=True, repr=False)`) that overrides
     `forward` and `backward`, and of the other methods those whose default does not fit.
 
-    Memory: an array that was received or sent is read-only. `own=True` tells a layer that the
-    array it is given was made inside this chain and is kept by nobody: it may be overwritten.
+    Memory: an array that was received or sent is read-only. With `own=True` the array passed in was made inside
+    this chain and nothing else refers to it: the layer may overwrite it.
     """
 
     namespace: ClassVar[str] = "nn."
@@ -43,7 +43,7 @@ class Layer(Written, ABC):
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         """New parameters: a dict of arrays of `dtype`, empty where there are none.
 
-        What is observed instead of trained stands in a dict of its own below the key `"statistics"`.
+        Statistics, which are observed and not trained, are a dict of their own under the key `"statistics"`.
         """
         return {}
 
@@ -53,7 +53,7 @@ class Layer(Written, ABC):
     ) -> tuple[Array, Context]:
         """`x : (batch, *shape)` to `(y : (batch, *output_shape(shape)), context)`.
 
-        `key` is what the layer's randomness depends on; needed only when `train` is set.
+        `key` determines the layer's random draws; needed only when `train` is set.
         """
 
     @abstractmethod
@@ -62,12 +62,12 @@ class Layer(Written, ABC):
     ) -> tuple[Array | None, Tree]:
         """The gradient of the output to `(dx, grads)`: of the input (None unless `need_dx`) and of the parameters.
 
-        `grads` has the form of the parameters; in the place of statistics stands what the batch showed.
+        `grads` has the form of the parameters; in place of statistics it holds those of the batch.
         """
 
     @property
     def trainable(self) -> bool:
-        """The layer has parameters: by default, when it overrides `init`."""
+        """The layer has parameters. By default: when it overrides `init`."""
         return type(self).init is not Layer.init
 
     @property
@@ -81,7 +81,7 @@ class Layer(Written, ABC):
         return False
 
     def advance(self, params: Tree, grads: Tree) -> Tree:
-        """The parameters with their statistics moved by what a batch showed, which `backward` gave as `grads`.
+        """The parameters with their statistics moved towards those of a batch, which `backward` returned in `grads`.
 
         A gate calls it once for each batch that it is updated with, in the order of the updates.
         """
@@ -93,13 +93,13 @@ class Layer(Written, ABC):
 
     @property
     def input_shape(self) -> Shape | None:
-        """The shape of a sample that this layer takes, None where any will do: for an extent, or at all."""
+        """The shape of a sample in front of this layer; None for an extent, or for all of it, that may be any."""
         return None
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """The shape of a sample behind this layer; None where it is not known: an extent, or all of it.
 
-        By default the shape in front. A TypeError for a `shape` that is not known in full counts as the answer None.
+        By default the shape in front. A TypeError for a `shape` that is not known in full counts as None.
 
         Raises
         ------
@@ -129,11 +129,12 @@ class Layer(Written, ABC):
 
     def __rshift__(self, other: "Layer") -> "Chain":
         """`a >> b`: first a, then b, as one chain."""
-        from akkordeon_dask.nn._chain import Chain
+        from akkordeon_dask.nn._chain import Chain  # the operator makes its own subclass: the one import that points up
 
         if not isinstance(other, Layer):
             return NotImplemented
         return Chain([*self._parts(), *other._parts()])
 
     def _parts(self) -> "tuple[Layer, ...]":
+        """The layer itself; of a chain its layers."""
         return (self,)

@@ -13,7 +13,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
-from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, parts, place_for, row_products
+from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts, row_products
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["LayerNorm"]
@@ -69,7 +69,7 @@ class LayerNorm(Layer):
     ) -> tuple[Array, Context]:
         w, b = params["w"].reshape(-1), params["b"].reshape(-1)
         rows = x.reshape(len(x), len(w))
-        normalised = place_for(rows, w.dtype, own)
+        normalised = output_for(rows, w.dtype, own)
         inverse = np.empty((len(x), 1), w.dtype)
         y = empty(rows.shape, w.dtype)
         for part in parts(y):
@@ -95,7 +95,7 @@ class LayerNorm(Layer):
         grads = {"w": dw.reshape(w.shape), "b": db.reshape(w.shape)}
         if not need_dx:
             return None, grads
-        dx = place_for(rows, w.dtype, own)
+        dx = output_for(rows, w.dtype, own)
         _through_statistics(context, rows, dx)
         return dx.reshape(dy.shape), grads
 

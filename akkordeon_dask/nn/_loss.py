@@ -1,4 +1,4 @@
-"""What every loss and every score is."""
+"""The base classes of all losses and scores."""
 
 import math
 from abc import ABC, abstractmethod
@@ -15,24 +15,24 @@ Targets: TypeAlias = Literal["labels", "values"]
 """`"labels"`: one whole number a sample, the column of its class; `"values"`: one number for each output."""
 
 ScoreState: TypeAlias = tuple[Any, ...]
-"""What a score keeps of the samples it has seen: numbers, and tuples of them."""
+"""A score's memory of the samples it has seen: numbers, and tuples of them."""
 
 
 @dataclass(frozen=True, repr=False)
 class Score(Written, ABC):
-    """A frozen value that rates predictions. What a pass reports is of all its samples at once.
+    """A frozen value that rates predictions. A pass reports the score of all its samples at once.
 
     A score that is a mean over samples, as accuracy is, overrides `__call__`, the mean over one batch; a pass reports
     the mean of its batches, each weighted with its samples.
 
     A score that is no mean over samples (R2, RMSE, F1, AUC, a confusion matrix) must not be written that way: the mean
     of the R2 of many small batches is not the R2 of all their samples, and is another number for every batch
-    size. Such a score overrides `update`, which counts what it needs of one batch, `merge`, which joins two of these
-    states, and `result`, which makes the score of a state. `merge` adds two states number by number unless it is
-    overridden: that is right for counts and sums.
+    size. Such a score overrides `update`, which returns the counts or sums of one batch, `merge`, which joins two of
+    these states, and `result`, which turns a state into the score. `merge` adds two states number by number unless it
+    is overridden: that is right for counts and sums.
 
-    Most scores are better the higher they are, but not all: `nn.RMSE` is an error, and `nn.R2` has no lower bound. What
-    is reported is the value itself; nothing is chosen or stopped by it.
+    Most scores are better the higher they are, but not all: `nn.RMSE` is an error, and `nn.R2` has no lower bound. The
+    value itself is reported; nothing is chosen or stopped by it.
 
     Examples
     --------
@@ -47,20 +47,20 @@ class Score(Written, ABC):
     ...         return "f1"
     ...
     ...     def update(self, y, target):
-    ...         told, true = y > 0, target > 0.5
-    ...         return (told & true).sum(), told.sum(), true.sum()
+    ...         said, true = y > 0, target > 0.5
+    ...         return (said & true).sum(), said.sum(), true.sum()
     ...
     ...     def result(self, state):
-    ...         both, told, true = state
-    ...         return 2 * both / (told + true) if told + true else 0.0
+    ...         both, said, true = state
+    ...         return 2 * both / (said + true) if said + true else 0.0
     """
 
     namespace: ClassVar[str] = "nn."
     targets: ClassVar[Targets | None] = None
-    """What it compares outputs with; None: it does not say, and goes with every loss."""
+    """The kind of targets that it compares outputs with; None: not declared, the score goes with every loss."""
 
     def __new__(cls, *args: Any, **options: Any) -> "Score":
-        """A score says what it does with a batch (SpecError)."""
+        """SpecError for a class that overrides neither `__call__` nor `update`."""
         if cls.__call__ is Score.__call__ and cls.update is Score.update:
             raise SpecError(f"{cls.__name__} is no score yet: override __call__, or update, merge and result")
         return super().__new__(cls)
@@ -100,15 +100,15 @@ class Loss(Written, ABC):
 
     namespace: ClassVar[str] = "nn."
     targets: ClassVar[Targets | None] = None
-    """What it compares outputs with; None: it does not say, and goes with every score."""
+    """The kind of targets that it compares outputs with; None: not declared, the loss goes with every score."""
     default_scores: ClassVar[tuple[Score, ...]] = ()
-    """What a sentinel with this loss reports where its `scores` are not written."""
+    """The scores of a sentinel that has this loss and no `scores` of its own."""
 
     def suits(self, score: Score) -> bool:
-        """No targets are known to fit one of the two and not the other.
+        """Whether the score takes the same targets as this loss, as far as the two declare them.
 
-        What a class inherits does not count, for it may have other targets than its base: a user's own loss or score
-        goes with all, unless its class itself has `targets`.
+        An inherited `targets` does not count, for a subclass may take other ones: a user's own loss or score goes with
+        all, unless its class itself has `targets`.
         """
         said = {vars(type(value)).get("targets") for value in (self, score)}
         return said != set(get_args(Targets))

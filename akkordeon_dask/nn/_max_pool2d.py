@@ -1,4 +1,4 @@
-"""The greatest of each window."""
+"""The largest number of each window."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
-from akkordeon_dask.nn._pool2d import Line, Pool2d
+from akkordeon_dask.nn._pool2d import AxisWindow, Pool2d
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import padded, unpadded
 from akkordeon_dask.tree import Array, Tree
@@ -16,39 +16,27 @@ __all__ = ["MaxPool2d"]
 
 
 class _Greatest(NamedTuple):
-    line: Line
+    window: AxisWindow
     extent: int
     which: Array
-    """For each place the offset of its greatest pixel: the first of equals."""
+    """For each position the offset of its largest pixel: the first of equals."""
 
 
 @dataclass(frozen=True, repr=False)
 class MaxPool2d(Pool2d):
-    """The greatest number that a window sees in a channel. Of equal ones, one gets the gradient.
+    """The largest number in a window, channel by channel. Of equal ones, one gets the gradient.
 
-    Parameters
-    ----------
-    kernel_size
-        the window, in pixels: a number, or a pair for rows and columns.
-    stride
-        pixels from one place of the window to the next; None: the window's size, so that windows tile the image.
-    padding
-        pixels on all four sides, at most half of the window.
-
-    Shapes
-    ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, *places);
-    places = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
+    Parameters and shapes are those of `nn.AvgPool2d`.
     """
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         y, kept = padded(x, self.padding, -np.inf), []
-        for line in self._lines(x.shape[1:]):
-            extent = y.shape[line.axis]
-            y, which = _greatest(y, line)
-            kept.append(_Greatest(line, extent, which))
+        for window in self._axes(x.shape[1:]):
+            extent = y.shape[window.axis]
+            y, which = _greatest(y, window)
+            kept.append(_Greatest(window, extent, which))
         return y, kept
 
     def backward(
@@ -57,10 +45,10 @@ class MaxPool2d(Pool2d):
         if not need_dx:
             return None, {}
         dtype, dy = dy.dtype, widened(dy)
-        for line, extent, which in reversed(context):
-            dx = line.spread(dy, extent)
-            for offset, part in enumerate(line.views(dx)):
-                if line.overlaps:
+        for window, extent, which in reversed(context):
+            dx = window.spread(dy, extent)
+            for offset, part in enumerate(window.views(dx)):
+                if window.overlaps:
                     np.add(part, dy * (which == offset), out=part)
                 else:
                     np.multiply(dy, which == offset, out=part)
@@ -68,9 +56,9 @@ class MaxPool2d(Pool2d):
         return unpadded(dy, self.padding).astype(dtype, copy=False), {}
 
 
-def _greatest(x: Array, line: Line) -> tuple[Array, Array]:
-    first, *others = line.views(x)
-    y, which = line.pooled(x), np.zeros(first.shape, np.min_scalar_type(line.size))
+def _greatest(x: Array, window: AxisWindow) -> tuple[Array, Array]:
+    first, *others = window.views(x)
+    y, which = window.pooled(x), np.zeros(first.shape, np.min_scalar_type(window.size))
     if not others:
         np.copyto(y, first)
     for offset, other in enumerate(others, 1):

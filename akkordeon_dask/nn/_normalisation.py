@@ -1,4 +1,4 @@
-"""What the normalisations share: work on `(batch, numbers of a sample)`."""
+"""Shared by the normalisations: work on `(batch, numbers of a sample)`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,16 +9,16 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.tree import Array
 
-__all__ = ["OPERATIONS", "column_products", "parts", "place_for", "row_products"]
+__all__ = ["OPERATIONS", "column_products", "output_for", "parts", "row_products"]
 
 OPERATIONS = 4
 """Multiply-adds for each number: its share of the mean and of the variance, centred, scaled and shifted."""
 
 _BLOCK = 2 * 1024 * 1024
-"""Bytes that are worked on at a time: what one operation wrote is still in the cache for the next."""
+"""Bytes of a block: the result of one operation is still in the cache for the next."""
 
 _SAMPLES = 512
-"""Samples that are worked on at a time, at most: a sum of sums is more exact than one long sum."""
+"""Samples of a block, at most: a sum of sums is more exact than one long sum."""
 
 
 def parts(rows: Array) -> Iterator[slice]:
@@ -26,8 +26,8 @@ def parts(rows: Array) -> Iterator[slice]:
     return blocks(len(rows), max(rows.shape[1] * rows.itemsize, _BLOCK // _SAMPLES), _BLOCK)
 
 
-def place_for(rows: Array, dtype: np.dtype[Any], own: bool) -> Array:
-    """Where a result is written that takes the place of `rows`: there itself where that is allowed."""
+def output_for(rows: Array, dtype: np.dtype[Any], own: bool) -> Array:
+    """An array for a result of the shape of `rows`: `rows` itself where it may be overwritten."""
     return rows if own and rows.dtype == dtype else empty(rows.shape, dtype)
 
 

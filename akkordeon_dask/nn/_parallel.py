@@ -17,9 +17,9 @@ Join = Literal["sum", "concatenate"]
 
 @dataclass(frozen=True, repr=False)
 class Parallel(Branches):
-    """Several branches of one input, joined: `y = a(x) + b(x) + ...`, or what they give side by side.
+    """Several branches of one input, joined: `y = a(x) + b(x) + ...`, or their outputs concatenated.
 
-    Side by side as in Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich,
+    Concatenated as in Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich,
     'Going Deeper with Convolutions', arXiv 1409.4842, 2014.
 
     Its parameters are the tuple of its branches' parameters.
@@ -27,7 +27,7 @@ class Parallel(Branches):
     Parameters
     ----------
     branches
-        at least one layer or chain; that their shapes fit is checked here, as far as they are known.
+        at least one layer or chain; the constructor checks that their shapes fit, as far as they are known.
     join
         `"sum"`, or `"concatenate"` along `axis`.
     axis
@@ -35,7 +35,7 @@ class Parallel(Branches):
 
     Shapes
     ------
-    x : (batch, ...), as the branches take it; y : (batch, ...), what each branch gives, or that with the
+    x : (batch, ...), as the branches take it; y : (batch, ...), the output of a branch, or that with the
     branches' sizes along `axis` added up
     """
 

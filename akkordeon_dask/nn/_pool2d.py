@@ -1,4 +1,4 @@
-"""What the pooling layers share: a window over images, worked on along rows, then along columns."""
+"""The base of the pooling layers: a window over images, worked on along rows, then along columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import Extent, is_full
-from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, places
+from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, positions
 from akkordeon_dask.tree import Array
 
-__all__ = ["Line", "Pool2d"]
+__all__ = ["AxisWindow", "Pool2d"]
 
 
 @dataclass(frozen=True)
-class Line:
-    """A window of `size` that stops every `stride` pixels, at `count` places, along one axis of a batch of images."""
+class AxisWindow:
+    """A window of `size` that stops every `stride` pixels, at `count` positions, along one axis of images."""
 
     axis: int
     size: int
@@ -26,18 +26,18 @@ class Line:
 
     @property
     def idle(self) -> bool:
-        """Each place sees its own pixel only."""
+        """The window is one pixel and stops at each."""
         return self.size == self.stride == 1
 
     def views(self, x: Array) -> Iterator[Array]:
-        """For each pixel of the window the view of `x` that it sees at all places."""
+        """For each pixel of the window, the view of `x` with that pixel at all positions."""
         for offset in range(self.size):
             index = [slice(None)] * x.ndim
             index[self.axis] = slice(offset, offset + self.stride * (self.count - 1) + 1, self.stride)
             yield x[tuple(index)]
 
     def pooled(self, x: Array) -> Array:
-        """A new array for the places along this axis."""
+        """A new array for the positions along this axis."""
         return empty((*x.shape[: self.axis], self.count, *x.shape[self.axis + 1 :]), x.dtype)
 
     def spread(self, dy: Array, extent: int) -> Array:
@@ -50,13 +50,13 @@ class Line:
 
     @property
     def overlaps(self) -> bool:
-        """Two places see the same pixel."""
+        """Windows at two positions share pixels."""
         return self.stride < self.size
 
 
 @dataclass(frozen=True, repr=False)
 class Pool2d(Layer):
-    """A layer that makes one number of all that a window sees in a channel."""
+    """A layer that turns each window of a channel into one number. `AvgPool2d` documents the fields."""
 
     kernel_size: Pair
     stride: Pair | None = None
@@ -71,19 +71,19 @@ class Pool2d(Layer):
             if 2 * margin > size:
                 raise SpecError(f"{self!r}: padding is at most half of the window of {size}, not {margin}")
 
-    def _lines(self, shape: tuple[int, ...]) -> tuple[Line, Line]:
-        sizes, strides = pair(self.kernel_size), self._strides()
-        rows, columns = (Line(2 + axis, sizes[axis], strides[axis], n) for axis, n in enumerate(self._places(shape)))
+    def _axes(self, shape: tuple[int, ...]) -> tuple[AxisWindow, AxisWindow]:
+        sizes, strides, counts = pair(self.kernel_size), self._strides(), self._positions(shape)
+        rows, columns = (AxisWindow(2 + axis, sizes[axis], strides[axis], counts[axis]) for axis in (0, 1))
         return rows, columns
 
     def _strides(self) -> tuple[int, int]:
         return pair(self.kernel_size if self.stride is None else self.stride)
 
-    def _places(self, shape: tuple[Extent, ...]) -> tuple[Extent, Extent]:
-        return places(self, shape, self.kernel_size, self._strides(), self.padding)
+    def _positions(self, shape: tuple[Extent, ...]) -> tuple[Extent, Extent]:
+        return positions(self, shape, self.kernel_size, self._strides(), self.padding)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        return None if shape is None else (image_shape(self, shape)[0], *self._places(shape))
+        return None if shape is None else (image_shape(self, shape)[0], *self._positions(shape))
 
     @property
     def keeps_shape(self) -> bool:
@@ -92,4 +92,4 @@ class Pool2d(Layer):
     def multiply_adds(self, shape: Shape | None) -> int:
         if not is_full(shape):
             return 0
-        return shape[0] * int(np.prod(self._places(shape)) * np.prod(pair(self.kernel_size)))
+        return shape[0] * int(np.prod(self._positions(shape)) * np.prod(pair(self.kernel_size)))

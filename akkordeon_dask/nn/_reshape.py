@@ -23,7 +23,7 @@ class Reshape(Layer):
     Parameters
     ----------
     shape
-        of a sample behind the layer, e.g. `(1, 28, 28)`; one of its sizes may be -1: what is left.
+        of a sample behind the layer, e.g. `(1, 28, 28)`; one of its sizes may be -1: the remaining numbers.
 
     Shapes
     ------

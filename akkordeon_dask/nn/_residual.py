@@ -8,12 +8,12 @@ import numpy as np
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
-from akkordeon_dask.nn._dropout import Dropout
+from akkordeon_dask.nn._identity import Identity
 from akkordeon_dask.nn._layer import Layer, Shape
 
 __all__ = ["Residual"]
 
-_IDENTITY = Dropout(0)
+_IDENTITY = Identity()
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,8 +30,8 @@ class Residual(Branches):
     layers
         a layer, or layers joined by `>>`.
     projection
-        what is added instead of x itself, where the layers change its shape: an affine layer, or a
-        convolution with a window of 1 and the layers' stride.
+        added instead of x itself where the layers change its shape: an affine layer, or a convolution with a
+        window of 1 and the layers' stride.
 
     Shapes
     ------
@@ -59,5 +59,5 @@ class Residual(Branches):
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         if self.projection is None:
-            Layer.output_dtype(self, dtype)  # not the identity's refusal, which would name a layer that nobody wrote
+            Layer.output_dtype(self, dtype)  # in the name of this layer, for the user wrote no identity
         return super().output_dtype(dtype)

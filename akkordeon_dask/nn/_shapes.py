@@ -6,7 +6,7 @@ from typing import TypeAlias, TypeGuard, TypeVar
 __all__ = ["Extent", "Shape", "agree", "asked", "is_full", "merged"]
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""A sample's shape, without the batch axis. An extent that is not known is None, as is a shape of which nothing is."""
+"""A sample's shape, without the batch axis. An unknown extent is None, as is an unknown shape."""
 
 Extent = TypeVar("Extent", int, int | None)
 """Of a shape that is known in full, or of any."""
@@ -27,7 +27,7 @@ def agree(one: Shape | None, other: Shape | None) -> bool:
 
 
 def merged(one: Shape | None, other: Shape | None) -> Shape | None:
-    """What is known of samples that have both shapes; `one` where the two do not agree."""
+    """The shape of samples that have both shapes, as far as it is known; `one` where the two do not agree."""
     if one is None:
         return other
     if other is None or not agree(one, other):
@@ -36,7 +36,7 @@ def merged(one: Shape | None, other: Shape | None) -> Shape | None:
 
 
 def asked(question: Callable[[Shape | None], _Answer], shape: Shape | None, unknown: _Answer) -> _Answer:
-    """What a layer's `output_shape` or `multiply_adds` says of samples of `shape`; `unknown` where it cannot."""
+    """The answer of a layer's `output_shape` or `multiply_adds` for samples of `shape`; `unknown` without one."""
     try:
         return question(shape)
     except TypeError:

@@ -34,7 +34,7 @@ class Softmax(Layer):
     ) -> tuple[Array, Context]:
         self.output_shape(x.shape[1:])
         wide = widened(x)
-        with np.errstate(over="ignore"):  # of what is further below the greatest than any number, exp is 0 as well
+        with np.errstate(over="ignore"):  # the difference to the greatest may overflow: its exp is 0 as well
             y = np.subtract(wide, wide.max(axis=-1, keepdims=True), out=wide if own else empty_like(wide))
         np.exp(y, out=y)
         y /= y.sum(axis=-1, keepdims=True)

@@ -6,30 +6,29 @@ from typing import NamedTuple
 import numpy as np
 
 from akkordeon_dask._repr import shape_text
-from akkordeon_dask.nn._chain import Chain
 from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["summarise"]
 
-_HEADER = ("place", "layer", "output shape", "parameters", "multiply-adds")
+_HEADER = ("position", "layer", "output shape", "parameters", "multiply-adds")
 _TEXTS = 3  # columns on the left, aligned left; the others are numbers
 _WIDEST = 48
 
 
 class _Row(NamedTuple):
-    place: str
+    position: str
     layer: str
     shape: Shape | None
     parameters: int
     multiply_adds: int
     open: bool
-    """There are multiply-adds that cannot be counted: they depend on a shape that is not known."""
+    """Some multiply-adds depend on an unknown extent and are not counted."""
 
     def cells(self) -> tuple[str, ...]:
-        """What stands in the columns."""
-        return self.place, self.layer, shape_text(self.shape), f"{self.parameters:,}", self._cost()
+        """The text of each column."""
+        return self.position, self.layer, shape_text(self.shape), f"{self.parameters:,}", self._cost()
 
     def _cost(self) -> str:
         if not self.open:
@@ -37,12 +36,12 @@ class _Row(NamedTuple):
         return f"{self.multiply_adds:,} + ?" if self.multiply_adds else "?"
 
 
-def summarise(chain: Chain, shape: Shape | None, names: Sequence[str] | None) -> str:
-    """What `Chain.summary` gives."""
+def summarise(chain: Layer, shape: Shape | None, names: Sequence[str] | None) -> str:
+    """The table of `Chain.summary`."""
     shape = merged(shape, chain.input_shape)
     behind = chain.output_shape(shape)
     params = chain.init(np.random.default_rng(0))
-    rows = list(_rows(chain.layers, params, shape, names, ""))
+    rows = list(_rows(chain._parts(), params, shape, names, ""))
     costs_are_open = any(row.open for row in rows)
     total = _Row("total", "", behind, size(params, statistics=False), chain.multiply_adds(shape), costs_are_open)
     return _table([_HEADER, *(row.cells() for row in (*rows, total))])
@@ -51,10 +50,10 @@ def summarise(chain: Chain, shape: Shape | None, names: Sequence[str] | None) ->
 def _rows(
     layers: Sequence[Layer], params: Tree, shape: Shape | None, names: Sequence[str] | None, above: str
 ) -> Iterator[_Row]:
-    for place, (layer, its) in enumerate(zip(layers, params, strict=True)):
-        path = above + (names[place] if names else str(place))
+    for position, (layer, its) in enumerate(zip(layers, params, strict=True)):
+        path = above + (names[position] if names else str(position))
         shape = merged(shape, layer.input_shape)
-        inner = list(_rows(layer.layers, its, shape, None, f"{path}.")) if isinstance(layer, Chain) else []
+        inner = list(_rows(layer._parts(), its, shape, None, f"{path}.")) if _is_chain(layer) else []
         cost = asked(layer.multiply_adds, shape, 0)
         is_open = any(row.open for row in inner) if inner else not is_full(shape) and cost == 0
         shape = asked(layer.output_shape, shape, None)
@@ -62,9 +61,13 @@ def _rows(
         yield from (row._replace(layer=f"  {row.layer}") for row in inner)
 
 
+def _is_chain(layer: Layer) -> bool:
+    return layer._parts()[0] is not layer
+
+
 def _short(layer: Layer) -> str:
-    if isinstance(layer, Chain):  # they follow
-        return f"{len(layer)} layer{'s' * (len(layer) > 1)}"
+    if _is_chain(layer):  # whose layers follow
+        return f"{len(layer._parts())} layer{'s' * (len(layer._parts()) > 1)}"
     said = repr(layer)
     return said if len(said) <= _WIDEST else f"{said[: _WIDEST - 3]}..."
 

@@ -9,7 +9,7 @@ from akkordeon_dask.tree import Array
 __all__ = ["check_labels", "check_values", "first_not"]
 
 
-def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
+def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
     """Labels are whole numbers that name a column of the output, one for each row; False and True name 0 and 1.
 
     Returns
@@ -20,17 +20,17 @@ def check_labels(judge: Loss | Score, target: Array, y: Array) -> Array:
     Raises
     ------
     DataError
-        naming what compares, what came and the remedy.
+        naming the loss or score, the labels and the remedy.
     """
     if y.ndim != 2 or target.shape != y.shape[:1] or target.dtype.kind not in "iub":
         raise DataError(
-            f"{judge!r} takes one whole number a sample as label and one row of classes as output: the labels have "
+            f"{criterion!r} takes one whole number a sample as label and one row of classes as output: the labels have "
             f"shape {target.shape} and dtype {target.dtype}, the outputs shape {y.shape}: {_labels_remedy(target, y)}"
         )
     _check_not_empty(y)
     if target.dtype.kind == "b":
         target = target.view(np.uint8)
-    unsigned = target.view(target.dtype.str.replace("i", "u"))  # where what is below zero is great
+    unsigned = target.view(target.dtype.str.replace("i", "u"))  # as which numbers below zero are large
     if unsigned.max() >= y.shape[1]:
         raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(target, y)}")
     return target
@@ -46,13 +46,13 @@ def _labels_remedy(target: Array, y: Array) -> str:
         flat = "nn.Flatten()" if y.ndim > 2 else "nn.Reshape((1,))"
         return f"put {flat} behind the last layer"
     if target.size > len(y):
-        return "write y.argmax(axis=1) for y where it is one-hot, loss=nn.MeanSquaredError() where it is to be fitted"
+        return "write y.argmax(axis=1) for y where it is one-hot, loss=nn.MeanSquaredError() for regression"
     one = ".ravel()" if target.size == len(y) and len(shape) > 1 else ""
     if kind != "f":
         return f"write y{one} for y" if one else "give one label a sample"
     classes = f'write y{one}.astype("int64") for y where it holds classes'
     column = "" if shape == y.shape else " and y[:, None] for y"
-    return f"{classes}, loss=nn.MeanSquaredError(){column if y.shape[1] == 1 else ''} where it is to be fitted"
+    return f"{classes}, loss=nn.MeanSquaredError(){column if y.shape[1] == 1 else ''} for regression"
 
 
 def _out_of_range(target: Array, classes: int) -> str:
@@ -70,18 +70,18 @@ def _range_remedy(target: Array, y: Array) -> str:
     )
 
 
-def check_values(judge: Loss | Score, target: Array, y: Array) -> None:
+def check_values(criterion: Loss | Score, target: Array, y: Array) -> None:
     """Targets are numbers, one for each output; False and True count as 0 and 1.
 
     Raises
     ------
     DataError
-        naming what compares, what came and the remedy.
+        naming the loss or score, the targets and the remedy.
     """
     if target.shape != y.shape or target.dtype.kind not in "biuf":
         raise DataError(
-            f"{judge!r} takes one number for each output as target: the targets have shape {target.shape} and dtype "
-            f"{target.dtype}, the outputs shape {y.shape}: {_values_remedy(target, y)}"
+            f"{criterion!r} takes one number for each output as target: the targets have shape {target.shape} and "
+            f"dtype {target.dtype}, the outputs shape {y.shape}: {_values_remedy(target, y)}"
         )
     _check_not_empty(y)
 
@@ -106,9 +106,9 @@ def _values_remedy(target: Array, y: Array) -> str:
 
 
 def first_not(good: Array, target: Array) -> str:
-    """The first target where `good` is False, and where it stands, in words."""
-    place = tuple(int(i) for i in np.argwhere(~good)[0])
-    return f"target {target[place]} of sample {place[0]}"
+    """The first target where `good` is False, and its sample, in words."""
+    index = tuple(int(i) for i in np.argwhere(~good)[0])
+    return f"target {target[index]} of sample {index[0]}"
 
 
 def _check_not_empty(y: Array) -> None:

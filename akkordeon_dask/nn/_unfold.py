@@ -1,4 +1,4 @@
-"""Images as columns: what turns a convolution into matrix products."""
+"""Images as columns, which turn a convolution into matrix products."""
 
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ __all__ = ["Unfold"]
 
 
 class Unfold(NamedTuple):
-    """How a window slides over padded images, and how its places are laid out in memory.
+    """A window that slides over padded images, and the layout of its positions in memory.
 
-    A column holds what the window sees at one place. With a stride of 1 the window also stops at the places
-    between the end of a row and the beginning of the next: what is computed there is thrown away, and in return a row
+    A column holds the window's pixels at one position. With a stride of 1 the window also stops at the positions
+    between the end of a row and the beginning of the next: results there are thrown away, and in return a row
     of the matrix is one contiguous piece of the image, which is copied at once.
 
     Shapes
     ------
     images : (batch, channels, rows, columns), padded and in C order;
-    matrix : (batch, channels, *window, lines, length); of its columns `valid` are the window's places.
+    matrix : (batch, channels, *window, lines, length); of its columns `valid` are the window's positions.
     """
 
     channels: int
@@ -29,7 +29,7 @@ class Unfold(NamedTuple):
     window: tuple[int, int]
     stride: tuple[int, int]
     dilation: tuple[int, int]
-    places: tuple[int, int]
+    positions: tuple[int, int]
 
     @property
     def _jumps(self) -> bool:
@@ -37,13 +37,13 @@ class Unfold(NamedTuple):
 
     @property
     def _lines(self) -> tuple[int, int]:
-        rows, columns = self.places
+        rows, columns = self.positions
         return (rows, columns) if self._jumps else (1, (rows - 1) * self.columns + columns)
 
     @property
     def pitch(self) -> int:
-        """Columns of the matrix from one row of places to the next."""
-        return self.places[1] if self._jumps else self.columns
+        """Columns of the matrix from one row of positions to the next."""
+        return self.positions[1] if self._jumps else self.columns
 
     @property
     def size(self) -> int:
@@ -53,8 +53,8 @@ class Unfold(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """Every column is one of the window's places."""
-        return self.pitch == self.places[1]
+        """Every column is one of the window's positions."""
+        return self.pitch == self.positions[1]
 
     def shape(self, samples: int) -> tuple[int, ...]:
         """The matrix's shape."""
@@ -68,8 +68,8 @@ class Unfold(NamedTuple):
         np.copyto(matrix, as_strided(images, self.shape(len(images)), steps))
 
     def fold(self, matrix: Array, images: Array) -> None:
-        """Add the columns to where they came from."""
-        rows, columns = self.places
+        """Add the columns to the pixels that they were copied from."""
+        rows, columns = self.positions
         (down, right), (apart, beside) = self.stride, self.dilation
         flat = images.reshape(*images.shape[:2], -1)
         for i in range(self.window[0]):
@@ -83,8 +83,8 @@ class Unfold(NamedTuple):
                     flat[:, :, start : start + self.size] += matrix[:, :, i, j, 0]
 
     def valid(self, wide: Array) -> Array:
-        """A view of the window's places, (batch, channels, *places), in what was computed for all columns.
+        """A view of the window's positions, (batch, channels, *positions), in the products of all columns.
 
-        `wide : (batch, channels, places[0] * pitch)`, in C order.
+        `wide : (batch, channels, positions[0] * pitch)`, in C order.
         """
-        return wide.reshape(*wide.shape[:2], self.places[0], self.pitch)[..., : self.places[1]]
+        return wide.reshape(*wide.shape[:2], self.positions[0], self.pitch)[..., : self.positions[1]]

@@ -1,4 +1,4 @@
-"""What layers share that slide a window over images: sizes, shapes, padding."""
+"""Shared by layers that slide a window over images: sizes, shapes, padding."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import Extent, agree
 from akkordeon_dask.tree import Array
 
-__all__ = ["Pair", "image_shape", "normalise", "padded", "pair", "places", "unpadded"]
+__all__ = ["Pair", "image_shape", "normalise", "padded", "pair", "positions", "unpadded"]
 
 Pair = int | tuple[int, int]
 """Of rows and columns; a number stands for both."""
@@ -40,12 +40,12 @@ def normalise(layer: Layer, name: str, least: int) -> None:
 
 
 def image_shape(layer: Layer, shape: Shape, channels: int | None = None) -> Shape:
-    """The shape of a sample, which is an image: (channels, rows, columns).
+    """`shape` itself, once it is checked to be that of an image: (channels, rows, columns).
 
     Raises
     ------
     ShapeError
-        when it is none, or has other channels.
+        when it is no image's, or has other channels.
     """
     if len(shape) != 3:
         hint = f"put nn.Reshape((channels, rows, columns)) in front of it, samples have shape {shape_text(shape)}"
@@ -55,15 +55,15 @@ def image_shape(layer: Layer, shape: Shape, channels: int | None = None) -> Shap
     return shape
 
 
-def places(
+def positions(
     layer: Layer, shape: tuple[Extent, ...], size: Pair, stride: Pair, padding: Pair, dilation: Pair = 1
 ) -> tuple[Extent, Extent]:
-    """How many places the window has on an image of `shape`: rows, columns.
+    """The number of window positions on an image of `shape`: rows, columns.
 
     Raises
     ------
     ShapeError
-        when it has none.
+        when the window is larger than the padded image.
     """
     found: list[Extent] = []
     for extent, *how in zip(shape[1:], pair(size), pair(stride), pair(padding), pair(dilation), strict=True):

@@ -10,7 +10,7 @@ __all__ = ["Constant"]
 
 @dataclass(frozen=True, repr=False)
 class Constant(Schedule):
-    """`lr`, whatever the count: what a plain number means.
+    """`lr`, whatever the count, as a plain number.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every optimizer is: a frozen value with pure functions `init` and `update`."""
+"""The base class of all optimizers: a frozen value with pure functions `init` and `update`."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class State:
     slots: tuple[tuple[Array, ...], ...]
     """For each trained leaf of the parameters, in the order of `tree.leaves`, the optimizer's arrays of its shape."""
     rate: float = 1.0
-    """What all learning rates are multiplied by from here on."""
+    """The factor of all learning rates from here on."""
 
     def slowed(self, factor: float) -> "State":
         """The same with all learning rates times `factor`."""
@@ -33,8 +33,8 @@ class State:
 class Optimizer(Written, ABC):
     """Makes the next parameters from the present ones and a gradient.
 
-    A subclass is a frozen dataclass that says what happens to one array (`step`) and which
-    arrays it remembers (`slots`).
+    A subclass is a frozen dataclass that defines the update of one array (`step`) and the
+    arrays that it remembers (`slots`).
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Optimizer(Written, ABC):
         return State(0, tuple(self.slots(w) for w in leaves(params, statistics=False)))
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
-        """`(next params, next state)`; nothing that is passed in is written into, and statistics stay as they are.
+        """`(next params, next state)`; no argument is written into, and statistics stay as they are.
 
         Parameters
         ----------
@@ -80,22 +80,22 @@ class Optimizer(Written, ABC):
                     f"computed with parameters of shape {stale.shape}: the three are one shape"
                 )
             if (slot := next(slots, None)) is None:
-                raise self._stranger(state)
+                raise self._wrong_state(state)
             new, its = self.step(w, g, slot, lr=lr, count=state.count + 1, stale=stale)
             kept.append(its)
             return new
 
         new_params = join_leaves(step, params, grads, stale_params)
         if len(kept) < len(state.slots):
-            raise self._stranger(state)
+            raise self._wrong_state(state)
         return new_params, State(state.count + 1, tuple(kept), state.rate)
 
-    def _stranger(self, state: State) -> ShapeError:
+    def _wrong_state(self, state: State) -> ShapeError:
         which = f"a state of {len(state.slots)} arrays"
         return ShapeError(f"{self!r}: {which} is not that of these parameters: begin with init(params)")
 
     def slots(self, w: Array) -> tuple[Array, ...]:
-        """What is remembered for an array of parameters before the first update."""
+        """The optimizer's memory for an array of parameters, before the first update."""
         return ()
 
     @abstractmethod

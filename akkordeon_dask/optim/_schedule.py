@@ -1,4 +1,4 @@
-"""What every schedule is: a learning rate as a function of the number of updates."""
+"""The base class of all schedules: a learning rate as a function of the number of updates."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Schedule"]
 
 @dataclass(frozen=True, repr=False)
 class Schedule(Written, ABC):
-    """A frozen value that is called with the number of updates made so far and gives the learning rate.
+    """A frozen value that maps the number of updates made so far to the learning rate.
 
     Updates are those of one gate: each gate's optimizer counts its own.
     """

@@ -22,7 +22,7 @@ class Step(Schedule):
     every
         length of a step, in updates.
     factor
-        what each step multiplies with, in (0, 1].
+        of the learning rate at each step, in (0, 1].
 
     Examples
     --------

@@ -22,7 +22,7 @@ class WarmUp(Schedule):
     updates
         length of the warm-up, in updates.
     then
-        what follows: a learning rate that stays, or a `Schedule`.
+        the learning rate afterwards: a number, or a `Schedule`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which gate goes to which worker: specs and facts about workers in, a plan out. Pure, it knows no cluster."""
+"""The choice of a worker for every gate: specs and facts about workers in, a plan out. Pure, it knows no cluster."""
 
 from akkordeon_dask.placement._choose import choose
 from akkordeon_dask.placement._groups import colocation_groups

@@ -1,16 +1,16 @@
-"""Which gates of a network go together: those that asked to be beside one another."""
+"""Groups of gates that go to one worker, as they asked to be beside one another."""
 
 from dataclasses import dataclass
 
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.network import Beside, Network, Resources, check_circles, follow_chain
+from akkordeon_dask.network import Beside, Network, Resources
 
 __all__ = ["ColocationGroup", "colocation_groups", "training_costs"]
 
 
 @dataclass(frozen=True)
 class ColocationGroup:
-    """A gate and those that go where it goes."""
+    """A gate and those that follow it to its worker."""
 
     positions: tuple[int, ...]
     """In the network: first the gate that the others follow."""
@@ -21,12 +21,12 @@ class ColocationGroup:
 
 
 def colocation_groups(network: Network) -> list[ColocationGroup]:
-    """All gates, each in one party.
+    """All gates, each in one group.
 
     Raises
     ------
     SpecError
-        when a gate shall be beside one that is not there, or a circle of gates beside one another.
+        when a gate is to be beside one that the network does not have, or gates are beside one another in a circle.
     """
     names, costs = network.names, training_costs(network)
     for name, gate in zip(names, network, strict=True):
@@ -35,22 +35,27 @@ def colocation_groups(network: Network) -> list[ColocationGroup]:
                 f"gate {name!r} shall be beside gate {gate.workers.gate!r}, the network has {', '.join(names)}: "
                 "write the name of one of them"
             )
-    check_circles(names, network.gates)
-    led: dict[int, list[int]] = {}
-    for place, name in enumerate(names):
-        leader = names.index(follow_chain(name, names, network.gates)[-1])
-        led.setdefault(leader, []).append(place)
-    return [_party(network, leader, places, costs) for leader, places in led.items()]
+    network = network.named()  # which checks for circles
+    followers: dict[int, list[int]] = {}
+    for position in range(len(network)):
+        followers.setdefault(_leader(network, position), []).append(position)
+    return [_group(network, leader, positions, costs) for leader, positions in followers.items()]
 
 
-def _party(network: Network, leader: int, places: list[int], costs: list[float]) -> ColocationGroup:
-    wish = network[leader].workers
-    assert not isinstance(wish, Beside)
-    asks = Resources.total(Resources.from_mapping(network[place].resources) for place in places)
-    ordered = (leader, *(place for place in places if place != leader))
-    return ColocationGroup(ordered, wish, asks, sum(costs[place] for place in places))
+def _leader(network: Network, position: int) -> int:
+    while isinstance(workers := network[position].workers, Beside):
+        position = network.names.index(workers.gate)
+    return position
+
+
+def _group(network: Network, leader: int, positions: list[int], costs: list[float]) -> ColocationGroup:
+    requested = network[leader].workers
+    assert not isinstance(requested, Beside)
+    resources = Resources.total(Resources.from_mapping(network[position].resources) for position in positions)
+    ordered = (leader, *(position for position in positions if position != leader))
+    return ColocationGroup(ordered, requested, resources, sum(costs[position] for position in positions))
 
 
 def training_costs(network: Network) -> list[float]:
-    """What a training sample costs each gate: forward, gradient of parameters, and of the input but in the first."""
-    return [cost * (2 if place == 0 else 3) for place, cost in enumerate(network.multiply_adds())]
+    """Cost of a training sample at each gate: forward, gradient of parameters, and of the input but in the first."""
+    return [cost * (2 if position == 0 else 3) for position, cost in enumerate(network.multiply_adds())]

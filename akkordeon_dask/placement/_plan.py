@@ -1,4 +1,4 @@
-"""Where the gates of a network go, and why."""
+"""The workers of the gates of a network, and the reasons."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class PlacedGate:
     address: str
     """The worker's address."""
     reason: str
-    """Why there."""
+    """For this worker."""
     share: float
-    """Of what a training sample costs the whole network: from 0 to 1."""
+    """Of the cost of a training sample in the whole network: from 0 to 1."""
 
 
 @dataclass(frozen=True, repr=False)
 class Plan:
-    """What `plan` gives: a `PlacedGate` for each gate, front to back. Prints as a table."""
+    """A `PlacedGate` for each gate, front to back: the result of `plan`. Prints as a table."""
 
     gates: tuple[PlacedGate, ...]
 
@@ -47,5 +47,5 @@ class Plan:
 
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
-    for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        yield cell.rjust(width) if place == _COST else cell.ljust(width)
+    for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        yield cell.rjust(width) if column == _COST else cell.ljust(width)

@@ -9,7 +9,7 @@ from akkordeon_dask.network import Claim, Resources
 __all__ = ["GUEST", "WorkerInfo", "find_workers"]
 
 GUEST = "akkordeon-guest"
-"""The resource of a worker that is there for one sentinel, and goes with it: no gate is placed on it."""
+"""The resource of a worker that exists for one sentinel only: no gate is placed on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,16 @@ class WorkerInfo:
     name: str
     host: str
     resources: Resources = Resources()
-    """All that it has, as it was started with."""
+    """All of its resources, as it was started with."""
     claims: tuple[Claim, ...] | None = ()
-    """What the gates have taken that are there; None: it did not say."""
+    """Reservations of the gates on it; None: it did not report them."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
 
 
-def find_workers(wish: str, workers: Sequence[WorkerInfo], who: str) -> list[WorkerInfo]:
-    """The workers that a name, an address or a host stands for.
+def find_workers(requested: str, workers: Sequence[WorkerInfo], who: str) -> list[WorkerInfo]:
+    """The workers of a name, an address or a host; `who` requests them, in errors.
 
     Raises
     ------
@@ -37,11 +37,11 @@ def find_workers(wish: str, workers: Sequence[WorkerInfo], who: str) -> list[Wor
         when there is none: lists those there are.
     """
     for label in ("name", "address", "host"):
-        found = [worker for worker in workers if getattr(worker, label) == wish]
+        found = [worker for worker in workers if getattr(worker, label) == requested]
         if found:
             return found
     known = ", ".join(map(str, workers)) or "none at all"
     raise PlacementError(
-        f"{who} asks for worker {wish!r}, the cluster has {known}: "
-        f"start `dask worker ADDRESS --name {wish}`, or write another name, address or host"
+        f"{who} asks for worker {requested!r}, the cluster has {known}: "
+        f"start `dask worker ADDRESS --name {requested}`, or write another name, address or host"
     )

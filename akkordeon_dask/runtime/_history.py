@@ -10,7 +10,7 @@ from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, pass_cells
 __all__ = ["History"]
 
 _SHOWN = 50
-_FIELDS = tuple(name for name in PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_dict() if name != "key")
+_FIELDS = tuple(PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_row())
 
 
 class History(tuple[PassReport, ...]):
@@ -21,7 +21,7 @@ class History(tuple[PassReport, ...]):
     def to_frame(self) -> Any:
         """A `pandas.DataFrame` with a row for each pass.
 
-        Its columns are those of `PassReport.as_dict`, and for each score one instead of `scores`: `accuracy`, or
+        Its columns are those of `PassReport.as_row`, and for each score one instead of `scores`: `accuracy`, or
         `score_loss` where a score has the name of another column. A pass without a score has NaN there.
 
         Raises
@@ -34,7 +34,7 @@ class History(tuple[PassReport, ...]):
         except ImportError as error:
             raise ReportError(f"to_frame needs pandas ({error}): pip install pandas") from error
         labels = {name: f"score_{name}" if name in _FIELDS else name for report in self for name in report.scores}
-        rows = [report.as_dict() | {labels[name]: value for name, value in report.scores.items()} for report in self]
+        rows = [report.as_row() | {labels[name]: value for name, value in report.scores.items()} for report in self]
         place = _FIELDS.index("scores")
         return DataFrame(rows, columns=[*_FIELDS[:place], *labels.values(), *_FIELDS[place + 1 :]])
 

@@ -27,7 +27,7 @@ def security_of(folder: str | None) -> Security | None:
 
 
 def options(args: argparse.Namespace) -> dict[str, object]:
-    """What SLURMCluster is asked for; `print(cluster.job_script())` shows what becomes of it."""
+    """The arguments of SLURMCluster; `print(cluster.job_script())` shows the job script that it makes of them."""
     return {
         "queue": args.partition,
         "account": args.account,
@@ -37,7 +37,7 @@ def options(args: argparse.Namespace) -> dict[str, object]:
         "walltime": args.walltime,
         "interface": args.interface,
         "security": security_of(args.tls),
-        # A minute before the job's time is over the worker is told to end, by a signal to the batch shell (B:), which
+        # A minute before the job's time is over the worker gets SIGTERM, through the batch shell (B:), which
         # `exec` has made the worker itself: its gates go to other workers first.
         "job_extra_directives": ["--signal=B:TERM@60"],
         "python": f"exec {args.python}",
@@ -57,7 +57,7 @@ def train(client: Client, epochs: int, save: str) -> None:
         print(f"dashboard, on this machine: http://127.0.0.1:{client.scheduler_info()['services']['dashboard']}/status")
         if Path(save).exists():
             running.load(save)
-            print("goes on from", save)
+            print("resumes from", save)
         running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=64, concurrency=5))
         for _ in range(epochs):
             running.wait(epochs=1)

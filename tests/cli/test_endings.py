@@ -1,4 +1,4 @@
-"""How commands end: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
+"""The ends of commands: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from tests.support.pass_reports import report
 
 @pytest.fixture
 def fetch(monkeypatch):
-    """Call `data` with a stand-in for the download; gives what click made of it."""
+    """Call `data` with a stand-in for the download; returns click's result."""
     monkeypatch.delenv("AKKORDEON_DEBUG", raising=False)
 
     def call(download, *args, **env):
@@ -34,13 +34,13 @@ def fails(error):
 
 
 @pytest.mark.parametrize(("args", "names"), [((), ["mnist", "fashion-mnist"]), (("mnist",), ["mnist"])])
-def test_data_fetches_what_is_named_and_says_where_it_is(fetch, args, names):
+def test_data_fetches_the_named_sets_and_prints_their_folders(fetch, args, names):
     done = fetch(lambda name: Path("cache") / name, *args)
     assert done.exit_code == 0
     assert done.output.splitlines() == [f"{name}: {Path('cache') / name}" for name in names]
 
 
-def test_a_set_that_nobody_has_is_quoted(fetch):
+def test_an_unknown_data_set_is_quoted(fetch):
     done = fetch(fails(AssertionError), "cifar")
     assert done.exit_code == 2
     assert "'cifar'" in done.output
@@ -57,14 +57,14 @@ def test_in_debug_mode_the_error_comes_with_its_traceback(fetch, args, env):
     assert isinstance(done.exception, DataError)
 
 
-def test_an_interrupt_is_said_and_has_its_exit_code(fetch):
+def test_an_interrupt_has_its_message_and_exit_code(fetch):
     done = fetch(fails(KeyboardInterrupt()))
     assert done.exit_code == 130
     assert done.output.strip() == "Interrupted: all that was started has ended."
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_is_null_in_json(odd, capsys):
+def test_nan_and_infinity_are_null_in_json(odd, capsys):
     output = JsonOutput()
     odd_pass = report(loss=odd, scores={"accuracy": odd, "top5": 0.5})
     output.test(odd_pass)

@@ -20,15 +20,15 @@ akkordeon()
 
 
 def until(stream, found):
-    """Read lines up to the one that is looked for, and give it."""
+    """Read lines up to the first that matches, and return it."""
     return next(line for line in stream if found(line))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_files_that_were_asked_for_hold_what_was_trained_until_an_interrupt(tmp_path, workers, number):
-    saved, told = tmp_path / "digits.safetensors", tmp_path / "run.html"
-    files = ("--save", saved, "--report", told)
+def test_after_an_interrupt_the_files_hold_the_parameters_trained_so_far(tmp_path, workers, number):
+    saved, page = tmp_path / "digits.safetensors", tmp_path / "run.html"
+    files = ("--save", saved, "--report", page)
     with started("-c", PROGRAM, "demo", "--epochs", 100_000, "--workers", workers, *files) as process:
         until(process.stdout, lambda line: line.startswith("train0"))
         # A terminal sends SIGINT to all, a service manager SIGTERM to the program alone.
@@ -36,9 +36,9 @@ def test_the_files_that_were_asked_for_hold_what_was_trained_until_an_interrupt(
         rest, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert said.split("\n") == ["", "Interrupted: all that was started has ended.", ""]
-    assert rest.splitlines()[-2:] == [f"saved       {saved}", f"report      {told}"]
+    assert rest.splitlines()[-2:] == [f"saved       {saved}", f"report      {page}"]
     assert len(load_file(saved)) == 6
-    assert "train0" in {row[1] for row in Page(told.read_text()).rows if len(row) > 1}
+    assert "train0" in {row[1] for row in Page(page.read_text()).rows if len(row) > 1}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -46,9 +46,9 @@ def test_the_dashboard_answers_where_it_was_said_until_an_interrupt_ends_all(wor
     with started("-c", PROGRAM, "demo", "--epochs", 100_000, "--workers", workers) as process:
         address = until(process.stdout, lambda line: line.startswith("dashboard")).split()[1]
         until(process.stdout, lambda line: line.startswith("train0"))
-        with urllib.request.urlopen(address, timeout=PATIENCE) as page:
-            assert page.status == 200
-            assert b"bokeh" in page.read()
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            assert answer.status == 200
+            assert b"bokeh" in answer.read()
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= workers
         os.killpg(process.pid, signal.SIGINT)

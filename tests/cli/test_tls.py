@@ -1,4 +1,4 @@
-"""`--tls`: the keys of whoever calls, and what is said where they do not fit."""
+"""`--tls`: commands with keys, and the errors of keys that do not fit."""
 
 import pytest
 
@@ -19,11 +19,11 @@ def secret(folder, tmp_path_factory):
     keys = folder.parent / "cluster"
     files = zip(("--tls-ca-file", "--tls-cert", "--tls-key"), ("ca.pem", "cert.pem", "key.pem"), strict=True)
     tls = [word for option, file in files for word in (option, keys / file)]
-    told = tmp_path_factory.mktemp("secret") / "scheduler.json"
-    common = (*tls, "--protocol", "tls", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
+    path = tmp_path_factory.mktemp("secret") / "scheduler.json"
+    common = (*tls, "--protocol", "tls", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", path)
     worker = ("worker", *common, "--nthreads", 1, "--no-nanny", "--name")
     with dask("scheduler", *common, "--port", 0) as scheduler:
-        wait_until(lambda: told.is_file() and told.stat().st_size > 0)
+        wait_until(lambda: path.is_file() and path.stat().st_size > 0)
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
         with dask(*worker, "alice") as alice, dask(*worker, "bob") as bob:
             for one in (alice, bob):
@@ -44,15 +44,15 @@ def test_owner_sentinel_and_status_speak_it(secret, folder, file):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "with_keys", "told"),
+    ("scheme", "with_keys", "message"),
     [("tcp", True, "write tls://"), ("tls", False, "needs --tls FOLDER")],
 )
-def test_what_does_not_fit_is_one_line(secret, folder, scheme, with_keys, told):
+def test_an_address_that_does_not_fit_the_keys_is_one_line(secret, folder, scheme, with_keys, message):
     keys = ("--tls", folder) if with_keys else ()
     done = called("status", "--scheduler", secret.replace("tls", scheme), *keys)
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: ") and told in line
+    assert line.startswith("Error: ") and message in line
 
 
 def test_a_folder_needs_all_three_files(tmp_path):

@@ -18,16 +18,16 @@ def free_port():
         return there.getsockname()[1]
 
 
-def waits_for(program, what):
-    """The line in which a program says what it waits for."""
-    line = program.line(lambda line: line.startswith("waiting") and what in line)
+def waits_for(program, missing):
+    """The line in which a program says that it waits."""
+    line = program.line(lambda line: line.startswith("waiting") and missing in line)
     assert line.startswith("waiting     up to ")
     return line
 
 
 def test_sentinel_network_scheduler_and_workers_come_in_the_wrong_order(file, tmp_path):
-    told = tmp_path / "scheduler.json"
-    at = ("--scheduler-file", told)
+    path = tmp_path / "scheduler.json"
+    at = ("--scheduler-file", path)
     train = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample", "--epochs", 1)
     with ExitStack() as stack:
         guest = stack.enter_context(akkordeon(*train, *at))
@@ -35,7 +35,7 @@ def test_sentinel_network_scheduler_and_workers_come_in_the_wrong_order(file, tm
             akkordeon("sentinel", "digits", "--mode", "test", "--data", "mnist-sample", "--worker", "carol", *at)
         )
         top = stack.enter_context(akkordeon("top", "digits", "--interval", "100ms", *at))
-        waits_for(guest, f"there is no scheduler file '{told}'")
+        waits_for(guest, f"there is no scheduler file '{path}'")
         scheduler = stack.enter_context(dask("scheduler", *HOST, "--port", 0, *at))
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
         waits_for(guest, "no network named 'digits' on this cluster, there is none")
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_the_wait_at_once(file, tmp_path, command):
         (("predict", "nobody", "--input", "{file}.npy", "--output", "{file}.out"), "no network named 'nobody'"),
     ],
 )
-def test_when_the_time_is_over_the_error_says_what_was_missing(digits, at, file, samples, args, missing):
+def test_when_the_time_is_over_the_error_names_the_missing_part(digits, at, file, samples, args, missing):
     done = called(*(str(word).format(file=file) for word in args), *at, "--wait", "600ms")
     assert done.exit_code == 1
     waiting, error = done.stderr.splitlines()
@@ -104,23 +104,24 @@ def test_without_waiting_it_is_an_error_at_once(at):
 
 
 def test_a_scheduler_file_leads_there_and_two_ways_there_are_refused(cluster, tmp_path):
-    told = tmp_path / "scheduler.json"
-    told.write_text(json.dumps({"address": cluster.address}))
-    assert called("status", "--scheduler-file", told).exit_code == 0
-    done = called("status", "--scheduler-file", told, "--scheduler", cluster.address)
+    path = tmp_path / "scheduler.json"
+    path.write_text(json.dumps({"address": cluster.address}))
+    assert called("status", "--scheduler-file", path).exit_code == 0
+    done = called("status", "--scheduler-file", path, "--scheduler", cluster.address)
     assert done.exit_code == 2
-    both = f"--scheduler {cluster.address} and --scheduler-file {told} name two clusters"
+    both = f"--scheduler {cluster.address} and --scheduler-file {path} name two clusters"
     assert both in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("{}", "names no address of a scheduler, it holds {}"), ("[1", "is no whole JSON"), (None, "no")]
+    ("text", "message"),
+    [("{}", "names no address of a scheduler, it holds {}"), ("[1", "is no whole JSON"), (None, "no")],
 )
-def test_a_scheduler_file_that_is_none_is_one_line(tmp_path, text, told):
+def test_a_scheduler_file_that_is_none_is_one_line(tmp_path, text, message):
     path = tmp_path / "scheduler.json"
     if text is not None:
         path.write_text(text)
     done = called("status", "--scheduler-file", path)
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: ") and str(path) in line and told in line
+    assert line.startswith("Error: ") and str(path) in line and message in line

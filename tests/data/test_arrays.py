@@ -127,7 +127,7 @@ def test_a_source_says_what_it_has():
 
 def test_shuffled_batches_belong_to_the_caller_and_their_memory_is_recycled():
     x = np.ones((640, 1024), np.float32)
-    places = set()
+    addresses = set()
     source = data.arrays(x, None).open()
     lent = memory.pool.lent
     for epoch in (1, 2):
@@ -135,10 +135,10 @@ def test_shuffled_batches_belong_to_the_caller_and_their_memory_is_recycled():
             assert not np.shares_memory(batch, x)
             assert memory.pool.lent == lent + 1
             batch[...] = 0
-            places.add(batch.ctypes.data)
+            addresses.add(batch.ctypes.data)
             assert batch.ctypes.data % memory.ALIGNMENT == 0
             del batch
-    assert len(places) <= 2
+    assert len(addresses) <= 2
     assert x.all()
 
 
@@ -154,7 +154,7 @@ def test_batches_in_order_are_read_only_views():
     ids=["strided", "fortran", "big-endian", "transposed", "lists"],
 )
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_any_layout_and_byte_order_gives_the_same_numbers_in_the_machines_own(x, shuffle):
+def test_any_layout_and_byte_order_yields_the_same_numbers_in_the_machines_own(x, shuffle):
     source = data.arrays(x, np.arange(len(x)), shuffle=shuffle).open()
     for batch, y in source.batches(1, 5):
         np.testing.assert_array_equal(batch, np.asarray(x)[y])
@@ -163,7 +163,7 @@ def test_any_layout_and_byte_order_gives_the_same_numbers_in_the_machines_own(x,
         assert source.dtype == batch.dtype
 
 
-def test_it_is_a_frozen_value_and_leaves_the_users_arrays_alone():
+def test_arrays_is_a_frozen_value_and_leaves_the_users_arrays_alone():
     x = X.copy()
     provider = data.arrays(x, Y)
     x[0] = 1
@@ -202,7 +202,7 @@ def test_providers_are_equal_by_content_and_survive_pickle(name):
     assert [other for other in VALUES if VALUES[other]() == provider] == [name]
 
 
-def test_it_prints_as_it_was_written_with_short_arrays():
+def test_arrays_prints_as_it_was_written_with_short_arrays():
     x, y = np.zeros((60_000, 784), np.uint8), np.zeros(60_000, np.int64)
     assert repr(data.arrays(x, y, take=100)) == "data.arrays(<(60000, 784) uint8>, <(60000,) int64>, take=100)"
     assert repr(data.arrays(x, None, shuffle=False, seed=3, shard=(0, 2))) == (
@@ -231,7 +231,7 @@ def test_it_prints_as_it_was_written_with_short_arrays():
         (lambda: data.arrays(3.0, None), r"x is the single number 3\.0"),
     ],
 )
-def test_what_cannot_be_is_refused_where_it_is_written(make, words):
+def test_an_argument_out_of_range_is_refused_when_it_is_written(make, words):
     with pytest.raises(DataError, match=words):
         make()
 

@@ -1,4 +1,4 @@
-"""What may stand for an array, and what is refused by its type with the call to add."""
+"""Values that become arrays, and values that are refused by their type with the call to add."""
 
 import concurrent.futures
 from collections import deque
@@ -59,9 +59,9 @@ class Tagged(np.ndarray):
     """A user's subclass."""
 
 
-def masked(places=()):
+def masked(indices=()):
     mask = np.zeros(X.shape, bool)
-    mask.flat[list(places)] = True
+    mask.flat[list(indices)] = True
     return np.ma.masked_array(X, mask, fill_value=9999)
 
 
@@ -98,7 +98,7 @@ def test_whatever_becomes_an_array_of_the_same_numbers_is_taken(value):
         assert_array_equal(got, X)
 
 
-def test_rows_of_a_column_count_by_place_whatever_its_index():
+def test_rows_of_a_column_count_by_position_whatever_its_index():
     y = FRAME["a"].sort_index()
     x, labels = next(data.arrays(FRAME, y, shuffle=False).open().batches(1, 3))
     assert_array_equal(x, [[1, 0.5], [2, 1.5], [3, 2.5]])
@@ -182,7 +182,7 @@ LAZY = [
 
 
 @pytest.mark.parametrize(("value", "words"), LAZY)
-def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, words):
+def test_a_sparse_or_lazy_value_is_named_with_the_call_to_add(value, words):
     for name, make in (
         ("x", lambda: data.arrays(value, None)),
         ("y", lambda: data.arrays(X, value)),
@@ -200,7 +200,7 @@ def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, wo
 @pytest.mark.parametrize(
     ("value", "words"), [*LAZY, (FRAME, "DataFrame"), (FRAME["a"], "Series"), (Tensor(X), "Tensor")]
 )
-def test_what_holds_no_batches_is_no_provider(value, words):
+def test_an_iterable_without_batches_is_no_provider(value, words):
     kind, _, call = words.partition(".*: ")
     for make in (data.stream, data.as_provider, data.augment):
         with pytest.raises(
@@ -234,7 +234,7 @@ def test_what_holds_no_batches_is_no_provider(value, words):
         ([1, 2j], "^x holds complex128"),
     ],
 )
-def test_what_are_no_real_numbers_is_said_with_the_type_that_was_given(value, words):
+def test_values_that_are_no_real_numbers_are_named_by_their_type(value, words):
     with pytest.raises(DataError, match=words):
         data.arrays(value, None)
 
@@ -248,7 +248,7 @@ def test_an_object_that_cannot_become_an_array_says_why():
         data.arrays(Stubborn(), None)
 
 
-def test_a_function_that_makes_something_lazy_is_told_so():
+def test_a_function_that_returns_something_lazy_is_refused_with_the_call_to_add():
     with pytest.raises(
         DataError, match=r"made a Delayed\w*: it has to make an iterable of \(x, y\): add \.compute\(\)"
     ):

@@ -26,8 +26,8 @@ def allowed(image, shift, crop, flip, fill) -> set[bytes]:
     distances = range(-shift, shift + 1)
     shifted = [moved(image, *by, fill) for by in itertools.product(distances, distances)]
     height, width = crop or image.shape[1:]
-    places = list(itertools.product(range(image.shape[1] - height + 1), range(image.shape[2] - width + 1)))
-    cut = [each[:, top : top + height, left : left + width] for each in shifted for top, left in places]
+    corners = list(itertools.product(range(image.shape[1] - height + 1), range(image.shape[2] - width + 1)))
+    cut = [each[:, top : top + height, left : left + width] for each in shifted for top, left in corners]
     return {each.tobytes() for each in cut} | {each[..., ::-1].tobytes() for each in cut if flip}
 
 
@@ -84,7 +84,7 @@ def test_without_options_the_images_stay_as_they_are(case):
 
 
 @given(cases(), st.integers(1, 1000))
-def test_seed_epoch_and_place_decide_alone(case, epoch):
+def test_seed_epoch_and_batch_decide_alone(case, epoch):
     x, how = case
     provider = data.augment(data.arrays(x, None), **how)
     used = provider.open()
@@ -93,7 +93,7 @@ def test_seed_epoch_and_place_decide_alone(case, epoch):
         assert_array_equal(out, again)
 
 
-def test_another_epoch_place_or_seed_draws_something_else():
+def test_another_epoch_batch_or_seed_draws_something_else():
     x = np.concatenate([DIGITS, DIGITS])
     plain = data.arrays(x, None, shuffle=False)
     drawn = [
@@ -185,7 +185,7 @@ def test_any_iterable_will_do_and_is_closed_with_the_source():
     assert ended == [True]
 
 
-def test_what_the_inner_source_gives_is_not_written_into():
+def test_the_batches_of_the_inner_source_are_not_written_into():
     x = DIGITS.copy()
     for shared in (x, np.asfortranarray(x), x[:, ::-1], x.astype(">f4")):
         shared.flags.writeable = False
@@ -197,12 +197,12 @@ def test_what_the_inner_source_gives_is_not_written_into():
 
 def test_batches_belong_to_the_caller_and_their_memory_is_recycled():
     source = data.augment(data.arrays(DIGITS, None, shuffle=False), shift=1).open()
-    lent, places = memory.pool.lent, set()
+    lent, addresses = memory.pool.lent, set()
     for batch, _ in itertools.chain(*(source.batches(epoch, 400) for epoch in (1, 2, 3))):
         assert memory.pool.lent == lent + 1
-        places.add(batch.ctypes.data)
+        addresses.add(batch.ctypes.data)
         del batch
-    assert len(places) == 1
+    assert len(addresses) == 1
 
 
 def test_augmented_images_can_be_augmented_again():

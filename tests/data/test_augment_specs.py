@@ -16,7 +16,7 @@ from akkordeon_dask.errors import DataError
         "data.augment(data.augment(data.fashion_mnist('train'), flip=True, shape=(1, 28, 28)), crop=(3, 3), seed=1)",
     ],
 )
-def test_it_is_a_value_that_prints_as_it_was_written(said):
+def test_the_provider_is_a_value_that_prints_as_it_was_written(said):
     provider = eval(said)
     assert repr(provider) == said
     for same in (eval(said), pickle.loads(pickle.dumps(provider))):
@@ -50,12 +50,12 @@ def test_numpys_numbers_and_lists_print_plainly():
         ({"fill": np.inf}, "fill is .*, not inf"),
     ],
 )
-def test_what_cannot_be_is_refused_where_it_is_written(how, words):
+def test_an_argument_out_of_range_is_refused_when_it_is_written(how, words):
     with pytest.raises(DataError, match=words):
         data.augment(data.mnist("train"), **how)
 
 
-def test_what_is_no_provider_is_refused():
+def test_a_value_that_is_no_provider_is_refused():
     with pytest.raises(DataError, match="3 of type int is no provider"):
         data.augment(3)
 

@@ -82,10 +82,10 @@ def test_a_stream_without_the_copy_is_another_value_and_prints_so():
 
 def off_the_grid(array):
     """The same numbers where a pickle or a comm may put them: not where the processor likes them."""
-    place = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
-    place[...] = array
-    assert not place.flags.aligned
-    return place
+    shifted = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    shifted[...] = array
+    assert not shifted.flags.aligned
+    return shifted
 
 
 CROOKED = {
@@ -138,7 +138,7 @@ def test_arrays_are_gathered_from_aligned_memory():
         ((np.zeros((2, 2), complex), None), "x holds complex128"),
     ],
 )
-def test_batches_of_the_users_own_source_are_checked_with_their_place(bad, words):
+def test_batches_of_the_users_own_source_are_checked_and_numbered(bad, words):
     source = data.open_source(Provider(lambda: [(np.zeros((2, 2)), None), bad]))
     batches = source.batches(4, 1)
     next(batches)
@@ -159,7 +159,7 @@ def test_built_in_sources_promise_and_are_not_copied_again(provider):
     assert type(data.open_source(provider)) is type(provider.open())
 
 
-def test_what_a_source_knows_is_handed_through_and_it_is_closed():
+def test_a_checked_source_passes_facts_through_and_closes_the_users_source():
     class Knowing(Mine):
         samples, shape, dtype, labelled, blocking = 6, (3, 3), np.dtype("f4"), True, True
 
@@ -170,6 +170,6 @@ def test_what_a_source_knows_is_handed_through_and_it_is_closed():
     assert source._source.closed
 
 
-def test_a_provider_that_opens_no_source_is_told_so():
-    with pytest.raises(DataError, match=r"^mine: open\(\) gave a list: it has to give a data\.Source"):
+def test_a_provider_that_opens_no_source_is_an_error():
+    with pytest.raises(DataError, match=r"^mine: open\(\) returned a list: it has to return a data\.Source"):
         data.open_source(Provider([], list))

@@ -41,7 +41,7 @@ def kept(folder) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_is_nowhere_is_downloaded_once_and_read(files, server, cache):
+def test_a_missing_file_is_downloaded_once_and_read(files, server, cache):
     provider = Images("test", files(server.url("good")), shuffle=False)
     for _ in range(2):
         _, y = next(provider.open().batches(1, 10))
@@ -53,7 +53,7 @@ def test_what_is_nowhere_is_downloaded_once_and_read(files, server, cache):
 def test_own_files_are_not_downloaded_whatever_their_sums(files, server, blank, own):
     folder = own.parent / "digits"
     folder.mkdir()
-    (folder / LABELS).write_bytes(b"compressed anew")
+    (folder / LABELS).write_bytes(b"compressed again")
     assert find(files(server.url("good")), LABELS) == folder / LABELS
     assert server.asked == []
 
@@ -65,7 +65,7 @@ def test_the_second_mirror_is_used_where_the_first_has_nothing(files, server, de
         path.unlink()
 
 
-def test_the_second_mirror_is_used_where_the_first_gives_wrong_bytes(files, server, cache):
+def test_the_second_mirror_is_used_where_the_first_has_wrong_bytes(files, server, cache):
     server.files[f"/wrong/{LABELS}"] = b"<html>please log in</html>"
     server.files[f"/short/{LABELS}"] = server.files[f"/good/{LABELS}"]
     for broken in ("wrong", "short"):
@@ -105,7 +105,7 @@ def test_the_error_names_the_users_own_folder_where_there_is_one(own, cache, dea
         Images("test", nowhere).open()
 
 
-def test_a_cached_file_with_a_wrong_sum_is_fetched_anew(files, server, cache):
+def test_a_cached_file_with_a_wrong_sum_is_fetched_again(files, server, cache):
     files = files(server.url("good"))
     download_set(files, progress=False)
     (cache / "digits" / LABELS).write_bytes(b"damaged")

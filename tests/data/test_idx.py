@@ -61,7 +61,7 @@ arrays = st.sampled_from(list(CODES)).flatmap(
 
 @laws
 @given(arrays, st.booleans())
-def test_what_was_written_is_read(array, zipped):
+def test_an_array_is_read_as_it_was_written(array, zipped):
     content = written(array)
     found = read(gzip.compress(content) if zipped else content)
     np.testing.assert_array_equal(found, array)
@@ -87,18 +87,18 @@ def test_bytes_behind_the_data_are_refused(more):
 
 @laws
 @given(st.integers(0, 3), st.integers(1, 255))
-def test_a_changed_magic_is_refused(place, change):
-    assume((place, change) != (2, 1))  # int8 instead of uint8 is a good file: `read_pair` refuses it
+def test_a_changed_magic_is_refused(offset, change):
+    assume((offset, change) != (2, 1))  # int8 instead of uint8 is a good file: `read_pair` refuses it
     content = bytearray(written(ARRAY))
-    content[place] ^= change
+    content[offset] ^= change
     refused(bytes(content), "expected", "found")
 
 
 @laws
 @given(st.integers(4, 15), st.integers(1, 255))
-def test_a_changed_size_is_refused_without_asking_for_its_memory(place, change):
+def test_a_changed_size_is_refused_without_asking_for_its_memory(offset, change):
     content = bytearray(written(ARRAY))
-    content[place] ^= change
+    content[offset] ^= change
     refused(bytes(content), "expected", "found")
 
 
@@ -106,8 +106,8 @@ def test_a_changed_size_is_refused_without_asking_for_its_memory(place, change):
 @given(st.data())
 def test_a_changed_bit_in_a_gzip_file_is_refused_or_changes_nothing(draw):
     content = bytearray(gzip.compress(written(ARRAY), mtime=0))
-    place = draw.draw(st.integers(0, len(content) - 1))
-    content[place] ^= 1 << draw.draw(st.integers(0, 7))
+    offset = draw.draw(st.integers(0, len(content) - 1))
+    content[offset] ^= 1 << draw.draw(st.integers(0, 7))
     # The header's time and system, and the bits that fill up the last byte, say nothing.
     found = tried(bytes(content))
     if isinstance(found, np.ndarray):

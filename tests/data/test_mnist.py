@@ -112,7 +112,7 @@ def test_train_is_shuffled_and_test_is_not_where_nothing_is_said():
         "data.mnist_sample('train', seed=2)",
     ],
 )
-def test_it_is_a_value_that_prints_as_it_was_written(said):
+def test_the_provider_is_a_value_that_prints_as_it_was_written(said):
     provider = eval(said)
     assert repr(provider) == said
     for same in (eval(said), pickle.loads(pickle.dumps(provider))):
@@ -137,7 +137,7 @@ def test_the_three_sets_differ():
         ("train", {"seed": "a"}, "seed is a whole number of at least 0, not 'a'"),
     ],
 )
-def test_what_cannot_be_is_refused_before_any_file_is_looked_for(make, split, given, words, cache):
+def test_an_argument_out_of_range_is_refused_before_any_file_is_read(make, split, given, words, cache):
     with pytest.raises(DataError, match=words):
         make(split, **given)
 

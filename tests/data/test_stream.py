@@ -91,7 +91,7 @@ def test_an_iterator_that_is_exhausted_says_to_pass_a_function():
 
 
 @pytest.mark.parametrize("thing", [[], nothing, iter(())], ids=["list", "function", "iterator"])
-def test_an_iterable_that_gives_nothing_says_to_pass_a_function(thing):
+def test_an_empty_iterable_is_an_error_that_advises_a_function(thing):
     with pytest.raises(DataError, match=r"has no samples: epoch 1 gave no batch at all; give a function"):
         next(data.stream(thing).open().batches(1, 1))
 
@@ -160,7 +160,7 @@ def test_the_users_own_error_arrives_as_it_is():
         ((1.0, [1]), r"x is the single number 1\.0"),
     ],
 )
-def test_what_is_no_batch_is_refused_with_its_place(bad, words):
+def test_a_value_that_is_no_batch_is_refused_with_its_epoch_and_number(bad, words):
     batches = data.stream([batch(), bad]).open().batches(4, 1)
     next(batches)
     with pytest.raises(DataError, match=rf"data\.stream\(<list of 2>\), epoch 4, batch 2.*{words}"):
@@ -194,7 +194,7 @@ def test_a_provider_is_a_provider_and_everything_else_becomes_a_stream():
         (data.mnist, "<function mnist> needs arguments"),
     ],
 )
-def test_what_is_no_provider_is_refused_with_its_type(thing, words):
+def test_a_value_that_is_no_provider_is_refused_with_its_type(thing, words):
     for make in (data.as_provider, data.stream):
         with pytest.raises(DataError, match=words):
             make(thing)
@@ -234,7 +234,7 @@ def test_streams_are_equal_by_content_and_survive_pickle(name):
         (Endless(), "data.stream(<Endless>)"),
     ],
 )
-def test_it_prints_short(thing, said):
+def test_a_stream_prints_short(thing, said):
     assert repr(data.stream(thing)) == said
 
 

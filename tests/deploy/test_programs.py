@@ -127,11 +127,11 @@ def test_the_slurm_program_trains_saves_and_goes_on(deploy_folder, modules, cert
     path = modules(standin=LOCAL, dask_jobqueue=SLURM)
     save = tmp_path / "net.safetensors"
     options = ("--partition", "short", "--cores", 2, "--walltime", "00:10:00", "--epochs", 1)
-    for goes_on in (False, True):
+    for resumes in (False, True):
         tls = ("--tls", certificates / "me", "--save", save)
         done = run(deploy_folder / "slurm/cluster.py", *options, *tls, **path)
         assert (done.returncode, done.stderr) == (0, "")
-        assert (f"goes on from {save}" in done.stdout) == goes_on
+        assert (f"resumes from {save}" in done.stdout) == resumes
         assert f"parameters in {save}" in done.stdout
         assert save.stat().st_size > 100_000
 

@@ -62,7 +62,7 @@ def test_a_value_is_frozen(value):
 
 @given(networks())
 def test_a_network_is_the_sequence_of_its_gates(network):
-    assert list(network) == [network[place] for place in range(len(network))] == list(network.gates)
+    assert list(network) == [network[position] for position in range(len(network))] == list(network.gates)
     assert network[-1] is network.gates[-1]
     assert network[:] == network
     assert Network(network) == network

@@ -22,7 +22,7 @@ def test_each_gate_has_a_row_as_it_was_written_with_numbers_and_shape():
     assert "2 gates, 39,760 parameters, takes (784,)" in page.text
 
 
-def test_what_is_not_known_is_a_question_mark():
+def test_an_unknown_extent_is_a_question_mark():
     page = Page(Network([Gate(nn.ReLU(), SGD)])._repr_html_())
     assert page.rows[1] == ["g0", "nn.ReLU()", "optim.SGD(0.05)", "any", "0", "?"]
 

@@ -1,4 +1,4 @@
-"""What is checked where a network is written, and what it can be asked."""
+"""Checks of a network when it is written, and its properties."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,11 @@ def test_gates_are_numbered_where_they_have_no_name():
 
 
 @pytest.mark.parametrize("names", [("a", "b", "a"), (None, None, "g0"), ("g1", None, None)])
-def test_two_gates_of_one_name_are_told_apart_by_their_places(names):
+def test_two_gates_of_one_name_are_named_by_their_positions(names):
     with pytest.raises(NameConflictError) as caught:
         Network(gate(2, 2, name=name) for name in names)
     taken = next(name for name in names if name)
-    first, second = [place for place, name in enumerate(names) if (name or f"g{place}") == taken]
+    first, second = [position for position, name in enumerate(names) if (name or f"g{position}") == taken]
     assert str(caught.value) == f"gates {first} and {second} are both named {taken!r}: rename one by name="
 
 
@@ -59,7 +59,7 @@ def test_a_slice_is_checked_like_any_network():
 
 
 @pytest.mark.parametrize("value", [3, None, nn.Linear(2, 2), "gate"])
-def test_what_is_no_gate_is_quoted(value):
+def test_a_value_that_is_no_gate_is_quoted(value):
     with pytest.raises(SpecError, match="holds gates, not ") as caught:
         Network([gate(2, 2), value])
     assert repr(value) in str(caught.value)

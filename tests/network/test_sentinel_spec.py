@@ -1,12 +1,9 @@
 """A sentinel that cannot work as written says so at once, quoting what was written."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.errors import DataError, SpecError
@@ -14,33 +11,9 @@ from akkordeon_dask.errors import DataError, SpecError
 SAMPLE = data.mnist_sample("test", take=8)
 
 
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [("20s", 20), ("1.5min", 90), ("250ms", 0.25), ("2 h", 7200), ("3m", 180), ("7", 7), ("1e3s", 1000), (0.5, 0.5)],
-)
-def test_a_time_is_written_with_or_without_a_unit(written, seconds):
-    assert Sentinel.validate(SAMPLE, every=written).every == pytest.approx(seconds)
-    assert type(Sentinel.validate(SAMPLE, every=written).every) is float
-
-
-@given(st.floats(1e-6, 1e9), st.sampled_from([("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600)]))
-def test_a_unit_is_a_factor(number, unit):
-    word, factor = unit
-    assert Sentinel.validate(SAMPLE, every=f"{number!r}{word}").every == number * factor
-
-
-@pytest.mark.parametrize(
-    "every", ["soon", "", "s", "20 bananas", "0s", "-3s", "nan", "1e999s", 0, -1, math.nan, math.inf, True, None, [20]]
-)
-def test_what_is_no_time_is_quoted(every):
-    with pytest.raises(SpecError, match="a sentinel's every is a time above zero") as caught:
-        Sentinel.validate(SAMPLE, every=every)
-    assert repr(every) in str(caught.value)
-
-
 @pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True])
-def test_what_is_counted_is_a_whole_number_from_1(option, value):
+def test_a_count_is_a_whole_number_from_1(option, value):
     with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number of at least 1") as caught:
         Sentinel.train(SAMPLE, **{option: value})
     assert repr(value) in str(caught.value)
@@ -100,12 +73,12 @@ def test_a_written_default_makes_the_same_value():
 
 @dataclass(frozen=True, repr=False)
 class OwnLoss(nn.MeanSquaredError):
-    """A loss of somebody's own, which may take what its base does not."""
+    """A user's loss, which may take other targets than its base."""
 
 
 @dataclass(frozen=True, repr=False)
 class OwnScore(nn.Accuracy):
-    """A score of somebody's own."""
+    """A user's score."""
 
 
 @pytest.mark.parametrize(
@@ -158,7 +131,7 @@ def test_a_score_that_cannot_be_had_with_the_loss_is_refused_with_the_remedy(los
     assert all(said in str(caught.value) for said in (repr(loss), repr(score), remedy))
 
 
-def test_what_is_ones_own_is_never_refused():
+def test_losses_and_scores_of_the_user_go_with_all():
     assert Sentinel.train(SAMPLE, loss=OwnLoss(), scores=[nn.Accuracy()]).scores == (nn.Accuracy(),)
     assert Sentinel.train(SAMPLE, loss=nn.MeanSquaredError(), scores=[OwnScore()]).scores == (OwnScore(),)
 

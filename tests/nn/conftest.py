@@ -75,6 +75,8 @@ CASES = [
     Case(nn.Sigmoid(), (5,)),
     Case(nn.Dropout(0.4), (7,)),
     Case(nn.Dropout(0), (7,)),
+    Case(nn.Identity(), (7,)),
+    Case(nn.Identity(), IMAGE),
     Case(nn.Linear(4, 5) >> nn.ReLU() >> nn.Linear(5, 2), (4,)),
     Case(nn.Scale(3, 1.7) >> nn.Flatten() >> nn.Linear(6, 5) >> nn.ReLU() >> nn.Dropout(0.3) >> nn.Linear(5, 2), IMAGE),
     Case(nn.Dropout(0.3) >> nn.DropConnect(4, 5, 0.3) >> nn.GELU() >> nn.Linear(5, 2) >> nn.Sigmoid(), (4,)),

@@ -1,4 +1,4 @@
-"""Batch normalisation against its formula in float64, and what becomes of its statistics."""
+"""Batch normalisation against its formula in float64, and its statistics."""
 
 from unittest import mock
 
@@ -14,7 +14,7 @@ from akkordeon_dask.nn import _normalisation
 from akkordeon_dask.tree import leaves
 
 BLOCKS = [1, 100, 10**9]
-"""Bytes that are worked on at a time: a sample, some of a batch, all of it."""
+"""Bytes of a block: a sample, some of a batch, all of it."""
 shapes = st.one_of(
     st.tuples(st.integers(2, 7), st.integers(1, 5)),
     st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 4), st.integers(2, 3)),
@@ -174,7 +174,7 @@ def test_a_chain_advances_each_of_its_layers_by_what_that_one_was_shown():
     assert_array_equal(moved[2]["statistics"]["var"], last["statistics"]["var"])
 
 
-def test_through_other_weights_the_statistics_are_still_the_batchs_own():
+def test_a_backward_pass_through_other_weights_uses_the_batchs_own_statistics():
     layer, x = nn.BatchNorm1d(3), np.random.default_rng(0).normal(size=(6, 3))
     params, others, dy = params_of(layer), params_of(layer, seed=1), np.random.default_rng(2).normal(size=(6, 3))
     _, context = layer.forward(params, x, train=True)
@@ -195,7 +195,7 @@ def test_a_float32_network_on_float64_data_works_in_float32(shape, train):
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_what_is_its_own_is_worked_on_in_place(train):
+def test_an_array_of_its_own_is_normalised_in_place(train):
     layer, x = nn.BatchNorm2d(2), np.random.default_rng(0).normal(size=(3, 2, 2, 2))
     y, context = layer.forward(params_of(layer), x, train=train, own=True)
     assert np.shares_memory(context.centred, x) and not np.shares_memory(y, x)

@@ -179,7 +179,7 @@ def test_the_first_layer_with_parameters_makes_no_dx(front):
     assert dx is None and grads[3]["w"].shape == (5, 3)
 
 
-def test_what_stands_before_the_first_parameters_is_not_differentiated():
+def test_layers_before_the_first_parameters_are_not_differentiated():
     chain = nn.Chain([Untouched(), nn.Chain([Untouched()]), a, b])
     y, context = chain.forward(chain.init(np.random.default_rng(0)), np.ones((2, 4), np.float32))
     dx, grads = chain.backward(context, np.ones_like(y), need_dx=False)

@@ -50,7 +50,7 @@ def layers(draw):
 
 @bounded
 @given(layers(), pairs, st.integers(1, 5), st.integers(1, 300), st.integers(0, 99))
-def test_it_is_its_formula_and_the_backward_pass_is_its_adjoint(layer, extra, batch, block, seed):
+def test_a_convolution_is_its_formula_and_the_backward_pass_is_its_adjoint(layer, extra, batch, block, seed):
     shape = (layer.in_channels, *(n + k for n, k in zip(extra, (4, 3), strict=True)))
     try:
         layer.output_shape(shape)
@@ -87,7 +87,7 @@ def test_weights_begin_with_the_deviation_of_their_fan_in():
     assert_allclose(w.std(), np.sqrt(2 / 36), rtol=0.05)
 
 
-def test_the_cost_is_that_of_a_matrix_product_for_each_place():
+def test_the_cost_is_that_of_a_matrix_product_for_each_position():
     assert nn.Conv2d(6, 16, 5).multiply_adds((6, 14, 14)) == 6 * 25 * 16 * 10 * 10
     assert nn.Conv2d(6, 16, 5, groups=2).multiply_adds((6, 14, 14)) == 3 * 25 * 16 * 10 * 10
 
@@ -145,7 +145,7 @@ def test_float32_stays_float32_and_close_to_float64():
     assert_allclose(y, exact, atol=1e-4)
 
 
-def test_a_batch_larger_than_a_block_gives_the_same_bits_as_its_blocks():
+def test_a_batch_larger_than_a_block_has_the_same_bits_as_its_blocks():
     layer = nn.Conv2d(3, 4, 3, padding=1)
     params = layer.init(np.random.default_rng(0))
     x = np.random.default_rng(1).normal(size=(9, 3, 8, 8)).astype(np.float32)

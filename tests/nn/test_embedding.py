@@ -50,11 +50,11 @@ def test_the_gradient_is_finite_differences():
     dx, grads = network.backward(context, dy, need_dx=False)
     assert dx is None
     found = np.empty((4, 3))
-    for place in np.ndindex(4, 3):
+    for index in np.ndindex(4, 3):
         step = np.zeros((4, 3))
-        step[place] = 1e-6
+        step[index] = 1e-6
         above, below = (({"w": params[0]["w"] + sign * step}, *params[1:]) for sign in (1, -1))
-        found[place] = np.vdot(network.forward(above, x)[0] - network.forward(below, x)[0], dy) / 2e-6
+        found[index] = np.vdot(network.forward(above, x)[0] - network.forward(below, x)[0], dy) / 2e-6
     assert_allclose(grads[0]["w"], found, rtol=1e-6, atol=1e-8)
     assert_array_equal(grads[0]["w"][1], 0)
 
@@ -90,7 +90,7 @@ def test_a_number_that_is_no_word_is_quoted_with_the_range(x, said):
 
 
 @pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones((2, 3), np.float32), np.ones((2, 3), bool)])
-def test_what_is_not_an_integer_is_refused(x):
+def test_input_that_is_no_integer_is_refused(x):
     layer = nn.Embedding(10, 3)
     for call in (lambda: layer.forward(layer.init(np.random.default_rng(0)), x), lambda: layer.output_dtype(x.dtype)):
         with pytest.raises(ShapeError, match=rf"^nn\.Embedding\(10, 3\) takes integers, not {x.dtype}$"):
@@ -134,6 +134,6 @@ def test_words_behind_a_view_are_looked_up_in_a_chain():
     (lambda: nn.Embedding(True, 2), r"not True"),
     (lambda: nn.Embedding(3, 2, initializer=1), r"initializer=1\): .* nn\.Zeros\(\), not 1"),
 ])  # fmt: skip
-def test_what_cannot_be_is_refused(call, said):
+def test_a_wrong_argument_is_refused(call, said):
     with pytest.raises(SpecError, match=said):
         call()

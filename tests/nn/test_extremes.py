@@ -1,4 +1,4 @@
-"""Inputs at the edge of their dtype: what is finite stays finite, and what can be told apart stays apart."""
+"""Inputs at the edge of their dtype: finite results stay finite, and different ones stay different."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_no_layer_makes_nan_of_finite_numbers(case, dtype):
     greatest = EXTREMES[dtype]
     params = case.params(np.float32)
     x = np.clip(case.x(batch=40, dtype=np.float64) * greatest, -greatest, greatest).astype(dtype)
-    with np.errstate(over="ignore"):  # a sum of two may have no place in the dtype
+    with np.errstate(over="ignore"):  # a sum of two may overflow the dtype
         y, context = case.forward(params, x)
     exact, exact_context = case.forward(map_leaves(lambda leaf: leaf.astype(np.float64), params), x.astype(np.float64))
     assert_right(y, exact)
@@ -29,7 +29,7 @@ def test_no_layer_makes_nan_of_finite_numbers(case, dtype):
 
 
 def assert_right(found, exact, only_finite=False):
-    """No NaN where the exact number has a place in the dtype; and the number itself, unless cancellation ate it."""
+    """No NaN where the exact number fits the dtype; and the number itself, unless cancellation ate it."""
     assert not np.isnan(found[np.abs(exact) <= np.finfo(found.dtype).max]).any()
     finite = np.isfinite(found)
     if not only_finite and finite.any():
@@ -81,7 +81,7 @@ NORMALISERS = [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.LayerNorm(3)]
 
 @pytest.mark.parametrize("layer", NORMALISERS, ids=repr)
 @pytest.mark.parametrize(("dtype", "size"), [(np.float16, 6e4), (np.float32, 1e30), (np.float32, 3e-20)])
-def test_what_is_normalised_is_so_at_any_size(layer, dtype, size):
+def test_normalised_numbers_have_unit_variance_at_any_size(layer, dtype, size):
     spread = np.random.default_rng(0).uniform(-1, 1, (50, 3, *(2, 2)[: 2 * isinstance(layer, nn.BatchNorm2d)]))
     x = (spread * size).astype(dtype)
     params, exact = layer.init(np.random.default_rng(0)), layer.init(np.random.default_rng(0), np.float64)

@@ -1,4 +1,4 @@
-"""How weights begin: their variance is what the papers ask for."""
+"""Initial weights have the variance of the papers."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_he_keeps_the_size_of_activations_behind_rectifiers():
 
 
 @pytest.mark.parametrize("initializer", STD, ids=repr)
-def test_the_same_generator_gives_the_same_weights_in_either_dtype(initializer):
+def test_the_same_generator_draws_the_same_weights_in_either_dtype(initializer):
     narrow, wide = (initializer(np.random.default_rng(7), SHAPE, dtype) for dtype in (np.float32, np.float64))
     assert np.array_equal(narrow, wide.astype(np.float32))
     assert eval(repr(initializer), {"nn": nn}) == initializer

@@ -1,4 +1,4 @@
-"""Keys: the same place draws the same numbers, another place others."""
+"""Keys: the same key draws the same numbers, another key others."""
 
 import itertools
 import pickle
@@ -34,18 +34,18 @@ def test_keys_that_are_alike_draw_apart(one, other):
 
 @bounded
 @given(numbers, st.lists(st.integers(0, 2**40) | st.text("ag0é", max_size=3), max_size=4))
-def test_folding_at_once_is_folding_one_by_one(entropy, places):
+def test_folding_at_once_is_folding_one_by_one(entropy, path):
     key = one_by_one = nn.Key(entropy)
-    for place in places:
-        one_by_one = one_by_one.fold(place)
-    assert key.fold(*places) == one_by_one
-    assert drawn(pickle.loads(pickle.dumps(one_by_one))) == drawn(key.fold(*places))
+    for step in path:
+        one_by_one = one_by_one.fold(step)
+    assert key.fold(*path) == one_by_one
+    assert drawn(pickle.loads(pickle.dumps(one_by_one))) == drawn(key.fold(*path))
 
 
-def test_the_places_below_a_key_draw_apart():
+def test_nodes_below_a_key_draw_differently():
     key = nn.Key((7,))
-    places = [key, *map(key.fold, (0, 1, 2, "g0", "g1", 2**32)), key.fold(0, 0), key.fold(0).fold(1), key.fold("g0", 0)]
-    for one, other in itertools.combinations(places, 2):
+    keys = [key, *map(key.fold, (0, 1, 2, "g0", "g1", 2**32)), key.fold(0, 0), key.fold(0).fold(1), key.fold("g0", 0)]
+    for one, other in itertools.combinations(keys, 2):
         assert drawn(one) != drawn(other)
 
 

@@ -1,4 +1,4 @@
-"""What every layer keeps: one table drives all of it."""
+"""Laws of every layer, driven by one table."""
 
 import copy
 import pickle
@@ -33,16 +33,16 @@ def form(tree):
 def slopes(function, at, step=1e-5):
     """The gradient of a number by each element of `at`, by central differences."""
     found = np.empty_like(at)
-    for place in np.ndindex(at.shape):
+    for index in np.ndindex(at.shape):
         above, below = at.copy(), at.copy()
-        above[place] += step
-        below[place] -= step
-        found[place] = (function(above) - function(below)) / (2 * step)
+        above[index] += step
+        below[index] -= step
+        found[index] = (function(above) - function(below)) / (2 * step)
     return found
 
 
 def with_leaf(tree, number, leaf):
-    """The tree with another leaf in the place of that number; statistics are not counted."""
+    """The tree with another leaf instead of that number; statistics are not counted."""
     order = iter(range(len(leaves(tree))))
     return map_leaves(lambda old: leaf if next(order) == number else old, tree, statistics=False)
 
@@ -67,7 +67,7 @@ def test_gradients_are_finite_differences(case, train, batch, seed):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_in_place_gives_the_same_bits(case, dtype):
+def test_overwriting_its_input_computes_the_same_bits(case, dtype):
     params, x, dy = case.params(dtype), case.x(dtype=dtype), case.dy(dtype=dtype)
     y, context = case.forward(params, x)
     dx, grads = case.layer.backward(context, dy)
@@ -124,7 +124,7 @@ def test_two_batches_in_flight_do_not_disturb_each_other(case):
         assert_same_tree(grads, alone[number][1])
 
 
-def test_the_same_key_gives_the_same_bits(case):
+def test_the_same_key_draws_the_same_bits(case):
     params, x = case.params(), case.x()
     assert_array_equal(case.forward(params, x)[0], case.forward(params, x)[0])
 

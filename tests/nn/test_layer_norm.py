@@ -61,7 +61,7 @@ def test_a_mean_far_above_the_deviation_does_no_harm_in_float32(shape, block, mo
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3e4])
-def test_a_sample_of_one_value_gives_b(value):
+def test_a_sample_of_one_value_is_normalised_to_b(value):
     layer = nn.LayerNorm((3, 5))
     params = params_of(layer, np.float32)
     y, _ = layer.forward(params, np.full((4, 3, 5), value, np.float32))
@@ -75,7 +75,7 @@ def test_a_number_stands_for_a_shape_of_one_axis():
     assert_array_equal(one.forward(params_of(one), x)[0], other.forward(params_of(other), x)[0])
 
 
-def test_through_other_weights():
+def test_a_layer_norm_goes_backward_through_other_weights():
     layer = nn.LayerNorm(4)
     x, dy = np.random.default_rng(0).normal(size=(2, 3, 4))
     params, others = params_of(layer), params_of(layer, seed=1)
@@ -93,7 +93,7 @@ def test_a_float32_network_on_float64_data_works_in_float32():
     assert {y.dtype, dx.dtype, grads["w"].dtype, grads["b"].dtype} == {np.dtype(np.float32)}
 
 
-def test_what_is_its_own_is_worked_on_in_place():
+def test_an_array_of_its_own_is_normalised_in_place():
     layer, x = nn.LayerNorm((2, 2)), np.random.default_rng(0).normal(size=(3, 2, 2))
     y, context = layer.forward(params_of(layer), x, own=True)
     assert np.shares_memory(context.normalised, x) and not np.shares_memory(y, x)

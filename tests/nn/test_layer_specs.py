@@ -1,4 +1,4 @@
-"""What a layer is written with is checked where it is written."""
+"""The arguments of a layer are checked when it is written."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Layers against formulas written down anew."""
+"""Layers against formulas written out again."""
 
 import math
 
@@ -55,7 +55,7 @@ def test_sigmoid_is_accurate_and_overflows_for_no_input():
         assert_array_equal(nn.Sigmoid().backward(context, np.ones_like(far))[0], 0)
 
 
-def test_flatten_gives_a_view():
+def test_flatten_returns_a_view():
     x = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     y, context = nn.Flatten().forward({}, x)
     assert_array_equal(y, [range(12), range(12, 24)])
@@ -86,7 +86,7 @@ def test_scale_standardises_and_makes_floats_of_integers(dtype, expected):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("shape", [(129, 61), (7, 4, 5), (3,), (4, 0)])
-def test_scale_gives_the_same_bits_in_any_chunks(dtype, shape, monkeypatch):
+def test_scale_computes_the_same_bits_in_any_chunks(dtype, shape, monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
     scale = nn.Scale(33.3, 78.6)
     results = [y_of(scale, x)]

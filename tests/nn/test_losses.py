@@ -1,4 +1,4 @@
-"""Losses against finite differences and against formulas written down anew."""
+"""Losses against finite differences and against formulas written out again."""
 
 import math
 
@@ -44,12 +44,12 @@ def test_a_loss_is_its_formula_and_its_gradient_a_finite_difference(loss, batch,
     y, target = problem(loss, batch, outputs, seed)
     value, dy = loss(y, target)
     assert_allclose(value, by_hand(loss, y, target), rtol=1e-12, atol=1e-14)
-    for place in np.ndindex(y.shape):
+    for index in np.ndindex(y.shape):
         above, below = y.copy(), y.copy()
-        above[place] += 1e-5
-        below[place] -= 1e-5
+        above[index] += 1e-5
+        below[index] -= 1e-5
         slope = (loss(above, target, need_dy=False)[0] - loss(below, target, need_dy=False)[0]) / 2e-5
-        assert_allclose(dy[place], slope, rtol=1e-6, atol=1e-9)
+        assert_allclose(dy[index], slope, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
@@ -143,8 +143,8 @@ LABELS = np.array([0, 1, 2, 0])
     (np.eye(4, 3), Y, r"the labels have shape \(4, 3\) and dtype float64, .*: write y\.argmax\(axis=1\) for y"),
     (np.eye(4, 3, dtype=np.uint8), Y, r"dtype uint8, .*: write y\.argmax\(axis=1\) for y"),
     (np.eye(4, 3, dtype=bool), Y, r"dtype bool, .*: write y\.argmax\(axis=1\) for y"),
-    (LABELS / 1, Y[:, :1], r"loss=nn\.MeanSquaredError\(\) and y\[:, None\] for y where it is to be fitted"),
-    (LABELS[:, np.newaxis] / 1, Y[:, :1], r"loss=nn\.MeanSquaredError\(\) where it is to be fitted"),
+    (LABELS / 1, Y[:, :1], r"loss=nn\.MeanSquaredError\(\) and y\[:, None\] for y for regression"),
+    (LABELS[:, np.newaxis] / 1, Y[:, :1], r"loss=nn\.MeanSquaredError\(\) for regression"),
     (LABELS, Y[:, :1], r"label 2 is out of range: the network has 1 outputs, .*, or write y\[:, None\]"),
     (np.array(["a", "b", "c", "a"]), Y, r"dtype <U1.*: write np\.unique\(y, return_inverse=True\)\[1\] for y"),
     (LABELS.astype(object), Y, r'dtype object, .* or y\.astype\("int64"\)'),

@@ -1,4 +1,4 @@
-"""What `nn` hands on."""
+"""The public names of `nn`."""
 
 import inspect
 
@@ -12,7 +12,7 @@ def below(base):
         yield from below(kind)
 
 
-def test_every_layer_loss_and_score_is_handed_on():
+def test_every_layer_loss_and_score_is_exported():
     for name in nn.__all__:
         assert hasattr(nn, name)
     public = {name for name, value in vars(nn).items() if isinstance(value, type) and not name.startswith("_")}

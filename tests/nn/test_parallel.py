@@ -1,4 +1,4 @@
-"""Layers side by side."""
+"""Branches that are added or concatenated."""
 
 import numpy as np
 import pytest
@@ -59,13 +59,13 @@ def test_branches_stand_side_by_side(batch, features, sizes, seed):
 @given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), count=st.integers(1, 4), data=st.data())
 def test_any_axis_of_a_sample_can_be_joined(shape, count, data):
     axis = data.draw(st.integers(0, len(shape) - 1))
-    parallel = nn.Parallel([nn.Scale(place, 2) for place in range(count)], join="concatenate", axis=axis)
+    parallel = nn.Parallel([nn.Scale(index, 2) for index in range(count)], join="concatenate", axis=axis)
     x = np.random.default_rng(0).normal(size=(3, *shape))
     y, context = parallel.forward(({},) * count, x)
-    assert_array_equal(y, np.concatenate([(x - place) / 2 for place in range(count)], axis + 1))
+    assert_array_equal(y, np.concatenate([(x - index) / 2 for index in range(count)], axis + 1))
     assert y.shape[1:] == parallel.output_shape(tuple(shape))
     dx, _ = parallel.backward(context, y)
-    assert_allclose(dx, sum((x - place) / 4 for place in range(count)), rtol=1e-12, atol=1e-14)
+    assert_allclose(dx, sum((x - index) / 4 for index in range(count)), rtol=1e-12, atol=1e-14)
 
 
 def test_images_join_along_their_channels():
@@ -83,7 +83,7 @@ def test_images_join_along_their_channels():
 def test_each_branch_draws_apart(join):
     parallel = nn.Parallel([HALF] * 3, join)
     y, context = parallel.forward(({},) * 3, ONES, train=True, key=KEY)
-    each = [HALF.forward({}, ONES, train=True, key=KEY.fold(place))[0] for place in range(3)]
+    each = [HALF.forward({}, ONES, train=True, key=KEY.fold(index))[0] for index in range(3)]
     assert len({one.tobytes() for one in each}) == 3
     assert_array_equal(y, sum(each) if join == "sum" else np.concatenate(each, axis=1))
     assert_array_equal(parallel.backward(context, np.ones_like(y))[0], sum(each))
@@ -91,7 +91,7 @@ def test_each_branch_draws_apart(join):
 
 @pytest.mark.parametrize("join", ["sum", "concatenate"])
 @pytest.mark.parametrize("branches", [[nn.Flatten()], [nn.Flatten(), HALF]])
-def test_what_is_given_is_no_view_of_what_was_received(join, branches):
+def test_the_output_is_no_view_of_the_input(join, branches):
     parallel = nn.Parallel(branches, join)
     assert not parallel.views and not parallel.keeps_output
     y, context = parallel.forward(({},) * len(branches), ONES)
@@ -115,7 +115,7 @@ def test_no_branch_of_the_first_layer_makes_a_dx():
     assert grads[1] == grads[0][0] == {} and grads[0][1]["w"].shape == (4, 4)
 
 
-def test_through_other_parameters():
+def test_a_rebound_context_goes_backward_through_other_parameters():
     rng = np.random.default_rng(0)
     parallel = nn.Parallel([nn.Linear(4, 3), nn.Linear(4, 2)], join="concatenate")
     params, others = params_of(parallel, seed=1), params_of(parallel, seed=2)
@@ -125,7 +125,7 @@ def test_through_other_parameters():
     assert_allclose(dx, dy[:, :3] @ others[0]["w"].T + dy[:, 3:] @ others[1]["w"].T)
 
 
-def test_what_branches_observe_is_handed_on():
+def test_statistics_of_branches_are_passed_on():
     parallel = nn.Parallel([nn.Tanh(), Observer(), nn.Scale(0, 2) >> Observer()])
     assert parallel.observes and not nn.Parallel([nn.Tanh(), nn.Linear(4, 4)]).observes
     params = parallel.init(np.random.default_rng(0), np.float64)
@@ -175,7 +175,7 @@ def test_side_by_side_unlike_dtypes_are_the_wider_one():
     (nn.Parallel([nn.Reshape((2, 3)), nn.Reshape((2, 4))], "concatenate", axis=1), None, False, (2, 7)),
     (nn.ReLU() >> nn.Parallel([nn.ReLU(), HALF]) >> nn.Linear(4, 2), (4,), False, (2,)),
 ], ids=repr)  # fmt: skip
-def test_shapes_are_known_as_far_as_a_branch_tells_them(layer, asks, keeps, gives):
+def test_shapes_are_known_as_far_as_one_branch_knows_them(layer, asks, keeps, gives):
     assert layer.input_shape == asks and layer.keeps_shape is keeps and layer.output_shape(None) == gives
 
 
@@ -210,6 +210,6 @@ def test_branches_that_do_not_fit_are_named(call, said):
     (lambda: nn.Parallel([nn.ReLU()], axis=-1), r"axis=-1\): axis is a whole number of at least 0, not -1"),
     (lambda: nn.Parallel([nn.ReLU()], axis=True), r"at least 0, not True"),
 ])  # fmt: skip
-def test_what_cannot_be_is_refused(call, said):
+def test_a_wrong_argument_is_refused(call, said):
     with pytest.raises(SpecError, match=said):
         call()

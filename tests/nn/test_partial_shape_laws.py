@@ -1,4 +1,4 @@
-"""What is known of a shape is so, however little it is: laws of shapes that are known in part."""
+"""Laws of partly known shapes: known extents are right, however few they are."""
 
 from itertools import product
 
@@ -62,14 +62,14 @@ def side_by_side(some):
     return nn.Parallel(some, "concatenate", len(some) % 2)
 
 
-def told(layer, shape):
-    """The shape with what the layer asks for in its place."""
+def completed(layer, shape):
+    """The shape, completed by the one that the layer asks for."""
     asks = layer.input_shape
     return shape if asks is None else tuple(n or m for n, m in zip(asks, (*shape, 4, 4), strict=False))
 
 
-@given(plain | layers() | layers(layers()), shapes, st.sampled_from([told, lambda _, shape: shape]))
-def test_what_is_known_of_an_output_is_so_and_what_is_refused_never_fits(layer, shape, aim):
+@given(plain | layers() | layers(layers()), shapes, st.sampled_from([completed, lambda _, shape: shape]))
+def test_known_extents_of_an_output_are_right_and_refused_shapes_never_fit(layer, shape, aim):
     shape = aim(layer, shape)
     behind = shape_behind([layer], shape)
     assume(behind != REFUSED)
@@ -82,7 +82,7 @@ def test_what_is_known_of_an_output_is_so_and_what_is_refused_never_fits(layer, 
 
 @given(st.lists(plain | layers(), min_size=2, max_size=4), shapes)
 def test_a_chain_that_is_refused_when_written_fits_no_shape(several, shape):
-    shape = told(several[0], shape)
+    shape = completed(several[0], shape)
     try:
         chain = nn.Chain(several)
     except ShapeError:
@@ -92,7 +92,7 @@ def test_a_chain_that_is_refused_when_written_fits_no_shape(several, shape):
     assert behind == REFUSED or compatible(chain.output_shape(None), behind)
 
 
-def test_each_layer_knows_as_much_of_its_output_as_it_is_told_or_less(case):
+def test_a_layer_never_knows_less_of_its_output_for_more_of_its_input(case):
     behind = case.layer.output_shape(case.shape)
     for known in hidden(case.shape):
         assert compatible(case.layer.output_shape(known), behind)

@@ -1,4 +1,4 @@
-"""Shapes that are known in part: what cannot fit is refused when it is written, what is not known never is."""
+"""Partly known shapes: shapes that cannot fit are refused when they are written, unknown ones never."""
 
 import pytest
 
@@ -14,7 +14,7 @@ LENET = (
 
 
 class Halved(nn.ReLU):
-    """Somebody's own layer, that knows shapes in full or not at all."""
+    """A user's layer that knows shapes in full or not at all."""
 
     def output_shape(self, shape):
         return None if shape is None else (shape[0], shape[1] // 2, shape[2] // 2)
@@ -24,7 +24,7 @@ class Halved(nn.ReLU):
 
 
 class Tiled(nn.Conv2d):
-    """Somebody's own layer around one of ours, of which it expects the same."""
+    """A user's layer around one of ours, of which it expects the same."""
 
     def output_shape(self, shape):
         behind = super().output_shape(shape)
@@ -32,7 +32,7 @@ class Tiled(nn.Conv2d):
 
 
 class Wrong(nn.ReLU):
-    """Somebody's own mistake."""
+    """A user's mistake."""
 
     def output_shape(self, shape):
         return None if shape is None else (shape[0] + "1",)
@@ -73,7 +73,7 @@ def branches(one, other):
     (lambda: nn.Parallel(branches(nn.ReLU(), nn.Tanh()), "concatenate", 3), r"\(6, \?, \?\), which have no axis 3$"),
     (lambda: nn.Parallel(branches(nn.ReLU(), nn.Tanh()), "concatenate") >> nn.Conv2d(6, 1, 1), r"channels, not 11"),
 ])  # fmt: skip
-def test_what_cannot_fit_is_refused_when_it_is_written(write, said):
+def test_shapes_that_cannot_fit_are_refused_when_they_are_written(write, said):
     with pytest.raises(ShapeError, match=said):
         write()
 
@@ -115,7 +115,7 @@ def test_gates_that_cannot_follow_one_another_are_named(front, behind, said):
     (nn.Parallel([nn.Conv2d(3, 6, 1), nn.Conv2d(3, 5, 3)], "concatenate"), (3, None, None), (11, None, None)),
     (LENET, (1, None, None), (10,)),
 ], ids=repr)  # fmt: skip
-def test_what_is_not_known_stays_unknown(layer, takes, gives):
+def test_an_unknown_shape_stays_unknown(layer, takes, gives):
     assert layer.input_shape == takes and layer.output_shape(None) == gives
 
 

@@ -18,7 +18,7 @@ def both(value):
 
 
 def windows(layer, x, fill):
-    """What each window sees: (batch, channels, *places, rows, columns)."""
+    """The pixels of each window: (batch, channels, *positions, rows, columns)."""
     rows, columns = both(layer.padding)
     x = np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)), constant_values=fill)
     down, right = both(layer.kernel_size if layer.stride is None else layer.stride)
@@ -50,9 +50,9 @@ def test_the_greatest_of_each_window_gets_its_gradient(case):
     dy = np.random.default_rng(0).normal(size=y.shape)
     dx, _ = layer.backward(context, dy)
     expected = np.zeros_like(x)
-    for place in np.ndindex(y.shape):
+    for index in np.ndindex(y.shape):
         # No two numbers are equal: the greatest is found by its value.
-        expected[place[:2]][x[place[:2]] == y[place]] += dy[place]
+        expected[index[:2]][x[index[:2]] == y[index]] += dy[index]
     assert_allclose(dx, expected, atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""What is drawn, how often, and from what."""
+"""Random layers: masks, their rates and their keys."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_drop_connect_drops_weights_and_biases_for_the_whole_batch():
         assert abs(np.mean(np.abs(part) < 1e-9) - 0.3) < tolerance
 
 
-def test_drop_connect_gives_no_gradient_to_what_was_dropped():
+def test_dropped_weights_get_no_gradient():
     layer = nn.DropConnect(20, 30, 0.5)
     params = {"w": np.ones((20, 30)), "b": np.ones(30)}
     eye = np.concatenate([np.zeros((1, 20)), np.eye(20)])

@@ -20,7 +20,7 @@ shapes = st.lists(st.integers(1, 4), max_size=4).map(tuple)
 def test_the_numbers_stay_in_their_order(batch, shape, data):
     new = data.draw(st.permutations(shape)) if shape else data.draw(st.sampled_from([(), (1,), (1, 1)]))
     unknown = data.draw(st.integers(0, len(new) - 1)) if new else None
-    written = tuple(-1 if place == unknown else size for place, size in enumerate(new))
+    written = tuple(-1 if index == unknown else size for index, size in enumerate(new))
     x = np.arange(batch * math.prod(shape), dtype=np.uint8).reshape(batch, *shape)
     for layer in (nn.Reshape(tuple(new)), nn.Reshape(written)):
         y, context = layer.forward({}, x)
@@ -65,7 +65,7 @@ def test_bytes_in_another_shape_are_still_bytes_for_an_affine_layer():
     assert chain.backward(context, y, need_dx=False)[1][:3] == ({}, {}, {})
 
 
-def test_what_is_not_contiguous_is_copied():
+def test_input_that_is_not_contiguous_is_copied():
     x = np.arange(24).reshape(4, 3, 2).transpose(2, 1, 0)
     y, context = nn.Reshape((4, 3)).forward({}, x)
     assert_array_equal(y, np.ascontiguousarray(x).reshape(2, 4, 3))

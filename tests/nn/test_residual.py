@@ -1,4 +1,4 @@
-"""A chain with a way around it."""
+"""A chain whose input is added to its output."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_the_input_is_added_to_what_the_layers_give(batch, features, hidden, see
 
 @bounded
 @given(batch=st.integers(1, 5), features=st.integers(1, 6), out=st.integers(1, 6), seed=st.integers(0, 999))
-def test_a_projection_is_added_in_the_place_of_the_input(batch, features, out, seed):
+def test_a_projection_is_added_instead_of_the_input(batch, features, out, seed):
     rng = np.random.default_rng(seed)
     residual = nn.Residual(nn.Linear(features, out) >> nn.ReLU(), nn.Linear(features, out, bias=False))
     params = residual.init(rng, np.float64)
@@ -72,14 +72,14 @@ def test_the_layers_and_the_projection_draw_apart():
     x = np.ones((50, 40))
     y, context = nn.Residual(HALF, HALF).forward(({}, {}), x, train=True, key=KEY)
     assert set(np.unique(y)) == {0, 2, 4}
-    each = [HALF.forward({}, x, train=True, key=KEY.fold(place))[0] for place in (0, 1)]
+    each = [HALF.forward({}, x, train=True, key=KEY.fold(index))[0] for index in (0, 1)]
     assert_array_equal(y, sum(each))
     assert_array_equal(nn.Residual(HALF, HALF).backward(context, x)[0], y)
     assert_array_equal(nn.Residual(HALF, HALF).forward(({}, {}), x)[0], 2)
 
 
 class Noted(nn.Linear):
-    """Notes what it gives."""
+    """Records its output."""
 
     def forward(self, params, x, **how):
         y, context = super().forward(params, x, **how)
@@ -95,7 +95,7 @@ given_by_noted = []
     (nn.Residual(nn.ReLU(), Noted(4, 4)), True), (nn.Residual(Noted(4, 4) >> nn.Flatten()), True),
     (nn.Residual(Noted(4, 4) >> nn.ReLU()), False), (nn.Residual(Noted(4, 4) >> nn.ReLU() >> nn.Flatten()), False),
 ], ids=repr)  # fmt: skip
-def test_the_sum_is_made_in_place_where_nobody_keeps_the_summand(residual, in_place):
+def test_the_sum_overwrites_a_summand_that_no_context_keeps(residual, in_place):
     given_by_noted.clear()
     y, _ = residual.forward(params_of(residual), np.ones((2, 4)))
     assert np.shares_memory(y, given_by_noted[0]) is in_place
@@ -124,7 +124,7 @@ def test_a_residual_without_parameters_has_their_form_in_a_chain():
         assert chain.backward(context, y, need_dx=need_dx)[1][0] == (({}, {}), {})
 
 
-def test_through_other_parameters():
+def test_a_rebound_context_goes_backward_through_other_parameters():
     rng = np.random.default_rng(0)
     residual = nn.Residual(nn.Linear(4, 3), nn.Linear(4, 3))
     params, others = params_of(residual, seed=1), params_of(residual, seed=2)
@@ -134,7 +134,7 @@ def test_through_other_parameters():
     assert_allclose(dx, dy @ others[0]["w"].T + dy @ others[1]["w"].T)
 
 
-def test_what_its_layers_observe_is_handed_on():
+def test_statistics_of_its_layers_are_passed_on():
     residual = nn.Residual(nn.Tanh() >> Observer(), Observer())
     assert residual.observes and not nn.Residual(nn.Tanh(), nn.Linear(4, 4)).observes
     params = residual.init(np.random.default_rng(0), np.float64)

@@ -62,7 +62,7 @@ def test_the_result_is_the_exact_one_rounded_however_large_mean_and_numbers_are(
 def test_a_sample_scales_the_same_whatever_stands_beside_it():
     scale, x = nn.Scale(3.25, 7), np.array([5, 2**53 - 1, 2**60, -(2**62), 0])
     together = scaled(scale, x)
-    alone = [scaled(scale, x[place : place + 1])[0] for place in range(len(x))]
+    alone = [scaled(scale, x[index : index + 1])[0] for index in range(len(x))]
     assert together.tolist() == alone
 
 

@@ -29,7 +29,7 @@ def steps(chain, x):
     rows=st.integers(1, 50),
     seed=st.integers(0, 5),
 )
-def test_it_is_scale_and_linear(kind, dtype, mean, std, batch, bias, rows, seed):
+def test_scaled_linear_is_scale_and_linear(kind, dtype, mean, std, batch, bias, rows, seed):
     scale, linear = nn.Scale(mean, std), nn.Linear(7, 5, bias=bias)
     chain = scale >> linear
     rng = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def test_other_parameters_can_be_put_under_it():
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_what_is_no_bytes_takes_the_two_layers(dtype):
+def test_input_other_than_bytes_takes_the_two_layers(dtype):
     chain = nn.Scale(3, 2) >> nn.Linear(4, 3)
     assert steps(chain, np.zeros((2, 4), dtype)) == [nn.Scale, nn.Linear]
 

@@ -37,7 +37,7 @@ def test_the_best_of_one_is_accuracy_and_more_never_score_less(batch, classes, s
     assert scores == sorted(scores) and scores[-1] == 1
 
 
-def test_a_network_that_cannot_tell_scores_by_chance():
+def test_constant_outputs_score_by_chance():
     assert nn.TopK(2)(np.zeros((10, 10)), np.arange(10)) == 0.2
 
 
@@ -74,14 +74,14 @@ REGRESSION = [(nn.R2(), r2), (nn.RMSE(), rmse)]
 def test_a_regression_score_of_several_outputs_is_the_mean_of_their_formulas(score, formula):
     rng = np.random.default_rng(0)
     y, target = rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) * [1, 20, 0.1]
-    each = [formula(y[:, place], target[:, place]) for place in range(3)]
+    each = [formula(y[:, index], target[:, index]) for index in range(3)]
     assert score(y, target) == pytest.approx(np.mean(each), rel=1e-12)
     assert score(y[:, 0], target[:, 0]) == pytest.approx(each[0], rel=1e-12)
     assert score(y.reshape(50, 1, 3), target.reshape(50, 1, 3)) == score(y, target)
 
 
 def of_pass(score, y, target, sizes, seed=0):
-    """The score of all samples by their batches, which come home in any order and go through JSON on their way."""
+    """The score of all samples by their batches, which complete in any order and pass through JSON."""
     ends = np.cumsum(sizes)
     batches = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True) if size]
     np.random.default_rng(seed).shuffle(batches)
@@ -140,12 +140,12 @@ class F1(nn.Score):
         return "f1"
 
     def update(self, y, target):
-        told, true = y > 0, target > 0.5
-        return np.array([(told & true).sum(), told.sum(), true.sum()])
+        said, true = y > 0, target > 0.5
+        return np.array([(said & true).sum(), said.sum(), true.sum()])
 
     def result(self, state):
-        both, told, true = state
-        return 2 * both / (told + true)
+        both, said, true = state
+        return 2 * both / (said + true)
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,8 +161,8 @@ class Own(nn.Score):
 def test_a_score_of_ones_own_may_count_or_be_a_mean():
     rng = np.random.default_rng(0)
     y, target = rng.normal(size=(40, 1)), rng.integers(0, 2, (40, 1))
-    told, true = y > 0, target > 0.5
-    whole = 2 * (told & true).sum() / (told.sum() + true.sum())
+    said, true = y > 0, target > 0.5
+    whole = 2 * (said & true).sum() / (said.sum() + true.sum())
     assert of_pass(F1(), y, target, [1, 9, 10, 20]) == F1()(y, target) == whole
     assert of_pass(Own(), y, target, [1, 9, 10, 20]) == pytest.approx(np.abs(y - target).mean(), rel=1e-6)
 

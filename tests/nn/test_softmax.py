@@ -61,7 +61,7 @@ def test_nan_stays_visible_in_its_row():
     assert_array_equal(y[1], 0.5)
 
 
-def test_it_writes_into_what_it_owns_and_keeps_its_output():
+def test_softmax_writes_into_its_own_input_and_keeps_its_output():
     assert nn.Softmax().keeps_output
     x, dy = np.ones((2, 4)), np.ones((2, 4))
     y, context = nn.Softmax().forward({}, x, own=True)

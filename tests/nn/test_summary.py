@@ -25,7 +25,7 @@ class Watching(nn.ReLU):
 
 
 def table(text) -> dict[str, list[str]]:
-    """The cells of each row by its place, cut where the header says."""
+    """The cells of each row by its index, cut where the header says."""
     header, *lines = text.splitlines()
     layer, shape = header.index("layer"), header.index("output shape")
     behind = header.index("parameters") + len("parameters")
@@ -45,14 +45,13 @@ def test_the_total_is_that_of_the_chain_and_of_its_layers(chain):
     rows = table(chain.summary())
     params = chain.init(np.random.default_rng(0))
     total = rows.pop("total")
-    assert number(total[2]) == size(params) == sum(number(rows[str(place)][2]) for place in range(len(chain)))
-    assert (
-        number(total[3]) == chain.multiply_adds(None) == sum(number(rows[str(place)][3]) for place in range(len(chain)))
-    )
+    assert number(total[2]) == size(params) == sum(number(rows[str(position)][2]) for position in range(len(chain)))
+    costs = [number(rows[str(position)][3]) for position in range(len(chain))]
+    assert number(total[3]) == chain.multiply_adds(None) == sum(costs)
     assert total[1] == str(chain.output_shape(chain.input_shape))
 
 
-def test_a_layer_says_how_it_was_written_and_what_it_gives():
+def test_a_row_has_the_layer_as_written_and_its_output_shape():
     rows = table(NETWORK[0].chain.summary())
     assert rows["1"] == ["nn.Linear(784, 50)", "(50,)", "39,250", "39,200"]
     assert rows["2"] == ["nn.ReLU()", "(50,)", "0", "50"]
@@ -71,22 +70,22 @@ def test_a_network_groups_its_layers_by_gates():
 
 def test_a_chain_in_a_chain_is_a_line_with_its_layers_indented():
     rows = table(NETWORK[1].chain.summary())
-    assert [rows[place][0] for place in ("0", "0.0", "0.1", "1")] == [
+    assert [rows[index][0] for index in ("0", "0.0", "0.1", "1")] == [
         "2 layers", "  nn.Linear(50, 20)", "  nn.Tanh()", "nn.DropConnect(20, 20, 0.5, bias=False)",
     ]  # fmt: skip
     assert rows["0"][1:] == ["(20,)", "1,020", "1,020"]
 
 
-def test_what_depends_on_an_unknown_shape_is_a_question():
+def test_an_entry_that_depends_on_an_unknown_extent_is_a_question_mark():
     rows = table(IMAGES.summary())
-    assert [rows[place][1] for place in rows] == ["?", "?", "(5,)", "(5,)", "(5,)"]
-    assert [rows[place][3] for place in rows] == ["?", "?", "30", "5", "35 + ?"]
+    assert [rows[index][1] for index in rows] == ["?", "?", "(5,)", "(5,)", "(5,)"]
+    assert [rows[index][3] for index in rows] == ["?", "?", "30", "5", "35 + ?"]
     assert table(nn.Chain([nn.Chain([nn.ReLU()])]).summary())["0"] == ["1 layer", "?", "0", "?"]
 
 
-def test_a_shape_that_is_told_answers_it():
+def test_a_given_shape_fills_in_the_question_marks():
     rows = table(IMAGES.summary((2, 3)))
-    assert [rows[place][1] for place in rows] == ["(2, 3)", "(6,)", "(5,)", "(5,)", "(5,)"]
+    assert [rows[index][1] for index in rows] == ["(2, 3)", "(6,)", "(5,)", "(5,)", "(5,)"]
     assert number(rows["total"][3]) == IMAGES.multiply_adds((2, 3)) == 6 + 30 + 5
     gates = Gate(IMAGES[:2], SGD) | Gate(IMAGES[2:], SGD)
     assert table(gates.summary((2, 3)))["total"] == rows["total"]

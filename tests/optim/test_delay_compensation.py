@@ -1,4 +1,4 @@
-"""Gradients that come late: DC-ASGD against its paper, without a delay, and for what it is good."""
+"""Late gradients: DC-ASGD against its paper, without a delay, and where it helps."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_the_mean_square_counts_gradients_that_came_in_time_too(data):
 
 
 def gradient_used(optimizer, w, g, stale):
-    """What the rule made of the late gradient: with a learning rate of 1 it is the step."""
+    """The compensated late gradient: with a learning rate of 1 it is the step."""
     return w - one_update(optimizer, w, g, stale)[0]
 
 

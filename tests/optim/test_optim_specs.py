@@ -1,4 +1,4 @@
-"""Optimizers and schedules are frozen values; what cannot work is refused where it is written."""
+"""Optimizers and schedules are frozen values; values out of range are refused when they are written."""
 
 import copy
 import dataclasses
@@ -98,7 +98,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("make", "name", "value"), [(make, name, value) for make, name, values in REFUSED for value in values]
 )
-def test_what_cannot_work_is_refused_by_name_and_quoted(make, name, value):
+def test_a_value_out_of_range_is_refused_by_name_and_quoted(make, name, value):
     with pytest.raises(SpecError, match=rf": {name} is .* number of at least|: {name} is .* number above 0") as refusal:
         make(0.1, **{name: value})
     assert str(refusal.value).endswith(f"not {value!r}")
@@ -116,6 +116,6 @@ def test_numpy_numbers_become_pythons_own():
     )
 
 
-def test_what_is_exported_is_all_that_is_public():
+def test_all_public_optimizers_are_exported():
     public = {name for name, value in vars(optim).items() if not name.startswith("_") and isinstance(value, type)}
     assert set(optim.__all__) == public

@@ -1,4 +1,4 @@
-"""What every optimizer keeps, whatever its rule."""
+"""Laws of every optimizer, whatever its rule."""
 
 import copy
 import dataclasses
@@ -124,7 +124,7 @@ def test_a_schedule_is_asked_with_the_number_of_updates_made(optimizer, schedule
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class NumpyTenth(optim.Schedule):
-    """Somebody's own schedule, with numpy's arithmetic."""
+    """A user's schedule, with numpy's arithmetic."""
 
     def __call__(self, count):
         return np.float64(0.1)

@@ -1,4 +1,4 @@
-"""Which gate goes where: laws of the choice, and what it says of it."""
+"""Laws of the placement of gates, and its reasons and errors."""
 
 import pickle
 
@@ -26,11 +26,11 @@ def reasons(plan):
 
 
 @pytest.mark.parametrize(
-    ("wish", "found"),
+    ("requested", "found"),
     [("alice", [ALICE]), (BOB2.address, [BOB2]), ("10.0.0.2", [BOB, BOB2]), ("bob2", [BOB2])],
 )
-def test_a_worker_goes_by_name_address_or_host(wish, found):
-    assert find_workers(wish, ALL, "gate 'g0'") == found
+def test_a_worker_goes_by_name_address_or_host(requested, found):
+    assert find_workers(requested, ALL, "gate 'g0'") == found
 
 
 @pytest.mark.parametrize("workers", [ALL, ALL[:1], []])
@@ -41,7 +41,7 @@ def test_a_worker_that_is_not_there_is_named_beside_those_that_are(workers):
     assert ("none at all" in str(caught.value)) == (not workers)
 
 
-def test_a_cluster_without_workers_is_told_of():
+def test_a_cluster_without_workers_is_an_error():
     with pytest.raises(PlacementError, match="no workers: start some with `dask worker SCHEDULER-ADDRESS`"):
         choose(network(2, 2), [])
 
@@ -55,7 +55,7 @@ def test_the_heaviest_gates_go_apart():
     assert chosen[1] != chosen[3]
 
 
-def test_wishes_are_kept_and_the_rest_goes_where_least_is_to_be_done():
+def test_requested_workers_are_kept_and_other_gates_go_to_the_least_loaded():
     chosen = on(choose(network(100, 100, 100, 100, g1="alice"), [ALICE, BOB]))
     assert chosen[1] == ALICE and BOB in (chosen[0], chosen[2])
 
@@ -82,7 +82,7 @@ def test_a_placement_is_found_when_there_is_one_and_every_gate_is_where_it_may_b
 
 
 @given(st.data())
-def test_the_order_in_which_workers_are_told_does_not_matter(data):
+def test_the_order_of_workers_does_not_matter(data):
     workers = data.draw(clusters())
     asking, shuffled = data.draw(asking_networks(workers)), data.draw(st.permutations(workers))
     assert outcome(asking, workers) == outcome(asking, shuffled)
@@ -96,11 +96,11 @@ def outcome(asking, workers):
 
 
 @given(st.data())
-def test_a_plan_is_a_value_that_tells_of_every_gate_once(data):
+def test_a_plan_is_a_value_with_every_gate_once(data):
     workers = data.draw(clusters())
     plan = choose(network(*data.draw(st.lists(st.integers(1, 9), min_size=2, max_size=5))), workers)
     assert pickle.loads(pickle.dumps(plan)) == plan and hash(plan) == hash(pickle.loads(pickle.dumps(plan)))
-    assert [placed.gate for placed in plan] == [f"g{place}" for place in range(len(plan))]
+    assert [placed.gate for placed in plan] == [f"g{position}" for position in range(len(plan))]
     assert sum(placed.share for placed in plan) == pytest.approx(1)
     assert all(plan[placed.gate] == placed and placed.reason for placed in plan)
 
@@ -111,7 +111,7 @@ def test_gates_with_the_largest_asks_do_not_find_their_workers_crowded():
     assert on(choose(asking, [small, large]), [small, large]) == [small, large]
 
 
-def test_who_came_first_moves_on_for_one_that_can_be_nowhere_else():
+def test_an_earlier_group_moves_on_for_one_with_a_single_worker():
     both, one = worker("both", GPU=1, MEM=4), worker("one", GPU=1)
     asking = network(90, 90, 2, asks=[{"GPU": 1}, {"MEM": 1, "GPU": 1}])
     assert on(choose(asking, [both, one]), [both, one]) == [one, both]
@@ -122,7 +122,7 @@ def test_tenths_add_up():
     assert on(choose(network(1, 1, 1, 1, asks=[{"GPU": 0.1}] * 3), workers), workers) == [one] * 3
 
 
-def test_what_is_taken_by_whom_is_told_when_there_is_no_room():
+def test_without_room_the_error_names_the_holders_of_resources():
     workers = [worker("alice", GPU=2, claims=[{"GPU": 1}, {"MEM": 9}]), worker("bob", GPU=1), worker("carol", MEM=5)]
     with pytest.raises(PlacementError) as caught:
         choose(network(9, 9, 9, 9, asks=[{"GPU": 1}] * 3, g1="bob"), workers)
@@ -135,7 +135,7 @@ def test_what_is_taken_by_whom_is_told_when_there_is_no_room():
     )
 
 
-def test_the_wish_and_those_beside_it_are_told_when_there_is_no_room():
+def test_without_room_the_error_names_the_request_and_the_gates_beside_it():
     asking = network(9, 9, 9, asks=[{"GPU": 1}, {"GPU": 1}], g0="alice", g1=beside("g0"))
     with pytest.raises(PlacementError, match="gate 'g0' with 'g1' beside it asks for worker 'alice' and GPU 2, there"):
         choose(asking, [worker("alice", GPU=1), worker("bob", GPU=2)])
@@ -172,7 +172,7 @@ def test_among_equals_it_goes_to_its_neighbour_and_a_worker_alone_has_no_equals(
     assert reasons(choose(network(9, 9, 9), [ALICE])) == ["the only worker"] * 2
 
 
-def test_a_wish_and_an_ask_are_both_told():
+def test_a_reason_names_the_requested_worker_and_resources():
     asking = network(9, 9, asks=[{"MEM": 1.5, "GPU": 1}], g0="alice")
     (reason,) = reasons(choose(asking, [worker("alice", GPU=2, MEM=2), BOB]))
     assert reason == "asks for 'alice', has GPU 2 of 2, MEM 2 of 2 free"
@@ -196,12 +196,12 @@ def test_a_gate_that_nobody_is_beside_of_is_named_with_those_there_are():
         choose(network(2, 2, 2, 2, g1=beside("g7")), ALL)
 
 
-def test_a_circle_is_told_when_it_is_placed():
+def test_a_circle_of_default_names_is_an_error_when_it_is_placed():
     with pytest.raises(SpecError, match="'g0' beside 'g2' beside 'g0': give one of them another"):
         choose(network(2, 2, 2, 2, g0=beside("g2"), g2=beside("g0"), g1=beside("g0")), ALL)
 
 
-def test_a_circle_of_named_gates_is_told_when_it_is_written():
+def test_a_circle_of_named_gates_is_an_error_when_it_is_written():
     a, b = (Gate(nn.ReLU(), optim.SGD(0.1), beside(other), name) for name, other in ("ab", "ba"))
     with pytest.raises(SpecError, match="'a' beside 'b' beside 'a'"):
         a | b
@@ -210,6 +210,6 @@ def test_a_circle_of_named_gates_is_told_when_it_is_written():
 
 
 def test_the_bar_joins_gates_beside_others_in_any_order():
-    a, b, c = (Gate(nn.ReLU(), optim.SGD(0.1), wish) for wish in (beside("g2"), beside("g0"), None))
+    a, b, c = (Gate(nn.ReLU(), optim.SGD(0.1), worker) for worker in (beside("g2"), beside("g0"), None))
     assert (a | b) | c == a | (b | c)
     assert len({placed.address for placed in choose(a | b | c, ALL)}) == 1

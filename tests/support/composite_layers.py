@@ -5,7 +5,7 @@ from akkordeon_dask import nn
 __all__ = ["COMPOSITES"]
 
 IMAGE = (2, 3)
-VIEWS = [nn.Flatten(), nn.Dropout(0), nn.Reshape((5,)), nn.Chain([nn.Reshape((5, 1)), nn.Dropout(0), nn.Flatten()])]
+VIEWS = [nn.Flatten(), nn.Identity(), nn.Reshape((5,)), nn.Chain([nn.Reshape((5, 1)), nn.Dropout(0), nn.Flatten()])]
 KEEPS = [nn.ReLU(), nn.Softmax(), nn.Tanh() >> nn.Flatten(), nn.Linear(5, 5) >> nn.Sigmoid() >> nn.Dropout(0)]
 DRAWS = [nn.Dropout(0.4), nn.Linear(5, 5) >> nn.Dropout(0.5), nn.DropConnect(5, 5, 0.4)]
 INNER = [*VIEWS, *KEEPS, *DRAWS, nn.Linear(5, 5), nn.Scale(0.1, 2.0), nn.LeakyReLU(0.3) >> nn.Linear(5, 5)]

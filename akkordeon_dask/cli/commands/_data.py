@@ -14,9 +14,9 @@ _NAMES = ("mnist", "fashion-mnist")
 @click.argument("names", nargs=-1, type=click.Choice(_NAMES))
 @report_errors
 def data(names: tuple[str, ...]) -> None:
-    """Fetch data sets into your cache, so that training with them needs no network; without NAMES all of them.
+    """Fetch data sets into your cache, so that training needs no internet; without NAMES all of them.
 
-    Files that are there already stay. Each is checked by its sum.
+    Files that are there already are kept. Each is checked by its hash.
 
     \b
     Examples:

@@ -36,11 +36,11 @@ def demo(
     dropout: Any,
     **settings: Any,
 ) -> None:
-    """Train a network, one gate for each linear layer, and say how well it does.
+    """Train a network, one gate for each linear layer, and print its test accuracy.
 
     Training sentinels send batches through the gates while a validation sentinel rates the network on the test
-    data. Each line is a pass of a sentinel over its data, and on a terminal each bar one under way; the dashboard shows
-    the rest.
+    data. Each line is a finished pass of a sentinel over its data; on a terminal each bar is a pass in progress. The
+    dashboard shows the rest.
 
     \b
     Examples:
@@ -53,21 +53,21 @@ def demo(
       dask akkordeon demo --workers 2
           the gates spread over two processes
       dask akkordeon demo --scheduler tcp://127.0.0.1:8786
-          on a cluster that runs already
+          on a running cluster
       dask akkordeon demo --report run.html
-          the run as a page to keep
+          the run as one HTML file
       dask akkordeon demo --json 2>/dev/null | jq .loss
-          figures for another program
+          the losses, for another program
     """
     gates = len(settings["sizes"]) - 1
     settings["lr"] = gate_values("--lr", lr or (_defaults.LEARNING_RATES[settings["optimizer"]],), gates)
     settings["dropout"] = gate_values("--dropout", dropout, gates - 1)
     if workers and where:
         raise click.UsageError(
-            f"--workers {workers} starts a cluster and {' '.join(where.words)} is one already: give one of them"
+            f"--workers {workers} starts a cluster, {' '.join(where.words)} names a running one: give one of them"
         )
     if where.security is not None and not where:
-        raise click.UsageError("--tls is for a cluster that runs already: give its --scheduler tls://HOST:PORT")
+        raise click.UsageError("--tls is for a running cluster: give its --scheduler tls://HOST:PORT")
     output = JsonOutput() if json else Output()
     plan = Settings(**settings)
     with (
@@ -77,12 +77,12 @@ def demo(
         output.events(running),
     ):
         output.begin(running)
-        keep = functools.partial(output.keep, running, save=save, report=report)
+        write_files = functools.partial(output.write_files, running, save=save, report=report)
         try:
             final, seconds = train(running, plan, output)
-            keep()
-        except KeyboardInterrupt:  # the files were asked for: they hold what was trained so far
-            keep()
+            write_files()
+        except KeyboardInterrupt:  # the files hold the parameters trained so far
+            write_files()
             raise
         output.end(plan.epochs, final, seconds)
 
@@ -93,9 +93,9 @@ def _deployed(plan: Settings, client: Client | None, where: ClusterAddress) -> R
 
 
 def train(running: Running, plan: Settings, output: Output) -> tuple[PassReport, float]:
-    """Attach the sentinels and show their passes; gives the rating on the test data, and the seconds of training."""
+    """Attach the sentinels and show their passes; returns the test pass, and the seconds of training."""
     begun = time.perf_counter()
-    # First the one that rates: a short run would be over before its first pass.
+    # Validation first: a short run would be over before its first pass.
     for sentinel in (plan.validation(), *plan.training()):
         running.attach(sentinel)
     output.passes(running, running.wait)

@@ -37,11 +37,11 @@ def network(
 ) -> None:
     """Deploy the network TARGET on a cluster, publish it under a name, and stay as its owner until Ctrl-C or SIGTERM.
 
-    TARGET is MODULE:NETWORK or FILE.py:NETWORK: a Network or a Gate, or a function without arguments that gives one.
+    TARGET is MODULE:NETWORK or FILE.py:NETWORK: a Network or a Gate, or a function without arguments that returns one.
     A module has to be installed on scheduler and workers too. A file need not: the layers, losses and providers that
-    it defines, or that a module beside it defines, travel with the network. What else it imports has to be installed.
+    it defines, or that a module beside it defines, travel with the network. All other imports have to be installed.
 
-    It trains nothing by itself: sentinels join it, from this terminal or any other.
+    The network trains nothing by itself: sentinels join it, from this terminal or any other.
 
     \b
     Examples:
@@ -49,28 +49,28 @@ def network(
           --scheduler tcp://127.0.0.1:8786
       dask akkordeon network my_package.nets:make --name digits --seed 3 \\
           --save digits.safetensors
-          a function that makes it; saved at the end
+          a function that returns it; saved at the end
       dask akkordeon network digits.py:network --name digits \\
           --load digits.safetensors --save digits.safetensors
-          where it left off
+          resumes from a saved file
       dask akkordeon network digits.py:network --name digits \\
           --snapshots /shared/digits --snapshot-every 10s
-          survives the loss of its workers
+          survives the loss of workers
       dask akkordeon network digits.py:network --name digits \\
           --resume /shared/digits
-          after everything was stopped
+          resumes after everything was stopped
       dask akkordeon network --adopt digits
-          its owner is gone
+          takes over from an owner that is gone
       dask akkordeon sentinel digits --mode train --data mnist
           trains it
 
-    When a gate is lost that has no snapshots, it says which and ends with exit code 1. When somebody stops the network
-    (`dask akkordeon stop`), or another owner adopts it, it ends too, and with --save it saves first.
+    The loss of a gate without snapshots ends this program with an error and exit code 1. When somebody stops the
+    network (`dask akkordeon stop`), or another owner adopts it, the program ends too, and with --save it saves first.
     """  # fmt: skip
     output = JsonOutput() if json else Output()
     known = _network_name(target, name, adopt)
     if adopt is not None and (options["resume"] or options["snapshots"]):
-        raise click.UsageError("--adopt goes on with the network's own snapshots: leave --snapshots and --resume out")
+        raise click.UsageError("--adopt keeps the network's own snapshots: leave --snapshots and --resume out")
     spec = network_named(target) if target is not None else None
     again = resume_command(target, known, where, options["resume"] or options["snapshots"])
 
@@ -87,28 +87,28 @@ def network(
         if load is not None:
             running.load(load)
         ended = serve_until_closed(output, running)
-        output.keep(running, save=save, report=report)
+        output.write_files(running, save=save, report=report)
         running.close()
         output.say("end", f"network {known!r} " + _ENDS[ended])
         output.event("end", network=known, reason=ended)
 
 
 def _network_name(target: str | None, name: str | None, adopt: str | None) -> str:
-    """The name of the network; only one of TARGET with --name and --adopt makes sense."""
+    """The name of the network, from --name beside TARGET, or from --adopt alone."""
     if adopt is not None and (target is not None or name is not None):
-        raise click.UsageError("--adopt NAME stands instead of TARGET and --name: the network runs already")
+        raise click.UsageError("--adopt NAME stands instead of TARGET and --name: the network is running")
     if adopt is None and (target is None or name is None):
         raise click.UsageError("TARGET and --name are needed: `network TARGET --name NAME`, or `network --adopt NAME`")
     return adopt or name or ""
 
 
 def network_named(target: str) -> Network:
-    """The network that TARGET stands for.
+    """The network that TARGET names.
 
     Raises
     ------
     SpecError
-        when it stands for something else.
+        when TARGET names something else.
     """
     value: Any = import_object(target, "network")
     if not isinstance(value, Network | Gate) and callable(value):
@@ -116,12 +116,14 @@ def network_named(target: str) -> Network:
     if isinstance(value, Gate):
         return Network([value])
     if not isinstance(value, Network):
-        raise SpecError(f"{target} is {value!r:.80}, not a network: it has to be gates joined by |, or to give them")
+        raise SpecError(
+            f"{target} is {value!r:.80}, not a network: it has to be gates joined by |, or a function that returns them"
+        )
     return value
 
 
 def print_banner(output: Output, running: Running) -> None:
-    """What it is, where it is, and what others type to join it."""
+    """Print the network, its workers, and the command that joins it."""
     output.say("name", running.name)
     output.begin(running)
     assert running.client.scheduler is not None
@@ -132,9 +134,9 @@ def print_banner(output: Output, running: Running) -> None:
         scheduler=address,
         dashboard=running.dashboard_link,
         parameters=running.network.parameter_count,
-        gates=[{"gate": gate, **output.plain_place(worker)} for gate, worker in running.placement.items()],
+        gates=[{"gate": gate, **output.worker_fields(worker)} for gate, worker in running.placement.items()],
     )
-    # Last: who reads this line may interrupt at once.
+    # Last: a program that reads this line may interrupt at once.
     output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
 
 
@@ -142,7 +144,7 @@ _ENDS = {"interrupted": "is closed", "stopped": "was stopped or adopted by someb
 
 
 def serve_until_closed(output: Output, running: Running) -> str:
-    """Say that it is up, and stay until it ends; gives why. An interrupt may come from the first line on."""
+    """Print the banner and stay until the network ends; returns the reason. An interrupt may come at the first line."""
     try:
         print_banner(output, running)
         stay(running)

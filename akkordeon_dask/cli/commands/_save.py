@@ -1,4 +1,4 @@
-"""`dask akkordeon snapshot`, `save` and `report`: what a network is at this moment, kept."""
+"""`dask akkordeon snapshot`, `save` and `report`: the present state of a network in files."""
 
 import click
 
@@ -18,9 +18,9 @@ __all__ = ["report", "save", "snapshot"]
 @cluster_options()
 @report_errors
 def snapshot(*, name: str, where: ClusterAddress) -> None:
-    """Write a snapshot of every gate of the network NAME now, where it keeps them.
+    """Write a snapshot of every gate of the network NAME now, into its folder of snapshots.
 
-    The gates do it themselves: the network needs no owner for it. `--snapshots` of `network` says where they go.
+    The gates do it themselves: no owner is needed. `--snapshots` of `network` names the folder.
 
     \b
     Examples:
@@ -40,7 +40,7 @@ def snapshot(*, name: str, where: ClusterAddress) -> None:
 def save(*, name: str, target: str, where: ClusterAddress) -> None:
     """Write the parameters of the network NAME into FILE, a safetensors file, while it trains.
 
-    FILE is a path on this machine, or an fsspec URL. The network needs no owner for it.
+    FILE is a path on this machine, or an fsspec URL. No owner is needed.
 
     \b
     Examples:
@@ -59,10 +59,10 @@ def save(*, name: str, target: str, where: ClusterAddress) -> None:
 @cluster_options()
 @report_errors
 def report(*, name: str, target: str, where: ClusterAddress) -> None:
-    """Write the run of the network NAME so far into FILE, an HTML file that needs nothing else.
+    """Write the run of the network NAME so far into FILE, a self-contained HTML file.
 
-    FILE is a path on this machine, or an fsspec URL. Passes, curves and settings come from the scheduler, which
-    remembers them: the network needs no owner for it, and may have ended.
+    FILE is a path on this machine, or an fsspec URL. Passes, curves and settings come from the scheduler: no owner
+    is needed, and the network may have ended.
 
     \b
     Examples:

@@ -8,9 +8,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from akkordeon_dask.cli._connection import client_at
+from akkordeon_dask.cli._connection import client_at, wait_for_network
 from akkordeon_dask.cli._errors import report_errors
-from akkordeon_dask.cli._network_wait import connected
 from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
@@ -23,7 +22,7 @@ from akkordeon_dask.runtime import Attached, GuestWorker, Running, stay
 __all__ = ["sentinel"]
 
 
-@click.command(short_help="Join a running network: train it, or rate it.")
+@click.command(short_help="Join a running network: train, validate or test it.")
 @click.argument("name")
 @sentinel_options
 @report_errors
@@ -42,8 +41,8 @@ def sentinel(
 ) -> None:
     """Attach a sentinel to the network NAME, from any terminal, and show its passes until Ctrl-C or SIGTERM.
 
-    It then leaves: the gates forget what they hold for it, other sentinels go on. Any number of them may train and
-    rate a network at once, each with its own data.
+    At the end it leaves: the gates drop its batches, other sentinels go on. Any number of sentinels may train, validate
+    and test a network at once, each with its own data.
 
     \b
     Examples:
@@ -53,22 +52,22 @@ def sentinel(
           the first of four that share the data
       dask akkordeon sentinel digits --mode validate --data mnist --every 10s
       dask akkordeon sentinel digits --mode test --data mnist
-          once
+          one pass
       dask akkordeon sentinel digits --mode train \\
           --data readings.py:provider --here
-          data of your own, which stay on this machine
+          your own data, which stay on this machine
       dask akkordeon sentinel houses --mode train --data houses.py:provider \\
           --loss mean-squared-error --scores r2,rmse
-          numbers instead of classes
+          regression instead of classification
       dask akkordeon sentinel digits --data readings.py:night --epochs 5
-          a Sentinel of your own, with another number of passes
+          your own Sentinel, with another number of epochs
 
-    With --here this process is a worker of the cluster for as long as it runs, and the sentinel is in it: the
-    gates' workers have to reach this machine. Else it is beside the first gate, or where --worker says, and the data
-    have to be there. A network, or a worker, that is not there yet is waited for: programs start in any order.
+    With --here this process is a worker of the cluster while it runs, and the sentinel runs in it: the gates' workers
+    have to reach this machine. Otherwise the sentinel runs on the worker of the first gate, or on the one of --worker,
+    and the data have to be there. The command waits for a network or worker that is not there yet.
     """  # fmt: skip
     if here and worker is not None:
-        raise click.UsageError(f"--here and --worker {worker} name two places: give one of them")
+        raise click.UsageError(f"--here and --worker {worker} name two workers: give one of them")
     output = JsonOutput() if json else Output()
     spec = sentinel_of(data, mode, _given(settings))
     spec = replace(spec, name=alias or spec.name, workers=worker or spec.workers)
@@ -76,7 +75,7 @@ def sentinel(
     with (
         interruptible(),
         client_at(where) as client,
-        connected(name, client, patience) as running,
+        wait_for_network(name, client, patience) as running,
         GuestWorker(client) if here else nullcontext() as guest,
         output.events(running),
     ):
@@ -91,19 +90,20 @@ def sentinel(
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Those that were written on the command line: the others are as `Sentinel` has them, or the user's own one."""
+    """The options on the command line; the others are those of `Sentinel`, or of the user's own one."""
     source = click.get_current_context().get_parameter_source
     return {name: value for name, value in settings.items() if source(name) is not ParameterSource.DEFAULT}
 
 
 def _work(running: Running, attached: Attached, output: Output) -> None:
-    """Show its passes until it rests, is interrupted, or the network ends."""
+    """Show the passes until the sentinel is done, is interrupted, or the network ends."""
     reason = "done"
     bounded = attached.sentinel.mode == "test" or attached.sentinel.epochs is not None
     try:
-        place = output.place(attached.worker)
-        output.event("sentinel", network=running.name, sentinel=attached.name, **output.plain_place(attached.worker))
-        output.say("sentinel", f"{attached.name} on {place} works on network {running.name!r}")
+        output.event("sentinel", network=running.name, sentinel=attached.name, **output.worker_fields(attached.worker))
+        output.say(
+            "sentinel", f"{attached.name} on {output.worker_text(attached.worker)} works on network {running.name!r}"
+        )
         output.passes(running, partial(stay, running, attached), mine=True)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None

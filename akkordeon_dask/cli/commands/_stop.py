@@ -18,14 +18,14 @@ __all__ = ["stop"]
 def stop(*, name: str, where: ClusterAddress) -> None:
     """End the network NAME: its sentinels, its gates, its name.
 
-    It does not matter who owns it, or whether the owner lives. Programs that own it or that attached a sentinel end
-    with a line that says so. Where it is not there (any more), that is said, and is no error.
+    The owner need not answer, nor exist. Programs that own the network or have attached a sentinel end with a line
+    that says so. A network that does not exist (any more) is no error.
 
     \b
     Examples:
       dask akkordeon stop digits --scheduler tcp://127.0.0.1:8786
       dask akkordeon status
-          what there is
+          lists the networks
     """
     with client_at(where) as client:
         if end(name, client):

@@ -1,5 +1,4 @@
-"""What `demo` does where nothing else is said: the one place to tune its training. Its sentinels are as `Sentinel` has
-them where nothing else is said."""
+"""The defaults of `demo`, with which its training is tuned. Its sentinels have the defaults of `Sentinel` otherwise."""
 
 __all__ = [
     "DATA",

@@ -35,20 +35,20 @@ def demo_network(
     lr
         each gate's learning rate at its top.
     dropout
-        the share that each gate but the last drops; 0: it has no such layer.
+        the rate of dropout behind each gate but the last; 0: no such layer.
     updates
-        that a gate is expected to make in all: the schedule's length.
+        of a gate in the whole run: the schedule's length.
     """
     last = len(sizes) - 2
     gates = []
-    for place in range(last + 1):
-        layers: list[nn.Layer] = [nn.Scale(_defaults.MEAN, _defaults.STD)] if place == 0 else []
-        layers.append(nn.Linear(sizes[place], sizes[place + 1]))
-        if place < last:
+    for position in range(last + 1):
+        layers: list[nn.Layer] = [nn.Scale(_defaults.MEAN, _defaults.STD)] if position == 0 else []
+        layers.append(nn.Linear(sizes[position], sizes[position + 1]))
+        if position < last:
             layers.append(nn.ReLU())
-            if dropout[place]:
-                layers.append(nn.Dropout(dropout[place]))
-        gates.append(Gate(reduce(rshift, layers), OPTIMIZERS[optimizer](_schedule(lr[place], updates))))
+            if dropout[position]:
+                layers.append(nn.Dropout(dropout[position]))
+        gates.append(Gate(reduce(rshift, layers), OPTIMIZERS[optimizer](_schedule(lr[position], updates))))
     return Network(gates)
 
 

@@ -1,4 +1,4 @@
-"""What a run of `demo` is: network and sentinels, from its options."""
+"""The network and sentinels of `demo`, from its options."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DATA_SETS: dict[str, tuple[Callable[..., Provider], int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The options of `demo` that say what is trained and how; each is named and documented there."""
+    """The options of `demo` that determine the training; `options/_demo_options.py` documents each."""
 
     data: str
     sizes: tuple[int, ...]
@@ -40,7 +40,7 @@ class Settings:
     def updates(self) -> int:
         """Updates of a gate in the whole run: batches of all training sentinels in all epochs."""
         samples = DATA_SETS[self.data][1]
-        shares = [len(range(place, samples, self.sentinels)) for place in range(self.sentinels)]
+        shares = [len(range(index, samples, self.sentinels)) for index in range(self.sentinels)]
         return self.epochs * sum(-(-share // self.batch_size) for share in shares)
 
     def network(self) -> Network:
@@ -49,7 +49,7 @@ class Settings:
 
     def training(self) -> list[Sentinel]:
         """The training sentinels, which share the data."""
-        shares = [(place, self.sentinels) for place in range(self.sentinels)] if self.sentinels > 1 else [None]
+        shares = [(index, self.sentinels) for index in range(self.sentinels)] if self.sentinels > 1 else [None]
         return [
             Sentinel.train(
                 self._provider("train", seed=self.seed, shard=shard),

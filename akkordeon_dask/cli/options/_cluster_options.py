@@ -1,4 +1,4 @@
-"""Which cluster a command talks to: the options that say so, and what they come to."""
+"""The options that name the cluster of a command, and the address that they amount to."""
 
 import functools
 import json
@@ -12,8 +12,9 @@ import dask.config
 from distributed import Security
 
 from akkordeon_dask._files import read_bytes
-from akkordeon_dask.cli._wait import NotYetError, WaitLimit, wait_option
-from akkordeon_dask.cli.options._param_types import path_or_url
+from akkordeon_dask.cli._wait import NotYetError, WaitLimit
+from akkordeon_dask.cli.options._param_types import duration, path_or_url
+from akkordeon_dask.cli.options._shared_options import combine
 from akkordeon_dask.errors import DeploymentError
 
 __all__ = ["ClusterAddress", "cluster_options"]
@@ -25,13 +26,13 @@ _FILES = ("ca.pem", "cert.pem", "key.pem")
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterAddress:
-    """A cluster that runs, or is about to; with neither address nor file it was not said which."""
+    """A cluster that runs or is about to; with neither address nor file, the user named none."""
 
     address: str | None = None
     file: str | None = None
-    """A scheduler file, as `dask scheduler --scheduler-file` writes it: it is read when the cluster is reached."""
+    """A scheduler file, as `dask scheduler --scheduler-file` writes it. `find_address` reads it."""
     security: Security | None = None
-    """Keys and certificates; None: as Dask is configured."""
+    """Keys and certificates; None: those of Dask's configuration."""
     patience: WaitLimit = field(default_factory=lambda: WaitLimit(0.0))
 
     def __bool__(self) -> bool:
@@ -39,7 +40,7 @@ class ClusterAddress:
 
     @property
     def words(self) -> tuple[str, str]:
-        """The option that leads there, for a command that is to be pasted."""
+        """The option for this cluster, for a command that a user can paste."""
         return ("--scheduler-file", self.file) if self.file is not None else ("--scheduler", self.address or "")
 
     def find_address(self) -> str:
@@ -48,7 +49,7 @@ class ClusterAddress:
         Raises
         ------
         NotYetError
-            when the scheduler file is not there, or not whole.
+            when the scheduler file is missing or incomplete.
         DeploymentError
             when it is no scheduler file.
         """
@@ -58,16 +59,16 @@ class ClusterAddress:
 def _address_in(file: str) -> str:
     start = f"start `dask scheduler --scheduler-file {file}` on storage that both share"
     try:
-        told = json.loads(read_bytes(file))
+        content = json.loads(read_bytes(file))
     except FileNotFoundError:
         raise NotYetError(f"there is no scheduler file {file!r}: {start}") from None
     except ValueError as error:
         raise NotYetError(f"the scheduler file {file!r} is no whole JSON: {error}: {start}") from error
     except (OSError, ImportError) as error:
-        raise DeploymentError(f"cannot read the scheduler file {file!r}: {error}: look at the path") from error
-    address = told.get("address") if isinstance(told, dict) else None
+        raise DeploymentError(f"cannot read the scheduler file {file!r}: {error}: check the path") from error
+    address = content.get("address") if isinstance(content, dict) else None
     if not isinstance(address, str):
-        raise DeploymentError(f"{file!r} names no address of a scheduler, it holds {told!r:.80}: {start}")
+        raise DeploymentError(f"{file!r} names no address of a scheduler, it holds {content!r:.80}: {start}")
     return address
 
 
@@ -97,15 +98,25 @@ def _configured() -> str:
 _FALLBACK = "  [default: $DASK_SCHEDULER_ADDRESS, or scheduler-address in Dask's configuration]"
 
 
+def _wait(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    return 0.0 if value.strip().rstrip("s") == "0" else duration(ctx, param, value)
+
+
+_WAIT = click.option(
+    "--wait", callback=_wait, default="60s", metavar="TIME",
+    help="Time to wait for a scheduler, network or worker that is not there yet: 20s, 1.5min; 0: not at all.",
+)  # fmt: skip
+
+
 def cluster_options(*, required: bool = True, wait: bool = False) -> Callable[[Command], Command]:
-    """Give a command `--scheduler`, `--scheduler-file` and `--tls`, which come to it as one `where`.
+    """Give a command `--scheduler`, `--scheduler-file` and `--tls`; it gets them as one `where`.
 
     Parameters
     ----------
     required
-        one of the first two has to be said, here or in Dask's configuration.
+        one of the first two has to be given, here or in Dask's configuration.
     wait
-        it has `--wait` too.
+        the command has `--wait` too.
     """
     options = [
         click.option(
@@ -118,10 +129,10 @@ def cluster_options(*, required: bool = True, wait: bool = False) -> Callable[[C
         ),
         click.option(
             "--tls", metavar="FOLDER", callback=_security,
-            help="Speak TLS with the ca.pem, cert.pem and key.pem in this folder.  [default: what distributed.comm.tls "
-            "in Dask's configuration says]",
+            help="Speak TLS with the ca.pem, cert.pem and key.pem in this folder.  [default: distributed.comm.tls "
+            "in Dask's configuration]",
         ),
-        *([wait_option()] if wait else []),
+        *([_WAIT] if wait else []),
     ]  # fmt: skip
 
     def decorate(command: Command) -> Command:
@@ -137,8 +148,6 @@ def cluster_options(*, required: bool = True, wait: bool = False) -> Callable[[C
             where = ClusterAddress(address=scheduler, file=scheduler_file, security=tls, patience=patience)
             command(where=where, **others)
 
-        for option in reversed(options):
-            run = option(run)
-        return run
+        return combine(*options)(run)
 
     return decorate

@@ -1,4 +1,4 @@
-"""The data of a sentinel, or the whole of it, from its options."""
+"""`--data`: the provider of a sentinel, or a whole sentinel."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,37 +13,37 @@ from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
 
-__all__ = ["parse_shard", "provider_of", "sentinel_of"]
+__all__ = ["data_set", "parse_shard", "sentinel_of"]
 
 _CHOICES = ("take", "shard", "seed")
-"""Options that go to the provider."""
+"""The provider's own options."""
 
 
 def parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """`2/4` as `(1, 4)`: on the command line shards count from 1, in Python from 0."""
     if value is None:
         return None
-    place, _, total = value.partition("/")
-    if not (place.isdecimal() and total.isdecimal() and 1 <= int(place) <= int(total)):
+    number, _, total = value.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
         raise click.BadParameter(f"{value!r} is no share: 1/4 is the first of four, 4/4 the last")
-    return int(place) - 1, int(total)
+    return int(number) - 1, int(total)
 
 
 def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sentinel:
-    """The sentinel that `--data`, `--mode` and what else was given stand for.
+    """The sentinel of `--data`, `--mode` and the other options.
 
     Parameters
     ----------
     source
-        the name of a set, or MODULE:NAME or FILE.py:NAME of a provider or of a whole `Sentinel`, whose options then
-        hold where none is given.
+        the name of a set, or MODULE:NAME or FILE.py:NAME of a provider or of a whole `Sentinel`, whose own
+        options are then the defaults.
     given
-        `take`, `shard`, `seed`, and fields of `Sentinel`: those that were written on the command line.
+        `take`, `shard`, `seed`, and fields of `Sentinel`: those on the command line.
 
     Raises
     ------
     click.UsageError
-        when there is no such set, or two things that were said do not go together.
+        when there is no such set, or two options contradict one another.
     """
     chosen = {name: value for name, value in given.items() if name in _CHOICES}
     options = {name: value for name, value in given.items() if name not in _CHOICES}
@@ -54,23 +54,23 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
                 f"--mode {mode} and {source}, which is a Sentinel.{value.mode}, do not go together: leave --mode out"
             )
         if value.mode == "predict":
-            raise click.UsageError(f"{source} predicts: `dask akkordeon predict` writes the answers into a file")
-        if "loss" in options:  # its scores were for another one
+            raise click.UsageError(f"{source} predicts: `dask akkordeon predict` writes predictions into a file")
+        if "loss" in options:  # the sentinel's own scores are for its own loss
             options.setdefault("scores", None)
         return dataclasses.replace(value, provider=_choose(source, value.provider, chosen), **options)
     if mode is None:
-        raise click.UsageError(f"what for? Give --mode train, validate or test, for --data {source} does not say")
-    provider = provider_of(source, mode, chosen) if value is None else _choose(source, as_provider(value), chosen)
+        raise click.UsageError(f"no mode: give --mode train, validate or test, for --data {source} is no Sentinel")
+    provider = data_set(source, mode, chosen) if value is None else _choose(source, as_provider(value), chosen)
     return Sentinel(mode, provider, **options)
 
 
-def provider_of(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
-    """The provider that `--data` stands for.
+def data_set(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
+    """The provider of a data set.
 
     Parameters
     ----------
     source
-        the name of a set, or MODULE:PROVIDER or FILE.py:PROVIDER.
+        the name of a set.
     mode
         `train` takes a set's training part, the others its test part.
     chosen
@@ -79,16 +79,13 @@ def provider_of(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
     Raises
     ------
     click.BadParameter
-        when there is no such set, or `chosen` does not fit the user's own provider.
+        when there is no such set.
     """
-    if source in DATA_SETS:
-        provider: Provider = DATA_SETS[source][0]("train" if mode == "train" else "test", **chosen)
-        return provider
-    if ":" not in source:
+    if source not in DATA_SETS:
         known = ", ".join(DATA_SETS)
         example = f"{source}:provider" if Path(source).suffix == ".py" else "MODULE:PROVIDER or FILE.py:PROVIDER"
         raise click.BadParameter(f"{source!r} is none of {known}: for data of your own write {example}")
-    return _choose(source, as_provider(import_object(source, "provider")), chosen)
+    return DATA_SETS[source][0]("train" if mode == "train" else "test", **chosen)
 
 
 def _choose(source: str, provider: Provider, chosen: Mapping[str, Any]) -> Provider:

@@ -32,12 +32,12 @@ def loss_of(ctx: click.Context, param: click.Parameter, value: str | None) -> nn
         return None
     found = getattr(nn, _LOSSES[value])() if value in _LOSSES else _own(value, "loss", losses)
     if not isinstance(found, nn.Loss):
-        raise click.BadParameter(f"{value} is {found!r:.80}, no nn.Loss: it has to be one, or to make one")
+        raise click.BadParameter(f"{value} is {found!r:.80}, no nn.Loss: it has to be one, or a class of one")
     return found
 
 
 def scores_of(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[nn.Score, ...] | None:
-    """Scores by their names, and the user's own, separated by commas; None: nothing was said."""
+    """Scores by their names, and the user's own, separated by commas; None: the option was not given."""
     if value is None:
         return None
     return () if value == _NONE else tuple(map(_score, value.split(",")))
@@ -51,7 +51,7 @@ def _score(word: str) -> nn.Score:
     else:
         found = _own(word, "score", scores)
     if not isinstance(found, nn.Score):
-        raise click.BadParameter(f"{word} is {found!r:.80}, no nn.Score: it has to be one, or to make one")
+        raise click.BadParameter(f"{word} is {found!r:.80}, no nn.Score: it has to be one, or a class of one")
     return found
 
 

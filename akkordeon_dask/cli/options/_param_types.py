@@ -24,9 +24,9 @@ def comma_separated(kind: type[Number], allowed: Callable[[Number], bool], wante
     kind
         `int` or `float`.
     allowed
-        whether one of them may be.
+        whether a number is in range.
     wanted
-        what they have to be, for the error: `"whole numbers from 1"`.
+        the allowed values in words, for the error: `"whole numbers from 1"`.
     """
 
     def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Number, ...]:
@@ -37,7 +37,7 @@ def comma_separated(kind: type[Number], allowed: Callable[[Number], bool], wante
         except ValueError:
             numbers = ()
         if not numbers or not all(map(allowed, numbers)):
-            raise click.BadParameter(f"{value!r} is not what is wanted here: {wanted}, separated by commas")
+            raise click.BadParameter(f"{value!r} is out of range or no number: give {wanted}, separated by commas")
         return numbers
 
     return convert
@@ -52,7 +52,7 @@ def duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
 
 
 def path_or_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """A path or fsspec URL that is read; `~` is the home folder."""
+    """A path or fsspec URL; `~` is the home folder."""
     if value is None:
         return None
     try:
@@ -62,7 +62,7 @@ def path_or_url(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 
 def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """A path or fsspec URL that is written; `~` is the home folder, and a folder is refused."""
+    """A path or fsspec URL of a file to be written; `~` is the home folder, and a folder is refused."""
     path = path_or_url(ctx, param, value)
     if path is not None and not is_url(path) and Path(path).is_dir():
         raise click.BadParameter(f"{value!r} is a folder: write the name of a file in it")
@@ -70,7 +70,7 @@ def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 
 
 def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[float, ...]:
-    """One value for each of so many gates: as given, or the only one for all.
+    """One value for each gate: the given ones, or the only one for all.
 
     Raises
     ------
@@ -80,9 +80,9 @@ def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[flo
     if len(values) == 1:
         return values * gates
     if len(values) != gates:
-        said = ",".join(f"{value:g}" for value in values)
+        text = ",".join(f"{value:g}" for value in values)
         raise click.BadParameter(
-            f"{said!r} has {len(values)} values, there are {gates} gates that take one: give one for all, or one each",
+            f"{text!r} has {len(values)} values, there are {gates} gates that take one: give one for all, or one each",
             param_hint=f"'{option}'",
         )
     return values

@@ -69,7 +69,7 @@ def test_the_saved_file_holds_the_gates(story):
     assert shapes == sorted([(784, 50), (50,), (50, 20), (20,), (20, 10), (10,)])
 
 
-def test_it_writes_a_report_that_has_every_pass_and_is_said(tmp_path):
+def test_the_report_of_a_demo_has_every_pass(tmp_path):
     file = tmp_path / "run.html"
     done = run(*DEMO, "--json", "--epochs", 1, "--report", file)
     assert done.returncode == 0, done.stderr
@@ -81,7 +81,7 @@ def test_it_writes_a_report_that_has_every_pass_and_is_said(tmp_path):
     assert {"train0", "test0"} < {row[0] for row in page.rows}
 
 
-def test_a_command_of_dask_it_prints_plain_lines_to_a_pipe():
+def test_demo_as_a_command_of_dask_prints_plain_lines_to_a_pipe():
     done = run("-m", "dask", "akkordeon", "demo", "--epochs", 1, "--dropout", "0.15,0.07", "--lr", "0.03,0.02,0.01")
     assert (done.returncode, done.stderr) == (0, "")
     head, rest = done.stdout.split("dashboard   http://127.0.0.1:", 1)
@@ -138,7 +138,7 @@ def test_a_loss_that_runs_away_ends_the_run_and_names_the_sentinel():
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_leaves_ends_it_quietly():
+def test_a_reader_that_leaves_ends_the_demo_quietly():
     with started(*DEMO, "--epochs", 100_000, "--workers", 1) as process:
         assert process.stdout.readline().startswith("network")
         process.stdout.close()
@@ -147,7 +147,7 @@ def test_a_reader_that_leaves_ends_it_quietly():
     assert said == ""
 
 
-def test_the_exit_code_of_a_wrong_option_is_two():
+def test_a_wrong_option_has_exit_code_two():
     done = run(*DEMO, "--data", "cifar")
     assert (done.returncode, done.stdout) == (2, "")
     assert "'cifar'" in done.stderr

@@ -1,4 +1,4 @@
-"""`network`: deploys, stays, and ends as it should."""
+"""`network`: deploys, stays until it is stopped, and cleans up."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ from tests.support.dialogues import akkordeon, called, dask, joined_worker
 from tests.support.html_page import Page
 
 
-def test_a_file_with_layers_of_its_own_runs_on_workers_that_do_not_have_it_and_goes_on_from_what_it_saved(
+def test_a_file_with_its_own_layers_runs_on_workers_that_lack_it_and_resumes_from_its_saved_parameters(
     cluster, at, file, client, tmp_path, nothing_left
 ):
     saved = tmp_path / "saved.safetensors"
@@ -68,7 +68,7 @@ def test_a_gate_that_is_lost_is_one_line_and_the_other_gate_is_closed(cluster, a
     nothing_left()
 
 
-def test_a_scheduler_that_dies_is_one_line_for_all(file):
+def test_a_scheduler_that_dies_is_one_line_for_owner_and_sentinel(file):
     patience = {"DASK_AKKORDEON__TIMEOUTS__CONNECT": "2s"}
     with dask("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard") as scheduler:
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
@@ -83,11 +83,11 @@ def test_a_scheduler_that_dies_is_one_line_for_all(file):
                 guest.passes(1)
                 scheduler.kill()
                 assert (owner.end(), guest.end()) == (1, 1)
-    told = (
+    message = (
         f"Error: the scheduler at '{address}' is gone, and with it all that it held: "
         "look at its log, start it and its workers again, then this program"
     )
-    assert owner.err == guest.err == [told]
+    assert owner.err == guest.err == [message]
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line_and_nothing_stays(at, file, tmp_path, nothing_left):
@@ -105,7 +105,7 @@ def test_a_name_that_is_taken_is_one_line(digits, at, file):
     assert line.startswith("Error: a network named 'digits' runs on this cluster")
 
 
-def test_the_cluster_has_to_be_said(monkeypatch, file):
+def test_a_cluster_has_to_be_named(monkeypatch, file):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     done = called("network", f"{file}:network", "--name", "x")
     assert done.exit_code == 2
@@ -122,7 +122,7 @@ def test_a_module_is_imported():
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         ("{file}", r"does not say which name of which module: write MODULE:network or FILE\.py:network"),
         ("{folder}/nots.py:network", r"there is no file '.*nots\.py'"),
@@ -136,7 +136,7 @@ def test_a_module_is_imported():
         ("nets:network", r"No module named 'nets'.*there is a file: write nets\.py:network"),
     ],
 )
-def test_a_target_that_is_none_is_quoted(file, tmp_path, monkeypatch, target, told):
+def test_a_target_that_is_no_network_is_quoted(file, tmp_path, monkeypatch, target, message):
     monkeypatch.chdir(file.parent)
     (tmp_path / "raises.py").write_text(
         "from akkordeon_dask import Gate, nn, optim\n"
@@ -145,15 +145,15 @@ def test_a_target_that_is_none_is_quoted(file, tmp_path, monkeypatch, target, to
     (tmp_path / "mistyped.py").write_text("network = (\n")
     (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n")
     folder = tmp_path
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(SpecError, match=message):
         network_named(target.format(file=file, folder=folder))
 
 
-def test_it_leaves_a_report_at_the_end(at, file, tmp_path, nothing_left):
+def test_a_network_writes_its_report_at_the_end(at, file, tmp_path, nothing_left):
     path = tmp_path / "run.html"
-    with akkordeon("network", f"{file}:network", "--name", "told", "--seed", 7, *at, "--report", path) as owner:
+    with akkordeon("network", f"{file}:network", "--name", "reported", "--seed", 7, *at, "--report", path) as owner:
         owner.line("join it")
         assert owner.interrupt() == 0
-    assert owner.out[-2:] == [f"report      {path}", "end         network 'told' is closed"]
+    assert owner.out[-2:] == [f"report      {path}", "end         network 'reported' is closed"]
     assert ["seed", "7"] in Page(path.read_text()).rows
     nothing_left()

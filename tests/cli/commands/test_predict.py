@@ -1,4 +1,4 @@
-"""`predict`: a file of samples in, a file of answers out."""
+"""`predict`: a file of samples in, a file of predictions out."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def images(tmp_path):
     return tmp_path / "images.npy"
 
 
-def test_it_writes_the_class_of_each_sample_or_the_outputs_themselves(digits, at, client, images, tmp_path):
+def test_predict_writes_the_class_of_each_sample_or_the_outputs(digits, at, client, images, tmp_path):
     assert IMAGES.nbytes > _predict._PIECE
     classes, outputs = tmp_path / "classes.npy", tmp_path / "outputs.npy"
     with akkordeon("predict", "digits", *at, "--input", images, "--output", classes) as program:
@@ -34,7 +34,7 @@ def test_it_writes_the_class_of_each_sample_or_the_outputs_themselves(digits, at
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classes.npy", "images.npy", "outputs.npy"]
 
 
-def test_samples_that_do_not_fit_are_quoted_and_what_was_there_stays(digits, at, tmp_path):
+def test_samples_that_do_not_fit_are_quoted_and_an_older_file_stays(digits, at, tmp_path):
     np.save(tmp_path / "small.npy", IMAGES[:5, :700])
     (tmp_path / "classes.npy").write_text("precious")
     paths = ("--input", tmp_path / "small.npy", "--output", tmp_path / "classes.npy")
@@ -56,7 +56,7 @@ def shortened(path):
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "message"),
     [
         (lambda path: None, "No such file"),
         (lambda path: path.write_text("1,2,3"), "cannot read"),
@@ -69,14 +69,21 @@ def shortened(path):
         (lambda path: np.save(path, np.zeros((0, 784))), r"is \(0, 784\) float64"),
     ],
 )
-def test_a_file_that_holds_no_samples_is_quoted(tmp_path, write, told):
+def test_a_file_that_holds_no_samples_is_quoted(tmp_path, write, message):
     write(tmp_path / "in.npy")
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_samples(str(tmp_path / "in.npy"))
     assert "in.npy" in str(caught.value)
 
 
-def test_what_cannot_be_written_is_said(tmp_path):
+def test_samples_are_read_from_a_url_as_from_a_path(tmp_path):
+    np.save(tmp_path / "in.npy", IMAGES[:3])
+    assert (read_samples(f"file://{tmp_path}/in.npy") == IMAGES[:3]).all()
+    with pytest.raises(DataError, match=r"cannot read 'nowhere://in\.npy'"):
+        read_samples("nowhere://in.npy")
+
+
+def test_a_file_that_cannot_be_written_is_quoted(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"cannot write '.*file/classes\.npy'"):
         write_array(str(tmp_path / "file" / "classes.npy"), np.zeros(3))

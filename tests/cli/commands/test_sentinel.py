@@ -1,4 +1,4 @@
-"""`sentinel`: joins a network from any process, and leaves it as it was."""
+"""`sentinel`: joins a network from any process, and leaves nothing behind."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from akkordeon_dask import Gate, connect, data, deploy, nn, optim
 from akkordeon_dask.cli.commands._network import network_named
-from akkordeon_dask.cli.options._data_option import parse_shard, provider_of
+from akkordeon_dask.cli.options._data_option import data_set, parse_shard, sentinel_of
 from akkordeon_dask.placement import GUEST
 from tests.support.dialogues import akkordeon, called, joined_worker
 from tests.support.leftovers import wait_until
@@ -27,7 +27,7 @@ def updates(running):
     return running.statistics()["g1"].version
 
 
-def test_it_trains_so_many_passes_over_its_share_and_says_each_as_the_original_did(digits, at):
+def test_a_training_sentinel_prints_a_line_for_each_epoch_over_its_share(digits, at):
     with akkordeon(*TRAIN, *at, "--epochs", 2, "--shard", "4/4", "--take", 3000, "--as", "last") as guest:
         assert guest.end() == 0
     first, *lines, end = guest.out
@@ -37,7 +37,7 @@ def test_it_trains_so_many_passes_over_its_share_and_says_each_as_the_original_d
     assert guest.err == []
 
 
-def test_it_goes_on_where_a_program_before_it_was(at, client, tmp_path):
+def test_a_sentinel_resumes_where_an_earlier_program_stopped(at, client, tmp_path):
     kept = ("sentinel", "kept", *TRAIN[2:], *at, "--as", "mine", "--take", 500)
     network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
     with deploy(network, client, name="kept", snapshots=str(tmp_path)):
@@ -48,7 +48,7 @@ def test_it_goes_on_where_a_program_before_it_was(at, client, tmp_path):
             assert [(one["epoch"], one["samples"]) for one in passes] == [(epoch, 500) for epoch in epochs]
 
 
-def test_a_test_is_one_pass_and_json_says_it_all(digits, at):
+def test_a_test_is_one_pass_and_json_has_all_of_it(digits, at):
     test = ("sentinel", "digits", *at, "--mode", "test", "--data", "mnist-sample", "--worker", "bob", "--json")
     with akkordeon(*test) as guest:
         assert guest.end() == 0
@@ -59,7 +59,7 @@ def test_a_test_is_one_pass_and_json_says_it_all(digits, at):
     assert LINE.search("\n".join(guest.err))
 
 
-def test_one_that_is_interrupted_or_killed_leaves_nothing_in_the_gates_and_the_others_go_on(digits, at, client):
+def test_a_sentinel_that_is_interrupted_or_killed_leaves_nothing_in_the_gates_and_the_others_go_on(digits, at, client):
     with (
         connect("digits", client) as running,
         akkordeon(*TRAIN, *at) as stays,
@@ -78,7 +78,7 @@ def test_one_that_is_interrupted_or_killed_leaves_nothing_in_the_gates_and_the_o
         assert all(gate.mailbox.waiting == 0 for gate in running.statistics().values())
 
 
-def test_one_that_is_killed_beside_the_gates_is_gone_at_once(digits, at, client):
+def test_a_sentinel_whose_program_is_killed_stops_at_once(digits, at, client):
     with connect("digits", client) as running, akkordeon(*TRAIN, *at, "--concurrency", 4) as dies:
         dies.passes(1)
         dies.kill()
@@ -124,7 +124,7 @@ def test_a_network_that_its_owner_closes_is_one_line(at, file, nothing_left):
     nothing_left()
 
 
-def test_one_that_was_to_do_a_number_of_passes_says_that_it_has_not(digits, at):
+def test_an_interrupt_before_the_last_epoch_is_an_error(digits, at):
     with akkordeon(*TRAIN, *at, "--epochs", 10_000) as guest:
         guest.passes(1)
         assert guest.interrupt() == 130
@@ -132,7 +132,7 @@ def test_one_that_was_to_do_a_number_of_passes_says_that_it_has_not(digits, at):
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (("sentinel", "digit", "--mode", "test", "--data", "mnist-sample"), "no network named 'digit' on this cluster, "
          "there is digits: deploy it first"),
@@ -142,11 +142,11 @@ def test_one_that_was_to_do_a_number_of_passes_says_that_it_has_not(digits, at):
         ((*TRAIN, "--batch-size", 100_000, "--here"), "batch_size=100000 is larger than the 10000 samples"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_one_line(digits, at, args, told):
+def test_a_sentinel_that_cannot_be_attached_is_one_line(digits, at, args, message):
     done = called(*args, *at, "--wait", "0")
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: ") and told in line
+    assert line.startswith("Error: ") and message in line
 
 
 def test_a_name_that_is_taken_is_not_given_twice(digits, at):
@@ -168,7 +168,7 @@ def test_programs_that_start_at_once_have_names_of_their_own_and_show_their_own_
             assert set(shown) == {name}
 
 
-def test_files_that_are_bad_on_the_worker_are_told_here(digits, cluster, at, tmp_path):
+def test_bad_files_on_the_worker_are_the_error_of_the_command(digits, cluster, at, tmp_path):
     (tmp_path / "mnist").mkdir()
     for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
         (tmp_path / "mnist" / name).write_bytes(b"nothing")
@@ -185,33 +185,33 @@ def test_shards_count_from_one(text, pair):
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/", "/4", "a/b", "-1/4", "1/4/2", ""])
-def test_what_is_no_share_is_quoted(text):
+def test_a_text_that_is_no_shard_is_quoted(text):
     with pytest.raises(click.BadParameter, match=f"{text!r} is no share"):
         parse_shard(None, None, text)
 
 
-def test_a_set_has_a_part_to_train_with_and_one_to_rate_with(file):
+def test_a_data_set_has_a_training_split_and_a_test_split(file):
     chosen = {"take": 100, "shard": (1, 2), "seed": 3}
-    assert provider_of("mnist", "train", chosen) == data.mnist("train", **chosen)
-    assert provider_of("mnist-sample", "validate", {}) == data.mnist_sample("test")
-    assert provider_of(f"{file}:provider", "train", chosen) == data.mnist_sample("train", **chosen)
+    assert data_set("mnist", "train", chosen) == data.mnist("train", **chosen)
+    assert data_set("mnist-sample", "validate", {}) == data.mnist_sample("test")
+    assert sentinel_of(f"{file}:provider", "train", chosen).provider == data.mnist_sample("train", **chosen)
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [("cifar", "'cifar' is none of mnist-sample, mnist"), ("nets.py", r"write nets\.py:provider")],
 )
-def test_a_set_that_nobody_knows_is_quoted(source, told):
-    with pytest.raises(click.BadParameter, match=told):
-        provider_of(source, "train", {})
+def test_an_unknown_data_set_is_quoted(source, message):
+    with pytest.raises(click.BadParameter, match=message):
+        data_set(source, "train", {})
 
 
-def test_a_share_of_what_cannot_be_shared_is_refused(file):
+def test_a_shard_of_a_stream_is_refused(file):
     with pytest.raises(click.BadParameter, match="has no shard: leave out --shard"):
-        provider_of(f"{file}:batches", "train", {"shard": (0, 2)})
+        sentinel_of(f"{file}:batches", "train", {"shard": (0, 2)})
 
 
-def test_a_sentinel_is_in_one_place():
+def test_a_sentinel_is_on_one_worker():
     done = called(*TRAIN, "--scheduler", "tcp://x:1", "--here", "--worker", "alice")
     assert done.exit_code == 2
     assert "--here and --worker alice" in done.output

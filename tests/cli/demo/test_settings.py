@@ -1,4 +1,4 @@
-"""What the options of `demo` become: a network and sentinels."""
+"""The network and sentinels of `demo`, from its options."""
 
 from itertools import pairwise
 
@@ -35,12 +35,12 @@ def test_every_linear_layer_is_a_gate(inner, draw):
     dropout = draw.draw(st.lists(st.sampled_from([0.0, 0.25]), min_size=len(inner), max_size=len(inner)))
     network = demo_network(sizes, "sgd", [0.1] * (len(inner) + 1), dropout, 100)
     expected = []
-    for place, (a, b) in enumerate(pairwise(sizes)):
-        layers = [nn.Scale(33.3, 78.6)] if place == 0 else []
+    for index, (a, b) in enumerate(pairwise(sizes)):
+        layers = [nn.Scale(33.3, 78.6)] if index == 0 else []
         layers += [nn.Linear(a, b)]
-        if place < len(inner):
+        if index < len(inner):
             layers += [nn.ReLU()]
-            layers += [nn.Dropout(dropout[place])] if dropout[place] else []
+            layers += [nn.Dropout(dropout[index])] if dropout[index] else []
         expected.append(nn.Chain(layers))
     assert [gate.chain for gate in network] == expected
 
@@ -78,8 +78,8 @@ def test_the_gates_make_as_many_updates_as_their_schedules_expect():
 
 def test_the_options_reach_the_sentinels():
     plan = settings(sentinels=3)
-    for place, sentinel in enumerate(plan.training()):
+    for index, sentinel in enumerate(plan.training()):
         assert (sentinel.mode, sentinel.batch_size, sentinel.concurrency, sentinel.epochs) == ("train", 300, 2, 2)
-        assert (sentinel.provider.shard, sentinel.provider.seed) == ((place, 3), 5)
+        assert (sentinel.provider.shard, sentinel.provider.seed) == ((index, 3), 5)
     assert (plan.validation().mode, plan.validation().every) == ("validate", 1.5)
     assert plan.validation().provider == plan.test().provider

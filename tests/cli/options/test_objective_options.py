@@ -38,7 +38,7 @@ def houses(tmp_path_factory):
     return path
 
 
-def test_numbers_are_learned_and_rated_from_the_command_line(houses, at):
+def test_a_regression_is_trained_and_tested_from_the_command_line(houses, at):
     options = ("--batch-size", 64, "--loss", "mean-squared-error", "--data", f"{houses}:houses", *at)
     with akkordeon("network", f"{houses}:network", "--name", "houses", *at) as owner:
         owner.line("join it")
@@ -53,14 +53,14 @@ def test_numbers_are_learned_and_rated_from_the_command_line(houses, at):
     assert rated.exit_code == 0, rated.output
 
 
-def test_a_sentinel_of_ones_own_holds_where_nothing_is_given(houses, digits, at):
+def test_the_options_of_a_users_sentinel_are_the_defaults(houses, digits, at):
     with akkordeon("sentinel", "digits", "--data", f"{houses}:night", "--epochs", 1, *at) as guest:
         assert guest.end() == 0, guest.err
     assert guest.out[-1] == "end         sentinel night has left after 1 passes"
     assert guest.out[0].startswith("sentinel    night on ")
 
 
-def test_options_that_are_given_override_those_of_a_sentinel(houses):
+def test_options_on_the_command_line_override_those_of_a_sentinel(houses):
     night = Sentinel.train(data.mnist_sample("train"), batch_size=100, epochs=3, name="night")
     assert sentinel_of(f"{houses}:night", None, {}) == night
     changed = sentinel_of(f"{houses}:night", "train", {"epochs": 7, "take": 50, "concurrency": 4})
@@ -70,11 +70,11 @@ def test_options_that_are_given_override_those_of_a_sentinel(houses):
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (("--mode", "validate", "--data", "{houses}:night"), "which is a Sentinel.train, do not go together"),
         (("--data", "{houses}:oracle"), "oracle predicts: `dask akkordeon predict`"),
-        (("--data", "mnist"), "Give --mode train, validate or test"),
+        (("--data", "mnist"), "give --mode train, validate or test"),
         (("--mode", "train", "--data", "mnist", "--loss", "hinge"), "'hinge' is none of softmax-cross-entropy, "),
         (("--mode", "train", "--data", "mnist", "--scores", "accuracy,f1"), "'f1' is none of accuracy, "),
         (("--mode", "train", "--data", "mnist", "--scores", "top0"), "'top0' is none of accuracy, "),
@@ -83,11 +83,11 @@ def test_options_that_are_given_override_those_of_a_sentinel(houses):
         (("--mode", "train", "--data", "mnist", "--loss", "{houses}:none"), "has no 'none', it has "),
     ],
 )
-def test_what_does_not_go_together_is_said(houses, args, told):
+def test_options_that_contradict_one_another_are_refused(houses, args, message):
     words = [word.format(houses=houses) for word in args]
     done = called("sentinel", "digits", *words, "--scheduler", "tcp://127.0.0.1:1")
     assert done.exit_code == 2
-    assert told in " ".join(done.output.split())
+    assert message in " ".join(done.output.split())
 
 
 def test_names_stand_for_losses_and_scores(houses):

@@ -26,7 +26,7 @@ def call(*args):
     return CliRunner().invoke(akkordeon, args)
 
 
-def test_the_options_are_those_that_were_agreed():
+def test_demo_has_exactly_these_options():
     assert [option.opts[0] for option in DEMO.params] == WANTED
 
 
@@ -78,12 +78,9 @@ def test_the_group_lists_its_commands():
         ("--seed", "-1"),
         ("--workers", "-1"),
         ("--validate-every", "soon"),
-        ("--validate-every", "0s"),
-        ("--validate-every", "inf"),
-        ("--validate-every", "-3s"),
     ],
 )
-def test_a_value_that_cannot_be_is_quoted_with_its_option(option, value):
+def test_a_value_out_of_range_is_quoted_with_its_option(option, value):
     done = call("demo", option, value)
     assert done.exit_code == 2
     said = done.output.splitlines()[-1]
@@ -98,12 +95,12 @@ def test_a_cluster_is_started_or_found_but_not_both():
     assert "--scheduler tcp://127.0.0.1:8786" in done.output
 
 
-def test_the_version_is_told():
+def test_the_version_is_printed():
     done = CliRunner().invoke(akkordeon, ["--version"])
     assert (done.exit_code, done.output) == (0, f"akkordeon_dask, version {akkordeon_dask.__version__}\n")
 
 
-def test_one_thing_has_one_default_in_demo_sentinel_and_python():
+def test_demo_sentinel_and_python_have_the_same_defaults():
     plain = Sentinel.validate(data.mnist_sample("test"))
     for command, every in ((DEMO, "validate_every"), (akkordeon.commands["sentinel"], "every")):
         options = {option.name: option for option in command.params}
@@ -141,7 +138,7 @@ def test_a_file_of_ones_own_and_its_results_may_be_in_the_home_folder(tmp_path, 
     assert save.callback(None, save, "s3://bucket/~run") == "s3://bucket/~run"
 
 
-def test_a_folder_is_no_place_for_a_checkpoint(tmp_path):
+def test_a_folder_is_refused_as_a_file_to_write(tmp_path):
     done = call("demo", "--save", "--report", str(tmp_path))
     assert done.exit_code == 2
     assert str(tmp_path) in "".join(done.output.splitlines())

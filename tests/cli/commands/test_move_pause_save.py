@@ -1,4 +1,4 @@
-"""`move`, `drain`, `pause`, `resume`, `snapshot`, `save`, `report`: asked of a network in another program."""
+"""`move`, `drain`, `pause`, `resume`, `snapshot`, `save`, `report` of a network in another program."""
 
 import json
 import os
@@ -17,14 +17,14 @@ TRAIN = ("--mode", "train", "--data", "mnist-sample")
 
 
 def said(*args):
-    """What a command prints that ends well."""
+    """The output of a command that succeeds."""
     done = called(*args)
     assert (done.exit_code, done.stderr) == (0, "")
     return done.stdout.removesuffix("\n")
 
 
 def error_of(*args):
-    """The one line of a command that does not."""
+    """The one line of a command that fails."""
     done = called(*args)
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -47,14 +47,14 @@ def workers_of(client):
     return {gate.name: gate.worker for gate in network.gates}
 
 
-def test_a_network_of_another_program_is_steered_while_it_trains(steered, at, client, tmp_path):
+def test_a_network_of_another_program_is_controlled_while_it_trains(steered, at, client, tmp_path):
     with akkordeon("sentinel", "steered", *TRAIN, *at) as guest:
         guest.passes(1)
-        assert said("move", "steered", "g1", "alice", *at).startswith("gate 'g1' goes on on alice, after ")
+        assert said("move", "steered", "g1", "alice", *at).startswith("gate 'g1' moved to alice, unavailable for ")
         assert workers_of(client) == {"g0": "alice", "g1": "alice"}
-        assert said("drain", "steered", "alice", *at).startswith("gates that left alice: 'g")
+        assert said("drain", "steered", "alice", *at).startswith("gates moved off alice: 'g")
         assert workers_of(client) == {"g0": "bob", "g1": "bob"}
-        assert said("drain", "steered", "alice", *at) == "gates that left alice: none, it had none"
+        assert said("drain", "steered", "alice", *at) == "gates moved off alice: none, it had none"
         steered.line(lambda line: line.startswith("moved       gate 'g1': from bob (tcp://"))
         guest.line("moved       gate 'g1': from bob (tcp://")
 
@@ -77,13 +77,13 @@ def test_a_network_of_another_program_is_steered_while_it_trains(steered, at, cl
     assert "train0" in {cell for row in Page((tmp_path / "now.html").read_text()).rows for cell in row}
 
 
-def test_what_the_owner_refuses_is_told_here(steered, at):
+def test_a_refusal_of_the_owner_is_the_error_of_the_command(steered, at):
     assert "has no gate 'g9', it has g0, g1: move one of them" in error_of("move", "steered", "g9", "alice", *at)
     assert "gate 'g0' asks for worker 'dora', the cluster has alice" in error_of("move", "steered", "g0", "dora", *at)
     assert "no network named 'nobody'" in error_of("pause", "nobody", *at)
 
 
-def test_an_owner_that_does_not_answer_or_is_gone_is_said(at, file, client, tmp_path, nothing_left, monkeypatch):
+def test_an_owner_that_does_not_answer_or_is_gone_is_an_error(at, file, client, tmp_path, nothing_left, monkeypatch):
     with akkordeon("network", f"{file}:network", "--name", "orphan", *at) as owner:
         owner.line("join it")
         os.kill(owner.process.pid, signal.SIGSTOP)
@@ -109,20 +109,20 @@ def test_the_loss_of_a_worker_and_the_recovery_are_lines_in_all_terminals_and_ob
     named = ("network", f"{file}:free", "--name", "hurt", "--snapshots", tmp_path, "--snapshot-every", "200ms")
     patience = {"DASK_AKKORDEON__SUPERVISION__PATIENCE": "3s"}
     with joined_worker(cluster.address, "aaron") as aaron, akkordeon(*named, *at, "--json", **patience) as owner:
-        place = json.loads(owner.line('{"event": "network"'))["gates"][0]
-        assert place["worker"] == "aaron"
+        gate = json.loads(owner.line('{"event": "network"'))["gates"][0]
+        assert gate["worker"] == "aaron"
         with akkordeon("sentinel", "hurt", *TRAIN, *at, "--worker", "bob") as guest:
             guest.passes(1)
             aaron.kill()
             lost = guest.line("lost        gate 'g0': ")
-            assert f"aaron ({place['address']}) is gone, or gives no sign of life: it is made anew" in lost
+            assert f"aaron ({gate['address']}) is gone, or gives no sign of life: it is made anew" in lost
             guest.line("restarted   gate 'g0': made anew on ")
             done = len(guest.out)
             guest.line(lambda _: sum("epoch:" in line for line in guest.out[done:]) >= 2)
             assert guest.interrupt() == 0
         owner.line('{"event": "restarted"')
         assert owner.interrupt() == 0
-    lost, restarted = [told for told in map(json.loads, owner.out) if told["event"] in ("lost", "restarted")]
+    lost, restarted = [event for event in map(json.loads, owner.out) if event["event"] in ("lost", "restarted")]
     assert (lost["network"], lost["gate"], restarted["gate"]) == ("hurt", "g0", "g0")
     assert any(line.startswith("restarted   gate 'g0': made anew on ") for line in owner.err)
     nothing_left()
