@@ -9,15 +9,16 @@ CHAOS_SEEDS ?= 3
 
 BIN := .venv/bin
 STAMP := .venv/installed
+DOCS_STAMP := .venv/docs-installed
 
 # Settings of the caller that would lead pip or Python past .venv.
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench chaos data clean
+.PHONY: help demo test lint types format check docs dist bench chaos data clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 8
 
 demo: $(STAMP) ## train a small network on an embedded cluster; ARGS="--help" lists its options
 	$(BIN)/dask akkordeon demo $(ARGS)
@@ -27,10 +28,23 @@ test: $(STAMP) ## run the tests; ARGS go to pytest
 
 lint: $(STAMP) ## check style and the import contracts
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
 types: $(STAMP) ## check types
 	$(BIN)/python -m mypy
+
+format: $(STAMP) ## format the code, and repair what ruff can repair
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+check: lint types test-quick ## all that a commit should pass: style, types and the quick tests
+
+docs: $(DOCS_STAMP) ## build the documentation into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html $(ARGS)
+
+dist: $(STAMP) ## build the wheel and the sdist into dist/
+	$(BIN)/python -m build $(ARGS)
 
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -43,7 +57,7 @@ data: $(STAMP) ## fetch the full data sets
 	$(BIN)/dask akkordeon data $(ARGS)
 
 clean: ## remove .venv and all caches
-	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist docs/_build docs/reference/generated *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp goes first and comes last: an interrupted installation leaves none, and the next one starts afresh.
@@ -54,4 +68,8 @@ $(STAMP): pyproject.toml
 	@if test -f $@; then rm $@; else rm -rf .venv; fi
 	$(PYTHON) -m venv .venv >&2
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[docs]' >&2
 	@touch $@
