@@ -5,6 +5,7 @@ import sys
 from types import GenericAlias, UnionType
 from typing import Any
 
+from click.testing import CliRunner
 from docutils import nodes
 from numpy.typing import ArrayLike, DTypeLike
 from sphinx.addnodes import pending_xref
@@ -14,6 +15,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
 from akkordeon_dask import __version__
+from akkordeon_dask.cli import akkordeon
 from akkordeon_dask.tree import Array
 
 project = "akkordeon_dask"
@@ -27,12 +29,13 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "sphinx_click",
 ]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
+smartquotes = False  # two hyphens are an option
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+highlight_language = "text"
 default_role = "literal"  # docstrings write code between single backticks
 
 html_theme = "furo"
@@ -63,7 +66,7 @@ LONG = {
     stringify_annotation(DTypeLike, "smart"): "DTypeLike",
     stringify_annotation(Array, "smart"): "Array",
 }
-autosummary_context = {"aliases": ALIASES}
+autosummary_context = {"aliases": ALIASES, "packages": PUBLIC}
 
 nitpicky = True
 nitpick_ignore_regex = [
@@ -110,9 +113,21 @@ def shorten(app: Sphinx, what: str, name: str, value: object, options: Any, sign
     return signature, returns
 
 
+def write_commands(app: Sphinx) -> None:
+    """Write the help texts of all commands, as a terminal shows them."""
+    texts = []
+    for name in ("", *akkordeon.commands):
+        shown = CliRunner().invoke(akkordeon, f"{name} --help", prog_name="dask akkordeon", terminal_width=90)
+        texts.append(f"## dask akkordeon {name}\n\n```text\n{shown.output}```\n")
+    folder = app.srcdir / "reference/generated"
+    folder.mkdir(exist_ok=True)
+    (folder / "commands.txt").write_text("\n".join(texts), encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the resolver."""
     app.add_config_value("names_of_users", public_names(), "env")
+    app.connect("builder-inited", write_commands)
     app.connect("missing-reference", resolve)
     app.connect("autodoc-process-docstring", describe_alias)
     app.connect("autodoc-process-signature", shorten)
