@@ -64,8 +64,3 @@ def test_the_architecture_names_files_and_tests_that_exist():
     tests = set(re.findall(r"`(test_\w+)`", page))
     there = {name for path in ROOT.glob("tests/**/*.py") for name in re.findall(r"def (test_\w+)", text_of(path))}
     assert len(tests) > 20 and tests - there == set()
-
-
-def test_the_picture_of_the_concepts_is_a_svg_with_a_description():
-    picture = text_of(DOCS / "_static/gates.svg")
-    assert "<title" in picture and "<desc" in picture
