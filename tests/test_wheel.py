@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests._programs import environment
+from tests.support.programs import environment
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 300

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests._programs import run, running_cluster
+from tests.support.programs import run, running_cluster
 
 GUIDE = Path(__file__).parents[2] / "docs/guides/layers.md"
 MODULE, PROGRAM = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)

@@ -7,9 +7,9 @@ import pytest
 
 from akkordeon_dask import memory, nn
 from akkordeon_dask.tree import map_leaves
-from tests.nn._composites import COMPOSITES
-from tests.nn._images import IMAGES
-from tests.nn._normalisations import NORMALISATIONS
+from tests.support.composite_layers import COMPOSITES
+from tests.support.image_layers import IMAGES
+from tests.support.normalisation_layers import NORMALISATIONS
 
 KEY = nn.Key((20, 26))
 ACTIVATIONS = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.4)]
