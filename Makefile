@@ -9,16 +9,15 @@ CHAOS_SEEDS ?= 3
 
 BIN := .venv/bin
 STAMP := .venv/installed
-DOCS_STAMP := .venv/docs-installed
 
 # Settings of the caller that would lead pip or Python past .venv.
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format check docs dist bench chaos data clean
+.PHONY: help demo test lint types bench chaos data clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
 
 demo: $(STAMP) ## train a small network on an embedded cluster; ARGS="--help" lists its options
 	$(BIN)/dask akkordeon demo $(ARGS)
@@ -34,13 +33,15 @@ lint: $(STAMP) ## check style and the import contracts
 types: $(STAMP) ## check types
 	$(BIN)/python -m mypy
 
+.PHONY: format check docs dist
+
 format: $(STAMP) ## format the code, and repair what ruff can repair
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 check: lint types test-quick ## all that a commit should pass: style, types and the quick tests
 
-docs: $(DOCS_STAMP) ## build the documentation into docs/_build/html; a warning is an error
+docs: $(STAMP)-docs ## build the documentation into docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html $(ARGS)
 
 dist: $(STAMP) ## build the wheel and the sdist into dist/
@@ -57,7 +58,8 @@ data: $(STAMP) ## fetch the full data sets
 	$(BIN)/dask akkordeon data $(ARGS)
 
 clean: ## remove .venv and all caches
-	rm -rf .venv build dist docs/_build docs/reference/generated *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf docs/_build docs/reference/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp goes first and comes last: an interrupted installation leaves none, and the next one starts afresh.
@@ -70,6 +72,6 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
 	@touch $@
 
-$(DOCS_STAMP): $(STAMP)
+$(STAMP)-docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[docs]' >&2
 	@touch $@

@@ -12,8 +12,6 @@ from importlinter.cli import lint_imports
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import akkordeon_dask
-
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "akkordeon_dask"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -65,7 +63,7 @@ def test_conda_and_pip_install_the_same_environment():
 def test_the_recipe_of_conda_forge_needs_what_the_project_needs():
     recipe, project = conda_file("recipe/meta.yaml"), PROJECT["project"]
     python = [f"python{project['requires-python']}"]
-    assert recipe["package"] == {"name": project["name"], "version": akkordeon_dask.__version__}
+    assert recipe["package"] == {"name": project["name"], "version": importlib.import_module(PACKAGE.name).__version__}
     assert conda_bounds(recipe["requirements"]["run"]) == bounds(project["dependencies"] + python)
     assert conda_bounds(recipe["requirements"]["host"]) == bounds(
         PROJECT["build-system"]["requires"] + [*python, "pip"]
