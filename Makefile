@@ -59,8 +59,8 @@ data: $(STAMP) ## fetch the full data sets
 
 clean: ## remove .venv and all caches
 	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf docs/_build docs/reference/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf docs/_build docs/reference/generated
 
 # The stamp goes first and comes last: an interrupted installation leaves none, and the next one starts afresh.
 $(STAMP): pyproject.toml
