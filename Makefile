@@ -27,10 +27,25 @@ test: $(STAMP) ## run the tests; ARGS go to pytest
 
 lint: $(STAMP) ## check style and the import contracts
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
 types: $(STAMP) ## check types
 	$(BIN)/python -m mypy
+
+.PHONY: format check docs dist
+
+format: $(STAMP) ## format the code, and repair what ruff can repair
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+check: lint types test-quick ## all that a commit should pass: style, types and the quick tests
+
+docs: $(STAMP)-docs ## build the documentation into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html $(ARGS)
+
+dist: $(STAMP) ## build the wheel and the sdist into dist/
+	$(BIN)/python -m build $(ARGS)
 
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -45,6 +60,7 @@ data: $(STAMP) ## fetch the full data sets
 clean: ## remove .venv and all caches
 	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf docs/_build docs/reference/generated
 
 # The stamp goes first and comes last: an interrupted installation leaves none, and the next one starts afresh.
 $(STAMP): pyproject.toml
@@ -54,4 +70,8 @@ $(STAMP): pyproject.toml
 	@if test -f $@; then rm $@; else rm -rf .venv; fi
 	$(PYTHON) -m venv .venv >&2
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
+	@touch $@
+
+$(STAMP)-docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[docs]' >&2
 	@touch $@

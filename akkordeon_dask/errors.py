@@ -1,22 +1,24 @@
 """Everything that can go wrong, as one tree.
 
-AkkordeonError
-├── SpecError              a network, gate, layer, optimizer or sentinel that cannot work as written
-│   ├── ShapeError         two shapes or dtypes that do not fit (layers, gates, data, checkpoints)
-│   └── NameConflictError  a name that is taken
-├── DataError              data that cannot be read or is not what it should be
-├── CheckpointError        a checkpoint that cannot be read or belongs to another network
-├── MessageError           bytes that are no message of this package
-├── PlacementError         a worker that does not exist or has no room, or no worker at all
-├── DeploymentError        the cluster refused or lost an actor while it was set up
-├── TrainingError          something failed while the network ran
-│   ├── GateError          a gate failed on a batch
-│   ├── SentinelError      a sentinel failed
-│   ├── NonFiniteError     a loss that is NaN or infinite
-│   └── WorkerLostError    the worker of an actor is gone
-├── DeadlineError          an answer that did not come in time
-├── ReportError            a report or a table that cannot be made or written
-└── ClosedError            a verb on something that was closed
+::
+
+    AkkordeonError
+    ├── SpecError              a network, gate, layer, optimizer or sentinel that cannot work as written
+    │   ├── ShapeError         two shapes or dtypes that do not fit (layers, gates, data, checkpoints)
+    │   └── NameConflictError  a name that is taken
+    ├── DataError              data that cannot be read or is not what it should be
+    ├── CheckpointError        a checkpoint that cannot be read or belongs to another network
+    ├── MessageError           a message that is not one
+    ├── PlacementError         a worker that does not exist or has no room, or no worker at all
+    ├── DeploymentError        the cluster refused or lost an actor while it was set up
+    ├── TrainingError          something failed while the network ran
+    │   ├── GateError          a gate failed on a batch
+    │   ├── SentinelError      a sentinel failed
+    │   ├── NonFiniteError     a loss that is NaN or infinite
+    │   └── WorkerLostError    the worker of an actor is gone
+    ├── DeadlineError          an answer that did not come in time
+    ├── ReportError            a report or a table that cannot be made or written
+    └── ClosedError            a verb on something that was closed
 
 Every message quotes the offending value, names both sides, and says what to do.
 All of them pickle: they travel from workers to the person who waits.

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "akkordeon_dask"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-CONDA_NAMES = {"dask-core": "dask"}
+CONDA_NAMES = {"dask-core": "dask", "python-build": "build"}
 """conda-forge's names that differ: its `dask` is a bundle, `dask-core` is what pip calls dask."""
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py")
@@ -44,14 +44,31 @@ def shipped_as_data(path):
     )
 
 
+def conda_bounds(requirements):
+    named = bounds(need for need in requirements if isinstance(need, str))
+    return {CONDA_NAMES.get(name, name): bound for name, bound in named.items()}
+
+
+def conda_file(name):
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
 def test_conda_and_pip_install_the_same_environment():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    conda = bounds(need for need in environment["dependencies"] if isinstance(need, str))
-    conda = {CONDA_NAMES.get(name, name): bound for name, bound in conda.items()}
     project = PROJECT["project"]
     pip = bounds(project["dependencies"] + project["optional-dependencies"]["test"])
     pip |= bounds([f"python{project['requires-python']}", "pip"])
-    assert conda == pip
+    assert conda_bounds(conda_file("environment.yml")["dependencies"]) == pip
+
+
+def test_the_recipe_of_conda_forge_needs_what_the_project_needs():
+    recipe, project = conda_file("recipe/meta.yaml"), PROJECT["project"]
+    python = [f"python{project['requires-python']}"]
+    assert recipe["package"] == {"name": project["name"], "version": importlib.import_module(PACKAGE.name).__version__}
+    assert conda_bounds(recipe["requirements"]["run"]) == bounds(project["dependencies"] + python)
+    assert conda_bounds(recipe["requirements"]["host"]) == bounds(
+        PROJECT["build-system"]["requires"] + [*python, "pip"]
+    )
+    assert (recipe["about"]["license"], recipe["about"]["summary"]) == (project["license"], project["description"])
 
 
 @pytest.mark.parametrize("name", PACKAGES)

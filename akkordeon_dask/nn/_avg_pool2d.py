@@ -29,8 +29,8 @@ class AvgPool2d(Pool2d):
 
     Shapes
     ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, *positions);
-    positions = (size + 2 * padding - kernel_size) // stride + 1, for rows and columns
+    x : (batch, channels, rows, columns) float; y : (batch, channels, rows_out, columns_out);
+    rows_out = (rows + 2 * padding - kernel_size) // stride + 1, and columns likewise
     """
 
     def forward(

@@ -54,9 +54,9 @@ class Conv2d(Layer):
 
     Shapes
     ------
-    x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, *positions);
-    w : (out_channels, in_channels / groups, *kernel_size); b : (out_channels,);
-    positions = (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1, for rows and columns
+    x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, rows_out, columns_out);
+    w : (out_channels, in_channels / groups, kernel_rows, kernel_columns); b : (out_channels,);
+    rows_out = (rows + 2 * padding - dilation * (kernel_rows - 1) - 1) // stride + 1, and columns likewise
     """
 
     in_channels: int

@@ -43,7 +43,7 @@ class LayerNorm(Layer):
 
     Shapes
     ------
-    x, y : (batch, *features) float; w, b : features
+    x, y : (batch, ...) float, each sample of shape `features`; w, b : `features`
     """
 
     features: int | tuple[int, ...]

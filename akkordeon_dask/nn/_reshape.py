@@ -27,7 +27,7 @@ class Reshape(Layer):
 
     Shapes
     ------
-    x : (batch, ...) of any dtype; y : (batch, *shape), a view of x
+    x : (batch, ...) of any dtype; y : (batch, ...), each sample of `shape`, a view of x
     """
 
     views: ClassVar[bool] = True
