@@ -8,7 +8,7 @@
     │   └── NameConflictError  a name that is taken
     ├── DataError              data that cannot be read or is not what it should be
     ├── CheckpointError        a checkpoint that cannot be read or belongs to another network
-    ├── MessageError           a message that is not one
+    ├── MessageError           bytes that are no message of this package
     ├── PlacementError         a worker that does not exist or has no room, or no worker at all
     ├── DeploymentError        the cluster refused or lost an actor while it was set up
     ├── TrainingError          something failed while the network ran

@@ -26,19 +26,7 @@ class _Greatest(NamedTuple):
 class MaxPool2d(Pool2d):
     """The largest number in a window, channel by channel. Of equal ones, one gets the gradient.
 
-    Parameters
-    ----------
-    kernel_size
-        the window, in pixels: a number, or a pair for rows and columns.
-    stride
-        pixels from one place of the window to the next; None: the window's size, so that windows tile the image.
-    padding
-        pixels on all four sides, at most half of the window.
-
-    Shapes
-    ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, rows_out, columns_out);
-    rows_out = (rows + 2 * padding - kernel_size) // stride + 1, and columns likewise
+    Parameters and shapes are those of `nn.AvgPool2d`.
     """
 
     def forward(
