@@ -9,6 +9,7 @@ import pytest
 from akkordeon_dask import Gate, Network, Sentinel, data, nn, optim
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.snapshots import Store
+from tests.support.for_each import for_each
 
 SAMPLE = data.mnist_sample("test", take=8)
 GATE = nn.Linear(2, 2)
@@ -56,8 +57,8 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("three", [np.int64(3), np.int8(3), np.uint16(3), np.array(3)], ids=repr)
-@pytest.mark.parametrize("which", WHOLE)
+@for_each("three", [np.int64(3), np.int8(3), np.uint16(3), np.array(3)])
+@for_each("which", WHOLE)
 def test_a_whole_number_of_numpy_is_kept_and_printed_as_pythons(which, three):
     make, _ = WHOLE[which]
     made, same = make(three), make(3)
@@ -68,15 +69,15 @@ def test_a_whole_number_of_numpy_is_kept_and_printed_as_pythons(which, three):
 NONE_WHOLE = [True, False, np.True_, 2.5, 2.0, np.float32(2), math.nan, "3", b"3", 3j, object]
 
 
-@pytest.mark.parametrize("bad", NONE_WHOLE, ids=repr)
-@pytest.mark.parametrize("which", WHOLE)
+@for_each("bad", NONE_WHOLE)
+@for_each("which", WHOLE)
 def test_what_is_no_whole_number_is_quoted(which, bad):
     with pytest.raises(SpecError, match="is a whole number") as caught:
         WHOLE[which][0](bad)
     assert str(caught.value).endswith(f"not {bad.item() if isinstance(bad, np.generic) else bad!r}")
 
 
-@pytest.mark.parametrize("which", WHOLE)
+@for_each("which", WHOLE)
 def test_a_whole_number_has_its_least(which):
     make, least = WHOLE[which]
     if least is None:
@@ -122,23 +123,23 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("half", [np.float64(0.5), np.float32(0.5), np.float16(0.5), np.array(0.5)], ids=repr)
-@pytest.mark.parametrize("which", NUMBERS)
+@for_each("half", [np.float64(0.5), np.float32(0.5), np.float16(0.5), np.array(0.5)])
+@for_each("which", NUMBERS)
 def test_a_number_of_numpy_is_kept_and_printed_as_pythons(which, half):
     make, _ = NUMBERS[which]
     assert repr(make(half)) == repr(make(0.5)) and make(half) == make(0.5)
     assert pickle.dumps(make(half)) == pickle.dumps(make(0.5))
 
 
-@pytest.mark.parametrize("bad", [True, np.True_, math.nan, -math.inf, 10**400, "0.5", 1j, [0.5], np.zeros(2)], ids=repr)
-@pytest.mark.parametrize("which", NUMBERS)
+@for_each("bad", [True, np.True_, math.nan, -math.inf, 10**400, "0.5", 1j, [0.5], np.zeros(2)])
+@for_each("which", NUMBERS)
 def test_what_is_no_number_is_quoted(which, bad):
     with pytest.raises(SpecError) as caught:
         NUMBERS[which][0](bad)
     assert repr(bad.item() if isinstance(bad, np.generic) else bad)[:60] in str(caught.value)
 
 
-@pytest.mark.parametrize("which", [which for which, (_, bad) in NUMBERS.items() if bad is not None])
+@for_each("which", [which for which, (_, bad) in NUMBERS.items() if bad is not None])
 def test_a_number_has_its_bounds(which):
     make, bad = NUMBERS[which]
     with pytest.raises(SpecError, match=f"not {bad}"):
@@ -153,7 +154,7 @@ FLAGS = {
 }
 
 
-@pytest.mark.parametrize("make", FLAGS.values(), ids=FLAGS)
+@for_each("make", FLAGS.values())
 def test_a_flag_is_true_or_false(make):
     for flag in (True, False):
         assert repr(make(np.bool_(flag))) == repr(make(flag)) and make(np.bool_(flag)) == make(flag)
@@ -171,13 +172,13 @@ def test_a_seed_is_a_whole_number():
             network.init(bad)
 
 
-@pytest.mark.parametrize("bad", [5, "abc", None])
+@for_each("bad", [5, "abc", None])
 def test_a_key_is_made_of_a_tuple(bad):
     with pytest.raises(SpecError, match=f"a tuple of whole numbers, .* not of {bad!r}"):
         nn.Key(bad)
 
 
-@pytest.mark.parametrize("bad", [784, "784", (2.5,), (True,), (0,), (math.nan,)], ids=repr)
+@for_each("bad", [784, "784", (2.5,), (True,), (0,), (math.nan,)])
 def test_the_shape_of_a_summary_is_made_of_whole_numbers(bad):
     chain = nn.Conv2d(1, 2, 3) >> nn.ReLU()
     network = Network([Gate(chain, optim.SGD(0.1))])
