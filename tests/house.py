@@ -17,12 +17,28 @@ import numpy as np
 
 PACKAGE = "akkordeon_dask"
 WORDS = frozenset(
-    ["anew", "asking", "bookmark", "diary", "glance", "glances", "hear", "heard", "heed", "heeds", "judge", "judges", "keeper", "lives", "look", "looks", "making", "meets", "mend", "mends", "mender", "mending", "place", "places", "scribe", "telling", "tell", "tells", "tidy", "told", "untold", "unsaid", "wish", "wishes"]
+    re.findall(
+        r"\w+",
+        """anew asking bookmark diary glance glances hear heard heed heeds judge judges keeper lives look looks making
+        meets mend mender mending mends place places scribe tell telling tells tidy told unsaid untold wish wishes""",
+    )
 )
 """Words that no name has among its parts. Parts of other words, as in `replace` and `placement`, do not count."""
 
 NAMES = frozenset(
-    ["ActorThread", "Board", "Calling", "Core", "Diary", "Driver", "Drawn", "Effort", "Embedded", "Far", "Feed", "GateCore", "GateFigures", "GateGlance", "GateLife", "GateLook", "GateMeter", "GateStatus", "Glance", "Gone", "Guest", "Held", "Keeping", "Known", "LeaveFirst", "Leaving", "Ledger", "Line", "Lines", "Meter", "Mender", "Monitor", "NetworkRecord", "PassPosition", "Party", "Progress", "Quiet", "Rating", "Reporting", "Reports", "Resident", "SHOWCASES", "SentinelCore", "SentinelLife", "SentinelStatus", "Showcase", "Single", "Steering", "Tally", "Termination", "ThreadFeed", "ThreadedActor", "Trouble", "Wake", "Work", "acquire_compute", "at_home", "check_whole", "check_word", "claims_on", "hand_back", "hand_over", "heed", "keeping_of", "knows_opening", "let_go", "meet_nanny", "named_now", "patiently", "place_of", "say_deployed", "say_up", "under_way", "workers_of", "with_claims", "_announce", "_apart", "_arrays", "_aside", "_asking", "_assist", "_attached", "_bell", "_board", "_bookmark", "_calling", "_cells", "_control", "_curves", "_deadline", "_drawing", "_driver", "_effort", "_ending", "_exposition", "_feed", "_fetch", "_figures", "_gate_core", "_gate_life", "_gate_told", "_handover", "_joining", "_judge", "_keeper", "_known", "_leaving", "_ledger", "_making", "_mender", "_meter", "_moving", "_notation", "_owning", "_parties", "_patience", "_place", "_publication", "_rating", "_refuge", "_reporting", "_scribe", "_sentinel_core", "_sentinel_life", "_sentinel_told", "_stay", "_steering", "_steps", "_sums", "_tally", "_telling", "_tidy", "_trace", "_values", "_warn", "_where"]
+    re.findall(
+        r"\w+",
+        """ActorThread Board Calling Core Driver Drawn Effort Embedded Feed GateCore GateFigures GateLife GateMeter
+        GateStatus Gone Guest Held Keeping Known LeaveFirst Leaving Ledger Line Lines Meter Monitor NetworkRecord
+        PassPosition Party Progress Quiet Rating Reporting Reports Resident SHOWCASES SentinelCore SentinelLife
+        SentinelStatus Showcase Single Steering Tally Termination ThreadFeed ThreadedActor Trouble Wake Work
+        acquire_compute at_home check_whole check_word claims_on hand_back hand_over keeping_of knows_opening let_go
+        meet_nanny named_now patiently say_deployed say_up under_way with_claims workers_of _announce _apart _arrays
+        _aside _assist _attached _bell _board _calling _cells _control _curves _deadline _drawing _driver _effort
+        _ending _exposition _feed _fetch _figures _gate_core _gate_life _handover _joining _known _leaving _ledger
+        _meter _moving _notation _owning _parties _patience _publication _rating _refuge _reporting _sentinel_core
+        _sentinel_life _stay _steering _steps _sums _tally _trace _values _warn _where""",
+    )
 )
 """Whole names that were retired. Those that are good names elsewhere, as `read` and `join`, are not listed."""
 
@@ -92,9 +108,9 @@ def rooms(package: str, graph: dict[str, set[str]]) -> dict[str, set[str]]:
         return module.removeprefix(f"{package}.").partition(".")[0] if module.startswith(f"{package}.") else ""
 
     found: dict[str, set[str]] = {room(module): set() for module in graph if room(module)}
-    for module in graph:
+    for module, targets in graph.items():
         if room(module):
-            found[room(module)] |= {room(other) for other in graph[module]} - {room(module), ""}
+            found[room(module)] |= {room(other) for other in targets} - {room(module), ""}
     return found
 
 
@@ -139,9 +155,9 @@ def untyped(root: Path) -> list[str]:
         public = [node for node in parsed(path).body if not getattr(node, "name", "_").startswith("_")]
         inner = chain.from_iterable(node.body for node in public if isinstance(node, ast.ClassDef))
         for node in chain(public, inner):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
-                if says_any(node.returns):
-                    found.append(f"{path.relative_to(root)}:{node.lineno}: {node.name}")
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+            if function and says_any(node.returns):
+                found.append(f"{path.relative_to(root)}:{node.lineno}: {node.name}")
     return found
 
 

@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
-import pytest
 import yaml
 from importlinter.cli import lint_imports
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.support.for_each import for_each
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "akkordeon_dask"
@@ -54,7 +55,7 @@ def test_conda_and_pip_install_the_same_environment():
     assert conda == pip
 
 
-@pytest.mark.parametrize("name", PACKAGES)
+@for_each("name", PACKAGES)
 def test_all_is_what_a_package_exports(name):
     package = importlib.import_module(name)
     exported = {key for key, value in vars(package).items() if key[0] != "_" and not isinstance(value, ModuleType)}
@@ -62,7 +63,7 @@ def test_all_is_what_a_package_exports(name):
     assert sorted(listed) == sorted(exported)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@for_each("name", MODULES)
 def test_every_public_name_is_there_and_documented(name):
     module = importlib.import_module(name)
     assert inspect.getdoc(module)

@@ -4,7 +4,6 @@ import math
 from dataclasses import fields
 from types import SimpleNamespace
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from akkordeon_dask import deploy
@@ -14,6 +13,7 @@ from akkordeon_dask.actors._prometheus import _GATES, _LINKS, read_offices
 from akkordeon_dask.messages import GateFigures, LinkFigures, SentinelFigures
 from tests._metrics import OURS, exposed_names, shown
 from tests.runtime._small import NETWORK
+from tests.support.for_each import for_each
 
 HOSTILE = 'a"b\n<c>\\'
 
@@ -95,7 +95,7 @@ def test_without_an_office_each_family_has_its_help_and_type():
     assert seen.says_all_once() and seen.samples == []
 
 
-@pytest.mark.parametrize("name", sorted(exposed_names(read_offices(()))))
+@for_each("name", sorted(exposed_names(read_offices(()))))
 def test_names_keep_to_the_naming_guide(name):
     assert name.startswith(OURS)
     assert not any(unit in name for unit in ("milli", "kilo", "mega", "minutes", "percent"))

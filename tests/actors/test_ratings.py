@@ -14,6 +14,7 @@ from akkordeon_dask.actors._ratings import rated
 from akkordeon_dask.actors._tally import Flight
 from akkordeon_dask.errors import SpecError
 from tests.actors._small import numbered
+from tests.support.for_each import for_each
 
 SCORES = [nn.R2(), nn.RMSE(), nn.BinaryAccuracy()]
 RNG = np.random.default_rng(0)
@@ -140,7 +141,7 @@ def test_a_state_may_be_made_of_arrays_and_is_kept_as_plain_numbers():
     assert Confusion().merge(ratings["confusion"], ratings["confusion"]) == ((4, 4), (6, 1.0))
 
 
-@pytest.mark.parametrize("state", [{"tp": 1}, None, "abc", 3.0, ({1},), ("a",)], ids=repr)
+@for_each("state", [{"tp": 1}, None, "abc", 3.0, ({1},), ("a",)])
 def test_a_state_that_is_no_tuple_of_numbers_is_refused(state):
     @dataclass(frozen=True, repr=False)
     class Odd(nn.Score):

@@ -13,6 +13,7 @@ from akkordeon_dask.cli._network_command import network_named
 from akkordeon_dask.cli._network_options import resuming
 from akkordeon_dask.cli._values import gate_values
 from akkordeon_dask.cli._where import Where
+from tests.support.for_each import for_each
 
 DEMO = akkordeon.commands["demo"]
 WANTED = [
@@ -52,8 +53,8 @@ def test_the_group_lists_its_commands():
     assert {"demo", "data"} <= {line.split()[0] for line in call("-h").output.splitlines() if line.strip()}
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
+@for_each(
+    "option, value",
     [
         ("--data", "cifar"),
         ("--sizes", "784,x"),
@@ -112,7 +113,7 @@ def test_one_thing_has_one_default_in_demo_sentinel_and_python():
         assert options[every].type_cast_value(None, options[every].default) == f"{plain.every:g}s"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "args",
     [
         ("demo", "--save", "~nobody-here/x"),

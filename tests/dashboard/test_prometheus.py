@@ -12,6 +12,7 @@ from akkordeon_dask.dashboard._prometheus import _SENTINELS, Showcase, read_show
 from akkordeon_dask.messages import SentinelFigures
 from tests._metrics import OURS, exposed_names, shown
 from tests.dashboard._told import beat, gate, passed, sentinel
+from tests.support.for_each import for_each
 
 HOSTILE = 'a"b\n<c>\\'
 LOSS, SCORE = "akkordeon_sentinel_loss", "akkordeon_sentinel_score"
@@ -113,7 +114,7 @@ def test_without_a_network_each_family_has_its_help_and_type():
     assert seen.says_all_once() and seen.samples == []
 
 
-@pytest.mark.parametrize("name", sorted(exposed_names(read_showcases(()))))
+@for_each("name", sorted(exposed_names(read_showcases(()))))
 def test_names_keep_to_the_naming_guide(name):
     assert name.startswith(OURS)
     assert not any(unit in name for unit in ("milli", "kilo", "mega", "minutes", "percent"))

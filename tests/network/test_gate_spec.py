@@ -7,6 +7,7 @@ import pytest
 
 from akkordeon_dask import Gate, beside, nn, optim
 from akkordeon_dask.errors import SpecError
+from tests.support.for_each import for_each
 
 SGD = optim.SGD(0.1)
 
@@ -25,8 +26,8 @@ def test_an_optimizer_is_one(optimizer):
     assert repr(optimizer) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "known"),
+@for_each(
+    "option, value, known",
     [
         ("backward", "newest", "stashed, latest"),
         ("backward", ["stashed"], "stashed, latest"),
@@ -62,7 +63,7 @@ def test_a_resource_has_a_word_as_its_name(name):
         Gate(nn.Linear(2, 2), SGD, resources={name: 1})
 
 
-@pytest.mark.parametrize("amount", [0, -1, 0.0, math.nan, math.inf, 10**400, True, "1", None, 1j])
+@for_each("amount", [0, -1, 0.0, math.nan, math.inf, 10**400, True, "1", None, 1j])
 def test_an_amount_is_above_zero_and_finite(amount):
     with pytest.raises(SpecError, match="a gate's amount of 'GPU' is a finite number above 0, not ") as caught:
         Gate(nn.Linear(2, 2), SGD, resources={"MEM": 1, "GPU": amount})

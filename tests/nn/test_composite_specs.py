@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import nn
+from tests.support.for_each import for_each
 
 plain = st.sampled_from([nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 4), nn.Scale(0, 2), nn.Softmax(), nn.Reshape((4,))])
 layers = st.recursive(
@@ -28,7 +29,7 @@ def test_whatever_is_nested_prints_as_it_was_written(layer):
         assert same == layer and hash(same) == hash(layer) and repr(same) == repr(layer)
 
 
-@pytest.mark.parametrize(("layer", "written"), [
+@for_each("layer, written", [
     (nn.Residual(nn.ReLU()), "nn.Residual(nn.ReLU())"),
     (nn.Residual(nn.Linear(4, 4) >> nn.ReLU()), "nn.Residual(nn.Linear(4, 4) >> nn.ReLU())"),
     (nn.Residual(nn.Chain([nn.ReLU()])), "nn.Residual(nn.Chain([nn.ReLU()]))"),
@@ -43,16 +44,16 @@ def test_whatever_is_nested_prints_as_it_was_written(layer):
     (nn.Reshape((-1,)), "nn.Reshape((-1,))"),
     (nn.Softmax(), "nn.Softmax()"),
     (nn.Flatten(), "nn.Flatten()"),
-], ids=repr)  # fmt: skip
+])  # fmt: skip
 def test_a_value_prints_as_it_was_written(layer, written):
     assert repr(layer) == written
     assert eval(written, {"nn": nn}) == layer
 
 
-@pytest.mark.parametrize("other", [
+@for_each("other", [
     nn.Residual(nn.Tanh()), nn.Residual(nn.ReLU(), nn.ReLU()), nn.Parallel([nn.ReLU()]), nn.Parallel([nn.ReLU()] * 2),
     nn.Parallel([nn.ReLU()], axis=1), nn.Parallel([nn.ReLU()], "concatenate"), nn.Chain([nn.ReLU()]), nn.ReLU(),
-], ids=repr)  # fmt: skip
+])  # fmt: skip
 def test_what_is_written_otherwise_is_another_value(other):
     assert other != nn.Residual(nn.ReLU())
 

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn import _conv2d
+from tests.support.for_each import for_each
 
 bounded = settings(max_examples=80, deadline=None, derandomize=True)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -97,8 +98,8 @@ def test_a_pair_of_equals_is_a_number():
     assert repr(nn.Conv2d(1, 2, (3, 3), padding=(1, 2))) == "nn.Conv2d(1, 2, 3, padding=(1, 2))"
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
+@for_each(
+    "call, said",
     [
         (lambda: nn.Conv2d(0, 1, 3), r"in_channels is a whole number of at least 1, not 0"),
         (lambda: nn.Conv2d(1, 1, 0), r"kernel_size, or each of a pair, is a whole number of at least 1, not 0"),
@@ -114,8 +115,8 @@ def test_a_wrong_value_is_quoted(call, said):
         call()
 
 
-@pytest.mark.parametrize(
-    ("write", "said"),
+@for_each(
+    "write, said",
     [
         (lambda: nn.Conv2d(1, 6, 5) >> nn.Conv2d(5, 16, 5), r"takes 5 channels, not 6 .* \(6, \?, \?\)\)$"),
         (lambda: nn.Linear(784, 784) >> nn.Conv2d(1, 6, 5), r"takes images .* put nn\.Reshape.*\(784,\)"),

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn import _normalisation
+from tests.support.for_each import for_each
 
 BLOCKS = [1, 100, 10**9]
 
@@ -112,7 +113,7 @@ def test_samples_that_do_not_fit_are_named_with_what_fits(layer, shape, said):
     assert layer.output_shape(None) == layer.input_shape and layer.keeps_shape
 
 
-@pytest.mark.parametrize(("call", "said"), [
+@for_each("call, said", [
     (lambda: nn.LayerNorm(0), r"nn\.LayerNorm\(0\): a size .* at least 1, not 0"),
     (lambda: nn.LayerNorm((3, -1)), r"nn\.LayerNorm\(\(3, -1\)\): a size .* not -1"),
     (lambda: nn.LayerNorm(()), r"nn\.LayerNorm\(\(\)\): features are a sample's shape, .*, not \(\)"),

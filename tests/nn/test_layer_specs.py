@@ -5,9 +5,10 @@ import pytest
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import SpecError
+from tests.support.for_each import for_each
 
 
-@pytest.mark.parametrize(("call", "said"), [
+@for_each("call, said", [
     (lambda: nn.Linear(0, 3), r"nn\.Linear\(0, 3\): in_features is a whole number of at least 1, not 0"),
     (lambda: nn.Linear(3, 2.5), r"nn\.Linear\(3, 2\.5\): .* not 2\.5"),
     (lambda: nn.Linear(3, 2, initializer=0), r"initializer=0\): .* nn\.Zeros\(\), not 0"),
@@ -32,7 +33,7 @@ def test_a_wrong_value_is_quoted(call, said):
         call()
 
 
-@pytest.mark.parametrize(("layer", "written"), [
+@for_each("layer, written", [
     (nn.Linear(4, 3), "nn.Linear(4, 3)"),
     (nn.Linear(4, 3, initializer=nn.Normal(0.1)), "nn.Linear(4, 3, initializer=nn.Normal(std=0.1))"),
     (nn.Linear(4, 3, bias=False, initializer=nn.HeNormal()), "nn.Linear(4, 3, bias=False)"),

@@ -10,6 +10,7 @@ import pytest
 
 from akkordeon_dask import optim
 from akkordeon_dask.errors import SpecError
+from tests.support.for_each import for_each
 
 nan, inf = math.nan, math.inf
 
@@ -43,7 +44,7 @@ def test_a_state_travels(optimizer, draw):
         assert [slot.tobytes() for slot in slots] == [slot.tobytes() for slot in same]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "written",
     [
         "optim.SGD(0.1)",
@@ -67,8 +68,8 @@ OPTIMIZERS = [optim.SGD, optim.Adam, optim.DCASGD, optim.DCASGDa]
 SCHEDULES_OF_LR = [optim.Constant, lambda lr: optim.Step(lr, 10), lambda lr: optim.Cosine(lr, 10)]
 
 
-@pytest.mark.parametrize("lr", [0, 0.0, -0.1, nan, inf, "0.1", None, True, [0.1], np.float32(-1)], ids=repr)
-@pytest.mark.parametrize("make", [*OPTIMIZERS, *SCHEDULES_OF_LR, lambda lr: optim.WarmUp(10, lr)])
+@for_each("lr", [0, 0.0, -0.1, nan, inf, "0.1", None, True, [0.1], np.float32(-1)])
+@for_each("make", [*OPTIMIZERS, *SCHEDULES_OF_LR, lambda lr: optim.WarmUp(10, lr)])
 def test_a_learning_rate_that_is_none_is_refused_and_quoted(make, lr):
     said = repr(lr.item() if isinstance(lr, np.generic) else lr)
     with pytest.raises(SpecError) as refusal:
@@ -95,9 +96,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("make", "name", "value"), [(make, name, value) for make, name, values in REFUSED for value in values]
-)
+@for_each("make, name, value", [(make, name, value) for make, name, values in REFUSED for value in values])
 def test_what_cannot_work_is_refused_by_name_and_quoted(make, name, value):
     with pytest.raises(SpecError, match=rf": {name} is .* number of at least|: {name} is .* number above 0") as refusal:
         make(0.1, **{name: value})
