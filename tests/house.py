@@ -161,14 +161,18 @@ def untyped(root: Path) -> list[str]:
     return found
 
 
+def is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def code_lines(path: Path) -> set[int]:
     """The lines with code: not blank, no comment, no docstring, nor any other string that stands alone."""
     skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     text = path.read_text(encoding="utf-8")
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     lines = {line for t in tokens if t.type not in skipped for line in range(t.start[0], t.end[0] + 1)}
-    alone = [n for n in ast.walk(parsed(path)) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
-    return lines - {line for node in alone for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    texts = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Expr) and is_text(node.value)]
+    return lines - {line for node in texts for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def lengths(root: Path) -> list[int]:
