@@ -9,7 +9,8 @@
 39760
 """
 
-from akkordeon_dask import data, errors, nn, optim
+from akkordeon_dask import console, data, errors, nn, optim
+from akkordeon_dask._version import __version__ as __version__
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Gate, Network, Sentinel, beside
 from akkordeon_dask.runtime import (
@@ -23,6 +24,7 @@ from akkordeon_dask.runtime import (
     connect,
     deploy,
     pause,
+    plan,
     resume,
     status,
     stop,
@@ -42,15 +44,15 @@ __all__ = [
     "adopt",
     "beside",
     "connect",
+    "console",
     "data",
     "deploy",
     "errors",
     "nn",
     "optim",
     "pause",
+    "plan",
     "resume",
     "status",
     "stop",
 ]
-
-__version__ = "0.1.0"

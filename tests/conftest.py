@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from akkordeon_dask import memory
-from tests._left_over import akkordeon_threads, wait_until
+from tests.support.leftovers import akkordeon_threads, wait_until
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests._programs import LINE, run, running_cluster
+from tests.support.programs import LINE, run, running_cluster
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FILES = sorted(EXAMPLES.glob("*.py"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from akkordeon_dask.tree import paths
-from tests._programs import run, running_cluster
+from tests.support.programs import run, running_cluster
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -1,5 +1,5 @@
 """`dask akkordeon`, which is also `python -m akkordeon_dask`."""
 
-from akkordeon_dask.cli._group import akkordeon
+from akkordeon_dask.cli._main import akkordeon
 
 __all__ = ["akkordeon"]

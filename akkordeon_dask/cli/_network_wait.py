@@ -2,13 +2,13 @@
 
 from distributed import Client
 
-from akkordeon_dask.cli._wait import NotYetError, Patience
+from akkordeon_dask.cli._wait import NotYetError, WaitLimit
 from akkordeon_dask.runtime import Running, connect, networks
 
 __all__ = ["connected"]
 
 
-def connected(name: str, client: Client, patience: Patience) -> Running:
+def connected(name: str, client: Client, patience: WaitLimit) -> Running:
     """The network of this name, which is waited for.
 
     Raises

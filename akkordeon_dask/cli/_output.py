@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from akkordeon_dask.cli._events import event_line, events_of
+from akkordeon_dask.console import pass_line
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.monitor import pass_line, passes
-from akkordeon_dask.runtime import Running, worker_names
+from akkordeon_dask.runtime import Running, follow, worker_names
 
 __all__ = ["WIDE", "JsonOutput", "Output", "as_json"]
 
@@ -103,7 +103,7 @@ class JsonOutput(Output):
     err = True
 
     def passes(self, running: Running, wait: Callable[..., Any], *, mine: bool = False) -> None:
-        for report in passes(running, wait=lambda: wait(progress=False), mine=mine):
+        for report in follow(running, wait=lambda: wait(progress=False), mine=mine):
             self.test(report)
 
     def event(self, kind: str, **fields: Any) -> None:

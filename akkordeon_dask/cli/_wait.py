@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from akkordeon_dask.cli._values import span
+from akkordeon_dask.cli.options._param_types import duration
 from akkordeon_dask.errors import AkkordeonError, DeploymentError, PlacementError
 
-__all__ = ["NotYetError", "Patience", "wait_option"]
+__all__ = ["NotYetError", "WaitLimit", "wait_option"]
 
 Result = TypeVar("Result")
 
@@ -21,7 +21,7 @@ class NotYetError(DeploymentError):
     """Something that another program may still start."""
 
 
-class Patience:
+class WaitLimit:
     """So many seconds, from now on, for all that a command waits for; a line says what for, once for each thing."""
 
     def __init__(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Patience:
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    return 0.0 if value.strip().rstrip("s") == "0" else span(ctx, param, value)
+    return 0.0 if value.strip().rstrip("s") == "0" else duration(ctx, param, value)
 
 
 def wait_option() -> Callable[[Any], Any]:

@@ -8,33 +8,33 @@ from bokeh.core.properties import without_property_validation
 from bokeh.models import Column, Div, GlobalInlineStyleSheet, RadioButtonGroup, Row, Select
 from distributed.dashboard.components import DashboardComponent
 
-from akkordeon_dask.dashboard import _lines
-from akkordeon_dask.dashboard._board import Board
-from akkordeon_dask.dashboard._curves import Curves, loss, scores
-from akkordeon_dask.dashboard._delays import Delays
-from akkordeon_dask.dashboard._feed import Feed, Lines
-from akkordeon_dask.dashboard._graph import Graph
-from akkordeon_dask.dashboard._pane import Pane
-from akkordeon_dask.dashboard._progress import Progress
-from akkordeon_dask.dashboard._record import NetworkRecord
-from akkordeon_dask.dashboard._switches import Switches
-from akkordeon_dask.dashboard._tables import Passes, Troubles
+from akkordeon_dask.dashboard.panes import _time_plots
+from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._delays import Delays
+from akkordeon_dask.dashboard.panes._graph import Graph
+from akkordeon_dask.dashboard.panes._learning_curves import Curves, loss, scores
+from akkordeon_dask.dashboard.panes._progress import Progress
+from akkordeon_dask.dashboard.panes._switches import Switches
+from akkordeon_dask.dashboard.panes._tables import Incidents, Passes
+from akkordeon_dask.dashboard.panes._time_plot import TimePlot, TimeSeriesStreamer
+from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry._store import TelemetryStore
 
-__all__ = ["PANES", "Page", "Single"]
+__all__ = ["PANES", "Page", "SinglePane"]
 
 PANES: Mapping[str, Callable[[], Pane]] = {
     "graph": Graph,
     "progress": Progress,
-    "throughput": _lines.throughput,
-    "busy": _lines.busy,
-    "traffic": _lines.traffic,
+    "throughput": _time_plots.throughput,
+    "busy": _time_plots.busy,
+    "traffic": _time_plots.traffic,
     "delays": Delays,
-    "in-flight": _lines.flying,
-    "versions": _lines.versions,
+    "in-flight": _time_plots.in_flight,
+    "versions": _time_plots.versions,
     "loss": loss,
     "scores": scores,
     "passes": Passes,
-    "troubles": Troubles,
+    "troubles": Incidents,
 }
 """What makes each pane, by the word in its address."""
 
@@ -49,10 +49,10 @@ _WELCOME = (
 )
 
 
-class Single(DashboardComponent):
+class SinglePane(DashboardComponent):
     """One pane, of the network that was deployed last."""
 
-    def __init__(self, board: Board, pane: Pane) -> None:
+    def __init__(self, board: TelemetryStore, pane: Pane) -> None:
         self.pane, self._board = pane, board
         self.switches = Switches([pane]) if isinstance(pane, Curves) else None
         self.root = pane.root
@@ -71,10 +71,10 @@ class Single(DashboardComponent):
 class Page(DashboardComponent):
     """All panes of one network at a time."""
 
-    def __init__(self, board: Board, network: str = _NEWEST) -> None:
+    def __init__(self, board: TelemetryStore, network: str = _NEWEST) -> None:
         self._board = board
         self.panes = {word: make() for word, make in PANES.items()}
-        self._feed = Feed([pane for pane in self.panes.values() if isinstance(pane, Lines)])
+        self._feed = TimeSeriesStreamer([pane for pane in self.panes.values() if isinstance(pane, TimePlot)])
         self.select = Select(value=network, options=[(_NEWEST, "the newest network")], width=200, margin=(2, 5, 2, 5))
         self.head = Div(text="", sizing_mode="stretch_width", margin=(8, 5, 2, 5), styles={"font-size": "12px"})
         self.switches = Switches([pane for pane in self.panes.values() if isinstance(pane, Curves)])
@@ -109,7 +109,7 @@ class Page(DashboardComponent):
     def update(self) -> None:
         """Show what is new of the chosen network."""
         record = self._board.networks.get(self.select.value) if self.select.value else self._board.newest()
-        self._offer()
+        self._update_choices()
         self.welcome.visible, self.body.visible = record is None, record is not None
         self.head.text = _headline(record) if record is not None else ""
         self._feed.window = list(_WINDOWS.values())[self.span.active or 0]
@@ -117,14 +117,14 @@ class Page(DashboardComponent):
         for pane in self.panes.values():
             if isinstance(pane, Curves):
                 pane.view = view
-            elif isinstance(pane, Lines | Delays | Progress):
+            elif isinstance(pane, TimePlot | Delays | Progress):
                 pane.every = view.every
         self._feed.show(record)
         for pane in self.panes.values():
-            if not isinstance(pane, Lines):
+            if not isinstance(pane, TimePlot):
                 pane.show(record)
 
-    def _offer(self) -> None:
+    def _update_choices(self) -> None:
         """All networks to choose from; one that was chosen stays, even when it has been forgotten."""
         records = self._board.networks
         options = [(_NEWEST, "the newest network")]
@@ -135,7 +135,7 @@ class Page(DashboardComponent):
             self.select.options = options
 
 
-def _headline(record: NetworkRecord) -> str:
+def _headline(record: NetworkTelemetry) -> str:
     gates = record.gates.values()
     words = [f"<b>{html.escape(record.name)}</b>", f"{len(gates)} gates", f"{len(record.workers)} workers"]
     words.append(f"{record.parameters:,} parameters")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from akkordeon_dask._notation import Written
+from akkordeon_dask._repr import Written
 from akkordeon_dask.tree import Array
 
 __all__ = ["Batch", "Provider", "Source"]

@@ -1,6 +1,6 @@
 """What actors say to each other: small frozen values, and their form on the wire."""
 
-from akkordeon_dask.messages._figures import PASS_TOPIC, TOPIC, Figures, GateFigures, LinkFigures, SentinelFigures
+from akkordeon_dask.messages._codec import array_nbytes, decode, encode, flat, nbytes, packed
 from akkordeon_dask.messages._messages import (
     Address,
     Backward,
@@ -12,8 +12,8 @@ from akkordeon_dask.messages._messages import (
     Mode,
     Refused,
 )
-from akkordeon_dask.messages._report import PassProgress, PassReport
-from akkordeon_dask.messages._wire import array_nbytes, decode, encode, flat, nbytes, packed
+from akkordeon_dask.messages._metrics import PASS_TOPIC, TOPIC, GateMetrics, LinkMetrics, Metrics, SentinelMetrics
+from akkordeon_dask.messages._pass_report import PassProgress, PassReport
 
 __all__ = [
     "PASS_TOPIC",
@@ -21,18 +21,18 @@ __all__ = [
     "Address",
     "Backward",
     "Failed",
-    "Figures",
     "Forward",
-    "GateFigures",
+    "GateMetrics",
     "Header",
     "Leave",
-    "LinkFigures",
+    "LinkMetrics",
     "Message",
+    "Metrics",
     "Mode",
     "PassProgress",
     "PassReport",
     "Refused",
-    "SentinelFigures",
+    "SentinelMetrics",
     "array_nbytes",
     "decode",
     "encode",

@@ -27,7 +27,7 @@ def beside(gate: str) -> Beside:
     Raises
     ------
     SpecError
-        when it is not a name. That the network has such a gate is checked once it is complete: by `Network.plan`,
+        when it is not a name. That the network has such a gate is checked once it is complete: by `plan`,
         `deploy` and `attach`, before anything is made.
     """
     return Beside(gate)

@@ -5,10 +5,10 @@ from typing import Any
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network._beside import Beside
 
-__all__ = ["check_word", "check_workers"]
+__all__ = ["check_text", "check_workers"]
 
 
-def check_word(label: str, value: Any, meaning: str = "a word") -> None:
+def check_text(label: str, value: Any, meaning: str = "a word") -> None:
     """The option `label` is a text that is not empty, or None.
 
     Raises
@@ -29,4 +29,4 @@ def check_workers(label: str, value: Any) -> None:
         when it does not.
     """
     if not isinstance(value, Beside):
-        check_word(label, value, "a worker's name, address or host as text, or beside('GATE')")
+        check_text(label, value, "a worker's name, address or host as text, or beside('GATE')")

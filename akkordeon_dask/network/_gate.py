@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from akkordeon_dask._notation import Written
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network._beside import Beside
-from akkordeon_dask.network._checks import check_word, check_workers
+from akkordeon_dask.network._checks import check_text, check_workers
 from akkordeon_dask.network._resources import Resources
 from akkordeon_dask.nn import Chain, Key, Layer, Shape
 from akkordeon_dask.optim import Optimizer
@@ -84,7 +84,7 @@ class Gate(Written):
                 raise SpecError(f"a gate's {label} is one of {', '.join(known)}, not {value!r}")
         if self.max_delay is not None:
             object.__setattr__(self, "max_delay", check_int("a gate's max_delay", self.max_delay, 0))
-        check_word("a gate's name", self.name, "a word without a dot")
+        check_text("a gate's name", self.name, "a word without a dot")
         if self.name is not None and "." in self.name:
             raise SpecError(f"a gate's name is a word without a dot, not {self.name!r}")
         check_workers("a gate's workers", self.workers)

@@ -1,7 +1,7 @@
 """A network as a table in HTML, for notebooks."""
 
 from akkordeon_dask._html import html_table
-from akkordeon_dask._notation import shape_text
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._network import Network
 

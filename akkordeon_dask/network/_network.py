@@ -6,17 +6,15 @@ from typing import Any, overload
 
 import numpy as np
 
-from akkordeon_dask._durations import Duration, parse_duration
-from akkordeon_dask._notation import check_shape, shape_text
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask._repr import check_shape, shape_text
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
+from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._gate import Gate
-from akkordeon_dask.network._parties import check_circles
-from akkordeon_dask.network._placement import make_plan
 from akkordeon_dask.nn import Chain, Key, Shape
 from akkordeon_dask.tree import Tree, size
 
-__all__ = ["Network"]
+__all__ = ["Network", "check_circles", "follow_chain"]
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -146,32 +144,6 @@ class Network(Sequence[Gate]):
         self.output_shape(shape)
         return Chain(gate.chain for gate in self.gates).summary(shape, names=self.names)
 
-    def plan(self, client: Any, *, timeout: Duration = 20.0) -> Any:
-        """Where `deploy` would put the gates on the client's cluster now, and why; nothing is made.
-
-        Parameters
-        ----------
-        client
-            a `distributed.Client`.
-        timeout
-            `"20s"` or seconds, for a worker to say what gates of any network have taken of its resources.
-
-        Returns
-        -------
-        Plan
-            or, with an asynchronous client, an awaitable of one. It prints as a table.
-
-        Raises
-        ------
-        PlacementError
-            when the cluster has not what a gate asks for.
-        SpecError
-            when a gate shall be beside one that is not there, or a circle of gates beside one another.
-        """
-        if not callable(getattr(client, "sync", None)):
-            raise SpecError(f"plan takes a distributed.Client, not {client!r}: write Client({client!r})")
-        return client.sync(make_plan, self, client, parse_duration("timeout", timeout))
-
     def named(self) -> "Network":
         """The same network with every gate's name written out."""
         return Network(replace(gate, name=name) for name, gate in zip(self.names, self.gates, strict=True))
@@ -214,3 +186,31 @@ def _said(shape: Shape | None) -> str:
     if shape is None:
         return "something unknown"
     return f"{shape_text(shape[0])} features" if len(shape) == 1 else f"samples of shape {shape_text(shape)}"
+
+
+def check_circles(names: Sequence[str | None], gates: Sequence[Gate]) -> None:
+    """No gate follows itself; None: a gate without a name yet.
+
+    Raises
+    ------
+    SpecError
+        when one does: names all of the circle.
+    """
+    for name, gate in zip(names, gates, strict=True):
+        if name is None or not isinstance(gate.workers, Beside):
+            continue
+        path = follow_chain(name, names, gates)
+        if path[-1] == name:
+            circle = " beside ".join(map(repr, path))
+            raise SpecError(f"gates beside one another in a circle have no place: {circle}: give one of them another")
+
+
+def follow_chain(name: str, names: Sequence[str | None], gates: Sequence[Gate]) -> list[str]:
+    """The names from `name` along each gate's `beside` to where it ends, or to the first that was there before."""
+    by_name = dict(zip(names, gates, strict=True))
+    path = [name]
+    while (gate := by_name.get(path[-1])) is not None and isinstance(gate.workers, Beside):
+        path.append(gate.workers.gate)
+        if path[-1] in path[:-1]:
+            break
+    return path

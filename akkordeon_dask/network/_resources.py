@@ -8,7 +8,7 @@ from typing import Any
 from akkordeon_dask._numbers import check_number
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["Claim", "Resources", "stock"]
+__all__ = ["Claim", "Resources", "describe_stock"]
 
 _ROUNDING = 1e-9
 _EXACT = 2**53
@@ -41,10 +41,10 @@ class Resources(Mapping[str, float]):
             if not (isinstance(name, str) and name):
                 raise SpecError(f"{who}'s resources have words as names, e.g. {{'GPU': 1}}, not {name!r}")
             check_number(f"{who}'s amount of {name!r}", amount, above=0)
-        return cls.told(written)
+        return cls.from_mapping(written)
 
     @classmethod
-    def told(cls, amounts: Mapping[str, float]) -> "Resources":
+    def from_mapping(cls, amounts: Mapping[str, float]) -> "Resources":
         """What a worker says that it has; not checked."""
         return cls(tuple(sorted((name, _plain(float(amount))) for name, amount in amounts.items())))
 
@@ -53,7 +53,7 @@ class Resources(Mapping[str, float]):
         """The sum, name by name."""
         together = list(all_)
         names = {name for one in together for name in one}
-        return cls.told({name: math.fsum(one.get(name, 0.0) for one in together) for name in names})
+        return cls.from_mapping({name: math.fsum(one.get(name, 0.0) for one in together) for name in names})
 
     def __getitem__(self, name: str) -> float:
         return dict(self.pairs)[name]
@@ -73,7 +73,7 @@ class Resources(Mapping[str, float]):
     def __str__(self) -> str:
         return ", ".join(f"{name} {amount:g}" for name, amount in self.pairs)
 
-    def hold(self, claims: "Iterable[Claim]", asks: "Resources") -> bool:
+    def can_hold(self, claims: "Iterable[Claim]", asks: "Resources") -> bool:
         """Whether this is enough for what is claimed and asked together; 0.1 three times is 0.3."""
         wanted = Resources.total([asks, *(claim.resources for claim in claims)])
         return all(wanted[name] <= self.get(name, 0.0) * (1 + _ROUNDING) for name in asks)
@@ -94,7 +94,7 @@ class Claim:
         return f"gate {self.gate!r} of {'this network' if self.network is None else f'network {self.network!r}'}"
 
 
-def stock(had: Resources, claims: Iterable[Claim], names: Iterable[str]) -> str:
+def describe_stock(had: Resources, claims: Iterable[Claim], names: Iterable[str]) -> str:
     """For errors: what a worker has under these names, and who has taken what of it."""
     told = []
     for name in names:

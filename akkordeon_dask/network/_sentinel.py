@@ -10,7 +10,7 @@ from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network._beside import Beside
-from akkordeon_dask.network._checks import check_word, check_workers
+from akkordeon_dask.network._checks import check_text, check_workers
 from akkordeon_dask.nn import Loss, Score, SoftmaxCrossEntropy
 
 __all__ = ["Sentinel"]
@@ -103,7 +103,7 @@ class Sentinel:
             value = getattr(self, label)
             if value is not None or label in ("batch_size", "concurrency"):
                 object.__setattr__(self, label, check_int(f"a sentinel's {label}", value, 1))
-        check_word("a sentinel's name", self.name)
+        check_text("a sentinel's name", self.name)
         check_workers("a sentinel's workers", self.workers)
         if self.on_nonfinite not in _NONFINITE:
             raise SpecError(f"a sentinel's on_nonfinite is one of {', '.join(_NONFINITE)}, not {self.on_nonfinite!r}")

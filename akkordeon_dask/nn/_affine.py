@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask._notation import shape_text
 from akkordeon_dask._numbers import keep_flag, keep_int
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._initializers import Initializer
 from akkordeon_dask.nn._layer import Layer, Shape

@@ -10,10 +10,10 @@ from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.memory import empty
+from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
 from akkordeon_dask.nn._normalisation import column_products, parts, place_for
-from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import STATISTICS, Array, Tree
 
 __all__ = ["BatchNorm"]

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask._notation import check_shape
+from akkordeon_dask._repr import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.nn._execution_plan import ExecutionPlan, Step, plan
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
-from akkordeon_dask.nn._steps import Plan, Step, plan
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Chain"]
@@ -40,7 +40,7 @@ class Chain(Layer, Sequence[Layer]):
     """
 
     layers: tuple[Layer, ...]
-    _plan: Plan = field(init=False, compare=False)
+    _plan: ExecutionPlan = field(init=False, compare=False)
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         layers = tuple(layers)

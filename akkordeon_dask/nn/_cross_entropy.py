@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from akkordeon_dask.memory import empty_like
+from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._loss import Loss, Score, Targets
 from akkordeon_dask.nn._scores import Accuracy
-from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.nn._targets import check_labels
 from akkordeon_dask.tree import Array
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask._notation import Written
 from akkordeon_dask._numbers import keep_number
+from akkordeon_dask._repr import Written
 from akkordeon_dask.tree import Array
 
 __all__ = ["GlorotUniform", "HeNormal", "Initializer", "Normal", "Zeros"]

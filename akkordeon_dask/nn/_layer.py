@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from akkordeon_dask._notation import Written, shape_text
+from akkordeon_dask._repr import Written, shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._shapes import Shape, agree, is_full, merged

@@ -7,10 +7,10 @@ import numpy as np
 
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._affine import Affine
+from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
-from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Linear", "LinearContext"]

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from akkordeon_dask._notation import Written
+from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.tree import Array
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from akkordeon_dask._notation import shape_text
 from akkordeon_dask._numbers import keep_int
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
 from akkordeon_dask.nn._layer import Layer, Shape

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask._notation import shape_text
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
 from akkordeon_dask.nn._dropout import Dropout

@@ -7,11 +7,11 @@ import numpy as np
 
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
+from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer
 from akkordeon_dask.nn._linear import Linear, LinearContext
 from akkordeon_dask.nn._scale import Scale
-from akkordeon_dask.nn._sums import column_sums
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["ScaledLinear"]

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from akkordeon_dask._notation import shape_text
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._key import Key

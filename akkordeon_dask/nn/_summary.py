@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from akkordeon_dask._notation import shape_text
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.nn._chain import Chain
 from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import asked, is_full, merged

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask._notation import shape_text
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._layer import Layer, Shape

@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from akkordeon_dask._notation import Written
 from akkordeon_dask._numbers import keep_number
+from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.optim._schedule import Schedule
 from akkordeon_dask.tree import Array, Tree, join_leaves, leaves

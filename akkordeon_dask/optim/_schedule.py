@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from akkordeon_dask._notation import Written
+from akkordeon_dask._repr import Written
 
 __all__ = ["Schedule"]
 

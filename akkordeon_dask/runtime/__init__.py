@@ -1,15 +1,12 @@
 """Everything that talks to a cluster: deploy, connect, place, wire, attach, look, stop."""
 
-from akkordeon_dask.runtime._attached import Attached
-from akkordeon_dask.runtime._deploy import connect, deploy
-from akkordeon_dask.runtime._embedded import WORKER_ENVIRONMENT, Embedded
-from akkordeon_dask.runtime._glance import glance
-from akkordeon_dask.runtime._guest import Guest
+from akkordeon_dask.runtime._deploy import connect, deploy, plan
+from akkordeon_dask.runtime._follow import follow
 from akkordeon_dask.runtime._history import History
-from akkordeon_dask.runtime._owner_requests import ask as ask_owner
-from akkordeon_dask.runtime._owning import adopt
-from akkordeon_dask.runtime._pausing import pause, resume
-from akkordeon_dask.runtime._report_by_name import report
+from akkordeon_dask.runtime._live import live
+from akkordeon_dask.runtime._ownership import adopt
+from akkordeon_dask.runtime._pause import pause, resume
+from akkordeon_dask.runtime._report import report
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._status import (
     GateStatus,
@@ -21,13 +18,17 @@ from akkordeon_dask.runtime._status import (
 )
 from akkordeon_dask.runtime._stay import stay
 from akkordeon_dask.runtime._stop import stop
+from akkordeon_dask.runtime.clients._owner_requests import ask as ask_owner
+from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT, EmbeddedCluster
+from akkordeon_dask.runtime.cluster._guest_worker import GuestWorker
+from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = [
     "WORKER_ENVIRONMENT",
     "Attached",
-    "Embedded",
+    "EmbeddedCluster",
     "GateStatus",
-    "Guest",
+    "GuestWorker",
     "History",
     "NetworkStatus",
     "Running",
@@ -36,9 +37,11 @@ __all__ = [
     "ask_owner",
     "connect",
     "deploy",
-    "glance",
+    "follow",
+    "live",
     "networks",
     "pause",
+    "plan",
     "report",
     "resume",
     "status",

@@ -11,7 +11,7 @@ from akkordeon_dask.network import Network
 from akkordeon_dask.snapshots import decode
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
-__all__ = ["fit", "read", "write"]
+__all__ = ["match_parameters", "read", "write"]
 
 
 def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None:
@@ -48,7 +48,9 @@ def read(source: str) -> dict[str, Array]:
         raise CheckpointError(f"cannot load {source!r}: {error}") from error
 
 
-def fit(source: str, arrays: Mapping[str, Array], network: Network, like: Mapping[str, Tree]) -> dict[str, Tree]:
+def match_parameters(
+    source: str, arrays: Mapping[str, Array], network: Network, like: Mapping[str, Tree]
+) -> dict[str, Tree]:
     """The arrays in the form, and of the dtypes, of the network's parameters `like`.
 
     Raises

@@ -8,25 +8,33 @@ from typing import Any
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask._durations import Duration
+from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import absolute, expand
 from akkordeon_dask._numbers import check_int
-from akkordeon_dask.actors import Keeping
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.network import Gate, Network, make_plan, parties
-from akkordeon_dask.runtime._announce import say_deployed
+from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.placement import colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
-from akkordeon_dask.runtime._embedded import Embedded
-from akkordeon_dask.runtime._follower import Follower, join
-from akkordeon_dask.runtime._making import Making, abandon, check_place, keeping_of, wire
-from akkordeon_dask.runtime._other_passes import fetch_passes
-from akkordeon_dask.runtime._owning import own
-from akkordeon_dask.runtime._publication import publish, refuse_taken
+from akkordeon_dask.runtime._events import announce_network
+from akkordeon_dask.runtime._ownership import take_ownership
+from akkordeon_dask.runtime._registry import publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._versions import check_versions
+from akkordeon_dask.runtime.clients._passes import fetch_passes
+from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
+from akkordeon_dask.runtime.cluster._plan import make_plan
+from akkordeon_dask.runtime.cluster._versions import check_versions
+from akkordeon_dask.runtime.recovery._follower import Follower, join
+from akkordeon_dask.runtime.recovery._gate_factory import (
+    GateFactory,
+    check_snapshot_url,
+    discard,
+    snapshot_policy,
+    wire,
+)
+from akkordeon_dask.snapshots import SnapshotPolicy
 
-__all__ = ["connect", "deploy"]
+__all__ = ["connect", "deploy", "plan"]
 
 _FIRST = 1
 """The generation of a network's first owner."""
@@ -78,7 +86,7 @@ def deploy(
     Raises
     ------
     PlacementError
-        when a gate asks for a worker that does not exist, or for resources that are taken; see `Network.plan`.
+        when a gate asks for a worker that does not exist, or for resources that are taken; see `plan`.
     SpecError
         when a gate shall be beside one that is not there, or a circle of gates beside one another; when an argument is
         not what it should be.
@@ -89,20 +97,18 @@ def deploy(
     CheckpointError
         when the place of the snapshots cannot be used, holds others already, or lacks those to resume.
     """
-    network = Network([network]) if isinstance(network, Gate) else network
-    if not isinstance(network, Network):
-        raise SpecError(f"deploy takes a Network, gates joined by |, not {network!r}")
+    network = _check_network("deploy", network)
     check_client(client, optional=True)
     if name is not None:
         check_name("a network's name", name)
     seed = check_int("seed", seed)
-    policy = keeping_of(snapshot_every, snapshot_keep)
+    policy = snapshot_policy(snapshot_every, snapshot_keep)
     source = None if resume is None else replace(policy, url=absolute(expand("resume", resume)))
     keeping = source if snapshots is None else replace(policy, url=absolute(expand("snapshots", snapshots)))
-    parties(network)  # what cannot be placed anywhere starts no cluster
+    colocation_groups(network)  # what cannot be placed anywhere starts no cluster
     if client is not None:
         return client.sync(_deploy, network, client, name, seed, None, keeping, source)
-    embedded = Embedded()
+    embedded = EmbeddedCluster()
     try:
         return embedded.client.sync(_deploy, network, embedded.client, name, seed, embedded, keeping, source)
     except BaseException:
@@ -115,15 +121,15 @@ async def _deploy(
     client: Client,
     name: str | None,
     seed: int,
-    embedded: Embedded | None,
-    keeping: Keeping | None,
-    source: Keeping | None,
+    embedded: EmbeddedCluster | None,
+    keeping: SnapshotPolicy | None,
+    source: SnapshotPolicy | None,
 ) -> Running:
     if name is not None:
         await refuse_taken(client, name)
     # Whoever goes on from snapshots comes after all who have written some.
     generation = _FIRST + max([await _generation(place, source, network) for place in {keeping, source}])
-    making = Making(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping, source)
+    making = GateFactory(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping, source)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
     places = {place: placed.address for place, placed in enumerate(plan)}
@@ -133,17 +139,53 @@ async def _deploy(
         if name is not None:
             await publish(client, making, gates)
     except BaseException:
-        await abandon(gates)
+        await discard(gates)
         raise
-    running, supervisor = await own(client, making, gates, published=name is not None, embedded=embedded)
+    running, supervisor = await take_ownership(client, making, gates, published=name is not None, embedded=embedded)
     supervisor.session.resumes = source is not None
-    await say_deployed(client, making.name, network, gates, {"seed": seed, "generation": generation})
+    await announce_network(client, making.name, network, gates, {"seed": seed, "generation": generation})
     return running
 
 
-async def _generation(place: Keeping | None, source: Keeping | None, network: Network) -> int:
+async def _generation(place: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
     """Of the owner who wrote last there; 0 for nobody."""
-    return 0 if place is None else await check_place(place, network, resume=place == source)
+    return 0 if place is None else await check_snapshot_url(place, network, resume=place == source)
+
+
+def plan(network: Network | Gate, client: Client, *, timeout: Duration = 20.0) -> Any:
+    """Where `deploy` would put the gates on the client's cluster now, and why; nothing is made.
+
+    Parameters
+    ----------
+    network
+        what to place.
+    client
+        a `distributed.Client`.
+    timeout
+        `"20s"` or seconds, for a worker to say what gates of any network have taken of its resources.
+
+    Returns
+    -------
+    Plan
+        or, with an asynchronous client, an awaitable of one. It prints as a table.
+
+    Raises
+    ------
+    PlacementError
+        when the cluster has not what a gate asks for.
+    SpecError
+        when a gate shall be beside one that is not there, or a circle of gates beside one another.
+    """
+    network = _check_network("plan", network)
+    seconds = parse_duration("timeout", timeout)
+    return check_client(client).sync(make_plan, network, client, seconds)
+
+
+def _check_network(verb: str, network: Network | Gate) -> Network:
+    network = Network([network]) if isinstance(network, Gate) else network
+    if not isinstance(network, Network):
+        raise SpecError(f"{verb} takes a Network, gates joined by |, not {network!r}")
+    return network
 
 
 def connect(name: str, client: Client) -> Any:
@@ -169,7 +211,7 @@ async def _connect(name: str, client: Client) -> Running:
     record, network, gates = await join(client, name)
     session = Session(client, network, name, record.generation, gates)
     session.keeping, session.source, session.begun = record.keeping, record.source, record.begun
-    session.mender = Follower(session, patient=record.keeping is not None)
+    session.mender = Follower(session, owner_restarts_gates=record.keeping is not None)
     session.run = record.run
     session.share()
     await fetch_passes(session)

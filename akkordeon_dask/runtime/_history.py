@@ -3,9 +3,9 @@
 from typing import Any, SupportsIndex, overload
 
 from akkordeon_dask._html import html_table
-from akkordeon_dask.dashboard import PASS_COLUMNS, PASS_NUMBERS, pass_cells
 from akkordeon_dask.errors import ReportError
 from akkordeon_dask.messages import PassReport
+from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, pass_cells
 
 __all__ = ["History"]
 

@@ -8,9 +8,9 @@ from distributed.comm import get_address_host
 from distributed.utils import format_dashboard_link
 
 from akkordeon_dask._html import html_table
-from akkordeon_dask.dashboard import scores_text
-from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.telemetry import scores_text
 
 __all__ = ["page_link", "running_html"]
 

@@ -13,10 +13,10 @@ from distributed import Client
 from akkordeon_dask.console import Row, View, make_view, pass_line
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import PassProgress
-from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._notebook import page_link
-from akkordeon_dask.runtime._other_sentinels import Other
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.clients._sentinels import Other
+from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = ["Show", "at_work", "make_show", "shown"]
 

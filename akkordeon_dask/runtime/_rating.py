@@ -12,9 +12,9 @@ from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._arguments import check_switch
-from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._progress import make_show, shown
 from akkordeon_dask.runtime._steering import Steering
+from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.tree import Array
 
 __all__ = ["Rating"]
@@ -85,7 +85,7 @@ class Rating(Steering):
     async def _once(self, sentinel: Sentinel) -> Attached:
         attached = await self._session.attach(sentinel)
         try:
-            await self._session.until(lambda: attached.state == "resting", None, own=attached)
+            await self._session.wait_until(lambda: attached.state == "resting", None, own=attached)
         except BaseException:
             await self._session.detach(attached)
             raise

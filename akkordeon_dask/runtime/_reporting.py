@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from distributed.utils import offload
 
-import akkordeon_dask
 from akkordeon_dask import config
 from akkordeon_dask._files import expand, write_atomic
-from akkordeon_dask.dashboard import Known, NetworkRecord, record
+from akkordeon_dask._version import __version__
+from akkordeon_dask.dashboard.report import RunFacts
 from akkordeon_dask.errors import ReportError
-from akkordeon_dask.runtime._calling import Calling
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._sync import Calling
+from akkordeon_dask.telemetry import NetworkTelemetry, network_telemetry
 
 __all__ = ["Reporting", "all_settings", "write_report"]
 
@@ -72,24 +73,24 @@ class Reporting(Calling):
     async def _report(self, target: str) -> None:
         await offload(self._write, await self._record(), target)
 
-    async def _record(self) -> NetworkRecord | None:
+    async def _record(self) -> NetworkTelemetry | None:
         """What the scheduler knows; None where it does not answer."""
         try:
             async with asyncio.timeout(config.seconds("timeouts.connect")):
-                found: NetworkRecord | None = await self.client.run_on_scheduler(record, self.name)
+                found: NetworkTelemetry | None = await self.client.run_on_scheduler(network_telemetry, self.name)
         except Exception as error:
             logger.info("a report on network %r without the scheduler's part: %r", self.name, error)
             return None
         return found
 
-    def _write(self, found: NetworkRecord | None, target: str) -> None:
+    def _write(self, found: NetworkTelemetry | None, target: str) -> None:
         """In a thread of its own where there is an event loop: it takes a second."""
-        write_report(found or NetworkRecord(self.name), self._known(found), target)
+        write_report(found or NetworkTelemetry(self.name), self._known(found), target)
 
-    def _known(self, found: NetworkRecord | None) -> Known:
+    def _known(self, found: NetworkTelemetry | None) -> RunFacts:
         diary, spec = self._session.diary, self._session.network
         places = zip(self._session.gates, spec, strict=True)
-        return Known(
+        return RunFacts(
             network="\n| ".join(map(repr, spec)),
             gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in places),
             sentinels=dict(diary.sentinels),
@@ -99,18 +100,18 @@ class Reporting(Calling):
         )
 
 
-def all_settings(own: Mapping[str, Any], found: NetworkRecord | None) -> dict[str, Any]:
+def all_settings(own: Mapping[str, Any], found: NetworkTelemetry | None) -> dict[str, Any]:
     """What a network was deployed with, as its owner or else the scheduler knows it, and the versions."""
     return {
         **own,
-        "akkordeon_dask": akkordeon_dask.__version__,
+        "akkordeon_dask": __version__,
         **(found.settings if found is not None else {}),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
 
 
-def write_report(found: NetworkRecord, known: Known, target: str) -> None:
+def write_report(found: NetworkTelemetry, known: RunFacts, target: str) -> None:
     """Write the file of a report. Takes a second, and is not for an event loop.
 
     Raises
@@ -118,7 +119,7 @@ def write_report(found: NetworkRecord, known: Known, target: str) -> None:
     ReportError
         when it cannot be written.
     """
-    from akkordeon_dask.dashboard._report import report  # needs bokeh
+    from akkordeon_dask.dashboard.report._report import report  # needs bokeh
 
     text = report(found, known, time.time())
     try:

@@ -17,14 +17,14 @@ from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import _checkpoint
 from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_switch, check_timeout
-from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._history import History
-from akkordeon_dask.runtime._other_sentinels import others_rest, watched
 from akkordeon_dask.runtime._progress import at_work
 from akkordeon_dask.runtime._rating import Rating
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._supervisor import Supervisor
 from akkordeon_dask.runtime._warn import warn_of_snapshots
+from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
+from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.recovery._supervisor import Supervisor
 from akkordeon_dask.tree import Tree
 
 __all__ = ["Running"]
@@ -274,10 +274,10 @@ class Running(Rating):
             return all(attached.ended for attached in waited_for)
 
         if alone:
-            await self._session.until(ended, timeout)
+            await self._session.wait_until(ended, timeout)
             return
         async with watched(self._session):
-            await self._session.until(lambda: ended() and others_rest(self._session), timeout)
+            await self._session.wait_until(lambda: ended() and others_rest(self._session), timeout)
 
     def parameters(self) -> Any:
         """A copy of every gate's parameters at this moment, by gate: each gate's are of one version."""
@@ -316,7 +316,7 @@ class Running(Rating):
 
     async def _load(self, source: str) -> None:
         arrays = await offload(_checkpoint.read, source)
-        new = await offload(_checkpoint.fit, source, arrays, self.network, await self._parameters())
+        new = await offload(_checkpoint.match_parameters, source, arrays, self.network, await self._parameters())
         for gate in self._session.gates:
             await gate.ask("replace", new[gate.name])
 

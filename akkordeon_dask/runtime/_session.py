@@ -11,7 +11,6 @@ from typing import Any
 from distributed import Client, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import Keeping
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -22,14 +21,15 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.runtime._attached import Attached, Lives
 from akkordeon_dask.runtime._diary import Diary
-from akkordeon_dask.runtime._gate_handle import GateHandle, Gone
-from akkordeon_dask.runtime._joining import evacuate, make_sentinel, open_sentinel, revive
-from akkordeon_dask.runtime._mender import Mender
-from akkordeon_dask.runtime._other_passes import follow_passes
-from akkordeon_dask.runtime._other_sentinels import Other
-from akkordeon_dask.runtime._sentinel_names import Claim, claim_name, key_base, key_token, release_name
+from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
+from akkordeon_dask.runtime.clients._passes import follow_passes
+from akkordeon_dask.runtime.clients._sentinel_names import Claim, claim_name, key_base, key_token, release_name
+from akkordeon_dask.runtime.clients._sentinels import Other
+from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
+from akkordeon_dask.runtime.handles._sentinel import Attached, Lives
+from akkordeon_dask.runtime.recovery._sentinels import drain_sentinel, make_sentinel, open_sentinel, restart_sentinel
+from akkordeon_dask.snapshots import SnapshotPolicy
 
 __all__ = ["Session"]
 
@@ -53,17 +53,17 @@ class Session:
         """By address, of all workers that were ever seen: a worker that starts again has another address."""
         self.begun = time.time()
         """Seconds since 1970 when the network was deployed."""
-        self.keeping: Keeping | None = None
+        self.keeping: SnapshotPolicy | None = None
         """Where its snapshots are."""
-        self.source: Keeping | None = None
+        self.source: SnapshotPolicy | None = None
         """Where those are that it was resumed from."""
         self.resumes = False
         """This client has resumed it: so it does with sentinels."""
-        self.mender: Mender | None = None
+        self.mender: RecoveryPolicy | None = None
         """Makes lost gates anew, or waits until their owner has; None: a lost gate is an error."""
-        self.evacuate: Callable[[GateHandle, Future[Any] | Gone], Awaitable[None]] | None = None
+        self.evacuate: Callable[[GateHandle, Future[Any] | ForgottenKey], Awaitable[None]] | None = None
         """Moves a gate off a worker that is told to end, or says there why not; None: that is for the owner to do."""
-        self.leaving: set[str] = set()
+        self.draining_workers: set[str] = set()
         """Addresses of workers that are told to end: nothing should go there."""
         self.error: AkkordeonError | None = None
         self.closed = False
@@ -82,26 +82,28 @@ class Session:
         self._stop_listening: Callable[[], None] = lambda: None
         self._opening: set[Attached] = set()
         """Sentinels whose first batch is not there yet: no verb knows of them."""
-        self._bell = asyncio.Event()
+        self._changed = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         for gate in gates:
-            self.guard(self._watch(gate), gate.who)
+            self.supervise_task(self._watch(gate), gate.who)
 
     async def _watch(self, gate: GateHandle) -> None:
         """Learn at once when a gate's worker dies: a call that waits there then fails."""
         while True:
-            await self._pulse(gate)
+            await self._check_liveness(gate)
 
-    async def _pulse(self, gate: GateHandle) -> None:
+    async def _check_liveness(self, gate: GateHandle) -> None:
         """One sign of life; where there is none, and somebody to do so, the gate is made anew."""
-        former, supervised = gate.future, self.mender is not None and self.mender.patient
+        former, supervised = gate.future, self.mender is not None and self.mender.owner_restarts_gates
         patience = config.seconds("supervision.patience" if supervised else "timeouts.control")
         beat = min(_BEAT, patience / 4) if supervised else _PATIENCE
         moves = self.evacuate is not None
         lost: AkkordeonError
         try:
             async with asyncio.timeout(beat + patience):
-                told = await gate.ask("pulse", beat, moves, not moves and gate.worker in self.leaving, more=beat)
+                told = await gate.ask(
+                    "wait_until_closed", beat, moves, not moves and gate.worker in self.draining_workers, more=beat
+                )
         except (WorkerLostError, ClosedError) as error:
             lost = error
         except TimeoutError:  # a DeadlineError is one
@@ -114,14 +116,14 @@ class Session:
             return
         if self.mender is None:
             raise lost
-        await self.mender.mend(gate, former, lost)
+        await self.mender.gate_lost(gate, former, lost)
 
-    async def _leave_worker(self, gate: GateHandle, former: Future[Any] | Gone) -> None:
-        self.leaving.add(gate.worker)
+    async def _leave_worker(self, gate: GateHandle, former: Future[Any] | ForgottenKey) -> None:
+        self.draining_workers.add(gate.worker)
         if self.evacuate is not None:
             await self.evacuate(gate, former)
 
-    def guard(self, watch: Coroutine[Any, Any, None], who: str) -> None:
+    def supervise_task(self, watch: Coroutine[Any, Any, None], who: str) -> None:
         """Let something run beside for as long as the session lives: what it raises is what is wrong with it."""
 
         async def guarded() -> None:
@@ -132,13 +134,13 @@ class Session:
             except Exception as error:
                 logger.exception("watching %s", who)
                 self.error = TrainingError(f"{who}: {error!r}")
-            self.ring()
+            self._notify_waiters()
 
         self._watchers.append(asyncio.get_running_loop().create_task(guarded()))
 
-    def ring(self) -> None:
+    def _notify_waiters(self) -> None:
         """Something has changed: who waits for it looks again."""
-        self._bell.set()
+        self._changed.set()
 
     def share(self) -> None:
         """The network is published: know what other clients' sentinels do. On the client's event loop, once."""
@@ -197,8 +199,8 @@ class Session:
     async def _make(self, sentinel: Sentinel, claim: Claim, resume: bool) -> Attached:
         name = claim.name
         life = await make_sentinel(self, sentinel, name, claim.base, resume=resume)
-        lives: Lives = partial(revive, self), partial(evacuate, self)
-        attached = Attached(sentinel, name, *life, changed=self.ring, report=self._report, lives=lives)
+        lives: Lives = partial(restart_sentinel, self), partial(drain_sentinel, self)
+        attached = Attached(sentinel, name, *life, changed=self._notify_waiters, report=self._report, lives=lives)
         self._opening.add(attached)
         try:
             self.check()
@@ -211,7 +213,7 @@ class Session:
             self._opening.discard(attached)
         self.sentinels[name] = attached
         self.diary.meet(name, sentinel)
-        attached.follow()
+        attached.watch()
         return attached
 
     def attached(self, which: Attached | str) -> Attached:
@@ -251,9 +253,9 @@ class Session:
         await release_name(self.client, key_token(key))
         if attached.sentinel.mode == "predict":  # nobody hears of its pass, and there may be very many
             self.own_keys.discard(key_base(key))
-        self.ring()
+        self._notify_waiters()
 
-    async def until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
+    async def wait_until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
         """Wait until `done`, while the network is well.
 
         A sentinel that failed before the call, and of which somebody else was told, is no reason to stop.
@@ -274,7 +276,7 @@ class Session:
         end = None if timeout is None else loop.time() + timeout
         known = {attached for attached in self.sentinels.values() if attached.told}
         while True:
-            self._bell.clear()
+            self._changed.clear()
             self.check()
             for attached in self.sentinels.values():
                 if attached.error is not None and attached not in known:
@@ -283,7 +285,7 @@ class Session:
                 return
             try:
                 async with asyncio.timeout_at(end):
-                    await self._bell.wait()
+                    await self._changed.wait()
             except TimeoutError:
                 raise DeadlineError(f"not done after {timeout:g} s: {self._unfinished()}") from None
 

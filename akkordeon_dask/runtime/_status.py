@@ -9,11 +9,12 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelState, SentinelStatistics
 from akkordeon_dask.messages import Mode, PassReport
-from akkordeon_dask.network import WorkerInfo, workers_of
+from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime._arguments import check_client, check_name
-from akkordeon_dask.runtime._asking import answers, in_time
-from akkordeon_dask.runtime._look import Look, look
-from akkordeon_dask.runtime._publication import Record, find, names
+from akkordeon_dask.runtime._on_worker import Look, look
+from akkordeon_dask.runtime._registry import NetworkEntry, names, require
+from akkordeon_dask.runtime.cluster._queries import ask_workers, scheduler_deadline
+from akkordeon_dask.runtime.cluster._workers import list_workers
 
 __all__ = ["GateStatus", "NetworkStatus", "SentinelStatus", "networks", "status", "worker_names"]
 
@@ -111,15 +112,15 @@ def worker_names(client: Client) -> Any:
 
 
 async def _worker_names(client: Client) -> dict[str, str]:
-    return {worker.address: worker.name for worker in await workers_of(client)}
+    return {worker.address: worker.name for worker in await list_workers(client)}
 
 
 async def _status(client: Client, name: str | None) -> tuple[NetworkStatus, ...]:
     limit = config.seconds("timeouts.connect")
-    async with in_time(client, limit):
-        records = [await find(client, one) for one in ([name] if name is not None else await names(client))]
+    async with scheduler_deadline(client, limit):
+        records = [await require(client, one) for one in ([name] if name is not None else await names(client))]
         clients = await client.run_on_scheduler(_clients)
-        workers = {worker.address: worker for worker in await workers_of(client)}
+        workers = {worker.address: worker for worker in await list_workers(client)}
     looks = await _looks(client, workers, INTERVAL, limit / 2) if records else {}
     return tuple(_network(record, clients, workers, looks) for record in records)
 
@@ -131,12 +132,12 @@ def _clients(dask_scheduler: Any) -> list[str]:
 
 async def _looks(client: Client, workers: Iterable[str], interval: float, limit: float) -> dict[str, Look]:
     """What each worker says about its actors; those are missing that do not answer within `limit` seconds."""
-    told = await answers(client, look, workers, limit, interval)
+    told = await ask_workers(client, look, workers, limit, interval)
     return {worker: answer for worker, answer in told.items() if isinstance(answer, Look)}
 
 
 def _network(
-    record: Record, clients: list[str], workers: dict[str, WorkerInfo], looks: dict[str, Look]
+    record: NetworkEntry, clients: list[str], workers: dict[str, WorkerInfo], looks: dict[str, Look]
 ) -> NetworkStatus:
     gates = [_gate(*place, workers, looks) for place in record.gates]
     sentinels = [

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from akkordeon_dask.runtime._attached import Attached
 from akkordeon_dask.runtime._running import Running
+from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = ["stay"]
 
@@ -20,5 +20,5 @@ def stay(running: Running, attached: Attached | None = None, *, progress: bool =
     GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
         what went wrong, with the gate, the batch and the worker.
     """
-    until = running._session.until, lambda: attached is not None and attached.ended, None
+    until = running._session.wait_until, lambda: attached is not None and attached.ended, None
     return running._shown(progress, lambda one: one is attached, True, *until)

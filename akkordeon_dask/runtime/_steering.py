@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from akkordeon_dask.runtime._arguments import check_name
-from akkordeon_dask.runtime._moving import drain, move, rebalance
-from akkordeon_dask.runtime._owner_requests import ask_owner
 from akkordeon_dask.runtime._reporting import Reporting
-from akkordeon_dask.runtime._supervisor import Supervisor
+from akkordeon_dask.runtime.clients._owner_requests import ask_owner
+from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
+from akkordeon_dask.runtime.recovery._supervisor import Supervisor
 
 __all__ = ["Steering"]
 

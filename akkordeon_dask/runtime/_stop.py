@@ -7,10 +7,10 @@ from typing import Any
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.network import workers_of
 from akkordeon_dask.runtime._arguments import check_client, check_name
-from akkordeon_dask.runtime._look import close_gates, close_sentinels
-from akkordeon_dask.runtime._publication import read, unpublish
+from akkordeon_dask.runtime._on_worker import close_gates, close_sentinels
+from akkordeon_dask.runtime._registry import get, unpublish
+from akkordeon_dask.runtime.cluster._workers import list_workers
 
 __all__ = ["stop"]
 
@@ -31,10 +31,10 @@ def stop(name: str, client: Client) -> Any:
 
 
 async def _stop(name: str, client: Client) -> bool:
-    record = await read(client, name)
+    record = await get(client, name)
     if record is None:
         return False
-    workers = [worker.address for worker in await workers_of(client)]
+    workers = [worker.address for worker in await list_workers(client)]
     # The gates first: who follows a gate learns that the network has ended, and not that a sentinel is gone.
     await _tell({worker for _, worker, _ in record.gates}.intersection(workers), client, close_gates, record.keys)
     await unpublish(client, name, record.keys)

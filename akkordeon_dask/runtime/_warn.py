@@ -19,7 +19,7 @@ async def warn_of_snapshots(session: "Session") -> None:
 
     Python shows a warning once, and may make it an error.
     """
-    if session.mender is None or not session.mender.patient:  # it keeps none
+    if session.mender is None or not session.mender.owner_restarts_gates:  # it keeps none
         return
     try:
         found = await session.on_gates("statistics")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from akkordeon_dask.snapshots._form import Node
+from akkordeon_dask.snapshots._tree_format import Node
 
 __all__ = ["FORMAT", "DamagedError", "Manifest", "now", "open_seal", "seal"]
 

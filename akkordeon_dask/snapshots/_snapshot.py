@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from akkordeon_dask.snapshots._files import Files
-from akkordeon_dask.snapshots._form import build, describe
 from akkordeon_dask.snapshots._manifest import FORMAT, DamagedError, Manifest, now, open_seal, seal
 from akkordeon_dask.snapshots._names import DATA, MANIFEST, Stem
 from akkordeon_dask.snapshots._tensors import decode, encode
+from akkordeon_dask.snapshots._tree_format import build, describe
 from akkordeon_dask.tree import Tree
 
 __all__ = ["GoneError", "read", "read_manifest", "write"]

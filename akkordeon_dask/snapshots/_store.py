@@ -12,11 +12,11 @@ from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import AkkordeonError, CheckpointError
 from akkordeon_dask.snapshots._files import Files
-from akkordeon_dask.snapshots._form import dress
 from akkordeon_dask.snapshots._manifest import DamagedError
 from akkordeon_dask.snapshots._names import DATA, MANIFEST, Stem, folder_name, series_name
+from akkordeon_dask.snapshots._retention import prune, stems
 from akkordeon_dask.snapshots._snapshot import GoneError, read, read_manifest, write
-from akkordeon_dask.snapshots._tidy import prune, stems
+from akkordeon_dask.snapshots._tree_format import dress
 from akkordeon_dask.tree import Tree
 
 __all__ = ["Saved", "Store"]

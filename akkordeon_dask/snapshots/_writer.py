@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from akkordeon_dask.errors import ClosedError, DeadlineError
-from akkordeon_dask.snapshots._form import describe
+from akkordeon_dask.snapshots._tree_format import describe
 from akkordeon_dask.tree import Tree
 
 __all__ = ["Result", "Saves", "Writer", "WriterStatistics"]

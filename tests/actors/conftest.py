@@ -1,6 +1,6 @@
 import pytest
 
-from tests.actors._feeds import Threaded
+from tests.support.batch_readers import Threaded
 
 
 @pytest.fixture

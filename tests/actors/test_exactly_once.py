@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel
 from akkordeon_dask.messages import Forward
 from akkordeon_dask.tree import map_leaves
-from tests.actors._lives import Lives
-from tests.actors._small import NumberedLoss, Numbers, counted, numbered, small_network
-from tests.actors._standin import PERFECT
 from tests.actors.test_message_laws import impatient, keeps_credits, patient
+from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
+from tests.support.restarting_actors import Lives
+from tests.support.simulated_cluster import PERFECT
 
 CASES = int(os.environ.get("AKKORDEON_CASES", "2000"))
 
@@ -35,7 +35,7 @@ delays = st.sampled_from(DELAYS)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Incident:
     """Something that befalls a network; written as the call of the stand-in's method."""
 
     verb: str
@@ -46,7 +46,7 @@ class Trouble:
 
 
 def trouble(verb, **options):
-    return st.fixed_dictionaries(options).map(lambda drawn: Trouble(verb, tuple(drawn.items())))
+    return st.fixed_dictionaries(options).map(lambda drawn: Incident(verb, tuple(drawn.items())))
 
 
 def some(table, most=60):
@@ -126,7 +126,7 @@ def a_pass_reads_one_version_of_each_gate(lives):
 def nothing_is_left(lives):
     lives.close()
     for gate in lives.gates:
-        gate.tick(lives.now + 1000.0)
+        gate.on_timer(lives.now + 1000.0)
         assert gate.contexts == 0 and gate.versions == 1
     assert all(core.in_flight == 0 and core.state == "left" for core in lives.cores.values())
 
@@ -191,7 +191,7 @@ def test_the_troubles_reach_every_corner_of_these_laws():
             seen.update({"lost": sum(one.lost for one in reports), "resent": sum(one.resent for one in reports)})
         for gate in lives.former:
             now = next(one for one in lives.gates if one.name == gate.name)
-            if not gate.retired:
+            if not gate.migrating:
                 seen["updated in two lives"] += len(gate.updates.keys() & now.updates.keys())
         for gate in (*lives.gates, *lives.former):
             seen.update(gate.counts.dropped)

@@ -6,9 +6,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
-from tests.actors._small import NumberedLoss, Numbers, counted, numbered, small_network
-from tests.actors._standin import Standin
 from tests.actors.test_message_laws import WatchedGate, keeps_credits
+from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
+from tests.support.simulated_cluster import Standin
 
 MODES = ["train", "train", "validate", "test"]
 

@@ -8,12 +8,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
-from akkordeon_dask.actors._deadline import Deadline
-from akkordeon_dask.actors._gate_core import GateCore
-from akkordeon_dask.actors._work import EvaluateWork
+from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.gate._computations import Evaluation
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.nn import Chain
-from tests.actors._small import NumberedLoss, Numbers, counted, numbered, small_network
-from tests.actors._standin import PERFECT, Standin
+from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
+from tests.support.simulated_cluster import PERFECT, Standin
 
 laws = settings(max_examples=300, deadline=None, derandomize=True)
 
@@ -22,14 +22,14 @@ DELAYS = (0.0, 0.1, 0.5, 2.0, 9.0, 45.0, 200.0)
 
 
 def impatient():
-    return Deadline(first=10.0, least=1.0, factor=2.0)
+    return RetransmissionTimer(first=10.0, least=1.0, factor=2.0)
 
 
 def patient():
-    return Deadline(first=1000.0, least=1000.0)
+    return RetransmissionTimer(first=1000.0, least=1000.0)
 
 
-class WatchedGate(GateCore):
+class WatchedGate(GateBehavior):
     """Counts the updates by each batch, and keeps which parameters each pass of evaluation read."""
 
     def __init__(self, *arguments, **options):
@@ -40,13 +40,13 @@ class WatchedGate(GateCore):
 
     def handle(self, message):
         number = self.version.number
-        super().handle(message)
+        super().receive(message)
         if self.version.number != number:
             self.updates[message.header.batch] += self.version.number - number
 
     def deliver(self, work):
-        super().deliver(work)
-        if type(work) is EvaluateWork:
+        super().send_result(work)
+        if type(work) is Evaluation:
             which = work.header.reply_to, work.header.pass_number
             versions = self.read[which]
             if work.header.opening and work.header.attempt > self.opened[which]:

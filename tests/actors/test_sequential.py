@@ -7,8 +7,8 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.tree import leaves
-from tests._reference import train_sequentially
-from tests.actors._standin import Standin
+from tests.support.sequential_trainer import train_sequentially
+from tests.support.simulated_cluster import Standin
 
 OPTIMIZERS = [
     optim.SGD(0.1),

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from akkordeon_dask.parallel import cores
+from akkordeon_dask.actors.engine._helpers import cores
 from tests.bench._accuracy import LEARNING_RATE, accuracy
 from tests.bench._cost import in_flight
 from tests.bench._hop import hop

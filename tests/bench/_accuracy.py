@@ -5,9 +5,9 @@ import time
 import numpy as np
 
 from akkordeon_dask import Network, Sentinel, data, deploy, nn
-from akkordeon_dask.cli import _defaults
-from akkordeon_dask.cli._network import demo_network
-from tests._reference import train_sequentially
+from akkordeon_dask.cli.demo import _defaults
+from akkordeon_dask.cli.demo._network import demo_network
+from tests.support.sequential_trainer import train_sequentially
 
 __all__ = ["BATCH_SIZE", "LEARNING_RATE", "accuracy"]
 

@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask.actors._actor import ThreadedActor
-from akkordeon_dask.actors._leaving import Resident
+from akkordeon_dask.actors._dask_actor import DaskActor
+from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.messages import Address, Forward, Header
-from akkordeon_dask.runtime import Embedded
+from akkordeon_dask.runtime import EmbeddedCluster
 from akkordeon_dask.tree import Array
 
 __all__ = ["hop"]
 
 
-class Echo(ThreadedActor):
+class Echo(DaskActor):
     """Sends what it gets back to its peer until the message's sequence is used up."""
 
     async def open(self, peer: Address) -> None:
         """Start the thread."""
         self._peer, self._loop, self._done = peer, asyncio.get_running_loop(), asyncio.Event()
         self._playing, self._numbers = 0, itertools.count()
-        await self._start(Resident("bench", "gate", self.key), _Core(self))
+        await self._start(ActorInfo("bench", "gate", self.key), _Core(self))
 
     async def play(self, pairs: int, nbytes: int, balls: int) -> float:
         """Seconds a message, over pairs of messages to and fro, so many of them under way at once."""
@@ -73,7 +73,7 @@ def hop(sizes: tuple[int, ...], pairs: int) -> dict[int, tuple[float, ...]]:
     The first figure is of one message at a time, its way through two threads and two event loops; the second is of
     eight under way at once, the cost when batches follow one another.
     """
-    cluster = Embedded(2)
+    cluster = EmbeddedCluster(2)
     try:
         costs = cluster.client.sync(_play, cluster.client, sizes, pairs)
         return {size: tuple(cost * 1e6 for cost in both) for size, both in costs.items()}

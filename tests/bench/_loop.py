@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from akkordeon_dask.parallel import cores
+from akkordeon_dask.actors.engine._helpers import cores
 
 __all__ = ["Epochs", "Loop"]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from akkordeon_dask import Gate, Network, Running, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.runtime import Embedded
-from tests._workers import workers_now
+from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._rows import ROWS
+from tests.support.workers import workers_now
 
 __all__ = ["Phase", "pauses", "snapshot_phases"]
 
@@ -35,7 +35,7 @@ def pauses(mebibytes: int, moves: int) -> Iterator[tuple[float, float]]:
     """Milliseconds without the gate in each move between two processes, and samples a second before over after."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(_SAMPLES, 16)).astype(np.float32), rng.integers(0, 10, _SAMPLES)
-    cluster = Embedded(2)
+    cluster = EmbeddedCluster(2)
     try:
         home, away = sorted(workers_now(cluster.client))
         passed = threading.Semaphore(0)
@@ -96,7 +96,7 @@ def _keep(running: Running, seconds: float) -> None:
     for worker in running._embedded.cluster.workers.values():  # type: ignore[attr-defined]
         for actor in worker.state.actors.values():
             if isinstance(actor, GateActor):
-                actor._keeper.keeping = replace(actor._keeper.keeping, seconds=seconds)
+                actor._keeper.policy = replace(actor._keeper.policy, seconds=seconds)
 
 
 def _phase(running: Running, epochs: int) -> Phase:

@@ -7,7 +7,7 @@ from distributed import Client
 
 from akkordeon_dask import Sentinel, data, deploy
 from akkordeon_dask.data import Provider
-from akkordeon_dask.runtime import Embedded
+from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._rows import ROWS
 
 __all__ = ["NAME", "own_arrays"]
@@ -24,7 +24,7 @@ def own_arrays(rounds: int) -> dict[str, Any]:
     """
     x, y = next(data.mnist("train", shuffle=False).open().batches(1, _SAMPLES))
     own, loaded = data.arrays(x.astype(np.float32), y), data.mnist("train")
-    cluster = Embedded(1)
+    cluster = EmbeddedCluster(1)
     try:
         rates = np.array([[_rate(provider, cluster.client) for provider in (own, loaded)] for _ in range(rounds)])
     finally:

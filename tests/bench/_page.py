@@ -13,9 +13,9 @@ from bokeh.util.token import generate_jwt_token, generate_session_id
 from tornado.websocket import websocket_connect
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from akkordeon_dask.dashboard import record
 from akkordeon_dask.messages import TOPIC, Mode, PassReport
-from tests.dashboard._clusters import PRELOAD, started_cluster
+from akkordeon_dask.telemetry import network_telemetry
+from tests.support.dashboard_clusters import PRELOAD, started_cluster
 
 __all__ = ["Phase", "page_cost", "page_memory"]
 
@@ -56,9 +56,11 @@ def page_memory(hours: int) -> Iterator[tuple[int, float, int]]:
         running.attach(Sentinel.train(data.mnist("train"), batch_size=1000, concurrency=1))
         process = psutil.Process(scheduler.program.process.pid)
         with _watched(scheduler.url()):
-            begun = client.run_on_scheduler(record, "hours").history.rows
+            begun = client.run_on_scheduler(network_telemetry, "hours").history.rows
             for quarter in range(4 * hours + 1):
-                while (rows := client.run_on_scheduler(record, "hours").history.rows - begun) < 900 * quarter:
+                while (
+                    rows := client.run_on_scheduler(network_telemetry, "hours").history.rows - begun
+                ) < 900 * quarter:
                     threading.Event().wait(0.5)
                 yield rows, process.memory_info().rss / 2**20, len(client.get_events(TOPIC))
 

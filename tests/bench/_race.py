@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from akkordeon_dask import Running, Sentinel, data, deploy
-from akkordeon_dask.runtime import Embedded
+from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._cost import flops, in_flight
 from tests.bench._rows import Row
 
@@ -92,7 +92,7 @@ def _deployed(row: Row, stack: ExitStack) -> Running:
     if not row.workers:
         running = deploy(row.network)
     else:
-        cluster = Embedded(row.workers)
+        cluster = EmbeddedCluster(row.workers)
         stack.callback(cluster.close)
         running = deploy(row.network, cluster.client)
     stack.enter_context(running)

@@ -10,8 +10,8 @@ import psutil
 
 from akkordeon_dask import Gate, Network, Running, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.runtime import Attached
-from tests._workers import workers_now
-from tests.dashboard._clusters import PRELOAD, started_cluster
+from tests.support.dashboard_clusters import PRELOAD, started_cluster
+from tests.support.workers import workers_now
 
 __all__ = ["Sample", "soak"]
 

@@ -3,9 +3,9 @@
 import pytest
 from distributed import Client
 
-from tests._left_over import wait_until
-from tests._programs import running_cluster
-from tests.cli._talk import akkordeon
+from tests.support.dialogues import akkordeon
+from tests.support.leftovers import wait_until
+from tests.support.programs import running_cluster
 
 LAYERS = """
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from akkordeon_dask import data
 from akkordeon_dask.cli import akkordeon
 from akkordeon_dask.cli._output import JsonOutput
 from akkordeon_dask.errors import DataError
-from tests.monitor._reports import report
+from tests.support.pass_reports import report
 
 
 @pytest.fixture

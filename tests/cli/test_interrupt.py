@@ -8,8 +8,8 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
-from tests._programs import LINE, PATIENCE, started
-from tests.dashboard._page import Page
+from tests.support.html_page import Page
+from tests.support.programs import LINE, PATIENCE, started
 
 PROGRAM = """
 import signal

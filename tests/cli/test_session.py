@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests._left_over import wait_until
-from tests._programs import LINE, running_cluster
-from tests.cli._talk import akkordeon
+from tests.support.dialogues import akkordeon
+from tests.support.leftovers import wait_until
+from tests.support.programs import LINE, running_cluster
 
 MNIST = Path(os.environ.get("AKKORDEON_DATA", "nowhere")) / "mnist"
 

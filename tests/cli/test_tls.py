@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests._certificates import certify
-from tests._left_over import wait_until
-from tests.cli._talk import akkordeon, called, dask
+from tests.support.certificates import certify
+from tests.support.dialogues import akkordeon, called, dask
+from tests.support.leftovers import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from tests.cli._talk import akkordeon, called, dask, joined_worker
+from tests.support.dialogues import akkordeon, called, dask, joined_worker
 
 HOST = ("--host", "127.0.0.1", "--no-dashboard")
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from akkordeon_dask.console import Row
 from akkordeon_dask.console._bars import bars
 from akkordeon_dask.messages import PassProgress
-from tests.monitor._reports import report, reports
+from tests.support.pass_reports import report, reports
 
 
 def drawn(*rows, width=100):

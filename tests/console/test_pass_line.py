@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from akkordeon_dask.console import pass_line
-from tests._programs import LINE
-from tests.monitor._reports import report, reports
+from tests.support.pass_reports import report, reports
+from tests.support.programs import LINE
 
 
 def test_a_pass_reads_as_the_original_wrote_it_with_the_name_of_its_score():

@@ -15,7 +15,7 @@ from rich.console import Console
 from akkordeon_dask.console import Row, make_view
 from akkordeon_dask.console._view import LineView, NotebookView, TerminalView
 from akkordeon_dask.messages import PassProgress
-from tests.console._screen import lines_left
+from tests.support.terminal_screen import lines_left
 
 ROW = Row("train0", 2, 5, PassProgress(2, 50, 100, 0.5, {"accuracy": 0.75}, 1.0))
 LINES = [f"train0 epoch: {number} [red]{'x' * 120}" for number in range(3)]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
-from tests.dashboard._browser import SMALL, Tab, running_browser, tab
-from tests.dashboard._clusters import PRELOAD, started_cluster
+from tests.support.browser import SMALL, Tab, running_browser, tab
+from tests.support.dashboard_clusters import PRELOAD, started_cluster
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

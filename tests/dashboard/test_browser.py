@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from tests._left_over import wait_until
-from tests.dashboard._browser import PATIENCE, need_browser, running_browser, tab
-from tests.dashboard._clusters import PRELOAD, started_cluster, started_scheduler
+from tests.support.browser import PATIENCE, need_browser, running_browser, tab
+from tests.support.dashboard_clusters import PRELOAD, started_cluster, started_scheduler
+from tests.support.leftovers import wait_until
 
 MNIST = Path(os.environ.get("AKKORDEON_DATA", "nowhere")) / "mnist"
 pytestmark = pytest.mark.skipif(not MNIST.is_dir(), reason="needs all of MNIST: `make data`, and AKKORDEON_DATA")

@@ -7,11 +7,11 @@ from distributed import Client, LocalCluster
 from prometheus_client import REGISTRY
 
 from akkordeon_dask import Gate, Network, deploy, nn
-from akkordeon_dask.actors._prometheus import read_offices
-from akkordeon_dask.dashboard._prometheus import read_showcases
-from tests._metrics import OURS, exposed_names, fetched
-from tests._workers import workers_now
-from tests.runtime._small import NETWORK, SGD, rating, train
+from akkordeon_dask.actors.transport._metrics import collect_workers
+from akkordeon_dask.telemetry._metrics import collect_sentinels
+from tests.support.metrics_pages import OURS, exposed_names, fetched
+from tests.support.small_networks import NETWORK, SGD, rating, train
+from tests.support.workers import workers_now
 
 HOSTILE = 'a"b\n<c>'
 
@@ -116,11 +116,11 @@ def test_a_run_shows_every_name_that_there_is_and_each_has_help_and_type(process
         running.attach(train(epochs=1))
         running.wait(timeout=60)
         eventually(lambda: scheduler_page(processes).find("akkordeon_sentinel_score", network="net"))
-        assert scheduler_page(processes).names >= exposed_names(read_showcases(()))
+        assert scheduler_page(processes).names >= exposed_names(collect_sentinels(()))
         assert scheduler_page(processes).says_all_once()
         eventually(lambda: all(page.samples for page in worker_pages(processes).values()))
         for page in worker_pages(processes).values():
-            assert page.names == exposed_names(read_offices(()))
+            assert page.names == exposed_names(collect_workers(()))
             assert page.says_all_once()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests._programs import PATIENCE, environment
-from tests._tools import need
+from tests.support.programs import PATIENCE, environment
+from tests.support.system_tools import need
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 

@@ -6,9 +6,9 @@ import re
 import pytest
 import yaml
 
-from akkordeon_dask.actors._prometheus import read_offices
-from akkordeon_dask.dashboard._prometheus import read_showcases
-from tests._metrics import exposed_names
+from akkordeon_dask.actors.transport._metrics import collect_workers
+from akkordeon_dask.telemetry._metrics import collect_sentinels
+from tests.support.metrics_pages import exposed_names
 
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _NAME = re.compile(r"\bakkordeon_\w+")
@@ -27,7 +27,7 @@ def targets(dashboard):
 
 @pytest.fixture(scope="module")
 def families():
-    return [*read_offices(()), *read_showcases(())]
+    return [*collect_workers(()), *collect_sentinels(())]
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 from distributed import Client
 
-from tests._left_over import wait_until
-from tests._programs import PATIENCE
-from tests._workers import workers_now
-from tests.deploy._services import address_in, service
+from tests.support.leftovers import wait_until
+from tests.support.programs import PATIENCE
+from tests.support.services import address_in, service
+from tests.support.workers import workers_now
 
 
 def test_sigterm_ends_all_of_it_and_a_worker_whose_scheduler_goes_ends_without_a_failure(tmp_path):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests._programs import PATIENCE, environment, run
+from tests.support.programs import PATIENCE, environment, run
 
 LOCAL = '''
 import logging

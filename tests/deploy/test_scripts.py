@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests._tools import need
+from tests.support.system_tools import need
 
 SCRIPTS = ("make-certificates.sh", "scheduler.sh", "worker.sh")
 SHARED = "common.sh"

@@ -13,9 +13,9 @@ import pytest
 from distributed import Client, Security
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from tests._programs import LINE, PATIENCE, run
-from tests._workers import workers_now
-from tests.deploy._services import address_in, service
+from tests.support.programs import LINE, PATIENCE, run
+from tests.support.services import address_in, service
+from tests.support.workers import workers_now
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster.py"
 SECONDS = 10

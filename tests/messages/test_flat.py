@@ -5,7 +5,7 @@ import pytest
 
 from akkordeon_dask.errors import MessageError
 from akkordeon_dask.messages import Backward, Forward, decode, packed
-from tests.messages.test_wire import ONE_OF_EACH, X, told, with_header
+from tests.messages.test_codec import ONE_OF_EACH, X, told, with_header
 from tests.support.for_each import for_each
 
 FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akkordeon_dask import Gate, Network, nn, optim
-from tests.network._strategies import gates, networks, sentinels
+from tests.support.spec_strategies import gates, networks, sentinels
 
 SGD = optim.SGD(0.1)
 values = st.one_of(gates(), networks(), sentinels())

@@ -4,8 +4,8 @@ import pytest
 
 from akkordeon_dask import Gate, beside, nn, optim
 from akkordeon_dask.network import Network
-from tests.dashboard._page import Page
-from tests.dashboard._told import HOSTILE
+from tests.support.fake_heartbeats import HOSTILE
+from tests.support.html_page import Page
 
 SGD = optim.SGD(0.05)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from akkordeon_dask import Gate, Network, nn, optim
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.tree import leaves
-from tests.network._strategies import networks
 from tests.support.for_each import for_each
+from tests.support.spec_strategies import networks
 
 SGD = optim.SGD(0.1)
 ORIGINAL = (

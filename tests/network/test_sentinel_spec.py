@@ -128,11 +128,11 @@ def test_a_loss_of_ones_own_has_no_scores_unless_it_says_so():
         def __call__(self, y, target, *, need_dy=True):
             raise NotImplementedError
 
-    class Telling(Silent):
+    class Rewiring(Silent):
         default_scores = (nn.RMSE(),)
 
     assert Sentinel.train(SAMPLE, loss=Silent()).scores == ()
-    assert Sentinel.train(SAMPLE, loss=Telling()).scores == (nn.RMSE(),)
+    assert Sentinel.train(SAMPLE, loss=Rewiring()).scores == (nn.RMSE(),)
 
 
 def test_only_scores_that_are_not_the_losss_own_are_printed():

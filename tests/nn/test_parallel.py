@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.tree import STATISTICS, map_leaves
-from tests.nn._observer import Observer
 from tests.support.for_each import for_each
+from tests.support.observer_layer import Observer
 
 bounded = settings(max_examples=40, deadline=None, derandomize=True)
 KEY = nn.Key((3,))

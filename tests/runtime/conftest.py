@@ -3,9 +3,9 @@
 import pytest
 from distributed import LocalCluster
 
-from tests._left_over import akkordeon_threads, wait_until
-from tests.runtime._pairs import pair
-from tests.runtime._users import AsynchronousUser, SynchronousUser
+from tests.support.leftovers import akkordeon_threads, wait_until
+from tests.support.restarting_workers import pair
+from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,9 +8,9 @@ import pytest
 
 from akkordeon_dask import Sentinel, adopt, connect, data, deploy, stop
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.runtime import glance, networks, status
-from tests.runtime._small import NETWORK, numbers, rating, train
+from akkordeon_dask.runtime import live, networks, status
 from tests.support.for_each import for_each
+from tests.support.small_networks import NETWORK, numbers, rating, train
 
 NO_COUNT = ["3", 2.5, 0, -1, True, math.nan, np.float64(2), [1], np.arange(2)]
 NO_TIME = ["soon", "5 parsecs", 0, -1, "-1s", True, math.nan, math.inf, timedelta(0), [], b"1s"]
@@ -54,7 +54,7 @@ def test_a_time(network, user, timeout):
 @for_each("name", NO_NAME)
 def test_a_name(network, user, name):
     running, client = network.plain, user.client
-    calls = [(running.move, name, "0"), (running.move, "g0", name), (running.drain, name), (glance, client, name)]
+    calls = [(running.move, name, "0"), (running.move, "g0", name), (running.drain, name), (live, client, name)]
     calls += [(connect, name, client), (adopt, name, client), (stop, name, client)]
     calls += [] if name is None else [(status, client, name)]
     for call, *args in calls:
@@ -63,11 +63,11 @@ def test_a_name(network, user, name):
         assert "a network's name is a word, not " in refused(deploy, NETWORK, client, name=name)
 
 
-@pytest.mark.parametrize("client", NO_CLIENT, ids=repr)
+@for_each("client", NO_CLIENT)
 def test_a_client(client):
     for call, *args in ((connect, "n", client), (adopt, "n", client), (stop, "n", client), (status, client)):
         assert "client is a distributed.Client, not " in refused(call, *args)
-    for call, *args in ((networks, client), (glance, client, "n")):
+    for call, *args in ((networks, client), (live, client, "n")):
         assert "client is a distributed.Client, not " in refused(call, *args)
     if client is not None:
         assert "client is a distributed.Client or None, not " in refused(deploy, NETWORK, client)

@@ -18,7 +18,18 @@ from akkordeon_dask.errors import (
     ShapeError,
     SpecError,
 )
-from tests.runtime._small import NETWORK, SAMPLES, SGD, Blocks, Broken, Thirteen, numbers, rating, three_gates, train
+from tests.support.small_networks import (
+    NETWORK,
+    SAMPLES,
+    SGD,
+    Blocks,
+    Broken,
+    Thirteen,
+    numbers,
+    rating,
+    three_gates,
+    train,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from tests._left_over import wait_until
-from tests._machines import Machines
-from tests._tools import give_up
-from tests.runtime._chaos import chaos
-from tests.runtime._chaos_user import SAMPLES
+from tests.support.chaos_cluster import chaos
+from tests.support.chaos_user import SAMPLES
+from tests.support.leftovers import wait_until
+from tests.support.machines import Machines
+from tests.support.system_tools import give_up
 
 MNIST = Path(os.environ.get("AKKORDEON_DATA", "nowhere")) / "mnist"
 FAULTS = int(os.environ.get("AKKORDEON_FAULTS", "6"))

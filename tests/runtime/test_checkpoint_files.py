@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from akkordeon_dask import Gate, nn, optim
 from akkordeon_dask.errors import CheckpointError
-from tests.runtime._small import NETWORK, SGD, equal, numbers, train
+from tests.support.small_networks import NETWORK, SGD, equal, numbers, train
 
 OTHERS = {
     "another size": Gate(nn.Linear(6, 4) >> nn.ReLU(), SGD) | Gate(nn.Linear(4, 3), SGD),

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from akkordeon_dask import Sentinel, data
-from tests.runtime._small import NETWORK, numbers
+from tests.support.small_networks import NETWORK, numbers
 
 DURATION = float(os.environ.get("AKKORDEON_CHAOS_SECONDS", "20" if os.environ.get("CI") else "5"))
 SENTINELS = 20

@@ -4,7 +4,7 @@ import numpy as np
 
 from akkordeon_dask import Gate, nn, optim
 from akkordeon_dask.tree import leaves
-from tests.runtime._small import numbers, train
+from tests.support.small_networks import numbers, train
 
 # So small a step changes no float32 parameter: batches fly, and the parameters are known.
 STILL = optim.SGD(1e-30)

@@ -8,10 +8,10 @@ import pytest
 
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import DeadlineError
-from akkordeon_dask.runtime._attached import Attached
-from tests._left_over import wait_until
-from tests.runtime._pairs import PATIENT, pair
-from tests.runtime._small import NETWORK, train
+from akkordeon_dask.runtime.handles._sentinel import Attached
+from tests.support.leftovers import wait_until
+from tests.support.restarting_workers import PATIENT, pair
+from tests.support.small_networks import NETWORK, train
 
 LONG, MORE = 100, 5
 

@@ -16,8 +16,8 @@ from akkordeon_dask.errors import (
     ShapeError,
     SpecError,
 )
-from tests._left_over import wait_until
-from tests.runtime._small import NETWORK, numbers, rating, train
+from tests.support.leftovers import wait_until
+from tests.support.small_networks import NETWORK, numbers, rating, train
 
 PATIENT = 30
 

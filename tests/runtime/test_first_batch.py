@@ -10,8 +10,8 @@ import pytest
 
 from akkordeon_dask import Sentinel, data, deploy
 from akkordeon_dask.errors import ClosedError, DataError, NameConflictError, SentinelError, ShapeError
-from tests._left_over import wait_until
-from tests.runtime._small import NETWORK, numbers, rating, train
+from tests.support.leftovers import wait_until
+from tests.support.small_networks import NETWORK, numbers, rating, train
 
 PATIENT = 30
 

@@ -8,11 +8,11 @@ import pytest
 
 from akkordeon_dask import History
 from akkordeon_dask.errors import ReportError
-from tests._tools import give_up
-from tests.dashboard._page import Page
-from tests.dashboard._told import HOSTILE
-from tests.monitor._reports import report
-from tests.runtime._small import NETWORK, train
+from tests.support.fake_heartbeats import HOSTILE
+from tests.support.html_page import Page
+from tests.support.pass_reports import report
+from tests.support.small_networks import NETWORK, train
+from tests.support.system_tools import give_up
 
 PASSES = (
     report("train0", 1, loss=0.9),

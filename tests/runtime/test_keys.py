@@ -6,9 +6,9 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, nn
 from akkordeon_dask.errors import DataError, DeploymentError, SpecError
-from akkordeon_dask.runtime._publication import find, reach
-from tests.runtime._small import NETWORK, SGD, Thirteen, rating, train
-from tests.runtime._users import Bystander
+from akkordeon_dask.runtime._registry import connect_gates, require
+from tests.support.small_networks import NETWORK, SGD, Thirteen, rating, train
+from tests.support.sync_and_async_client import Bystander
 
 LOCK = threading.Lock()
 
@@ -53,9 +53,9 @@ def test_a_bystander_that_is_the_default_client_never_counts_a_key(user, somebod
 
 def test_gates_that_are_gone_by_now_are_said_to_be(user, somebody, nothing_left):
     with user.deploy(NETWORK, name="going") as running:
-        record = somebody.client.sync(find, somebody.client, "going")
+        record = somebody.client.sync(require, somebody.client, "going")
         worker = running.placement["g0"]
     nothing_left()
     with pytest.raises(DeploymentError, match=f"network 'going' has lost gate 'g0' on {worker}, 'g1' on .*deploy it"):
-        somebody.client.sync(reach, somebody.client, record)
+        somebody.client.sync(connect_gates, somebody.client, record)
     assert not somebody.client.refcount

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests._left_over import wait_until
-from tests._machines import joined
-from tests._programs import started
-from tests.runtime._far import HOSTS, far_cluster
-from tests.runtime._far_stories import FarStories, travel
-from tests.runtime._far_user import BATCH, NAMES, SAMPLES
+from tests.support.leftovers import wait_until
+from tests.support.machines import joined
+from tests.support.multi_machine_cluster import HOSTS, far_cluster
+from tests.support.multi_machine_stories import FarStories, travel
+from tests.support.multi_machine_user import BATCH, NAMES, SAMPLES
+from tests.support.programs import started
 
 DELAY = 5
 
@@ -54,7 +54,7 @@ sys.stdin.read()
 """
 MAKER = """
 import pathlib, sys, time
-from tests._machines import joined
+from tests.support.machines import joined
 with joined("lonely") as machines, machines.start("lonely", pathlib.Path(sys.argv[1]), "sleeper", "sleep", "1000"):
     print("up", flush=True)
     time.sleep(1000)

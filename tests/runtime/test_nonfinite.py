@@ -10,7 +10,7 @@ from akkordeon_dask import Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.snapshots import Store
-from tests.runtime._small import NETWORK, numbers
+from tests.support.small_networks import NETWORK, numbers
 
 LIMIT = 60
 

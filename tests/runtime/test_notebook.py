@@ -4,9 +4,9 @@ import pytest
 from distributed import Client
 
 from akkordeon_dask import Gate, nn
-from tests.dashboard._page import Page
-from tests.dashboard._told import HOSTILE
-from tests.runtime._small import NETWORK, SGD, train
+from tests.support.fake_heartbeats import HOSTILE
+from tests.support.html_page import Page
+from tests.support.small_networks import NETWORK, SGD, train
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import deploy
-from akkordeon_dask.actors._gate_life import GateLife
-from akkordeon_dask.actors._link import LINK_OP
+from akkordeon_dask.actors.gate._life import GateLife
+from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.errors import DataError, NameConflictError
-from tests._left_over import akkordeon_threads
-from tests.runtime._small import NETWORK, rating, train
-from tests.runtime._users import Bystander
+from tests.support.leftovers import akkordeon_threads
+from tests.support.small_networks import NETWORK, rating, train
+from tests.support.sync_and_async_client import Bystander
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +66,14 @@ def test_nothing_is_left_of_a_network_that_could_not_be_made(sockets, eventually
 
 def test_gates_that_are_forgotten_while_they_open_leave_no_thread(sockets, eventually, tmp_path, monkeypatch):
     cluster, _ = sockets
-    begun, go, begin = threading.Event(), threading.Event(), GateLife._begin_keeping
+    begun, go, begin = threading.Event(), threading.Event(), GateLife._begin_snapshots
 
     def held(gate):
         begin(gate)
         begun.set()
         assert go.wait(20)
 
-    monkeypatch.setattr(GateLife, "_begin_keeping", held)
+    monkeypatch.setattr(GateLife, "_begin_snapshots", held)
     with ThreadPoolExecutor(1) as pool:
         client = Client(cluster)
         deployed = pool.submit(deploy, NETWORK, client, snapshots=str(tmp_path))

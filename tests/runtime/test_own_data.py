@@ -10,7 +10,7 @@ from distributed import Client
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn
 from akkordeon_dask.errors import DataError
-from tests.runtime._small import NETWORK, SGD, equal, numbers, rating, train
+from tests.support.small_networks import NETWORK, SGD, equal, numbers, rating, train
 
 
 def memmap(array, folder):

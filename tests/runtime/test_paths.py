@@ -8,7 +8,7 @@ from akkordeon_dask import data, deploy
 from akkordeon_dask._files import absolute
 from akkordeon_dask.errors import CheckpointError, DataError, SpecError
 from akkordeon_dask.snapshots import Store
-from tests.runtime._small import NETWORK, equal, train
+from tests.support.small_networks import NETWORK, equal, train
 
 HOME = ["~/{}", "{home}/{}", "file://{home}/{}", "file://~/{}"]
 

@@ -3,9 +3,9 @@
 import pytest
 
 from akkordeon_dask.errors import SpecError
-from tests._left_over import wait_until
-from tests.runtime._pairs import PATIENT, events
-from tests.runtime._small import NETWORK, SAMPLES, train
+from tests.support.leftovers import wait_until
+from tests.support.restarting_workers import PATIENT, events
+from tests.support.small_networks import NETWORK, SAMPLES, train
 
 LONG = 400
 """Batches of a pass that does not end at once."""

@@ -9,13 +9,13 @@ import pytest
 
 from akkordeon_dask import Sentinel, connect, data, deploy, nn, optim
 from akkordeon_dask.errors import WorkerLostError
-from akkordeon_dask.runtime import Embedded
-from akkordeon_dask.runtime._publication import unpublish
-from tests._left_over import akkordeon_threads
-from tests._programs import started
-from tests._reference import train_sequentially
-from tests._workers import workers_now
-from tests.runtime._small import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
+from akkordeon_dask.runtime import EmbeddedCluster
+from akkordeon_dask.runtime._registry import unpublish
+from tests.support.leftovers import akkordeon_threads
+from tests.support.programs import started
+from tests.support.sequential_trainer import train_sequentially
+from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
+from tests.support.workers import workers_now
 
 LIMITS = {"akkordeon.batch.deadline": "2s", "akkordeon.batch.min-deadline": "300ms"}
 
@@ -24,7 +24,7 @@ LIMITS = {"akkordeon.batch.deadline": "2s", "akkordeon.batch.min-deadline": "300
 def processes():
     """Two worker processes that give a lost batch up soon."""
     with dask.config.set({"akkordeon.embedded.dashboard-address": "127.0.0.1:0"}):
-        cluster = Embedded(2)
+        cluster = EmbeddedCluster(2)
     cluster.client.run(dask.config.set, LIMITS)
     yield cluster
     cluster.close()
@@ -43,7 +43,7 @@ def _threads(client):
 
 def _cut(dask_worker):
     links = list(dask_worker.plugins["akkordeon-post-office"].links.values())
-    dask_worker.loop.add_callback(lambda: [link.cut() for link in links])
+    dask_worker.loop.add_callback(lambda: [link.disconnect() for link in links])
     return len(links)
 
 
@@ -98,7 +98,7 @@ def test_promise_9_who_waits_is_told_of_a_killed_worker_and_the_cluster_stays_us
 
 def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, eventually):
     client = processes.client
-    with started("-m", "tests.runtime._owner", client.scheduler.address) as owner:
+    with started("-m", "tests.support.owner_program", client.scheduler.address) as owner:
         assert owner.stdout.readline() == "up\n"
         assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= _threads(client)
         owner.kill()
@@ -109,7 +109,7 @@ def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, even
 
 def test_a_published_network_outlives_its_owner_whose_sentinels_go(processes, eventually):
     client = processes.client
-    with started("-m", "tests.runtime._owner", client.scheduler.address, "orphan") as owner:
+    with started("-m", "tests.support.owner_program", client.scheduler.address, "orphan") as owner:
         assert owner.stdout.readline() == "up\n"
         owner.kill()
         owner.wait(timeout=20)

@@ -18,11 +18,11 @@ import pytest
 from distributed import Client
 
 from akkordeon_dask import Sentinel, connect, data, deploy
+from akkordeon_dask.console import pass_line
 from akkordeon_dask.errors import SentinelError, SpecError
-from akkordeon_dask.monitor import pass_line
-from tests._programs import PATIENCE, environment
-from tests.console._screen import lines_left
-from tests.runtime._small import NETWORK, numbers, rating, train
+from tests.support.programs import PATIENCE, environment
+from tests.support.small_networks import NETWORK, numbers, rating, train
+from tests.support.terminal_screen import lines_left
 
 FIGURES = re.compile(r"(test0 pass 1/1|validate0 pass 1) .* loss \d\.\d{4} .*/s")
 TERMINAL = []
@@ -274,7 +274,7 @@ import signal
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
 from akkordeon_dask import deploy
-from tests.runtime._small import NETWORK, train
+from tests.support.small_networks import NETWORK, train
 
 with deploy(NETWORK) as running:
     running.attach(train())

@@ -3,8 +3,8 @@
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
-from tests._reference import train_sequentially
-from tests.runtime._small import (
+from tests.support.sequential_trainer import train_sequentially
+from tests.support.small_networks import (
     NETWORK,
     SGD,
     Witness,

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from akkordeon_dask import Gate, Network, Sentinel, data, nn
 from akkordeon_dask.errors import DataError, DeadlineError, ShapeError, SpecError
 from akkordeon_dask.tree import leaves
-from tests.runtime._small import NETWORK, SGD, HeldUp, batches, equal, numbers, rating, three_gates, train
+from tests.support.small_networks import NETWORK, SGD, HeldUp, batches, equal, numbers, rating, three_gates, train
 
 CONTROL = ("akkordeon.timeouts.control",)
 

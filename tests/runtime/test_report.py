@@ -5,11 +5,12 @@ import threading
 import pytest
 
 from akkordeon_dask import Gate, deploy, nn
-from akkordeon_dask.dashboard import install, record
+from akkordeon_dask.dashboard import install
 from akkordeon_dask.errors import ReportError, SpecError
-from tests.dashboard._page import Page
-from tests.dashboard._told import HOSTILE
-from tests.runtime._small import NETWORK, SGD, rating, train
+from akkordeon_dask.telemetry import network_telemetry
+from tests.support.fake_heartbeats import HOSTILE
+from tests.support.html_page import Page
+from tests.support.small_networks import NETWORK, SGD, rating, train
 
 
 def rows(path):
@@ -65,7 +66,7 @@ def test_what_the_scheduler_has_forgotten_is_missing_and_said_so_the_passes_are_
     path = tmp_path / "run.html"
 
     def forget(name, dask_scheduler):
-        install(dask_scheduler).board.networks.pop(name)
+        install(dask_scheduler).store.networks.pop(name)
 
     with user.deploy(NETWORK, name="forgotten", seed=5) as running:
         running.attach(train(epochs=2))
@@ -130,7 +131,7 @@ def test_without_its_client_it_has_what_the_client_knew(tmp_path):
 
 def test_a_scheduler_in_this_process_gives_a_copy_of_its_record(cluster, somebody):
     with somebody.deploy(NETWORK, name="copied"):
-        mine, again = (somebody.client.run_on_scheduler(record, "copied") for _ in range(2))
+        mine, again = (somebody.client.run_on_scheduler(network_telemetry, "copied") for _ in range(2))
         assert mine.name == again.name == "copied"
-        theirs = install(cluster.scheduler).board.networks["copied"]
+        theirs = install(cluster.scheduler).store.networks["copied"]
         assert len({id(mine), id(again), id(theirs)}) == 3

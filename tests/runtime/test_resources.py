@@ -8,9 +8,9 @@ import pytest
 from akkordeon_dask import beside, deploy
 from akkordeon_dask.errors import NameConflictError, PlacementError, SpecError
 from akkordeon_dask.runtime import _deploy
-from tests.runtime._small import SAMPLES, numbers, rating, three_gates, train
-from tests.runtime._stocked import asking, claims, nothing_is_left, stocked_cluster
-from tests.runtime._users import AsynchronousUser, SynchronousUser
+from tests.support.resource_cluster import asking, claims, nothing_is_left, stocked_cluster
+from tests.support.small_networks import SAMPLES, numbers, rating, three_gates, train
+from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,6 @@ def test_a_sentinel_goes_beside_a_gate(owner, stocked):
 
 
 def test_a_network_that_can_be_nowhere_starts_no_cluster(monkeypatch):
-    monkeypatch.setattr(_deploy, "Embedded", None)
+    monkeypatch.setattr(_deploy, "EmbeddedCluster", None)
     with pytest.raises(SpecError, match="gate 'g2' shall be beside gate 'front'"):
         deploy(three_gates(g2=beside("front")))

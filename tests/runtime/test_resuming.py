@@ -10,9 +10,9 @@ from akkordeon_dask import Gate, deploy, nn, optim
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime import stop
 from akkordeon_dask.snapshots import Store
-from tests._left_over import wait_until
-from tests.runtime._pairs import PATIENT, events, kept, pair
-from tests.runtime._small import NETWORK, SAMPLES, equal, train
+from tests.support.leftovers import wait_until
+from tests.support.restarting_workers import PATIENT, events, kept, pair
+from tests.support.small_networks import NETWORK, SAMPLES, equal, train
 
 ADAM = Gate(nn.Linear(6, 5) >> nn.ReLU(), optim.Adam(0.01)) | Gate(nn.Linear(5, 3), optim.Adam(0.01))
 PASS = SAMPLES // 16

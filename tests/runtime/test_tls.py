@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from tests._certificates import certify
-from tests._machines import joined
-from tests.runtime._far import HOSTS, far_cluster
-from tests.runtime._far_stories import EPOCHS, FarStories, travel
-from tests.runtime._far_user import NAMES, SAMPLES
-from tests.runtime._strangers import PATIENCE
+from tests.support.certificates import certify
+from tests.support.machines import joined
+from tests.support.multi_machine_cluster import HOSTS, far_cluster
+from tests.support.multi_machine_stories import EPOCHS, FarStories, travel
+from tests.support.multi_machine_user import NAMES, SAMPLES
+from tests.support.tls_probe import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ class TestTLS(FarStories):
         with far.user() as user:
             user.await_passes(1)
             worker = user.said[0]["placement"]["quince"]
-            args = ("-m", "tests.runtime._strangers", far.scheduler, worker, certificates["client"], theirs)
+            args = ("-m", "tests.support.tls_probe", far.scheduler, worker, certificates["client"], theirs)
             with far.run("stranger", "strangers", *args) as strangers:
                 (told,) = strangers.succeed(within=30)
             user.await_passes(2)

@@ -7,7 +7,7 @@ import pytest
 
 from akkordeon_dask import Network, Sentinel, data
 from akkordeon_dask.errors import ClosedError, DeadlineError, NameConflictError, PlacementError, SpecError
-from tests.runtime._small import NETWORK, SAMPLES, batches, numbers, rating, three_gates, train
+from tests.support.small_networks import NETWORK, SAMPLES, batches, numbers, rating, three_gates, train
 
 
 def test_each_epoch_is_reported_with_all_its_samples(user):

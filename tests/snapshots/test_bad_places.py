@@ -11,8 +11,8 @@ import pytest
 
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Store
-from tests.snapshots._trees import same
 from tests.snapshots.test_store import files
+from tests.support.snapshot_trees import same
 
 BIG = np.arange(200_000, dtype="i8")
 

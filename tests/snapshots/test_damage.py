@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Store
-from tests.snapshots._trees import heard, same
+from tests.support.snapshot_trees import heard, same
 
 law = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ENDINGS = [".json", ".safetensors"]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from akkordeon_dask.snapshots import Store
-from tests._programs import started
-from tests.snapshots._endless import tree
-from tests.snapshots._trees import heard, same
+from tests.support.endless_snapshots import tree
+from tests.support.programs import started
+from tests.support.snapshot_trees import heard, same
 
-PROGRAM = Path(__file__).with_name("_endless.py")
+PROGRAM = Path(__file__).parents[1] / "support" / "endless_snapshots.py"
 KILLS = int(os.environ.get("AKKORDEON_KILLS", "20"))
 
 

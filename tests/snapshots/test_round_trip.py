@@ -15,7 +15,7 @@ from akkordeon_dask import nn, optim
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Store
 from akkordeon_dask.tree import Tree, map_leaves, paths
-from tests.snapshots._trees import arrays, same, trees
+from tests.support.snapshot_trees import arrays, same, trees
 
 law = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 on_disk = settings(law, max_examples=30)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
-from tests.snapshots._trees import heard
+from tests.support.snapshot_trees import heard
 
 SOON = 20.0
 """Seconds that anything may take here before it is said to hang."""

@@ -6,9 +6,9 @@ import numpy as np
 
 from akkordeon_dask import nn
 from akkordeon_dask.tree import map_leaves
-from tests.nn._composites import COMPOSITES
-from tests.nn._images import IMAGES
-from tests.nn._normalisations import NORMALISATIONS
+from tests.support.composite_layers import COMPOSITES
+from tests.support.image_layers import IMAGES
+from tests.support.normalisation_layers import NORMALISATIONS
 
 __all__ = ["CASES", "Case"]
 

@@ -1,0 +1,1 @@
+"""The actor system: mailboxes, cells, threads. It knows neither gates nor Dask nor numpy."""

@@ -1,0 +1,1 @@
+"""The sentinel: its actor, its behavior, its passes."""

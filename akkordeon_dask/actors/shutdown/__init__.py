@@ -1,0 +1,1 @@
+"""The graceful end of a worker whose actors move off first."""

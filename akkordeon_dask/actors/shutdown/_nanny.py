@@ -1,0 +1,80 @@
+"""The nanny of a worker waits until the worker's actors have moved off."""
+
+import asyncio
+import logging
+from typing import Any
+
+from distributed import Worker
+from distributed.comm import connect
+from distributed.core import Status
+from distributed.diagnostics.plugin import NannyPlugin
+from distributed.protocol import pickle
+
+from akkordeon_dask import config
+
+__all__ = ["LEAVE_OP", "NannyDrainPlugin", "install_nanny_plugin"]
+
+logger = logging.getLogger(__name__)
+
+LEAVE_OP = "akkordeon_leave"
+"""The name of the handler that lets a worker leave, and answers when it has."""
+
+
+_CONNECT, _MORE = 5.0, 2.0
+"""Seconds to reach a worker, and beyond its limit for its answer."""
+
+
+class NannyDrainPlugin(NannyPlugin):
+    """Lets a nanny that closes wait until its worker has left.
+
+    Parameters
+    ----------
+    worker
+        its address: another life of it has another one, and registers anew.
+    limit
+        seconds that the nanny waits.
+    """
+
+    name = "akkordeon-leave"
+
+    def __init__(self, worker: str, limit: float) -> None:
+        self.worker, self.limit = worker, limit
+
+    async def teardown(self, nanny: Any) -> None:
+        """The nanny closes, or was told to drop this plugin; whatever happens to the worker, it can go on."""
+        process = nanny.process
+        there = process is not None and process.status == Status.running and process.worker_address == self.worker
+        if nanny.status != Status.closing or not there:
+            return
+        tasks = [asyncio.ensure_future(self._ask(nanny.connection_args)), asyncio.ensure_future(process.stopped.wait())]
+        try:
+            await asyncio.wait(tasks, timeout=self.limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            answer, _ = await asyncio.gather(*tasks, return_exceptions=True)
+            if isinstance(answer, BaseException):
+                logger.info("worker %s did not say that it has left: %r", self.worker, answer)
+
+    async def _ask(self, connection: dict[str, Any]) -> None:
+        # A worker on the same machine which does not take a connection soon hangs, or is gone.
+        comm = await connect(self.worker, timeout=_CONNECT, **connection)
+        try:
+            await comm.write({"op": LEAVE_OP, "reply": True})
+            await comm.read()
+        finally:
+            comm.abort()
+
+
+async def install_nanny_plugin(worker: Worker) -> None:
+    """Let a worker's nanny know what to do when it closes; without that, the worker ends as Dask has it."""
+    limit = config.seconds("supervision.leave") + _MORE
+    plugin = pickle.dumps(NannyDrainPlugin(worker.address, limit))
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.connect")):
+            answer = await worker.rpc(str(worker.nanny)).plugin_add(plugin=plugin, name=NannyDrainPlugin.name)
+    except Exception as error:
+        logger.warning("the nanny of %s will end it without notice: %r", worker.address, error)
+        return
+    if answer.get("status") != "OK":
+        logger.warning("the nanny of %s will end it without notice: %r", worker.address, answer)

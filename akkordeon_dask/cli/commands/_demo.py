@@ -1,0 +1,105 @@
+"""`dask akkordeon demo`."""
+
+import functools
+import time
+from typing import Any
+
+import click
+from distributed import Client
+
+from akkordeon_dask.cli._connection import client_of
+from akkordeon_dask.cli._errors import report_errors
+from akkordeon_dask.cli._output import JsonOutput, Output
+from akkordeon_dask.cli._signals import interruptible
+from akkordeon_dask.cli.demo import _defaults
+from akkordeon_dask.cli.demo._settings import Settings
+from akkordeon_dask.cli.options._cluster_options import ClusterAddress
+from akkordeon_dask.cli.options._demo_options import options
+from akkordeon_dask.cli.options._param_types import gate_values
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.runtime import Running, deploy
+
+__all__ = ["demo"]
+
+
+@click.command(short_help="Train a network on images of digits or clothes.")
+@options
+@report_errors
+def demo(
+    *,
+    json: bool,
+    workers: int,
+    where: ClusterAddress,
+    save: str | None,
+    report: str | None,
+    lr: Any,
+    dropout: Any,
+    **settings: Any,
+) -> None:
+    """Train a network, one gate for each linear layer, and say how well it does.
+
+    Training sentinels send batches through the gates while a validation sentinel rates the network on the test
+    data. Each line is a pass of a sentinel over its data, and on a terminal each bar one under way; the dashboard shows
+    the rest.
+
+    \b
+    Examples:
+      dask akkordeon demo
+          the digits that come with the package, in this process
+      dask akkordeon demo --data mnist --sentinels 2 --epochs 30
+          all of MNIST, shared by two training sentinels
+      dask akkordeon demo --sizes 784,128,10 --lr 0.02,0.01 --dropout 0.1
+          another network; a learning rate for each of its two gates
+      dask akkordeon demo --workers 2
+          the gates spread over two processes
+      dask akkordeon demo --scheduler tcp://127.0.0.1:8786
+          on a cluster that runs already
+      dask akkordeon demo --report run.html
+          the run as a page to keep
+      dask akkordeon demo --json 2>/dev/null | jq .loss
+          figures for another program
+    """
+    gates = len(settings["sizes"]) - 1
+    settings["lr"] = gate_values("--lr", lr or (_defaults.LEARNING_RATES[settings["optimizer"]],), gates)
+    settings["dropout"] = gate_values("--dropout", dropout, gates - 1)
+    if workers and where:
+        raise click.UsageError(
+            f"--workers {workers} starts a cluster and {' '.join(where.words)} is one already: give one of them"
+        )
+    if where.security is not None and not where:
+        raise click.UsageError("--tls is for a cluster that runs already: give its --scheduler tls://HOST:PORT")
+    output = JsonOutput() if json else Output()
+    plan = Settings(**settings)
+    with (
+        interruptible(),
+        client_of(workers, where) as client,
+        _deployed(plan, client, where) as running,
+        output.events(running),
+    ):
+        output.begin(running)
+        keep = functools.partial(output.keep, running, save=save, report=report)
+        try:
+            final, seconds = train(running, plan, output)
+            keep()
+        except KeyboardInterrupt:  # the files were asked for: they hold what was trained so far
+            keep()
+            raise
+        output.end(plan.epochs, final, seconds)
+
+
+def _deployed(plan: Settings, client: Client | None, where: ClusterAddress) -> Running:
+    running: Running = where.patience.until(lambda: deploy(plan.network(), client, seed=plan.seed))
+    return running
+
+
+def train(running: Running, plan: Settings, output: Output) -> tuple[PassReport, float]:
+    """Attach the sentinels and show their passes; gives the rating on the test data, and the seconds of training."""
+    begun = time.perf_counter()
+    # First the one that rates: a short run would be over before its first pass.
+    for sentinel in (plan.validation(), *plan.training()):
+        running.attach(sentinel)
+    output.passes(running, running.wait)
+    seconds = time.perf_counter() - begun
+    final: PassReport = running.evaluate(plan.test(), progress=False)
+    output.test(final)
+    return final, seconds

@@ -1,0 +1,153 @@
+"""`dask akkordeon network`."""
+
+from typing import Any
+
+import click
+
+from akkordeon_dask.cli._connection import client_at
+from akkordeon_dask.cli._errors import report_errors
+from akkordeon_dask.cli._import_target import call_named, import_object
+from akkordeon_dask.cli._output import JsonOutput, Output
+from akkordeon_dask.cli._signals import interruptible
+from akkordeon_dask.cli.options._cluster_options import ClusterAddress
+from akkordeon_dask.cli.options._network_options import network_options, resume_command
+from akkordeon_dask.errors import ClosedError, SpecError
+from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.runtime import Running, deploy, stay
+from akkordeon_dask.runtime import adopt as take_over
+
+__all__ = ["network"]
+
+
+@click.command(short_help="Deploy a network, and own it until Ctrl-C.")
+@click.argument("target", required=False)
+@network_options
+@report_errors
+def network(
+    *,
+    target: str | None,
+    name: str | None,
+    where: ClusterAddress,
+    adopt: str | None,
+    save: str | None,
+    report: str | None,
+    load: str | None,
+    json: bool,
+    **options: Any,
+) -> None:
+    """Deploy the network TARGET on a cluster, publish it under a name, and stay as its owner until Ctrl-C or SIGTERM.
+
+    TARGET is MODULE:NETWORK or FILE.py:NETWORK: a Network or a Gate, or a function without arguments that gives one.
+    A module has to be installed on scheduler and workers too. A file need not: the layers, losses and providers that
+    it defines, or that a module beside it defines, travel with the network. What else it imports has to be installed.
+
+    It trains nothing by itself: sentinels join it, from this terminal or any other.
+
+    \b
+    Examples:
+      dask akkordeon network digits.py:network --name digits \\
+          --scheduler tcp://127.0.0.1:8786
+      dask akkordeon network my_package.nets:make --name digits --seed 3 \\
+          --save digits.safetensors
+          a function that makes it; saved at the end
+      dask akkordeon network digits.py:network --name digits \\
+          --load digits.safetensors --save digits.safetensors
+          where it left off
+      dask akkordeon network digits.py:network --name digits \\
+          --snapshots /shared/digits --snapshot-every 10s
+          survives the loss of its workers
+      dask akkordeon network digits.py:network --name digits \\
+          --resume /shared/digits
+          after everything was stopped
+      dask akkordeon network --adopt digits
+          its owner is gone
+      dask akkordeon sentinel digits --mode train --data mnist
+          trains it
+
+    When a gate is lost that has no snapshots, it says which and ends with exit code 1. When somebody stops the network
+    (`dask akkordeon stop`), or another owner adopts it, it ends too, and with --save it saves first.
+    """  # fmt: skip
+    output = JsonOutput() if json else Output()
+    known = _network_name(target, name, adopt)
+    if adopt is not None and (options["resume"] or options["snapshots"]):
+        raise click.UsageError("--adopt goes on with the network's own snapshots: leave --snapshots and --resume out")
+    spec = network_named(target) if target is not None else None
+    again = resume_command(target, known, where, options["resume"] or options["snapshots"])
+
+    def begin() -> Running:
+        begun: Running = take_over(known, client) if spec is None else deploy(spec, client, name=known, **options)
+        return begun
+
+    with (
+        interruptible(),
+        client_at(where, again) as client,
+        where.patience.until(begin) as running,
+        output.events(running),
+    ):
+        if load is not None:
+            running.load(load)
+        ended = serve_until_closed(output, running)
+        output.keep(running, save=save, report=report)
+        running.close()
+        output.say("end", f"network {known!r} " + _ENDS[ended])
+        output.event("end", network=known, reason=ended)
+
+
+def _network_name(target: str | None, name: str | None, adopt: str | None) -> str:
+    """The name of the network; only one of TARGET with --name and --adopt makes sense."""
+    if adopt is not None and (target is not None or name is not None):
+        raise click.UsageError("--adopt NAME stands instead of TARGET and --name: the network runs already")
+    if adopt is None and (target is None or name is None):
+        raise click.UsageError("TARGET and --name are needed: `network TARGET --name NAME`, or `network --adopt NAME`")
+    return adopt or name or ""
+
+
+def network_named(target: str) -> Network:
+    """The network that TARGET stands for.
+
+    Raises
+    ------
+    SpecError
+        when it stands for something else.
+    """
+    value: Any = import_object(target, "network")
+    if not isinstance(value, Network | Gate) and callable(value):
+        value = call_named(value, target)
+    if isinstance(value, Gate):
+        return Network([value])
+    if not isinstance(value, Network):
+        raise SpecError(f"{target} is {value!r:.80}, not a network: it has to be gates joined by |, or to give them")
+    return value
+
+
+def print_banner(output: Output, running: Running) -> None:
+    """What it is, where it is, and what others type to join it."""
+    output.say("name", running.name)
+    output.begin(running)
+    assert running.client.scheduler is not None
+    address = str(running.client.scheduler.address)
+    output.event(
+        "network",
+        network=running.name,
+        scheduler=address,
+        dashboard=running.dashboard_link,
+        parameters=running.network.parameter_count,
+        gates=[{"gate": gate, **output.plain_place(worker)} for gate, worker in running.placement.items()],
+    )
+    # Last: who reads this line may interrupt at once.
+    output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
+
+
+_ENDS = {"interrupted": "is closed", "stopped": "was stopped or adopted by somebody else"}
+
+
+def serve_until_closed(output: Output, running: Running) -> str:
+    """Say that it is up, and stay until it ends; gives why. An interrupt may come from the first line on."""
+    try:
+        print_banner(output, running)
+        stay(running)
+    except KeyboardInterrupt:
+        return "interrupted"
+    except ClosedError:
+        pass
+    return "stopped"

@@ -1,0 +1,74 @@
+"""`dask akkordeon snapshot`, `save` and `report`: what a network is at this moment, kept."""
+
+import click
+
+from akkordeon_dask.cli._connection import client_at
+from akkordeon_dask.cli._errors import report_errors
+from akkordeon_dask.cli._signals import interruptible
+from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
+from akkordeon_dask.cli.options._param_types import new_file
+from akkordeon_dask.runtime import connect
+from akkordeon_dask.runtime import report as write_report
+
+__all__ = ["report", "save", "snapshot"]
+
+
+@click.command(short_help="Write a snapshot of every gate now.")
+@click.argument("name")
+@cluster_options()
+@report_errors
+def snapshot(*, name: str, where: ClusterAddress) -> None:
+    """Write a snapshot of every gate of the network NAME now, where it keeps them.
+
+    The gates do it themselves: the network needs no owner for it. `--snapshots` of `network` says where they go.
+
+    \b
+    Examples:
+      dask akkordeon snapshot digits --scheduler tcp://127.0.0.1:8786
+    """
+    with interruptible(), client_at(where) as client, connect(name, client) as running:
+        numbers = running.snapshot()
+    for gate, updates in numbers.items():
+        click.echo(f"gate {gate!r}: {updates:,} updates")
+
+
+@click.command(short_help="Write the parameters of a network into a file.")
+@click.argument("name")
+@click.argument("target", metavar="FILE", callback=new_file)
+@cluster_options()
+@report_errors
+def save(*, name: str, target: str, where: ClusterAddress) -> None:
+    """Write the parameters of the network NAME into FILE, a safetensors file, while it trains.
+
+    FILE is a path on this machine, or an fsspec URL. The network needs no owner for it.
+
+    \b
+    Examples:
+      dask akkordeon save digits digits.safetensors \\
+          --scheduler tcp://127.0.0.1:8786
+      dask akkordeon save digits s3://models/digits.safetensors
+    """  # fmt: skip
+    with interruptible(), client_at(where) as client, connect(name, client) as running:
+        running.save(target)
+    click.echo(f"saved: {target}")
+
+
+@click.command(short_help="Write the curves of a network into an HTML file.")
+@click.argument("name")
+@click.argument("target", metavar="FILE", callback=new_file)
+@cluster_options()
+@report_errors
+def report(*, name: str, target: str, where: ClusterAddress) -> None:
+    """Write the run of the network NAME so far into FILE, an HTML file that needs nothing else.
+
+    FILE is a path on this machine, or an fsspec URL. Passes, curves and settings come from the scheduler, which
+    remembers them: the network needs no owner for it, and may have ended.
+
+    \b
+    Examples:
+      dask akkordeon report digits run.html --scheduler tcp://127.0.0.1:8786
+      dask akkordeon report digits s3://reports/digits.html
+    """
+    with interruptible(), client_at(where) as client:
+        write_report(name, client, target)
+    click.echo(f"report: {target}")

@@ -1,0 +1,115 @@
+"""`dask akkordeon sentinel`."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from akkordeon_dask.cli._connection import client_at
+from akkordeon_dask.cli._errors import report_errors
+from akkordeon_dask.cli._network_wait import connected
+from akkordeon_dask.cli._output import JsonOutput, Output
+from akkordeon_dask.cli._signals import interruptible
+from akkordeon_dask.cli.options._cluster_options import ClusterAddress
+from akkordeon_dask.cli.options._data_option import sentinel_of
+from akkordeon_dask.cli.options._sentinel_options import sentinel_options
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import Mode
+from akkordeon_dask.runtime import Attached, GuestWorker, Running, stay
+
+__all__ = ["sentinel"]
+
+
+@click.command(short_help="Join a running network: train it, or rate it.")
+@click.argument("name")
+@sentinel_options
+@report_errors
+def sentinel(
+    *,
+    name: str,
+    where: ClusterAddress,
+    mode: Mode | None,
+    data: str,
+    alias: str | None,
+    here: bool,
+    worker: str | None,
+    resume: bool,
+    json: bool,
+    **settings: Any,
+) -> None:
+    """Attach a sentinel to the network NAME, from any terminal, and show its passes until Ctrl-C or SIGTERM.
+
+    It then leaves: the gates forget what they hold for it, other sentinels go on. Any number of them may train and
+    rate a network at once, each with its own data.
+
+    \b
+    Examples:
+      dask akkordeon sentinel digits --mode train --data mnist \\
+          --scheduler tcp://127.0.0.1:8786
+      dask akkordeon sentinel digits --mode train --data mnist --shard 1/4
+          the first of four that share the data
+      dask akkordeon sentinel digits --mode validate --data mnist --every 10s
+      dask akkordeon sentinel digits --mode test --data mnist
+          once
+      dask akkordeon sentinel digits --mode train \\
+          --data readings.py:provider --here
+          data of your own, which stay on this machine
+      dask akkordeon sentinel houses --mode train --data houses.py:provider \\
+          --loss mean-squared-error --scores r2,rmse
+          numbers instead of classes
+      dask akkordeon sentinel digits --data readings.py:night --epochs 5
+          a Sentinel of your own, with another number of passes
+
+    With --here this process is a worker of the cluster for as long as it runs, and the sentinel is in it: the
+    gates' workers have to reach this machine. Else it is beside the first gate, or where --worker says, and the data
+    have to be there. A network, or a worker, that is not there yet is waited for: programs start in any order.
+    """  # fmt: skip
+    if here and worker is not None:
+        raise click.UsageError(f"--here and --worker {worker} name two places: give one of them")
+    output = JsonOutput() if json else Output()
+    spec = sentinel_of(data, mode, _given(settings))
+    spec = replace(spec, name=alias or spec.name, workers=worker or spec.workers)
+    patience = where.patience
+    with (
+        interruptible(),
+        client_at(where) as client,
+        connected(name, client, patience) as running,
+        GuestWorker(client) if here else nullcontext() as guest,
+        output.events(running),
+    ):
+        spec = replace(spec, workers=guest.address) if guest is not None else spec
+        attached = patience.until(lambda: running.attach(spec, resume=resume))
+        try:
+            if guest is not None:
+                guest.pause_tasks()
+            _work(running, attached, output)
+        finally:
+            running.detach(attached)
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that were written on the command line: the others are as `Sentinel` has them, or the user's own one."""
+    source = click.get_current_context().get_parameter_source
+    return {name: value for name, value in settings.items() if source(name) is not ParameterSource.DEFAULT}
+
+
+def _work(running: Running, attached: Attached, output: Output) -> None:
+    """Show its passes until it rests, is interrupted, or the network ends."""
+    reason = "done"
+    bounded = attached.sentinel.mode == "test" or attached.sentinel.epochs is not None
+    try:
+        place = output.place(attached.worker)
+        output.event("sentinel", network=running.name, sentinel=attached.name, **output.plain_place(attached.worker))
+        output.say("sentinel", f"{attached.name} on {place} works on network {running.name!r}")
+        output.passes(running, partial(stay, running, attached), mine=True)
+    except ClosedError:
+        raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None
+    except KeyboardInterrupt:
+        if bounded:
+            raise
+        reason = "interrupted"
+    output.say("end", f"sentinel {attached.name} has left after {len(attached.reports)} passes")
+    output.event("end", network=running.name, sentinel=attached.name, passes=len(attached.reports), reason=reason)

@@ -1,0 +1,52 @@
+"""`dask akkordeon status`."""
+
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+
+from akkordeon_dask.cli._connection import client_at
+from akkordeon_dask.cli._errors import report_errors
+from akkordeon_dask.cli._output import WIDE, as_json
+from akkordeon_dask.cli._status_table import status_table
+from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
+from akkordeon_dask.runtime import NetworkStatus
+from akkordeon_dask.runtime import status as ask
+
+__all__ = ["status"]
+
+
+@click.command(short_help="What runs on the cluster.")
+@click.argument("name", required=False)
+@cluster_options()
+@click.option("--json", is_flag=True, help="One JSON object instead.")
+@report_errors
+def status(*, name: str | None, where: ClusterAddress, json: bool) -> None:
+    """Show the networks of the cluster, or only NAME: the gates, and the sentinels of all programs.
+
+    A network whose owner's program is gone has 'no owner': it goes on, and `dask akkordeon stop` ends it. Rates are
+    those of half a second; those of a sentinel are of its last pass.
+
+    \b
+    Examples:
+      dask akkordeon status --scheduler tcp://127.0.0.1:8786
+      dask akkordeon status digits
+      dask akkordeon status --json | jq '.networks[].name'
+    """
+    with client_at(where) as client:
+        networks = ask(client, name)
+    if json:
+        click.echo(as_json({"networks": [_plain(network) for network in networks]}))
+        return
+    # Into a pipe or file rich would fold at 80 columns.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console.print(status_table(networks))
+
+
+def _plain(network: NetworkStatus) -> dict[str, Any]:
+    sentinels = [
+        {**vars(sentinel), "report": sentinel.report.as_dict() if sentinel.report is not None else None}
+        for sentinel in network.sentinels
+    ]
+    return {**vars(network), "gates": [vars(gate) for gate in network.gates], "sentinels": sentinels}

@@ -1,0 +1,1 @@
+"""The network and the settings that `demo` trains."""

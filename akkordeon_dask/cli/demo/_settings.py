@@ -1,0 +1,73 @@
+"""What a run of `demo` is: network and sentinels, from its options."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from akkordeon_dask import data
+from akkordeon_dask.cli.demo import _defaults
+from akkordeon_dask.cli.demo._network import demo_network
+from akkordeon_dask.data import Provider
+from akkordeon_dask.network import Network, Sentinel
+
+__all__ = ["DATA_SETS", "Settings"]
+
+DATA_SETS: dict[str, tuple[Callable[..., Provider], int]] = {
+    "mnist-sample": (data.mnist_sample, 10_000),
+    "mnist": (data.mnist, 60_000),
+    "fashion-mnist": (data.fashion_mnist, 60_000),
+}
+"""For each name on the command line, the function of `data` and the samples that it trains with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of `demo` that say what is trained and how; each is named and documented there."""
+
+    data: str
+    sizes: tuple[int, ...]
+    optimizer: str
+    lr: tuple[float, ...]
+    dropout: tuple[float, ...]
+    batch_size: int
+    concurrency: int
+    sentinels: int
+    epochs: int
+    seed: int
+    validate_every: float
+
+    @property
+    def updates(self) -> int:
+        """Updates of a gate in the whole run: batches of all training sentinels in all epochs."""
+        samples = DATA_SETS[self.data][1]
+        shares = [len(range(place, samples, self.sentinels)) for place in range(self.sentinels)]
+        return self.epochs * sum(-(-share // self.batch_size) for share in shares)
+
+    def network(self) -> Network:
+        """The network, not yet deployed."""
+        return demo_network(self.sizes, self.optimizer, self.lr, self.dropout, self.updates)
+
+    def training(self) -> list[Sentinel]:
+        """The training sentinels, which share the data."""
+        shares = [(place, self.sentinels) for place in range(self.sentinels)] if self.sentinels > 1 else [None]
+        return [
+            Sentinel.train(
+                self._provider("train", seed=self.seed, shard=shard),
+                batch_size=self.batch_size,
+                concurrency=self.concurrency,
+                epochs=self.epochs,
+            )
+            for shard in shares
+        ]
+
+    def validation(self) -> Sentinel:
+        """Rates the network while it trains."""
+        provider = self._provider("test")
+        return Sentinel.validate(provider, batch_size=_defaults.TEST_BATCH_SIZE, every=self.validate_every)
+
+    def test(self) -> Sentinel:
+        """Rates the network at the end."""
+        return Sentinel.test(self._provider("test"), batch_size=_defaults.TEST_BATCH_SIZE)
+
+    def _provider(self, split: str, **options: Any) -> Provider:
+        return DATA_SETS[self.data][0](split, **options)

@@ -1,0 +1,1 @@
+"""Options and the types of their values."""

@@ -1,0 +1,65 @@
+"""The loss and the scores of a sentinel, by name."""
+
+import re
+from typing import Any
+
+import click
+
+from akkordeon_dask import nn
+from akkordeon_dask.cli._import_target import call_named, import_object
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["loss_of", "losses", "scores", "scores_of"]
+
+_LOSSES = {
+    "softmax-cross-entropy": "SoftmaxCrossEntropy",
+    "binary-cross-entropy": "BinaryCrossEntropyWithLogits",
+    "mean-squared-error": "MeanSquaredError",
+}
+_SCORES = {"accuracy": "Accuracy", "binary-accuracy": "BinaryAccuracy", "r2": "R2", "rmse": "RMSE"}
+_TOP = re.compile("top([1-9][0-9]*)")
+_NONE = "none"
+
+losses = ", ".join(_LOSSES)
+"""The names that `--loss` takes."""
+scores = f"{', '.join(_SCORES)}, top5 (or another number), {_NONE}"
+"""The names that `--scores` takes."""
+
+
+def loss_of(ctx: click.Context, param: click.Parameter, value: str | None) -> nn.Loss | None:
+    """A loss by its name, or one of the user's own: MODULE:LOSS or FILE.py:LOSS."""
+    if value is None:
+        return None
+    found = getattr(nn, _LOSSES[value])() if value in _LOSSES else _own(value, "loss", losses)
+    if not isinstance(found, nn.Loss):
+        raise click.BadParameter(f"{value} is {found!r:.80}, no nn.Loss: it has to be one, or to make one")
+    return found
+
+
+def scores_of(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[nn.Score, ...] | None:
+    """Scores by their names, and the user's own, separated by commas; None: nothing was said."""
+    if value is None:
+        return None
+    return () if value == _NONE else tuple(map(_score, value.split(",")))
+
+
+def _score(word: str) -> nn.Score:
+    if word in _SCORES:
+        found = getattr(nn, _SCORES[word])()
+    elif top := _TOP.fullmatch(word):
+        found = nn.TopK(int(top[1]))
+    else:
+        found = _own(word, "score", scores)
+    if not isinstance(found, nn.Score):
+        raise click.BadParameter(f"{word} is {found!r:.80}, no nn.Score: it has to be one, or to make one")
+    return found
+
+
+def _own(target: str, example: str, known: str) -> Any:
+    if ":" not in target:
+        raise click.BadParameter(f"{target!r} is none of {known}: for one of your own write FILE.py:{example}")
+    try:
+        found = import_object(target, example)
+        return call_named(found, target) if isinstance(found, type) else found
+    except SpecError as error:
+        raise click.BadParameter(str(error)) from error

@@ -1,0 +1,88 @@
+"""Values on the command line: callbacks of options, with errors that quote the value."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import click
+
+from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._files import expand, is_url
+from akkordeon_dask.errors import SpecError
+
+__all__ = ["comma_separated", "duration", "gate_values", "new_file", "path_or_url"]
+
+Number = TypeVar("Number", int, float)
+Callback: TypeAlias = Callable[[click.Context, click.Parameter, str | None], tuple[Number, ...]]
+
+
+def comma_separated(kind: type[Number], allowed: Callable[[Number], bool], wanted: str) -> "Callback[Number]":
+    """Numbers separated by commas, as a tuple; empty where nothing was given.
+
+    Parameters
+    ----------
+    kind
+        `int` or `float`.
+    allowed
+        whether one of them may be.
+    wanted
+        what they have to be, for the error: `"whole numbers from 1"`.
+    """
+
+    def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Number, ...]:
+        if value is None:
+            return ()
+        try:
+            numbers: tuple[Number, ...] = tuple(kind(part) for part in value.split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(map(allowed, numbers)):
+            raise click.BadParameter(f"{value!r} is not what is wanted here: {wanted}, separated by commas")
+        return numbers
+
+    return convert
+
+
+def duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """A time above zero, as seconds: `10s`, `500ms`, `1.5 minutes`, or a bare number of seconds."""
+    try:
+        return parse_duration("the value", value)
+    except SpecError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def path_or_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A path or fsspec URL that is read; `~` is the home folder."""
+    if value is None:
+        return None
+    try:
+        return expand(param.opts[0], value)
+    except SpecError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A path or fsspec URL that is written; `~` is the home folder, and a folder is refused."""
+    path = path_or_url(ctx, param, value)
+    if path is not None and not is_url(path) and Path(path).is_dir():
+        raise click.BadParameter(f"{value!r} is a folder: write the name of a file in it")
+    return path
+
+
+def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[float, ...]:
+    """One value for each of so many gates: as given, or the only one for all.
+
+    Raises
+    ------
+    click.BadParameter
+        when there are too many or too few.
+    """
+    if len(values) == 1:
+        return values * gates
+    if len(values) != gates:
+        said = ",".join(f"{value:g}" for value in values)
+        raise click.BadParameter(
+            f"{said!r} has {len(values)} values, there are {gates} gates that take one: give one for all, or one each",
+            param_hint=f"'{option}'",
+        )
+    return values

@@ -1,0 +1,144 @@
+"""A network at work, as tables."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from akkordeon_dask.messages import PassProgress, PassReport
+from akkordeon_dask.telemetry import Incident, LiveGate, LiveSentinel, LiveStatus, duration_text, share_text
+
+__all__ = ["top_table"]
+
+_GATES = (
+    *("gate", "worker", "busy", "forward\nsamples/s", "backward\nsamples/s", "\nupdates/s", "mailbox\nbatches"),
+    *("versions\nheld", "delay\nupdates"),
+)
+_PASS = ("sentinel", "mode", "state", "pass", "left", "done")
+_RATES = ("samples\n/s", "in\nflight")
+_LOST = "lost"
+"""A column where some are."""
+_LEFT = {"gate": 10, "worker": 8, "sentinel": 9, "mode": 8, "state": 7}
+"""Columns of text, with letters that they have at least: all fits into a terminal of 80 columns."""
+_BAR, _ROOM = 12, 100
+"""Columns of a bar of what is done, and those of a terminal that has room for it."""
+_NOTHING = "-"
+
+
+def top_table(glance: LiveStatus) -> RenderableType:
+    """What rich draws: a row a gate, the busiest in bold; a row a sentinel; what went wrong last."""
+    return Group(*_parts(glance))
+
+
+def _parts(glance: LiveStatus) -> Iterator[RenderableType]:
+    state = "runs" if glance.ended is None else f"ended at {_clock(glance.ended)}"
+    yield f"[bold]{escape(glance.name)}[/bold]  {state}"
+    yield _gates(glance) if glance.gates else "no gate has told of itself yet"
+    yield ""
+    yield _Sentinels(glance.sentinels) if glance.sentinels else "no sentinels"
+    if glance.incidents:
+        yield f"\nwent wrong, newest of {glance.incidents_seen:,} first:"
+        yield from map(_trouble, glance.incidents)
+
+
+def _gates(glance: LiveStatus) -> Table:
+    most = max((gate.busy for gate in glance.gates if not math.isnan(gate.busy)), default=math.inf)
+    table = _table(_GATES)
+    for gate in glance.gates:
+        cells = _gate(gate) if gate.is_reported else _gone(gate, "" if glance.ended is not None else " (lost)")
+        table.add_row(*map(escape, cells), style="bold" if gate.busy == most else None)
+    return table
+
+
+class _Sentinels:
+    """A row a sentinel: the pass that it is in with what is known of it so far, else its newest one."""
+
+    def __init__(self, sentinels: Sequence[LiveSentinel]) -> None:
+        self._sentinels = sentinels
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        ones = self._sentinels
+        scores = dict.fromkeys(name for one in ones if (newest := _newest(one)) is not None for name in newest.scores)
+        bars = console.is_terminal and options.max_width >= _ROOM
+        lost = any(one.lost for one in ones)
+        titles = (*_PASS, *([""] if bars else []), *_RATES, *([_LOST] if lost else []), "loss", *map(escape, scores))
+        table = _table(titles)
+        for one in ones:
+            bar = [_bar(one)] if bars else []
+            more = [f"{one.lost:,}"] if lost else []
+            table.add_row(*map(escape, _pass(one)), *bar, *_rates(one), *more, *_learned(one, scores))
+        yield table
+
+
+def _table(columns: tuple[str, ...]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
+    for column in columns:
+        if column in _LEFT:
+            table.add_column(column, min_width=_LEFT[column], overflow="fold")
+        else:
+            table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _gone(gate: LiveGate, why: str) -> tuple[str, ...]:
+    return (gate.name, gate.worker + why, *[_NOTHING] * (len(_GATES) - 2))
+
+
+def _gate(gate: LiveGate) -> tuple[str, ...]:
+    busy = _NOTHING if math.isnan(gate.busy) else f"{gate.busy:.0%}"
+    rates = map(_rate, (gate.forwards_per_s, gate.backwards_per_s, gate.updates_per_s))
+    delay = _NOTHING if math.isnan(gate.delay) else f"{gate.delay:.2f}"
+    return (gate.name, gate.worker, busy, *rates, str(gate.mailbox), str(gate.versions), delay)
+
+
+def _pass(one: LiveSentinel) -> tuple[str, ...]:
+    """A cell for each of `_PASS`."""
+    progress = one.progress
+    number = one.epoch if progress is None else progress.epoch
+    of = str(number) if one.epochs is None else f"{number}/{one.epochs}"
+    share = left = _NOTHING
+    if progress is not None and progress.share is not None:
+        share = share_text(progress.share).replace(" ", "")
+    if progress is not None and progress.remaining is not None:
+        left = duration_text(progress.remaining).replace(" ", "").replace("min", "m")
+    return one.name, one.mode, one.state, of, left, share
+
+
+def _bar(one: LiveSentinel) -> RenderableType:
+    share = None if one.progress is None else one.progress.share
+    return _NOTHING if share is None else ProgressBar(total=1.0, completed=share, width=_BAR)
+
+
+def _rates(one: LiveSentinel) -> tuple[str, ...]:
+    """A cell for each of `_RATES`."""
+    return _rate(one.samples_per_s), f"{one.in_flight}/{one.concurrency}"
+
+
+def _learned(one: LiveSentinel, scores: Iterable[str]) -> Iterator[str]:
+    newest = _newest(one)
+    rated = {} if newest is None else newest.scores
+    yield _NOTHING if newest is None else f"{newest.loss:.4f}"
+    for name in scores:
+        yield f"{rated[name]:.4f}" if name in rated else _NOTHING
+
+
+def _newest(one: LiveSentinel) -> PassProgress | PassReport | None:
+    """The pass that is open, once its loss is known; else the newest that is finished."""
+    return one.progress if one.progress is not None and not math.isnan(one.progress.loss) else one.last
+
+
+def _rate(rate: float) -> str:
+    return _NOTHING if math.isnan(rate) else f"{rate:,.0f}"
+
+
+def _trouble(one: Incident) -> str:
+    return escape(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))

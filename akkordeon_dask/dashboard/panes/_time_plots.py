@@ -1,0 +1,100 @@
+"""Numbers of the history over time: what they are, in which colours, and which of very many are seen at a glance."""
+
+import functools
+from collections.abc import Iterable
+from itertools import islice, zip_longest
+
+from bokeh.models import BasicTicker
+
+from akkordeon_dask.dashboard.panes._theme import gate_color, sentinel_color
+from akkordeon_dask.dashboard.panes._time_plot import Series, TimePlot
+from akkordeon_dask.dashboard.panes._view import MOST
+from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry._rates import SentinelRates
+
+__all__ = ["busy", "in_flight", "throughput", "traffic", "versions"]
+
+
+def throughput() -> TimePlot:
+    """Samples a second of each gate and sentinel."""
+
+    def lines(record: NetworkTelemetry) -> Iterable[Series]:
+        lines = []
+        for gate in record.gates.values():
+            place, name = gate.metrics.place, gate.metrics.name
+            lines.append(Series(f"forward{place}", name, gate_color(place)))
+            lines.append(Series(f"backward{place}", f"{name}, backward", gate_color(place), "dashed", named=False))
+        lines += [Series(f"home{one.number}", one.metrics.name, _color(one), "dotted") for one in _sentinels(record)]
+        return _at_a_glance(lines, _in_turns(record, "forward", "home") + _columns(record, "backward"))
+
+    return TimePlot("Throughput", "samples/s", lines, note="gates: forward —, backward - -; sentinels ···")
+
+
+def busy() -> TimePlot:
+    """The share of the time that each gate works."""
+    note = "the highest is the bottleneck"
+    return TimePlot("Busy", "share of time", functools.partial(_of_gates, "busy"), form="0%", top=1.05, note=note)
+
+
+def traffic() -> TimePlot:
+    """Bytes a second from worker to worker."""
+
+    def lines(record: NetworkTelemetry) -> Iterable[Series]:
+        for (sender, receiver), number in record.links.items():
+            yield Series(f"link{number}", f"{sender} → {receiver}", gate_color(number), front=number < MOST)
+
+    pane = TimePlot("Traffic between workers", "bytes/s", lines, form="0.[0] b", note="batches and gradients sent over")
+    pane.root.yaxis.ticker = BasicTicker(base=1024, mantissas=[1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
+    pane.root.yaxis.ticker.num_minor_ticks = 0
+    return pane
+
+
+def in_flight() -> TimePlot:
+    """Batches under way of each sentinel, and those that wait before each gate."""
+
+    def lines(record: NetworkTelemetry) -> Iterable[Series]:
+        lines = [Series(f"flying{one.number}", one.metrics.name, _color(one)) for one in _sentinels(record)]
+        for gate in record.gates.values():
+            place, label = gate.metrics.place, f"waiting at {gate.metrics.name}"
+            lines.append(Series(f"mailbox{place}", label, gate_color(place), "dashed", named=False))
+        return _at_a_glance(lines, _in_turns(record, "mailbox", "flying"))
+
+    return TimePlot("In flight", "batches", lines, form="0.[0]", note="sent and not back yet —, waiting at a gate - -")
+
+
+def versions() -> TimePlot:
+    """Versions of the parameters that each gate holds."""
+    note = "parameters kept for batches not back yet"
+    return TimePlot("Versions held", "versions", functools.partial(_of_gates, "versions"), form="0.[0]", note=note)
+
+
+def _of_gates(column: str, record: NetworkTelemetry) -> Iterable[Series]:
+    gates = [gate.metrics for gate in record.gates.values()]
+    lines = [Series(f"{column}{one.place}", one.name, gate_color(one.place)) for one in gates]
+    return _at_a_glance(lines, _columns(record, column))
+
+
+def _at_a_glance(lines: Iterable[Series], columns: Iterable[str]) -> list[Series]:
+    """The lines; the first ones of these columns are in front."""
+    front = set(islice(columns, MOST))
+    return [line._replace(front=line.column in front) for line in lines]
+
+
+def _columns(record: NetworkTelemetry, column: str) -> list[str]:
+    """Those of the gates, the busiest first."""
+    return [f"{column}{gate.metrics.place}" for gate in record.busiest]
+
+
+def _in_turns(record: NetworkTelemetry, gates: str, sentinels: str) -> list[str]:
+    """Columns of gates and of sentinels, the busiest gate and the first sentinel of each mode first."""
+    first = sorted(_sentinels(record), key=lambda one: (one.rank, one.metrics.mode != "train"))
+    pairs = zip_longest(_columns(record, gates), (f"{sentinels}{one.number}" for one in first))
+    return [column for pair in pairs for column in pair if column is not None]
+
+
+def _sentinels(record: NetworkTelemetry) -> list[SentinelRates]:
+    return [one for one in record.sentinels.values() if one.metrics.mode != "predict"]
+
+
+def _color(sentinel: SentinelRates) -> str:
+    return sentinel_color(sentinel.metrics.mode, sentinel.rank)

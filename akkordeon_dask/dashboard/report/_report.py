@@ -1,0 +1,198 @@
+"""A run as one HTML file that needs nothing else, not even a network."""
+
+import copy
+import html
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.document import Document
+from bokeh.embed import file_html
+from bokeh.resources import INLINE
+
+from akkordeon_dask._html import html_table
+from akkordeon_dask.dashboard.panes import _learning_curves, _time_plots
+from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._delays import Delays
+from akkordeon_dask.dashboard.panes._graph import Graph
+from akkordeon_dask.dashboard.panes._switches import Switches
+from akkordeon_dask.dashboard.panes._time_plot import TimePlot
+from akkordeon_dask.dashboard.report._run_facts import RunFacts
+from akkordeon_dask.dashboard.report._template import TEMPLATE
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.telemetry._live import mean_delay
+from akkordeon_dask.telemetry._network import HOUR, NetworkTelemetry
+from akkordeon_dask.telemetry._pass_log import PassLog
+from akkordeon_dask.telemetry._pass_rows import PASS_COLUMNS, PASS_NUMBERS, duration_text, pass_cells, scores_text
+
+__all__ = ["report"]
+
+_ROWS = 2000
+_HEIGHT = 250
+_NEWEST = (
+    *("sentinel", "mode", "passes", "loss", "scores", "samples/s", "since the start"),
+    *("updates of the network", "samples trained"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    title: str
+    charts: Sequence[str] = ()
+    html: str = ""
+
+
+def report(record: NetworkTelemetry, known: RunFacts, now: float) -> str:
+    """All of a run in HTML: curves, the network, its settings, its passes and troubles.
+
+    Parameters
+    ----------
+    record
+        what the scheduler knows; an empty one where it knows nothing.
+    known
+        what the client knows.
+    now
+        seconds since 1970.
+    """
+    record = copy.copy(record)
+    passes, record.passes = _merged(record.passes, known.passes), PassLog()
+    for one in passes:
+        record.add_pass(one)
+    charts = _charts(record)
+    parts = [
+        _Part("Final figures" if record.ended is not None else "Newest figures", html=_newest(record, passes)),
+        _Part("Learning", ["switches", "loss", "scores"]),
+        _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
+        _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
+        _Part("Gates", html=_gates(record, known)),
+        _Part("Sentinels", html=_sentinels(record, known)),
+        _Part("Settings", html=html_table(("setting", "value"), ((k, str(v)) for k, v in known.settings.items()))),
+        _Part("Passes", html=_passes(passes)),
+        _Part("What went wrong", html=_troubles(record)),
+    ]
+    shown = {name for part in parts for name in part.charts}
+    document = Document()
+    with document.models.freeze():  # or it would look at all anew with each
+        for chart in charts:
+            if chart.name in shown:
+                document.add_root(chart)
+    return str(
+        file_html(
+            document,
+            INLINE,
+            title=f"{record.name}: a report of akkordeon_dask",
+            template=TEMPLATE,
+            template_variables={
+                "heading": html.escape(record.name),
+                "facts": _facts(record, known, now),
+                "parts": [part for part in parts if part.charts or part.html],
+            },
+        )
+    )
+
+
+def _merged(seen: Iterable[PassReport], own: Iterable[PassReport]) -> list[PassReport]:
+    """All passes by time: those that the scheduler has been told of, and those that it has forgotten or not yet got."""
+    passes = list(seen)
+    there = {_key(one) for one in passes}
+    passes += [one for one in own if _key(one) not in there]
+    return sorted(passes, key=lambda one: one.ended)
+
+
+def _key(one: PassReport) -> tuple[Any, ...]:
+    return one.sentinel, one.mode, one.epoch, one.seconds, one.samples, one.lost
+
+
+def _charts(record: NetworkTelemetry) -> list[Any]:
+    """All charts, named and filled."""
+    makers: dict[str, Callable[[], Pane]] = {
+        "graph": Graph,
+        "loss": _learning_curves.loss,
+        "scores": _learning_curves.scores,
+        "throughput": _time_plots.throughput,
+        "busy": _time_plots.busy,
+        "in-flight": _time_plots.in_flight,
+        "delays": Delays,
+        "traffic": _time_plots.traffic,
+        "versions": _time_plots.versions,
+    }
+    panes = {name: make() for name, make in makers.items()}
+    for name, pane in panes.items():
+        if isinstance(pane, TimePlot):
+            pane.feed.window = HOUR
+        pane.show(record)
+        pane.root.name, pane.root.height, pane.root.sizing_mode = name, _HEIGHT, "stretch_width"
+    switches = Switches([pane for pane in panes.values() if isinstance(pane, _learning_curves.Curves)])
+    switches.root.name = "switches"
+    switches.work_alone([pane.root for pane in panes.values() if isinstance(pane, TimePlot)])
+    return [switches.root, *(pane.root for pane in panes.values())]
+
+
+def _newest(record: NetworkTelemetry, passes: Iterable[PassReport]) -> str:
+    """The last pass of each sentinel, those that train first."""
+    newest = {(one.sentinel, one.mode): one for one in passes if one.mode != "predict"}
+    if not newest:
+        return "<p>no pass is finished yet</p>"
+    rows = []
+    for one in sorted(newest.values(), key=lambda one: (one.mode != "train", record.rank(one.sentinel, one.mode))):
+        work = f"{one.samples_per_s:,.0f}", duration_text(one.elapsed), f"{one.updates:,}", f"{one.samples_trained:,}"
+        rows.append((one.sentinel, one.mode, str(one.epoch), f"{one.loss:.6f}", scores_text(one), *work))
+    return html_table(_NEWEST, rows, _NEWEST[2:4] + _NEWEST[5:])
+
+
+def _facts(record: NetworkTelemetry, known: RunFacts, now: float) -> str:
+    gates, workers = len(known.gates), len({worker for _, worker, _ in known.gates})
+    words = [f"{gates} gates", f"{workers} workers", f"{sum(count for *_, count in known.gates):,} parameters"]
+    if record.deployed is not None:
+        words.append(f"deployed {_date(record.deployed)}")
+    if record.ended is not None:
+        words.append(f"ended {_date(record.ended)}")
+    words += [f"written {_date(now)}", known.note]
+    return html.escape(" · ".join(filter(None, words)))
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _gates(record: NetworkTelemetry, known: RunFacts) -> str:
+    columns = ("gate", "worker", "address", "parameters", "updates", "mean delay (updates)", "failed", "dropped")
+    rows = []
+    for name, address, parameters in known.gates:
+        meter = record.gates.get(name)
+        if meter is None:
+            rows.append((name, "", address, f"{parameters:,}", *[""] * 4))
+            continue
+        figures = meter.metrics
+        delay = f"{mean_delay(figures.delays):.2f}" if figures.delays else ""
+        counts = f"{figures.updates:,}", delay, f"{figures.failed:,}", f"{figures.dropped:,}"
+        rows.append((name, meter.worker, meter.address, f"{parameters:,}", *counts))
+    return html_table(columns, rows, columns[3:])
+
+
+def _sentinels(record: NetworkTelemetry, known: RunFacts) -> str:
+    columns = ("sentinel", "mode", "worker", "as written", "lost samples", "batches sent again")
+    rows = []
+    for name in dict.fromkeys([*known.sentinels, *record.sentinels]):
+        written = known.sentinels.get(name, "attached by another client")
+        meter = record.sentinels.get(name)
+        if meter is None:
+            rows.append((name, "", "", written, "", ""))
+            continue
+        figures = meter.metrics
+        rows.append((name, figures.mode, meter.worker, written, f"{figures.lost:,}", f"{figures.resent:,}"))
+    return html_table(columns, rows, columns[4:]) if rows else "<p>none</p>"
+
+
+def _passes(passes: Sequence[PassReport]) -> str:
+    if not passes:
+        return "<p>none is finished</p>"
+    rows = [(_date(one.ended), *pass_cells(one)) for one in passes[: -_ROWS - 1 : -1]]
+    more = f"<p>the newest {_ROWS:,} of {len(passes):,}</p>" if len(passes) > _ROWS else ""
+    return more + html_table(("time", *PASS_COLUMNS), rows, PASS_NUMBERS)
+
+
+def _troubles(record: NetworkTelemetry) -> str:
+    rows = [(_date(one.time), one.event, one.who, one.text) for one in reversed(record.incidents)]
+    return html_table(("time", "what", "who", "details"), rows) if rows else "<p>nothing went wrong</p>"

@@ -1,0 +1,53 @@
+"""What the cluster's monitor is told of a network."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from distributed import Client
+
+from akkordeon_dask import config
+from akkordeon_dask._version import __version__
+from akkordeon_dask.dashboard import announce
+from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.network import Network
+from akkordeon_dask.runtime.handles._gate import GateHandle
+
+__all__ = ["announce_network", "log_event", "lost_text"]
+
+logger = logging.getLogger(__name__)
+
+
+async def announce_network(
+    client: Client, label: str, network: Network, gates: Iterable[GateHandle], settings: dict[str, Any]
+) -> None:
+    """Tell the scheduler of the network, which begins to watch it; a network that cannot be shown still trains."""
+    specs = [
+        {"name": handle.name, "worker": handle.worker, "text": repr(gate)}
+        for gate, handle in zip(network, gates, strict=True)
+    ]
+    settings = {"akkordeon_dask": __version__, **settings}
+    told = {"network": label, "event": "deployed", "gates": specs, "settings": settings}
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.connect")):
+            await client.run_on_scheduler(announce, told)
+    except OSError as error:  # the scheduler does not answer, which others will say: a TimeoutError is one
+        logger.info("network %r will not be on the dashboard: %r", label, error)
+    except Exception as error:
+        logger.warning("network %r will not be on the dashboard: %r", label, error)
+
+
+def lost_text(worker: str) -> str:
+    """What is told of an actor that is lost with its worker, before anything is done about it."""
+    return f"{worker} is gone, or gives no sign of life: it is made anew from where it was"
+
+
+async def log_event(client: Client, label: str, event: str, **facts: Any) -> None:
+    """Tell everybody who listens what happened to the network; no error where the scheduler does not answer."""
+    told = {"network": label, "event": event, **facts}
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.close")):
+            await client.scheduler.log_event(topic=TOPIC, msg=told)  # type: ignore[union-attr]
+    except Exception as error:
+        logger.info("the dashboard does not know of %s: %r", told, error)

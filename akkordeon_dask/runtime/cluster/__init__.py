@@ -1,0 +1,1 @@
+"""Scheduler and workers: calls, queries, retries, versions. Nothing about networks."""

@@ -1,0 +1,168 @@
+"""A cluster inside this process."""
+
+import asyncio
+import logging
+import signal
+import socket
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker
+from typing import Any
+
+import dask.config
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed.core import Status
+from distributed.utils import format_dashboard_link, get_ip
+
+from akkordeon_dask import config
+from akkordeon_dask.dashboard import preload
+
+__all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter"]
+
+WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "2147483647", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
+"""What a worker process's environment should have, so that glibc keeps large arrays' memory for the next ones.
+Dask's nanny by default asks for the opposite."""
+
+_CALM = {
+    "distributed.worker.profile.enabled": False,  # it sees the threads of tasks, and a gate has its own
+    "distributed.admin.tick.interval": "200ms",
+    "distributed.admin.system-monitor.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "1s",
+}
+"""What Dask does less often where it shares one interpreter with the gates: by default it takes a twentieth of it."""
+
+
+class EmbeddedCluster:
+    """A scheduler, workers and a client, with their own loop thread; all end with `close`.
+
+    Parameters
+    ----------
+    processes
+        0: one worker in this process; else that many worker processes.
+    """
+
+    def __init__(self, processes: int = 0) -> None:
+        options: dict[str, Any] = {"n_workers": 1, "processes": False}
+        if processes:
+            options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
+        host, port = _free_dashboard()
+        preload()
+        with _interrupts_kept() if processes else _reduced_polling():
+            self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
+                threads_per_worker=1,
+                dashboard_address=f"{host}:{port}",
+                worker_dashboard_address=None,
+                **options,
+            )
+        self.cluster.dashboard_host = get_ip() if host == "0.0.0.0" else host
+        try:
+            self.client = Client(self.cluster)
+            self.client.register_plugin(LogNoiseFilter())
+        except BaseException:
+            self.cluster.close()
+            raise
+
+    def close(self) -> None:
+        """Stop client, workers and scheduler."""
+        self.client.close()
+        self.cluster.close()
+
+
+_LINGER_S = 0.02
+"""Seconds. Two of Dask's senders outlive their connections, the client's and the one that tells who the workers are: up
+to 10 ms after their last message they wait for another, and then without end. A loop that stops in the round in which
+the 10 ms are over leaves their TimeoutError to nobody, and says so on standard error (distributed 2026.8.0)."""
+
+
+class _Cluster(LocalCluster):
+    """Knows the host where its dashboard listens: Dask takes the one in the scheduler's address.
+
+    An in-process scheduler's address has the machine's own, where nobody may be listening. Its loop outlasts the last
+    of Dask's senders.
+    """
+
+    dashboard_host: str
+
+    @property
+    def dashboard_link(self) -> str:
+        """The address of the dashboard; empty where there is none."""
+        port = self.scheduler_info["services"].get("dashboard")
+        return str(format_dashboard_link(self.dashboard_host, port)) if port else ""
+
+    async def _close(self) -> None:
+        await super()._close()  # type: ignore[no-untyped-call]
+        await asyncio.sleep(_LINGER_S)
+
+
+class LogNoiseFilter(WorkerPlugin):
+    """Keep out of a worker's log what is no error to those who started it, and Dask tells with a traceback.
+
+    That is an actor that could not be made: its maker gets the error. And a heartbeat that was under way when its
+    worker closed (distributed 2026.8.0 cancels it, and says that it failed).
+    """
+
+    name = "akkordeon-quiet"
+
+    def setup(self, worker: Worker) -> None:
+        """Begin when the worker does; end when it is no more, for its last heartbeat outlasts its plugins."""
+        said = _NoiseFilter(weakref.ref(worker))
+        _WORKER_LOG.addFilter(said)
+        weakref.finalize(worker, _WORKER_LOG.removeFilter, said)
+
+
+_WORKER_LOG = logging.getLogger("distributed.worker")
+
+
+class _NoiseFilter(logging.Filter):
+    """Of one worker; says whether a record is to be logged."""
+
+    def __init__(self, worker: "weakref.ref[Worker]") -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said, worker = record.getMessage(), self._worker()
+        if said.startswith("Failed to communicate with scheduler during heartbeat"):
+            return worker is None or worker.status is not Status.closing
+        return not said.startswith("Compute Failed\nKey:       akkordeon-")
+
+
+def _reduced_polling() -> dask.config.set:
+    """While a cluster is made in this process; what somebody has configured stays."""
+    own = dask.config.merge(*dask.config.defaults)
+    return dask.config.set(
+        {key: value for key, value in _CALM.items() if dask.config.get(key) == dask.config.get(key, config=own)}
+    )
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Hold Ctrl-C back for now, and for good in the threads that begin in here and the processes that they start.
+
+    A terminal sends it to all processes. Workers shall not end by it, but by the word of the one that owns them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # At its first use it would lift the block of the thread that uses it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _free_dashboard() -> tuple[str, int]:
+    """Host and port of the dashboard as configured; port 0, which is any free one, where that one is taken."""
+    wish = str(config.get("embedded.dashboard-address"))
+    host, _, port = wish.rpartition(":")
+    host = host or "127.0.0.1"
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return host, 0
+    return host, int(port)

@@ -1,0 +1,84 @@
+"""This process as a worker of a cluster, for a sentinel whose data are here."""
+
+import os
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+from distributed import Client, Worker
+from distributed.core import Status
+
+from akkordeon_dask import config
+from akkordeon_dask.errors import DeploymentError
+from akkordeon_dask.placement import GUEST
+from akkordeon_dask.runtime.cluster._embedded import LogNoiseFilter
+
+__all__ = ["GuestWorker"]
+
+
+class GuestWorker:
+    """A worker on the client's event loop, from `with` to its end. For a synchronous client.
+
+    It has the resource `GUEST`, by which gates know to stay away, and no nanny. After `shut` the scheduler
+    gives it no tasks either.
+
+    Raises
+    ------
+    DeploymentError
+        when the scheduler does not take it.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._worker: Any = None
+
+    @property
+    def address(self) -> str:
+        """Of the worker."""
+        return str(self._worker.address)
+
+    def pause_tasks(self) -> None:
+        """Take no more tasks; what is here goes on."""
+        self._client.sync(self._shut)
+
+    async def _shut(self) -> None:
+        self._worker.status = Status.paused
+
+    async def _open(self) -> None:
+        assert self._client.scheduler is not None
+        limit = config.seconds("timeouts.connect")
+        worker = Worker(
+            self._client.scheduler.address,
+            name=f"sentinel-{socket.gethostname()}-{os.getpid()}",
+            nthreads=1,
+            memory_limit=0,
+            resources={GUEST: 1},
+            security=self._client.security,
+            death_timeout=limit,
+            dashboard=False,
+            plugins=(LogNoiseFilter(),),
+        )
+        try:
+            self._worker = await worker
+        except (OSError, RuntimeError) as error:  # a TimeoutError is an OSError; Dask has closed it
+            raise DeploymentError(
+                f"this process could not become a worker of {self._client.scheduler.address} "
+                f"({error.__cause__ or error!r}): can the scheduler reach this machine? Else leave out --here"
+            ) from error
+        except BaseException:
+            await self._end(worker)
+            raise
+
+    async def _end(self, worker: Any) -> None:
+        await worker.close(timeout=config.seconds("timeouts.close"), nanny=False)
+
+    async def _close(self) -> None:
+        if self._worker is not None:
+            await self._end(self._worker)
+
+    def __enter__(self) -> Self:
+        self._client.sync(self._open)
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._client.sync(self._close)

@@ -1,0 +1,33 @@
+"""A plan for the cluster as it is now: facts from its workers, then the choice."""
+
+from collections.abc import Collection
+
+from distributed import Client
+
+from akkordeon_dask.network import Network
+from akkordeon_dask.placement import Plan, choose, colocation_groups
+from akkordeon_dask.runtime.cluster._workers import add_claims, list_workers
+
+__all__ = ["make_plan"]
+
+
+async def make_plan(network: Network, client: Client, timeout: float, avoid: Collection[str] = ()) -> Plan:
+    """Where the gates go on the client's cluster as it is now. On the client's event loop.
+
+    Parameters
+    ----------
+    timeout
+        seconds for a worker to say what gates have taken of its resources.
+    avoid
+        addresses of workers that get no gate.
+
+    Raises
+    ------
+    SpecError, PlacementError
+        see `choose`.
+    """
+    colocation_groups(network)
+    workers = [worker for worker in await list_workers(client) if worker.address not in avoid]
+    if names := {name for gate in network for name in gate.resources}:
+        workers = await add_claims(workers, client, names, timeout)
+    return choose(network, workers)

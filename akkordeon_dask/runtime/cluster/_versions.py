@@ -1,0 +1,114 @@
+"""Whether client, scheduler and workers have the same akkordeon_dask."""
+
+import asyncio
+import logging
+import platform
+import weakref
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from distributed import Client
+
+from akkordeon_dask import config
+from akkordeon_dask._version import __version__
+from akkordeon_dask.errors import DeploymentError
+
+__all__ = ["Versions", "check_versions", "versions"]
+
+logger = logging.getLogger(__name__)
+
+# What unpickling `versions` says there. Dask tells of a worker's errors as text, so there is no type to go by.
+_NONE = "No module named 'akkordeon_dask'"
+_OTHER = "No module named 'akkordeon_dask.", "Can't get attribute 'versions'", "has no attribute 'versions'"
+_SCHEDULER = "the scheduler"
+_checked: "weakref.WeakKeyDictionary[Client, set[str]]" = weakref.WeakKeyDictionary()
+"""Who was found well, by client. Used on the clients' event loops: each changes its own entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What a process runs with."""
+
+    akkordeon_dask: str
+    python: str
+    numpy: str
+
+
+def versions() -> Versions:
+    """Those of this process.
+
+    It is sent to others by its name: it has to stay here, and to take no arguments, in all versions to come.
+    """
+    return Versions(__version__, platform.python_version(), np.__version__)
+
+
+async def check_versions(client: Client, workers: Iterable[str]) -> None:
+    """Compare this process with the scheduler and with `workers`, each once for a client.
+
+    Another Python 3.x or another numpy x. is a warning in the log. Who does not answer in time is let pass: what
+    it is asked next has its own deadline.
+
+    Raises
+    ------
+    DeploymentError
+        when one of them has another akkordeon_dask, or none.
+    """
+    assert client.scheduler is not None
+    address = str(client.scheduler.address)
+    if address.startswith("inproc://"):
+        return
+    well = _checked.setdefault(client, set())
+    asked = {f"worker {worker}": _of_worker(client, worker) for worker in sorted(set(workers) - well)}
+    if _SCHEDULER not in well:
+        asked[_SCHEDULER] = client.run_on_scheduler(versions)
+    answers = await asyncio.gather(*map(_within_time, asked.values()))
+    for who, answer in zip(asked, answers, strict=True):
+        _compare(who, answer)
+        if isinstance(answer, Versions):
+            well.add(who.removeprefix("worker "))
+
+
+async def _of_worker(client: Client, worker: str) -> Any:
+    return (await client.run(versions, workers=[worker], on_error="return"))[worker]
+
+
+async def _within_time(question: Awaitable[Any]) -> Any:
+    """The answer, or the error that came for one; None when nobody answered in time."""
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.connect") / 2):
+            return await question
+    except TimeoutError:
+        return None
+    except Exception as error:
+        return error
+
+
+def _compare(who: str, answer: Any) -> None:
+    mine = versions()
+    if isinstance(answer, Versions):
+        if answer.akkordeon_dask == mine.akkordeon_dask:
+            _warn(who, answer, mine)
+            return
+        theirs, cure = f"akkordeon_dask {answer.akkordeon_dask}", ", or the other one here"
+    elif _NONE in str(answer):
+        theirs, cure = "no akkordeon_dask", ""
+    elif any(sign in str(answer) for sign in _OTHER):
+        theirs, cure = "a very different akkordeon_dask", ""
+    else:
+        logger.info("no word of the versions of %s: %r", who, answer)
+        return
+    raise DeploymentError(
+        f"{who} has {theirs}, this process {mine.akkordeon_dask}: "
+        f"install akkordeon_dask=={mine.akkordeon_dask} there{cure}"
+    )
+
+
+def _warn(who: str, theirs: Versions, mine: Versions) -> None:
+    for label, there, here, figures in (
+        ("Python", theirs.python, mine.python, 2),
+        ("numpy", theirs.numpy, mine.numpy, 1),
+    ):
+        if there.split(".")[:figures] != here.split(".")[:figures]:
+            logger.warning("%s has %s %s, this process %s: install the same on both", who, label, there, here)

@@ -1,0 +1,81 @@
+"""The workers of a cluster, and the resources that gates have claimed of them."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from distributed import Client, Worker
+
+from akkordeon_dask.actors import POST_OFFICE
+from akkordeon_dask.errors import DeadlineError
+from akkordeon_dask.network import Claim, Resources
+from akkordeon_dask.placement import WorkerInfo
+
+__all__ = ["add_claims", "claims_on_worker", "list_workers"]
+
+logger = logging.getLogger(__name__)
+
+_ENDING = ("closing", "closing_gracefully", "closed")
+
+
+_PATIENCE = 20.0
+
+
+async def list_workers(client: Client) -> list[WorkerInfo]:
+    """The workers that the scheduler knows now, those apart that are ending; by name, as if they had no gates.
+
+    Raises
+    ------
+    DeadlineError
+        when the scheduler does not answer within 20 s.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            identity = await client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
+    except TimeoutError:
+        text = f"the scheduler did not say within {_PATIENCE:g} s who works for it: look at its log"
+        raise DeadlineError(text) from None
+    found = [
+        WorkerInfo(address, str(told["name"]), str(told["host"]), Resources.from_mapping(told.get("resources") or {}))
+        for address, told in identity["workers"].items()
+        if told.get("status") not in _ENDING
+    ]
+    return sorted(found, key=lambda worker: (worker.name, worker.address))
+
+
+async def add_claims(
+    workers: Sequence[WorkerInfo], client: Client, names: Collection[str], timeout: float
+) -> list[WorkerInfo]:
+    """The same with what gates have taken, of all networks of all clients, asked of those with resources of `names`.
+
+    A worker that does not say within `timeout` seconds, or lacks this package, has unknown claims: no gate that
+    takes something goes there.
+    """
+
+    async def asked(worker: WorkerInfo) -> WorkerInfo:
+        if worker.resources.keys().isdisjoint(names):
+            return worker
+        return replace(worker, claims=await _claims(worker, client, timeout))
+
+    return list(await asyncio.gather(*map(asked, workers)))
+
+
+async def _claims(worker: WorkerInfo, client: Client, timeout: float) -> tuple[Claim, ...] | None:
+    try:
+        async with asyncio.timeout(timeout):
+            answers = await client.run(claims_on_worker, workers=[worker.address], on_error="return")
+    except TimeoutError:
+        return None
+    answer = answers.get(worker.address)
+    if isinstance(answer, tuple):
+        return answer
+    logger.warning("worker %s does not say what its gates have taken: %r", worker, answer)
+    return None
+
+
+def claims_on_worker(dask_worker: Worker) -> tuple[Claim, ...]:
+    """What gates have taken of this worker. Runs on its event loop."""
+    office: Any = dask_worker.plugins.get(POST_OFFICE)
+    return tuple(office.claims.values()) if office is not None else ()

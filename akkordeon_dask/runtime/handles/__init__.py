@@ -1,0 +1,1 @@
+"""Handles: the client's side of an actor."""

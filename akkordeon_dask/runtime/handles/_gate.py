@@ -1,0 +1,81 @@
+"""A gate, seen from a client."""
+
+from typing import Any
+
+from distributed import Future
+
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.messages import Address
+from akkordeon_dask.runtime.cluster._actor_calls import call_actor, release, wait_until_created
+
+__all__ = ["ForgottenKey", "GateHandle"]
+
+
+class ForgottenKey:
+    """In the place of a future whose key the cluster has forgotten."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def release(self) -> None:
+        """Nothing holds it."""
+
+
+class GateHandle:
+    """A gate of a running network."""
+
+    def __init__(self, name: str, worker: str, future: Future[Any] | ForgottenKey) -> None:
+        self.name, self.worker, self.future = name, worker, future
+        self._actor: Any = None
+        self._released = False
+
+    async def made(self, limit: float) -> "GateHandle":
+        """Wait for the actor, at most `limit` seconds; see `construct`."""
+        assert not isinstance(self.future, ForgottenKey)
+        actor = await wait_until_created(self.future, GateActor, self.worker, self.who, limit)
+        if self._released:
+            release(actor)
+        else:
+            self._actor = actor
+        return self
+
+    @property
+    def actor(self) -> Any:
+        """The handle of its actor. It counts as a use of the key on the scheduler, as the future does.
+
+        Raises
+        ------
+        ClosedError
+            when it was released.
+        """
+        if self._actor is None:
+            raise ClosedError(f"{self.who} is closed: deploy it again")
+        return self._actor
+
+    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
+        """What the actor answers; see `answer`."""
+        future = None if isinstance(self.future, ForgottenKey) else self.future
+        return await call_actor(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=future)
+
+    def replace_actor(self, other: "GateHandle") -> None:
+        """Stand for another life of the gate from now on."""
+        self.release()
+        self.worker, self.future, self._actor, self._released = other.worker, other.future, other.actor, False
+
+    def release(self) -> None:
+        """This client needs the gate no more."""
+        self._released = True
+        release(self._actor)
+        self._actor = None
+        self.future.release()
+
+    @property
+    def address(self) -> Address:
+        """Where its messages go."""
+        return Address(self.worker, str(self.future.key))
+
+    @property
+    def who(self) -> str:
+        """For errors: the gate and its worker."""
+        return f"gate {self.name!r} on {self.worker}"

@@ -1,0 +1,1 @@
+"""Lost and leaving gates and sentinels: restarted, moved, rewired."""

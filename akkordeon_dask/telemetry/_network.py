@@ -1,0 +1,174 @@
+"""What is known of one network."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from akkordeon_dask.messages import GateMetrics, PassReport, SentinelMetrics
+from akkordeon_dask.telemetry._pass_log import PassLog
+from akkordeon_dask.telemetry._rates import GateRates, SentinelRates
+from akkordeon_dask.telemetry._timeseries import TimeSeries
+
+__all__ = ["GateSpec", "Incident", "NetworkTelemetry"]
+
+HOUR = 3600
+"""Rows, and seconds, that are kept."""
+_TROUBLES = 500
+_SENTINELS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """A gate, as it was deployed."""
+
+    name: str
+    worker: str
+    """The address of its worker."""
+    text: str
+    """Its layers and optimizer, as they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went wrong."""
+
+    time: float
+    """Seconds since 1970."""
+    event: str
+    """`lost`, `restarted`, `failed`."""
+    who: str
+    """The gate or the sentinel."""
+    text: str
+
+
+class NetworkTelemetry:
+    """A network: its gates and sentinels now, its numbers over the last hour, its passes, its newest troubles.
+
+    Columns of the history are named by kind and number, for names of gates and sentinels may be anything: `forward0` to
+    `versions0` of the first gate, `home0` and `flying0` of the first sentinel, `link0` of the first of `links`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.specs: tuple[GateSpec, ...] = ()
+        self.settings: dict[str, Any] = {}
+        self.deployed: float | None = None
+        self.ended: float | None = None
+        """Seconds since 1970 when it was closed, or its last gate was gone."""
+        self.time = 0.0
+        """Seconds since 1970 when its heartbeats were read last."""
+        self.closed = False
+        """Its owner has closed it: heartbeats that still tell of it are late."""
+        self.gates: dict[str, GateRates] = {}
+        self.sentinels: dict[str, SentinelRates] = {}
+        self.links: dict[tuple[str, str], int] = {}
+        """The number of each connection, by the names of the two workers."""
+        self.history = TimeSeries(HOUR)
+        self.passes = PassLog()
+        self.incidents: deque[Incident] = deque(maxlen=_TROUBLES)
+        self.incidents_seen = 0
+        self._numbers = 0
+        self._ranks: dict[str, dict[str, int]] = {}
+
+    @property
+    def actors(self) -> list[GateRates | SentinelRates]:
+        """All gates and sentinels."""
+        return [*self.gates.values(), *self.sentinels.values()]
+
+    @property
+    def at_work(self) -> list[SentinelRates]:
+        """Sentinels that train, and after them those that rate; predictions are none."""
+        here = [one for one in self.sentinels.values() if one.is_reported and one.metrics.mode != "predict"]
+        return sorted(here, key=lambda one: (one.metrics.mode != "train", one.number))
+
+    @property
+    def busiest(self) -> list[GateRates]:
+        """Its gates, by the time that they have worked since they were made."""
+        return sorted(self.gates.values(), key=lambda gate: gate.metrics.busy, reverse=True)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(gate.metrics.parameters for gate in self.gates.values())
+
+    @property
+    def workers(self) -> set[str]:
+        """The addresses of the workers that its gates and sentinels are on."""
+        return {one.address for one in self.actors if one.is_reported}
+
+    def gate(self, figures: GateMetrics, worker: str, address: str, now: float) -> None:
+        """A gate tells of itself."""
+        if (meter := self.gates.get(figures.name)) is not None:
+            meter.update(figures, worker, address, now)
+        else:
+            self.gates[figures.name] = GateRates(figures, worker, address, now)
+            self.gates = dict(sorted(self.gates.items(), key=lambda item: item[1].metrics.place))
+
+    def sentinel(self, figures: SentinelMetrics, worker: str, address: str, now: float) -> None:
+        """A sentinel tells of itself."""
+        if (meter := self.sentinels.get(figures.name)) is not None:
+            meter.update(figures, worker, address, now)
+            return
+        meter = self.sentinels[figures.name] = SentinelRates(figures, worker, address, now)
+        meter.number, meter.rank = self._numbers, self.rank(figures.name, figures.mode)
+        self._numbers += 1
+
+    def rank(self, sentinel: str, mode: str) -> int:
+        """How many sentinels of its mode were seen before it."""
+        ranks = self._ranks.setdefault(mode, {})
+        return ranks.setdefault(sentinel, len(ranks))
+
+    def begin_round(self) -> None:
+        """Nobody has told yet, this time."""
+        for one in self.actors:
+            one.is_reported = False
+
+    def append_row(self, now: float, traffic: dict[tuple[str, str], float]) -> None:
+        """Add a row to the history; `traffic` is in bytes/s between workers, by their names."""
+        if not self.closed and any(gate.is_reported for gate in self.gates.values()):
+            self.ended = None
+        elif self.ended is None and self.gates:
+            self.ended = now
+        if self.ended is not None:
+            return
+        self.time = now
+        self._forget(now)
+        row = {**self._gate_row(now), **self._sentinel_row(now)}
+        for link, rate in traffic.items():
+            row[f"link{self.links.setdefault(link, len(self.links))}"] = rate
+        self.history.append(now, {name: value for name, value in row.items() if not math.isnan(value)})
+
+    def _gate_row(self, now: float) -> dict[str, float]:
+        row: dict[str, float] = {}
+        for gate in self.gates.values():
+            place, figures = gate.metrics.place, gate.metrics
+            row[f"forward{place}"] = gate.rate("forwards", now) + gate.rate("evaluated", now)
+            row[f"backward{place}"] = gate.rate("backwards", now)
+            row[f"busy{place}"] = min(gate.rate("busy", now), 1.0)  # in this order NaN stays
+            if gate.is_reported:
+                row[f"versions{place}"], row[f"mailbox{place}"] = figures.versions, figures.mailbox
+        return row
+
+    def _sentinel_row(self, now: float) -> dict[str, float]:
+        row: dict[str, float] = {}
+        for sentinel in self.sentinels.values():
+            if sentinel.metrics.mode != "predict" and sentinel.is_reported:
+                row[f"home{sentinel.number}"] = sentinel.rate("samples", now)
+                row[f"flying{sentinel.number}"] = sentinel.metrics.in_flight
+        return row
+
+    def _forget(self, now: float) -> None:
+        """Sentinels that left an hour ago, or, where there are very many, that left."""
+        for name, sentinel in list(self.sentinels.items()):
+            if not sentinel.is_reported and (now - sentinel.heard > HOUR or len(self.sentinels) > _SENTINELS):
+                del self.sentinels[name]
+
+    def add_pass(self, one: PassReport) -> None:
+        """A sentinel has finished a pass."""
+        self.passes.append(one)
+
+    def add_incident(self, one: Incident) -> None:
+        """Something went wrong."""
+        self.incidents.append(one)
+        self.incidents_seen += 1

@@ -1,0 +1,269 @@
+"""A sentinel's credits, deadlines and restarts, with the gates played by hand."""
+
+import dataclasses
+
+import pytest
+
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.messages import Address, Leave, Refused
+from tests.support.for_each import for_each
+from tests.support.gate_harness import Played, array
+from tests.support.numbered_samples import BACK, FRONT, HOME, counted
+
+
+def test_promise_4_a_sentinel_sends_what_its_credits_allow_and_each_batch_gives_one_back():
+    post = Played(epochs=1)
+    headers = post.draw()
+    assert [header.sequence for header in headers] == [0, 1, 2]
+    assert all(to == FRONT for to, _ in post.sent) and post.core.credits == 0
+    post.predictions(headers[1])
+    assert post.sent[-1][0] == BACK and post.sent[-1][1].dy.shape == (2, 3)
+    assert post.core.credits == 0 and post.draw() == []
+    post.end(headers[1])
+    assert post.core.credits == 1
+    assert [header.sequence for header in post.draw()] == [3]
+
+
+def test_promise_4_what_comes_twice_gives_no_second_credit():
+    post = Played()
+    headers = post.draw()
+    post.predictions(headers[0])
+    post.predictions(headers[0])
+    post.end(headers[0])
+    post.end(headers[0])
+    post.predictions(headers[0])
+    assert post.core.in_flight == 2 and post.core.dropped == 3
+
+
+def test_the_end_of_a_batch_whose_predictions_were_not_seen_is_dropped():
+    post = Played()
+    (header, *_) = post.draw()
+    post.end(header)
+    assert post.core.in_flight == 3 and post.core.dropped == 1
+
+
+@pytest.mark.parametrize("late", ["predictions", "end"])
+def test_the_answer_to_an_older_attempt_is_dropped(late):
+    post = Played(concurrency=1)
+    (first,) = post.draw()
+    if late == "end":
+        post.predictions(first)
+    post.wait(10.0)
+    again = post.sent[-1][1].header
+    assert (again.attempt, again.sequence, again.batch) == (2, first.sequence, first.batch)
+    getattr(post, late)(first)
+    post.end(again)
+    assert post.core.in_flight == 1 and post.core.dropped == 2
+    post.predictions(again)
+    assert post.sent[-1][0] == BACK and post.sent[-1][1].header == again
+    post.end(again)
+    assert post.core.in_flight == 0
+
+
+def test_the_floor_is_below_every_batch_that_is_not_finished():
+    post = Played()
+    headers = post.draw()
+    post.back(headers[1])
+    assert post.core.floor == 0
+    (third,) = post.draw()
+    assert third.floor == 0
+    post.back(headers[0])
+    assert post.core.floor == 2
+    (fourth,) = post.draw()
+    assert fourth.floor == 2
+
+
+def test_promise_7_what_is_overdue_is_sent_again_and_after_its_last_attempt_given_up():
+    post = Played(concurrency=1, epochs=1, max_attempts=3)
+    (header,) = post.draw(1)
+    post.core.exhausted()
+    waits = []
+    while post.core.in_flight:
+        waits.append(post.sent[-1][1].header.deadline)
+        assert post.wait(waits[-1] * 0.99) == pytest.approx(min(1.0, waits[-1] * 0.01))
+        assert post.sent[-1][1].header.attempt == len(waits)
+        post.wait(waits[-1] * 0.02)
+    assert len(waits) == 3 and [m.header.attempt for _, m in post.sent] == [1, 2, 3]
+    (report,) = post.reports
+    assert (report.samples, report.lost, report.resent) == (0, 2, 1)
+    post.back(header)
+    assert post.core.in_flight == 0 and len(post.reports) == 1
+
+
+def test_only_what_was_sent_once_tells_how_long_a_batch_takes():
+    post = Played(concurrency=1, first=10.0)
+    (header,) = post.draw()
+    post.wait(11.0)
+    post.back(post.sent[-1][1].header)
+    assert post.core.deadline == RetransmissionTimer(first=10.0, least=10.0)
+    (header,) = post.draw()
+    post.now += 4.0
+    post.back(header)
+    assert post.core.deadline.seconds(1) == 8 * (4.0 + 4 * 2.0)
+
+
+def test_a_sentinel_runs_at_most_a_window_ahead_of_its_oldest_batch():
+    post = Played(concurrency=2)
+    (stuck, *others) = post.draw()
+    while others:
+        post.back(others.pop())
+        others = post.draw()
+        assert all(header.floor == 0 for header in others)
+    assert post.core.in_flight == 1 and post.core.credits == 1
+    assert post.sent[-2][1].header.sequence == 63
+    post.back(stuck)
+    assert len(post.draw()) == 2
+
+
+def test_training_does_not_wait_at_the_end_of_a_pass():
+    post = Played(epochs=2, concurrency=3)
+    first = post.draw(2)
+    post.core.exhausted()
+    (second,) = post.draw()
+    assert [header.pass_number for header in [*first, second]] == [1, 1, 2]
+    post.core.exhausted()
+    for header in [second, *first]:
+        post.back(header)
+    assert [report.epoch for report in post.reports] == [1, 2]
+    assert [counted(report) for report in post.reports] == [{0, 1, 2, 3}, {4, 5}]
+    assert not post.core.can_draw() and post.core.state == "resting"
+
+
+@pytest.mark.parametrize("mode", ["validate", "test", "predict"])
+def test_a_pass_with_pins_opens_with_one_batch_that_goes_alone(mode):
+    post = Played(mode, concurrency=3)
+    (opening,) = post.draw()
+    assert opening.opening
+    post.predictions(opening)
+    rest = post.draw()
+    assert len(rest) == 3 and not any(header.opening for header in rest)
+
+
+def test_a_pass_whose_pin_is_unknown_starts_again_under_a_new_number_and_counts_nothing_twice():
+    post = Played("test", concurrency=2)
+    (opening,) = post.draw()
+    post.predictions(opening)
+    second, third = post.draw()
+    post.predictions(second)
+    post.core.receive(Refused(third, "g0"))
+    assert (post.core.restarts, post.core.in_flight) == (1, 0)
+    post.number = 0
+    (again,) = post.draw()
+    assert (again.pass_number, again.sequence, again.opening) == (2, 3, True)
+    post.predictions(third)
+    post.core.receive(Refused(third, "g1"))
+    assert post.core.restarts == 1 and post.core.in_flight == 1
+    post.predictions(again)
+    post.core.can_draw()
+    post.core.exhausted()
+    (report,) = post.reports
+    assert report.epoch == 1 and counted(report) == {0, 1}
+
+
+def test_a_restart_that_gets_through_begins_the_count_anew():
+    post = Played("validate", max_attempts=1, every=1.0)
+    for _ in range(5):
+        (refused,) = post.draw()
+        post.core.receive(Refused(refused, "g4"))
+        (opening,) = post.draw()
+        post.predictions(opening)
+        post.core.can_draw()
+        post.core.exhausted()
+        post.wait(1.0)
+    assert post.core.state == "running" and post.core.restarts == len(post.reports) == 5
+
+
+def test_predictions_come_in_the_order_of_the_data():
+    post = Played("predict", concurrency=3)
+    (opening,) = post.draw()
+    post.predictions(opening)
+    rest = post.draw(3)
+    for header in reversed(rest):
+        post.predictions(header)
+    assert sorted(post.core.outputs) == [0, 1, 2, 3]
+    assert [post.core.outputs[number].tobytes() for number in range(4)] == [array(n, 2, 3).tobytes() for n in range(4)]
+
+
+def test_what_is_for_another_sentinel_is_dropped():
+    post = Played()
+    (header, *_) = post.draw()
+    post.predictions(dataclasses.replace(header, reply_to=Address("w", "b")))
+    post.core.receive(Leave("net", HOME))
+    assert post.core.dropped == 2 and post.core.in_flight == 3
+
+
+def test_a_paused_sentinel_sends_nothing_and_lets_what_is_under_way_come_home():
+    post = Played()
+    headers = post.draw()
+    post.core.pause()
+    post.back(headers[0])
+    assert post.draw() == [] and post.core.in_flight == 2
+    post.wait(10.0)
+    assert [message.header.attempt for _, message in post.sent[-2:]] == [2, 2]
+    post.core.resume()
+    assert len(post.draw()) == 1
+
+
+def test_a_sentinel_that_rests_goes_on_when_more_passes_are_asked_for_and_never_beyond_its_own():
+    post = Played(epochs=3, concurrency=1)
+    for _ in (1, 2, 3):
+        post.core.count(1)
+        (header,) = post.draw(1)
+        post.core.exhausted()
+        post.back(header)
+        assert not post.core.can_draw() and post.core.state == "resting"
+    post.core.count(1)
+    assert not post.core.can_draw() and post.core.state == "resting"
+    assert [report.epoch for report in post.reports] == [1, 2, 3]
+
+
+def test_when_it_rests_no_batch_of_a_further_pass_is_drawn():
+    post = Played(concurrency=3)
+    first = post.draw(2)
+    post.core.exhausted()
+    (second,) = post.draw(1)
+    post.core.count(1)
+    post.back(first[0])
+    (rest,) = post.draw(1)
+    assert rest.pass_number == second.pass_number == 2
+    post.core.exhausted()
+    for header in [first[1], second, rest]:
+        assert not post.core.can_draw() and post.core.state == "running"
+        post.back(header)
+    assert not post.core.can_draw() and post.core.state == "resting"
+    assert [counted(report) for report in post.reports] == [{0, 1, 2, 3}, {4, 5, 6, 7}]
+
+
+def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_number():
+    post = Played(concurrency=1)
+    post.core.count(2)
+    for _ in (1, 2):
+        (header,) = post.draw(1)
+        post.core.pause()
+        post.core.exhausted()
+        post.back(header)
+        post.core.can_draw()
+        post.core.resume()
+    assert not post.core.can_draw() and post.core.state == "resting" and len(post.reports) == 2
+    post.core.pause()
+    assert not post.core.can_draw() and post.core.state == "resting"
+
+
+@for_each("epochs", ["3", 2.5, 0, -1, True, float("nan")])
+def test_what_is_no_number_of_passes_changes_nothing(epochs):
+    post = Played(concurrency=1)
+    with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
+        post.core.count(epochs)
+    assert post.core.state == "running" and post.core.can_draw()
+
+
+def test_a_sentinel_that_leaves_tells_the_gates_and_takes_its_credits_back():
+    post = Played()
+    headers = post.draw()
+    post.core.stop()
+    assert post.core.state == "left" and post.core.in_flight == 0
+    assert post.sent[-2:] == [(gate, Leave("net", HOME)) for gate in (FRONT, BACK)]
+    post.back(headers[0])
+    post.core.resume()
+    assert post.draw() == [] and post.reports == [] and post.core.state == "left"

@@ -1,0 +1,187 @@
+"""SIGTERM waits until the worker has left, and no longer; a nanny that closes waits too, and always goes on."""
+
+import asyncio
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+from distributed.comm import listen
+from distributed.core import Status
+
+from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP, NannyDrainPlugin
+from akkordeon_dask.actors.shutdown._signals import SigtermHandler
+from tests.support.post_offices import holds
+
+
+@pytest.fixture
+def former():
+    """The signals that came to whoever saw to them before."""
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    yield seen
+    signal.signal(signal.SIGTERM, before)
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_signal_goes_on_when_the_worker_has_left(former):
+    async def story():
+        go, begun = asyncio.Event(), asyncio.Event()
+
+        async def leave():
+            begun.set()
+            await go.wait()
+
+        SigtermHandler(leave)
+        terminate()
+        await asyncio.wait_for(begun.wait(), 10)
+        assert former == []
+        go.set()
+        await holds(lambda: former == [signal.SIGTERM])
+
+    asyncio.run(story())
+
+
+def test_a_second_signal_goes_on_at_once(former):
+    async def story():
+        go = asyncio.Event()
+        termination = SigtermHandler(go.wait)
+        terminate()
+        assert former == []
+        terminate()
+        assert former == [signal.SIGTERM]
+        go.set()
+        await holds(lambda: termination._task is not None and termination._task.done())
+        assert former == [signal.SIGTERM]
+
+    asyncio.run(story())
+
+
+def test_the_signal_goes_on_when_leaving_fails(former):
+    async def leave():
+        raise OSError("no time")
+
+    async def story():
+        termination = SigtermHandler(leave)
+        terminate()
+        await holds(lambda: former == [signal.SIGTERM])
+        with pytest.raises(OSError, match="no time"):
+            await termination._task
+
+    asyncio.run(story())
+
+
+def goes_on_after(former, story):
+    """The signal comes to whoever had it before, once the story is over."""
+    asyncio.run(story())
+    terminate()
+    assert former == [signal.SIGTERM]
+
+
+def test_a_worker_that_has_closed_leaves_the_signal_to_whoever_had_it(former):
+    async def story():
+        before = signal.getsignal(signal.SIGTERM)
+        termination = SigtermHandler(asyncio.Event().wait)
+        termination.stop()
+        assert signal.getsignal(signal.SIGTERM) is before
+
+    goes_on_after(former, story)
+
+
+def test_a_handler_that_came_later_stays_and_may_hand_the_signal_on(former):
+    async def story():
+        termination = SigtermHandler(asyncio.Event().wait)
+        ours = signal.getsignal(signal.SIGTERM)
+
+        def later(number, frame):
+            ours(number, frame)
+
+        signal.signal(signal.SIGTERM, later)
+        termination.stop()
+        assert signal.getsignal(signal.SIGTERM) is later
+
+    goes_on_after(former, story)
+
+
+def test_a_signal_after_the_end_of_the_loop_goes_on(former):
+    async def story():
+        SigtermHandler(asyncio.Event().wait)
+
+    goes_on_after(former, story)
+
+
+def nanny(worker, status=Status.closing, process=Status.running):
+    """What the plugin looks at."""
+    lives = SimpleNamespace(status=process, worker_address=worker, stopped=asyncio.Event())
+    return SimpleNamespace(status=status, process=lives, connection_args={})
+
+
+def closing(answers, **known):
+    """Let a nanny close whose worker `answers`, a coroutine function of the comm; gives what the worker was asked."""
+    asked = []
+
+    async def story():
+        async def handle(comm):
+            asked.append(await comm.read())
+            await answers(comm, lives)
+
+        listener = await listen("tcp://127.0.0.1:0", handle)
+        worker = listener.contact_address
+        lives = nanny(known.pop("worker", worker), **known)
+        try:
+            async with asyncio.timeout(20):
+                await NannyDrainPlugin(worker, 600).teardown(lives)
+        finally:
+            listener.stop()
+
+    asyncio.run(story())
+    return asked
+
+
+async def at_once(comm, lives):
+    await comm.write({"status": "OK"})
+
+
+def test_a_nanny_that_closes_waits_for_its_workers_answer():
+    assert closing(at_once) == [{"op": LEAVE_OP, "reply": True}]
+
+
+@pytest.mark.parametrize(
+    "known", [{"status": Status.running}, {"process": Status.stopped}, {"worker": "tcp://127.0.0.1:1"}], ids=repr
+)
+def test_a_nanny_that_stays_or_has_no_such_worker_asks_nobody(known):
+    assert closing(at_once, **known) == []
+
+
+def test_a_nanny_goes_on_when_its_worker_hangs_up():
+    async def hangs_up(comm, lives):
+        comm.abort()
+
+    assert closing(hangs_up)
+
+
+def test_a_nanny_goes_on_when_its_workers_process_ends():
+    async def ends(comm, lives):
+        lives.process.stopped.set()
+
+    assert closing(ends)
+
+
+def test_a_nanny_goes_on_after_its_limit_and_without_a_process():
+    async def story():
+        async def silent(comm):
+            await comm.read()
+
+        listener = await listen("tcp://127.0.0.1:0", silent)
+        try:
+            async with asyncio.timeout(20):
+                await NannyDrainPlugin(listener.contact_address, 0.05).teardown(nanny(listener.contact_address))
+                nobody = SimpleNamespace(status=Status.closing, process=None)
+                await NannyDrainPlugin("tcp://127.0.0.1:1", 600).teardown(nobody)
+        finally:
+            listener.stop()
+
+    asyncio.run(story())

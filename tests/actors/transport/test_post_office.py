@@ -1,0 +1,228 @@
+"""Post offices: straight into the mailbox within a process, over a link to another; nothing is ever lost in silence."""
+
+import asyncio
+import logging
+import threading
+
+import dask.config
+import numpy as np
+import pytest
+from distributed.comm import connect
+
+from akkordeon_dask.actors.transport._link import LINK_OP
+from akkordeon_dask.actors.transport._post_office import _ACK, PostOffice
+from akkordeon_dask.messages import Address, Forward, Leave, encode
+from tests.support.numbered_samples import header
+from tests.support.post_offices import Kept, forward, holds, offices
+
+
+def told(protocol, story):
+    """Run a story between the post offices of two workers; no thread of theirs is left."""
+
+    async def run():
+        kept = Kept()
+        async with offices(protocol) as (here, there):
+            there.add("actor", kept.thread())
+            await story(here, there, kept)
+        assert kept.closed and not here.links and not there.links
+
+    asyncio.run(run())
+
+
+def to(office, actor="actor"):
+    return Address(office.address, actor)
+
+
+@pytest.fixture(params=["tcp://", "inproc://"])
+def protocol(request):
+    return request.param
+
+
+def test_a_worker_has_one_post_office():
+    async def story(here, there, kept):
+        assert await PostOffice.of(here.worker) is here
+        first, second = await asyncio.gather(PostOffice.of(there.worker), PostOffice.of(there.worker))
+        assert first is second is there is not here
+
+    told("inproc://", story)
+
+
+def test_a_message_arrives_as_it_was_sent(protocol):
+    async def story(here, there, kept):
+        sent = [forward(sequence, 20_000) for sequence in range(20)]
+        for message in sent:
+            here.send(to(there), message)
+        await holds(lambda: len(kept.messages) == 20)
+        for one, other in zip(sent, kept.messages, strict=True):
+            assert one.header == other.header
+            assert np.array_equal(one.x, other.x) and one.x.dtype == other.x.dtype
+
+    told(protocol, story)
+
+
+def test_on_the_same_worker_the_very_object_is_handed_over(protocol):
+    async def story(here, there, kept):
+        message = forward(0)
+        there.send(to(there), message)
+        assert await asyncio.to_thread(kept.arrived.wait, 10)
+        assert kept.messages[0] is message and not there.links
+
+    told(protocol, story)
+
+
+def test_between_workers_of_one_process_there_is_no_comm():
+    async def story(here, there, kept):
+        message = forward(0)
+        here.send(to(there), message)
+        assert await asyncio.to_thread(kept.arrived.wait, 10)
+        assert kept.messages[0] is message
+        assert not here.links and not there.links and here.statistics() == []
+
+    told("inproc://", story)
+
+
+def test_between_processes_one_link_is_kept():
+    async def story(here, there, kept):
+        for sequence in range(30):
+            here.send(to(there), forward(sequence))
+            here.send(to(there, "nobody"), forward(sequence))
+        await holds(lambda: len(kept.messages) == 30 and there.dead_letters == 30)
+        assert kept.sequences == list(range(30))
+        [link] = here.statistics()
+        assert (link.peer, link.sent, link.connects, link.lost) == (there.address, 60, 1, 0)
+        assert not there.links
+
+    told("tcp://", story)
+
+
+def test_what_was_read_is_acknowledged():
+    async def story(here, there, kept):
+        size = _ACK // 8
+        for sequence in range(5):
+            here.send(to(there), forward(sequence, size))
+        await holds(lambda: len(kept.messages) == 5)
+        await holds(lambda: here.statistics()[0].unsent < here.statistics()[0].nbytes - _ACK)
+
+    told("tcp://", story)
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_a_message_for_nobody_is_a_dead_letter(protocol, where):
+    async def story(here, there, kept):
+        target = here if where == "here" else there
+        for sequence in range(3):
+            here.send(to(target, "nobody"), forward(sequence))
+        await holds(lambda: target.dead_letters == 3)
+        here.send(to(there), forward(7))
+        await holds(lambda: kept.sequences == [7])
+
+    told(protocol, story)
+
+
+def test_a_worker_of_this_process_that_is_gone_gets_no_letters():
+    async def story(here, there, kept):
+        here.send(Address("inproc://10.0.0.1/1/999", "actor"), forward(0))
+        assert here.dead_letters == 1 and not here.links
+
+    told("inproc://", story)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"to": "actor"},
+        {"to": "actor", "message": {"kind": "gossip"}},
+        {"to": "actor", "message": {"kind": "forward", "header": [1, 2], "array": None}},
+        {"to": "actor", "message": encode(Leave("net", Address("w", "a"))) | {"sentinel": [1]}},
+        {"message": encode(Forward(header(), np.zeros(1))) | {"array": None}},
+        {"to": ["actor"], "message": 3},
+        "hello",
+        17,
+        None,
+    ],
+    ids=repr,
+)
+def test_garbage_is_dropped_with_a_warning_and_the_link_stays(garbage, caplog):
+    async def story(here, there, kept):
+        comm = await connect(there.address)
+        await comm.write({"op": LINK_OP, "reply": False, "sender": "tcp://a-stranger:1"})
+        with caplog.at_level(logging.WARNING):
+            await comm.write(garbage)
+            await comm.write({"to": "actor", "message": encode(Leave("net", Address("w", "a")))})
+            await holds(lambda: kept.messages)
+        assert kept.messages == [Leave("net", Address("w", "a"))]
+        assert there.dead_letters == 1
+        assert "dropped what tcp://a-stranger:1 sent" in caplog.text
+        await comm.close()
+
+    told("tcp://", story)
+
+
+def test_the_last_actor_takes_the_links_along():
+    async def story(here, there, kept):
+        mine = [Kept(), Kept()]
+        for number, core in enumerate(mine):
+            here.add(f"mine{number}", core.thread())
+        here.send(to(there), forward(0))
+        await holds(lambda: kept.sequences == [0])
+        await here.remove("mine0", 10)
+        assert mine[0].closed and here.links
+        await here.remove("mine1", 10)
+        assert mine[1].closed and not here.links
+        await here.remove("mine1", 10)
+        here.send(to(here, "mine1"), forward(1))
+        assert here.dead_letters == 1
+
+    told("tcp://", story)
+
+
+def test_an_actor_that_dask_forgets_is_stopped(protocol):
+    async def story(here, there, kept):
+        there.transition("actor", "memory", "memory")
+        there.transition("somebody else", "memory", "released")
+        assert not kept.closed
+        there.transition("actor", "memory", "released")
+        await holds(lambda: kept.closed)
+        await holds(lambda: not there._threads)
+
+    told(protocol, story)
+
+
+class Stubborn(Kept):
+    """Works on its message until it is let go."""
+
+    def __init__(self, go):
+        super().__init__()
+        self.go = go
+
+    def handle(self, message):
+        super().handle(message)
+        self.go.wait(20)
+
+
+def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
+    async def story(here, there, kept):
+        go = threading.Event()
+        core = Stubborn(go)
+        here.add("stubborn", core.thread("stubborn"))
+        here.send(to(here, "stubborn"), forward(0))
+        assert await asyncio.to_thread(core.arrived.wait, 10)
+        with caplog.at_level(logging.WARNING):
+            await here.remove("stubborn", 0.01)
+        go.set()
+        assert "stubborn did not end within 0.01 s" in caplog.text
+        await holds(lambda: core.closed)
+
+    told("inproc://", story)
+
+
+def test_leaving_workers_stop_their_threads():
+    async def story():
+        kept = Kept()
+        with dask.config.set({"akkordeon.timeouts.close": "5s"}):
+            async with offices("tcp://") as (here, _):
+                thread = kept.thread()
+                here.add("actor", thread)
+        assert kept.closed and not thread.alive
+
+    asyncio.run(story())

@@ -1,0 +1,217 @@
+"""`sentinel`: joins a network from any process, and leaves it as it was."""
+
+import json
+import os
+import signal
+
+import click
+import pytest
+
+from akkordeon_dask import Gate, connect, data, deploy, nn, optim
+from akkordeon_dask.cli.commands._network import network_named
+from akkordeon_dask.cli.options._data_option import parse_shard, provider_of
+from akkordeon_dask.placement import GUEST
+from tests.support.dialogues import akkordeon, called, joined_worker
+from tests.support.leftovers import wait_until
+from tests.support.programs import LINE
+from tests.support.workers import workers_now
+
+TRAIN = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample", "--batch-size", 100)
+
+
+def contexts(running):
+    return [running.statistics()[gate].contexts for gate in running.placement]
+
+
+def updates(running):
+    return running.statistics()["g1"].version
+
+
+def test_it_trains_so_many_passes_over_its_share_and_says_each_as_the_original_did(digits, at):
+    with akkordeon(*TRAIN, *at, "--epochs", 2, "--shard", "4/4", "--take", 3000, "--as", "last") as guest:
+        assert guest.end() == 0
+    first, *lines, end = guest.out
+    assert first.startswith("sentinel    last on alice (tcp://") and first.endswith("works on network 'digits'")
+    assert [(m["sentinel"], m["epoch"]) for m in map(LINE.fullmatch, lines)] == [("last", "1"), ("last", "2")]
+    assert end == "end         sentinel last has left after 2 passes"
+    assert guest.err == []
+
+
+def test_it_goes_on_where_a_program_before_it_was(at, client, tmp_path):
+    kept = ("sentinel", "kept", *TRAIN[2:], *at, "--as", "mine", "--take", 500)
+    network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
+    with deploy(network, client, name="kept", snapshots=str(tmp_path)):
+        for options, epochs in ((("--epochs", 2), [1, 2]), (("--epochs", 3, "--resume"), [3]), (("--epochs", 1), [1])):
+            with akkordeon(*kept, *options, "--json") as guest:
+                assert guest.end() == 0
+            passes = [said for said in map(json.loads, guest.out) if said["event"] == "pass"]
+            assert [(one["epoch"], one["samples"]) for one in passes] == [(epoch, 500) for epoch in epochs]
+
+
+def test_a_test_is_one_pass_and_json_says_it_all(digits, at):
+    test = ("sentinel", "digits", *at, "--mode", "test", "--data", "mnist-sample", "--worker", "bob", "--json")
+    with akkordeon(*test) as guest:
+        assert guest.end() == 0
+    begin, report, end = map(json.loads, guest.out)
+    assert (begin["event"], begin["network"], begin["sentinel"]) == ("sentinel", "digits", "test0")
+    assert (report["event"], report["mode"], report["samples"], report["epoch"]) == ("pass", "test", 2000, 1)
+    assert end == {"event": "end", "network": "digits", "sentinel": "test0", "passes": 1, "reason": "done"}
+    assert LINE.search("\n".join(guest.err))
+
+
+def test_one_that_is_interrupted_or_killed_leaves_nothing_in_the_gates_and_the_others_go_on(digits, at, client):
+    with (
+        connect("digits", client) as running,
+        akkordeon(*TRAIN, *at) as stays,
+        akkordeon(*TRAIN, *at, "--concurrency", 4) as leaves,
+        akkordeon(*TRAIN, *at, "--here", "--concurrency", 4) as dies,
+    ):
+        for guest in (stays, leaves, dies):
+            guest.passes(1)
+        assert leaves.interrupt() == 0
+        assert leaves.out[-1].startswith("end         sentinel ") and leaves.err == []
+        dies.kill()
+        done = updates(running)
+        wait_until(lambda: updates(running) > done + 300)
+        assert stays.interrupt(signal.SIGTERM) == 0
+        wait_until(lambda: contexts(running) == [0, 0], within=10, seen=lambda: contexts(running))
+        assert all(gate.mailbox.waiting == 0 for gate in running.statistics().values())
+
+
+def test_one_that_is_killed_beside_the_gates_is_gone_at_once(digits, at, client):
+    with connect("digits", client) as running, akkordeon(*TRAIN, *at, "--concurrency", 4) as dies:
+        dies.passes(1)
+        dies.kill()
+        wait_until(lambda: contexts(running) == [0, 0], within=10, seen=lambda: contexts(running))
+        done = updates(running)
+        assert updates(running) == done
+
+
+def workers(client):
+    found = workers_now(client)
+    return {worker["name"]: (address, worker["resources"]) for address, worker in found.items()}
+
+
+def test_here_the_process_is_a_worker_that_takes_no_gates_and_no_tasks_until_it_ends(digits, at, client, file):
+    with akkordeon(*TRAIN, *at, "--here", "--data", f"{file}:provider") as guest:
+        guest.passes(1)
+        (name,) = workers(client).keys() - {"alice", "bob"}
+        address, resources = workers(client)[name]
+        assert name.startswith("sentinel-") and name.endswith(f"-{guest.process.pid}")
+        assert resources == {GUEST: 1}
+        assert f"on {name} ({address}) works" in guest.out[0]
+        with deploy(network_named(f"{file}:spread"), client) as running:
+            assert address not in running.placement.values()
+        ran = client.map(lambda number: os.getpid(), range(20), pure=False)
+        assert guest.process.pid not in client.gather(ran)
+        del ran
+        assert guest.interrupt() == 0
+        assert guest.err == []
+    wait_until(lambda: workers(client).keys() == {"alice", "bob"})
+
+
+def test_a_network_that_its_owner_closes_is_one_line(at, file, nothing_left):
+    train = ("sentinel", "short", *TRAIN[2:], *at)
+    with akkordeon("network", f"{file}:network", "--name", "short", *at) as owner:
+        owner.line("join it")
+        with akkordeon(*train, "--as", "one") as one, akkordeon(*train, "--as", "other", "--here") as other:
+            one.passes(1)
+            other.passes(1)
+            assert owner.interrupt() == 0
+            assert (one.end(), other.end()) == (1, 1)
+    for program, name in ((one, "one"), (other, "other")):
+        assert program.err == [f"Error: network 'short' was stopped: sentinel {name!r} ended with it"]
+    nothing_left()
+
+
+def test_one_that_was_to_do_a_number_of_passes_says_that_it_has_not(digits, at):
+    with akkordeon(*TRAIN, *at, "--epochs", 10_000) as guest:
+        guest.passes(1)
+        assert guest.interrupt() == 130
+    assert guest.err == ["", "Interrupted: all that was started has ended."]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("sentinel", "digit", "--mode", "test", "--data", "mnist-sample"), "no network named 'digit' on this cluster, "
+         "there is digits: deploy it first"),
+        ((*TRAIN, "--worker", "dora"), "sentinel 'train0' asks for worker 'dora', the cluster has alice ("),
+        ((*TRAIN, "--batch-size", 100_000), "batch_size=100000 is larger than the 10000 samples"),
+        ((*TRAIN, "--resume"), "network 'digits' keeps no snapshots, there is no position to resume: leave that out"),
+        ((*TRAIN, "--batch-size", 100_000, "--here"), "batch_size=100000 is larger than the 10000 samples"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line(digits, at, args, told):
+    done = called(*args, *at, "--wait", "0")
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ") and told in line
+
+
+def test_a_name_that_is_taken_is_not_given_twice(digits, at):
+    with akkordeon(*TRAIN, *at, "--as", "mine") as guest:
+        guest.line("sentinel    mine")
+        done = called(*TRAIN, *at, "--as", "mine")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "has a sentinel 'mine' already, attached by client " in done.stderr
+
+
+def test_programs_that_start_at_once_have_names_of_their_own_and_show_their_own_passes(digits, at):
+    with akkordeon(*TRAIN, *at, "--take", 500) as one, akkordeon(*TRAIN, *at, "--take", 500) as other:
+        names = [program.line("sentinel    ").split()[1] for program in (one, other)]
+        assert sorted(names) == ["train0", "train1"]
+        for program, name in zip((one, other), names, strict=True):
+            program.passes(3)
+            program.interrupt()
+            shown = [match["sentinel"] for match in map(LINE.fullmatch, program.out) if match]
+            assert set(shown) == {name}
+
+
+def test_files_that_are_bad_on_the_worker_are_told_here(digits, cluster, at, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
+        (tmp_path / "mnist" / name).write_bytes(b"nothing")
+    with joined_worker(cluster.address, "carol", AKKORDEON_DATA=str(tmp_path)):
+        done = called(*TRAIN, *at, "--data", "mnist", "--worker", "carol")
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ") and str(tmp_path) in line
+
+
+@pytest.mark.parametrize(("text", "pair"), [("1/4", (0, 4)), ("4/4", (3, 4)), ("1/1", (0, 1)), (None, None)])
+def test_shards_count_from_one(text, pair):
+    assert parse_shard(None, None, text) == pair
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/", "/4", "a/b", "-1/4", "1/4/2", ""])
+def test_what_is_no_share_is_quoted(text):
+    with pytest.raises(click.BadParameter, match=f"{text!r} is no share"):
+        parse_shard(None, None, text)
+
+
+def test_a_set_has_a_part_to_train_with_and_one_to_rate_with(file):
+    chosen = {"take": 100, "shard": (1, 2), "seed": 3}
+    assert provider_of("mnist", "train", chosen) == data.mnist("train", **chosen)
+    assert provider_of("mnist-sample", "validate", {}) == data.mnist_sample("test")
+    assert provider_of(f"{file}:provider", "train", chosen) == data.mnist_sample("train", **chosen)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("cifar", "'cifar' is none of mnist-sample, mnist"), ("nets.py", r"write nets\.py:provider")],
+)
+def test_a_set_that_nobody_knows_is_quoted(source, told):
+    with pytest.raises(click.BadParameter, match=told):
+        provider_of(source, "train", {})
+
+
+def test_a_share_of_what_cannot_be_shared_is_refused(file):
+    with pytest.raises(click.BadParameter, match="has no shard: leave out --shard"):
+        provider_of(f"{file}:batches", "train", {"shard": (0, 2)})
+
+
+def test_a_sentinel_is_in_one_place():
+    done = called(*TRAIN, "--scheduler", "tcp://x:1", "--here", "--worker", "alice")
+    assert done.exit_code == 2
+    assert "--here and --worker alice" in done.output

@@ -1,0 +1,100 @@
+"""`--loss`, `--scores` and whole sentinels of the user's own."""
+
+import pytest
+
+from akkordeon_dask import Sentinel, data, nn
+from akkordeon_dask.cli.options._data_option import sentinel_of
+from akkordeon_dask.cli.options._objective_options import loss_of, scores_of
+from tests.support.dialogues import akkordeon, called
+
+HOUSES = """
+import numpy as np
+
+from akkordeon_dask import Gate, Sentinel, data, nn, optim
+
+
+class Half(nn.MeanSquaredError):
+    pass
+
+
+network = Gate(nn.Linear(4, 1), optim.SGD(0.05))
+half = Half()
+night = Sentinel.train(data.mnist_sample("train"), batch_size=100, epochs=3, name="night")
+oracle = Sentinel("predict", data.mnist_sample("test"))
+
+
+def houses():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        x = rng.normal(size=(64, 4)).astype("float32")
+        yield x, x @ np.array([[1], [2], [3], [4]], "float32")
+"""
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory):
+    path = tmp_path_factory.mktemp("houses") / "houses.py"
+    path.write_text(HOUSES)
+    return path
+
+
+def test_numbers_are_learned_and_rated_from_the_command_line(houses, at):
+    options = ("--batch-size", 64, "--loss", "mean-squared-error", "--data", f"{houses}:houses", *at)
+    with akkordeon("network", f"{houses}:network", "--name", "houses", *at) as owner:
+        owner.line("join it")
+        train = ("sentinel", "houses", "--mode", "train", "--epochs", 20, "--scores", "r2,rmse", *options)
+        with akkordeon(*train) as guest:
+            assert guest.end() == 0, guest.err
+        rated = called("sentinel", "houses", "--mode", "test", *options)
+        assert owner.interrupt() == 0
+    *_, last, _ = guest.out
+    scores = dict(word.split(": ") for word in last.partition("scores: (")[2].rstrip(")").split(", "))
+    assert scores.keys() == {"r2", "rmse"} and float(scores["r2"]) > 0.99
+    assert rated.exit_code == 0, rated.output
+
+
+def test_a_sentinel_of_ones_own_holds_where_nothing_is_given(houses, digits, at):
+    with akkordeon("sentinel", "digits", "--data", f"{houses}:night", "--epochs", 1, *at) as guest:
+        assert guest.end() == 0, guest.err
+    assert guest.out[-1] == "end         sentinel night has left after 1 passes"
+    assert guest.out[0].startswith("sentinel    night on ")
+
+
+def test_options_that_are_given_override_those_of_a_sentinel(houses):
+    night = Sentinel.train(data.mnist_sample("train"), batch_size=100, epochs=3, name="night")
+    assert sentinel_of(f"{houses}:night", None, {}) == night
+    changed = sentinel_of(f"{houses}:night", "train", {"epochs": 7, "take": 50, "concurrency": 4})
+    assert changed == Sentinel.train(
+        data.mnist_sample("train", take=50), batch_size=100, epochs=7, name="night", concurrency=4
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--mode", "validate", "--data", "{houses}:night"), "which is a Sentinel.train, do not go together"),
+        (("--data", "{houses}:oracle"), "oracle predicts: `dask akkordeon predict`"),
+        (("--data", "mnist"), "Give --mode train, validate or test"),
+        (("--mode", "train", "--data", "mnist", "--loss", "hinge"), "'hinge' is none of softmax-cross-entropy, "),
+        (("--mode", "train", "--data", "mnist", "--scores", "accuracy,f1"), "'f1' is none of accuracy, "),
+        (("--mode", "train", "--data", "mnist", "--scores", "top0"), "'top0' is none of accuracy, "),
+        (("--mode", "train", "--data", "mnist", "--loss", "{houses}:network"), "no nn.Loss"),
+        (("--mode", "train", "--data", "mnist", "--scores", "{houses}:half"), "no nn.Score"),
+        (("--mode", "train", "--data", "mnist", "--loss", "{houses}:none"), "has no 'none', it has "),
+    ],
+)
+def test_what_does_not_go_together_is_said(houses, args, told):
+    words = [word.format(houses=houses) for word in args]
+    done = called("sentinel", "digits", *words, "--scheduler", "tcp://127.0.0.1:1")
+    assert done.exit_code == 2
+    assert told in " ".join(done.output.split())
+
+
+def test_names_stand_for_losses_and_scores(houses):
+    assert loss_of(None, None, "mean-squared-error") == nn.MeanSquaredError()
+    assert loss_of(None, None, "binary-cross-entropy") == nn.BinaryCrossEntropyWithLogits()
+    assert type(loss_of(None, None, f"{houses}:Half")).__name__ == "Half"
+    assert loss_of(None, None, None) is scores_of(None, None, None) is None
+    assert scores_of(None, None, "accuracy,top3") == (nn.Accuracy(), nn.TopK(3))
+    assert scores_of(None, None, "r2,rmse") == (nn.R2(), nn.RMSE())
+    assert scores_of(None, None, "none") == ()

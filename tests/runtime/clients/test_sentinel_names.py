@@ -1,0 +1,133 @@
+"""Networks with a name: one for each, found by other clients, closed by their owner."""
+
+import asyncio
+
+import dask.config
+import pytest
+
+from akkordeon_dask.errors import (
+    ClosedError,
+    DeadlineError,
+    DeploymentError,
+    NameConflictError,
+    PlacementError,
+    SpecError,
+)
+from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
+from tests.support.sync_and_async_client import AsynchronousUser
+
+
+def test_a_name_in_use_is_refused(user, somebody):
+    with user.deploy(NETWORK, name="mnist") as running:
+        with pytest.raises(NameConflictError, match=r"'mnist' runs on this cluster: .*connect\('mnist', client\)"):
+            somebody.deploy(three_gates(), name="mnist")
+        with pytest.raises(NameConflictError, match="mnist"):
+            user.deploy(NETWORK, name="mnist")
+        running.attach(train(epochs=1))
+        assert len(running.wait(timeout=30)) == 1
+    with somebody.deploy(NETWORK, name="mnist") as again:
+        assert again.owner
+
+
+def test_another_client_finds_it_by_name(user, somebody):
+    with user.deploy(NETWORK, name="shared", seed=3) as running:
+        with somebody.connect("shared") as guest:
+            assert guest.network == NETWORK and guest.placement == running.placement and not guest.owner
+            assert equal(guest.parameters(), running.parameters())
+            guest.attach(train(epochs=2))
+            assert len(guest.wait(timeout=30)) == 2
+            assert running.passes(mine=True) == () and running.sentinels == {}
+            assert running.statistics()["g0"].version == 8
+        assert running.predict(numbers()[0]).shape == (64, 3)
+    with pytest.raises(DeploymentError, match="no network named 'shared' on this cluster, there is none"):
+        somebody.connect("shared")
+
+
+def test_a_guest_that_leaves_takes_its_sentinels_along(user, somebody):
+    with user.deploy(NETWORK, name="shared") as running:
+        running.attach(train(name="mine"))
+        guest = somebody.connect("shared")
+        guest.attach(train(name="theirs"))
+        guest.close()
+        assert guest.sentinels == {}
+        running.wait(epochs=2, timeout=30)
+        with pytest.raises(ClosedError):
+            guest.parameters()
+
+
+def test_a_guest_is_told_when_the_owner_closes(user, somebody):
+    with user.deploy(NETWORK, name="shared"):
+        guest = somebody.connect("shared")
+        guest.attach(train())
+    with pytest.raises(ClosedError, match=r"gate 'g\d' on .* was closed"):
+        guest.wait(epochs=10**9)
+    guest.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("publish_list", lambda user: user.deploy(NETWORK, name="new")),
+        ("publish_put", lambda user: user.deploy(NETWORK, name="new")),
+        ("publish_get", lambda user: user.connect("known")),
+        ("who_has", lambda user: user.connect("known")),
+        ("publish_put", lambda user: user.adopt("known")),
+    ],
+)
+def test_a_scheduler_that_does_not_answer_is_not_waited_for(user, cluster, monkeypatch, nothing_left, question, asks):
+    async def stand_still(**asked):
+        await released.wait()
+        raise OSError("nobody waits for it any more")
+
+    released = asyncio.Event()
+    with user.deploy(NETWORK, name="known"), dask.config.set({"akkordeon.timeouts.control": "200ms"}):
+        with monkeypatch.context() as patch:
+            patch.setitem(cluster.scheduler.handlers, question, stand_still)
+            with pytest.raises(DeadlineError) as caught:
+                asks(user)
+        cluster.loop.add_callback(released.set)
+    assert f"{cluster.scheduler.address} did not answer within 0.2 s: look" in str(caught.value)
+    nothing_left()  # though the frames of the error are still there
+
+
+def test_what_there_is_is_listed(user, somebody):
+    told = "no network named 'c' on this cluster, there is a, b: deploy it first"
+    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"), pytest.raises(DeploymentError, match=told):
+        somebody.connect("c")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [({"name": ""}, "a word, not ''"), ({"name": 3}, "a word, not 3"), ({"seed": 0.5}, "a whole number, not 0.5")],
+)
+def test_bad_options_are_quoted(user, options, text):
+    with pytest.raises(SpecError, match=text):
+        user.deploy(NETWORK, **options)
+
+
+def test_a_worker_that_is_not_there_is_named_beside_those_that_are(user, cluster):
+    addresses = [worker.address for worker in cluster.workers.values()]
+    with pytest.raises(PlacementError, match="gate 'g1' asks for worker 'alice', the cluster has ") as caught:
+        user.deploy(three_gates(g1="alice"))
+    assert all(f"{place} ({address})" in str(caught.value) for place, address in enumerate(addresses))
+    assert "dask worker ADDRESS --name alice" in str(caught.value)
+
+
+def test_gates_go_where_they_are_told_by_name_or_address(user, cluster):
+    first, second = (worker.address for worker in cluster.workers.values())
+    with user.deploy(three_gates(g0="1", g1=first, g2=second)) as running:
+        assert running.placement == {"g0": second, "g1": first, "g2": second}
+
+
+def test_sentinels_that_are_attached_together_have_names_of_their_own(cluster, nothing_left):
+    user = AsynchronousUser(cluster.scheduler.address)
+
+    async def attach_all(running):
+        return await asyncio.gather(*(running.attach(train()) for _ in range(4)))
+
+    running = user.deploy(NETWORK)
+    attached = user.call(attach_all, running.plain)
+    assert {one.name for one in attached} == set(running.sentinels) == {"train0", "train1", "train2", "train3"}
+    running.close()
+    nothing_left()
+    user.close()

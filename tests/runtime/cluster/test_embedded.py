@@ -1,0 +1,149 @@
+"""`deploy(network)` without a client: a cluster of its own, that leaves nothing behind."""
+
+import asyncio
+import gc
+import threading
+
+import dask.config
+import pytest
+from threadpoolctl import threadpool_info
+
+from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import ClosedError, GateError, ShapeError, SpecError
+from akkordeon_dask.runtime import EmbeddedCluster
+from tests.support.sequential_trainer import train_sequentially
+from tests.support.small_networks import NETWORK, SGD, Thirteen, equal, numbers, three_gates, train
+
+
+@pytest.fixture(autouse=True)
+def _any_port():
+    with dask.config.set({"akkordeon.embedded.dashboard-address": "127.0.0.1:0"}):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _as_before(eventually):
+    """No thread is left that was not there, and BLAS has its threads again."""
+    threads, blas = set(threading.enumerate()), blas_threads()
+    yield
+    kept = ("Dask-Offload", "Profile")
+    eventually(
+        lambda: not [t for t in set(threading.enumerate()) - threads if not t.name.startswith(kept)],
+        seen=lambda: set(threading.enumerate()) - threads,
+    )
+    assert blas_threads() == blas
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_promise_1_embedded_is_the_sequential_loop_bit_for_bit():
+    network, provider = three_gates(optim.DCASGDa(0.05)), data.mnist_sample("train", take=500)
+    run = {"batch_size": 64, "epochs": 2}
+    with deploy(network, seed=4) as running:
+        assert set(blas_threads()) <= {1}
+        running.attach(Sentinel.train(provider, concurrency=1, name="tdp", **run))
+        running.wait(timeout=60)
+        trained = running.parameters()
+    wanted = train_sequentially(network, provider, loss=nn.SoftmaxCrossEntropy(), seed=4, sentinel="tdp", **run)
+    assert equal(trained, wanted)
+
+
+def test_it_has_a_dashboard_and_one_worker():
+    with deploy(three_gates()) as running:
+        assert running.dashboard_link.startswith("http://") and running.dashboard_link.endswith("/status")
+        assert len(set(running.placement.values())) == 1
+
+
+def test_closing_twice_is_fine_and_what_comes_after_is_told():
+    running = deploy(NETWORK)
+    running.attach(train(epochs=1))
+    history = running.wait(timeout=30)
+    running.close()
+    running.close()
+    assert running.history == history
+    for verb, arguments in {"wait": (1,), "attach": (train(),), "predict": (numbers()[0],), "load": ("x",)}.items():
+        with pytest.raises(ClosedError, match=f"network '{running.name}' is closed"):
+            getattr(running, verb)(*arguments)
+
+
+def test_it_works_in_a_notebook_whose_loop_runs_already():
+    async def cell():
+        with deploy(NETWORK) as running:
+            running.attach(train(epochs=1))
+            return running.wait(timeout=30)
+
+    assert len(asyncio.run(cell())) == 1
+
+
+def test_an_error_closes_it_too():
+    network = Network([three_gates()[0]])
+    with pytest.raises(ShapeError, match="gate 'g0'"), deploy(network) as running:
+        running.attach(train())
+    with pytest.raises(SpecError, match="deploy takes a Network"):
+        deploy(nn.Linear(2, 2))
+    with pytest.raises(SpecError, match=r"client is a distributed\.Client or None, not 'tcp://10\.0\.0\.1:8786'"):
+        deploy(NETWORK, "tcp://10.0.0.1:8786")
+
+
+def test_a_gate_s_error_reaches_who_waits():
+    x, y = numbers()
+    x[0, 0] = 13
+    with deploy(Gate(Thirteen() >> nn.Linear(6, 3), SGD)) as running:
+        running.attach(Sentinel.train(data.arrays(x, y), batch_size=16))
+        with pytest.raises(GateError, match="a sample begins with 13"):
+            running.wait(epochs=5)
+
+
+def test_a_client_that_closed_first_is_no_trouble():
+    cluster = EmbeddedCluster()
+    running = deploy(NETWORK, cluster.client, name="orphan")
+    cluster.close()
+    running.close()
+    with pytest.raises(ClosedError, match="the client of network 'orphan' is closed"):
+        running.parameters()
+
+
+def test_dask_looks_less_often_at_a_cluster_in_this_process_but_not_where_somebody_has_configured_it():
+    key = "distributed.admin.tick.interval"
+    before = dask.config.get(key)
+    with dask.config.set({key: "70ms"}):
+        asked, asked_profile = periods()
+        assert dask.config.get(key) == "70ms"
+    plain, profile = periods()
+    assert (asked["tick"], plain["tick"], dask.config.get(key)) == (70, 200, before)
+    assert asked["memory_monitor"] == plain["memory_monitor"] == 1000 and not profile and not asked_profile
+
+
+def periods():
+    """Milliseconds between two looks of an embedded cluster's worker, and whether it takes a profile of tasks."""
+    cluster = EmbeddedCluster()
+    try:
+        (worker,) = cluster.cluster.workers.values()
+        callbacks = worker.periodic_callbacks
+        return {name: callback.callback_time for name, callback in callbacks.items()}, "profile" in callbacks
+    finally:
+        cluster.close()
+
+
+def test_the_loop_ends_after_all_who_wait_in_it(monkeypatch, caplog):
+    """What is due a little later finds no loop that runs on: here it is due in the loop's very last round."""
+    close = asyncio.SelectorEventLoop.close
+
+    def one_round_and_close(loop):
+        if not loop.is_closed():
+            due = loop.time() + 0.015
+            while loop.time() < due:
+                pass
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        close(loop)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "close", one_round_and_close)
+    for _ in range(5):
+        with deploy(NETWORK) as running:
+            running.attach(train(epochs=1))
+            running.wait(timeout=60)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

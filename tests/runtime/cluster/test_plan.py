@@ -1,0 +1,72 @@
+"""The plan for a cluster: its workers are asked through the client."""
+
+import asyncio
+
+import pytest
+
+from akkordeon_dask import plan
+from akkordeon_dask.errors import PlacementError, SpecError
+from akkordeon_dask.network import Claim, Resources
+from akkordeon_dask.runtime.cluster._plan import make_plan
+from tests.support.placement_cases import network
+
+ASKING = network(9, 9, asks=[{"GPU": 1}])
+
+
+class Cluster:
+    """A client, and the scheduler that it has. `answers` are given by worker's name: None is none at all."""
+
+    def __init__(self, answers, **resources):
+        self.scheduler, self.answers, self.resources, self.asked = self, answers, resources, []
+
+    async def identity(self, n_workers):
+        assert n_workers == -1
+        workers = {
+            f"tcp://{name}": {"name": name, "host": name, "resources": has} for name, has in self.resources.items()
+        }
+        return {"workers": workers}
+
+    async def run(self, function, *, workers, on_error):
+        assert on_error == "return"
+        ((address,), name) = workers, workers[0].removeprefix("tcp://")
+        self.asked.append(name)
+        if self.answers[name] is None:
+            await asyncio.Event().wait()
+        return {address: self.answers[name]}
+
+    def plan(self, network, timeout=20.0):
+        return asyncio.run(make_plan(network, self, timeout))
+
+
+def test_workers_are_asked_only_if_they_have_what_a_gate_takes():
+    cluster = Cluster({"gpus": ()}, gpus={"GPU": 2}, memory={"MEM": 1}, plain={})
+    assert cluster.plan(ASKING)["g0"].worker == "gpus" and cluster.asked == ["gpus"]
+    cluster.plan(network(9, 9))
+    assert cluster.asked == ["gpus"]
+
+
+def test_what_gates_of_other_networks_have_taken_is_not_given_again():
+    taken = (Claim("other", "g0", Resources.from_mapping({"GPU": 1})),)
+    cluster = Cluster({"one": taken, "two": taken}, one={"GPU": 1}, two={"GPU": 2})
+    assert [(placed.worker, placed.reason) for placed in cluster.plan(ASKING)] == [("two", "has GPU 1 of 2 free")]
+
+
+# Of a module that it lacks, Dask tells in words.
+WITHOUT = Exception("""ModuleNotFoundError("No module named 'akkordeon_dask'")""")
+
+
+@pytest.mark.parametrize(
+    "answer", [None, OSError("the comm broke"), WITHOUT], ids=["silent", "broken", "without this package"]
+)
+def test_a_worker_that_does_not_say_is_done_without(answer):
+    cluster = Cluster({"a": answer, "b": ()}, a={"GPU": 1}, b={"GPU": 1})
+    assert cluster.plan(ASKING, timeout=0.05)["g0"].worker == "b"
+    with pytest.raises(PlacementError, match=r"a \(tcp://a\) has GPU 1, but did not say what is taken of it: start"):
+        Cluster({"a": answer}, a={"GPU": 1}).plan(ASKING, timeout=0.05)
+
+
+@pytest.mark.parametrize("client", [None, "tcp://scheduler:8786"])
+def test_what_is_no_client_is_quoted(client):
+    with pytest.raises(SpecError, match=r"client is a distributed.Client, not .*: write Client\(") as caught:
+        plan(ASKING, client)
+    assert repr(client) in str(caught.value)

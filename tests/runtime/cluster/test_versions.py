@@ -1,0 +1,123 @@
+"""Who runs another version is told before anything is deployed."""
+
+import logging
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+from distributed import Client
+
+import akkordeon_dask
+from akkordeon_dask import Gate, connect, deploy, nn
+from akkordeon_dask.errors import DeploymentError, PlacementError
+from akkordeon_dask.runtime.cluster import _versions
+from tests.support.leftovers import wait_until
+from tests.support.programs import running_cluster, started
+from tests.support.small_networks import SGD, three_gates
+from tests.support.workers import workers_now
+
+WITHOUT = """
+import sys
+
+class Nobody:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "akkordeon_dask":
+            raise ModuleNotFoundError("No module named 'akkordeon_dask'", name="akkordeon_dask")
+
+sys.meta_path.insert(0, Nobody())
+"""
+OTHER = "from akkordeon_dask.runtime.cluster import _versions; _versions.__version__ = '0.0.9'"
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Alice and bob are well, carol has a GPU and no akkordeon_dask, dora has another one."""
+    folder = tmp_path_factory.mktemp("mixed")
+    with running_cluster(folder) as cluster, Client(cluster.address) as client, ExitStack() as stack:
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+        for name, code, more in (("carol", WITHOUT, ("--resources", "GPU=1")), ("dora", OTHER, ())):
+            (folder / name).mkdir()
+            (folder / name / "sitecustomize.py").write_text(code)
+            command = ("-m", "dask", "worker", cluster.address, "--name", name, *options, *more)
+            worker = stack.enter_context(started(*command, PYTHONPATH=str(folder / name)))
+            worker.stderr.close()
+        client.wait_for_workers(4, timeout=60)
+        addresses = {told["name"]: address for address, told in workers_now(client).items()}
+        yield client, addresses
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        ("carol", "worker {} has no akkordeon_dask, this process {}: install akkordeon_dask=={} there"),
+        ("dora", "worker {} has akkordeon_dask 0.0.9, this process {}: install akkordeon_dask=={} there, or"),
+    ],
+)
+def test_a_worker_that_shall_have_a_gate_needs_the_same_akkordeon_dask(mixed, who, told):
+    client, addresses = mixed
+    mine = akkordeon_dask.__version__
+    with pytest.raises(DeploymentError) as caught:
+        deploy(three_gates(g0="alice", g1="bob", g2=who), client, name="mixed")
+    assert told.format(addresses[who], mine, mine) in str(caught.value)
+    wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))))
+
+
+def test_a_worker_without_it_is_given_no_gate_that_takes_something(mixed, caplog):
+    client, addresses = mixed
+    greedy = Gate(nn.Linear(6, 3), SGD, resources={"GPU": 1})
+    told = rf"carol \({addresses['carol']}\) has GPU 1, but did not say what is taken of it"
+    with pytest.raises(PlacementError, match=told):
+        deploy(greedy, client)
+    assert "ModuleNotFoundError" in caplog.text
+
+
+def test_who_is_not_needed_may_have_what_it_likes(mixed):
+    client, _ = mixed
+    with (
+        deploy(three_gates(g0="alice", g1="bob", g2="bob"), client, name="fine") as running,
+        Client(client.scheduler.address) as other,
+        connect("fine", other) as guest,
+    ):
+        assert guest.placement == running.placement
+
+
+def test_this_process_may_be_the_one_that_differs(mixed, monkeypatch):
+    client, _ = mixed
+    with (
+        deploy(three_gates(g0="alice", g1="bob", g2="bob"), client, name="fine"),
+        Client(client.scheduler.address) as other,
+    ):
+        monkeypatch.setattr(_versions, "__version__", "9.9")
+        with pytest.raises(DeploymentError, match=r"has akkordeon_dask 0\.1\.0, this process 9\.9"):
+            connect("fine", other)
+
+
+def test_each_is_asked_once_for_a_client(mixed, monkeypatch):
+    client, addresses = mixed
+    with deploy(three_gates(g0="alice", g1="bob", g2="bob"), client):
+        assert {addresses["alice"], addresses["bob"], "the scheduler"} <= _versions._checked[client]
+    monkeypatch.setattr(type(client), "run_on_scheduler", None)
+    monkeypatch.setattr(type(client), "run", None)
+    with deploy(three_gates(g0="alice", g1="bob", g2="bob"), client) as running:
+        assert running.parameters()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"python": "3.9.1"}, "worker w has Python 3.9.1, this process 3.11.7: install the same on both"),
+        ({"numpy": "1.26.0"}, "worker w has numpy 1.26.0, this process 2.4.6: install the same on both"),
+        ({"numpy": "2.0.1", "python": "3.11.0"}, None),
+    ],
+)
+def test_another_python_or_numpy_is_a_warning(caplog, monkeypatch, changed, told):
+    mine = _versions.Versions("0.1.0", "3.11.7", "2.4.6")
+    monkeypatch.setattr(_versions, "versions", lambda: mine)
+    with caplog.at_level(logging.WARNING):
+        _versions._compare("worker w", replace(mine, **changed))
+    assert [record.getMessage() for record in caplog.records] == ([told] if told else [])
+
+
+def test_a_version_that_knows_nothing_of_this_is_another_one():
+    with pytest.raises(DeploymentError, match="the scheduler has a very different akkordeon_dask, this process "):
+        _versions._compare("the scheduler", ImportError("No module named 'akkordeon_dask.runtime.cluster._versions'"))

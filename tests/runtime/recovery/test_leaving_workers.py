@@ -1,0 +1,190 @@
+"""A worker that is told to end by SIGTERM lets its gates go elsewhere first, whichever of its processes gets it."""
+
+import dataclasses
+import os
+import signal
+from contextlib import contextmanager
+
+import dask.config
+import pytest
+from distributed import Client, LocalCluster
+
+from akkordeon_dask import connect, deploy
+from akkordeon_dask.errors import WorkerLostError
+from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.network import Network
+from tests.support.leftovers import wait_until
+from tests.support.programs import started
+from tests.support.restarting_workers import PATIENT
+from tests.support.small_networks import NETWORK, SAMPLES, train
+from tests.support.workers import workers_now
+
+LIMITS = {"supervision.patience": "2s", "batch.deadline": "2s", "batch.min-deadline": "300ms"}
+FOREVER = {"supervision.leave": "10m"}
+"""Who waits for so long fails its test."""
+
+
+@pytest.fixture(scope="module")
+def cluster(_debug):
+    """A scheduler without workers."""
+    options = {"dashboard_address": ":0", "host": "127.0.0.1", "silence_logs": 50}
+    here = {f"akkordeon.{name}": value for name, value in LIMITS.items()}
+    with dask.config.set(here), LocalCluster(n_workers=0, processes=True, **options) as running:
+        yield running
+
+
+@pytest.fixture
+def client(cluster):
+    with Client(cluster) as running:
+        yield running
+
+
+@pytest.fixture
+def told(client):
+    """What becomes of a network, as pairs of event and gate: the scheduler itself forgets events that are old."""
+    heard = []
+
+    def hear(event):
+        _, said = event
+        if said["event"] not in ("deployed", "pass", "closed"):
+            heard.append((said["event"], said.get("gate")))
+
+    client.subscribe_topic(TOPIC, hear)
+    yield heard
+    client.unsubscribe_topic(TOPIC)
+
+
+class Program:
+    """`dask worker`, and the process of its that holds the gates."""
+
+    def __init__(self, process, address, pid) -> None:
+        self.process, self.address, self.pid = process, address, pid
+
+    def ended(self) -> None:
+        """Wait for it: it ends by itself."""
+        self.process.wait(timeout=PATIENT)
+
+
+@contextmanager
+def worker(client, name, *options, **limits):
+    """One that the scheduler has met."""
+
+    def there():
+        found = workers_now(client)
+        return [address for address, told in found.items() if told["name"] == name]
+
+    wait_until(lambda: not there(), within=PATIENT, seen=there)
+    environment = {
+        "DASK_AKKORDEON__" + key.upper().replace(".", "__").replace("-", "_"): value
+        for key, value in {**LIMITS, **limits}.items()
+    }
+    command = ("-m", "dask", "worker", client.scheduler.address, "--name", name, "--nthreads", "1", "--no-dashboard")
+    with started(*command, "--host", "127.0.0.1", *options, **environment) as process:
+        wait_until(there, within=PATIENT)
+        (address,) = there()
+        yield Program(process, address, client.run(os.getpid, workers=[address])[address])
+
+
+def on(name):
+    """Both gates ask for one worker."""
+    return Network([dataclasses.replace(gate, workers=name) for gate in NETWORK.gates])
+
+
+def train_on(attached, more=3):
+    enough = len(attached.reports) + more
+    wait_until(lambda: len(attached.reports) >= enough or attached.error, within=PATIENT, seen=lambda: attached)
+    assert attached.error is None
+
+
+def by_nanny(program):
+    program.process.send_signal(signal.SIGTERM)
+
+
+def by_worker(program):
+    os.kill(program.pid, signal.SIGTERM)
+
+
+def by_group(program):
+    os.killpg(program.process.pid, signal.SIGTERM)
+
+
+WAYS = pytest.mark.parametrize(
+    ("signalled", "options"),
+    [(by_nanny, ()), (by_worker, ()), (by_group, ()), (by_nanny, ("--no-nanny",))],
+    ids=["its nanny", "its process", "its group", "without a nanny"],
+)
+
+
+def is_gone(client, address):
+    wait_until(lambda: address not in workers_now(client), within=PATIENT)
+
+
+@WAYS
+@pytest.mark.parametrize("kept", [False, True], ids=["no snapshots", "snapshots"])
+def test_gates_go_to_the_other_worker_with_all_that_they_have_learned(client, told, signalled, options, kept, tmp_path):
+    keeping = {"snapshots": str(tmp_path), "snapshot_every": 10**6} if kept else {}
+    with (
+        worker(client, "alice", *options, **FOREVER) as alice,
+        worker(client, "bob") as bob,
+        deploy(on("alice"), client, name="leaves", **keeping) as running,
+        connect("leaves", client) as guest,
+    ):
+        attached = running.attach(train(workers="bob"))
+        train_on(attached)
+        assert {*running.placement.values()} == {alice.address}
+        signalled(alice)
+        is_gone(client, alice.address)
+        if signalled is not by_worker:
+            alice.ended()
+        assert {*running.placement.values()} == {bob.address}
+        train_on(attached)
+        history = running.wait(epochs=2, timeout=PATIENT)
+        assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
+        updates = {gate: running.statistics()[gate].version for gate in running.placement}
+        assert updates == dict.fromkeys(running.placement, 4 * len(history))
+        wait_until(lambda: len(told) >= 3, within=PATIENT, seen=lambda: told)
+        assert {*told} == {("leaving", None), ("moved", "g0"), ("moved", "g1")}
+        wait_until(lambda: guest.placement == running.placement, within=PATIENT)
+
+
+def test_gates_and_the_sentinel_beside_them_go_together(client):
+    with (
+        worker(client, "alice", **FOREVER) as alice,
+        worker(client, "bob") as bob,
+        deploy(on("alice"), client) as running,
+    ):
+        attached = running.attach(train())
+        train_on(attached)
+        assert {attached.worker, *running.placement.values()} == {alice.address}
+        by_nanny(alice)
+        alice.ended()
+        assert {attached.worker, *running.placement.values()} == {bob.address}
+        train_on(attached)
+        history = running.wait(epochs=2, timeout=PATIENT)
+        assert [(report.epoch, report.samples, report.lost) for report in history] == [
+            (epoch, SAMPLES, 0) for epoch in range(1, len(history) + 1)
+        ]
+
+
+@WAYS
+def test_where_no_other_worker_is_it_ends_at_once_and_the_owner_is_told(client, told, signalled, options):
+    with worker(client, "alice", *options, **FOREVER) as alice, deploy(NETWORK, client) as running:
+        running.attach(train())
+        signalled(alice)
+        with pytest.raises(WorkerLostError, match=alice.address):
+            running.wait(epochs=10**9, timeout=PATIENT)
+        is_gone(client, alice.address)
+        refused = {("leaving", None), ("stays", "g0"), ("stays", "g1")}
+        wait_until(lambda: refused <= {*told}, within=PATIENT, seen=lambda: told)
+        assert {event for event, _ in told} == {"leaving", "stays"}
+
+
+def test_gates_whose_owner_is_dead_are_not_waited_for(client):
+    with worker(client, "alice", **FOREVER) as alice, worker(client, "bob"):
+        with started("-m", "tests.support.owner_program", client.scheduler.address, "orphan") as owner:
+            assert owner.stdout.readline() == "up\n"
+            owner.kill()
+            owner.wait(timeout=20)
+        by_nanny(alice)
+        alice.ended()
+        assert "nobody asked for it within 2 s" in alice.process.stderr.read()

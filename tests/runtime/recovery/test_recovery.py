@@ -1,0 +1,237 @@
+"""Gates and sentinels whose workers die or stop are made anew, and go on where they were."""
+
+import logging
+import os
+import re
+import signal
+from contextlib import contextmanager
+
+import dask.config
+import pytest
+from distributed import LocalCluster
+
+from akkordeon_dask.errors import TrainingError, WorkerLostError
+from akkordeon_dask.messages import TOPIC
+from tests.support.leftovers import wait_until
+from tests.support.small_networks import NETWORK, SAMPLES, equal, train
+from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
+
+KEPT = {"snapshot_every": 1}
+LONG = 1500
+"""Batches of a pass that lasts for seconds."""
+
+
+@pytest.fixture(scope="module")
+def workers(_debug):
+    """A cluster of three workers in processes of their own, each with a nanny."""
+    options = {"dashboard_address": ":0", "worker_dashboard_address": None, "silence_logs": 50}
+    # It would end the nanny of a worker that is away at the moment when one of its lives is gone for so long.
+    forever = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+    with forever, LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[SynchronousUser, AsynchronousUser], ids=["sync", "async"])
+def anybody(request, workers):
+    somebody = request.param(workers.scheduler.address)
+    yield somebody
+    somebody.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient():
+    with dask.config.set({"akkordeon.supervision.patience": "1s", "akkordeon.supervision.wait": "40s"}):
+        yield
+
+
+@pytest.fixture
+def there(workers, anybody):
+    """The processes of the three workers, by address, once they are all there."""
+    wait_until(lambda: len(workers.scheduler.workers) == 3, within=40)
+    return anybody.call(anybody.client.run, os.getpid)
+
+
+@contextmanager
+def stopped(pid):
+    """A worker that does nothing for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def kill(running, there, gate):
+    """Kill the worker of a gate, and wait until the gate has another one."""
+    lost = running.placement[gate]
+    os.kill(there[lost], signal.SIGKILL)
+    wait_until(lambda: running.placement[gate] != lost, within=40)
+
+
+def versions(running):
+    return {gate: running.statistics()[gate].version for gate in running.placement}
+
+
+def complete(attached):
+    """The passes of a sentinel account for every sample, and none is missing or told twice."""
+    passes = [(report.epoch, report.samples + report.lost) for report in attached.reports]
+    assert passes == [(epoch, SAMPLES) for epoch in range(1, len(passes) + 1)]
+    return len(passes)
+
+
+def train_on(attached, more=3):
+    """Wait until so many more passes are done."""
+    enough = len(attached.reports) + more
+    wait_until(lambda: len(attached.reports) >= enough or attached.error, within=60, seen=lambda: attached)
+    assert attached.error is None
+
+
+def test_a_lost_gate_goes_on_with_its_newest_snapshot(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
+        attached = running.attach(train(workers=running.placement["g0"]))
+        running.wait(epochs=3, timeout=60)
+        kept, known = running.snapshot(), running.parameters()
+        done = len(attached.reports)
+        assert kept == versions(running) == {"g0": 4 * done, "g1": 4 * done}
+        kill(running, there, "g1")
+        assert versions(running) == kept
+        assert all(equal(known[gate], new) for gate, new in running.parameters().items())
+        running.wait(epochs=2, timeout=60)
+        assert versions(running) == {"g0": 4 * (done + 2), "g1": 4 * (done + 2)}
+        assert complete(attached) == done + 2
+
+
+def test_a_lost_sentinel_goes_on_with_the_pass_that_it_had_not_finished(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
+        (beside,) = there.keys() - {*running.placement.values()}
+        attached = running.attach(train(workers=beside))
+        train_on(attached)
+        os.kill(there[beside], signal.SIGKILL)
+        wait_until(lambda: attached.worker != beside, within=40)
+        train_on(attached)
+        running.wait(epochs=2, timeout=60)
+        complete(attached)
+
+
+def test_a_lost_sentinel_goes_on_in_the_middle_of_its_pass(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        (beside,) = there.keys() - {*running.placement.values()}
+        attached = running.attach(train(samples=16 * LONG, workers=beside))
+        wait_until(lambda: attached.position.passes and attached.position.passes[0].floor > 50, within=40)
+        told = attached.position
+        os.kill(there[beside], signal.SIGKILL)
+        wait_until(lambda: attached.worker != beside, within=40)
+        (report,) = running.wait(epochs=1, timeout=150)
+        assert (report.epoch, report.samples) == (1, 16 * LONG)
+        events = [event for _, event in anybody.call(anybody.client.get_events, TOPIC)]
+        goes_on = [one["text"] for one in events if (one["network"], one["event"]) == (running.name, "restarted")][-1]
+        (place,) = re.findall(r"in pass 1 after (\d+) batches", goes_on)
+        assert told.passes[0].finished <= int(place) < LONG
+
+
+def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
+        attached = running.attach(train())
+        train_on(attached)
+        kill(running, there, "g0")
+        train_on(attached)
+        running.wait(epochs=2, timeout=60)
+        complete(attached)
+
+
+def test_a_gate_is_lost_while_another_one_is_mended(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
+        before = running.placement
+        (beside,) = there.keys() - {*before.values()}
+        attached = running.attach(train(workers=beside))
+        train_on(attached)
+        with stopped(there[before["g0"]]):
+            kill(running, there, "g1")
+            wait_until(lambda: running.placement["g0"] != before["g0"], within=40)
+            train_on(attached)
+        running.wait(epochs=2, timeout=60)
+        complete(attached)
+
+
+def test_a_sentinel_that_slept_while_a_gate_was_made_anew_hears_of_it_when_it_wakes(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
+        (beside,) = there.keys() - {*running.placement.values()}
+        attached = running.attach(train(workers=beside))
+        train_on(attached)
+        with stopped(there[beside]):
+            kill(running, there, "g1")
+        train_on(attached)
+        assert attached.worker == beside
+        running.wait(epochs=2, timeout=60)
+        complete(attached)
+
+
+def test_who_connected_goes_on_with_the_gates_that_the_owner_makes(anybody, there, workers, tmp_path):
+    other = SynchronousUser(workers.scheduler.address)
+    try:
+        with (
+            anybody.deploy(NETWORK, name="shared", snapshots=str(tmp_path), **KEPT) as running,
+            other.connect("shared") as guest,
+        ):
+            attached = guest.attach(train())
+            train_on(attached)
+            kill(running, there, "g0")
+            train_on(attached)
+            assert guest.placement == running.placement
+            guest.wait(epochs=2, timeout=60)
+            complete(attached)
+    finally:
+        other.close()
+
+
+def test_a_gate_waits_for_its_snapshots_when_their_place_cannot_be_read(anybody, there, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "akkordeon_dask.runtime")
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
+        running.attach(train(workers=running.placement["g0"]))
+        running.wait(epochs=1, timeout=60)
+        kept = running.snapshot()
+        (tmp_path / "g1").rename(tmp_path / "~g1")
+        (tmp_path / "g1").write_bytes(b"no folder")
+        lost = running.placement["g1"]
+        os.kill(there[lost], signal.SIGKILL)
+        wait_until(lambda: "cannot read snapshots" in caplog.text, within=40)
+        assert running.placement["g1"] == lost
+        (tmp_path / "g1").unlink()
+        (tmp_path / "~g1").rename(tmp_path / "g1")
+        wait_until(lambda: running.placement["g1"] != lost, within=40)
+        assert versions(running) == kept
+
+
+def test_too_many_losses_end_the_network_with_the_cause(anybody, there, tmp_path):
+    with (
+        dask.config.set({"akkordeon.supervision.restarts": 1}),
+        anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running,
+    ):
+        running.attach(train())
+        kill(running, there, "g1")
+        os.kill(there[running.placement["g0"]], signal.SIGKILL)
+        with pytest.raises(TrainingError, match=r"lost more than 1 times .*'g[01]' on tcp.* is gone"):
+            running.wait(epochs=10**9, timeout=60)
+
+
+def test_a_network_that_keeps_no_snapshots_ends_with_its_gate(anybody, there):
+    with anybody.deploy(NETWORK) as running:
+        running.attach(train())
+        os.kill(there[running.placement["g1"]], signal.SIGKILL)
+        with pytest.raises(WorkerLostError, match="gate 'g1' on tcp"):
+            running.wait(epochs=10**9, timeout=60)
+
+
+async def _end(dask_worker):
+    dask_worker.loop.add_callback(dask_worker.close, nanny=False)
+
+
+def test_a_gate_whose_worker_ends_by_itself_is_made_anew_too(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
+        attached = running.attach(train(workers=running.placement["g0"]))
+        train_on(attached)
+        lost = running.placement["g1"]
+        anybody.call(anybody.client.run, _end, workers=[lost])
+        wait_until(lambda: running.placement["g1"] != lost, within=40)
+        train_on(attached)
+        complete(attached)

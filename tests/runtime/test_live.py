@@ -1,0 +1,37 @@
+"""What the scheduler sees of a network, asked by both kinds of client."""
+
+import pytest
+from dask import config as dask_config
+
+from akkordeon_dask.errors import DeadlineError, DeploymentError
+from akkordeon_dask.runtime import live
+from akkordeon_dask.telemetry import LiveStatus
+from tests.support.leftovers import wait_until
+from tests.support.small_networks import NETWORK, train
+
+
+def test_it_shows_gates_and_sentinels_at_work(user):
+    with user.deploy(NETWORK) as running:
+
+        def look():
+            return user.call(live, user.client, running.name)
+
+        assert isinstance(look(), LiveStatus) and look().ended is None
+        running.attach(train(name="tdp", epochs=1))
+        running.wait(timeout=30)
+        wait_until(lambda: look().sentinels and look().sentinels[0].last is not None, seen=look)
+        assert [(one.name, one.last.epoch) for one in look().sentinels] == [("tdp", 1)]
+        assert [(gate.name, gate.is_reported) for gate in look().gates] == [("g0", True), ("g1", True)]
+    assert look().ended is not None
+
+
+def test_a_network_that_nobody_has_heard_of_is_quoted_beside_those_that_run(user):
+    said = r"no network named 'digit' runs .*there is .*network-"
+    with user.deploy(NETWORK), pytest.raises(DeploymentError, match=said):
+        user.call(live, user.client, "digit")
+
+
+def test_a_scheduler_that_does_not_answer_is_not_waited_for(user):
+    short = dask_config.set({"akkordeon.timeouts.connect": "1us"})
+    with short, pytest.raises(DeadlineError, match="did not answer within"):
+        user.call(live, user.client, "digit")

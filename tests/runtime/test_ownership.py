@@ -1,0 +1,161 @@
+"""A network is taken over by another owner: the former one is stopped, dead, or simply relieved."""
+
+import os
+import signal
+from contextlib import contextmanager
+
+import pytest
+
+from akkordeon_dask import adopt
+from akkordeon_dask.errors import ClosedError, DeploymentError, WorkerLostError
+from akkordeon_dask.runtime._registry import require
+from akkordeon_dask.snapshots import Store
+from tests.support.leftovers import wait_until
+from tests.support.programs import started
+from tests.support.restarting_workers import PATIENT, events
+from tests.support.small_networks import NETWORK, SAMPLES, equal, rating, train
+
+
+@contextmanager
+def first_owner(processes, name, how, *snapshots):
+    """Its program, and the gates' workers by name, once it trains."""
+    processes.two()
+    with started(
+        "-m", "tests.support.replaced_owner", processes.client.scheduler.address, name, how, *snapshots
+    ) as program:
+        assert program.stdout.readline() == "up\n", program.stderr.read()
+        record = processes.client.sync(require, processes.client, name)
+        yield program, {gate: worker for gate, worker, _ in record.gates}
+
+
+def kill_worker(processes, worker):
+    os.kill(processes.pid(worker), signal.SIGKILL)
+
+
+def far(folder, gate):
+    """Wait until the gate's snapshots tell of some updates."""
+    wait_until(lambda: Store(str(folder)).numbers(gate)[-1:] > [20], within=PATIENT)
+
+
+@contextmanager
+def orphan(processes, name, folder, gate):
+    """A network whose owner is dead, when the gate has made some updates; gives its gates' workers by name."""
+    with first_owner(processes, name, "wait", folder) as (owner, placed):
+        far(folder, gate)
+        owner.kill()
+        owner.wait(PATIENT)
+        yield placed
+
+
+def made_anew(processes, name):
+    return [told["gate"] for told in events(processes.client, name, "restarted") if "gate" in told]
+
+
+@pytest.mark.parametrize("how", ["wait", "stay"])
+def test_an_owner_that_was_stopped_finds_itself_relieved_when_it_wakes(processes, tmp_path, how):
+    name, client = f"relieved-{how}", processes.client
+    with first_owner(processes, name, how, tmp_path) as (first, placed):
+        far(tmp_path, "g1")
+        os.kill(first.pid, signal.SIGSTOP)
+        with adopt(name, client) as second:
+            trains = second.attach(train(name="second"))
+            kill_worker(processes, placed["g1"])
+            wait_until(lambda: made_anew(processes, name), within=PATIENT)
+            second.wait(epochs=3, timeout=PATIENT)
+            os.kill(first.pid, signal.SIGCONT)
+            told = first.stdout.readline()
+            assert f"network '{name}' belongs to client {client.id}, as its owner of generation 2 by now" in told
+            assert first.stdout.readline() == "closed\n"
+            assert first.wait(PATIENT) == 0, first.stderr.read()
+            second.wait(epochs=20, timeout=PATIENT)
+            assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
+            assert made_anew(processes, name) == ["g1"]
+            assert [told["text"] for told in events(client, name, "adopted")] == [
+                f"by client {client.id}, generation 2"
+            ]
+            assert not events(client, name, "closed")
+        assert len(events(client, name, "closed")) == 1
+    processes.two()
+    processes.nothing_left()
+
+
+def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, tmp_path):
+    name = "orphan"
+    with orphan(processes, name, tmp_path, "g0") as placed:
+        kill_worker(processes, placed["g0"])
+        kept = Store(str(tmp_path)).numbers("g0")[-1]
+        with adopt(name, processes.client) as second:
+            assert made_anew(processes, name) == ["g0"] and not events(processes.client, name, "no snapshot")
+            statistics = second.statistics()
+            assert kept <= statistics["g0"].version <= statistics["g1"].version
+            second.attach(train(epochs=5))
+            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
+            assert second.statistics()["g0"].version == statistics["g0"].version + 20
+    processes.two()
+    processes.nothing_left()
+
+
+def test_who_adopts_while_a_worker_hangs_makes_its_gate_anew_elsewhere(processes, tmp_path):
+    name = "hanging"
+    with orphan(processes, name, tmp_path, "g1") as placed:
+        stopped = processes.pid(placed["g1"])
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            second = adopt(name, processes.client)
+            assert made_anew(processes, name) == ["g1"] and second.placement["g1"] == placed["g0"]
+            second.attach(train(epochs=5))
+            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        second.close()
+    processes.two()
+    processes.nothing_left()
+
+
+def test_without_snapshots_a_network_is_adopted_as_it_is_or_not_at_all(processes):
+    name = "plain"
+    with first_owner(processes, name, "wait") as (first, placed):
+        first.kill()
+        first.wait(PATIENT)
+        kill_worker(processes, placed["g1"])
+        with pytest.raises((DeploymentError, WorkerLostError), match=f"gate 'g1' on {placed['g1']}"):
+            adopt(name, processes.client)
+        record = processes.client.sync(require, processes.client, name)
+        assert record.generation == 1 and record.owner != processes.client.id
+    processes.client.unpublish_dataset(f"akkordeon/{name}")
+    processes.client.unpublish_dataset(f"akkordeon-gates/{name}")
+    processes.two()
+    processes.nothing_left()
+
+
+def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothing_left):
+    former = somebody.deploy(NETWORK, name="handed", seed=7)
+    first = former.attach(train(name="first"))
+    with user.adopt("handed") as running:
+        assert running.owner and running.network == NETWORK
+        with pytest.raises(ClosedError, match=r"belongs to client .* generation 2 by now, not to generation 1"):
+            former.wait(epochs=10**9, timeout=PATIENT)
+        with pytest.raises(ClosedError, match="belongs to client"):
+            former.move("g0", "1")
+        assert {(report.samples, report.lost) for report in first.reports} == {(SAMPLES, 0)}
+        former.close()
+        second = running.attach(train(name="second", epochs=3))
+        assert [report.samples for report in running.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 3
+        assert second.state == "resting"
+        before = running.parameters()
+        running.move("g1", "0" if running.placement["g1"] == workers_by_name(user)["1"] else "1")
+        assert equal(running.parameters(), before)
+        with user.connect("handed") as guest:
+            assert guest.evaluate(rating()).samples == SAMPLES
+    nothing_left()
+
+
+def workers_by_name(user):
+    told = user.call(user.client.sync, user.client.scheduler.identity, n_workers=-1)
+    return {str(worker["name"]): address for address, worker in told["workers"].items()}
+
+
+def test_a_name_that_nobody_has_is_not_adopted(user, somebody):
+    said = "no network named 'there' on this cluster, there is here"
+    with somebody.deploy(NETWORK, name="here"), pytest.raises(DeploymentError, match=said):
+        user.adopt("there")

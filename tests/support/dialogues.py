@@ -1,0 +1,113 @@
+"""Programs that one talks to: what they say is waited for, never for longer than a deadline."""
+
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner, Result
+
+from akkordeon_dask.cli import akkordeon as group
+from tests.support.programs import started
+
+__all__ = ["Program", "akkordeon", "called", "dask", "joined_worker"]
+
+PATIENCE = 30.0
+
+_AKKORDEON = """
+import signal
+from akkordeon_dask.cli import akkordeon
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+akkordeon()
+"""
+
+
+class Program:
+    """A process whose lines are read as they come."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        streams = ((process.stdout, self.out), (process.stderr, self.err))
+        self._readers = [threading.Thread(target=self._read, args=both, daemon=True) for both in streams]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream, lines: list[str]) -> None:
+        for line in stream:
+            lines.append(line.removesuffix("\n"))
+            self._news.put(None)
+        self._news.put(None)
+
+    def line(self, found: Callable[[str], bool] | str, within: float = PATIENCE) -> str:
+        """The first line, of either stream, that is looked for or begins with the text; waits for it."""
+        wanted = found if callable(found) else lambda line: line.startswith(found)
+        end = time.monotonic() + within
+        while True:
+            living = any(reader.is_alive() for reader in self._readers)
+            for line in [*self.out, *self.err]:
+                if wanted(line):
+                    return line
+            assert living, f"it ended without it: {self.out}, {self.err}"
+            try:
+                self._news.get(timeout=end - time.monotonic())
+            except (queue.Empty, ValueError):
+                raise AssertionError(f"not after {within:g} s: {self.out}, {self.err}") from None
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self.process.kill()
+        self.end()
+
+    def interrupt(self, number: int = signal.SIGINT) -> int:
+        """As Ctrl-C in its terminal, or another signal; gives the exit code."""
+        os.killpg(self.process.pid, number)
+        return self.end()
+
+    def end(self, within: float = PATIENCE) -> int:
+        """Wait until it has ended and said all; gives the exit code."""
+        code = self.process.wait(within)
+        for reader in self._readers:
+            reader.join(within)
+        return code
+
+    def passes(self, number: int) -> None:
+        """Wait until it has shown so many passes."""
+        self.line(lambda _: sum("epoch:" in line for line in self.out) >= number)
+
+
+@contextmanager
+def akkordeon(*args: object, **more: str) -> Iterator[Program]:
+    """`dask akkordeon` with these arguments; `more` goes into its environment."""
+    with started("-c", _AKKORDEON, *args, **more) as process:
+        yield Program(process)
+
+
+@contextmanager
+def dask(*args: object, **more: str) -> Iterator[Program]:
+    """`dask` with these arguments; `more` goes into its environment."""
+    with started("-m", "dask", *args, **more) as process:
+        yield Program(process)
+
+
+@contextmanager
+def joined_worker(address: str, name: str, **more: str) -> Iterator[Program]:
+    """One more worker of the cluster at this address."""
+    options = ("--nthreads", 1, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+    with dask("worker", address, "--name", name, *options, **more) as worker:
+        worker.line(lambda line: "Registered to" in line)
+        yield worker
+
+
+def called(*args: object, **env: str) -> Result:
+    """`dask akkordeon` with these arguments in this process, where it starts at once; for what ends by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AKKORDEON_DEBUG", raising=False)
+        return CliRunner(env=env).invoke(group, list(map(str, args)))

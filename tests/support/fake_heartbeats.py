@@ -1,0 +1,41 @@
+"""Heartbeats of workers that are not there."""
+
+from akkordeon_dask.messages import GateMetrics, LinkMetrics, SentinelMetrics
+from akkordeon_dask.telemetry import Heartbeat
+
+__all__ = ["HOSTILE", "beat", "gate", "link", "passed", "sentinel"]
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+_GATE = dict.fromkeys(GateMetrics.__dataclass_fields__, 0)
+_SENTINEL = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"progress": None}
+
+
+def gate(name="g0", place=0, at=0.0, network="net", **figures):
+    """A gate's part of a heartbeat."""
+    told = _GATE | {"network": network, "name": name, "key": f"key-{name}", "at": at, "place": place, "delays": ()}
+    return GateMetrics(**(told | figures)).as_dict()
+
+
+def sentinel(name="train0", at=0.0, network="net", **figures):
+    """A sentinel's part of a heartbeat."""
+    told = _SENTINEL | {"network": network, "name": name, "key": f"key-{name}", "at": at, "mode": "train"}
+    return SentinelMetrics(**(told | {"state": "running", "epochs": None} | figures)).as_dict()
+
+
+def link(peer, nbytes):
+    """A connection's part of a heartbeat."""
+    return LinkMetrics(peer, nbytes, 0, 0).as_dict()
+
+
+def beat(worker="alice", *, at=0.0, gates=(), sentinels=(), links=()):
+    """A worker's heartbeat."""
+    told = {"at": at, "gates": list(gates), "sentinels": list(sentinels), "links": list(links)}
+    return Heartbeat(f"tcp://{worker}", worker, told)
+
+
+def passed(sentinel="train0", epoch=1, network="net", mode="train", **figures):
+    """A pass, as an event."""
+    told = {"network": network, "event": "pass", "sentinel": sentinel, "mode": mode, "epoch": epoch, "loss": 0.5}
+    told |= {"scores": {"accuracy": 0.9}, "samples": 100, "lost": 0, "resent": 0, "seconds": 2.0, "samples_per_s": 50.0}
+    return told | figures

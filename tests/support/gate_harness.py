@@ -1,0 +1,138 @@
+"""A single gate or sentinel on the bench: its core, a clock that is wound by hand, and all that it says."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from akkordeon_dask import Gate, Sentinel, nn, optim
+from akkordeon_dask.actors import GateBehavior, SentinelBehavior
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.messages import Address, Backward, Forward, Message
+from akkordeon_dask.tree import leaves
+from tests.support.numbered_samples import BACK, FRONT, HOME, NumberedLoss, Numbers, header, numbered
+
+__all__ = ["Bench", "Played", "Sent", "array", "bits"]
+
+
+def array(seed, *shape):
+    """Numbers that nobody writes into."""
+    values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    values.flags.writeable = False
+    return values
+
+
+def bits(tree):
+    """What a tree holds, to the bit."""
+    return [(leaf.dtype, leaf.shape, leaf.tobytes()) for leaf in leaves(tree)]
+
+
+class Sent(NamedTuple):
+    """Something that the gate said, and its version when it said so."""
+
+    to: Address
+    message: Message
+    version: int
+
+
+class Bench:
+    """A gate of 4 to 3 features.
+
+    Parameters
+    ----------
+    layers, optimizer, policies
+        the gate's.
+    previous, next_
+        its neighbours.
+    helped
+        computations are left to a helper: they are put into `taken`.
+    """
+
+    def __init__(self, layers=None, optimizer=None, *, previous=FRONT, next_=BACK, helped=False, **policies):
+        self.now, self.sent, self.taken = 100.0, [], []
+        layers = layers or nn.Linear(4, 5) >> nn.Tanh() >> nn.Linear(5, 3)
+        gate = Gate(layers, optimizer or optim.SGD(0.1), **policies)
+        self.core = GateBehavior(
+            gate, name="g7", network="net", generation=1, seed=3, worker="tcp://here",
+            clock=lambda: self.now, send=self._send, assist=lambda work: helped and not self.taken.append(work),
+        )  # fmt: skip
+        self.core.wire(previous, next_)
+        for leaf in leaves(self.core.version.params):
+            leaf.flags.writeable = False
+
+    def _send(self, to, message):
+        self.sent.append(Sent(to, message, self.core.version.number))
+
+    def say(self, message):
+        """Let the gate work on a message; gives what it says."""
+        before = len(self.sent)
+        self.core.receive(message)
+        return self.sent[before:]
+
+    def forward(self, sequence=0, *, seed=None, **options):
+        """A batch of two samples."""
+        return self.say(Forward(header(sequence, **options), array(sequence if seed is None else seed, 2, 4)))
+
+    def backward(self, sequence=0, *, seed=None, **options):
+        """The gradient of a batch."""
+        seed = 1000 + sequence if seed is None else seed
+        return self.say(Backward(header(sequence, **options), array(seed, 2, 3)))
+
+    def round(self, sequence, **options):
+        """A batch there and back."""
+        return self.forward(sequence, **options) + self.backward(sequence, **options)
+
+    def evaluate(self, sequence=0, *, pass_number=1, opening=False, home=HOME, mode="validate", **options):
+        """A batch of validation."""
+        options |= {"pass_number": pass_number, "opening": opening, "mode": mode, "home": home}
+        return self.forward(sequence, seed=0, **options)
+
+    @property
+    def number(self):
+        """Updates so far."""
+        return self.core.version.number
+
+    @property
+    def dropped(self):
+        """Messages that were not worked on, by reason."""
+        return self.core.counts.dropped
+
+
+class Played:
+    """A sentinel whose batches are drawn, and whose gates answer, when the test says so."""
+
+    def __init__(self, mode="train", *, max_attempts=3, first=10.0, **options):
+        self.now, self.sent, self.reports, self.number = 100.0, [], [], 0
+        options = {"loss": NumberedLoss(), "scores": [Numbers()], "concurrency": 3} | options
+        self.core = SentinelBehavior(
+            Sentinel(mode, numbered(40), **options), name="it", address=HOME, network="net", generation=1,
+            gates=(FRONT, BACK), clock=lambda: self.now, send=lambda to, message: self.sent.append((to, message)),
+            report=self.reports.append, deadline=RetransmissionTimer(first=first, least=first),
+            max_attempts=max_attempts,
+        )  # fmt: skip
+
+    def draw(self, batches=1000, samples=2):
+        """Offer batches while they are wanted; gives the headers of what was sent."""
+        before = len(self.sent)
+        while batches and self.core.can_draw():
+            self.core.submit_batch(array(0, samples, 4), np.arange(self.number, self.number + samples))
+            self.number += samples
+            batches -= 1
+        return [message.header for _, message in self.sent[before:]]
+
+    def predictions(self, header, samples=2):
+        """The last gate answers."""
+        self.core.receive(Forward(header, array(header.sequence, samples, 3)))
+
+    def end(self, header):
+        """The first gate answers."""
+        self.core.receive(Backward(header, None))
+
+    def back(self, header):
+        """A batch comes home."""
+        self.predictions(header)
+        self.end(header)
+
+    def wait(self, seconds):
+        """Let time pass; gives the seconds to the next look at the clock."""
+        self.now += seconds
+        return self.core.on_timer(self.now)

@@ -1,0 +1,104 @@
+"""Both ends of the post without actors: threads that keep what they get, workers and peers in one event loop."""
+
+import asyncio
+import contextlib
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+from distributed import Scheduler, Worker
+from distributed.comm import listen
+
+from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.transport._post_office import PostOffice
+from akkordeon_dask.messages import Forward, decode
+from tests.support.numbered_samples import header
+
+__all__ = ["Kept", "Peer", "forward", "holds", "offices"]
+
+
+def forward(sequence, size=4):
+    """A batch of `4 * size` bytes that is told apart by its sequence and its content."""
+    return Forward(header(sequence), np.full((1, size), sequence, np.float32))
+
+
+async def holds(condition, within=10.0):
+    """Wait on the event loop until `condition` holds."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.002)
+
+
+class Kept:
+    """The core of an actor that keeps its messages."""
+
+    def __init__(self):
+        self.messages = []
+        self.arrived = threading.Event()
+        self.closed = False
+
+    @property
+    def sequences(self):
+        """Which batches came, in their order."""
+        return [message.header.sequence for message in self.messages]
+
+    def handle(self, message):
+        self.messages.append(message)
+        self.arrived.set()
+
+    def tick(self, now):
+        return 1.0
+
+    def close(self):
+        self.closed = True
+
+    def thread(self, name="a test's actor"):
+        """A thread that drives it."""
+        return ActorCell(f"akkordeon {name}", self)
+
+
+class Peer:
+    """The far end of a link: reads envelopes while it is `open`, and answers only what it is told to."""
+
+    def __init__(self):
+        self.open = asyncio.Event()
+        self.open.set()
+        self.envelopes, self.openings, self.comms = [], [], []
+
+    async def __aenter__(self):
+        self._listener = await listen("tcp://127.0.0.1:0", self._handle)
+        self.address = self._listener.contact_address
+        return self
+
+    async def __aexit__(self, *error):
+        for comm in self.comms:
+            comm.abort()
+        self._listener.stop()
+
+    @property
+    def sequences(self):
+        """Which batches came, in their order."""
+        return [int(decode(envelope["message"]).x[0, 0]) for envelope in self.envelopes]
+
+    async def _handle(self, comm):
+        self.comms.append(comm)
+        with contextlib.suppress(OSError):
+            self.openings.append(await comm.read())
+            while True:
+                await self.open.wait()
+                self.envelopes += await comm.read()
+
+    def worker(self):
+        """What a link needs to know of its own worker."""
+        loop = SimpleNamespace(asyncio_loop=asyncio.get_running_loop())
+        return SimpleNamespace(address="tcp://127.0.0.1:1", loop=loop, connection_args={})
+
+
+@contextlib.asynccontextmanager
+async def offices(protocol):
+    """The post offices of two workers in this event loop."""
+    where = {"protocol": protocol} if protocol == "inproc://" else {"protocol": protocol, "host": "127.0.0.1"}
+    async with Scheduler(dashboard=False, dashboard_address=":0", port=0, **where) as scheduler:
+        plain = {"nthreads": 1, "dashboard": False, **where}
+        async with Worker(scheduler.address, **plain) as a, Worker(scheduler.address, **plain) as b:
+            yield await PostOffice.of(a), await PostOffice.of(b)

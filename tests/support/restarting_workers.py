@@ -1,0 +1,89 @@
+"""Two worker processes whose nannies restart them, for stories in which gates go from one to the other."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dask.config
+import pytest
+
+from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.runtime import EmbeddedCluster
+from akkordeon_dask.snapshots import Store
+from tests.support.leftovers import akkordeon_threads, wait_until
+from tests.support.workers import workers_now
+
+__all__ = ["PATIENT", "Pair", "events", "kept", "pair"]
+
+PATIENT = 60
+"""Seconds."""
+
+_LIMITS = {"batch.deadline": "2s", "batch.min-deadline": "300ms", "supervision.patience": "3s"}
+
+
+class Pair:
+    """A cluster of two worker processes, seen through a client."""
+
+    def __init__(self, client) -> None:
+        self.client = client
+        self.two()
+
+    def two(self) -> tuple[str, str]:
+        """The addresses of the workers, once there are two."""
+
+        wait_until(lambda: len(workers_now(self.client)) == 2, within=PATIENT)
+        front, back = sorted(workers_now(self.client))
+        return front, back
+
+    def pid(self, worker: str) -> int:
+        """Of a worker's process."""
+        return self.client.run(os.getpid, workers=[worker])[worker]
+
+    def threads(self, *workers: str) -> list[str]:
+        """The names of all threads of ours on these workers, or on all."""
+        told = self.client.run(akkordeon_threads, workers=list(workers) or None)
+        return [name for names in told.values() for name in names if not name.startswith("akkordeon helper")]
+
+    def nothing_left(self) -> None:
+        """Wait until no thread, key or name of ours is left."""
+
+        def left():
+            return [*self.threads(), *self.client.run_on_scheduler(_left)]
+
+        wait_until(lambda: not left(), seen=left)
+
+
+def _left(dask_scheduler):
+    return [*map(str, dask_scheduler.tasks), *dask_scheduler.extensions["publish"].datasets]
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    """Batches that are lost are soon given up, and gates soon missed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _LIMITS.items():
+            patch.setenv("DASK_AKKORDEON__" + name.upper().replace(".", "__").replace("-", "_"), value)
+        here = {f"akkordeon.{name}": value for name, value in _LIMITS.items()}
+        with dask.config.set({"akkordeon.embedded.dashboard-address": "127.0.0.1:0", **here}):
+            cluster = EmbeddedCluster(2)
+            try:
+                yield Pair(cluster.client)
+            finally:
+                cluster.close()
+
+
+def workers(cluster):
+    """The addresses of a local cluster's workers."""
+    return [worker.address for worker in cluster.workers.values()]
+
+
+def events(client, network, *kinds):
+    """What was told of a network, the oldest first."""
+    told = [told for _, told in client.get_events(TOPIC)]
+    return [one for one in told if one["network"] == network and one["event"] in kinds]
+
+
+def kept(url, gate):
+    """A gate's newest snapshot: the number of updates, and all arrays by name."""
+    saved = Store(str(url)).load(gate)
+    return saved.number, saved.tree

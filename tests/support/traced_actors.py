@@ -1,0 +1,70 @@
+"""Gates and sentinels that can tell by which parameters each prediction was made."""
+
+from collections import Counter, defaultdict
+
+from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
+from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.messages import Forward
+from akkordeon_dask.nn import Chain
+
+__all__ = ["TracedGate", "TracedSentinel"]
+
+
+class TracedChain(Chain):
+    """Remembers for an output, outside training, which parameters of which gates it was made with."""
+
+    def __init__(self, layers, gate, traces):
+        super().__init__(layers)
+        object.__setattr__(self, "gate", gate)
+        object.__setattr__(self, "traces", traces)
+
+    def forward(self, params, x, *, train=False, **options):
+        y, context = super().forward(params, x, train=train, **options)
+        if not train:
+            _, before = self.traces.get(id(x), (x, ()))
+            self.traces[id(y)] = y, (*before, (self.gate, params))
+        return y, context
+
+
+class TracedGate(GateBehavior):
+    """Counts the updates of this life by each batch, and keeps all versions that a snapshot may have been made of."""
+
+    def __init__(self, *arguments, traces, **options):
+        super().__init__(*arguments, **options)
+        self.chain = TracedChain(self.chain, self.name, traces)
+        self.updates, self.history = Counter(), [self.version]
+
+    def handle(self, message):
+        before = self.version
+        super().receive(message)
+        if self.version is not before:
+            self.updates[message.header.batch] += self.version.number - before.number
+            self.history.append(self.version)
+
+
+class TracedPasses(Passes):
+    """Keeps what each pass has read."""
+
+    def __init__(self, sentinel):
+        super().__init__(sentinel)
+        self.trace, self.read = (), defaultdict(list)
+
+    def home(self, flight):
+        super().home(flight)
+        self.read[flight.pass_number].append(self.trace)
+
+
+class TracedSentinel(SentinelBehavior):
+    """Knows by which parameters a prediction was made, and all positions that it may have told."""
+
+    def __init__(self, sentinel, *, traces, **options):
+        super().__init__(sentinel, **options)
+        self.passes, self._traces = TracedPasses(sentinel), traces
+        self.told = [Position()]
+
+    def handle(self, message):
+        self.told.append(self.passes.position(self.clock()) or Position())
+        self.passes.trace = self._traces[id(message.x)][1] if isinstance(message, Forward) and not self.trains else ()
+        super().receive(message)
