@@ -33,14 +33,19 @@ NAMES = frozenset(
         PassPosition Party Progress Quiet Rating Reporting Reports Resident SHOWCASES SentinelCore SentinelLife
         SentinelStatus Showcase Single Steering Tally Termination ThreadFeed ThreadedActor Trouble Wake Work
         acquire_compute at_home check_whole check_word claims_on hand_back hand_over keeping_of knows_opening let_go
-        meet_nanny named_now patiently say_deployed say_up under_way with_claims workers_of _announce _apart _arrays
-        _aside _assist _attached _bell _board _calling _cells _control _curves _deadline _drawing _driver _effort
+        meet_nanny named_now patiently say_deployed say_up under_way with_claims workers_of _apart _aside _assist""",
+    )
+)
+FILES = frozenset(
+    re.findall(
+        r"\w+",
+        """_announce _arrays _attached _board _calling _cells _control _curves _deadline _drawing _driver _effort
         _ending _exposition _feed _fetch _figures _gate_core _gate_life _handover _joining _known _leaving _ledger
-        _meter _moving _notation _owning _parties _patience _publication _rating _refuge _reporting _sentinel_core
+        _meter _moving _notation _owning _parties _patience _publication _rating _reporting _sentinel_core
         _sentinel_life _stay _steering _steps _sums _tally _trace _values _warn _where""",
     )
 )
-"""Whole names that were retired. Those that are good names elsewhere, as `read` and `join`, are not listed."""
+"""Whole names that were retired, of anything and of files. Good names elsewhere, as `read`, are not listed."""
 
 
 @cache
@@ -132,7 +137,8 @@ def retired(root: Path) -> list[str]:
         f"{path.relative_to(root)}:{line}: {name}"
         for path in modules(root).values()
         for line, name in definitions(path)
-        if name in NAMES or WORDS & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+        if name in (NAMES if line else NAMES | FILES)
+        or WORDS & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     ]
 
 
