@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn import _normalisation
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
@@ -228,23 +228,3 @@ def test_shapes_stay_and_are_known_where_the_layer_says_them():
     assert (nn.BatchNorm2d(4) >> nn.BatchNorm2d(4)).keeps_shape and nn.BatchNorm1d(4).keeps_shape
     with pytest.raises(ShapeError, match=r"nn\.Linear\(5, 2\) cannot follow nn\.BatchNorm1d\(4\)"):
         nn.BatchNorm1d(4) >> nn.Linear(5, 2)
-
-
-@for_each("call, said", [
-    (lambda: nn.BatchNorm1d(0), r"nn\.BatchNorm1d\(0\): features is a whole number of at least 1, not 0"),
-    (lambda: nn.BatchNorm2d(2.5), r"nn\.BatchNorm2d\(2\.5\): channels is a whole number .* not 2\.5"),
-    (lambda: nn.BatchNorm1d(3, momentum=1), r"momentum=1\): momentum is .* at least 0 and below 1, not 1"),
-    (lambda: nn.BatchNorm2d(3, momentum=-0.1), r"nn\.BatchNorm2d\(3, momentum=-0\.1\): "),
-    (lambda: nn.BatchNorm1d(3, momentum="0.9"), r"momentum is a finite number .*, not '0\.9'"),
-    (lambda: nn.BatchNorm1d(3, eps=0), r"nn\.BatchNorm1d\(3, eps=0\): eps is a finite number above 0, not 0"),
-    (lambda: nn.BatchNorm2d(3, eps=float("nan")), r"eps is a finite number above 0, not nan"),
-])  # fmt: skip
-def test_a_wrong_value_is_quoted(call, said):
-    with pytest.raises(SpecError, match=said):
-        call()
-
-
-@pytest.mark.parametrize("written", ["nn.BatchNorm1d(4)", "nn.BatchNorm2d(3, momentum=0.5, eps=0.001)"])
-def test_a_value_prints_as_it_was_written(written):
-    assert repr(eval(written, {"nn": nn})) == written
-    assert nn.BatchNorm1d(4, np.float64(0.9), 1e-5) == nn.BatchNorm1d(4)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import DataError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, ShapeError
 from akkordeon_dask.nn import _embedding
 from tests.support.for_each import for_each
 
@@ -127,14 +127,3 @@ def test_words_behind_a_view_are_looked_up_in_a_chain():
     dx, grads = chain.backward(context, y)
     assert_array_equal(dx, np.zeros((4, 2, 3)))
     assert grads[1]["w"][1].all() and not grads[1]["w"][[0, 2, 3, 4]].any()
-
-
-@for_each("call, said", [
-    (lambda: nn.Embedding(0, 3), r"nn\.Embedding\(0, 3\): vocabulary is a whole number of at least 1, not 0"),
-    (lambda: nn.Embedding(3, 2.5), r"not 2\.5"),
-    (lambda: nn.Embedding(True, 2), r"not True"),
-    (lambda: nn.Embedding(3, 2, initializer=1), r"initializer=1\): .* nn\.Zeros\(\), not 1"),
-])  # fmt: skip
-def test_what_cannot_be_is_refused(call, said):
-    with pytest.raises(SpecError, match=said):
-        call()

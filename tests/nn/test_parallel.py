@@ -208,8 +208,6 @@ def test_branches_that_do_not_fit_are_named(call, said):
     (lambda: nn.Parallel([nn.ReLU(), "relu"]), "a Parallel holds layers, not 'relu'"),
     (lambda: nn.Parallel(nn.ReLU() >> nn.Tanh()), r"a list of layers, not nn\.ReLU\(\) >> nn\.Tanh\(\)$"),
     (lambda: nn.Parallel([nn.ReLU()], "mean"), r"join='mean'\): join is one of sum, concatenate, not 'mean'"),
-    (lambda: nn.Parallel([nn.ReLU()], axis=-1), r"axis=-1\): axis is a whole number of at least 0, not -1"),
-    (lambda: nn.Parallel([nn.ReLU()], axis=True), r"at least 0, not True"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused(call, said):
     with pytest.raises(SpecError, match=said):
