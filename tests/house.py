@@ -16,36 +16,24 @@ from pathlib import Path
 import numpy as np
 
 PACKAGE = "akkordeon_dask"
-WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        """anew asking bookmark diary glance glances hear heard heed heeds judge judges keeper lives look looks making
-        meets mend mender mending mends place places scribe tell telling tells tidy told unsaid untold wish wishes""",
-    )
-)
-"""Words that no name has among its parts. Parts of other words, as in `replace` and `placement`, do not count."""
-
-NAMES = frozenset(
-    re.findall(
-        r"\w+",
-        """ActorThread Board Calling Core Driver Drawn Effort Embedded Feed GateCore GateFigures GateLife GateMeter
+RETIRED = {
+    "part": """anew asking bookmark diary glance glances hear heard heed heeds judge judges keeper lives look looks
+        making meets mend mender mending mends place places scribe tell telling tells tidy told unsaid untold wish
+        wishes""",
+    "name": """ActorThread Board Calling Core Driver Drawn Effort Embedded Feed GateCore GateFigures GateLife GateMeter
         GateStatus Gone Guest Held Keeping Known LeaveFirst Leaving Ledger Line Lines Meter Monitor NetworkRecord
         PassPosition Party Progress Quiet Rating Reporting Reports Resident SHOWCASES SentinelCore SentinelLife
         SentinelStatus Showcase Single Steering Tally Termination ThreadFeed ThreadedActor Trouble Wake Work
         acquire_compute at_home check_whole check_word claims_on hand_back hand_over keeping_of knows_opening let_go
         meet_nanny named_now patiently say_deployed say_up under_way with_claims workers_of _apart _aside _assist""",
-    )
-)
-FILES = frozenset(
-    re.findall(
-        r"\w+",
-        """_announce _arrays _attached _board _calling _cells _control _curves _deadline _drawing _driver _effort
+    "file": """_announce _arrays _attached _board _calling _cells _control _curves _deadline _drawing _driver _effort
         _ending _exposition _feed _fetch _figures _gate_core _gate_life _handover _joining _known _leaving _ledger
         _meter _moving _notation _owning _parties _patience _publication _rating _reporting _sentinel_core
         _sentinel_life _stay _steering _steps _sums _tally _trace _values _warn _where""",
-    )
-)
-"""Whole names that were retired, of anything and of files. Good names elsewhere, as `read`, are not listed."""
+}
+"""Words that no name has among its parts, whole names, and names of files. `placement` has no part `place`."""
+
+PARTS, NAMES, FILES = (frozenset(words.split()) for words in RETIRED.values())
 
 
 @cache
@@ -138,7 +126,7 @@ def retired(root: Path) -> list[str]:
         for path in modules(root).values()
         for line, name in definitions(path)
         if name in (NAMES if line else NAMES | FILES)
-        or WORDS & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+        or PARTS & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     ]
 
 

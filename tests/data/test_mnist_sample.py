@@ -40,6 +40,7 @@ def test_each_digit_of_the_sample_is_one_of_mnist_with_its_label(split, full_dat
     assert len(set(sampled)) == len(sampled)
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_sample_anew(full_data, tmp_path):
     made = make(tmp_path / "new")
     shipped = resources.files("akkordeon_dask.data") / "_sample"

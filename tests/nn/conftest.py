@@ -6,7 +6,7 @@ import pytest
 from akkordeon_dask import memory
 
 
-@pytest.fixture(params=["malloc", "poisoned pool"])
+@pytest.fixture(params=["malloc", pytest.param("poisoned pool", marks=pytest.mark.slow)])
 def memory_of_layers(request, monkeypatch):
     """Small arrays come from malloc as ever, or from a pool in which each byte not yet written is part of a NaN."""
     if request.param == "malloc":
