@@ -3,6 +3,8 @@ VENV ?= .venv
 PYTHON ?= python3
 # What a target hands on: make test ARGS="-k gate".
 ARGS ?=
+# How many processes run tests.
+JOBS ?= 2
 # How long sentinels come and go in `make chaos`, with each kind of client; then what fails in it, with how many seeds.
 CHAOS_SECONDS ?= 120
 FAULTS ?= 30
@@ -10,6 +12,8 @@ CHAOS_SEEDS ?= 3
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+# A file's tests share its fixtures: they stay together. In the order of their names the last files are short ones.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Settings of the caller that would lead pip or Python past the environment.
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
@@ -24,10 +28,10 @@ demo: $(STAMP) ## train a small network on an embedded cluster; ARGS="--help" li
 	$(BIN)/dask akkordeon demo $(ARGS)
 
 test: $(STAMP) ## run the tests; ARGS go to pytest
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-quick: $(STAMP) ## run the tests that take seconds, without browser and machines
-	$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not machines" $(ARGS)
+	$(PYTEST) -m "not slow and not browser and not machines" $(ARGS)
 
 lint: $(STAMP) ## check style and the import contracts
 	$(BIN)/ruff check

@@ -49,8 +49,8 @@ def with_leaf(tree, number, leaf):
     return map_leaves(lambda old: leaf if next(order) == number else old, tree, statistics=False)
 
 
+@pytest.mark.parametrize("train", [True, False])
 @for_each("case", CASES)
-@for_each("train", [True, False])
 @bounded
 @given(batch=st.integers(1, 4), seed=st.integers(0, 999))
 def test_gradients_are_finite_differences(case, train, batch, seed):
