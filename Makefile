@@ -1,29 +1,37 @@
-# Python that makes .venv: 3.11 or newer, `make test PYTHON=python3.12`.
+# The environment of all targets, and the Python that makes it, 3.11 or newer: `make test VENV=.venv-3.13 PYTHON=python3.13`.
+VENV ?= .venv
 PYTHON ?= python3
 # What a target hands on: make test ARGS="-k gate".
 ARGS ?=
+# How many processes run tests.
+JOBS ?= 2
 # How long sentinels come and go in `make chaos`, with each kind of client; then what fails in it, with how many seeds.
 CHAOS_SECONDS ?= 120
 FAULTS ?= 30
 CHAOS_SEEDS ?= 3
 
-BIN := .venv/bin
-STAMP := .venv/installed
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+# A file's tests share its fixtures: they stay together. In the order of their names the last files are short ones.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-# Settings of the caller that would lead pip or Python past .venv.
+# Settings of the caller that would lead pip or Python past the environment.
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench chaos data clean
+.PHONY: help demo test test-quick lint types bench chaos data clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 
 demo: $(STAMP) ## train a small network on an embedded cluster; ARGS="--help" lists its options
 	$(BIN)/dask akkordeon demo $(ARGS)
 
 test: $(STAMP) ## run the tests; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-quick: $(STAMP) ## run the tests that take seconds, without browser and machines
+	$(PYTEST) -m "not slow and not browser and not machines" $(ARGS)
 
 lint: $(STAMP) ## check style and the import contracts
 	$(BIN)/ruff check
@@ -57,8 +65,8 @@ chaos: $(STAMP) ## twenty sentinels join and leave for two minutes; workers, lin
 data: $(STAMP) ## fetch the full data sets
 	$(BIN)/dask akkordeon data $(ARGS)
 
-clean: ## remove .venv and all caches
-	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environments and all caches
+	rm -rf .venv .venv-* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf docs/_build docs/reference/generated
 
@@ -67,8 +75,8 @@ $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: name a Python >= 3.11, make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
 	"$(PYTHON) is Python " + v + ": akkordeon_dask needs 3.11 or newer, make PYTHON=python3.11")'
-	@if test -f $@; then rm $@; else rm -rf .venv; fi
-	$(PYTHON) -m venv .venv >&2
+	@if test -f $@; then rm $@; else rm -rf $(VENV); fi
+	$(PYTHON) -m venv $(VENV) >&2
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""What holds for the whole run: Hypothesis, the debug mode of memory, and that nothing of ours is left over."""
+"""For the whole run: marks, Hypothesis, the debug mode of memory, and that nothing of ours is left over."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +12,27 @@ from tests.support.leftovers import akkordeon_threads, wait_until
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+PROCESSES = {"at", "digits", "processes", "akkordeon", "chaos", "far_cluster", "joined_worker", "pair", "run"} | {
+    "running_cluster", "service", "started", "started_cluster", "started_scheduler"
+}  # fmt: skip
+MACHINES = {"chaos", "far_cluster", "joined"}
+MARKS = {
+    "browser": {"running_browser"},
+    "machines": MACHINES,
+    "cluster": {"Client", "EmbeddedCluster", "LocalCluster", "cluster", "deploy", "user"} | PROCESSES | MACHINES,
+    "slow": PROCESSES | MACHINES,
+}
+"""The fixtures and helpers by which a test gets a mark: it asks for one, or its module imports one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark each test by what it uses; those that are slow without a process of their own say so themselves."""
+    for item in items:
+        used = {*item.fixturenames, *vars(item.module)}
+        for mark, names in MARKS.items():
+            if used & names:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,7 @@
 import pickle
 
-import pytest
-
 from akkordeon_dask import errors
+from tests.support.for_each import for_each
 
 CLASSES = [getattr(errors, name) for name in errors.__all__]
 
@@ -31,7 +30,7 @@ def test_every_error_is_public_and_from_one_root():
     assert all(issubclass(cls, errors.AkkordeonError) for cls in CLASSES)
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@for_each("cls", CLASSES)
 def test_an_error_pickles_with_its_text(cls):
     error = cls("gate 'g1' takes 50 features, gate 'g0' gives 40")
     copy = pickle.loads(pickle.dumps(error))

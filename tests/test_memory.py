@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import memory
 from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, copied, empty, empty_like
+from tests.support.for_each import for_each
 
 LARGE = (1000, 100)
 BLOCK = 7 * 64 * 1024
@@ -36,7 +37,7 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@for_each("view", VIEWS.values())
 def test_a_block_comes_back_when_its_last_view_dies(view):
     pool = Pool()
     array = pool.empty(LARGE)
@@ -156,8 +157,8 @@ def test_without_poison_nothing_is_written():
     assert (pool.empty(LARGE) == 3).all()
 
 
-@pytest.mark.parametrize("shape", [LARGE, (8192,), (3, 5, 7000), (1, 100_001)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.dtype(">i2")])
+@for_each("shape", [LARGE, (8192,), (3, 5, 7000), (1, 100_001)])
+@for_each("dtype", [np.uint8, np.float32, np.float64, np.dtype(">i2")])
 def test_large_arrays_are_contiguous_and_on_the_grid(shape, dtype):
     array = Pool().empty(shape, dtype)
     assert array.shape == shape and array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable

@@ -5,6 +5,7 @@ import pytest
 
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.errors import DataError, SpecError
+from tests.support.for_each import for_each
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)], ids=repr)
@@ -13,8 +14,8 @@ def test_whole_numbers_of_every_kind_become_pythons(value):
     assert (number, type(number), repr(number)) == (3, int, "3")
 
 
-@pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float32(3), "3", None, float("nan"), [3], 2], ids=repr)
-def test_a_value_that_is_no_whole_number_of_that_size_is_quoted(value):
+@for_each("value", [True, np.True_, 3.0, np.float32(3), "3", None, float("nan"), [3], 2])
+def test_what_is_no_whole_number_of_that_size_is_quoted(value):
     with pytest.raises(SpecError) as caught:
         check_int("seed", value, 3)
     quoted = value.item() if isinstance(value, np.generic) else value
@@ -36,8 +37,8 @@ def test_a_whole_number_stays_one_and_prints_as_it_was_written():
     assert repr(check_number("mean", np.int64(3))) == "3"
 
 
-@pytest.mark.parametrize("value", [float("nan"), np.inf, True, np.True_, "0.5", None, 1j, 10**400], ids=str)
-def test_a_value_that_is_no_finite_number_is_refused(value):
+@for_each("value", [float("nan"), np.inf, True, np.True_, "0.5", None, 1j, 10**400])
+def test_what_is_no_finite_number_is_refused(value):
     with pytest.raises(SpecError, match="rate is a finite number, not "):
         check_number("rate", value)
 

@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
-import pytest
 import yaml
 from importlinter.cli import lint_imports
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.support.for_each import for_each
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "akkordeon_dask"
@@ -71,7 +72,7 @@ def test_the_recipe_of_conda_forge_needs_what_the_project_needs():
     assert (recipe["about"]["license"], recipe["about"]["summary"]) == (project["license"], project["description"])
 
 
-@pytest.mark.parametrize("name", PACKAGES)
+@for_each("name", PACKAGES)
 def test_all_is_what_a_package_exports(name):
     package = importlib.import_module(name)
     exported = {key for key, value in vars(package).items() if key[0] != "_" and not isinstance(value, ModuleType)}
@@ -79,7 +80,7 @@ def test_all_is_what_a_package_exports(name):
     assert sorted(listed) == sorted(exported)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@for_each("name", MODULES)
 def test_every_public_name_is_there_and_documented(name):
     module = importlib.import_module(name)
     assert inspect.getdoc(module)
@@ -123,7 +124,7 @@ def test_the_import_contracts_hold(monkeypatch, capsys):
 def make_commands(markdown):
     """The targets of the `make` commands in fenced blocks and inline code."""
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", markdown, re.DOTALL))
-    return set(re.findall(r"\bmake (?:-\S+ )*([a-z]+)", code))
+    return set(re.findall(r"\bmake (?:-\S+ )*([a-z]+(?:-[a-z]+)*)", code))
 
 
 def test_every_command_of_the_readme_is_in_the_makefile():
@@ -131,4 +132,4 @@ def test_every_command_of_the_readme_is_in_the_makefile():
     told = make_commands((ROOT / "README.md").read_text(encoding="utf-8"))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert told
-    assert told <= set(re.findall(r"^([a-z]+):.* ## ", makefile, re.MULTILINE))
+    assert told <= set(re.findall(r"^([a-z-]+):.* ## ", makefile, re.MULTILINE))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.tree import from_paths, join_leaves, leaves, map_leaves, paths, rebuild, size
+from tests.support.for_each import for_each
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 arrays = st.lists(st.integers(0, 3), max_size=2).map(np.zeros)
@@ -97,7 +98,7 @@ def test_joining_leaves_statistics_as_the_first_tree_has_them():
 ONE = np.ones(1)
 
 
-@pytest.mark.parametrize(("other", "said"), [
+@for_each("other, said", [
     ({"w": (ONE, ONE)}, "a dict of 'w' stands where a dict of 'w', 'b' does"),
     ({"w": (ONE, ONE), "b": ONE, "c": ONE}, "a dict of 'w', 'b', 'c' stands where"),
     ({"w": (ONE,), "b": ONE}, "a tuple of 1 stands where a tuple of 2 does"),

@@ -131,6 +131,7 @@ def nothing_is_left(lives):
     assert all(core.in_flight == 0 and core.state == "left" for core in lives.cores.values())
 
 
+@pytest.mark.slow
 @laws
 @given(scenes(with_any, (0, 0), (1, 2, 5)))
 def test_promises_4_and_7_each_sample_of_training_is_counted_once_whatever_happens(scene):
@@ -144,6 +145,7 @@ def test_promises_4_and_7_each_sample_of_training_is_counted_once_whatever_happe
 stormy = scenes(with_any, (1, 2), (8,)) | scenes(with_gates, (1, 2), (8,), LATE)
 
 
+@pytest.mark.slow
 @laws
 @given(stormy)
 def test_promises_7_and_8_a_validation_pass_reads_one_version_whatever_happens(scene):
@@ -176,6 +178,7 @@ def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_gate_made_an
     assert front.counts.dropped == {"repeated opening": 1}
 
 
+@pytest.mark.slow
 def test_the_troubles_reach_every_corner_of_these_laws():
     """Not a law of the package but of this file: what gates and sentinels are ready for does happen in it."""
     seen = Counter()

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -162,6 +163,7 @@ def nothing_is_left(standin):
     assert all(gate.contexts == 0 and gate.versions == 1 for gate in standin.gates)
 
 
+@pytest.mark.slow
 @laws
 @given(scenes(storms(shuffled, repeated, lost)))
 def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each_credit_home(scene):
@@ -214,6 +216,7 @@ def test_promise_7_what_is_given_up_is_reported_lost(scene):
     nothing_is_left(standin)
 
 
+@pytest.mark.slow
 @settings(laws, max_examples=150)
 @given(scenes(storms(shuffled, repeated, lost, st.tuples(delays)), validators=2))
 def test_promise_8_a_validation_pass_reads_one_version_of_each_gate(scene):
@@ -226,6 +229,7 @@ def test_promise_8_a_validation_pass_reads_one_version_of_each_gate(scene):
     nothing_is_left(standin)
 
 
+@pytest.mark.slow
 def test_the_storms_reach_every_corner_of_these_laws():
     """Not a law of the package but of this file: whatever the gates and sentinels are ready for does happen in it."""
     seen = Counter()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import data, memory
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 X = np.arange(24, dtype=np.float32).reshape(12, 2)
 Y = np.arange(12)
@@ -148,13 +149,12 @@ def test_batches_in_order_are_read_only_views():
         assert not batch.flags.writeable
 
 
-@pytest.mark.parametrize(
+@for_each(
     "x",
     [X[::2], np.asfortranarray(X), X.astype(">f4"), X.T.copy().T, X.tolist()],
-    ids=["strided", "fortran", "big-endian", "transposed", "lists"],
 )
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_any_layout_and_byte_order_yields_the_same_numbers_in_the_machines_own(x, shuffle):
+@for_each("shuffle", [True, False])
+def test_any_layout_and_byte_order_gives_the_same_numbers_in_the_machines_own(x, shuffle):
     source = data.arrays(x, np.arange(len(x)), shuffle=shuffle).open()
     for batch, y in source.batches(1, 5):
         np.testing.assert_array_equal(batch, np.asarray(x)[y])
@@ -188,7 +188,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("name", VALUES)
+@for_each("name", VALUES)
 def test_providers_are_equal_by_content_and_survive_pickle(name):
     provider, again = VALUES[name](), VALUES[name]()
     for same in (again, pickle.loads(pickle.dumps(provider))):
@@ -210,8 +210,8 @@ def test_arrays_prints_as_it_was_written_with_short_arrays():
     )
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
+@for_each(
+    "make, words",
     [
         (lambda: data.arrays(X, Y[:5]), "x has 12 samples, y has 5"),
         (lambda: data.arrays(X[:0], Y[:0]), "has no samples"),

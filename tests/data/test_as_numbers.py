@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from akkordeon_dask import data
 from akkordeon_dask.data import as_numbers
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 X = np.arange(24, dtype=np.float32).reshape(12, 2)
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]}, index=[7, 2, 5])
@@ -71,7 +72,7 @@ def done():
     return future
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         X.tolist(),
@@ -90,7 +91,6 @@ def done():
         [masked()[row] for row in range(12)],
         Tensor(masked()),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_whatever_becomes_an_array_of_the_same_numbers_is_taken(value):
     for got in (as_numbers("x", value), next(data.stream([(value, None)]).open().batches(1, 1))[0]):
@@ -181,8 +181,8 @@ LAZY = [
 ]
 
 
-@pytest.mark.parametrize(("value", "words"), LAZY)
-def test_a_sparse_or_lazy_value_is_named_with_the_call_to_add(value, words):
+@for_each("value, words", LAZY)
+def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, words):
     for name, make in (
         ("x", lambda: data.arrays(value, None)),
         ("y", lambda: data.arrays(X, value)),
@@ -197,10 +197,8 @@ def test_a_sparse_or_lazy_value_is_named_with_the_call_to_add(value, words):
         next(data.stream([value]).open().batches(1, 1))
 
 
-@pytest.mark.parametrize(
-    ("value", "words"), [*LAZY, (FRAME, "DataFrame"), (FRAME["a"], "Series"), (Tensor(X), "Tensor")]
-)
-def test_an_iterable_without_batches_is_no_provider(value, words):
+@for_each("value, words", [*LAZY, (FRAME, "DataFrame"), (FRAME["a"], "Series"), (Tensor(X), "Tensor")])
+def test_what_holds_no_batches_is_no_provider(value, words):
     kind, _, call = words.partition(".*: ")
     for make in (data.stream, data.as_provider, data.augment):
         with pytest.raises(
@@ -209,8 +207,8 @@ def test_an_iterable_without_batches_is_no_provider(value, words):
             make(value)
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
+@for_each(
+    "value, words",
     [
         ((row for row in X), r"^x is of type generator, .*numpy\.stack\(list\(\.\.\.\)\)"),
         (map(abs, [1]), "^x is of type map"),

@@ -5,6 +5,7 @@ import pytest
 
 from akkordeon_dask import data
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ def test_numpys_numbers_and_lists_print_plainly():
     assert repr(provider) == "data.augment(data.mnist('train'), shift=1, crop=(3, 3), fill=0.5)"
 
 
-@pytest.mark.parametrize(
-    ("how", "words"),
+@for_each(
+    "how, words",
     [
         ({"shift": -1}, "shift is a whole number of at least 0, not -1"),
         ({"shift": 1.5}, r"shift is .*, not 1\.5"),
@@ -60,8 +61,8 @@ def test_a_value_that_is_no_provider_is_refused():
         data.augment(3)
 
 
-@pytest.mark.parametrize(
-    ("samples", "how", "words"),
+@for_each(
+    "samples, how, words",
     [
         ((784,), {"shift": 1}, r"of shape \(784,\) are not images .* give their shape, e\.g\. shape=\(28, 28\)"),
         ((105,), {"flip": True}, r"of shape \(105,\) are not images .* give their shape$"),
@@ -115,7 +116,7 @@ def test_such_shapes_are_taken_where_they_are_meant(shape):
     assert data.augment(data.arrays(x.reshape(1, -1), None), shape=shape, channels="first").open().shape == (x.size,)
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 5, 4), (1, 4, 1), (16, 8, 8), (28, 28), (28, 3)])
+@for_each("shape", [(3, 32, 32), (1, 28, 28), (3, 5, 4), (1, 4, 1), (16, 8, 8), (28, 28), (28, 3)])
 def test_shapes_whose_channels_may_come_first_need_no_word(shape):
     assert data.augment(data.arrays(np.zeros((2, *shape)), None)).open().shape == shape
 

@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 
 from akkordeon_dask import data, memory
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 
 def refilling():
@@ -98,8 +99,8 @@ CROOKED = {
 }
 
 
-@pytest.mark.parametrize("how", CROOKED)
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u2"])
+@for_each("how", CROOKED)
+@for_each("dtype", ["f4", "f8", "i8", "u2"])
 def test_hot_loops_read_aligned_arrays_in_the_machines_byte_order_whatever_was_given(how, dtype):
     x = np.arange(40_000).reshape(8, 25, 200).astype(dtype)
     x, y = CROOKED[how](x), CROOKED[how](np.arange(8, dtype="i8"))
@@ -127,8 +128,8 @@ def test_arrays_are_gathered_from_aligned_memory():
     assert source._x is memory.aligned(source._x) and source._y is memory.aligned(source._y)
 
 
-@pytest.mark.parametrize(
-    ("bad", "words"),
+@for_each(
+    "bad, words",
     [
         (np.zeros((2, 3)), r"a batch is a pair \(x, y\), not a ndarray"),
         ((np.zeros((3, 2)), np.zeros(2)), "x has 3 samples, y has 2"),

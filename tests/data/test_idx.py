@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from akkordeon_dask.data._idx import idx_bytes, read_idx, read_pair
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 ARRAY = np.arange(60, dtype=np.uint8).reshape(5, 4, 3)
@@ -151,8 +152,8 @@ def test_a_pair_is_flat_and_its_labels_index_fast():
     assert not y.flags.writeable
 
 
-@pytest.mark.parametrize(
-    ("images", "labels", "words"),
+@for_each(
+    "images, labels, words",
     [
         (ARRAY, np.zeros(4, np.uint8), "has 5 images, .* has 4 labels: they do not belong together"),
         (ARRAY[:4], np.zeros(4, np.uint8), r"expected an array \(5, 4, 3\) of uint8, found \(4, 4, 3\) of uint8"),

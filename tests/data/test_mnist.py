@@ -7,6 +7,7 @@ import pytest
 
 from akkordeon_dask import data
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 TRAIN_CLASSES = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST_CLASSES = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -100,7 +101,7 @@ def test_train_is_shuffled_and_test_is_not_where_nothing_is_said():
     assert data.mnist("train") != data.mnist("train", shuffle=False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "said",
     [
         "data.mnist('train')",

@@ -7,6 +7,7 @@ import pytest
 
 from akkordeon_dask import data
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 
 def batch(number: int = 0, size: int = 2):
@@ -144,8 +145,8 @@ def test_the_users_own_error_arrives_as_it_is():
         next(batches)
 
 
-@pytest.mark.parametrize(
-    ("bad", "words"),
+@for_each(
+    "bad, words",
     [
         (np.zeros((2, 3)), r"a batch is a pair \(x, y\), not a ndarray.*data\.arrays\(x, y\)"),
         ((np.zeros(2),), "not a tuple of 1"),
@@ -182,8 +183,8 @@ def test_a_provider_is_a_provider_and_everything_else_becomes_a_stream():
     assert numbers(data.as_provider(Endless).open().batches(1, 1), 2) == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("thing", "words"),
+@for_each(
+    "thing, words",
     [
         (3, "3 of type int is no provider"),
         (None, "of type NoneType is no provider"),
@@ -213,7 +214,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("name", VALUES)
+@for_each("name", VALUES)
 def test_streams_are_equal_by_content_and_survive_pickle(name):
     provider = data.stream(VALUES[name]())
     for same in (data.stream(VALUES[name]()), pickle.loads(pickle.dumps(provider))):

@@ -23,6 +23,7 @@ from akkordeon_dask.messages import (
     encode,
     nbytes,
 )
+from tests.support.for_each import for_each
 from tests.support.numbered_samples import HOME, header
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -141,7 +142,7 @@ def test_the_table_of_wrong_values_has_every_field_of_the_header():
     assert told(decode(with_header())) == told(ONE_OF_EACH[0])
 
 
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in WRONG.items() for value in values])
+@for_each("field, value", [(field, value) for field, values in WRONG.items() for value in values])
 def test_a_header_with_a_wrong_value_is_refused_and_the_value_quoted(field, value):
     with pytest.raises(MessageError) as caught:
         decode(with_header(**{field: value}))
@@ -172,8 +173,8 @@ def test_an_unknown_kind_is_refused_and_the_known_are_named(kind):
     assert repr(kind) in str(caught.value)
 
 
-@pytest.mark.parametrize("array", ["x", 7, [1.0, 2.0], b"\x00"])
-@pytest.mark.parametrize("kind", ["forward", "backward"])
+@for_each("array", ["x", 7, [1.0, 2.0], b"\x00"])
+@for_each("kind", ["forward", "backward"])
 def test_what_is_not_an_array_is_refused_and_quoted(kind, array):
     with pytest.raises(MessageError) as caught:
         decode({**with_header(), "kind": kind, "array": array})

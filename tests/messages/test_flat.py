@@ -6,11 +6,12 @@ import pytest
 from akkordeon_dask.errors import MessageError
 from akkordeon_dask.messages import Backward, Forward, decode, packed
 from tests.messages.test_codec import ONE_OF_EACH, X, told, with_header
+from tests.support.for_each import for_each
 
 FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "wrong",
     [
         {"dtype": "|O"}, {"dtype": "no"}, {"dtype": 4}, {"shape": (2, 4)}, {"shape": (2, 2)}, {"shape": (-2, -3)},

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akkordeon_dask.messages import Address, Header, PassReport
+from tests.support.for_each import for_each
 from tests.support.numbered_samples import header
 
 counts = st.integers(0, 10**9)
@@ -104,7 +105,7 @@ CHANGED = header(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("field", sorted({field.name for field in fields(Header)} - KEPT))
+@for_each("field", sorted({field.name for field in fields(Header)} - KEPT))
 def test_a_batch_is_the_same_whatever_else_its_header_says(field):
     first = header()
     other = replace(first, **{field: getattr(CHANGED, field)})

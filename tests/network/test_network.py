@@ -7,6 +7,7 @@ from hypothesis import given
 from akkordeon_dask import Gate, Network, nn, optim
 from akkordeon_dask.errors import NameConflictError, ShapeError, SpecError
 from akkordeon_dask.tree import leaves
+from tests.support.for_each import for_each
 from tests.support.spec_strategies import networks
 
 SGD = optim.SGD(0.1)
@@ -98,8 +99,8 @@ def test_shapes_are_known_where_the_layers_say_them():
     assert IMAGES.input_shape is None and IMAGES.output_shape((2, 3)) == (2,)
 
 
-@pytest.mark.parametrize(
-    ("network", "shape", "dtype"),
+@for_each(
+    "network, shape, dtype",
     [
         (ORIGINAL, (784,), np.uint8),
         (ORIGINAL, (784,), np.float64),

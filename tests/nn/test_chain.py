@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
+from tests.support.for_each import for_each
 
 a, b, c, d = nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3), nn.Dropout(0.1)
 plain = st.sampled_from([nn.ReLU(), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 4), nn.Scale(0, 2), nn.LeakyReLU(0.2)])
@@ -105,7 +106,7 @@ def test_an_image_is_sent_to_flatten():
 FLOATING = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.5), a, nn.Flatten() >> a]
 
 
-@pytest.mark.parametrize("layer", FLOATING, ids=repr)
+@for_each("layer", FLOATING)
 def test_integers_are_sent_to_scale(layer):
     with pytest.raises(ShapeError, match=r"nn\..* takes floating point, not uint8: put nn\.Scale"):
         layer.output_dtype(np.dtype(np.uint8))
@@ -120,10 +121,10 @@ def test_scale_takes_numbers(dtype):
     assert nn.Flatten().output_dtype(np.dtype(dtype)) == dtype
 
 
-@pytest.mark.parametrize(("layer", "shape"), [
+@for_each("layer, shape", [
     (a, (4,)), (b >> a, (4,)), (nn.Chain([b >> d, nn.Chain([d, a])]), (4,)), (b >> d, None), (nn.Flatten() >> a, None),
     (nn.Chain([nn.Chain([nn.Flatten()]), a]), None), (nn.Scale(0, 1) >> nn.DropConnect(7, 2, 0.5), (7,)),
-], ids=repr)  # fmt: skip
+])  # fmt: skip
 def test_a_chain_asks_for_what_its_first_shaped_layer_asks_for(layer, shape):
     assert layer.input_shape == shape
 
@@ -186,9 +187,9 @@ def test_layers_before_the_first_parameters_are_not_differentiated():
     assert dx is None and grads[:2] == ({}, ({},)) and grads[2]["w"].shape == (4, 5)
 
 
-@pytest.mark.parametrize(("chain", "keeps_output", "views"), [
+@for_each("chain, keeps_output, views", [
     (nn.Chain([b]), True, False), (a >> b, True, False), (b >> a, False, False), (b >> nn.Flatten(), True, False),
     (nn.Chain([nn.Flatten() >> d]), False, True), (nn.Chain([a, nn.Flatten() >> d]), False, False),
-], ids=repr)  # fmt: skip
+])  # fmt: skip
 def test_a_chain_answers_for_its_last_layers_memory(chain, keeps_output, views):
     assert chain.keeps_output is keeps_output and chain.views is views

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn import _conv2d
+from tests.support.for_each import for_each
 
 bounded = settings(max_examples=80, deadline=None, derandomize=True)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -97,25 +98,8 @@ def test_a_pair_of_equals_is_a_number():
     assert repr(nn.Conv2d(1, 2, (3, 3), padding=(1, 2))) == "nn.Conv2d(1, 2, 3, padding=(1, 2))"
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: nn.Conv2d(0, 1, 3), r"in_channels is a whole number of at least 1, not 0"),
-        (lambda: nn.Conv2d(1, 1, 0), r"kernel_size, or each of a pair, is a whole number of at least 1, not 0"),
-        (lambda: nn.Conv2d(1, 1, (3, 3, 3)), r"kernel_size .* not \(3, 3, 3\)"),
-        (lambda: nn.Conv2d(1, 1, 3, padding=-1), r"padding, .* at least 0, not -1"),
-        (lambda: nn.Conv2d(1, 1, 3, stride=1.5), r"stride, .* not 1\.5"),
-        (lambda: nn.Conv2d(4, 6, 3, groups=3), r"3 groups do not divide 4 and 6 channels"),
-        (lambda: nn.Conv2d(1, 1, 3, initializer=1), r"initializer .* not 1"),
-    ],
-)
-def test_a_wrong_value_is_quoted(call, said):
-    with pytest.raises(SpecError, match=said):
-        call()
-
-
-@pytest.mark.parametrize(
-    ("write", "said"),
+@for_each(
+    "write, said",
     [
         (lambda: nn.Conv2d(1, 6, 5) >> nn.Conv2d(5, 16, 5), r"takes 5 channels, not 6 .* \(6, \?, \?\)\)$"),
         (lambda: nn.Linear(784, 784) >> nn.Conv2d(1, 6, 5), r"takes images .* put nn\.Reshape.*\(784,\)"),

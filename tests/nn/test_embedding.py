@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import DataError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, ShapeError
 from akkordeon_dask.nn import _embedding
+from tests.support.for_each import for_each
 
 INTEGERS = [np.uint8, np.int8, np.int16, np.uint32, np.int32, np.int64, np.uint64]
 pytestmark = pytest.mark.usefixtures("memory_of_layers")
@@ -67,7 +68,7 @@ def test_a_word_that_is_repeated_gets_all_its_gradients():
     assert_array_equal(layer.backward(context, np.asfortranarray(dy))[1]["w"][1], 20_000)
 
 
-@pytest.mark.parametrize("dtype", INTEGERS)
+@for_each("dtype", INTEGERS)
 def test_any_integers_are_words_and_the_parameters_give_the_dtype(dtype):
     layer, x = nn.Embedding(10, 3), np.array([[9, 0], [3, 9]], dtype)
     y, context = layer.forward(layer.init(np.random.default_rng(0)), x)
@@ -76,7 +77,7 @@ def test_any_integers_are_words_and_the_parameters_give_the_dtype(dtype):
     assert dx.shape == x.shape and y.shape[1:] == layer.output_shape((2,)) == (2, 3)
 
 
-@pytest.mark.parametrize(("x", "said"), [
+@for_each("x, said", [
     (np.array([[3, 10]]), r"^index 10 is out of range: nn\.Embedding\(10, 3\) has words from 0 to 9: "),
     (np.array([[3, -1]], np.int8), "^index -1 is out of range"),
     (np.array([255], np.uint8), "^index 255 is out of range"),
@@ -89,8 +90,8 @@ def test_a_number_that_is_no_word_is_quoted_with_the_range(x, said):
         layer.forward(layer.init(np.random.default_rng(0)), x)
 
 
-@pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones((2, 3), np.float32), np.ones((2, 3), bool)])
-def test_input_that_is_no_integer_is_refused(x):
+@for_each("x", [np.ones((2, 3)), np.ones((2, 3), np.float32), np.ones((2, 3), bool)])
+def test_what_is_not_an_integer_is_refused(x):
     layer = nn.Embedding(10, 3)
     for call in (lambda: layer.forward(layer.init(np.random.default_rng(0)), x), lambda: layer.output_dtype(x.dtype)):
         with pytest.raises(ShapeError, match=rf"^nn\.Embedding\(10, 3\) takes integers, not {x.dtype}$"):
@@ -126,14 +127,3 @@ def test_words_behind_a_view_are_looked_up_in_a_chain():
     dx, grads = chain.backward(context, y)
     assert_array_equal(dx, np.zeros((4, 2, 3)))
     assert grads[1]["w"][1].all() and not grads[1]["w"][[0, 2, 3, 4]].any()
-
-
-@pytest.mark.parametrize(("call", "said"), [
-    (lambda: nn.Embedding(0, 3), r"nn\.Embedding\(0, 3\): vocabulary is a whole number of at least 1, not 0"),
-    (lambda: nn.Embedding(3, 2.5), r"not 2\.5"),
-    (lambda: nn.Embedding(True, 2), r"not True"),
-    (lambda: nn.Embedding(3, 2, initializer=1), r"initializer=1\): .* nn\.Zeros\(\), not 1"),
-])  # fmt: skip
-def test_a_wrong_argument_is_refused(call, said):
-    with pytest.raises(SpecError, match=said):
-        call()

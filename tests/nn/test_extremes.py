@@ -1,16 +1,18 @@
 """Inputs at the edge of their dtype: finite results stay finite, and different ones stay different."""
 
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose
 
 from akkordeon_dask import nn
 from akkordeon_dask.tree import leaves, map_leaves
+from tests.support.for_each import for_each
+from tests.support.layer_cases import CASES
 
 EXTREMES = {np.float16: 6e4, np.float32: 1e30}
 
 
-@pytest.mark.parametrize("dtype", EXTREMES)
+@for_each("case", CASES)
+@for_each("dtype", EXTREMES)
 def test_no_layer_makes_nan_of_finite_numbers(case, dtype):
     greatest = EXTREMES[dtype]
     params = case.params(np.float32)
@@ -36,7 +38,7 @@ def assert_right(found, exact, only_finite=False):
         assert_allclose(found[finite], exact[finite], rtol=4e-3, atol=4e-3 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@for_each("dtype", [np.float16, np.float32, np.float64])
 def test_gelu_is_a_line_on_both_sides_out_to_the_greatest_number(dtype):
     most = np.finfo(dtype).max
     far = [50, 1e3, most / 3, most] if dtype == np.float16 else [50, 1e14, 1e19, most / 3, most]
@@ -49,7 +51,7 @@ def test_gelu_is_a_line_on_both_sides_out_to_the_greatest_number(dtype):
     assert (slope == (x > 0)).all()
 
 
-@pytest.mark.parametrize("layer", [nn.AvgPool2d(16), nn.GlobalAvgPool2d()], ids=repr)
+@for_each("layer", [nn.AvgPool2d(16), nn.GlobalAvgPool2d()])
 def test_a_mean_of_great_float16_is_their_mean(layer):
     x = np.full((2, 3, 16, 16), 6e4, np.float16)
     y, context = layer.forward({}, x)
@@ -59,7 +61,7 @@ def test_a_mean_of_great_float16_is_their_mean(layer):
     assert_allclose(dx, 1 / 256)
 
 
-@pytest.mark.parametrize("layer", [nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1)], ids=repr)
+@for_each("layer", [nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1)])
 def test_gradients_of_float16_that_overlap_are_added_up_in_float32(layer):
     x = np.arange(2 * 64, dtype=np.float16).reshape(2, 1, 8, 8)
     y, context = layer.forward({}, x)
@@ -79,9 +81,9 @@ def test_softmax_of_great_float16_sums_to_one():
 NORMALISERS = [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.LayerNorm(3)]
 
 
-@pytest.mark.parametrize("layer", NORMALISERS, ids=repr)
-@pytest.mark.parametrize(("dtype", "size"), [(np.float16, 6e4), (np.float32, 1e30), (np.float32, 3e-20)])
-def test_normalised_numbers_have_unit_variance_at_any_size(layer, dtype, size):
+@for_each("layer", NORMALISERS)
+@for_each("dtype, size", [(np.float16, 6e4), (np.float32, 1e30), (np.float32, 3e-20)])
+def test_what_is_normalised_is_so_at_any_size(layer, dtype, size):
     spread = np.random.default_rng(0).uniform(-1, 1, (50, 3, *(2, 2)[: 2 * isinstance(layer, nn.BatchNorm2d)]))
     x = (spread * size).astype(dtype)
     params, exact = layer.init(np.random.default_rng(0)), layer.init(np.random.default_rng(0), np.float64)
@@ -92,8 +94,8 @@ def test_normalised_numbers_have_unit_variance_at_any_size(layer, dtype, size):
     assert all(np.isfinite(leaf).all() for leaf in [dx, *leaves(grads)])
 
 
-@pytest.mark.parametrize("layer", NORMALISERS[:2], ids=repr)
-@pytest.mark.parametrize("spread", [1.0, 1e-3])
+@for_each("layer", NORMALISERS[:2])
+@for_each("spread", [1.0, 1e-3])
 def test_dates_are_normalised_to_the_precision_of_float32(layer, spread):
     rng = np.random.default_rng(0)
     shape = (500, 3, *(2, 2)[: 2 * isinstance(layer, nn.BatchNorm2d)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import nn
+from tests.support.for_each import for_each
 
 SHAPE = (400, 300)
 STD = {
@@ -17,8 +18,8 @@ STD = {
 }
 
 
-@pytest.mark.parametrize("initializer", STD, ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@for_each("initializer", STD)
+@for_each("dtype", [np.float32, np.float64])
 def test_weights_have_the_variance_that_was_asked_for(initializer, dtype):
     w = initializer(np.random.default_rng(0), SHAPE, dtype)
     assert w.shape == SHAPE and w.dtype == dtype

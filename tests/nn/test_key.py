@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import SpecError
+from tests.support.for_each import for_each
 
 bounded = settings(max_examples=50, deadline=None, derandomize=True)
 numbers = st.lists(st.integers(-(2**70), 2**70), max_size=6).map(tuple)
@@ -25,7 +26,7 @@ def test_a_key_is_its_numbers(one, other):
     assert (drawn(nn.Key(one)) == drawn(nn.Key(other))) is (one == other)
 
 
-@pytest.mark.parametrize(("one", "other"), [
+@for_each("one, other", [
     ((1,), (1, 0)), ((), (0,)), ((2**32,), (0, 1)), ((1, 2), (2, 1)), ((12,), (1, 2)), ((1,), (-1,)),
 ])  # fmt: skip
 def test_keys_that_are_alike_draw_apart(one, other):

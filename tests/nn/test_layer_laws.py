@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.tree import leaves, map_leaves, paths
+from tests.support.for_each import for_each
+from tests.support.layer_cases import CASES
 
 pytestmark = pytest.mark.usefixtures("memory_of_layers")
 bounded = settings(
@@ -48,6 +50,7 @@ def with_leaf(tree, number, leaf):
 
 
 @pytest.mark.parametrize("train", [True, False])
+@for_each("case", CASES)
 @bounded
 @given(batch=st.integers(1, 4), seed=st.integers(0, 999))
 def test_gradients_are_finite_differences(case, train, batch, seed):
@@ -66,8 +69,9 @@ def test_gradients_are_finite_differences(case, train, batch, seed):
         assert_allclose(grad, expected, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_overwriting_its_input_computes_the_same_bits(case, dtype):
+@for_each("case", CASES)
+@for_each("dtype", [np.float32, np.float64])
+def test_in_place_gives_the_same_bits(case, dtype):
     params, x, dy = case.params(dtype), case.x(dtype=dtype), case.dy(dtype=dtype)
     y, context = case.forward(params, x)
     dx, grads = case.layer.backward(context, dy)
@@ -78,6 +82,7 @@ def test_overwriting_its_input_computes_the_same_bits(case, dtype):
     assert_same_tree(grads_own, grads)
 
 
+@for_each("case", CASES)
 def test_nothing_that_was_received_is_written_into(case):
     params, x, dy = case.params(), case.x(), case.dy()
     assert not any(array.flags.writeable for array in (x, dy, *leaves(params)))
@@ -89,6 +94,7 @@ def test_nothing_that_was_received_is_written_into(case):
     assert_same_tree(params, before[2])
 
 
+@for_each("case", CASES)
 def test_a_context_serves_twice(case):
     params, x, dy = case.params(), case.x(), case.dy()
     y, context = case.forward(params, x)
@@ -100,7 +106,8 @@ def test_a_context_serves_twice(case):
     assert_array_equal(y, sent, "the backward pass wrote into an output that was sent")
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@for_each("case", CASES)
+@for_each("dtype", [np.float32, np.float64])
 def test_shapes_and_dtypes_are_what_was_announced(case, dtype):
     params, x, dy = case.params(dtype), case.x(5, dtype), case.dy(5, dtype)
     y, context = case.forward(params, x)
@@ -111,6 +118,7 @@ def test_shapes_and_dtypes_are_what_was_announced(case, dtype):
     assert dx.shape == x.shape
 
 
+@for_each("case", CASES)
 def test_two_batches_in_flight_do_not_disturb_each_other(case):
     params = case.params()
     alone = []
@@ -124,11 +132,13 @@ def test_two_batches_in_flight_do_not_disturb_each_other(case):
         assert_same_tree(grads, alone[number][1])
 
 
-def test_the_same_key_draws_the_same_bits(case):
+@for_each("case", CASES)
+def test_the_same_key_gives_the_same_bits(case):
     params, x = case.params(), case.x()
     assert_array_equal(case.forward(params, x)[0], case.forward(params, x)[0])
 
 
+@for_each("case", CASES)
 def test_without_dx_the_gradients_are_the_same(case):
     params, x, dy = case.params(), case.x(), case.dy()
     _, context = case.forward(params, x)
@@ -138,6 +148,7 @@ def test_without_dx_the_gradients_are_the_same(case):
     assert_same_tree(same, grads)
 
 
+@for_each("case", CASES)
 @bounded
 @given(sizes=st.lists(st.integers(1, 3), min_size=1, max_size=4), seed=st.integers(0, 999))
 def test_a_batch_is_its_pieces(case, sizes, seed):
@@ -158,6 +169,7 @@ def test_a_batch_is_its_pieces(case, sizes, seed):
         assert_allclose(total, grad, rtol=1e-11, atol=1e-13)
 
 
+@for_each("case", CASES)
 def test_a_batch_without_samples_passes(case):
     params = case.params()
     y, context = case.forward(params, case.x(0))
@@ -167,6 +179,7 @@ def test_a_batch_without_samples_passes(case):
         assert_array_equal(grad, 0)
 
 
+@for_each("case", CASES)
 def test_memory_order_does_not_matter(case):
     params, x, dy = case.params(), case.x(), case.dy()
     y, context = case.forward(params, x)
@@ -177,6 +190,7 @@ def test_memory_order_does_not_matter(case):
     assert_allclose(dx_other, dx, rtol=1e-13)
 
 
+@for_each("case", CASES)
 def test_the_same_parameters_rebound_change_nothing(case):
     params, x, dy = case.params(), case.x(), case.dy()
     _, context = case.forward(params, x)
@@ -186,6 +200,7 @@ def test_the_same_parameters_rebound_change_nothing(case):
     assert_same_tree(grads_rebound, grads)
 
 
+@for_each("case", CASES)
 def test_rebinding_leaves_the_context_as_it_was(case):
     params, x, dy = case.params(), case.x(), case.dy()
     _, context = case.forward(params, x)
@@ -195,11 +210,13 @@ def test_rebinding_leaves_the_context_as_it_was(case):
     assert np.array_equal(other, dx) is not case.layer.trainable
 
 
+@for_each("case", CASES)
 def test_trainable_means_that_there_are_parameters(case):
     assert case.layer.trainable is bool(leaves(case.params()))
     assert len(dict(paths(case.params()))) == len(leaves(case.params()))
 
 
+@for_each("case", CASES)
 def test_a_layer_is_a_value(case):
     layer = case.layer
     written = eval(repr(layer), {"nn": nn})
@@ -208,6 +225,7 @@ def test_a_layer_is_a_value(case):
     assert layer != nn.Linear(9, 9)
 
 
+@for_each("case", CASES)
 def test_the_cost_of_a_sample_is_a_whole_number(case):
     cost = case.layer.multiply_adds(case.shape)
     assert isinstance(cost, int) and cost >= sum(leaf.size for leaf in leaves(case.params()) if leaf.ndim == 2)

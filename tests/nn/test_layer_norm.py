@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn import _normalisation
 
 BLOCKS = [1, 100, 10**9]
@@ -110,21 +110,3 @@ def test_samples_that_do_not_fit_are_named_with_what_fits(layer, shape, said):
     with pytest.raises(ShapeError, match=said):
         layer.output_shape(shape)
     assert layer.output_shape(None) == layer.input_shape and layer.keeps_shape
-
-
-@pytest.mark.parametrize(("call", "said"), [
-    (lambda: nn.LayerNorm(0), r"nn\.LayerNorm\(0\): a size .* at least 1, not 0"),
-    (lambda: nn.LayerNorm((3, -1)), r"nn\.LayerNorm\(\(3, -1\)\): a size .* not -1"),
-    (lambda: nn.LayerNorm(()), r"nn\.LayerNorm\(\(\)\): features are a sample's shape, .*, not \(\)"),
-    (lambda: nn.LayerNorm([3, True]), r"a size is a whole number of at least 1, not True"),
-    (lambda: nn.LayerNorm(3, eps=-1e-5), r"nn\.LayerNorm\(3, eps=-1e-05\): eps is a finite number above 0, not -1e-05"),
-    (lambda: nn.LayerNorm(3, eps="small"), r"eps is a finite number above 0, not 'small'"),
-])  # fmt: skip
-def test_a_wrong_value_is_quoted(call, said):
-    with pytest.raises(SpecError, match=said):
-        call()
-
-
-@pytest.mark.parametrize("written", ["nn.LayerNorm(4)", "nn.LayerNorm((4,))", "nn.LayerNorm((3, 4), eps=0.5)"])
-def test_a_value_prints_as_it_was_written(written):
-    assert repr(eval(written, {"nn": nn})) == written

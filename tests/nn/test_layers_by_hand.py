@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.nn import _scale
+from tests.support.for_each import for_each
 
 X = np.array([[-1e9, -800.0, -3.0, -0.5, -1e-30], [0.0, 1e-30, 0.5, 3.0, 800.0]])
 
@@ -23,8 +24,8 @@ def test_relu_keeps_what_is_positive():
 ACTIVATIONS = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Scale(1, 2)]
 
 
-@pytest.mark.parametrize("layer", ACTIVATIONS, ids=repr)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 37)])
+@for_each("layer", ACTIVATIONS)
+@for_each("shape", [(1, 1), (3, 37)])
 def test_nan_stays_visible(layer, shape):
     for sign in (1, -1):
         x = np.ones(shape, np.float32)
@@ -71,7 +72,7 @@ def test_dropout_is_nothing_where_it_does_not_train():
         assert layer.backward(context, y)[0] is y
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [
+@for_each("dtype, expected", [
     (np.uint8, np.float32), (np.int16, np.float32), (np.int64, np.float32),
     (np.float16, np.float16), (np.float32, np.float32), (np.float64, np.float64),
 ])  # fmt: skip

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
 
 pytestmark = pytest.mark.usefixtures("memory_of_layers")
 bounded = settings(
@@ -37,7 +38,7 @@ def by_hand(loss, y, target):
     return float(np.mean(-target * np.log(p) - (1 - target) * np.log(1 - p)))
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@for_each("loss", LOSSES)
 @bounded
 @given(batch=st.integers(1, 5), outputs=st.integers(1, 5), seed=st.integers(0, 999))
 def test_a_loss_is_its_formula_and_its_gradient_a_finite_difference(loss, batch, outputs, seed):
@@ -52,8 +53,8 @@ def test_a_loss_is_its_formula_and_its_gradient_a_finite_difference(loss, batch,
         assert_allclose(dy[index], slope, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@for_each("loss", LOSSES)
+@for_each("dtype", [np.float32, np.float64])
 def test_the_gradient_is_a_new_array_like_the_output(loss, dtype):
     y, target = problem(loss, dtype=dtype)
     before = y.copy(), target.copy()
@@ -64,14 +65,14 @@ def test_the_gradient_is_a_new_array_like_the_output(loss, dtype):
     assert_array_equal(target, before[1])
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@for_each("loss", LOSSES)
 def test_a_loss_alone_is_the_same_loss(loss):
     y, target = problem(loss)
     value, nothing = loss(y, target, need_dy=False)
     assert nothing is None and value == loss(y, target)[0]
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@for_each("loss", LOSSES)
 def test_a_nan_in_the_output_is_a_nan_in_the_loss(loss):
     y, target = problem(loss)
     y = y.copy()
@@ -95,8 +96,8 @@ def test_binary_cross_entropy_is_exact_for_sure_logits():
     assert_allclose(value, math.exp(-40), rtol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float64])
-@pytest.mark.parametrize("loss", [SQUARED, BINARY], ids=repr)
+@for_each("dtype", [bool, np.uint8, np.int64, np.float64])
+@for_each("loss", [SQUARED, BINARY])
 def test_targets_of_any_kind_of_number_do(loss, dtype):
     y = problem(loss, dtype=np.float32)[0]
     target = np.eye(4, 3).astype(dtype)
@@ -107,8 +108,8 @@ def test_targets_of_any_kind_of_number_do(loss, dtype):
     assert dy.dtype == np.float32
 
 
-@pytest.mark.parametrize("dtype", ["i1", "u1", ">i2", "<u4", ">u8", "u8", "i8"])
-@pytest.mark.parametrize("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)], ids=repr)
+@for_each("dtype", ["i1", "u1", ">i2", "<u4", ">u8", "u8", "i8"])
+@for_each("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)])
 def test_labels_of_any_kind_of_whole_number_do(judge, dtype):
     y, labels = problem(SOFTMAX, batch=300, outputs=200)
     labels = labels % 128
@@ -127,8 +128,8 @@ Y = np.zeros((4, 3), np.float32)
 LABELS = np.array([0, 1, 2, 0])
 
 
-@pytest.mark.parametrize("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)], ids=repr)
-@pytest.mark.parametrize(("target", "y", "said"), [
+@for_each("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)])
+@for_each("target, y, said", [
     (np.array([0, 1, 3, 0]), Y, r"label 3 is out of range: the network has 3 outputs, labels go from 0 to 2"),
     (np.array([0, -1, 2, 0]), Y, r"label -1 is out of range"),
     (np.array([0, 255, 2, 0], np.uint8), Y, r"label 255 is out of range"),
@@ -158,8 +159,8 @@ def test_wrong_labels_are_quoted(judge, target, y, said):
         judge(y, target)
 
 
-@pytest.mark.parametrize("loss", [SQUARED, BINARY, nn.R2(), nn.RMSE(), nn.BinaryAccuracy()], ids=repr)
-@pytest.mark.parametrize(("target", "y", "said"), [
+@for_each("loss", [SQUARED, BINARY, nn.R2(), nn.RMSE(), nn.BinaryAccuracy()])
+@for_each("target, y, said", [
     (np.zeros(4), Y, r"\(4,\) and dtype float64, the outputs shape \(4, 3\): give the network one output"),
     (LABELS, Y, r"dtype int64.*: write loss=nn\.SoftmaxCrossEntropy\(\) where y holds classes"),
     (np.zeros(4), Y[:, :1], r"\(4,\) and dtype float64, the outputs shape \(4, 1\): write y\[:, None\] for y$"),
@@ -179,14 +180,14 @@ def test_wrong_targets_are_quoted(loss, target, y, said):
     assert y.size == 0 or str(caught.value).startswith(f"{loss!r} takes one number for each output as target: ")
 
 
-@pytest.mark.parametrize("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(1)], ids=repr)
+@for_each("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(1)])
 def test_labels_of_yes_and_no_are_those_of_one_and_zero(judge):
     y, labels = problem(SOFTMAX, batch=30, outputs=2)
     for one, other in zip(parts(judge(y, labels == 1)), parts(judge(y, labels)), strict=True):
         assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@for_each("loss", LOSSES)
 def test_a_loss_of_float16_adds_up_in_float32(loss):
     y = np.array([[6e4, -6e4], [0.5, -3e4]] * 600, np.float16)
     target = np.array([0, 1] * 600) if loss is SOFTMAX else np.array([[0, 1], [1, 1]] * 600, np.uint8)
@@ -198,7 +199,7 @@ def test_a_loss_of_float16_adds_up_in_float32(loss):
     assert_allclose(dy, slope, rtol=2e-3, atol=1e-7)
 
 
-@pytest.mark.parametrize(("loss", "value", "said"), [
+@for_each("loss, value, said", [
     (BINARY, 1.5, r"target 1\.5 of sample 2 is no probability: targets go from 0 to 1"),
     (BINARY, -0.25, r"target -0\.25 of sample 2"),
     (BINARY, math.inf, r"target inf of sample 2"),

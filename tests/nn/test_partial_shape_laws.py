@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError
+from tests.support.for_each import for_each
+from tests.support.layer_cases import CASES
 
 REFUSED = "refused"
 few, sizes = st.integers(1, 3), st.integers(1, 8)
@@ -92,7 +94,8 @@ def test_a_chain_that_is_refused_when_written_fits_no_shape(several, shape):
     assert behind == REFUSED or compatible(chain.output_shape(None), behind)
 
 
-def test_a_layer_never_knows_less_of_its_output_for_more_of_its_input(case):
+@for_each("case", CASES)
+def test_each_layer_knows_as_much_of_its_output_as_it_is_told_or_less(case):
     behind = case.layer.output_shape(case.shape)
     for known in hidden(case.shape):
         assert compatible(case.layer.output_shape(known), behind)

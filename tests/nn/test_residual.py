@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.tree import STATISTICS, map_leaves
+from tests.support.for_each import for_each
 from tests.support.observer_layer import Observer
 
 bounded = settings(max_examples=40, deadline=None, derandomize=True)
@@ -90,12 +91,12 @@ class Noted(nn.Linear):
 given_by_noted = []
 
 
-@pytest.mark.parametrize(("residual", "in_place"), [
+@for_each("residual, in_place", [
     (nn.Residual(Noted(4, 4)), True), (nn.Residual(nn.Dropout(0), Noted(4, 4)), True),
     (nn.Residual(nn.ReLU(), Noted(4, 4)), True), (nn.Residual(Noted(4, 4) >> nn.Flatten()), True),
     (nn.Residual(Noted(4, 4) >> nn.ReLU()), False), (nn.Residual(Noted(4, 4) >> nn.ReLU() >> nn.Flatten()), False),
-], ids=repr)  # fmt: skip
-def test_the_sum_overwrites_a_summand_that_no_context_keeps(residual, in_place):
+])  # fmt: skip
+def test_the_sum_is_made_in_place_where_nobody_keeps_the_summand(residual, in_place):
     given_by_noted.clear()
     y, _ = residual.forward(params_of(residual), np.ones((2, 4)))
     assert np.shares_memory(y, given_by_noted[0]) is in_place
@@ -153,7 +154,7 @@ def test_a_float32_residual_stays_float32():
     assert y.dtype == dx.dtype == residual.output_dtype(x.dtype) == np.float32
 
 
-@pytest.mark.parametrize(("call", "said"), [
+@for_each("call, said", [
     (lambda: nn.Residual(nn.Linear(4, 8)), r"the chain gives \(8,\), its input is \(4,\): give a projection$"),
     (lambda: nn.Residual(nn.ReLU() >> nn.Linear(4, 8)), r"the chain gives \(8,\), its input is \(4,\)"),
     (lambda: nn.Residual(nn.Flatten()).output_shape((2, 3)), r"the chain gives \(6,\), its input is \(2, 3\): give"),

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.nn import _scale
+from tests.support.for_each import for_each
 
 DATES = [20211231, 20220101, 20220102]
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
@@ -19,13 +20,13 @@ def scaled(scale, x):
     return scale.forward({}, x)[0]
 
 
-@pytest.mark.parametrize("dtype", ["i4", "u4", "i8", "u8", "f8", ">i8", ">f8"])
+@for_each("dtype", ["i4", "u4", "i8", "u8", "f8", ">i8", ">f8"])
 def test_dates_keep_their_days(dtype):
     assert scaled(nn.Scale(20220000, 1), np.array([DATES], dtype)).tolist() == [[-8769, 101, 102]]
 
 
-@pytest.mark.parametrize(
-    ("mean", "x", "expected"),
+@for_each(
+    "mean, x, expected",
     [
         (2**60 + 1, np.array([2**60, 2**60 + 1, 2**60 + 3]), [-1, 0, 2]),
         (2**63 + 1, np.array([2**63, 2**63 + 3, 2**64 - 1], "u8"), [-1, 2, 2**63 - 2]),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
+from tests.support.for_each import for_each
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -103,8 +104,8 @@ def test_a_pass_has_one_score_whatever_its_batches_and_their_order(score, sizes,
     assert of_pass(score, y, target, sizes, seed) == pytest.approx(whole, rel=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.int64])
-@pytest.mark.parametrize("sizes", [[1000], [7] * 142 + [6], [1] * 1000], ids=["one", "some", "many"])
+@for_each("dtype", [np.float64, np.int64])
+@for_each("sizes", [[1000], [7] * 142 + [6], [1] * 1000])
 def test_targets_that_are_large_and_differ_little_have_their_r2(dtype, sizes):
     rng = np.random.default_rng(0)
     target = np.round(20_220_000 + rng.normal(size=(1000, 1)) * (1 if dtype is np.float64 else 3)).astype(dtype)
@@ -113,8 +114,8 @@ def test_targets_that_are_large_and_differ_little_have_their_r2(dtype, sizes):
     assert of_pass(nn.R2(), y, target, sizes) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9 + 0.1, 7])
-@pytest.mark.parametrize("sizes", [[10], [3, 3, 4], [1] * 10], ids=["one", "some", "many"])
+@for_each("constant", [0.0, 0.1, 1e9 + 0.1, 7])
+@for_each("sizes", [[10], [3, 3, 4], [1] * 10])
 def test_targets_that_are_all_the_same_have_r2_1_where_they_are_met_and_else_0(constant, sizes):
     target = np.full((10, 1), constant)
     assert of_pass(nn.R2(), target * 1.0, target, sizes) == 1

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from akkordeon_dask.optim import DCASGD, SGD, Cosine, DCASGDa
+from tests.support.for_each import for_each
 
 COMPENSATING = [
     DCASGD(0.1),
@@ -38,8 +39,8 @@ def assert_close(found, w, g, compensation, lr):
     assert (abs(found - (w - lr * (g + compensation))) <= 1e-14 * terms).all()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("optimizer", COMPENSATING, ids=repr)
+@for_each("dtype", [np.float32, np.float64])
+@for_each("optimizer", COMPENSATING)
 def test_promise_5_delay_0_is_plain_sgd_bit_for_bit(optimizer, dtype):
     @settings(max_examples=50)
     @given(st.data())

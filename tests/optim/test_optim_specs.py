@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import math
 import pickle
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 
 from akkordeon_dask import optim
 from akkordeon_dask.errors import SpecError
-
-nan, inf = math.nan, math.inf
+from tests.support.for_each import for_each
 
 
 def assert_is_a_value(spec):
@@ -43,7 +41,7 @@ def test_a_state_travels(optimizer, draw):
         assert [slot.tobytes() for slot in slots] == [slot.tobytes() for slot in same]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "written",
     [
         "optim.SGD(0.1)",
@@ -63,59 +61,6 @@ def test_optimizers_of_one_learning_rate_differ_by_their_kind():
     assert len(kinds) == 4
 
 
-OPTIMIZERS = [optim.SGD, optim.Adam, optim.DCASGD, optim.DCASGDa]
-SCHEDULES_OF_LR = [optim.Constant, lambda lr: optim.Step(lr, 10), lambda lr: optim.Cosine(lr, 10)]
-
-
-@pytest.mark.parametrize("lr", [0, 0.0, -0.1, nan, inf, "0.1", None, True, [0.1], np.float32(-1)], ids=repr)
-@pytest.mark.parametrize("make", [*OPTIMIZERS, *SCHEDULES_OF_LR, lambda lr: optim.WarmUp(10, lr)])
-def test_a_learning_rate_that_is_none_is_refused_and_quoted(make, lr):
-    said = repr(lr.item() if isinstance(lr, np.generic) else lr)
-    with pytest.raises(SpecError) as refusal:
-        make(lr)
-    assert " is a finite number above 0, not " in str(refusal.value) and str(refusal.value).endswith(f"not {said}")
-
-
-REFUSED = [
-    (optim.SGD, "momentum", [-0.1, 1, 1.5, nan, "0.9", None, True]),
-    (optim.SGD, "weight_decay", [-1e-3, nan, inf, "0"]),
-    (optim.Adam, "beta1", [-0.1, 1.0, nan, None]),
-    (optim.Adam, "beta2", [-0.1, 1.0, nan, "0.999"]),
-    (optim.Adam, "eps", [0, -1e-8, nan, inf]),
-    (optim.Adam, "weight_decay", [-1e-3, nan, inf]),
-    (optim.DCASGD, "lam", [-0.04, nan, inf, "0.04"]),
-    (optim.DCASGDa, "lam", [-2.0, nan, inf]),
-    (optim.DCASGDa, "decay", [-0.1, 1.0, nan]),
-    (optim.DCASGDa, "eps", [0.0, -1e-7, inf]),
-    (lambda lr, **other: optim.Step(lr, **{"every": 10, **other}), "every", [0, -1, 2.5, 10.0, "10", None, True]),
-    (lambda lr, **other: optim.Step(lr, **{"every": 10, **other}), "factor", [0, -0.5, 1.5, nan]),
-    (lambda lr, **other: optim.Cosine(lr, **{"updates": 10, **other}), "updates", [0, -1, 2.5, nan, False]),
-    (lambda lr, **other: optim.Cosine(lr, **{"updates": 10, **other}), "final", [-0.1, 0.2, nan, "0"]),
-    (lambda lr, updates: optim.WarmUp(updates, lr), "updates", [0, -1, 0.5, "500", None]),
-]
-
-
-@pytest.mark.parametrize(
-    ("make", "name", "value"), [(make, name, value) for make, name, values in REFUSED for value in values]
-)
-def test_a_value_out_of_range_is_refused_by_name_and_quoted(make, name, value):
-    with pytest.raises(SpecError, match=rf": {name} is .* number of at least|: {name} is .* number above 0") as refusal:
-        make(0.1, **{name: value})
-    assert str(refusal.value).endswith(f"not {value!r}")
-
-
 def test_nesterov_without_momentum_is_refused():
     with pytest.raises(SpecError, match="set momentum above 0"):
         optim.SGD(0.1, nesterov=True)
-
-
-def test_numpy_numbers_become_pythons_own():
-    assert repr(optim.DCASGDa(np.float64(0.1), lam=np.float64(0.5))) == "optim.DCASGDa(0.1, lam=0.5)"
-    assert repr(optim.WarmUp(np.int64(5), optim.Step(np.float64(0.1), np.int32(7)))) == (
-        "optim.WarmUp(5, optim.Step(0.1, 7))"
-    )
-
-
-def test_all_public_optimizers_are_exported():
-    public = {name for name, value in vars(optim).items() if not name.startswith("_") and isinstance(value, type)}
-    assert set(optim.__all__) == public

@@ -10,6 +10,7 @@ import pytest
 from akkordeon_dask import memory, optim
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.tree import leaves
+from tests.support.for_each import for_each
 
 
 def bits(tree):
@@ -27,7 +28,7 @@ def train(optimizer, draw, updates, dtype=np.float32):
     return params, state
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@for_each("dtype", [np.float32, np.float64])
 def test_an_update_keeps_form_shapes_and_dtype(optimizer, draw, dtype):
     params, state = train(optimizer, draw, 3, dtype)
     assert isinstance(params, tuple) and [list(layer) for layer in params] == [["w", "b"], [], ["w", "scale"]]
@@ -142,7 +143,7 @@ def test_numpy_numbers_train_float32_as_python_numbers_do(optimizer, draw):
     assert bits(found[1].slots) == bits(expected[1].slots)
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
+@for_each("order", ["C", "F"])
 def test_the_layout_of_a_gradient_does_not_matter(optimizer, order):
     rng = np.random.default_rng(0)
     w, g, stale = (rng.normal(size=(40, 30)) for _ in range(3))
@@ -154,8 +155,8 @@ def test_the_layout_of_a_gradient_does_not_matter(optimizer, order):
     assert found["w"].flags.c_contiguous
 
 
-@pytest.mark.parametrize("delay", [0, 2])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@for_each("delay", [0, 2])
+@for_each("dtype", [np.float32, np.float64])
 def test_a_quadratic_is_learnt_with_and_without_delay(optimizer, delay, dtype):
     rng = np.random.default_rng(0)
     curvature = rng.uniform(0.5, 2, size=(20,)).astype(dtype)
@@ -175,7 +176,7 @@ def test_a_quadratic_is_learnt_with_and_without_delay(optimizer, delay, dtype):
     assert loss(versions[-1]) < 1e-4 * loss(versions[0])
 
 
-@pytest.mark.parametrize("wrong", ["gradient", "stale parameters"])
+@for_each("wrong", ["gradient", "stale parameters"])
 def test_shapes_that_numpy_would_stretch_are_refused(optimizer, wrong):
     params = {"w": np.ones((4, 3))}
     row = {"w": np.ones((1, 3))}
@@ -184,7 +185,7 @@ def test_shapes_that_numpy_would_stretch_are_refused(optimizer, wrong):
         optimizer.update(grads, optimizer.init(params), params, stale_params=stale)
 
 
-@pytest.mark.parametrize("arrays", [1, 3])
+@for_each("arrays", [1, 3])
 def test_the_state_of_other_parameters_is_refused(optimizer, arrays):
     params = {"w": np.ones((4, 3)), "b": np.ones(3)}
     other = optimizer.init(tuple(np.ones(shape) for shape in [(4, 3), (3,), (3,)][:arrays]))

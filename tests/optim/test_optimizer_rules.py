@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from akkordeon_dask.optim import DCASGD, SGD, Adam, DCASGDa
+from tests.support.for_each import for_each
 
 # One parameter w = 2 whose gradients, 0.5 and then -1, were computed at stale = 1: w after one and after two updates.
 BY_HAND = [
@@ -36,7 +37,7 @@ BY_HAND = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "one", "two"), BY_HAND, ids=[repr(optimizer) for optimizer, *_ in BY_HAND])
+@for_each("optimizer, one, two", BY_HAND)
 def test_the_first_two_updates_are_those_worked_out_by_hand(optimizer, one, two):
     params, stale = {"w": np.array([2.0])}, {"w": np.array([1.0])}
     state, found = optimizer.init(params), []

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akkordeon_dask.optim import SGD, Constant, Cosine, Schedule, Step, WarmUp
+from tests.support.for_each import for_each
 
 VALUES = [
     (Constant(0.25), {0: 0.25, 1: 0.25, 10**9: 0.25}),
@@ -23,7 +24,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "expected"), VALUES, ids=[repr(schedule) for schedule, _ in VALUES])
+@for_each("schedule, expected", VALUES)
 def test_learning_rates_at_the_edges(schedule, expected):
     assert {count: schedule(count) for count in expected} == pytest.approx(expected, rel=1e-14, abs=1e-300)
 

@@ -9,6 +9,7 @@ import pytest
 from akkordeon_dask import Sentinel, adopt, connect, data, deploy, stop
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.runtime import live, networks, status
+from tests.support.for_each import for_each
 from tests.support.small_networks import NETWORK, numbers, rating, train
 
 NO_COUNT = ["3", 2.5, 0, -1, True, math.nan, np.float64(2), [1], np.arange(2)]
@@ -32,25 +33,25 @@ def refused(call, *args, **options):
     return str(told.value)
 
 
-@pytest.mark.parametrize("epochs", NO_COUNT, ids=repr)
+@for_each("epochs", NO_COUNT)
 def test_a_number_of_passes(network, epochs):
     for call, args in ((network.plain.wait, ()), (network.plain.attach, (train(),))):
         assert refused(call, *args, epochs=epochs).startswith("epochs is a whole number of at least 1, not ")
 
 
-@pytest.mark.parametrize("batch_size", NO_COUNT, ids=repr)
+@for_each("batch_size", NO_COUNT)
 def test_a_batch_size(network, batch_size):
     said = refused(network.plain.predict, numbers()[0], batch_size=batch_size)
     assert said.startswith("batch_size is a whole number of at least 1, not ")
 
 
-@pytest.mark.parametrize("timeout", NO_TIME, ids=repr)
+@for_each("timeout", NO_TIME)
 def test_a_time(network, user, timeout):
     assert refused(network.plain.wait, timeout=timeout).startswith("timeout is a time above zero, such as '20s'")
     assert refused(NETWORK.plan, user.client, timeout=timeout).startswith("timeout is a time above zero")
 
 
-@pytest.mark.parametrize("name", NO_NAME, ids=repr)
+@for_each("name", NO_NAME)
 def test_a_name(network, user, name):
     running, client = network.plain, user.client
     calls = [(running.move, name, "0"), (running.move, "g0", name), (running.drain, name), (live, client, name)]
@@ -62,7 +63,7 @@ def test_a_name(network, user, name):
         assert "a network's name is a word, not " in refused(deploy, NETWORK, client, name=name)
 
 
-@pytest.mark.parametrize("client", NO_CLIENT, ids=repr)
+@for_each("client", NO_CLIENT)
 def test_a_client(client):
     for call, *args in ((connect, "n", client), (adopt, "n", client), (stop, "n", client), (status, client)):
         assert "client is a distributed.Client, not " in refused(call, *args)
@@ -76,12 +77,12 @@ async def later(report):
     pass
 
 
-@pytest.mark.parametrize("listener", [None, 7, "print", later, lambda: None, lambda a, b: None], ids=repr)
+@for_each("listener", [None, 7, "print", later, lambda: None, lambda a, b: None])
 def test_a_listener(network, listener):
     assert refused(network.plain.subscribe, listener).startswith("subscribe takes a function")
 
 
-@pytest.mark.parametrize("thing", [None, 7, "train0", NETWORK, Sentinel, data.arrays(*numbers())], ids=repr)
+@for_each("thing", [None, 7, "train0", NETWORK, Sentinel, data.arrays(*numbers())])
 def test_a_sentinel(network, thing):
     assert refused(network.plain.attach, thing).startswith("attach takes a Sentinel, e.g. ")
     assert refused(network.plain.evaluate, thing).startswith("evaluate takes a Sentinel.test(...), not ")
@@ -91,18 +92,18 @@ def test_a_sentinel(network, thing):
     assert refused(network.plain.attach, rating(), epochs=2) == "a test sentinel makes one pass: leave epochs=2 out"
 
 
-@pytest.mark.parametrize("resume", ["yes", 1, 0, "", np.True_])
+@for_each("resume", ["yes", 1, 0, "", np.True_])
 def test_a_switch(network, resume):
     assert refused(network.plain.attach, train(), resume=resume).startswith("resume is True, False or None, not ")
 
 
-@pytest.mark.parametrize("target", [None, 7, "", b"x"], ids=repr)
+@for_each("target", [None, 7, "", b"x"])
 def test_a_path(network, target):
     for verb in ("save", "load", "report"):
         assert refused(getattr(network.plain, verb), target).startswith(f"{verb} takes a path")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         *({"seed": seed} for seed in ("3", 2.5, True, None, math.nan)),
@@ -110,7 +111,6 @@ def test_a_path(network, target):
         *({"snapshot_keep": keep} for keep in NO_COUNT),
         *({label: place} for label in ("snapshots", "resume") for place in (7, "", b"x", True)),
     ],
-    ids=repr,
 )
 def test_an_option_of_deploy(user, cluster, options):
     before = {*cluster.scheduler.tasks}
@@ -126,7 +126,7 @@ def test_whatever_was_refused_the_sentinel_works_on(network):
     assert len(network.predict(numbers()[0], batch_size=np.uint8(7))) == 64
 
 
-@pytest.mark.parametrize("epochs", ["3", 2.5, 0, True])
+@for_each("epochs", ["3", 2.5, 0, True])
 def test_the_actor_refuses_as_well_and_works_on(network, user, epochs):
     async def asked():
         await network.sentinels["tdp"].ask("count", epochs, 0)

@@ -29,6 +29,7 @@ def sentinels():
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_twenty_sentinels_join_and_leave_and_nothing_of_them_stays(seed, user, nothing_left, eventually):
     dice, known, there = random.Random(seed), sentinels(), {}

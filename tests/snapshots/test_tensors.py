@@ -11,6 +11,7 @@ from safetensors.numpy import load, save
 
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import decode
+from tests.support.for_each import for_each
 
 
 def file(header, data=b""):
@@ -89,7 +90,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+@for_each("content", BROKEN.values())
 def test_a_broken_file_is_a_checkpoint_error_in_one_line(content):
     with pytest.raises(CheckpointError, match="cut off or is something else") as caught:
         decode(content)

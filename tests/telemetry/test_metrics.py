@@ -11,6 +11,7 @@ from akkordeon_dask.messages import SentinelMetrics
 from akkordeon_dask.telemetry import TelemetryStore
 from akkordeon_dask.telemetry._metrics import _SENTINELS, SentinelSamples, collect_sentinels
 from tests.support.fake_heartbeats import beat, gate, passed, sentinel
+from tests.support.for_each import for_each
 from tests.support.metrics_pages import OURS, exposed_names, shown
 
 HOSTILE = 'a"b\n<c>\\'
@@ -113,7 +114,7 @@ def test_without_a_network_each_family_has_its_help_and_type():
     assert seen.says_all_once() and seen.samples == []
 
 
-@pytest.mark.parametrize("name", sorted(exposed_names(collect_sentinels(()))))
+@for_each("name", sorted(exposed_names(collect_sentinels(()))))
 def test_names_keep_to_the_naming_guide(name):
     assert name.startswith(OURS)
     assert not any(unit in name for unit in ("milli", "kilo", "mega", "minutes", "percent"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.actors import Mailbox, MailboxStatistics
 from akkordeon_dask.messages import Address, Backward, Forward, Leave
+from tests.support.for_each import for_each
 from tests.support.numbered_samples import HOME, LIMIT, header
 
 X = np.zeros(1, np.float32)
@@ -36,7 +37,7 @@ def filled(*items):
     return mailbox
 
 
-@pytest.mark.parametrize("seed", range(20))
+@for_each("seed", range(20))
 def test_promise_6_control_overtakes_backward_and_backward_overtakes_forward(seed):
     leave, call = Leave("net", HOME), object()
     items = [leave, call, backward(1), backward(2), forward(3), forward(4)]

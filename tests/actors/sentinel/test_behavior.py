@@ -7,6 +7,7 @@ import pytest
 from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Address, Leave, Refused
+from tests.support.for_each import for_each
 from tests.support.gate_harness import Played, array
 from tests.support.numbered_samples import BACK, FRONT, HOME, counted
 
@@ -249,7 +250,7 @@ def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_
     assert not post.core.can_draw() and post.core.state == "resting"
 
 
-@pytest.mark.parametrize("epochs", ["3", 2.5, 0, -1, True, float("nan")])
+@for_each("epochs", ["3", 2.5, 0, -1, True, float("nan")])
 def test_what_is_no_number_of_passes_changes_nothing(epochs):
     post = Played(concurrency=1)
     with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):

@@ -13,6 +13,7 @@ from akkordeon_dask.actors.sentinel._passes import Passes
 from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.actors.sentinel._score_states import rated
 from akkordeon_dask.errors import SpecError
+from tests.support.for_each import for_each
 from tests.support.numbered_samples import numbered
 
 SCORES = [nn.R2(), nn.RMSE(), nn.BinaryAccuracy()]
@@ -140,7 +141,7 @@ def test_a_state_may_be_made_of_arrays_and_is_kept_as_plain_numbers():
     assert Confusion().merge(ratings["confusion"], ratings["confusion"]) == ((4, 4), (6, 1.0))
 
 
-@pytest.mark.parametrize("state", [{"tp": 1}, None, "abc", 3.0, ({1},), ("a",)], ids=repr)
+@for_each("state", [{"tp": 1}, None, "abc", 3.0, ({1},), ("a",)])
 def test_a_state_that_is_no_tuple_of_numbers_is_refused(state):
     @dataclass(frozen=True, repr=False)
     class Odd(nn.Score):

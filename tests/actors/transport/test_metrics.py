@@ -4,7 +4,6 @@ import math
 from dataclasses import fields
 from types import SimpleNamespace
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from akkordeon_dask import deploy
@@ -12,6 +11,7 @@ from akkordeon_dask._metrics import Collector
 from akkordeon_dask.actors.transport import _post_office
 from akkordeon_dask.actors.transport._metrics import _GATES, _LINKS, collect_workers
 from akkordeon_dask.messages import GateMetrics, LinkMetrics, SentinelMetrics
+from tests.support.for_each import for_each
 from tests.support.metrics_pages import OURS, exposed_names, shown
 from tests.support.small_networks import NETWORK
 
@@ -95,7 +95,7 @@ def test_without_an_office_each_family_has_its_help_and_type():
     assert seen.says_all_once() and seen.samples == []
 
 
-@pytest.mark.parametrize("name", sorted(exposed_names(collect_workers(()))))
+@for_each("name", sorted(exposed_names(collect_workers(()))))
 def test_names_keep_to_the_naming_guide(name):
     assert name.startswith(OURS)
     assert not any(unit in name for unit in ("milli", "kilo", "mega", "minutes", "percent"))

@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from akkordeon_dask import deploy, nn
 from akkordeon_dask.cli.demo._network import OPTIMIZERS, demo_network
 from akkordeon_dask.cli.demo._settings import DATA_SETS, Settings
+from tests.support.for_each import for_each
 
 PLAIN = {
     "data": "mnist-sample",
@@ -45,8 +45,8 @@ def test_every_linear_layer_is_a_gate(inner, draw):
     assert [gate.chain for gate in network] == expected
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("updates", [1, 2, 1000])
+@for_each("optimizer", OPTIMIZERS)
+@for_each("updates", [1, 2, 1000])
 def test_the_learning_rate_rises_to_its_top_and_is_gone_after_the_last_update(optimizer, updates):
     network = demo_network((784, 20, 10), optimizer, (0.5, 0.25), (0.0,), updates)
     for gate, top in zip(network, (0.5, 0.25), strict=True):

@@ -13,6 +13,7 @@ from akkordeon_dask.cli.commands._network import network_named
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import resume_command
 from akkordeon_dask.cli.options._param_types import gate_values
+from tests.support.for_each import for_each
 
 DEMO = akkordeon.commands["demo"]
 WANTED = [
@@ -52,8 +53,8 @@ def test_the_group_lists_its_commands():
     assert {"demo", "data"} <= {line.split()[0] for line in call("-h").output.splitlines() if line.strip()}
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
+@for_each(
+    "option, value",
     [
         ("--data", "cifar"),
         ("--sizes", "784,x"),
@@ -109,7 +110,7 @@ def test_demo_sentinel_and_python_have_the_same_defaults():
         assert options[every].type_cast_value(None, options[every].default) == f"{plain.every:g}s"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "args",
     [
         ("demo", "--save", "~nobody-here/x"),

@@ -82,6 +82,7 @@ def curves(pane):
     return [one for one in pane.root.renderers if one.tags][::3]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(WORDS), STEPS)
 def test_curves_that_grow_show_what_curves_drawn_at_once_show(word, steps):
     story, panes, fresh = Story(), [PANES[word](), PANES[word]()], PANES[word]()
@@ -94,6 +95,7 @@ def test_curves_that_grow_show_what_curves_drawn_at_once_show(word, steps):
     assert seen(panes[0]) == seen(panes[1]) == seen(fresh)
 
 
+@pytest.mark.slow
 @FEW
 @given(st.sampled_from(WORDS), STEPS)
 def test_a_browser_gets_all_of_it_by_messages(word, steps):

@@ -46,30 +46,31 @@ def browser():
         yield chromium
 
 
-@pytest.fixture
-def board():
+def filled():
     board = TelemetryStore()
     for number in range(PASSES):
         told(board, number)
     return board
 
 
-@pytest.fixture
-def lock():
-    return threading.Lock()
-
-
-@pytest.fixture(params=["page", "report"])
-def opened(request, board, lock, browser, tmp_path):
+@pytest.fixture(scope="module", params=["page", "report"])
+def shared(request, browser, tmp_path_factory):
     """The page, and the file of a report, which is opened without a network."""
     if request.param == "page":
-        with served_page(board, lock) as url, tab(browser, url, (1024, 768)) as page:
+        with served_page(filled(), threading.Lock()) as url, tab(browser, url, (1024, 768)) as page:
             yield page
         return
-    file = tmp_path / "run.html"
-    file.write_text(report(board.newest(), RunFacts("Gate(...)", ()), 99.0), encoding="utf-8")
+    file = tmp_path_factory.mktemp("report") / "run.html"
+    file.write_text(report(filled().newest(), RunFacts("Gate(...)", ()), 99.0), encoding="utf-8")
     with tab(browser, f"file://{file}", (1024, 768)) as page:
         yield page
+
+
+@pytest.fixture
+def opened(shared):
+    """Tests leave it as they found it, but for the mouse."""
+    shared.page.mouse.move(0, 0)
+    return shared
 
 
 def press(page, name):
@@ -147,6 +148,16 @@ def test_the_download_has_all_passes_of_all_curves(opened, tmp_path):
         assert [float(row["value"]) for row in own] == [figures(number, place)["loss"] for number in range(PASSES)]
         assert [int(row["samples_trained"]) for row in own] == [640 * number for number in range(PASSES)]
     assert opened.ask("asked.pictures()") == 0
+
+
+@pytest.fixture
+def board():
+    return filled()
+
+
+@pytest.fixture
+def lock():
+    return threading.Lock()
 
 
 @pytest.fixture

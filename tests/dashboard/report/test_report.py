@@ -24,8 +24,7 @@ def own(epoch, time, **figures):
     return PassReport.from_dict({**told, "ended": time})
 
 
-@pytest.fixture
-def board():
+def filled():
     board = TelemetryStore()
     told = [GateSpec(name, address, "Gate(...)") for name, address, _ in GATES]
     specs = [{"name": spec.name, "worker": spec.worker, "text": spec.text} for spec in told]
@@ -50,8 +49,13 @@ def known(**more):
 
 
 @pytest.fixture
-def text(board):
-    return report(board.networks[HOSTILE], known(), 10.0)
+def board():
+    return filled()
+
+
+@pytest.fixture(scope="module")
+def text():
+    return report(filled().networks[HOSTILE], known(), 10.0)
 
 
 def test_it_fetches_nothing_and_leads_nowhere(text):

@@ -167,6 +167,7 @@ def test_all_clients_have_all_passes_once_and_mine_are_ones_own(cluster, user, s
         late.close()
 
 
+@pytest.mark.slow
 def test_a_wait_waits_for_sentinels_of_others_that_end_and_for_no_endless_one(user, somebody, held):
     with user.deploy(HELD, name="shared") as running, somebody.connect("shared") as guest:
         guest.attach(train(name="endless"))
@@ -182,6 +183,7 @@ def test_a_wait_waits_for_sentinels_of_others_that_end_and_for_no_endless_one(us
         assert ("bounded", 1) in ended and ("once", 1) in ended
 
 
+@pytest.mark.slow
 def test_a_wait_does_not_wait_for_the_sentinel_of_a_client_that_went(cluster, user, held):
     with user.deploy(HELD, name="shared") as running:
         guest = SynchronousUser(cluster.scheduler.address)

@@ -61,6 +61,7 @@ def heavy(worker):
     )
 
 
+@pytest.mark.slow
 def test_two_heavy_gates_on_one_worker_are_parted(user):
     rows = data.arrays(*numbers(512, features=784, classes=10))
     with user.deploy(heavy("0")) as running:

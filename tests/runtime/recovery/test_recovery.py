@@ -113,6 +113,7 @@ def test_a_lost_sentinel_goes_on_with_the_pass_that_it_had_not_finished(anybody,
         complete(attached)
 
 
+@pytest.mark.slow
 def test_a_lost_sentinel_goes_on_in_the_middle_of_its_pass(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         (beside,) = there.keys() - {*running.placement.values()}
@@ -139,6 +140,7 @@ def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp
         complete(attached)
 
 
+@pytest.mark.slow
 def test_a_gate_is_lost_while_another_one_is_mended(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
         before = running.placement
