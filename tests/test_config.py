@@ -8,7 +8,6 @@ import pytest
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import SpecError
-from tests.support.for_each import for_each
 
 
 def in_a_fresh_process(expression, **environment):
@@ -69,7 +68,7 @@ def test_a_file_of_the_user_overrides_the_defaults(tmp_path):
     assert said == "(1048576, 0.1)"
 
 
-@for_each("value", ["soon", None, "-1s", 0, "nan", ["1s"], "3 bananas"])
+@pytest.mark.parametrize("value", ["soon", None, "-1s", 0, "nan", ["1s"], "3 bananas"])
 def test_a_value_that_is_no_time_is_named(value):
     with dask.config.set({"akkordeon.timeouts.control": value}), pytest.raises(SpecError) as caught:
         config.seconds("timeouts.control")
@@ -88,16 +87,16 @@ def test_an_unknown_key_is_an_error():
         config.get("batch.max-atempts")
 
 
-@for_each("bad", [0, -1, 2.5, "5", True, None])
-def test_a_count_that_is_none_is_told_with_its_key(bad):
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "5", True, None])
+def test_a_value_that_is_no_count_is_an_error_with_its_key(bad):
     with dask.config.set({"akkordeon.batch.max-attempts": bad}):
         with pytest.raises(SpecError, match=r"akkordeon\.batch\.max-attempts in .* at least 1, not ") as caught:
             config.whole("batch.max-attempts", 1)
         assert repr(bad) in str(caught.value)
 
 
-@for_each("bad", [0, -1, float("nan"), "8", True, None])
-def test_a_factor_that_is_none_is_told_with_its_key(bad):
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), "8", True, None])
+def test_a_value_that_is_no_factor_is_an_error_with_its_key(bad):
     with dask.config.set({"akkordeon.batch.deadline-factor": bad}):
         with pytest.raises(SpecError, match=r"akkordeon\.batch\.deadline-factor in .* above 0, not ") as caught:
             config.number("batch.deadline-factor")

@@ -15,7 +15,7 @@ def test_whole_numbers_of_every_kind_become_pythons(value):
 
 
 @for_each("value", [True, np.True_, 3.0, np.float32(3), "3", None, float("nan"), [3], 2])
-def test_what_is_no_whole_number_of_that_size_is_quoted(value):
+def test_a_value_that_is_no_whole_number_of_that_size_is_quoted(value):
     with pytest.raises(SpecError) as caught:
         check_int("seed", value, 3)
     quoted = value.item() if isinstance(value, np.generic) else value
@@ -38,7 +38,7 @@ def test_a_whole_number_stays_one_and_prints_as_it_was_written():
 
 
 @for_each("value", [float("nan"), np.inf, True, np.True_, "0.5", None, 1j, 10**400])
-def test_what_is_no_finite_number_is_refused(value):
+def test_a_value_that_is_no_finite_number_is_refused(value):
     with pytest.raises(SpecError, match="rate is a finite number, not "):
         check_number("rate", value)
 

@@ -71,7 +71,7 @@ NONE_WHOLE = [True, False, np.True_, 2.5, 2.0, np.float32(2), math.nan, "3", b"3
 
 @for_each("bad", NONE_WHOLE)
 @for_each("which", WHOLE)
-def test_what_is_no_whole_number_is_quoted(which, bad):
+def test_a_value_that_is_no_whole_number_is_quoted(which, bad):
     with pytest.raises(SpecError, match="is a whole number") as caught:
         WHOLE[which][0](bad)
     assert str(caught.value).endswith(f"not {bad.item() if isinstance(bad, np.generic) else bad!r}")
@@ -136,7 +136,7 @@ def test_a_number_of_numpy_is_kept_and_printed_as_pythons(which, half):
 
 @for_each("bad", [True, np.True_, math.nan, -math.inf, 10**400, "0.5", 1j, [0.5], np.zeros(2)])
 @for_each("which", NUMBERS)
-def test_what_is_no_number_is_quoted(which, bad):
+def test_a_value_that_is_no_number_is_quoted(which, bad):
     with pytest.raises(SpecError) as caught:
         NUMBERS[which][0](bad)
     assert repr(bad.item() if isinstance(bad, np.generic) else bad)[:60] in str(caught.value)

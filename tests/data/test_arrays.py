@@ -154,7 +154,7 @@ def test_batches_in_order_are_read_only_views():
     [X[::2], np.asfortranarray(X), X.astype(">f4"), X.T.copy().T, X.tolist()],
 )
 @for_each("shuffle", [True, False])
-def test_any_layout_and_byte_order_gives_the_same_numbers_in_the_machines_own(x, shuffle):
+def test_any_layout_and_byte_order_yields_the_same_numbers_in_the_machines_own(x, shuffle):
     source = data.arrays(x, np.arange(len(x)), shuffle=shuffle).open()
     for batch, y in source.batches(1, 5):
         np.testing.assert_array_equal(batch, np.asarray(x)[y])

@@ -182,7 +182,7 @@ LAZY = [
 
 
 @for_each("value, words", LAZY)
-def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, words):
+def test_a_sparse_or_lazy_value_is_named_with_the_call_to_add(value, words):
     for name, make in (
         ("x", lambda: data.arrays(value, None)),
         ("y", lambda: data.arrays(X, value)),
@@ -198,7 +198,7 @@ def test_what_is_sparse_or_not_yet_there_is_named_with_the_call_to_add(value, wo
 
 
 @for_each("value, words", [*LAZY, (FRAME, "DataFrame"), (FRAME["a"], "Series"), (Tensor(X), "Tensor")])
-def test_what_holds_no_batches_is_no_provider(value, words):
+def test_an_iterable_without_batches_is_no_provider(value, words):
     kind, _, call = words.partition(".*: ")
     for make in (data.stream, data.as_provider, data.augment):
         with pytest.raises(

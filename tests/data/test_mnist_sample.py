@@ -41,7 +41,7 @@ def test_each_digit_of_the_sample_is_one_of_mnist_with_its_label(split, full_dat
 
 
 @pytest.mark.slow
-def test_the_script_makes_the_sample_anew(full_data, tmp_path):
+def test_the_script_reproduces_the_sample(full_data, tmp_path):
     made = make(tmp_path / "new")
     shipped = resources.files("akkordeon_dask.data") / "_sample"
     assert sorted(path.name for path in made) == sorted(path.name for path in shipped.iterdir())

@@ -7,31 +7,20 @@ import pytest
 
 from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.errors import DataError, SpecError
-from tests.support.for_each import for_each
 
 SAMPLE = data.mnist_sample("test", take=8)
 
 
-@for_each(
-    "written, seconds",
-    [("20s", 20), ("1.5min", 90), ("250ms", 0.25), ("2 h", 7200), ("3m", 180), ("7", 7), ("1e3s", 1000), (0.5, 0.5)],
-)
-def test_a_time_is_written_with_or_without_a_unit(written, seconds):
-    assert Sentinel.validate(SAMPLE, every=written).every == pytest.approx(seconds)
-    assert type(Sentinel.validate(SAMPLE, every=written).every) is float
+@pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", True])
+def test_a_count_is_a_whole_number_from_1(option, value):
+    with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number of at least 1") as caught:
+        Sentinel.train(SAMPLE, **{option: value})
+    assert repr(value) in str(caught.value)
 
 
-@for_each(
-    "every", ["soon", "", "s", "20 bananas", "0s", "-3s", "nan", "1e999s", 0, -1, math.nan, math.inf, True, None, [20]]
-)
-def test_what_is_no_time_is_quoted(every):
-    with pytest.raises(SpecError, match="a sentinel's every is a time above zero") as caught:
-        Sentinel.validate(SAMPLE, every=every)
-    assert repr(every) in str(caught.value)
-
-
-@for_each(
-    "option, value, wanted",
+@pytest.mark.parametrize(
+    ("option", "value", "wanted"),
     [
         ("loss", nn.Accuracy(), "nn.Loss"),
         ("loss", "mse", "nn.Loss"),
@@ -128,8 +117,8 @@ def test_only_scores_that_are_not_the_losss_own_are_printed():
 LABELS, VALUES = [nn.Accuracy(), nn.TopK(3)], [nn.R2(), nn.RMSE(), nn.BinaryAccuracy()]
 
 
-@for_each(
-    "loss, score, remedy",
+@pytest.mark.parametrize(
+    ("loss", "score", "remedy"),
     [
         *((nn.MeanSquaredError(), score, "scores=[nn.R2()]") for score in LABELS),
         *((nn.BinaryCrossEntropyWithLogits(), score, "scores=[nn.BinaryAccuracy()]") for score in LABELS),

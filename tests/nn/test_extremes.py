@@ -83,7 +83,7 @@ NORMALISERS = [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.LayerNorm(3)]
 
 @for_each("layer", NORMALISERS)
 @for_each("dtype, size", [(np.float16, 6e4), (np.float32, 1e30), (np.float32, 3e-20)])
-def test_what_is_normalised_is_so_at_any_size(layer, dtype, size):
+def test_normalised_numbers_have_unit_variance_at_any_size(layer, dtype, size):
     spread = np.random.default_rng(0).uniform(-1, 1, (50, 3, *(2, 2)[: 2 * isinstance(layer, nn.BatchNorm2d)]))
     x = (spread * size).astype(dtype)
     params, exact = layer.init(np.random.default_rng(0)), layer.init(np.random.default_rng(0), np.float64)

@@ -71,7 +71,7 @@ def test_gradients_are_finite_differences(case, train, batch, seed):
 
 @for_each("case", CASES)
 @for_each("dtype", [np.float32, np.float64])
-def test_in_place_gives_the_same_bits(case, dtype):
+def test_overwriting_its_input_computes_the_same_bits(case, dtype):
     params, x, dy = case.params(dtype), case.x(dtype=dtype), case.dy(dtype=dtype)
     y, context = case.forward(params, x)
     dx, grads = case.layer.backward(context, dy)
@@ -133,7 +133,7 @@ def test_two_batches_in_flight_do_not_disturb_each_other(case):
 
 
 @for_each("case", CASES)
-def test_the_same_key_gives_the_same_bits(case):
+def test_the_same_key_draws_the_same_bits(case):
     params, x = case.params(), case.x()
     assert_array_equal(case.forward(params, x)[0], case.forward(params, x)[0])
 

@@ -176,7 +176,7 @@ def test_side_by_side_unlike_dtypes_are_the_wider_one():
     (nn.Parallel([nn.Reshape((2, 3)), nn.Reshape((2, 4))], "concatenate", axis=1), None, False, (2, 7)),
     (nn.ReLU() >> nn.Parallel([nn.ReLU(), HALF]) >> nn.Linear(4, 2), (4,), False, (2,)),
 ])  # fmt: skip
-def test_shapes_are_known_as_far_as_a_branch_tells_them(layer, asks, keeps, gives):
+def test_shapes_are_known_as_far_as_one_branch_knows_them(layer, asks, keeps, gives):
     assert layer.input_shape == asks and layer.keeps_shape is keeps and layer.output_shape(None) == gives
 
 

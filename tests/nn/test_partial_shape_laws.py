@@ -95,7 +95,7 @@ def test_a_chain_that_is_refused_when_written_fits_no_shape(several, shape):
 
 
 @for_each("case", CASES)
-def test_each_layer_knows_as_much_of_its_output_as_it_is_told_or_less(case):
+def test_a_layer_never_knows_less_of_its_output_for_more_of_its_input(case):
     behind = case.layer.output_shape(case.shape)
     for known in hidden(case.shape):
         assert compatible(case.layer.output_shape(known), behind)

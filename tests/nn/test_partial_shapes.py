@@ -116,7 +116,7 @@ def test_gates_that_cannot_follow_one_another_are_named(front, behind, said):
     (nn.Parallel([nn.Conv2d(3, 6, 1), nn.Conv2d(3, 5, 3)], "concatenate"), (3, None, None), (11, None, None)),
     (LENET, (1, None, None), (10,)),
 ])  # fmt: skip
-def test_what_is_not_known_stays_unknown(layer, takes, gives):
+def test_an_unknown_shape_stays_unknown(layer, takes, gives):
     assert layer.input_shape == takes and layer.output_shape(None) == gives
 
 

@@ -96,7 +96,7 @@ given_by_noted = []
     (nn.Residual(nn.ReLU(), Noted(4, 4)), True), (nn.Residual(Noted(4, 4) >> nn.Flatten()), True),
     (nn.Residual(Noted(4, 4) >> nn.ReLU()), False), (nn.Residual(Noted(4, 4) >> nn.ReLU() >> nn.Flatten()), False),
 ])  # fmt: skip
-def test_the_sum_is_made_in_place_where_nobody_keeps_the_summand(residual, in_place):
+def test_the_sum_overwrites_a_summand_that_no_context_keeps(residual, in_place):
     given_by_noted.clear()
     y, _ = residual.forward(params_of(residual), np.ones((2, 4)))
     assert np.shares_memory(y, given_by_noted[0]) is in_place
