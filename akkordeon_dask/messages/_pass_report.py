@@ -68,9 +68,7 @@ class PassReport:
 
     def as_row(self) -> dict[str, Any]:
         """The report for people and their programs, without the key of the actor."""
-        row = self.as_dict()
-        del row["key"]
-        return row
+        return {name: value for name, value in self.as_dict().items() if name != "key"}
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "PassReport":

@@ -39,10 +39,6 @@ class Affine(Layer):
         return params
 
     @property
-    def trainable(self) -> bool:
-        return True
-
-    @property
     def input_shape(self) -> Shape | None:
         return (self.in_features,)
 

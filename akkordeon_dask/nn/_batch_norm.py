@@ -136,10 +136,6 @@ class BatchNorm(Layer):
         return context._replace(w=params["w"])
 
     @property
-    def trainable(self) -> bool:
-        return True
-
-    @property
     def observes(self) -> bool:
         return True
 

@@ -164,10 +164,6 @@ class Conv2d(Layer):
         return _Context(params, context.x)
 
     @property
-    def trainable(self) -> bool:
-        return True
-
-    @property
     def input_shape(self) -> Shape:
         return self.in_channels, None, None
 

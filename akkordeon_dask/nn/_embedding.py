@@ -111,10 +111,6 @@ class Embedding(Layer):
                 f"{self.vocabulary - 1}: check the data or the vocabulary"
             )
 
-    @property
-    def trainable(self) -> bool:
-        return True
-
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return None if shape is None else (*shape, self.features)
 

@@ -8,7 +8,6 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._precision import widened
-from akkordeon_dask.nn._shapes import is_full
 from akkordeon_dask.nn._windows import image_shape
 from akkordeon_dask.tree import Array, Tree
 
@@ -46,6 +45,3 @@ class GlobalAvgPool2d(Layer):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return None if shape is None else image_shape(self, shape)[:1]
-
-    def multiply_adds(self, shape: Shape | None) -> int:
-        return int(np.prod(shape)) if is_full(shape) else 0

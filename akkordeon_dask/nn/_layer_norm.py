@@ -103,10 +103,6 @@ class LayerNorm(Layer):
         return context._replace(w=params["w"])
 
     @property
-    def trainable(self) -> bool:
-        return True
-
-    @property
     def input_shape(self) -> Shape | None:
         return self._shape
 

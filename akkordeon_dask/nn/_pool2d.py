@@ -85,10 +85,6 @@ class Pool2d(Layer):
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return None if shape is None else (image_shape(self, shape)[0], *self._positions(shape))
 
-    @property
-    def keeps_shape(self) -> bool:
-        return False
-
     def multiply_adds(self, shape: Shape | None) -> int:
         if not is_full(shape):
             return 0
