@@ -57,6 +57,8 @@ def frozen(array):
 
 IMAGE = (2, 3)
 CASES = [
+    Case(nn.Identity(), (7,)),
+    Case(nn.Identity(), IMAGE),
     Case(nn.Linear(4, 3), (4,)),
     Case(nn.Linear(1, 1), (1,)),
     Case(nn.Linear(4, 3, bias=False, initializer=nn.GlorotUniform()), (4,)),
