@@ -21,8 +21,8 @@ def live(**figures) -> LiveStatus:
     store = TelemetryStore()
     for second in range(2):
         at = float(second)
-        told = {"samples": 12_345 * second, "in_flight": 4, "concurrency": 5, "epochs": 10, "epoch": 3} | figures
-        store.update([beat(at=at, gates=[gate(at=at)], sentinels=[sentinel("train0", at, **told)])], at)
+        reported = {"samples": 12_345 * second, "in_flight": 4, "concurrency": 5, "epochs": 10, "epoch": 3} | figures
+        store.update([beat(at=at, gates=[gate(at=at)], sentinels=[sentinel("train0", at, **reported)])], at)
         store.event(passed("train0", epoch=2, loss=0.75), at)
     return live_status(store.newest(), 1.0)
 

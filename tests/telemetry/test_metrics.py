@@ -1,4 +1,4 @@
-"""What a scheduler's store shows on `/metrics`."""
+"""The sentinels of a scheduler's store on `/metrics`."""
 
 import gc
 import math
@@ -119,7 +119,7 @@ def test_names_keep_to_the_naming_guide(name):
     assert not any(unit in name for unit in ("milli", "kilo", "mega", "minutes", "percent"))
 
 
-def test_what_was_shown_stays_as_it_was_while_the_board_goes_on(store):
+def test_samples_stay_as_they_were_while_the_store_goes_on(store):
     samples = SentinelSamples()
     samples.update(store)
     before = samples.sentinels
@@ -129,7 +129,7 @@ def test_what_was_shown_stays_as_it_was_while_the_board_goes_on(store):
     assert samples.sentinels == ()
 
 
-def test_a_showcase_does_not_keep_its_board(store):
+def test_samples_do_not_keep_their_store(store):
     samples = SentinelSamples()
     local = TelemetryStore()
     local.update([beat(gates=[gate()], sentinels=[sentinel()])], now=1.0)

@@ -135,12 +135,14 @@ def test_an_incident_is_kept_with_whom_it_concerns(store):
     assert (incident.event, incident.who, incident.text) == ("failed", HOSTILE, "the loss is nan")
 
 
-@pytest.mark.parametrize("reported", [None, "text", {}, {"network": "net"}, passed(loss=0.5) | {"scores": None} | {"x": 1}])
-def test_something_that_is_no_event_is_logged_and_dropped(store, reported, caplog):
-    if isinstance(reported, dict) and reported.get("event") == "pass":
-        del reported["loss"]
+@pytest.mark.parametrize(
+    "event", [None, "text", {}, {"network": "net"}, passed(loss=0.5) | {"scores": None} | {"x": 1}]
+)
+def test_something_that_is_no_event_is_logged_and_dropped(store, event, caplog):
+    if isinstance(event, dict) and event.get("event") == "pass":
+        del event["loss"]
     with caplog.at_level(logging.WARNING):
-        store.event(reported, now=0.0)
+        store.event(event, now=0.0)
     assert "is not one" in caplog.text
 
 
