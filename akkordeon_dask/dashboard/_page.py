@@ -13,7 +13,7 @@ from akkordeon_dask.dashboard.panes._base import Pane
 from akkordeon_dask.dashboard.panes._delays import Delays
 from akkordeon_dask.dashboard.panes._graph import Graph
 from akkordeon_dask.dashboard.panes._learning_curves import Curves, loss, scores
-from akkordeon_dask.dashboard.panes._progress import Progress
+from akkordeon_dask.dashboard.panes._open_passes import OpenPasses
 from akkordeon_dask.dashboard.panes._switches import Switches
 from akkordeon_dask.dashboard.panes._tables import Incidents, Passes
 from akkordeon_dask.dashboard.panes._time_plot import TimePlot, TimeSeriesStreamer
@@ -23,7 +23,7 @@ __all__ = ["PANES", "Page", "SinglePane"]
 
 PANES: Mapping[str, Callable[[], Pane]] = {
     "graph": Graph,
-    "progress": Progress,
+    "progress": OpenPasses,
     "throughput": _time_plots.throughput,
     "busy": _time_plots.busy,
     "traffic": _time_plots.traffic,
@@ -116,7 +116,7 @@ class Page(DashboardComponent):
         for pane in self.panes.values():
             if isinstance(pane, Curves):
                 pane.view = view
-            elif isinstance(pane, TimePlot | Delays | Progress):
+            elif isinstance(pane, TimePlot | Delays | OpenPasses):
                 pane.every = view.every
         self._streamer.show(network)
         for pane in self.panes.values():

@@ -28,9 +28,7 @@ __all__ = ["top"]
 @click.command(short_help="Watch a network at work.")
 @click.argument("name")
 @cluster_options(wait=True)
-@click.option(
-    "--interval", callback=duration, default="1s", metavar="TIME", help="Time between two tables: 2s, 500ms."
-)
+@click.option("--interval", callback=duration, default="1s", metavar="TIME", help="Time between two tables: 2s, 500ms.")
 @click.option("--once", is_flag=True, help="Show one table and end.")
 @report_errors
 def top(*, name: str, where: ClusterAddress, interval: float, once: bool) -> None:

@@ -82,7 +82,7 @@ def counted(title: str, count: int) -> list[str]:
     return [title if count <= MOST else f"{title} ({MOST} of {count} curves)", title]
 
 
-def chart(title: str, x_label: str, y_label: str, *, note: str = "", **options: Any) -> Any:
+def chart(title: str, x_label: str, y_label: str, *, note: str = "", **options: Any) -> figure:
     """An empty figure with a title, a unit on both axes, and tools that show under the pointer.
 
     Parameters
@@ -128,7 +128,7 @@ def _add_tools(plot: Any) -> None:
     plot.toolbar.autohide, plot.toolbar.logo, plot.toolbar.stylesheets = True, None, [_SMALL_TOOLS]
 
 
-def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> Any:
+def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> HoverTool:
     """Show these facts under the pointer; returns the tool."""
     tool = HoverTool(tooltips=list(tooltips), limit=1, visible=False, **options)
     plot.add_tools(tool)
@@ -156,7 +156,7 @@ def legend_above(legend: Any, names: Sequence[tuple[str, Any, int | None]]) -> N
     legend.visible = bool(items)
 
 
-def add_legend(plot: Any) -> Any:
+def add_legend(plot: Any) -> Legend:
     """An empty legend above the plot; a click on a name hides its curve."""
     legend = Legend(items=[], orientation="horizontal", location="left", click_policy="hide", border_line_alpha=0.0)
     legend.label_text_font_size = "10px"

@@ -10,13 +10,13 @@ from akkordeon_dask.dashboard.panes._theme import sentinel_color, shortened
 from akkordeon_dask.dashboard.panes._view import MOST
 from akkordeon_dask.telemetry import NetworkTelemetry, SentinelRates, progress_words
 
-__all__ = ["Progress"]
+__all__ = ["OpenPasses"]
 
 _FIELDS = ("left", "right", "end", "row", "color", "text", "name", "worker")
 _COLUMNS, _ROW_HEIGHT, _GAP = 2, 18, 0.01
 
 
-class Progress(Pane):
+class OpenPasses(Pane):
     """A line for each sentinel at work: its pass, how much of it is done, loss and scores so far, time left.
 
     Drawn, not a table or text: those would have the browser lay out the whole page with each update.
