@@ -1,4 +1,4 @@
-"""Everything that talks to a cluster: deploy, connect, place, wire, attach, look, stop."""
+"""Everything that talks to a cluster: deploy, connect, place, wire, attach, watch, stop."""
 
 from akkordeon_dask.runtime._deploy import connect, deploy, plan
 from akkordeon_dask.runtime._follow import follow
@@ -8,14 +8,7 @@ from akkordeon_dask.runtime._ownership import adopt
 from akkordeon_dask.runtime._pause import pause, resume
 from akkordeon_dask.runtime._report import report
 from akkordeon_dask.runtime._running import Running
-from akkordeon_dask.runtime._status import (
-    GateStatus,
-    NetworkStatus,
-    SentinelStatus,
-    networks,
-    status,
-    worker_names,
-)
+from akkordeon_dask.runtime._status import networks, status, worker_names
 from akkordeon_dask.runtime._stay import stay
 from akkordeon_dask.runtime._stop import stop
 from akkordeon_dask.runtime.clients._owner_requests import ask as ask_owner
@@ -27,12 +20,9 @@ __all__ = [
     "WORKER_ENVIRONMENT",
     "Attached",
     "EmbeddedCluster",
-    "GateStatus",
     "GuestWorker",
     "History",
-    "NetworkStatus",
     "Running",
-    "SentinelStatus",
     "adopt",
     "ask_owner",
     "connect",
