@@ -9,7 +9,7 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_switch", "check_timeout"]
+__all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_timeout"]
 
 
 def check_client(client: Any, *, optional: bool = False) -> Client:
@@ -60,19 +60,6 @@ def check_timeout(timeout: Any) -> float | None:
         when it is no time above zero.
     """
     return None if timeout is None else parse_duration("timeout", timeout)
-
-
-def check_switch(label: str, value: Any) -> bool | None:
-    """True, False or None.
-
-    Raises
-    ------
-    SpecError
-        when it is something else.
-    """
-    if value is not None and not isinstance(value, bool):
-        raise SpecError(f"{label} is True, False or None, not {value!r:.80}")
-    return value
 
 
 def check_listener(listener: Any) -> None:

@@ -3,15 +3,36 @@
 from collections.abc import Collection, Mapping
 
 import numpy as np
+from distributed.utils import offload
 from safetensors.numpy import save as encode
 
 from akkordeon_dask._files import read_bytes, write_atomic
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.snapshots import decode
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
-__all__ = ["match_parameters", "read", "write"]
+__all__ = ["load", "match_parameters", "parameters", "read", "save", "write"]
+
+
+async def parameters(session: Session) -> dict[str, Tree]:
+    """`Running.parameters`, on the client's event loop."""
+    versions = await session.on_gates("parameters")
+    return {name: params for name, (_, params) in versions.items()}
+
+
+async def save(session: Session, target: str) -> None:
+    """`Running.save`, on the client's event loop."""
+    await offload(write, target, session.network, await parameters(session))
+
+
+async def load(session: Session, source: str) -> None:
+    """`Running.load`, on the client's event loop."""
+    arrays = await offload(read, source)
+    new = await offload(match_parameters, source, arrays, session.network, await parameters(session))
+    for gate in session.gates:
+        await gate.ask("replace", new[gate.name])
 
 
 def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from typing import Any
+from collections.abc import Awaitable
 
 from distributed import Client
 
@@ -20,6 +20,7 @@ from akkordeon_dask.runtime._registry import (
 )
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.clients._owner_requests import OwnerRequests
 from akkordeon_dask.runtime.clients._passes import fetch_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
@@ -74,7 +75,7 @@ async def take_ownership(
         await session.close_gates()
         await log_event(client, label, "closed")
 
-    return _Owner(session, owner=True, finish=finish, supervisor=supervisor, embedded=embedded), supervisor
+    return Running(session, owner=True, finish=finish, supervisor=supervisor, embedded=embedded), supervisor
 
 
 async def _lost_ownership(client: Client, making: GateFactory) -> bool:
@@ -85,22 +86,6 @@ async def _lost_ownership(client: Client, making: GateFactory) -> bool:
     except OSError:  # no scheduler: nobody has; a TimeoutError is one
         return False
     return record is not None and record.owner != client.id
-
-
-class _Owner(Running):
-    """What `deploy` gives: it ends its embedded cluster, if it has one, when it is closed."""
-
-    def __init__(self, session: Session, *, embedded: EmbeddedCluster | None, **options: Any) -> None:
-        super().__init__(session, **options)
-        self._embedded = embedded
-
-    def close(self) -> Any:
-        try:
-            return super().close()
-        finally:
-            if self._embedded is not None:
-                self._embedded.close()
-                self._embedded = None
 
 
 async def _require_all_gates(client: Client, record: NetworkEntry) -> list[GateHandle]:
@@ -116,16 +101,12 @@ async def _require_all_gates(client: Client, record: NetworkEntry) -> list[GateH
     return gates
 
 
-def adopt(name: str, client: Client) -> Any:
-    """Take over a network that another client deployed under this name: its owner is gone, or is to be relieved.
+@verb
+def adopt(name: str, client: Client) -> Awaitable[Running]:
+    """Take over a network that another client deployed under this name: its owner is gone, or is to be replaced.
 
-    Gates that were lost meanwhile are made anew from their snapshots. The former owner, if it still lives, finds that
-    the network is not its own any more, and neither moves, mends nor ends anything.
-
-    Returns
-    -------
-    Running
-        as `deploy` gives it; with an asynchronous client, an awaitable of one.
+    Gates that were lost meanwhile are restarted from their snapshots. The former owner, if it is still alive, finds
+    that it does not own the network any more, and neither moves, restarts nor ends anything.
 
     Raises
     ------
@@ -134,10 +115,9 @@ def adopt(name: str, client: Client) -> Any:
     DeploymentError, WorkerLostError
         when it has lost a gate and keeps no snapshots; nothing has changed then.
     TrainingError
-        when a gate is lost and cannot be made anew.
+        when a gate is lost and cannot be restarted.
     """
-    check_name("a network's name", name)
-    return check_client(client).sync(_adopt, name, client)
+    return _adopt(check_name("a network's name", name), check_client(client))
 
 
 async def _adopt(name: str, client: Client) -> Running:

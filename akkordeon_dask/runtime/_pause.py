@@ -1,7 +1,8 @@
-"""All training sentinels of a network, whoever attached them: paused, and let go on."""
+"""Pause and resume training sentinels: those of all clients, or of one."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from typing import Any
 
 from distributed import Client
@@ -12,21 +13,25 @@ from akkordeon_dask.errors import AkkordeonError, DeadlineError
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._registry import require
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.handles._sentinel import Attached
 
-__all__ = ["pause", "resume"]
+__all__ = ["pause", "pause_session", "resume", "resume_session", "training_sentinels"]
 
 
-def pause(name: str, client: Client) -> Any:
-    """Let all training sentinels of a published network stop, whoever attached them, when what they sent is home.
+@verb
+def pause(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
+    """Pause all training sentinels of a published network, whoever attached them, as soon as their batches are back.
 
-    It needs no owner. Who waits for one of them goes on waiting; a sentinel that joins later trains.
+    It needs no owner. A `wait` for one of them goes on; a sentinel that joins later trains.
 
     Returns
     -------
     tuple of str
-        the names of those that are paused now; with an asynchronous client, an awaitable of it.
+        the names of the sentinels that are paused now.
 
     Raises
     ------
@@ -35,12 +40,33 @@ def pause(name: str, client: Client) -> Any:
     DeadlineError
         when a worker does not answer within `timeouts.control`: others are paused then.
     """
-    return check_client(client).sync(_change, check_name("a network's name", name), client, "paused")
+    return _change(check_name("a network's name", name), check_client(client), "paused")
 
 
-def resume(name: str, client: Client) -> Any:
-    """Let those go on that `pause` stopped; gives and raises what `pause` does."""
-    return check_client(client).sync(_change, check_name("a network's name", name), client, "resumed")
+@verb
+def resume(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
+    """Resume the sentinels that `pause` stopped; returns and raises the same as `pause`."""
+    return _change(check_name("a network's name", name), check_client(client), "resumed")
+
+
+async def pause_session(session: Session) -> None:
+    """`Running.pause`, on the client's event loop."""
+    session.check()
+    for attached in training_sentinels(session):
+        await attached.ask("pause")
+
+
+async def resume_session(session: Session) -> None:
+    """`Running.resume`, on the client's event loop."""
+    session.check()
+    for attached in training_sentinels(session):
+        await attached.resume()
+
+
+def training_sentinels(session: Session) -> list[Attached]:
+    """The training sentinels of this client that have not failed."""
+    there = session.sentinels.values()
+    return [attached for attached in there if attached.sentinel.mode == "train" and attached.error is None]
 
 
 async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:

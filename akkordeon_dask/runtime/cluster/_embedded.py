@@ -5,10 +5,10 @@ import logging
 import signal
 import socket
 import weakref
-from collections.abc import Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, TypeVar
 
 import dask.config
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
@@ -17,8 +17,11 @@ from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
 from akkordeon_dask.dashboard import preload
+from akkordeon_dask.runtime._sync import Blocking, block_on
 
-__all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter"]
+__all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter", "OnEmbeddedCluster"]
+
+T = TypeVar("T")
 
 WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "2147483647", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
 """What a worker process's environment should have, so that glibc keeps large arrays' memory for the next ones.
@@ -67,6 +70,26 @@ class EmbeddedCluster:
         """Stop client, workers and scheduler."""
         self.client.close()
         self.cluster.close()
+
+
+class OnEmbeddedCluster(Blocking[T]):
+    """A coroutine on an embedded cluster, which is closed where the coroutine fails, or after it where it is `last`."""
+
+    def __init__(self, cluster: EmbeddedCluster, coroutine: Coroutine[Any, Any, T], *, last: bool = False) -> None:
+        self._cluster, self._coroutine, self._last = cluster, coroutine, last
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def block(self) -> T:
+        try:
+            result = block_on(self._cluster.client, self._coroutine)
+        except BaseException:
+            self._cluster.close()
+            raise
+        if self._last:
+            self._cluster.close()
+        return result
 
 
 _LINGER_S = 0.02
