@@ -1,11 +1,14 @@
 """Finished passes."""
 
-from typing import Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from akkordeon_dask._html import html_table
 from akkordeon_dask.errors import ReportError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, pass_cells
+
+if TYPE_CHECKING:  # pandas is optional
+    from pandas import DataFrame
 
 __all__ = ["History"]
 
@@ -18,7 +21,7 @@ class History(tuple[PassReport, ...]):
 
     __slots__ = ()
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> "DataFrame":
         """A `pandas.DataFrame` with a row for each pass.
 
         Its columns are those of `PassReport.as_dict`, and for each score one instead of `scores`: `accuracy`, or

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from akkordeon_dask import Sentinel, adopt, connect, data, deploy, stop
+from akkordeon_dask import Sentinel, adopt, connect, data, deploy, plan, stop
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.runtime import live, networks, status
 from tests.support.small_networks import NETWORK, numbers, rating, train
@@ -47,7 +47,7 @@ def test_a_batch_size(network, batch_size):
 @pytest.mark.parametrize("timeout", NO_TIME, ids=repr)
 def test_a_time(network, user, timeout):
     assert refused(network.plain.wait, timeout=timeout).startswith("timeout is a time above zero, such as '20s'")
-    assert refused(NETWORK.plan, user.client, timeout=timeout).startswith("timeout is a time above zero")
+    assert refused(plan, NETWORK, user.client, timeout=timeout).startswith("timeout is a time above zero")
 
 
 @pytest.mark.parametrize("name", NO_NAME, ids=repr)
@@ -91,7 +91,7 @@ def test_a_sentinel(network, thing):
     assert refused(network.plain.attach, rating(), epochs=2) == "a test sentinel makes one pass: leave epochs=2 out"
 
 
-@pytest.mark.parametrize("resume", ["yes", 1, 0, "", np.True_])
+@pytest.mark.parametrize("resume", ["yes", 1, 0, ""])
 def test_a_switch(network, resume):
     assert refused(network.plain.attach, train(), resume=resume).startswith("resume is True, False or None, not ")
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 
-from distributed import Future
+from distributed import Actor, Future
 
 from akkordeon_dask.actors import Position, SentinelState, SentinelUpdate
 from akkordeon_dask.errors import (
@@ -52,7 +52,7 @@ class Attached:
         lives: "Lives",
     ) -> None:
         self.sentinel, self.name, self.worker = sentinel, name, worker
-        self._actor = actor
+        self._actor: Actor | None = actor
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.reports: list[PassReport] = []
@@ -87,7 +87,7 @@ class Attached:
         return f"sentinel {self.name!r} on {self.worker}"
 
     @property
-    def actor(self) -> Any:
+    def actor(self) -> Actor:
         """The handle of its actor. It counts as a use of the key on the scheduler, so it goes with the sentinel.
 
         Raises
