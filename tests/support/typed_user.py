@@ -5,7 +5,7 @@ from typing import reveal_type
 import numpy as np
 from distributed import Client
 
-from akkordeon_dask import Network, Sentinel, adopt, connect, data, deploy, pause, plan, resume, stop
+from akkordeon_dask import Network, Sentinel, adopt, connect, data, deploy, pause, plan, resume, status, stop
 from akkordeon_dask.runtime import report
 
 x = np.zeros((4, 784), np.float32)
@@ -24,6 +24,7 @@ def synchronous(network: Network, client: Client) -> None:
     reveal_type(stop("digits", client))  # bool
     reveal_type(pause("digits", client))  # tuple[str, ...]
     reveal_type(resume("digits", client))  # tuple[str, ...]
+    reveal_type(status(client))  # tuple[NetworkStatus, ...]
     reveal_type(report("digits", client, "run.html"))  # None
     reveal_type(running.name)  # str
     reveal_type(running.network)  # Network
@@ -76,4 +77,5 @@ async def asynchronous(network: Network, client: Client) -> None:
     reveal_type(await plan.aio(network, client))  # Plan
     reveal_type(await stop.aio("digits", client))  # bool
     reveal_type(await pause.aio("digits", client))  # tuple[str, ...]
+    reveal_type(await status.aio(client))  # tuple[NetworkStatus, ...]
     reveal_type(await report.aio("digits", client, "run.html"))  # None
