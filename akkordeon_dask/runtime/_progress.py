@@ -15,7 +15,7 @@ from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.runtime._notebook import page_link
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime.clients._sentinels import Other
+from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = ["Show", "at_work", "make_show", "shown"]
@@ -76,7 +76,7 @@ class Show:
                     ended.wait(_BEAT)
 
     def _tell(self, view: View) -> None:
-        new = self._session.diary.untold(mine=self._mine)
+        new = self._session.passes.take_unshown(mine=self._mine)
         most = _MOST if self._head else len(new)
         if len(new) > most:
             view.say(f"{len(new) - most:,} passes before, see history")
@@ -176,9 +176,9 @@ def _row(one: Attached) -> Row:
     return Row(one.name, epoch, epochs, progress, newest, paused=one.state == "paused")
 
 
-def _works(one: Other) -> bool:
+def _works(one: OtherSentinel) -> bool:
     return one.ends and one.works
 
 
-def _other_row(one: Other) -> Row:
+def _other_row(one: OtherSentinel) -> Row:
     return Row(one.name, one.epoch, 1 if one.mode == "test" else one.epochs, paused=one.state == "paused")

@@ -15,6 +15,7 @@ from akkordeon_dask.runtime._arguments import check_switch
 from akkordeon_dask.runtime._progress import make_show, shown
 from akkordeon_dask.runtime._steering import Steering
 from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.recovery._sentinels import attach
 from akkordeon_dask.tree import Array
 
 __all__ = ["Rating"]
@@ -83,7 +84,7 @@ class Rating(Steering):
         return outputs
 
     async def _once(self, sentinel: Sentinel) -> Attached:
-        attached = await self._session.attach(sentinel)
+        attached = await attach(self._session, sentinel)
         try:
             await self._session.wait_until(lambda: attached.state == "resting", None, own=attached)
         except BaseException:

@@ -44,7 +44,7 @@ class Reporting(Calling):
 
     def passes(self, *, mine: bool = False) -> History:
         """The `history`; with `mine`, of the sentinels alone that this client attached."""
-        return History(self._session.diary.reports(mine=mine))
+        return self._session.passes.history(mine=mine)
 
     def report(self, target: str | os.PathLike[str] = "run.html") -> Any:
         """Write the run into one HTML file that needs nothing else: curves, network, settings, passes, troubles.
@@ -88,14 +88,15 @@ class Reporting(Calling):
         write_report(found or NetworkTelemetry(self.name), self._known(found), target)
 
     def _known(self, found: NetworkTelemetry | None) -> RunFacts:
-        diary, spec = self._session.diary, self._session.network
-        places = zip(self._session.gates, spec, strict=True)
+        session, spec = self._session, self._session.network
+        places = zip(session.gates, spec, strict=True)
+        settings = {"seed": session.entry.seed, "generation": session.entry.generation} if self.owner else {}
         return RunFacts(
             network="\n| ".join(map(repr, spec)),
             gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in places),
-            sentinels=dict(diary.sentinels),
-            settings=all_settings(diary.settings, found),
-            passes=tuple(diary.reports()),
+            sentinels=dict(session.sentinel_specs),
+            settings=all_settings(settings, found),
+            passes=session.passes.history(),
             note="" if found is not None else "without the scheduler's part: curves over time are missing",
         )
 

@@ -24,7 +24,8 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._warn import warn_of_snapshots
 from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
 from akkordeon_dask.runtime.handles._sentinel import Attached
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
+from akkordeon_dask.runtime.recovery._sentinels import attach
 from akkordeon_dask.tree import Tree
 
 __all__ = ["Running"]
@@ -46,7 +47,7 @@ class Running(Rating):
         *,
         owner: bool,
         finish: Callable[[], Awaitable[None]],
-        supervisor: Supervisor | None = None,
+        supervisor: OwnerPolicy | None = None,
     ) -> None:
         self._session, self._supervisor = session, supervisor
         self._finish = finish
@@ -143,7 +144,7 @@ class Running(Rating):
             if sentinel.mode in ("test", "predict"):
                 raise SpecError(f"a {sentinel.mode} sentinel makes one pass: leave epochs={epochs} out")
             sentinel = replace(sentinel, epochs=epochs)
-        return self._sync(self._session.attach, sentinel, resume)
+        return self._sync(attach, self._session, sentinel, resume)
 
     def detach(self, attached: Attached | str) -> Any:
         """Take a sentinel away: what it has under way is dropped, the network goes on.

@@ -7,7 +7,7 @@ from akkordeon_dask.runtime._arguments import check_name
 from akkordeon_dask.runtime._reporting import Reporting
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 
 __all__ = ["Steering"]
 
@@ -19,7 +19,7 @@ class Steering(Reporting):
     where that one does not answer within `akkordeon.timeouts.owner`.
     """
 
-    _supervisor: Supervisor | None
+    _supervisor: OwnerPolicy | None
 
     def move(self, gate: str, to: str) -> Any:
         """Let a gate go on on another worker, while the network trains; gives the seconds that it did not work.

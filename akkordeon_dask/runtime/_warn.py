@@ -2,24 +2,21 @@
 
 import logging
 import warnings
-from typing import TYPE_CHECKING
 
 from akkordeon_dask.errors import AkkordeonError
-
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._session import Session
 
 __all__ = ["warn_of_snapshots"]
 
 logger = logging.getLogger(__name__)
 
 
-async def warn_of_snapshots(session: "Session") -> None:
+async def warn_of_snapshots(session: Session) -> None:
     """Warn of each gate whose newest snapshot could not be written: the network trains on, but cannot go back to it.
 
     Python shows a warning once, and may make it an error.
     """
-    if session.mender is None or not session.mender.owner_restarts_gates:  # it keeps none
+    if not session.policy.restarts:  # it keeps none
         return
     try:
         found = await session.on_gates("statistics")

@@ -16,7 +16,7 @@ from distributed import Client
 from akkordeon_dask import Gate, Sentinel, connect, data, nn
 from akkordeon_dask.errors import DeadlineError, NameConflictError
 from akkordeon_dask.messages import TOPIC, PassReport
-from akkordeon_dask.runtime._diary import Diary
+from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
 from tests.support.small_networks import NETWORK, SGD, Blocks, numbers, rating, train
 from tests.support.sync_and_async_client import SynchronousUser
@@ -102,11 +102,12 @@ import sys, time
 from types import SimpleNamespace
 from distributed import Client
 from akkordeon_dask import connect
-from akkordeon_dask.runtime.clients._sentinel_names import claim_name
+from akkordeon_dask.runtime.handles._sentinel_names import claim_name
 from tests.support.small_networks import train
 client = Client(sys.argv[1])
-running = connect("shared", client)
-print(client.sync(claim_name, running._session, train()).name, client.id, flush=True)
+session = connect("shared", client)._session
+claim = claim_name, client, session.name, session.entry.run, session.network.names, train()
+print(client.sync(*claim).name, client.id, flush=True)
 sys.stdin.read()
 """
 
@@ -217,9 +218,9 @@ def test_who_listens_to_the_events_of_a_cluster_still_hears_them(user, somebody,
 
 
 def test_a_pass_that_a_sentinel_made_again_after_a_restart_counts_once():
-    diary = Diary()
+    passes = FinishedPasses()
     first, again = (PassReport("train0", "train", 3, loss, {}, 64, 0, 1.0, 0) for loss in (0.5, 0.4))
-    assert diary.add_other("akkordeon-net-train0-1a2b", first)
-    assert not diary.add_other("akkordeon-net-train0-1a2b", again)
-    assert diary.add_other("akkordeon-net-train0-3c4d", again)
-    assert diary.reports() == [first, again] and diary.reports(mine=True) == []
+    assert passes.add_other("akkordeon-net-train0-1a2b", first)
+    assert not passes.add_other("akkordeon-net-train0-1a2b", again)
+    assert passes.add_other("akkordeon-net-train0-3c4d", again)
+    assert passes.history() == (first, again) and passes.history(mine=True) == ()

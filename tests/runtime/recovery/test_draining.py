@@ -69,7 +69,7 @@ def test_two_heavy_gates_on_one_worker_are_parted(user):
         def shares():
             return [gate.busy for gate in user.call(live, user.client, running.name).gates]
 
-        with pytest.raises(DeploymentError, match="have told of no work yet"):
+        with pytest.raises(DeploymentError, match="have reported no work yet"):
             running.rebalance()
         wait_until(lambda: [share > 0.1 for share in shares()] == [True, True], within=PATIENT, seen=shares)
         (pause,) = running.rebalance().values()

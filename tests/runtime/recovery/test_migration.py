@@ -8,7 +8,7 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, kept, workers
 from tests.support.sequential_trainer import train_sequentially
@@ -156,7 +156,7 @@ def test_a_move_that_cannot_be_is_refused_and_changes_nothing(user, somebody, cl
             guest.move("g7", "1")
         with pytest.raises(PlacementError, match="drain asks for worker 'nobody'"):
             guest.drain("nobody")
-        with pytest.raises(DeploymentError, match="have told of no work yet"):
+        with pytest.raises(DeploymentError, match="have reported no work yet"):
             guest.rebalance()
         with pytest.raises(PlacementError, match="drain asks for worker 'nobody'"):
             running.drain("nobody")
@@ -169,7 +169,7 @@ def test_a_move_that_cannot_be_is_refused_and_changes_nothing(user, somebody, cl
 def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(processes, monkeypatch):
     home, away = processes.two()
     network = three_gates(optim.Adam(0.01), g0=home, g1=home, g2=home)
-    join, victim = Supervisor.install, processes.pid(away)
+    join, victim = OwnerPolicy.install, processes.pid(away)
 
     async def join_the_dead(supervisor, fresh):
         os.kill(victim, signal.SIGKILL)
@@ -179,7 +179,7 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
         running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"), epochs=4)
         running.wait(epochs=1, timeout=PATIENT)
         before = running.parameters()
-        monkeypatch.setattr(Supervisor, "install", join_the_dead)
+        monkeypatch.setattr(OwnerPolicy, "install", join_the_dead)
         with pytest.raises(AkkordeonError, match="g1"):
             running.move("g1", away)
         monkeypatch.undo()
