@@ -69,7 +69,7 @@ class Session:
         self.client, self.network, self.entry, self.gates = client, network, entry, gates
         self.published, self.resumed = published, resumed
         self.worker_names = dict(worker_names or {})
-        """By address, of all workers that were ever seen: a worker that restarts has another address."""
+        """By address, of all workers that this client ever knew: a worker that restarts has another address."""
         self.draining_workers: set[str] = set()
         """Addresses of workers that shut down: no actor should go there."""
         self.sentinels: dict[str, Attached] = {}
@@ -92,7 +92,7 @@ class Session:
         self._tasks: list[asyncio.Task[None]] = []
         self.policy = policy(self)
         for gate in gates:
-            self.supervise_task(self._watch(gate), gate.who)
+            self.supervise_task(self._watch(gate), gate.label)
 
     @property
     def name(self) -> str:
@@ -121,7 +121,7 @@ class Session:
         except (WorkerLostError, ClosedError) as lost:
             error = lost
         except TimeoutError:  # a DeadlineError is one
-            error = DeadlineError(f"{gate.who} gave no sign of life for {patience:g} s: look at its worker")
+            error = DeadlineError(f"{gate.label} gave no sign of life for {patience:g} s: look at its worker")
         else:
             if leaving and gate.future is incarnation:
                 self.draining_workers.add(gate.worker)
@@ -130,7 +130,7 @@ class Session:
         if gate.future is incarnation:  # else it was moved meanwhile
             await policy.gate_lost(gate, incarnation, error)
 
-    def supervise_task(self, task: Coroutine[Any, Any, None], who: str) -> None:
+    def supervise_task(self, task: Coroutine[Any, Any, None], label: str) -> None:
         """Run a task for as long as the session lives: the error that it raises is that of the network."""
 
         async def supervised() -> None:
@@ -139,8 +139,8 @@ class Session:
             except AkkordeonError as error:
                 self.error = error
             except Exception as error:
-                logger.exception("watching %s", who)
-                self.error = TrainingError(f"{who}: {error!r}")
+                logger.exception("watching %s", label)
+                self.error = TrainingError(f"{label}: {error!r}")
             self.notify_waiters()
 
         self._tasks.append(asyncio.get_running_loop().create_task(supervised()))
@@ -288,7 +288,7 @@ class Session:
             results = await asyncio.gather(*(gate.ask("close") for gate in self.gates), return_exceptions=True)
             for gate, result in zip(self.gates, results, strict=True):
                 if isinstance(result, BaseException):
-                    logger.info("closing %s: %s", gate.who, result)
+                    logger.info("closing %s: %s", gate.label, result)
         finally:
             self.release_gates()
 
@@ -304,7 +304,7 @@ class Session:
         results = await asyncio.gather(*map(self.detach, attached), return_exceptions=True)
         for one, result in zip(attached, results, strict=True):
             if isinstance(result, BaseException):
-                logger.error("detaching %s", one.who, exc_info=result)
+                logger.error("detaching %s", one.label, exc_info=result)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

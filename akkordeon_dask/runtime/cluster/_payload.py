@@ -75,7 +75,7 @@ def _construct(kind: Callable[..., Any], key: str, payload: Payload) -> Any:
 
 @contextlib.asynccontextmanager
 async def submitted(
-    client: Client, kind: type, key: str, *args: Any, worker: str, who: str, **options: Any
+    client: Client, kind: type, key: str, *args: Any, worker: str, label: str, **options: Any
 ) -> AsyncIterator[Future[Any]]:
     """Submit an actor to a worker; its constructor takes its key first. The context lasts until it is created.
 
@@ -86,12 +86,12 @@ async def submitted(
     DeploymentError
         when they do not arrive.
     """
-    payload = await offload(_packed, args, options, who)
+    payload = await offload(_packed, args, options, label)
     where = {"workers": [worker], "allow_other_workers": False}
     async with contextlib.AsyncExitStack() as stack:
         argument: Payload | Future[Any] = payload
         if payload.nbytes >= _LARGE:
-            argument = await stack.enter_async_context(_sent(client, payload, f"{key}-payload", worker, who))
+            argument = await stack.enter_async_context(_sent(client, payload, f"{key}-payload", worker, label))
         future = client.submit(_construct, kind, key, argument, **where, actor=True, pure=False, key=key)
         del payload, argument
         try:
@@ -101,17 +101,17 @@ async def submitted(
             raise
 
 
-def _packed(args: tuple[Any, ...], options: dict[str, Any], who: str) -> Payload:
+def _packed(args: tuple[Any, ...], options: dict[str, Any], label: str) -> Payload:
     try:
         return Payload.of((args, options))
     except AkkordeonError:
         raise
     except Exception as error:
-        raise SpecError(f"{who} cannot travel to its worker by pickle: {error}: look at its arguments") from error
+        raise SpecError(f"{label} cannot travel to its worker by pickle: {error}: look at its arguments") from error
 
 
 @contextlib.asynccontextmanager
-async def _sent(client: Client, payload: Payload, key: str, worker: str, who: str) -> AsyncIterator[Future[Any]]:
+async def _sent(client: Client, payload: Payload, key: str, worker: str, label: str) -> AsyncIterator[Future[Any]]:
     """The payload on the worker, for as long as the context lasts."""
     limit, direct = config.seconds("timeouts.load"), bool(client.direct_to_workers)
     sending = asyncio.ensure_future(
@@ -122,7 +122,7 @@ async def _sent(client: Client, payload: Payload, key: str, worker: str, who: st
             await asyncio.shield(sending)
     except (OSError, KeyError, ValueError) as error:  # a TimeoutError is an OSError
         raise DeploymentError(
-            f"the arguments of {who}, {payload.nbytes:,} bytes, did not get to {worker} ({error!r}): is the worker "
+            f"the arguments of {label}, {payload.nbytes:,} bytes, did not get to {worker} ({error!r}): is the worker "
             "there, and not paused? See the dashboard, or raise akkordeon.timeouts.load"
         ) from error
     else:

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RETRYABLE = (WorkerLostError, DeadlineError, DeploymentError, PlacementError, OSError)
-"""Errors that another attempt may not meet."""
+"""Errors that may be gone at the next attempt."""
 
 _FIRST = 0.1
 

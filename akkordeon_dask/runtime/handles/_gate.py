@@ -37,7 +37,7 @@ class GateHandle:
     async def wait_until_created(self, limit: float) -> "GateHandle":
         """Wait for the actor, at most `limit` seconds; see the function of this name."""
         assert not isinstance(self.future, ForgottenKey)
-        actor = await wait_until_created(self.future, GateActor, self.worker, self.who, limit)
+        actor = await wait_until_created(self.future, GateActor, self.worker, self.label, limit)
         if self._released:
             release(actor)
         else:
@@ -54,13 +54,13 @@ class GateHandle:
             when it was released.
         """
         if self._actor is None:
-            raise ClosedError(f"{self.who} is closed: deploy it again")
+            raise ClosedError(f"{self.label} is closed: deploy it again")
         return self._actor
 
     async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
         """Call a method of the actor and return its answer; see `call_actor`."""
         future = None if isinstance(self.future, ForgottenKey) else self.future
-        return await call_actor(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=future)
+        return await call_actor(lambda: getattr(self.actor, method)(*args), self.label, more=more, future=future)
 
     def replace_actor(self, other: "GateHandle") -> None:
         """Stand for another incarnation of the gate from now on."""
@@ -80,6 +80,6 @@ class GateHandle:
         return Address(self.worker, str(self.future.key))
 
     @property
-    def who(self) -> str:
+    def label(self) -> str:
         """For errors: the gate and its worker."""
         return f"gate {self.name!r} on {self.worker}"

@@ -92,10 +92,10 @@ class Attached:
         """Held while it is resumed: one caller after the other."""
 
     def __repr__(self) -> str:
-        return f"<{self.who}: {self.state}, {len(self.reports)} passes>"
+        return f"<{self.label}: {self.state}, {len(self.reports)} passes>"
 
     @property
-    def who(self) -> str:
+    def label(self) -> str:
         """For errors: the sentinel and its worker."""
         return f"sentinel {self.name!r} on {self.worker}"
 
@@ -109,12 +109,12 @@ class Attached:
             when the sentinel has been detached.
         """
         if self._actor is None:
-            raise ClosedError(f"{self.who} was detached: attach it again")
+            raise ClosedError(f"{self.label} was detached: attach it again")
         return self._actor
 
     async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
         """Call a method of the actor and return its answer; see `call_actor`."""
-        return await call_actor(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=self._future)
+        return await call_actor(lambda: getattr(self.actor, method)(*args), self.label, more=more, future=self._future)
 
     @property
     def address(self) -> Address:
@@ -158,8 +158,8 @@ class Attached:
         except AkkordeonError as error:
             self.state, self.error = "failed", error
         except Exception as error:
-            logger.exception("following %s", self.who)
-            self.state, self.error = "failed", SentinelError(f"{self.who}: {error!r}")
+            logger.exception("following %s", self.label)
+            self.state, self.error = "failed", SentinelError(f"{self.label}: {error!r}")
         self._changed()
 
     async def _poll_or_recover(self) -> None:
@@ -201,7 +201,7 @@ class Attached:
         if update.error is not None:
             raise update.error
         if update.state == "left":  # not by `leave`, which has stopped to follow before
-            raise ClosedError(f"{self.who} was closed by somebody else: attach it again")
+            raise ClosedError(f"{self.label} was closed by somebody else: attach it again")
         self._changed()
 
     def _record(self, update: SentinelUpdate) -> None:
@@ -258,7 +258,7 @@ class Attached:
             if self._future is not None and self._task is None:
                 self._record(update)
         except (WorkerLostError, DeadlineError, ClosedError) as error:  # the next poll fails the same way
-            logger.info("%s resumes when it is restarted: %s", self.who, error)
+            logger.info("%s resumes when it is restarted: %s", self.label, error)
             if method == "count":
                 self._count_later(*args)
         finally:
@@ -279,10 +279,10 @@ class Attached:
         try:
             await self.ask("close")
         except AkkordeonError as error:  # its worker may be gone as soon as it is
-            logger.info("closing the former incarnation of %s: %s", self.who, error)
+            logger.info("closing the former incarnation of %s: %s", self.label, error)
 
     async def leave(self) -> None:
-        """End it and let Dask forget it; no error when it is gone already. On the client's event loop."""
+        """End it and release its key; no error when it is gone already. On the client's event loop."""
         future, self._future = self._future, None
         if future is None:
             return
@@ -291,7 +291,7 @@ class Attached:
             if not isinstance(self.error, ClosedError):
                 await self.ask("close")
         except AkkordeonError as error:
-            logger.info("closing %s: %s", self.who, error)
+            logger.info("closing %s: %s", self.label, error)
         finally:
             release(self._actor)
             self.state, self._actor = "left", None

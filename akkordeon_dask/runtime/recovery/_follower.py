@@ -70,7 +70,7 @@ class Follower(RecoveryPolicy):
 
             end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
             try:
-                adopted = await retry(attempt, f"waiting for the owner of {gate.who}", end=end, longest=_AGAIN)
+                adopted = await retry(attempt, f"waiting for the owner of {gate.label}", end=end, longest=_AGAIN)
             except RETRYABLE as failure:
                 raise error from failure
             if not adopted:
@@ -109,4 +109,4 @@ class Follower(RecoveryPolicy):
             try:
                 await attached.ask("rewire", session.addresses, entry.generation)
             except AkkordeonError as error:  # its next poll fails the same way; the owner rewires it too
-                logger.info("%s was not rewired: %s", attached.who, error)
+                logger.info("%s was not rewired: %s", attached.label, error)

@@ -76,7 +76,7 @@ class GateFactory:
             f"akkordeon-{entry.name}-{name}-{uuid.uuid4().hex[:8]}",
             self.network.gates[position],
             worker=worker,
-            who=f"gate {name!r}",
+            label=f"gate {name!r}",
             name=name,
             place=position,
             network=entry.name,
@@ -114,7 +114,7 @@ async def _rewire(
         async with asyncio.timeout(patience):
             await gate.ask("wire", before, after, generation)
     except TimeoutError:
-        raise DeadlineError(f"{gate.who} did not answer within {patience} s: look at its worker") from None
+        raise DeadlineError(f"{gate.label} did not answer within {patience} s: look at its worker") from None
 
 
 async def discard(gates: Sequence[GateHandle]) -> None:

@@ -79,7 +79,7 @@ async def _move(owner: OwnerPolicy, position: int, target: str, *, worker_is_end
         raise
     pause = loop.time() - begun
     if worker_is_ending:
-        session.supervise_task(_close(session, former), f"the former incarnation of {gate.who}")
+        session.supervise_task(_close(session, former), f"the former incarnation of {gate.label}")
     else:
         await _close(session, former)
     text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
@@ -92,7 +92,7 @@ async def _check_worker(client: Client, gate: GateHandle) -> None:
     limit = config.seconds("supervision.patience")
     if not await ask_workers(client, ping, [gate.worker], limit):
         raise DeadlineError(
-            f"{gate.who} cannot be moved: its worker did not answer within {limit:g} s. Look at the worker; "
+            f"{gate.label} cannot be moved: its worker did not answer within {limit:g} s. Look at the worker; "
             "a network with snapshots restarts the gate elsewhere"
         )
 
@@ -112,7 +112,7 @@ async def _cancel_move(owner: OwnerPolicy, gate: GateHandle, fresh: GateHandle) 
         # Neighbours may know the address of the new incarnation.
         await wire(session.gates, [], session.entry.generation, config.seconds("supervision.patience"))
     except AkkordeonError as error:  # it is lost too, or a neighbour: the watch of that one finds out
-        logger.info("%s cannot cancel its move: %s", gate.who, error)
+        logger.info("%s cannot cancel its move: %s", gate.label, error)
     finally:
         await discard([fresh])
 
@@ -160,7 +160,7 @@ async def evacuate(owner: OwnerPolicy, gate: GateHandle, incarnation: Incarnatio
     except OSError as error:
         refusal = f"the scheduler does not answer: {error!r}"
     if refusal and gate.future is incarnation:
-        logger.warning("%s stays on a worker that shuts down: %s", gate.who, refusal)
+        logger.warning("%s stays on a worker that shuts down: %s", gate.label, refusal)
         await _acknowledge_drain(gate, refusal)
         text = f"on {gate.worker}, which shuts down: {refusal}"
         await log_event(session.client, session.name, "stays", gate=gate.name, text=text)
@@ -171,7 +171,7 @@ async def _acknowledge_drain(gate: GateHandle, refusal: str = "") -> bool:
     try:
         await gate.ask("acknowledge_drain", refusal)
     except AkkordeonError as error:  # its watch finds out the same
-        logger.info("%s does not acknowledge: %s", gate.who, error)
+        logger.info("%s does not acknowledge: %s", gate.label, error)
         return False
     return True
 
@@ -193,7 +193,7 @@ async def _drain_gate(owner: OwnerPolicy, gate: GateHandle, leaving: Collection[
     end = asyncio.get_running_loop().time() + config.seconds("supervision.patience")
     retryable = (AkkordeonError, OSError)
     try:
-        await retry(attempt, f"moving {gate.who}", end=end, retryable=retryable, longest=_AGAIN, hopeless=hopeless)
+        await retry(attempt, f"moving {gate.label}", end=end, retryable=retryable, longest=_AGAIN, hopeless=hopeless)
     except retryable as error:
         # Where another gate could not be moved, the watch of that one tries again.
         return str(error) if gate.worker in leaving else ""
@@ -232,8 +232,8 @@ async def rebalance(owner: OwnerPolicy) -> dict[str, float]:
 
 
 async def _shares(client: Client, network: str) -> Mapping[str, float]:
-    seen = await _live_status(client, network)
-    return {gate.name: gate.busy for gate in seen.gates if not math.isnan(gate.busy)}
+    status = await _live_status(client, network)
+    return {gate.name: gate.busy for gate in status.gates if not math.isnan(gate.busy)}
 
 
 def _best_move(at: Mapping[str, str], shares: Mapping[str, float], workers: Collection[str]) -> tuple[str, str] | None:

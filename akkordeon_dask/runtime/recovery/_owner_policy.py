@@ -87,7 +87,7 @@ class OwnerPolicy(RecoveryPolicy):
         """
         name = self.session.name
         for gate, incarnation in lost.items():
-            error = WorkerLostError(f"{gate.who} was lost while network {name!r} had no owner")
+            error = WorkerLostError(f"{gate.label} was lost while network {name!r} had no owner")
             await self.gate_lost(gate, incarnation, error)
         if lost:  # the restart has wired all gates
             return

@@ -119,7 +119,7 @@ async def _create(
         f"{claim.base}-{uuid.uuid4().hex[:8]}",
         sentinel,
         worker=worker,
-        who=f"sentinel {name!r}",
+        label=f"sentinel {name!r}",
         name=name,
         network=entry.name,
         generation=entry.generation,
@@ -132,9 +132,9 @@ async def _create(
         begun=entry.deployed_at,
         resume=[policy for policy in (entry.snapshots, entry.resumed_from) if resume and policy is not None],
     )
-    who, limit = f"sentinel {name!r} on {worker}", config.seconds("timeouts.load")
+    label, limit = f"sentinel {name!r} on {worker}", config.seconds("timeouts.load")
     async with submission as future:
-        return worker, future, await wait_until_created(future, SentinelActor, worker, who, limit)
+        return worker, future, await wait_until_created(future, SentinelActor, worker, label, limit)
 
 
 async def _open(session: Session, attached: Attached) -> None:
@@ -192,7 +192,7 @@ async def move_sentinel(session: Session, attached: Attached) -> None:
 async def _move(session: Session, attached: Attached, *, beside_first: bool = False) -> None:
     source = attached.worker
     await attached.retire()
-    moved = ClosedError(f"{attached.who} was moved")
+    moved = ClosedError(f"{attached.label} was moved")
     await _restart_at(session, attached, attached.position, moved, beside_first=beside_first)
     await _log(session, attached, "moved", f"from {source} to {attached.worker}")
 
@@ -203,7 +203,7 @@ async def drain_sentinel(session: Session, attached: Attached) -> None:
     try:
         await _worker_for(session, attached.sentinel, attached.name)
     except (AkkordeonError, OSError) as error:
-        logger.warning("%s stays on a worker that shuts down: %s", attached.who, error)
+        logger.warning("%s stays on a worker that shuts down: %s", attached.label, error)
         await attached.ask("acknowledge_drain", str(error))
         await _log(session, attached, "stays", f"on {attached.worker}, which shuts down: {error}")
         return
@@ -233,7 +233,7 @@ async def _restart_at(
 
     end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
     try:
-        await retry(restart, f"restarting {attached.who}", end=end)
+        await retry(restart, f"restarting {attached.label}", end=end)
     except RETRYABLE as failure:
         raise error from failure
 

@@ -85,7 +85,7 @@ class Supervisor(OwnerPolicy):
         if len(self._restarts) >= limit:
             raise TrainingError(
                 f"gates of network {self.session.name!r} were lost more than {limit} times within {span:g} s, "
-                f"the last: {error} (gate {gate.name!r}). Mend the worker, or raise akkordeon.supervision.restarts"
+                f"the last: {error} (gate {gate.name!r}). Look at its worker, or raise akkordeon.supervision.restarts"
             ) from error
         self._restarts.append(now)
 
@@ -96,9 +96,9 @@ class Supervisor(OwnerPolicy):
 
         retryable = (*RETRYABLE, CheckpointError)  # the storage of the snapshots may come back too
         try:
-            await retry(restart, f"restarting {gate.who}", end=end, retryable=retryable)
+            await retry(restart, f"restarting {gate.label}", end=end, retryable=retryable)
         except retryable as failure:
-            raise TrainingError(f"{gate.who} was lost ({error}) and cannot be restarted: {failure}") from error
+            raise TrainingError(f"{gate.label} was lost ({error}) and cannot be restarted: {failure}") from error
 
     async def _restart(self, gate: GateHandle) -> None:
         workers = {worker.address for worker in await list_workers(self.session.client)}
