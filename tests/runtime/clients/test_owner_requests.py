@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import dask.config
 import pytest
@@ -110,6 +111,42 @@ def test_a_former_owner_gets_no_requests_and_one_that_closes_answers(user, someb
     with pytest.raises(DeploymentError, match="no network named 'handed'"):
         user.call(ask_owner, user.client, "handed", "move", "g0", "0")
     nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("begun", "text"),
+    [(False, "'net' is being closed by its owner"), (True, "'net' was closed by its owner while it worked on 'move'")],
+)
+def test_an_owner_that_closes_answers_the_requests_that_it_has_received(somebody, begun, text):
+    client = somebody.client
+
+    async def story():
+        moving, closing = asyncio.Event(), []
+        session = SimpleNamespace(client=client, name="net", entry=SimpleNamespace(run="run", generation=1))
+
+        async def move():
+            moving.set()
+            await asyncio.Event().wait()
+
+        owner = requests.OwnerRequests(session, {"move": move})
+
+        async def receive(event):
+            if not begun:  # the request's task begins after the close
+                closing.append(asyncio.ensure_future(owner.close()))
+            owner._receive(event)
+            if begun:
+                await moving.wait()
+                await owner.close()
+
+        owner.listen()
+        client.subscribe_topic(owner._topic, receive)
+        request = {"id": "one", "verb": "move", "arguments": []}
+        answer = await client.run_on_scheduler(requests._ask, owner._topic, client.id, request, 20.0)
+        await asyncio.gather(*closing)
+        return moving.is_set(), answer.error
+
+    moved, error = client.sync(story)
+    assert moved == begun and isinstance(error, DeploymentError) and text in str(error)
 
 
 def test_everybodys_sentinels_are_paused_and_go_on(user, somebody, nothing_left):
