@@ -24,6 +24,7 @@ from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
 from akkordeon_dask.runtime.cluster._plan import make_plan
 from akkordeon_dask.runtime.cluster._versions import check_versions
+from akkordeon_dask.runtime.handles._gate import release_gates
 from akkordeon_dask.runtime.recovery._follower import Follower, join
 from akkordeon_dask.runtime.recovery._gate_factory import (
     GateFactory,
@@ -216,6 +217,6 @@ async def _connect(name: str, client: Client) -> Running:
     async def finish() -> None:
         unfollow()
         await session.leave()
-        session.release_gates()
+        release_gates(session.gates)
 
     return Running(session, owner=False, finish=finish)

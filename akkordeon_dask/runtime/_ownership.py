@@ -26,7 +26,7 @@ from akkordeon_dask.runtime.clients._owner_requests import OwnerRequests
 from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
 from akkordeon_dask.runtime.cluster._workers import list_workers
-from akkordeon_dask.runtime.handles._gate import GateHandle
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss, Supervisor
@@ -69,7 +69,7 @@ class Ownership:
         session, client = self.session, self.session.client
         if session.published:
             if await _lost_ownership(client, session.entry):
-                session.release_gates()
+                release_gates(session.gates)
                 return
             await unpublish(client, session.name, [gate.address.actor for gate in session.gates])
         await session.close_gates()
@@ -134,8 +134,7 @@ async def _require_all_gates(client: Client, entry: NetworkEntry) -> list[GateHa
         for gate in gates:
             await gate.ask("statistics")
     except BaseException:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         raise
     return gates
 
@@ -178,8 +177,7 @@ async def _adopt(name: str, client: Client) -> Running:
     try:
         await publish(client, entry, network, gates, again=True)
     except BaseException:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         raise
     ownership = await take_ownership(client, network, entry, gates, published=True)
     await fetch_passes(ownership.session)
@@ -187,7 +185,7 @@ async def _adopt(name: str, client: Client) -> Running:
         await ownership.policy.take_over(incarnations)
     except BaseException:
         await ownership.leave()
-        ownership.session.release_gates()
+        release_gates(ownership.session.gates)
         raise
     await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
     return ownership.running()

@@ -15,7 +15,7 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
-from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
+from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.snapshots import SnapshotPolicy
 
 __all__ = [
@@ -223,8 +223,7 @@ async def connect_gates(client: Client, entry: NetworkEntry) -> list[GateHandle]
     """
     gates, lost = await try_connect_gates(client, entry)
     if lost:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         gone = ", ".join(f"{gate.name!r} on {gate.worker}" for gate in lost)
         kind = DeploymentError if entry.snapshots is None else RestartPendingError
         raise kind(
@@ -251,8 +250,7 @@ async def try_connect_gates(client: Client, entry: NetworkEntry) -> tuple[list[G
     try:
         answers = await asyncio.gather(*(gate.wait_until_created(limit) for gate in found), return_exceptions=True)
     except BaseException:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         raise
     for gate, answer in zip(found, answers, strict=True):
         if isinstance(answer, BaseException):

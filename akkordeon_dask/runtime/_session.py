@@ -22,7 +22,7 @@ from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
 from akkordeon_dask.runtime._registry import NetworkEntry
-from akkordeon_dask.runtime.handles._gate import GateHandle
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.handles._sentinel_names import release_name
@@ -290,12 +290,7 @@ class Session:
                 if isinstance(result, BaseException):
                     logger.info("closing %s: %s", gate.label, result)
         finally:
-            self.release_gates()
-
-    def release_gates(self) -> None:
-        """Drop this client's use of the gates, which live on if the network is published."""
-        for gate in self.gates:
-            gate.release()
+            release_gates(self.gates)
 
     async def leave(self) -> None:
         """Detach this client's sentinels and end all tasks of the session."""

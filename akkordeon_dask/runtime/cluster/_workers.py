@@ -9,9 +9,9 @@ from typing import Any
 from distributed import Client, Worker
 
 from akkordeon_dask.actors import POST_OFFICE
-from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
+from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
 __all__ = ["add_claims", "claims_on_worker", "list_workers"]
 
@@ -29,13 +29,8 @@ async def list_workers(client: Client) -> list[WorkerInfo]:
     DeadlineError
         when the scheduler does not answer within 20 s.
     """
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            identity = await client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
-    except TimeoutError:
-        address = client.scheduler.address  # type: ignore[union-attr]
-        text = f"the scheduler at {address} did not list its workers within {_PATIENCE:g} s: look at its log and load"
-        raise DeadlineError(text) from None
+    async with scheduler_deadline(client, _PATIENCE):
+        identity = await client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
     found = [
         WorkerInfo(
             address, str(facts["name"]), str(facts["host"]), Resources.from_mapping(facts.get("resources") or {})

@@ -1,5 +1,6 @@
 """A gate, seen from a client."""
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from distributed import Future
@@ -9,7 +10,7 @@ from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.runtime.cluster._actor_calls import call_actor, release, wait_until_created
 
-__all__ = ["ForgottenKey", "GateHandle", "Incarnation"]
+__all__ = ["ForgottenKey", "GateHandle", "Incarnation", "release_gates"]
 
 
 class ForgottenKey:
@@ -83,3 +84,9 @@ class GateHandle:
     def label(self) -> str:
         """For errors: the gate and its worker."""
         return f"gate {self.name!r} on {self.worker}"
+
+
+def release_gates(gates: Iterable[GateHandle]) -> None:
+    """Drop this client's use of gates, which live on if other clients use them."""
+    for gate in gates:
+        gate.release()

@@ -20,7 +20,7 @@ from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
-from akkordeon_dask.runtime.handles._gate import GateHandle
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.snapshots import SnapshotPolicy
 
 __all__ = ["GateFactory", "check_snapshot_url", "discard", "snapshot_policy", "wire"]
@@ -62,8 +62,7 @@ class GateFactory:
                     gates.append(GateHandle(self.network.names[position], worker, future))
                 return await asyncio.gather(*(gate.wait_until_created(limit) for gate in gates))
         except BaseException:
-            for handle in gates:
-                handle.release()
+            release_gates(gates)
             raise
 
     def _submit(
@@ -120,8 +119,7 @@ async def _rewire(
 async def discard(gates: Sequence[GateHandle]) -> None:
     """End gates that are not used after all."""
     await asyncio.gather(*(gate.ask("close") for gate in gates), return_exceptions=True)
-    for gate in gates:
-        gate.release()
+    release_gates(gates)
 
 
 def snapshot_policy(every: Any, keep: Any) -> SnapshotPolicy:

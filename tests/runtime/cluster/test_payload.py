@@ -102,11 +102,11 @@ def test_a_worker_that_takes_no_data_is_named_in_time(user, cluster, monkeypatch
         raise OSError("nobody waits for it any more")
 
     released = asyncio.Event()
-    told = r"the arguments of sentinel 'train0', 20,0.* bytes, did not get to inproc.*: is the worker there"
+    text = r"the arguments of sentinel 'train0', 20,0.* bytes, did not get to inproc.*: is the worker there"
     with user.deploy(WIDE) as running:
         with monkeypatch.context() as patch, dask.config.set({"akkordeon.timeouts.load": "300ms"}):
             patch.setitem(cluster.scheduler.handlers, "scatter", stand_still)
-            with pytest.raises(DeploymentError, match=told):
+            with pytest.raises(DeploymentError, match=text):
                 running.attach(large())
         cluster.loop.add_callback(released.set)
         assert running.attach(large()).name == "train0"
@@ -147,7 +147,7 @@ class Stays:
         raise RuntimeError("it stays here")
 
 
-def test_what_does_not_travel_is_said_in_one_line(user, nothing_left):
+def test_an_argument_that_cannot_be_pickled_is_an_error_of_one_line(user, nothing_left):
     with user.deploy(NETWORK) as running:
         with pytest.raises(SpecError, match="sentinel 'train0' cannot travel to its worker by pickle: it stays here: "):
             running.attach(Sentinel.train(Stays(), batch_size=16))
@@ -167,7 +167,7 @@ def test_a_payload_travels_without_a_copy_and_is_opened_on_the_grid():
     assert found["x"].ctypes.data % ALIGNMENT == 0
 
 
-def test_what_the_other_side_lacks_is_its_error_when_the_payload_is_opened():
+def test_a_module_that_the_other_side_lacks_is_an_error_when_the_payload_is_opened():
     head = pickle.dumps(Payload(b"cnowhere\nNothing\n.", []))
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         pickle.loads(head).open()
