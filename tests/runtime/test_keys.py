@@ -55,9 +55,9 @@ def test_a_bystander_that_is_the_default_client_never_counts_a_key(user, somebod
 
 def test_gates_that_are_gone_by_now_are_named(user, somebody, nothing_left):
     with user.deploy(NETWORK, name="going") as running:
-        record = somebody.client.sync(require, somebody.client, "going")
+        entry = somebody.client.sync(require, somebody.client, "going")
         worker = running.placement["g0"]
     nothing_left()
     with pytest.raises(DeploymentError, match=f"network 'going' has lost gate 'g0' on {worker}, 'g1' on .*deploy it"):
-        somebody.client.sync(connect_gates, somebody.client, record)
+        somebody.client.sync(connect_gates, somebody.client, entry)
     assert not somebody.client.refcount

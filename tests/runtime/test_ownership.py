@@ -24,8 +24,8 @@ def first_owner(processes, name, how, *snapshots):
         "-m", "tests.support.replaced_owner", processes.client.scheduler.address, name, how, *snapshots
     ) as program:
         assert program.stdout.readline() == "up\n", program.stderr.read()
-        record = processes.client.sync(require, processes.client, name)
-        yield program, {gate: worker for gate, worker, _ in record.gates}
+        entry = processes.client.sync(require, processes.client, name)
+        yield program, {gate: worker for gate, worker, _ in entry.gates}
 
 
 def kill_worker(processes, worker):
@@ -120,8 +120,8 @@ def test_without_snapshots_a_network_is_adopted_as_it_is_or_not_at_all(processes
         kill_worker(processes, placed["g1"])
         with pytest.raises((DeploymentError, WorkerLostError), match=f"gate 'g1' on {placed['g1']}"):
             adopt(name, processes.client)
-        record = processes.client.sync(require, processes.client, name)
-        assert record.generation == 1 and record.owner != processes.client.id
+        entry = processes.client.sync(require, processes.client, name)
+        assert entry.generation == 1 and entry.owner != processes.client.id
     processes.client.unpublish_dataset(f"akkordeon/{name}")
     processes.client.unpublish_dataset(f"akkordeon-gates/{name}")
     processes.two()
