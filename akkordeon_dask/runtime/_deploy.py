@@ -17,14 +17,15 @@ from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import announce_network
 from akkordeon_dask.runtime._ownership import take_ownership
-from akkordeon_dask.runtime._registry import publish, refuse_taken
+from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
-from akkordeon_dask.runtime.clients._passes import fetch_passes
+from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.cluster._plan import make_plan
 from akkordeon_dask.runtime.cluster._versions import check_versions
+from akkordeon_dask.runtime.handles._gate import release_gates
 from akkordeon_dask.runtime.recovery._follower import Follower, join
 from akkordeon_dask.runtime.recovery._gate_factory import (
     GateFactory,
@@ -120,34 +121,34 @@ async def _deploy(
     name: str | None,
     seed: int,
     embedded: EmbeddedCluster | None,
-    keeping: SnapshotPolicy | None,
+    snapshots: SnapshotPolicy | None,
     source: SnapshotPolicy | None,
 ) -> Running:
+    published = name is not None
     if name is not None:
         await refuse_taken(client, name)
-    # An owner that resumes from snapshots comes after all that have written some.
-    generation = _FIRST + max([await _generation(place, source, network) for place in {keeping, source}])
-    making = GateFactory(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping, source)
+    # An owner that resumes comes after all owners who wrote these snapshots.
+    generation = _FIRST + max([await _generation(policy, source, network) for policy in {snapshots, source}])
+    entry = NetworkEntry(name or f"network-{uuid.uuid4().hex[:8]}", generation, client.id, seed, snapshots, source)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
-    places = {place: placed.address for place, placed in enumerate(plan)}
-    gates = await making.make(client, places, restore=source, must=True)
+    workers = {position: placed.address for position, placed in enumerate(plan)}
+    gates = await GateFactory(client, network, entry).create(workers, restore=source, must=True)
     try:
         await wire(gates, gates, generation)
-        if name is not None:
-            await publish(client, making, gates)
+        if published:
+            await publish(client, entry, network, gates)
     except BaseException:
         await discard(gates)
         raise
-    running, supervisor = await take_ownership(client, making, gates, published=name is not None, embedded=embedded)
-    supervisor.session.resumes = source is not None
-    await announce_network(client, making.name, network, gates, {"seed": seed, "generation": generation})
-    return running
+    ownership = await take_ownership(client, network, entry, gates, published=published, resumed=source is not None)
+    await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
+    return ownership.running(embedded)
 
 
-async def _generation(place: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
-    """Of the owner who wrote last there; 0 for nobody."""
-    return 0 if place is None else await check_snapshot_url(place, network, resume=place == source)
+async def _generation(policy: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
+    """Of the last owner that wrote there; 0 for none."""
+    return 0 if policy is None else await check_snapshot_url(policy, network, resume=policy == source)
 
 
 @verb
@@ -201,17 +202,14 @@ def connect(name: str, client: Client) -> Awaitable[Running]:
 
 
 async def _connect(name: str, client: Client) -> Running:
-    record, network, gates = await join(client, name)
-    session = Session(client, network, name, record.generation, gates)
-    session.keeping, session.source, session.begun = record.keeping, record.source, record.begun
-    session.mender = Follower(session, owner_restarts_gates=record.keeping is not None)
-    session.run = record.run
-    session.share()
+    entry, network, gates = await join(client, name)
+    session = Session(client, network, entry, gates, Follower, published=True)
+    unfollow = follow_passes(session)
     await fetch_passes(session)
 
     async def finish() -> None:
+        unfollow()
         await session.leave()
-        for gate in session.gates:
-            gate.release()
+        release_gates(session.gates)
 
-    return Running(session, owner=False, finish=finish)
+    return Running(session, finish)

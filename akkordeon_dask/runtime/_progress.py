@@ -14,10 +14,10 @@ from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.runtime._notebook import page_link
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import Blocking
-from akkordeon_dask.runtime.clients._sentinels import Other
+from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
-__all__ = ["Progress", "has_bar", "shown"]
+__all__ = ["ProgressDisplay", "draw_during", "has_bar"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _MOST = 100
 """Passes that a reader is shown at once: a sentinel may have trained for hours before somebody waits."""
 
 
-class Progress:
+class ProgressDisplay:
     """Shows one user the work of a network, while that user waits."""
 
     def __init__(self, session: Session) -> None:
@@ -39,10 +39,10 @@ class Progress:
         self._introduced = False
         """Changed by the threads that draw alone."""
 
-    def show(self, progress: bool | None, chosen: Callable[[Attached], bool], *, mine: bool) -> "Show | None":
-        """A display that suits standard output, or None; `Running.wait` documents `progress`."""
+    def begin(self, progress: bool | None, chosen: Callable[[Attached], bool], *, mine: bool) -> "Drawing | None":
+        """A drawing that suits standard output, or None; `Running.wait` documents `progress`."""
         view = make_view(progress)
-        return None if view is None else Show(self, self._session, view, chosen, mine=mine, head=progress is None)
+        return None if view is None else Drawing(self, self._session, view, chosen, mine=mine, head=progress is None)
 
     def introduction(self) -> str:
         """The first line that a reader sees: the network. Empty from the second call on. In a thread that draws."""
@@ -55,8 +55,8 @@ class Progress:
         return f"{facts}, {link}" if link else facts
 
 
-class Show:
-    """One display: the session as the thread that draws sees it. It only reads.
+class Drawing:
+    """Lines and bars during one wait. The thread that draws only reads the session.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Show:
 
     def __init__(
         self,
-        progress: Progress,
+        display: ProgressDisplay,
         session: Session,
         view: View,
         chosen: Callable[[Attached], bool],
@@ -78,7 +78,7 @@ class Show:
         mine: bool,
         head: bool,
     ) -> None:
-        self._progress, self._session, self._view, self._chosen = progress, session, view, chosen
+        self._display, self._session, self._view, self._chosen = display, session, view, chosen
         self.client = session.client
         self._mine, self._head = mine, head
 
@@ -97,7 +97,7 @@ class Show:
 
     def _play(self, ended: threading.Event) -> None:
         with self._view as view:
-            if self._head and (introduction := self._progress.introduction()):
+            if self._head and (introduction := self._display.introduction()):
                 view.say(introduction)
             last = False
             while not last:
@@ -108,7 +108,7 @@ class Show:
                     ended.wait(_REFRESH)
 
     def _say_passes(self, view: View) -> None:
-        new = self._session.diary.untold(mine=self._mine)
+        new = self._session.passes.take_unshown(mine=self._mine)
         most = _MOST if self._head else len(new)
         if len(new) > most:
             view.say(f"{len(new) - most:,} passes before, see history")
@@ -121,33 +121,33 @@ class Show:
         return [*map(_row, own), *(() if self._mine else map(_other_row, filter(_works, self._session.others)))]
 
 
-def shown(show: Show | None, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T] | Blocking[T]:
-    """The coroutine, with a display of what goes on meanwhile.
+def draw_during(drawing: Drawing | None, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T] | Blocking[T]:
+    """The coroutine, with the drawing until it has ended.
 
     Raises
     ------
     ClosedError
         when the client is closed meanwhile.
     """
-    return coroutine if show is None else _Shown(show, coroutine)
+    return coroutine if drawing is None else _Drawn(drawing, coroutine)
 
 
-class _Shown(Blocking[T]):
+class _Drawn(Blocking[T]):
     """Drawn by the thread of a synchronous caller, or by a thread beside an asynchronous one."""
 
-    def __init__(self, show: Show, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._show, self._coroutine = show, coroutine
+    def __init__(self, drawing: Drawing, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._drawing, self._coroutine = drawing, coroutine
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return _beside(self._coroutine, self._show).__await__()
+        return _beside(self._coroutine, self._drawing).__await__()
 
     def block(self) -> T:
-        loop = self._show.client.loop.asyncio_loop  # type: ignore[union-attr]
+        loop = self._drawing.client.loop.asyncio_loop  # type: ignore[union-attr]
         future = asyncio.run_coroutine_threadsafe(self._coroutine, loop)
         ended = threading.Event()
         future.add_done_callback(lambda _: ended.set())
         try:
-            self._show.play(ended)
+            self._drawing.play(ended)
             return future.result()
         except CancelledError:
             raise ClosedError("the client was closed meanwhile: deploy or connect with another one") from None
@@ -155,10 +155,10 @@ class _Shown(Blocking[T]):
             future.cancel()
 
 
-async def _beside(coroutine: Coroutine[Any, Any, T], show: Show) -> T:
+async def _beside(coroutine: Coroutine[Any, Any, T], drawing: Drawing) -> T:
     ended, drawn = threading.Event(), Future[None]()
     # Not one of the loop's few threads. A notebook knows by the context which cell the output is of.
-    in_context, args = contextvars.copy_context().run, (_play, show, ended, drawn)
+    in_context, args = contextvars.copy_context().run, (_play, drawing, ended, drawn)
     threading.Thread(target=in_context, args=args, name="akkordeon-progress", daemon=True).start()
     try:
         return await coroutine
@@ -170,9 +170,9 @@ async def _beside(coroutine: Coroutine[Any, Any, T], show: Show) -> T:
                 logger.warning("progress is not shown: %r", error)
 
 
-def _play(show: Show, ended: threading.Event, drawn: "Future[None]") -> None:
+def _play(drawing: Drawing, ended: threading.Event, drawn: "Future[None]") -> None:
     try:
-        show.play(ended)
+        drawing.play(ended)
         drawn.set_result(None)
     except BaseException as error:
         drawn.set_exception(error)
@@ -204,9 +204,9 @@ def _row(one: Attached) -> Row:
     return Row(one.name, epoch, epochs, progress, newest, paused=one.state == "paused")
 
 
-def _works(one: Other) -> bool:
+def _works(one: OtherSentinel) -> bool:
     return one.ends and one.works
 
 
-def _other_row(one: Other) -> Row:
+def _other_row(one: OtherSentinel) -> Row:
     return Row(one.name, one.epoch, 1 if one.mode == "test" else one.epochs, paused=one.state == "paused")

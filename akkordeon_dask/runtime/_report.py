@@ -57,10 +57,12 @@ async def _report(name: str, client: Client, target: str) -> None:
     await offload(_write, found, _scheduler_facts(found), target)
 
 
-async def report_session(session: Session, target: str) -> None:
+async def report_session(session: Session, target: str, *, owner: bool) -> None:
     """`Running.report`, on the client's event loop, or on any where the client is closed."""
     found = None if session.client.status == "closed" else await _telemetry(session)
-    await offload(_write, found or NetworkTelemetry(session.name), _client_facts(session, found), target)
+    settings = {"seed": session.entry.seed, "generation": session.entry.generation} if owner else {}
+    facts = _client_facts(session, settings, found)
+    await offload(_write, found or NetworkTelemetry(session.name), facts, target)
 
 
 async def _telemetry(session: Session) -> NetworkTelemetry | None:
@@ -74,14 +76,14 @@ async def _telemetry(session: Session) -> NetworkTelemetry | None:
     return found
 
 
-def _client_facts(session: Session, found: NetworkTelemetry | None) -> RunFacts:
-    diary, pairs = session.diary, zip(session.gates, session.network, strict=True)
+def _client_facts(session: Session, settings: Mapping[str, Any], found: NetworkTelemetry | None) -> RunFacts:
+    pairs = zip(session.gates, session.network, strict=True)
     return RunFacts(
         network="\n| ".join(map(repr, session.network)),
         gates=tuple((handle.name, handle.worker, gate.parameter_count) for handle, gate in pairs),
-        sentinels=dict(diary.sentinels),
-        settings=_settings(diary.settings, found),
-        passes=tuple(diary.reports()),
+        sentinels=dict(session.sentinel_specs),
+        settings=_settings(settings, found),
+        passes=session.passes.history(),
         note="" if found is not None else "without the scheduler's part: curves over time are missing",
     )
 

@@ -23,14 +23,15 @@ from akkordeon_dask.runtime import _checkpoint, _evaluate, _pause, _report, _wai
 from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_name, check_timeout
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
-from akkordeon_dask.runtime._progress import Progress, has_bar, shown
+from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import check_asynchronous, verb
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
+from akkordeon_dask.runtime.recovery._sentinels import attach
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["AsyncRunning", "Running"]
@@ -54,22 +55,14 @@ class Running:
     does not answer within `akkordeon.timeouts.owner`.
     """
 
-    owner: bool
-    """This client deployed or adopted the network: closing ends its gates."""
-
     def __init__(
         self,
         session: Session,
-        *,
-        owner: bool,
         finish: Callable[[], Awaitable[None]],
-        supervisor: Supervisor | None = None,
         embedded: EmbeddedCluster | None = None,
     ) -> None:
-        self._session, self._supervisor, self._embedded = session, supervisor, embedded
-        self._finish = finish
-        self._progress = Progress(session)
-        self.owner = owner
+        self._session, self._finish, self._embedded = session, finish, embedded
+        self._display = ProgressDisplay(session)
 
     def __repr__(self) -> str:
         state = "closed" if self._session.closed else f"{len(self._session.sentinels)} sentinels"
@@ -104,6 +97,11 @@ class Running:
     def client(self) -> Client:
         """The client that holds the network."""
         return self._session.client
+
+    @property
+    def owner(self) -> bool:
+        """This client deployed or adopted the network: closing ends its gates."""
+        return isinstance(self._session.policy, OwnerPolicy)
 
     @property
     def aio(self) -> "AsyncRunning":
@@ -142,7 +140,7 @@ class Running:
 
     def passes(self, *, mine: bool = False) -> History:
         """The `history`; with `mine`, only of the sentinels that this client attached."""
-        return History(self._session.diary.reports(mine=mine))
+        return self._session.passes.history(mine=mine)
 
     def subscribe(self, listener: Callable[[PassReport], None], *, mine: bool = False) -> Callable[[], None]:
         """Call `listener` with each finished pass, on the client's event loop: it must not block.
@@ -204,7 +202,7 @@ class Running:
             if sentinel.mode in ("test", "predict"):
                 raise SpecError(f"a {sentinel.mode} sentinel makes one pass: leave epochs={epochs} out")
             sentinel = replace(sentinel, epochs=epochs)
-        return self._connected.attach(sentinel, resume)
+        return attach(self._connected, sentinel, resume)
 
     @verb
     def detach(self, attached: Attached | str) -> Awaitable[None]:
@@ -456,15 +454,15 @@ class Running:
         return self._as_owner(rebalance)
 
     def _as_owner(
-        self, action: Callable[Concatenate[Supervisor, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+        self, action: Callable[Concatenate[OwnerPolicy, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]:
-        """Do something with the supervisor of the owner: here, or there, where this client has only connected."""
+        """Do something with the owner's policy: here, or in the owner's process."""
         session = self._connected
 
         async def act() -> T:
             session.check()
-            if self._supervisor is not None:
-                return await action(self._supervisor, *args, **kwargs)
+            if isinstance(session.policy, OwnerPolicy):
+                return await action(session.policy, *args, **kwargs)
             answer: T = await ask_owner(session.client, session.name, action.__name__, *args)
             return answer
 
@@ -498,7 +496,7 @@ class Running:
         ReportError
             when it cannot be written; an earlier file is left as it was.
         """
-        return _report.report_session(self._session, expand("report", target))
+        return _report.report_session(self._session, expand("report", target), owner=self.owner)
 
     @verb
     def close(self) -> Awaitable[None]:
@@ -538,8 +536,8 @@ class Running:
     ) -> Awaitable[T]:
         """Call a coroutine function with the session, and show the `chosen` sentinels where the user asks for that."""
         session = self._connected
-        show = self._progress.show(check_flag("progress", progress, optional=True), chosen, mine=own)
-        return shown(show, function(session, *args, **kwargs))
+        drawing = self._display.begin(check_flag("progress", progress, optional=True), chosen, mine=own)
+        return draw_during(drawing, function(session, *args, **kwargs))
 
 
 class AsyncRunning:

@@ -30,7 +30,7 @@ async def wait(session: Session, epochs: int | None, timeout: float | None, *, m
             await attached.count(epochs)
     await _wait_until_ended(session, waited_for, timeout, alone=mine or epochs is not None)
     await _warn_about_snapshots(session)
-    return History(session.diary.reports(mine=mine))
+    return session.passes.history(mine=mine)
 
 
 async def _wait_until_ended(
@@ -53,7 +53,7 @@ async def _warn_about_snapshots(session: Session) -> None:
 
     Python shows a warning once, and may turn it into an error.
     """
-    if session.mender is None or not session.mender.owner_restarts_gates:  # the network keeps no snapshots
+    if not session.policy.restarts:  # the network keeps no snapshots
         return
     try:
         gates = await session.on_gates("statistics")

@@ -138,7 +138,7 @@ def test_the_actor_refuses_as_well_and_works_on(network, user, epochs):
 
 def test_a_whole_number_of_numpy_counts_updates_between_snapshots(user, tmp_path):
     with user.deploy(NETWORK, snapshots=tmp_path, snapshot_every=np.int64(4)) as running:
-        assert running.plain._session.keeping.updates == 4
+        assert running.plain._session.entry.snapshots.updates == 4
 
 
 def test_a_network_of_this_process_checks_too_and_starts_no_cluster():
