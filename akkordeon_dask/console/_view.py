@@ -42,7 +42,7 @@ class View:
         raise NotImplementedError
 
     def draw(self, rows: Sequence[Row]) -> None:
-        """Show what is at work now, in the place of what was shown before."""
+        """Show the sentinels at work, in the place of those shown before."""
 
 
 class LineView(View):
@@ -94,7 +94,7 @@ class TerminalView(View):
 def _live(console: Console) -> Iterator[Live]:
     """Text that is printed or logged meanwhile stands above it."""
     out, err = sys.stdout, sys.stderr
-    # What goes to standard error stays there, unless it would be written over the bars.
+    # Standard error stays where it goes, unless it would be written over the bars.
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stderr=err is not None and err.isatty())
     try:
         live.start()
@@ -138,7 +138,7 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
     progress
         False: show nothing. None: nothing but in a terminal and a notebook. True: lines elsewhere.
     console
-        what is known of standard output.
+        standard output, as rich knows it; None: found out.
     """
     if progress is False:
         return None

@@ -8,14 +8,7 @@ from akkordeon_dask.runtime._ownership import adopt
 from akkordeon_dask.runtime._pause import pause, resume
 from akkordeon_dask.runtime._report import report
 from akkordeon_dask.runtime._running import AsyncRunning, Running
-from akkordeon_dask.runtime._status import (
-    GateStatus,
-    NetworkStatus,
-    SentinelStatus,
-    networks,
-    status,
-    worker_names,
-)
+from akkordeon_dask.runtime._status import networks, status, worker_names
 from akkordeon_dask.runtime._stop import stop
 from akkordeon_dask.runtime.clients._owner_requests import ask as ask_owner
 from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT, EmbeddedCluster
@@ -27,12 +20,9 @@ __all__ = [
     "AsyncRunning",
     "Attached",
     "EmbeddedCluster",
-    "GateStatus",
     "GuestWorker",
     "History",
-    "NetworkStatus",
     "Running",
-    "SentinelStatus",
     "adopt",
     "ask_owner",
     "connect",
