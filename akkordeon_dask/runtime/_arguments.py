@@ -1,4 +1,4 @@
-"""Checks of what the verbs are given: where it is given, before anything is sent."""
+"""Checks of the verbs' arguments: they raise at the call, before anything is sent."""
 
 import inspect
 from typing import Any
@@ -78,5 +78,5 @@ def check_listener(listener: Any) -> None:
         inspect.signature(listener).bind(None)
     except TypeError as error:
         raise SpecError(f"subscribe takes a function of one pass, {listener!r:.80} is not: {error}") from None
-    except ValueError:  # a builtin without a signature: the call will tell
+    except ValueError:  # a builtin without a signature
         pass

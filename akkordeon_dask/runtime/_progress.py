@@ -187,7 +187,7 @@ def has_bar(one: Attached) -> bool:
 
 
 def _open_pass(one: Attached) -> PassProgress | None:
-    """The actor tells of a finished pass at once, and of the next one half a second later."""
+    """The progress of the pass after the last reported one: a report comes at once, the next progress later."""
     progress = one.progress
     return progress if progress is not None and progress.epoch > _made(one) else None
 

@@ -219,7 +219,7 @@ class Running:
             when there is no sentinel of this name: lists those there are.
         """
         if not isinstance(attached, Attached | str):
-            raise SpecError(f"detach takes what attach gave, or a sentinel's name, not {attached!r:.80}")
+            raise SpecError(f"detach takes an Attached, or a sentinel's name, not {attached!r:.80}")
         return self._detach(self._connected, attached)
 
     async def _detach(self, session: Session, attached: Attached | str) -> None:

@@ -86,7 +86,7 @@ def test_a_sentinel(network, thing):
     assert refused(network.plain.attach, thing).startswith("attach takes a Sentinel, e.g. ")
     assert refused(network.plain.evaluate, thing).startswith("evaluate takes a Sentinel.test(...), not ")
     if not isinstance(thing, str):
-        assert refused(network.plain.detach, thing).startswith("detach takes what attach gave, or a sentinel's name")
+        assert refused(network.plain.detach, thing).startswith("detach takes an Attached, or a sentinel's name")
     assert refused(network.plain.evaluate, train()).startswith("evaluate takes a Sentinel.test(...), not ")
     assert refused(network.plain.attach, rating(), epochs=2) == "a test sentinel makes one pass: leave epochs=2 out"
 
