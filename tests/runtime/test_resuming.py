@@ -102,9 +102,9 @@ def test_places_that_do_not_fit_are_refused_before_anything_is_made(user, tmp_pa
     place = str(tmp_path / "snapshots")
     with user.deploy(NETWORK, snapshots=place) as running:
         trained(running)
-    with pytest.raises(CheckpointError, match="holds snapshots of g0, g1 already: go on with them by resume="):
+    with pytest.raises(CheckpointError, match="holds snapshots of g0, g1 already: resume them by resume="):
         user.deploy(NETWORK, snapshots=place)
-    with pytest.raises(CheckpointError, match="has no snapshot of g2: give the place of this network's"):
+    with pytest.raises(CheckpointError, match="has no snapshot of g2: give the URL of this network's"):
         user.deploy(NETWORK | Gate(nn.Linear(3, 3), optim.SGD(0.1)), resume=place)
     with pytest.raises(CheckpointError, match="has no snapshot of g0, g1"):
         user.deploy(NETWORK, resume=str(tmp_path / "elsewhere"))
