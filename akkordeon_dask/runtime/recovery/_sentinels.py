@@ -161,7 +161,7 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
     await _log(session, attached, "lost", lost_text(attached.worker))
     await _restart_at(session, attached, position, error)
     seconds = asyncio.get_running_loop().time() - begun
-    text = f"restarted on {attached.worker} after {seconds:.2f} s, resumes {position}: {error}"
+    text = f"on {attached.worker} after {seconds:.2f} s, resumes {position}: {error}"
     await _log(session, attached, "restarted", text)
 
 

@@ -72,7 +72,7 @@ class Supervisor(OwnerPolicy):
             self._count(gate, error)
             await self._restart_in_time(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
-            await self._log(gate, "restarted", f"restarted on {gate.worker} after {seconds:.2f} s: {error}")
+            await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s: {error}")
 
     async def _log(self, gate: GateHandle, event: str, text: str) -> None:
         await log_event(self.session.client, self.session.name, event, gate=gate.name, text=text)
