@@ -9,7 +9,7 @@ from akkordeon_dask.runtime.cluster._retry import retry
 
 
 def tried(errors, *, seconds=60.0, **options):
-    """Retry an operation that fails with these errors, one after the other; the result, and the errors that are left."""
+    """Retry an operation that fails with these errors one by one; returns the result and the errors that are left."""
     left = list(errors)
 
     async def attempt():
