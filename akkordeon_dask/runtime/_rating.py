@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from akkordeon_dask import data
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import DeadlineError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
@@ -78,7 +79,7 @@ class Rating(Steering):
         try:
             if lost := attached.reports[-1].lost:
                 raise DeadlineError(f"{lost} of {len(x)} samples did not come back: look at the gates' workers")
-            outputs: Array = await attached.ask("outputs")
+            outputs = await attached.ask(SentinelActor.outputs)
         finally:
             await self._session.detach(attached)
         return outputs

@@ -11,7 +11,7 @@ from distributed.utils import offload
 
 from akkordeon_dask._durations import Duration
 from akkordeon_dask._files import expand
-from akkordeon_dask.actors import GateStatistics, SentinelStatistics
+from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.errors import ClosedError, DeadlineError, SpecError, WorkerLostError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
@@ -177,7 +177,7 @@ class Running(Rating):
     async def _pause(self) -> None:
         self._session.check()
         for attached in self._training():
-            await attached.ask("pause")
+            await attached.ask(SentinelActor.pause)
 
     def resume(self) -> Any:
         """Let those go on that were paused. One that has made its passes rests on: `wait(epochs=...)` adds some."""
@@ -285,7 +285,7 @@ class Running(Rating):
         return self._sync(self._parameters)
 
     async def _parameters(self) -> dict[str, Tree]:
-        versions = await self._session.on_gates("parameters")
+        versions = await self._session.on_gates(GateActor.parameters)
         return {name: params for name, (_, params) in versions.items()}
 
     def save(self, target: str | os.PathLike[str]) -> Any:
@@ -319,16 +319,16 @@ class Running(Rating):
         arrays = await offload(_checkpoint.read, source)
         new = await offload(_checkpoint.match_parameters, source, arrays, self.network, await self._parameters())
         for gate in self._session.gates:
-            await gate.ask("replace", new[gate.name])
+            await gate.ask(GateActor.replace, new[gate.name])
 
     def statistics(self) -> Any:
         """What every gate and every sentinel of this client did and holds, by name."""
         return self._sync(self._statistics)
 
     async def _statistics(self) -> dict[str, GateStatistics | SentinelStatistics]:
-        gates = await self._session.on_gates("statistics")
+        gates = await self._session.on_gates(GateActor.statistics)
         there = [one for one in self._session.sentinels.values() if not isinstance(one.error, _GONE)]
-        return {**gates, **{attached.name: await attached.ask("statistics") for attached in there}}
+        return {**gates, **{attached.name: await attached.ask(SentinelActor.statistics) for attached in there}}
 
     async def _close(self) -> None:
         if not self._session.closed:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.runtime._arguments import check_name
 from akkordeon_dask.runtime._reporting import Reporting
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
@@ -86,8 +87,7 @@ class Steering(Reporting):
         return self._sync(self._snapshot)
 
     async def _snapshot(self) -> Mapping[str, int]:
-        numbers: dict[str, int] = await self._session.on_gates("snapshot")
-        return numbers
+        return await self._session.on_gates(GateActor.snapshot)
 
     async def _done(self, verb: Callable[..., Awaitable[Any]], *arguments: str) -> Any:
         """What a verb of the owner's supervisor gives, here or, where this client has only connected, there."""

@@ -3,6 +3,7 @@
 import logging
 import warnings
 
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.runtime._session import Session
 
@@ -19,7 +20,7 @@ async def warn_of_snapshots(session: Session) -> None:
     if not session.policy.restarts:  # it keeps none
         return
     try:
-        found = await session.on_gates("statistics")
+        found = await session.on_gates(GateActor.statistics)
     except AkkordeonError as error:  # a gate is being made anew just now
         logger.info("no word of the snapshots of network %r: %s", session.name, error)
         return

@@ -85,7 +85,7 @@ class Supervisor(OwnerPolicy):
         if len(self._restarts) >= limit:
             raise TrainingError(
                 f"gates of network {self.session.name!r} were lost more than {limit} times within {span:g} s, "
-                f"the last: {error} (gate {gate.name!r}). Find out why workers end, or raise akkordeon.supervision.restarts"
+                f"the last: {error} (gate {gate.name!r}). See why workers end, or raise akkordeon.supervision.restarts"
             ) from error
         self._restarts.append(now)
 
