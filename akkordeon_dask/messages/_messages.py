@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from akkordeon_dask.tree import Array
 
-__all__ = ["Address", "Backward", "Failed", "Forward", "Header", "Leave", "Message", "Mode", "Refused"]
+__all__ = ["Address", "Backward", "Failed", "Forward", "Header", "Leave", "Message", "Mode", "Refused", "array_nbytes"]
 
 Mode: TypeAlias = Literal["train", "validate", "test", "predict"]
 """`train` changes the gates; the others read one pinned version of each."""
@@ -113,3 +113,9 @@ class Leave:
 
 
 Message: TypeAlias = Forward | Backward | Failed | Refused | Leave
+
+
+def array_nbytes(message: Message) -> int:
+    """Bytes of its array; 0 where it has none."""
+    array = message.x if isinstance(message, Forward) else message.dy if isinstance(message, Backward) else None
+    return 0 if array is None else array.nbytes

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from akkordeon_dask._metrics import Collector, Family, families, label
+from akkordeon_dask._metrics import Collector, Family, Metric, families, label
 from akkordeon_dask.messages import PassReport, SentinelMetrics
 from akkordeon_dask.telemetry._network import NetworkTelemetry
 from akkordeon_dask.telemetry._store import TelemetryStore
-
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
 
 __all__ = ["SCHEDULER_COLLECTOR", "SentinelSamples", "collect_sentinels"]
 
@@ -76,7 +72,7 @@ def _last(record: NetworkTelemetry, sentinels: set[tuple[str, str]]) -> dict[tup
     return last
 
 
-def collect_sentinels(showcases: Iterable[SentinelSamples]) -> "Iterator[Metric]":
+def collect_sentinels(showcases: Iterable[SentinelSamples]) -> Iterator[Metric]:
     """What the sentinels in these showcases tell. Any thread."""
     from prometheus_client.core import GaugeMetricFamily
 

@@ -94,11 +94,11 @@ class GateFactory:
             worker=worker,
             who=f"gate {name!r}",
             name=name,
-            place=place,
+            position=place,
             network=self.name,
             generation=self.generation,
             seed=self.seed,
-            keeping=self.keeping,
+            policy=self.keeping,
             restore=restore,
             resume=must,
         )

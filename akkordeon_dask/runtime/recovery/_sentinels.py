@@ -95,7 +95,7 @@ async def make_sentinel(
         former=former,
         until=until,
         paused=paused,
-        keeping=session.keeping,
+        policy=session.keeping,
         begun=session.begun,
         resume=[place for place in (session.keeping, session.source) if resume and place is not None],
     )
