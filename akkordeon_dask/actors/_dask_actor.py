@@ -44,7 +44,7 @@ class DaskActor:
         info: ActorInfo,
         behavior: Behavior,
         *,
-        observe: Callable[[ActorCell, float], Metrics],
+        observe: Callable[[ActorCell, float], Metrics | None],
         ended: Callable[[], None],
     ) -> ActorCell:
         if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end its thread

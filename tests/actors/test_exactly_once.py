@@ -73,7 +73,7 @@ def scenes(draw, troubles, validators, max_attempts, fates=(*LATE, *LOSSES)):
         troubles=draw(st.lists(st.tuples(st.integers(0, 20), troubles), min_size=1, max_size=4)),
         fate=lambda message: next(fate), pace=partial(next, pace), help=partial(next, help_),
         pause=partial(next, pause),
-        deadline=impatient, max_attempts=draw(st.sampled_from(max_attempts)),
+        timer=impatient, max_attempts=draw(st.sampled_from(max_attempts)),
     )  # fmt: skip
     has, options = {}, {"batch_size": 2, "loss": NumberedLoss(), "scores": [Numbers()]}
     for number in range(draw(st.integers(1, 2))):
@@ -93,18 +93,20 @@ def finish(lives):
     """Let all come to their ends, which takes a bounded number of steps: all credits are home."""
     law = keeps_credits(lives)
     lives.run(lives.finished, law=law)
-    for core in lives.cores.values():
-        assert core.state in ("running" if core.sentinel.mode == "validate" else "resting", "left"), core.error
-        core.pause()
+    for behavior in lives.behaviors.values():
+        assert behavior.state in ("running" if behavior.sentinel.mode == "validate" else "resting", "left"), (
+            behavior.error
+        )
+        behavior.pause()
     lives.settle()
-    lives.run(lambda: not any(core.in_flight for core in lives.cores.values()), law=law)
+    lives.run(lambda: not any(behavior.in_flight for behavior in lives.behaviors.values()), law=law)
 
 
 def each_sample_is_counted_once(lives, has):
     for name, reports in lives.reports.items():
-        core = lives.cores[name]
+        behavior = lives.behaviors[name]
         assert [report.epoch for report in reports] == list(range(1, len(reports) + 1))
-        assert len(reports) == core.sentinel.epochs or not core.trains or core.state == "left"
+        assert len(reports) == behavior.sentinel.epochs or not behavior.trains or behavior.state == "left"
         for report in reports:
             assert counted(report) <= set(range(has[name]))
             assert report.samples + report.lost == has[name]
@@ -116,8 +118,8 @@ def no_life_is_updated_twice_with_a_batch(lives):
 
 
 def a_pass_reads_one_version_of_each_gate(lives):
-    for core in lives.cores.values():
-        for traces in core.passes.read.values() if not core.trains else ():
+    for behavior in lives.behaviors.values():
+        for traces in behavior.passes.read.values() if not behavior.trains else ():
             for hops in zip(*traces, strict=True):
                 assert len({id(params) for _, params in hops}) == 1
             assert all([gate for gate, _ in trace] == list(lives.names) for trace in traces)
@@ -128,7 +130,7 @@ def nothing_is_left(lives):
     for gate in lives.gates:
         gate.on_timer(lives.now + 1000.0)
         assert gate.contexts == 0 and gate.versions == 1
-    assert all(core.in_flight == 0 and core.state == "left" for core in lives.cores.values())
+    assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in lives.behaviors.values())
 
 
 @laws
@@ -162,16 +164,16 @@ def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_gate_made_an
         sent = isinstance(message, Forward) and message.x.shape[1] == 4
         return late.get(message.header.sequence, PERFECT) if sent else PERFECT
 
-    lives = Lives(small_network(2), fate=fate, deadline=patient)
+    lives = Lives(small_network(2), fate=fate, timer=patient)
     front, back = lives.gates
     back.replace(map_leaves(lambda leaf: leaf + 1, back.version.params))
     plan = {"batch_size": 2, "concurrency": 1, "loss": NumberedLoss(), "scores": [Numbers()]}
-    core = lives.attach("validate", Sentinel.validate(numbered(4), every=60.0, **plan))
+    behavior = lives.attach("validate", Sentinel.validate(numbered(4), every=60.0, **plan))
     lives.run_for(2.0)
-    assert core.passes.samples == 2
+    assert behavior.passes.samples == 2
     lives.lose(1)
     lives.run(lambda: lives.reports["validate"])
-    assert lives.gates[1] is not back and core.restarts == 1
+    assert lives.gates[1] is not back and behavior.restarts == 1
     a_pass_reads_one_version_of_each_gate(lives)
     assert front.counts.dropped == {"repeated opening": 1}
 
@@ -185,7 +187,7 @@ def test_the_troubles_reach_every_corner_of_these_laws():
     def look(scene):
         lives, _ = scene
         finish(lives)
-        seen["restarted passes"] += sum(core.restarts for core in lives.cores.values())
+        seen["restarted passes"] += sum(behavior.restarts for behavior in lives.behaviors.values())
         seen["lives"] += len(lives.former)
         for reports in lives.reports.values():
             seen.update({"lost": sum(one.lost for one in reports), "resent": sum(one.resent for one in reports)})

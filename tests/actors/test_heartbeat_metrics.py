@@ -12,7 +12,7 @@ def test_a_gate_counts_samples_there_and_back_and_the_bytes_that_came_and_went()
     bench.round(0)
     bench.forward(1)
     bench.evaluate(2, opening=True)
-    counts = bench.core.counts
+    counts = bench.behavior.counts
     assert (counts.samples, counts.backwards, counts.evaluated, counts.updates) == (4, 2, 2, 1)
     x, y = array(0, 2, 4).nbytes, array(0, 2, 3).nbytes
     assert counts.nbytes_in == 3 * x + y
@@ -22,9 +22,9 @@ def test_a_gate_counts_samples_there_and_back_and_the_bytes_that_came_and_went()
 def test_a_message_that_is_not_worked_on_counts_no_samples():
     bench = Bench()
     bench.forward(0)
-    before = bench.core.counts.nbytes_out
+    before = bench.behavior.counts.nbytes_out
     bench.forward(0)
-    assert (bench.core.counts.samples, bench.core.counts.nbytes_out) == (2, before)
+    assert (bench.behavior.counts.samples, bench.behavior.counts.nbytes_out) == (2, before)
 
 
 def test_a_sentinel_counts_over_all_its_passes():
@@ -33,22 +33,20 @@ def test_a_sentinel_counts_over_all_its_passes():
     played.back(first)
     played.wait(10.0)
     played.wait(1000.0)
-    passes = played.core.passes
+    passes = played.behavior.passes
     assert (passes.samples, passes.resent, passes.lost) == (2, 2, 4)
     assert (second.pass_number, third.pass_number) == (1, 2)
 
 
 def test_what_goes_wrong_is_told_once_as_a_word_and_a_text():
-    told = []
     played = Played(max_attempts=1)
-    played.core.tell = lambda event, text: told.append((event, text))
     played.draw(1)
     played.wait(10.0)
-    assert told == [("lost", "batch 0, 2 samples, after 1 attempts")]
+    assert played.notified == [("lost", "batch 0, 2 samples, after 1 attempts")]
     (header,) = played.draw(1)
-    played.core.fail(ValueError("no more"))
+    played.behavior.fail(ValueError("no more"))
     played.back(header)
-    assert told[1:] == [("failed", "no more")]
+    assert played.notified[1:] == [("failed", "no more")]
 
 
 async def _beat(dask_worker):

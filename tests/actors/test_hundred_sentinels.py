@@ -32,29 +32,29 @@ def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_their_messages_meet
 
     standin = Standin(
         small_network(3), fate=fate, pace=lambda: chance.expovariate(1000.0),
-        help=lambda: chance.choice([None, 0.001]), gate_core=WatchedGate,
+        help=lambda: chance.choice([None, 0.001]), gate_class=WatchedGate,
     )  # fmt: skip
     for number in range(100):
         standin.attach(f"s{number}", mixed(number))
     standin.run(standin.finished, law=keeps_credits(standin), events=100_000)
-    for core in standin.cores.values():
-        core.pause()
-    standin.run(lambda: not any(core.in_flight for core in standin.cores.values()))
+    for behavior in standin.behaviors.values():
+        behavior.pause()
+    standin.run(lambda: not any(behavior.in_flight for behavior in standin.behaviors.values()))
 
-    for name, core in standin.cores.items():
-        assert core.error is None and core.state in ("paused", "resting")
-        samples = set(range(len(core.sentinel.provider.x)))
+    for name, behavior in standin.behaviors.items():
+        assert behavior.error is None and behavior.state in ("paused", "resting")
+        samples = set(range(len(behavior.sentinel.provider.x)))
         assert all(counted(report) == samples and not report.lost for report in standin.reports[name])
-        passes = {"train": core.sentinel.epochs, "test": 1}.get(core.sentinel.mode, len(standin.reports[name]))
+        passes = {"train": behavior.sentinel.epochs, "test": 1}.get(behavior.sentinel.mode, len(standin.reports[name]))
         assert len(standin.reports[name]) == passes >= 1
     batches = sum(
-        core.sentinel.epochs * -(-len(core.sentinel.provider.x) // core.sentinel.batch_size)
-        for core in standin.cores.values()
-        if core.trains
+        behavior.sentinel.epochs * -(-len(behavior.sentinel.provider.x) // behavior.sentinel.batch_size)
+        for behavior in standin.behaviors.values()
+        if behavior.trains
     )
     for gate in standin.gates:
         assert len(gate.updates) == gate.counts.updates == batches and set(gate.updates.values()) == {1}
         assert len(gate.read) >= 50 and all(len(versions) == 1 for versions in gate.read.values())
     standin.close()
     assert all(gate.contexts == 0 and gate.versions == 1 for gate in standin.gates)
-    assert all(core.in_flight == 0 for core in standin.cores.values())
+    assert all(behavior.in_flight == 0 for behavior in standin.behaviors.values())

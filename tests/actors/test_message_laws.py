@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._computations import Evaluation
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.nn import Chain
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
 from tests.support.simulated_cluster import PERFECT, Standin
@@ -38,13 +38,13 @@ class WatchedGate(GateBehavior):
         self.updates = Counter()
         self.read, self.opened = defaultdict(list), Counter()
 
-    def handle(self, message):
+    def receive(self, message):
         number = self.version.number
         super().receive(message)
         if self.version.number != number:
             self.updates[message.header.batch] += self.version.number - number
 
-    def deliver(self, work):
+    def send_result(self, work):
         super().send_result(work)
         if type(work) is Evaluation:
             which = work.header.reply_to, work.header.pass_number
@@ -105,11 +105,11 @@ def storms(*fates, most=60):
 
 
 @st.composite
-def scenes(draw, storms, validators=0, max_attempts=(5,), deadline=impatient):
+def scenes(draw, storms, validators=0, max_attempts=(5,), timer=impatient):
     """A stand-in with its sentinels attached, and how many samples each of them has."""
     standin = Standin(
         small_network(draw(st.integers(1, 3))),
-        **draw(storms).weather(), deadline=deadline, gate_core=WatchedGate,
+        **draw(storms).weather(), timer=timer, gate_class=WatchedGate,
         max_attempts=draw(st.sampled_from(max_attempts)),
     )  # fmt: skip
     has = {}
@@ -131,24 +131,26 @@ def keeps_credits(standin):
     """A law for after each event: what is under way never exceeds the credits."""
 
     def law():
-        for core in standin.cores.values():
-            assert 0 <= core.in_flight <= core.sentinel.concurrency
-            assert core.credits == core.sentinel.concurrency - core.in_flight
+        for behavior in standin.behaviors.values():
+            assert 0 <= behavior.in_flight <= behavior.sentinel.concurrency
+            assert behavior.credits == behavior.sentinel.concurrency - behavior.in_flight
 
     return law
 
 
 def finish(standin):
     standin.run(standin.finished, law=keeps_credits(standin))
-    for core in standin.cores.values():
-        assert core.state == ("running" if core.sentinel.mode == "validate" else "resting"), core.error
-        core.pause()
-    standin.run(lambda: all(core.in_flight == 0 for core in standin.cores.values()), law=keeps_credits(standin))
+    for behavior in standin.behaviors.values():
+        assert behavior.state == ("running" if behavior.sentinel.mode == "validate" else "resting"), behavior.error
+        behavior.pause()
+    standin.run(
+        lambda: all(behavior.in_flight == 0 for behavior in standin.behaviors.values()), law=keeps_credits(standin)
+    )
 
 
 def passes_are_accounted_for(standin, has):
     for name, reports in standin.reports.items():
-        sentinel = standin.cores[name].sentinel
+        sentinel = standin.behaviors[name].sentinel
         assert sorted(report.epoch for report in reports) == list(range(1, len(reports) + 1))
         assert len(reports) == sentinel.epochs or sentinel.mode == "validate"
         for report in reports:
@@ -158,7 +160,7 @@ def passes_are_accounted_for(standin, has):
 
 def nothing_is_left(standin):
     standin.close()
-    assert all(core.in_flight == 0 and core.state == "left" for core in standin.cores.values())
+    assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in standin.behaviors.values())
     assert all(gate.contexts == 0 and gate.versions == 1 for gate in standin.gates)
 
 
@@ -185,13 +187,13 @@ def test_promises_6_and_7_what_is_only_late_is_sent_again_and_not_lost(scene):
 
 
 @settings(laws, max_examples=100)
-@given(scenes(storms(shuffled, repeated), deadline=patient, max_attempts=(1, 5)))
+@given(scenes(storms(shuffled, repeated), timer=patient, max_attempts=(1, 5)))
 def test_promises_6_and_7_in_good_time_each_batch_is_sent_once_and_updates_each_gate_once(scene):
     standin, has = scene
     finish(standin)
     passes_are_accounted_for(standin, has)
     assert all(report.lost == report.resent == 0 for reports in standin.reports.values() for report in reports)
-    batches = sum(core.sentinel.epochs * -(-has[name] // 4) for name, core in standin.cores.items())
+    batches = sum(behavior.sentinel.epochs * -(-has[name] // 4) for name, behavior in standin.behaviors.items())
     assert all(gate.counts.updates == batches for gate in standin.gates)
     nothing_is_left(standin)
 
@@ -201,7 +203,7 @@ def test_promises_6_and_7_in_good_time_each_batch_is_sent_once_and_updates_each_
 def test_promise_4_mailboxes_hold_no_more_than_the_credits_allow(scene):
     standin, _ = scene
     finish(standin)
-    most = sum(core.sentinel.concurrency for core in standin.cores.values())
+    most = sum(behavior.sentinel.concurrency for behavior in standin.behaviors.values())
     assert all(1 <= standin.mailbox(place).statistics().peak <= most for place in standin.places)
 
 

@@ -152,7 +152,7 @@ def test_a_header_with_a_wrong_value_is_refused_and_the_value_quoted(field, valu
 @pytest.mark.parametrize("address", [(7, "a"), ("w", 7)])
 def test_an_address_that_is_not_two_words_is_refused_and_the_value_quoted(address):
     for plain in [with_header(reply_to=address), {"kind": "leave", "network": "net", "sentinel": address}]:
-        with pytest.raises(MessageError, match=r"expected a word, got 7"):
+        with pytest.raises(MessageError, match=r"expected text, got 7"):
             decode(plain)
 
 

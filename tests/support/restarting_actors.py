@@ -9,7 +9,6 @@ from collections import Counter
 from functools import partial
 
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
-from akkordeon_dask.actors.sentinel._driver import Driver
 from akkordeon_dask.messages import Address, Leave
 from tests.support.simulated_cluster import Standin
 from tests.support.traced_actors import TracedGate, TracedSentinel
@@ -38,7 +37,7 @@ class Lives(Standin):
         self._spec, self._troubles, self._pause = network, list(troubles), pause
         self._born, self._quiet_for, self._pending = itertools.count(), 0, 0
         self._silent, self._moving = set(), set()
-        super().__init__(network, gate_core=partial(TracedGate, traces=self.traces), **options)
+        super().__init__(network, gate_class=partial(TracedGate, traces=self.traces), **options)
 
     def send(self, to, message):
         super().send(to, message)
@@ -65,37 +64,38 @@ class Lives(Standin):
     def attach(self, name, sentinel, position=None):
         address = Address(f"worker of {name}", f"sentinel {name} {next(self._born)}")
         self.addresses[name] = address
-        core = TracedSentinel(
+        behavior = self.behaviors[name] = TracedSentinel(
             sentinel, name=name, address=address, network="net", generation=self.generation, gates=self.places,
             clock=lambda: self.now, send=self.send, report=self.reports.setdefault(name, []).append,
-            deadline=self.deadline(), max_attempts=self.max_attempts, traces=self.traces,
+            timer=self.timer(), max_attempts=self.max_attempts, traces=self.traces,
         )  # fmt: skip
         if position is not None:
-            core.passes.go_on(position, self.now)
-            core.told = [position]
-        driver = self.drivers[name] = Driver(core, changed=lambda: None)
+            behavior.passes.resume(position, self.now)
+            behavior.told = [position]
         source = sentinel.provider.open()
-        driver.feed = make_batch_reader(source, sentinel.batch_size, endless_passes=False, wake=lambda: None, name=name)
-        self._add(address, driver)
-        return core
+        behavior.reader = make_batch_reader(
+            source, sentinel.batch_size, endless_passes=False, wake=lambda: None, name=name
+        )
+        self._add(address, behavior)
+        return behavior
 
     def leave(self, which):
         """A sentinel is detached."""
-        self.drivers[self._named(which)].close()
+        self.behaviors[self._named(which)].stop()
 
     def renew(self, which, age=0):
         """A sentinel dies while it runs, and is made anew at the position that it told `age` messages before."""
         name = self._named(which)
-        core, former = self.cores[name], self.addresses[name]
-        if core.state == "running":
-            self._silent.add(self.drivers[name])
-            told = core.told[max(0, len(core.told) - 1 - age)]
-            self.attach(name, core.sentinel, told.after(len(self.reports[name])))
+        behavior, former = self.behaviors[name], self.addresses[name]
+        if behavior.state == "running":
+            self._silent.add(behavior)
+            told = behavior.told[max(0, len(behavior.told) - 1 - age)]
+            self.attach(name, behavior.sentinel, told.after(len(self.reports[name])))
             for gate in self.places:
                 self.send(gate, Leave("net", former))
 
     def _named(self, which):
-        return sorted(self.drivers)[which % len(self.drivers)]
+        return sorted(self.behaviors)[which % len(self.behaviors)]
 
     # Gates
 
@@ -135,7 +135,7 @@ class Lives(Standin):
         handover = None
         if self.gates[place] is not gate or gate in self._silent:
             self._moving.discard(place)
-        elif (handover := gate.hand_over()) is None:
+        elif (handover := gate.export_state()) is None:
             self._later(0.001, self._hand_over, place, gate, pause, fails)
         else:
             self._later(pause, self._moved, place, gate, None if fails else handover)
@@ -146,7 +146,7 @@ class Lives(Standin):
             gate.migrating = False
         elif self.gates[place] is gate:
             fresh = self._make(place)
-            fresh.take_over(handover)
+            fresh.import_state(handover)
             fresh.history, fresh.updates = list(gate.history), Counter(gate.updates)
             self._join(place, fresh)
 
@@ -158,14 +158,14 @@ class Lives(Standin):
     def _make(self, place):
         name = self._spec.names[place]
         address = Address(f"worker of {name}", f"gate {name} {next(self._born)}")
-        core = TracedGate(
+        behavior = TracedGate(
             self._spec.gates[place], name=name, network="net", generation=self.generation, seed=0,
             worker=address.worker, clock=lambda: self.now, send=self.send, assist=partial(self._assist, address),
             traces=self.traces,
         )  # fmt: skip
-        self._add(address, core)
+        self._add(address, behavior)
         self.places = (*self.places[:place], address, *self.places[place + 1 :])
-        return core
+        return behavior
 
     def _join(self, place, fresh):
         self.former.append(self.gates[place])
@@ -176,7 +176,7 @@ class Lives(Standin):
     def _tell_all(self):
         for place in range(len(self.gates)):
             self._later(self._pause(), self._wire, place)
-        for name in self.drivers:
+        for name in self.behaviors:
             self._later(self._pause(), self._rewire, name)
 
     def _wire(self, place):
@@ -186,13 +186,13 @@ class Lives(Standin):
             gate.wire(around[place], around[place + 2])
 
     def _rewire(self, name):
-        self.cores[name].rewire(self.places, self.generation)
+        self.behaviors[name].rewire(self.places, self.generation)
 
     # What does not happen to who is silent
 
     def _deliver(self, to, message):
         actor = self._actors[to.actor]
-        if actor.core in self._silent:  # who is only stopped finds it when it wakes
+        if actor.behavior in self._silent:  # who is only stopped finds it when it wakes
             actor.mailbox.put(message)
             self._under_way -= 1
         else:
@@ -202,13 +202,13 @@ class Lives(Standin):
         assert len(set(waiting)) == len(waiting), f"{to.actor} holds a batch twice"
 
     def _work(self, actor):
-        if actor.core in self._silent:
+        if actor.behavior in self._silent:
             actor.at_work = False
         else:
             super()._work(actor)
 
     def _tick(self, actor):
-        if actor.core not in self._silent:
+        if actor.behavior not in self._silent:
             super()._tick(actor)
 
     def _send_on(self, gate, work):

@@ -4,8 +4,7 @@ from collections import Counter, defaultdict
 
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
-from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._passes import Passes, Position
 from akkordeon_dask.messages import Forward
 from akkordeon_dask.nn import Chain
 
@@ -36,7 +35,7 @@ class TracedGate(GateBehavior):
         self.chain = TracedChain(self.chain, self.name, traces)
         self.updates, self.history = Counter(), [self.version]
 
-    def handle(self, message):
+    def receive(self, message):
         before = self.version
         super().receive(message)
         if self.version is not before:
@@ -51,9 +50,9 @@ class TracedPasses(Passes):
         super().__init__(sentinel)
         self.trace, self.read = (), defaultdict(list)
 
-    def home(self, flight):
-        super().home(flight)
-        self.read[flight.pass_number].append(self.trace)
+    def complete(self, batch):
+        super().complete(batch)
+        self.read[batch.pass_number].append(self.trace)
 
 
 class TracedSentinel(SentinelBehavior):
@@ -64,7 +63,7 @@ class TracedSentinel(SentinelBehavior):
         self.passes, self._traces = TracedPasses(sentinel), traces
         self.told = [Position()]
 
-    def handle(self, message):
-        self.told.append(self.passes.position(self.clock()) or Position())
+    def receive(self, message):
+        self.told.append(self.passes.position(self._clock()) or Position())
         self.passes.trace = self._traces[id(message.x)][1] if isinstance(message, Forward) and not self.trains else ()
         super().receive(message)

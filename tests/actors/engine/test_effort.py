@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from akkordeon_dask import nn
-from akkordeon_dask.actors.engine._effort import CostEstimate
 from akkordeon_dask.actors.engine._helpers import Helpers
 from akkordeon_dask.actors.gate import _actor, _behavior, _computations
+from akkordeon_dask.actors.gate._computations import CostEstimate
 from tests.actors.gate.test_behavior_helped import help_out
 from tests.support.gate_harness import Bench
 from tests.support.no_load import Still
@@ -79,13 +79,13 @@ def test_one_slow_run_in_many_does_not_make_light_work_heavy():
 def test_passes_forward_and_back_are_judged_apart(forward, backward, helped):
     takes(forward, backward)
     gate, seen = bench(helped=helped), []
-    gate.core.assist = lambda work: seen.append(work) or (helped and not gate.taken.append(work))
+    gate.behavior.assist = lambda work: seen.append(work) or (helped and not gate.taken.append(work))
     for sequence in range(5):
         for step in (gate.forward, gate.backward):
             step(sequence)
             if helped:
                 help_out(gate)
-    assert [work.light for work in seen] == [False, False, *[forward < backward, backward < forward] * 4]
+    assert [work.cheap for work in seen] == [False, False, *[forward < backward, backward < forward] * 4]
 
 
 @pytest.mark.parametrize(("seconds", "free"), [(LIGHT, True), (HEAVY, False)])
@@ -102,9 +102,9 @@ def test_light_work_keeps_no_core_from_a_helper(two, seconds, free):
 def test_a_helper_gets_what_is_worth_it_while_another_batch_waits(two, light, waiting, left):
     gate = _actor.GateActor.__new__(_actor.GateActor)
     done = []
-    gate._aside = done.append
-    gate._thread = SimpleNamespace(mailbox=[None] * waiting)
-    work = SimpleNamespace(light=light)
+    gate._compute_aside = done.append
+    gate._cell = SimpleNamespace(mailbox=[None] * waiting)
+    work = SimpleNamespace(cheap=light)
     assert gate._assist(work) is left
     two.stop()
     assert done == [work] * left

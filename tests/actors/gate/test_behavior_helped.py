@@ -15,7 +15,7 @@ def help_out(bench, *, deliver_first=False):
     """Do the oldest computation as a helper and the gate's thread would; gives what is sent."""
     work, before = bench.taken.pop(0), len(bench.sent)
     work.compute()
-    steps = [lambda: bench.core.receive(work), lambda: bench.core.send_result(work)]
+    steps = [lambda: bench.behavior.receive(work), lambda: bench.behavior.send_result(work)]
     for step in reversed(steps) if deliver_first else steps:
         step()
     return bench.sent[before:]
@@ -34,8 +34,8 @@ def test_promise_2_what_comes_of_a_helpers_work_is_what_the_gate_itself_would_ha
         for step in ("forward", "backward"):
             assert getattr(bench, step)(sequence) == []
             assert said(help_out(bench, deliver_first=deliver_first)) == said(getattr(alone, step)(sequence))
-    assert bits(bench.core.version.params) == bits(alone.core.version.params)
-    assert bench.core.counts == alone.core.counts and bench.number == 6
+    assert bits(bench.behavior.version.params) == bits(alone.behavior.version.params)
+    assert bench.behavior.counts == alone.behavior.counts and bench.number == 6
 
 
 def test_promise_2_a_helper_changes_nothing_of_the_gate():
@@ -44,12 +44,12 @@ def test_promise_2_a_helper_changes_nothing_of_the_gate():
     help_out(bench)
     bench.backward(0)
     bench.evaluate(opening=True)
-    version, counts = bench.core.version, repr(bench.core.counts)
+    version, counts = bench.behavior.version, repr(bench.behavior.counts)
     for work in bench.taken:
         work.compute()
-        bench.core.send_result(work)
+        bench.behavior.send_result(work)
     assert len(bench.sent) == 3
-    assert bench.core.version is version and repr(bench.core.counts) == counts
+    assert bench.behavior.version is version and repr(bench.behavior.counts) == counts
 
 
 def test_a_computation_reads_the_version_of_when_it_was_given_away():
@@ -98,14 +98,14 @@ def test_what_a_helper_brings_for_a_sentinel_that_left_is_not_kept():
     bench.forward(0)
     bench.say(Leave("net", HOME))
     help_out(bench)
-    assert (bench.core.contexts, bench.core.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
 
 
 def test_what_a_helper_brings_after_the_deadline_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0, deadline=10.0)
     bench.now += 11.0
-    bench.core.on_timer(bench.now)
+    bench.behavior.on_timer(bench.now)
     help_out(bench)
-    assert (bench.core.contexts, bench.core.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
     assert bench.backward(0) == [] and bench.taken == []

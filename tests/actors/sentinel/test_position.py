@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
+from akkordeon_dask.actors.sentinel._passes import Passes, Position
 from tests.support.numbered_samples import NumberedLoss, Numbers, numbered
 
 laws = settings(max_examples=300, deadline=None, derandomize=True)
@@ -18,21 +17,21 @@ class Life:
     """Passes over numbered batches of one sample, without gates: what is drawn is under way until it comes home."""
 
     def __init__(self, sentinel, samples, position=None):
-        self.passes, self.under_way, self.samples = Passes(sentinel), {}, samples
+        self.passes, self.in_flight, self.samples = Passes(sentinel), {}, samples
         self.reports, self.now = [], 0.0
         if position is not None:
-            self.passes.go_on(position, self.now)
+            self.passes.resume(position, self.now)
 
     def draw(self):
         """Draw the next batch, of which the stream or the pass has one; False where there is none."""
         passes = self.passes
         if passes.drawing is None and not passes.begin(self.now):
             return False
-        tally, place = passes.drawing, passes.drawing.drawn
-        if place < self.samples:
-            _, sequence = passes.drew()
+        one, index = passes.drawing, passes.drawing.drawn
+        if index < self.samples:
+            _, sequence = passes.draw()
             if sequence is not None:
-                self.under_way[sequence] = tally.number, place
+                self.in_flight[sequence] = one.number, index
         else:
             passes.stop_drawing()
             self._end()
@@ -40,22 +39,22 @@ class Life:
 
     def home(self, which, lost=False):
         """A batch comes home, or is given up."""
-        if self.under_way:
-            sequence = sorted(self.under_way)[which % len(self.under_way)]
-            number, place = self.under_way.pop(sequence)
-            flight = BatchInFlight(number, sequence, [place], None, False, loss=1.0)
-            flight.ratings = {"numbers": (float(2**place), 1)}
-            (self.passes.give_up if lost else self.passes.home)(flight)
+        if self.in_flight:
+            sequence = sorted(self.in_flight)[which % len(self.in_flight)]
+            number, index = self.in_flight.pop(sequence)
+            batch = BatchInFlight(number, sequence, [index], None, False, loss=1.0)
+            batch.scores = {"numbers": (float(2**index), 1)}
+            (self.passes.give_up if lost else self.passes.complete)(batch)
             self._end()
 
     def _end(self):
-        self.reports += self.passes.end("a", self.now)
+        self.reports += self.passes.report("a", self.now)
 
     def finish(self):
         """All passes to their end."""
         while self.draw():
             pass
-        while self.under_way:
+        while self.in_flight:
             self.home(0)
         return self.reports
 
@@ -106,9 +105,9 @@ def test_promise_1_a_batch_has_the_same_number_in_every_life(samples, epochs, ta
     fresh = Life(sentinel, samples, told(former))
     while fresh.draw():
         pass
-    expected = {(number - 1) * samples + place: (number, place) for number, place in fresh.under_way.values()}
-    assert fresh.under_way == expected
-    assert former.under_way.items() <= fresh.under_way.items()
+    expected = {(number - 1) * samples + place: (number, place) for number, place in fresh.in_flight.values()}
+    assert fresh.in_flight == expected
+    assert former.in_flight.items() <= fresh.in_flight.items()
 
 
 @laws

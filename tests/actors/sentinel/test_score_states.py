@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, nn
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._position import Position
-from akkordeon_dask.actors.sentinel._score_states import rated
+from akkordeon_dask.actors.sentinel._evaluation import score_batch
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
+from akkordeon_dask.actors.sentinel._passes import Passes, Position
 from akkordeon_dask.errors import SpecError
 from tests.support.numbered_samples import numbered
 
@@ -35,19 +34,19 @@ def home(passes, *places, lost=False, scores=SCORES):
     """Batches of 8 samples come home."""
     for place in places:
         some = slice(8 * place, 8 * place + 8)
-        ratings = rated(scores, Y[some], TARGET[some])
-        flight = BatchInFlight(1, place, Y[some], TARGET[some], opening=False, loss=1.0, ratings=ratings, skipped=lost)
-        passes.home(flight)
+        ratings = score_batch(scores, Y[some], TARGET[some])
+        flight = BatchInFlight(1, place, Y[some], TARGET[some], opening=False, loss=1.0, scores=ratings, skipped=lost)
+        passes.complete(flight)
 
 
 def draw(passes, batches=5):
     for _ in range(batches):
-        passes.drew()
+        passes.draw()
     passes.stop_drawing()
 
 
 def report(passes):
-    (one,) = passes.end("a", 1.0)
+    (one,) = passes.report("a", 1.0)
     return one.scores
 
 
@@ -86,7 +85,7 @@ def test_another_life_goes_on_with_the_scores():
     position = through_json(first.position(0.5))
     assert position == first.position(0.5)
     second = Passes(trains())
-    second.go_on(position, 0.0)
+    second.resume(position, 0.0)
     second.begin(0.0)
     draw(second)
     home(second, 0, 2, 3)
@@ -98,7 +97,7 @@ def test_another_life_with_other_scores_counts_the_new_ones_from_there():
     draw(first)
     home(first, 0, 1, scores=[nn.RMSE()])
     second = Passes(trains([nn.R2(), nn.RMSE()]))
-    second.go_on(through_json(first.position(0.5)), 0.0)
+    second.resume(through_json(first.position(0.5)), 0.0)
     second.begin(0.0)
     draw(second)
     home(second, 2, 3, 4, scores=[nn.R2(), nn.RMSE()])
@@ -112,7 +111,7 @@ def test_a_position_of_before_scores_had_states_is_read():
     old = {"number": 1, "first": 0, "floor": 2, "beyond": [], "samples": 16, "lost": 0, "resent": 0}
     told = {"finished": 0, "passes": [{**old, "loss": 16.0, "scores": [4.0], "seconds": 1.0}], "sequence": 5}
     passes = Passes(trains([nn.BinaryAccuracy()]))
-    passes.go_on(Position.from_dict(told), 0.0)
+    passes.resume(Position.from_dict(told), 0.0)
     passes.begin(0.0)
     draw(passes)
     home(passes, 2, 3, 4, scores=[nn.BinaryAccuracy()])
@@ -134,7 +133,7 @@ class Confusion(nn.Score):
 
 
 def test_a_state_may_be_made_of_arrays_and_is_kept_as_plain_numbers():
-    ratings = rated([Confusion()], Y, TARGET)
+    ratings = score_batch([Confusion()], Y, TARGET)
     assert ratings == {"confusion": ((2, 2), (3, 0.5))}
     assert json.loads(json.dumps(ratings)) == {"confusion": [[2, 2], [3, 0.5]]}
     assert Confusion().merge(ratings["confusion"], ratings["confusion"]) == ((4, 4), (6, 1.0))
@@ -150,4 +149,4 @@ def test_a_state_that_is_no_tuple_of_numbers_is_refused(state):
             return state
 
     with pytest.raises(SpecError, match=r"Odd\(\): the state of a score is a tuple of numbers, not "):
-        rated([Odd()], Y, TARGET)
+        score_batch([Odd()], Y, TARGET)

@@ -18,4 +18,4 @@ def test_who_asks_gets_each_pass_once_and_only_the_unknown_are_kept(steps):
         assert len(reports) == told and reports.last == (told or None)
     heard += reports.since(len(heard))
     assert heard == list(range(1, told + 1))
-    assert reports.since(told) == () and not reports._kept and len(reports) == told
+    assert reports.since(told) == () and not reports._pending and len(reports) == told

@@ -180,7 +180,7 @@ def test_a_signal_to_a_process_that_is_no_workers_own_is_left_alone(former):
     async def story():
         async with offices("tcp://") as (here, there):
             assert signal.getsignal(signal.SIGTERM) is former
-            assert not here.leaving.begun and not there.leaving.begun
+            assert not here.drain.begun and not there.drain.begun
 
     before = signal.signal(signal.SIGTERM, former)
     try:
@@ -193,9 +193,9 @@ def test_a_signal_to_a_process_that_is_no_workers_own_is_left_alone(former):
 def test_an_office_counts_its_residents_until_they_are_removed():
     async def story():
         async with offices("tcp://") as (here, _):
-            here.add("actor", Kept().thread(), GATE)
-            leave = asyncio.create_task(here.leaving.leave())
-            await holds(lambda: here.leaving.begun)
+            here.add("actor", Kept().cell(), GATE)
+            leave = asyncio.create_task(here.drain.leave())
+            await holds(lambda: here.drain.begun)
             assert not leave.done()
             await here.remove("actor", 10)
             await asyncio.wait_for(leave, 10)

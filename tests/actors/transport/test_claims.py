@@ -51,7 +51,7 @@ def test_a_key_that_dask_lets_go_gives_back_what_it_took(threaded):
     async def _story(office):
         office.claim("a", claim("g0", GPU=2))
         if threaded:
-            office.add("a", Kept().thread())
+            office.add("a", Kept().cell())
         office.transition("a", "memory", "released")
         await holds(lambda: not office.claims)
         office.claim("b", claim("g1", GPU=2))

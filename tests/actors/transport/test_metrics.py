@@ -25,14 +25,14 @@ def gate(name="g0", network="net", delays=(), **figures):
 
 
 class Office:
-    """A post office that was told what its actors do."""
+    """A post office with given metrics of its actors."""
 
-    def __init__(self, address, *figures, links=()):
-        self.address, self._figures = address, figures
-        self.links = {link.peer: SimpleNamespace(peer=link.peer, figures=lambda link=link: link) for link in links}
+    def __init__(self, address, *metrics, links=()):
+        self.address, self._metrics = address, metrics
+        self.links = {link.peer: SimpleNamespace(peer=link.peer, metrics=lambda link=link: link) for link in links}
 
-    def figures(self):
-        return list(self._figures)
+    def metrics(self):
+        return list(self._metrics)
 
 
 def page(*offices):

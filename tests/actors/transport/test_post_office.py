@@ -22,7 +22,7 @@ def told(protocol, story):
     async def run():
         kept = Kept()
         async with offices(protocol) as (here, there):
-            there.add("actor", kept.thread())
+            there.add("actor", kept.cell())
             await story(here, there, kept)
         assert kept.closed and not here.links and not there.links
 
@@ -152,7 +152,7 @@ def test_garbage_is_dropped_with_a_warning_and_the_link_stays(garbage, caplog):
             await holds(lambda: kept.messages)
         assert kept.messages == [Leave("net", Address("w", "a"))]
         assert there.dead_letters == 1
-        assert "dropped what tcp://a-stranger:1 sent" in caplog.text
+        assert "dropped a message from tcp://a-stranger:1" in caplog.text
         await comm.close()
 
     told("tcp://", story)
@@ -162,7 +162,7 @@ def test_the_last_actor_takes_the_links_along():
     async def story(here, there, kept):
         mine = [Kept(), Kept()]
         for number, core in enumerate(mine):
-            here.add(f"mine{number}", core.thread())
+            here.add(f"mine{number}", core.cell())
         here.send(to(there), forward(0))
         await holds(lambda: kept.sequences == [0])
         await here.remove("mine0", 10)
@@ -183,7 +183,7 @@ def test_an_actor_that_dask_forgets_is_stopped(protocol):
         assert not kept.closed
         there.transition("actor", "memory", "released")
         await holds(lambda: kept.closed)
-        await holds(lambda: not there._threads)
+        await holds(lambda: not there._cells)
 
     told(protocol, story)
 
@@ -204,7 +204,7 @@ def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
     async def story(here, there, kept):
         go = threading.Event()
         core = Stubborn(go)
-        here.add("stubborn", core.thread("stubborn"))
+        here.add("stubborn", core.cell("stubborn"))
         here.send(to(here, "stubborn"), forward(0))
         assert await asyncio.to_thread(core.arrived.wait, 10)
         with caplog.at_level(logging.WARNING):
@@ -221,7 +221,7 @@ def test_leaving_workers_stop_their_threads():
         kept = Kept()
         with dask.config.set({"akkordeon.timeouts.close": "5s"}):
             async with offices("tcp://") as (here, _):
-                thread = kept.thread()
+                thread = kept.cell()
                 here.add("actor", thread)
         assert kept.closed and not thread.alive
 
