@@ -48,7 +48,7 @@ def check_that_it_fails(store, tree, cause):
     with pytest.raises(CheckpointError, match="cannot write snapshots") as caught:
         store.save("g0", tree, number=9)
     assert repr(store.url) in str(caught.value) and cause in str(caught.value)
-    assert "make room there or choose another place" in str(caught.value)
+    assert "make room there or choose another URL" in str(caught.value)
     assert files(store.url) == before
 
 
@@ -65,7 +65,7 @@ def test_a_place_below_a_file_cannot_be_written(tmp_path, place):
     store = Store(place.format(file=tmp_path / "file"))
     with pytest.raises(CheckpointError, match="cannot write snapshots") as caught:
         store.save("g0", (), number=1)
-    assert repr(store.url) in str(caught.value) and "make room there or choose another place" in str(caught.value)
+    assert repr(store.url) in str(caught.value) and "make room there or choose another URL" in str(caught.value)
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
@@ -73,7 +73,7 @@ def test_a_place_below_a_file_cannot_be_read(tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     store = Store(tmp_path / "file" / "below")
     for read in (lambda: store.load("g0"), lambda: store.numbers("g0"), store.series):
-        with pytest.raises(CheckpointError, match=r"cannot read snapshots.*Not a directory.*check the place"):
+        with pytest.raises(CheckpointError, match=r"cannot read snapshots.*Not a directory.*check the URL"):
             read()
 
 
