@@ -49,7 +49,7 @@ class DaskActor:
     ) -> ActorCell:
         if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end its thread
             await offload(ended)
-            raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy or attach anew")
+            raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy or attach it again")
         self._cell = ActorCell(f"akkordeon {info.kind} {info.name}", behavior, ended, observe)
         self._office.add(self.key, self._cell, info)
         return self._cell
@@ -62,7 +62,7 @@ class DaskActor:
     async def _call(self, function: Callable[[], T]) -> T:
         """Run a function in the actor's thread, before the batches that wait for it."""
         if self._cell is None:
-            raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach anew")
+            raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
         return await self._cell.call(function, config.seconds("timeouts.control"))
 
     async def acknowledge_drain(self, refusal: str = "") -> None:

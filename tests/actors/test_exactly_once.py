@@ -157,7 +157,7 @@ def test_promises_7_and_8_a_validation_pass_reads_one_version_whatever_happens(s
     nothing_is_left(lives)
 
 
-def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_gate_made_anew():
+def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_restarted_gate():
     late = {0: (0.0, 3.0), 1: (5.0,)}
 
     def fate(message):

@@ -7,7 +7,7 @@ from tests.support.gate_harness import Bench, Played, array
 from tests.support.small_networks import NETWORK, numbers
 
 
-def test_a_gate_counts_samples_there_and_back_and_the_bytes_that_came_and_went():
+def test_a_gate_counts_samples_of_both_directions_and_received_and_sent_bytes():
     bench = Bench()
     bench.round(0)
     bench.forward(1)
@@ -19,7 +19,7 @@ def test_a_gate_counts_samples_there_and_back_and_the_bytes_that_came_and_went()
     assert counts.nbytes_out == 3 * y + x
 
 
-def test_a_message_that_is_not_worked_on_counts_no_samples():
+def test_a_dropped_message_counts_no_samples():
     bench = Bench()
     bench.forward(0)
     before = bench.behavior.counts.nbytes_out
@@ -38,7 +38,7 @@ def test_a_sentinel_counts_over_all_its_passes():
     assert (second.pass_number, third.pass_number) == (1, 2)
 
 
-def test_what_goes_wrong_is_told_once_as_a_word_and_a_text():
+def test_a_failure_is_notified_once_with_event_and_text():
     played = Played(max_attempts=1)
     played.draw(1)
     played.wait(10.0)
@@ -57,7 +57,7 @@ def _told(dask_scheduler):
     return {worker.address: worker.metrics.get(TOPIC) for worker in dask_scheduler.workers.values()}
 
 
-def test_figures_ride_on_the_heartbeat_and_agree_with_what_the_actors_say():
+def test_metrics_ride_on_the_heartbeat_and_agree_with_the_statistics():
     with deploy(NETWORK) as running:
         running.attach(Sentinel.train(data.arrays(*numbers()), batch_size=10, concurrency=2, epochs=3))
         running.wait()

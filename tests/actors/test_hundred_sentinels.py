@@ -23,7 +23,7 @@ def mixed(number):
 
 @settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.05, 0.3]))
-def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_their_messages_meet_with(seed, repeats):
+def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_happens_to_their_messages(seed, repeats):
     chance = random.Random(seed)
 
     def fate(message):

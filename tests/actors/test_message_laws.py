@@ -166,7 +166,7 @@ def nothing_is_left(standin):
 
 @laws
 @given(scenes(storms(shuffled, repeated, lost)))
-def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each_credit_home(scene):
+def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each_credit_returned(scene):
     standin, has = scene
     finish(standin)
     passes_are_accounted_for(standin, has)
@@ -178,7 +178,7 @@ def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each
 
 @settings(laws, max_examples=150)
 @given(scenes(storms(shuffled, repeated)))
-def test_promises_6_and_7_what_is_only_late_is_sent_again_and_not_lost(scene):
+def test_promises_6_and_7_late_batches_are_resent_and_not_lost(scene):
     standin, has = scene
     finish(standin)
     passes_are_accounted_for(standin, has)
@@ -209,7 +209,7 @@ def test_promise_4_mailboxes_hold_no_more_than_the_credits_allow(scene):
 
 @settings(laws, max_examples=100)
 @given(scenes(storms(lost, shuffled, most=150), max_attempts=(1, 2)))
-def test_promise_7_what_is_given_up_is_reported_lost(scene):
+def test_promise_7_abandoned_batches_are_reported_lost(scene):
     standin, has = scene
     finish(standin)
     passes_are_accounted_for(standin, has)

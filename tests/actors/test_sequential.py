@@ -63,7 +63,7 @@ def bits(params):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_promise_1_bit_for_bit_what_a_sequential_loop_gives_by_every_optimizer(optimizer):
+def test_promise_1_training_equals_a_sequential_loop_bit_for_bit_with_every_optimizer(optimizer):
     network, loss = deep_network(optimizer), LOSSES[0]
     given = bits(trained(network, loss))
     assert given == bits(reference(network, loss))

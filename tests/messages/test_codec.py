@@ -85,7 +85,7 @@ def test_decoding_undoes_encoding(message):
 
 
 @given(messages, st.sampled_from([0, 20, 2**20]), st.sampled_from([0, 2**20]))
-def test_what_arrives_is_what_was_sent_and_both_ends_count_the_same_bytes(message, inline, shard):
+def test_a_message_arrives_unchanged_and_both_ends_count_the_same_bytes(message, inline, shard):
     arrived = over_the_wire(message, inline=inline, shard=shard)
     assert told(arrived) == told(message)
     assert nbytes(arrived) == nbytes(message)
@@ -174,7 +174,7 @@ def test_an_unknown_kind_is_refused_and_the_known_are_named(kind):
 
 @pytest.mark.parametrize("array", ["x", 7, [1.0, 2.0], b"\x00"])
 @pytest.mark.parametrize("kind", ["forward", "backward"])
-def test_what_is_not_an_array_is_refused_and_quoted(kind, array):
+def test_a_value_that_is_no_array_is_refused_and_quoted(kind, array):
     with pytest.raises(MessageError) as caught:
         decode({**with_header(), "kind": kind, "array": array})
     assert f"expected an array, got {array!r}" in str(caught.value)

@@ -37,7 +37,7 @@ def test_scattered_numbers_are_brought_into_one_piece(view):
 
 
 @pytest.mark.parametrize("array", [NUMBERS, NUMBERS.T, np.broadcast_to(NUMBERS[:, :1], (2, 3, 4)), NUMBERS[:0], None])
-def test_what_a_comm_sends_without_a_copy_goes_as_it_is(array):
+def test_an_array_that_a_comm_sends_without_a_copy_is_not_packed(array):
     message = Backward(ONE_OF_EACH[0].header, array)
     assert packed(message) is message
     assert all(packed(one) is one for one in ONE_OF_EACH)

@@ -37,7 +37,7 @@ REPORT = PassReport(
 
 
 @given(reports)
-def test_a_report_as_a_dict_is_complete_and_says_what_the_report_says(report):
+def test_a_report_as_a_dict_is_complete(report):
     plain = report.as_dict()
     assert plain.keys() == {field.name for field in fields(PassReport)} | {"samples_per_s"}
     assert plain == {name: getattr(report, name) for name in plain}
@@ -50,7 +50,7 @@ def test_a_report_goes_through_json_and_comes_back_the_same(report):
     assert PassReport.from_dict(plain) == report
 
 
-def test_what_a_program_of_an_older_version_does_not_tell_has_its_default():
+def test_fields_missing_from_an_older_version_have_their_defaults():
     told = REPORT.as_dict()
     for name in ("ended", "elapsed", "updates", "samples_trained", "key"):
         del told[name]
@@ -75,7 +75,7 @@ def test_the_rate_is_samples_a_second_and_zero_where_no_time_passed(samples, sec
     assert replace(REPORT, samples=samples, seconds=seconds).samples_per_s == rate
 
 
-def test_the_rate_counts_only_what_came_home():
+def test_the_rate_counts_only_completed_samples():
     assert replace(REPORT, lost=0).samples_per_s == replace(REPORT, lost=500).samples_per_s == 150.0
 
 

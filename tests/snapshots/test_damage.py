@@ -105,7 +105,7 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize("case", MANIFESTS.values(), ids=MANIFESTS)
-def test_a_manifest_that_is_none_is_told_with_its_reason(tmp_path, two, case):
+def test_an_invalid_manifest_is_logged_with_its_reason(tmp_path, two, case):
     change, reason = case
     two[1].write_bytes(change(two[1].read_bytes()))
     check_that_the_first_is_loaded(tmp_path, reason)
@@ -129,7 +129,7 @@ def test_tensors_that_are_none_are_recognised_though_their_sum_is_right(tmp_path
     check_that_the_first_is_loaded(tmp_path, "is not what its manifest")
 
 
-def test_without_a_manifest_it_never_was_one(tmp_path, two):
+def test_files_without_a_manifest_are_no_snapshot(tmp_path, two):
     two[1].unlink()
     with heard() as said:
         assert Store(tmp_path).load("g0").number == 1

@@ -32,7 +32,7 @@ def files(url):
     return {path: system.cat_file(path) for path in system.find(root)}
 
 
-def test_a_place_that_is_not_there_yet_is_empty(url):
+def test_a_url_that_does_not_exist_yet_is_an_empty_store(url):
     store = Store(url)
     assert store.load("g0") is None and store.series() == [] and store.numbers("g0") == []
     assert repr(store) == f"Store({url!r}, keep=3)"
@@ -51,7 +51,7 @@ def test_the_last_few_are_kept_and_the_older_ones_go(url, keep):
 
 @law
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=8), st.integers(1, 3))
-def test_the_newest_has_the_highest_generation_then_number_then_came_last(memory_url, saves, keep):
+def test_the_newest_has_the_highest_generation_then_number_then_time(memory_url, saves, keep):
     store, series = Store(memory_url, keep=keep), repr((saves, keep))
     for place, (generation, number) in enumerate(saves):
         store.save(series, place, number=number, generation=generation)
@@ -76,7 +76,7 @@ def test_a_forerunner_that_wakes_does_not_fight_its_successor(url):
     assert new.numbers("g0") == [4]
 
 
-def test_hostile_names_stay_in_their_place_and_apart(url, tmp_path):
+def test_hostile_names_stay_in_their_folder_and_apart(url, tmp_path):
     store = Store(url)
     for number, name in enumerate(NAMES):
         store.save(name, name.encode("utf-8", "replace").decode(), number=number)
@@ -144,7 +144,7 @@ class Remembering(MemoryFileSystem):
         self.known.pop(path, None)
 
 
-def test_what_others_wrote_is_seen_where_listings_are_remembered(memory_url, monkeypatch):
+def test_snapshots_of_other_writers_are_found_despite_cached_listings(memory_url, monkeypatch):
     writer = Store(memory_url, keep=1)
     monkeypatch.setitem(_registry, "memory", Remembering)
     reader = Store(memory_url, keep=1)
@@ -154,7 +154,7 @@ def test_what_others_wrote_is_seen_where_listings_are_remembered(memory_url, mon
         assert reader.load("g0").tree == number
 
 
-def test_what_dead_writers_left_goes_and_what_live_ones_write_stays(tmp_path):
+def test_files_of_dead_writers_are_removed_and_those_of_live_ones_stay(tmp_path):
     store = Store(tmp_path, keep=2)
     manifest = Path(store.save("g0", 2, number=2))
     left = unfinished(manifest.parent)
@@ -178,7 +178,7 @@ def test_snapshots_of_an_hour_ago_stay(tmp_path):
     assert store.numbers("g0") == [0, 1, 2] and store.load("g0").number == 2
 
 
-def test_what_cannot_be_removed_is_told_and_the_save_stands(url, monkeypatch):
+def test_a_failed_removal_is_logged_and_the_save_succeeds(url, monkeypatch):
     store = Store(url, keep=1)
     store.save("g0", 1, number=1)
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_removed_is_told_and_the_save_stands(url, monkeypatch):
 
 
 @pytest.mark.parametrize("gone", [".json", ".safetensors"])
-def test_one_that_its_writer_removes_while_it_is_read_is_not_missed(url, monkeypatch, gone):
+def test_a_snapshot_removed_by_its_writer_during_a_read_is_not_missed(url, monkeypatch, gone):
     reader, writer = Store(url, keep=1), Store(url, keep=1)
     writer.save("g0", 1, number=1)
     read = reader._files.read

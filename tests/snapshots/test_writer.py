@@ -127,7 +127,7 @@ def test_a_tree_that_cannot_be_kept_is_a_failure_like_any_other(tmp_path):
     assert (saved.number, saved.generation, saved.facts) == (7, 4, {"a": 1})
 
 
-def test_a_callback_that_fails_is_logged_and_the_writer_goes_on(gated):
+def test_a_callback_that_fails_is_logged_and_the_writer_continues(gated):
     def fail(*result):
         raise RuntimeError("the callback's own fault")
 
@@ -160,7 +160,7 @@ def test_a_callback_may_put(gated):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_was_put_is_not_copied_and_let_go_of(gated, writer, fails):
+def test_a_tree_is_not_copied_and_is_released_after_the_write(gated, writer, fails):
     gated.bad = {1} if fails else set()
     array = np.zeros(1000)
     gone = weakref.ref(array)
@@ -177,7 +177,7 @@ def test_what_was_put_is_not_copied_and_let_go_of(gated, writer, fails):
         gc.enable()
 
 
-def test_closing_writes_what_waits_and_ends_the_thread(gated, held):
+def test_closing_writes_the_waiting_snapshots_and_ends_the_thread(gated, held):
     held.put("g0", (), number=1)
     held.put("g1", (), number=2)
     gated.open.set()
@@ -190,7 +190,7 @@ def test_closing_writes_what_waits_and_ends_the_thread(gated, held):
     held.flush(0)
 
 
-def test_closing_gives_up_at_its_deadline_and_says_what_is_not_written(gated, held):
+def test_closing_stops_at_its_deadline_and_names_the_unwritten_snapshots(gated, held):
     held.put("g0", (), number=1)
     with pytest.raises(DeadlineError, match=r"1 of 'g0', 0 of 'first' within 0\.05 s"):
         held.close(0.05)
@@ -200,7 +200,7 @@ def test_closing_gives_up_at_its_deadline_and_says_what_is_not_written(gated, he
     assert not any(thread.name == "akkordeon writer test" for thread in threading.enumerate())
 
 
-def test_a_flush_gives_up_at_its_deadline_and_the_writer_goes_on(gated, held):
+def test_a_flush_stops_at_its_deadline_and_the_writer_continues(gated, held):
     with pytest.raises(DeadlineError, match=r"0 of 'first' within 0\.05 s: check that the store answers"):
         held.flush(0.05)
     gated.open.set()
@@ -208,7 +208,7 @@ def test_a_flush_gives_up_at_its_deadline_and_the_writer_goes_on(gated, held):
     assert gated.saved == [("first", 1, 0)]
 
 
-def test_a_flush_does_not_wait_for_what_comes_after_it(gated, monkeypatch):
+def test_a_flush_does_not_wait_for_later_snapshots(gated, monkeypatch):
     def again(series, number, error):
         if number == 1:
             gated.open.clear()

@@ -156,7 +156,7 @@ class ActorCell:
 
     def _closed(self) -> ClosedError:
         why = "is closed" if self.error is None else f"broke, {self.error!r}"
-        return ClosedError(f"{self._thread.name} {why}: deploy or attach anew")
+        return ClosedError(f"{self._thread.name} {why}: deploy or attach it again")
 
 
 def _answer(call: _Call) -> None:

@@ -125,7 +125,7 @@ class SentinelActor(DaskActor):
         except AkkordeonError as error:
             return error
         except BaseException as error:
-            text = f"sentinel {self._name!r}: {sentinel.provider!r} raised {error!r}: mend the provider"
+            text = f"sentinel {self._name!r}: {sentinel.provider!r} raised {error!r}: fix the provider"
             return SentinelError(text)
 
     def _check(self, labelled: bool, shape: tuple[int, ...] | None, dtype: "np.dtype[Any] | None") -> None:

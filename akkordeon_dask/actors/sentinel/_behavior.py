@@ -263,7 +263,7 @@ class SentinelBehavior:
         except AkkordeonError:
             raise
         except BaseException as error:
-            text = f"sentinel {self.name!r}: {self.sentinel.provider!r} raised {error!r}: mend the provider"
+            text = f"sentinel {self.name!r}: {self.sentinel.provider!r} raised {error!r}: fix the provider"
             raise SentinelError(text) from error
 
     def _check_form(self, batch: Batch) -> None:

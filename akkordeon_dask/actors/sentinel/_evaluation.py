@@ -74,7 +74,7 @@ def _blaming(header: Header, function: Loss | Score) -> Iterator[None]:
         raise type(error)(f"{header}: {error}") from error
     except BaseException as error:
         where = f"{header} on {header.reply_to.worker}"
-        raise SentinelError(f"{where}: {function!r} raised {error!r}: mend it, or leave it out") from error
+        raise SentinelError(f"{where}: {function!r} raised {error!r}: fix it, or leave it out") from error
 
 
 def score_batch(scores: Iterable[Score], y: Array, target: Array) -> ScoreStates:
@@ -122,7 +122,7 @@ def _blaming_score(score: Score) -> Iterator[None]:
     except AkkordeonError:
         raise
     except BaseException as error:
-        raise SentinelError(f"{score!r} raised {error!r}: mend it, or leave it out") from error
+        raise SentinelError(f"{score!r} raised {error!r}: fix it, or leave it out") from error
 
 
 def read_scores(saved: Any, samples: int) -> ScoreStates:
@@ -157,7 +157,7 @@ def _tupled(state: Any) -> Any:
 def gate_failure(message: Failed) -> GateError:
     """The failure of a gate as an error for the user."""
     text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
-    return GateError(f"{text}. Mend the layer or the data, then attach the sentinel again")
+    return GateError(f"{text}. Fix the layer or the data, then attach the sentinel again")
 
 
 def pin_lost_repeatedly(sentinel: str, gate: str, times: int) -> SentinelError:

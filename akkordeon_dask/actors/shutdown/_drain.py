@@ -171,10 +171,10 @@ class WorkerDrain:
         self._log_summary(loop.time() - begun)
 
     def _announce(self) -> None:
-        logger.info("%s is told to end: %s", self._worker, ", ".join(map(str, self._actors.values())) or "it is empty")
+        logger.info("%s drains: %s", self._worker, ", ".join(map(str, self._actors.values())) or "it is empty")
         for network in dict.fromkeys(one.network for one in self._actors.values()):
             here = [f"{one.kind} {one.name!r}" for one in self._actors.values() if one.network == network]
-            self._notify(network, f"{self._worker} is told to end, with {', '.join(here)}")
+            self._notify(network, f"{self._worker} drains, with {', '.join(here)}")
 
     def _log_summary(self, seconds: float) -> None:
         gone = ", ".join(map(str, self._gone)) or "nothing"

@@ -23,7 +23,7 @@ class ShutdownHooks:
             self._task = asyncio.get_running_loop().create_task(install_nanny_plugin(worker))
 
     async def _leave(self) -> dict[str, str]:
-        """The nanny is told to close."""
+        """The nanny closes."""
         await self._drain.leave()
         return {"status": "OK"}
 

@@ -30,7 +30,7 @@ class NannyDrainPlugin(NannyPlugin):
     Parameters
     ----------
     worker
-        its address: a restarted worker has another one, and registers anew.
+        its address: a restarted worker has another one, and registers again.
     limit
         seconds that the nanny waits.
     """

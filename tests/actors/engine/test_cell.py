@@ -11,7 +11,7 @@ from tests.support.numbered_samples import LIMIT
 from tests.support.recording_behavior import RecordingBehavior, lived
 
 
-def test_promise_2_everything_of_the_core_runs_in_its_own_thread():
+def test_promise_2_the_whole_behavior_runs_in_one_thread():
     core = RecordingBehavior()
 
     async def story(thread):
@@ -43,7 +43,7 @@ def test_a_call_is_answered_before_the_batches_that_wait():
     assert order[:2] == ["hold", "call"] and order[-1] == "stop"
 
 
-def test_what_a_call_raises_comes_back_and_the_thread_lives_on():
+def test_an_error_in_a_call_is_raised_by_the_call_and_the_thread_continues():
     def broken():
         raise KeyError("of the call")
 
@@ -55,7 +55,7 @@ def test_what_a_call_raises_comes_back_and_the_thread_lives_on():
     assert lived(story, RecordingBehavior()) == (True, 7)
 
 
-def test_the_clock_is_looked_at_first_and_then_after_the_interval_that_the_core_asked_for():
+def test_the_timer_runs_first_and_then_after_the_interval_of_the_behavior():
     core = RecordingBehavior(patience=0.02)
 
     async def story(thread):
@@ -68,7 +68,7 @@ def test_the_clock_is_looked_at_first_and_then_after_the_interval_that_the_core_
     assert all(later - earlier >= 0.02 for earlier, later in pairwise(core.ticks))
 
 
-def test_messages_do_not_hasten_the_look_at_the_clock_and_calls_do():
+def test_messages_do_not_hasten_the_timer_and_calls_do():
     core = RecordingBehavior(patience=1000.0)
 
     async def story(thread):

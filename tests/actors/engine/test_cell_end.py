@@ -10,12 +10,12 @@ from tests.support.numbered_samples import LIMIT
 from tests.support.recording_behavior import RecordingBehavior, lived
 
 
-def test_a_call_of_a_closed_thread_says_so():
+def test_a_call_of_a_stopped_cell_raises_an_error():
     async def story(thread):
         thread.stop()
         await thread.stopped(LIMIT)
         assert not thread.alive
-        with pytest.raises(ClosedError, match="the actor is closed: deploy or attach anew"):
+        with pytest.raises(ClosedError, match="the actor is closed: deploy or attach it again"):
             await thread.call(lambda: None, LIMIT)
 
     lived(story, RecordingBehavior())
@@ -43,7 +43,7 @@ def test_calls_that_wait_at_the_end_learn_that_there_will_be_no_answer():
     assert "call" not in core.did
 
 
-def test_a_call_that_was_given_up_does_not_keep_the_thread_from_its_end():
+def test_a_cancelled_call_does_not_keep_the_thread_from_its_end():
     core, ends = RecordingBehavior(), []
 
     async def story(thread):
@@ -58,7 +58,7 @@ def test_a_call_that_was_given_up_does_not_keep_the_thread_from_its_end():
     assert ends == ["ended"]
 
 
-def test_a_call_that_comes_while_the_thread_says_goodbye_is_not_left_waiting():
+def test_a_call_while_the_thread_ends_is_not_left_waiting():
     core, leaving, left = RecordingBehavior(), threading.Event(), threading.Event()
 
     def ended():
@@ -80,7 +80,7 @@ def test_a_call_that_comes_while_the_thread_says_goodbye_is_not_left_waiting():
     assert "call" not in core.did
 
 
-def test_a_thread_that_looks_for_calls_no_more_is_not_alive():
+def test_a_thread_that_takes_no_more_calls_is_not_alive():
     core, alive = RecordingBehavior(), []
 
     def looks(thread, timeout, get):
@@ -114,7 +114,7 @@ def test_stopping_twice_is_stopping_once():
 
 
 @pytest.mark.parametrize("fails_on", ["on_timer", "message", "stop"])
-def test_promise_9_a_core_that_raises_ends_its_thread_with_a_log(fails_on, caplog):
+def test_promise_9_a_behavior_that_raises_ends_its_thread_with_a_log(fails_on, caplog):
     core, ends = RecordingBehavior(fails_on={fails_on}), []
 
     async def story(thread):
@@ -134,7 +134,7 @@ def test_promise_9_a_core_that_raises_ends_its_thread_with_a_log(fails_on, caplo
     assert f"no {fails_on}" in caplog.text
 
 
-def test_who_calls_after_a_core_raised_learns_what_it_was_and_its_core_closes_later():
+def test_a_call_after_a_behavior_raised_quotes_the_error_and_the_behavior_stops_later():
     seen = []
 
     class Looks(RecordingBehavior):
@@ -148,7 +148,8 @@ def test_who_calls_after_a_core_raised_learns_what_it_was_and_its_core_closes_la
         there.append(thread)
         thread.mailbox.put("message")
         await thread.stopped(LIMIT)
-        with pytest.raises(ClosedError, match=r"the actor broke, ValueError\('no message'\): deploy or attach anew"):
+        text = r"the actor broke, ValueError\('no message'\): deploy or attach it again"
+        with pytest.raises(ClosedError, match=text):
             await thread.call(lambda: None, LIMIT)
 
     lived(story, core)

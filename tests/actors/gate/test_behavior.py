@@ -54,7 +54,7 @@ def test_the_ends_of_the_network_speak_with_the_sentinel():
     assert bits(first.behavior.version.params) == bits(last.behavior.version.params)
 
 
-def test_the_last_gate_tells_with_a_prediction_how_far_training_is():
+def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
     middle, last = Bench(), Bench(next_=None)
     for sequence in range(3):
         assert middle.forward(sequence)[0].message.trained is None
@@ -63,7 +63,7 @@ def test_the_last_gate_tells_with_a_prediction_how_far_training_is():
         last.backward(sequence)
 
 
-def test_a_batch_goes_back_through_the_parameters_of_its_forward_pass_whatever_came_between():
+def test_a_backward_pass_uses_the_parameters_of_its_forward_pass_after_any_updates_between():
     bench = Bench(optimizer=STALE)
     params = bench.behavior.version.params
     _, dx, grads = by_hand(bench, params, 0)
@@ -114,7 +114,7 @@ def test_delays_are_counted_in_updates(depth):
     assert bench.behavior.contexts == 0 and bench.behavior.versions == 1
 
 
-def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_goes_on():
+def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_is_sent_on():
     bench = Bench(max_delay=2)
     bench.forward(0)
     for sequence in (1, 2, 3):
@@ -128,7 +128,7 @@ def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_goes_on():
 
 
 @pytest.mark.parametrize(("delay", "damping"), [(1, 1.0), (2, 1.0), (4, 0.5)])
-def test_a_gradient_that_is_too_late_is_damped_by_how_late_it_is(delay, damping):
+def test_a_gradient_that_is_too_late_is_damped_by_its_delay(delay, damping):
     bench = Bench(max_delay=2, on_stale="damp")
     params = bench.behavior.version.params
     _, _, grads = by_hand(bench, params, 0)
@@ -142,7 +142,7 @@ def test_a_gradient_that_is_too_late_is_damped_by_how_late_it_is(delay, damping)
     assert bench.number == delay + 1 and bench.dropped == {}
 
 
-def test_a_bound_of_no_delay_drops_what_cannot_be_damped():
+def test_a_bound_of_no_delay_drops_late_gradients():
     bench = Bench(max_delay=0, on_stale="damp")
     bench.forward(0)
     bench.round(1)
@@ -152,7 +152,7 @@ def test_a_bound_of_no_delay_drops_what_cannot_be_damped():
 
 @pytest.mark.parametrize("policies", [{}, {"backward": "latest"}, {"max_delay": 1, "on_stale": "damp"}], ids=repr)
 @pytest.mark.parametrize("optimizer", [optim.SGD(0.1, momentum=0.9), optim.Adam(0.1), optim.DCASGDa(0.1)], ids=repr)
-def test_promise_3_parameters_and_what_was_received_or_sent_are_never_written_into(optimizer, policies):
+def test_promise_3_parameters_and_received_or_sent_arrays_are_never_written_into(optimizer, policies):
     bench = Bench(nn.Linear(4, 5) >> nn.ReLU() >> nn.Dropout(0.3) >> nn.Linear(5, 3), optimizer, **policies)
     versions, kept, handed_out = [], [], []
     for sequence in range(8):

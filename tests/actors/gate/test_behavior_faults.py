@@ -42,7 +42,7 @@ def test_a_backward_that_comes_twice_is_worked_on_once():
     assert bench.dropped == {"backward without its forward": 1} and bench.number == 1
 
 
-def test_a_batch_sent_again_after_its_update_gives_dx_and_no_second_update():
+def test_a_batch_resent_after_its_update_yields_dx_and_no_second_update():
     bench = Bench()
     bench.round(0)
     version = bench.behavior.version
@@ -81,7 +81,7 @@ def test_promise_7_a_batch_updates_a_gate_at_most_once_whatever_is_repeated(atte
     assert bench.behavior.contexts == 0
 
 
-def test_what_is_below_the_floor_of_its_sentinel_is_finished():
+def test_a_batch_below_the_floor_of_its_sentinel_is_finished():
     bench = Bench()
     bench.forward(0)
     bench.forward(5, floor=3)
@@ -99,7 +99,7 @@ def test_a_backward_without_its_forward_or_without_a_gradient_is_dropped():
     assert bench.dropped == {"backward without its forward": 2}
 
 
-def test_after_a_sentinel_left_nothing_is_held_for_it_and_what_still_arrives_is_dropped():
+def test_after_a_sentinel_left_nothing_is_held_for_it_and_later_messages_are_dropped():
     bench = Bench()
     bench.forward(0)
     bench.evaluate(opening=True)
@@ -132,7 +132,7 @@ def test_words_of_another_generation_or_network_are_dropped(strange):
 
 
 @pytest.mark.parametrize("message", [Failed(header(), "g1", "tcp://w", "why"), Refused(header(), "g1")], ids=repr)
-def test_promise_10_what_is_no_business_of_a_gate_is_dropped_and_the_gate_goes_on(message):
+def test_promise_10_a_message_that_is_not_for_a_gate_is_dropped_and_the_gate_continues(message):
     bench = Bench()
     assert bench.say(message) == []
     assert sum(bench.dropped.values()) == 1
@@ -140,7 +140,7 @@ def test_promise_10_what_is_no_business_of_a_gate_is_dropped_and_the_gate_goes_o
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_promise_9_the_failure_of_a_layer_is_told_to_the_sentinel(where):
+def test_promise_9_the_failure_of_a_layer_is_reported_to_the_sentinel(where):
     bench = Bench(nn.Linear(4, 3) >> Broken(where))
     sent = bench.forward(0) or bench.backward(0)
     if where == "backward":
@@ -154,7 +154,7 @@ def test_promise_9_the_failure_of_a_layer_is_told_to_the_sentinel(where):
 
 
 @pytest.mark.parametrize("x", [np.zeros((2, 7), np.float32), np.zeros(7, np.float32), np.array(["a"] * 4)], ids=repr)
-def test_promise_9_an_array_that_does_not_fit_is_told_to_the_sentinel(x):
+def test_promise_9_an_array_that_does_not_fit_is_reported_to_the_sentinel(x):
     bench = Bench()
     (failed,) = bench.say(Forward(header(0), x))
     assert isinstance(failed.message, Failed) and failed.to == HOME
@@ -164,7 +164,7 @@ def test_promise_9_an_array_that_does_not_fit_is_told_to_the_sentinel(x):
     assert bench.number == 0 and len(bench.round(2)) == 2
 
 
-def test_promise_8_two_validations_pin_different_versions_while_training_goes_on():
+def test_promise_8_two_validations_pin_different_versions_while_training_continues():
     bench = Bench()
     chain, x = bench.behavior.chain, array(0, 2, 4)
     first = bench.behavior.version.params
@@ -202,7 +202,7 @@ def test_a_pin_that_nobody_renews_lapses_and_lets_its_version_go():
     assert isinstance(refused, Refused)
 
 
-def test_contexts_go_after_their_deadline_and_what_comes_then_is_dropped():
+def test_contexts_expire_after_their_deadline_and_later_gradients_are_dropped():
     bench = Bench()
     bench.forward(0, deadline=10.0)
     bench.now += 10.5

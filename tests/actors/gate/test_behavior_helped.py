@@ -28,7 +28,7 @@ def said(sent):
 
 
 @pytest.mark.parametrize("deliver_first", [True, False])
-def test_promise_2_what_comes_of_a_helpers_work_is_what_the_gate_itself_would_have_made_of_it(deliver_first):
+def test_promise_2_a_helper_computes_the_same_as_the_gate_itself(deliver_first):
     alone, bench = Bench(optimizer=STALE), Bench(optimizer=STALE, helped=True)
     for sequence in range(6):
         for step in ("forward", "backward"):
@@ -52,7 +52,7 @@ def test_promise_2_a_helper_changes_nothing_of_the_gate():
     assert bench.behavior.version is version and repr(bench.behavior.counts) == counts
 
 
-def test_a_computation_reads_the_version_of_when_it_was_given_away():
+def test_a_computation_in_a_helper_reads_the_version_of_its_start():
     alone, bench = Bench(), Bench(helped=True)
     bench.round(0)
     bench.forward(0)
@@ -68,7 +68,7 @@ def test_a_computation_reads_the_version_of_when_it_was_given_away():
     assert said(help_out(bench)) == expected
 
 
-def test_promise_7_a_batch_that_is_given_away_twice_updates_once():
+def test_promise_7_a_batch_that_two_helpers_compute_updates_once():
     bench = Bench(helped=True)
     bench.forward(0)
     help_out(bench)
@@ -81,7 +81,7 @@ def test_promise_7_a_batch_that_is_given_away_twice_updates_once():
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_promise_9_a_failure_in_a_helper_is_told_to_the_sentinel(where):
+def test_promise_9_a_failure_in_a_helper_is_reported_to_the_sentinel(where):
     bench = Bench(nn.Linear(4, 3) >> Broken(where), helped=True)
     bench.forward(0)
     sent = help_out(bench)
@@ -93,7 +93,7 @@ def test_promise_9_a_failure_in_a_helper_is_told_to_the_sentinel(where):
     assert f"ZeroDivisionError: of the layer (raised in {where}, " in failed.message.reason
 
 
-def test_what_a_helper_brings_for_a_sentinel_that_left_is_not_kept():
+def test_the_result_of_a_helper_for_a_sentinel_that_left_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0)
     bench.say(Leave("net", HOME))
@@ -101,7 +101,7 @@ def test_what_a_helper_brings_for_a_sentinel_that_left_is_not_kept():
     assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
 
 
-def test_what_a_helper_brings_after_the_deadline_is_not_kept():
+def test_the_result_of_a_helper_after_the_deadline_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0, deadline=10.0)
     bench.now += 11.0

@@ -43,7 +43,7 @@ def carried(sent):
 
 @laws
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=25))
-def test_promise_6_in_any_order_each_batch_goes_back_through_the_version_it_went_forward_through(steps):
+def test_promise_6_in_any_order_each_backward_pass_uses_the_version_of_its_forward_pass(steps):
     bench = Bench(masked(), optim.DCASGDa(0.1))
     chain, optimizer = bench.behavior.chain, bench.behavior.gate.optimizer
     versions = [(bench.behavior.version.params, bench.behavior.version.state)]
@@ -69,7 +69,7 @@ def test_promise_6_in_any_order_each_batch_goes_back_through_the_version_it_went
 
 
 @pytest.mark.parametrize("policy", ["stashed", "latest"])
-def test_the_policy_says_whose_weights_the_gradient_flows_through_and_activations_stay(policy):
+def test_the_policy_decides_which_weights_the_backward_pass_uses_and_activations_stay(policy):
     bench = Bench(backward=policy)
     old = bench.behavior.version.params
     bench.forward(0)
@@ -148,7 +148,7 @@ def test_a_context_is_kept_before_y_is_sent_so_no_answer_comes_too_early():
 
 @laws
 @given(st.lists(st.tuples(st.sampled_from(["train", "open", "read"]), st.sampled_from([HOME, OTHER])), max_size=25))
-def test_promise_8_each_pass_reads_the_version_it_was_opened_with_and_no_other(steps):
+def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_other(steps):
     bench = Bench()
     pinned, passes, trained = {}, Counter(), 0
     for step, home in steps:
@@ -171,7 +171,7 @@ def test_promise_8_each_pass_reads_the_version_it_was_opened_with_and_no_other(s
     assert (bench.number, bench.behavior.contexts, bench.behavior.versions) == (trained, 0, 1)
 
 
-def test_promise_8_a_pin_lives_while_it_is_read_and_the_pass_starts_again_when_it_has_lapsed():
+def test_promise_8_a_pin_stays_while_it_is_read_and_the_pass_restarts_when_it_has_expired():
     bench = Bench()
     (first,) = bench.evaluate(0, opening=True, deadline=10.0)
     bench.round(0, home=TRAINER)

@@ -57,7 +57,7 @@ def takes(forward, backward):
     cpu.forward, cpu.backward = forward, backward
 
 
-def test_what_was_never_seen_is_not_light_and_what_is_seen_decides():
+def test_a_first_computation_is_not_cheap_and_later_ones_follow_their_cost():
     effort = CostEstimate()
     assert not effort.is_cheap
     effort.update(LIGHT)
@@ -66,7 +66,7 @@ def test_what_was_never_seen_is_not_light_and_what_is_seen_decides():
     assert not effort.is_cheap
 
 
-def test_one_slow_run_in_many_does_not_make_light_work_heavy():
+def test_one_slow_run_in_many_does_not_make_a_computation_expensive():
     effort = CostEstimate()
     for _ in range(50):
         effort.update(LIGHT)
@@ -89,7 +89,7 @@ def test_passes_forward_and_back_are_judged_apart(forward, backward, helped):
 
 
 @pytest.mark.parametrize(("seconds", "free"), [(LIGHT, True), (HEAVY, False)])
-def test_light_work_keeps_no_core_from_a_helper(two, seconds, free):
+def test_a_cheap_computation_keeps_no_core_from_a_helper(two, seconds, free):
     takes(seconds, seconds)
     gate, offered = bench(), []
     gate.forward(0)
@@ -99,7 +99,7 @@ def test_light_work_keeps_no_core_from_a_helper(two, seconds, free):
 
 
 @pytest.mark.parametrize(("light", "waiting", "left"), [(False, 1, True), (True, 1, False), (False, 0, False)])
-def test_a_helper_gets_what_is_worth_it_while_another_batch_waits(two, light, waiting, left):
+def test_a_helper_gets_an_expensive_computation_while_another_batch_waits(two, light, waiting, left):
     gate = _actor.GateActor.__new__(_actor.GateActor)
     done = []
     gate._compute_aside = done.append

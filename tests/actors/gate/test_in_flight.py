@@ -19,7 +19,7 @@ def evaluating(pass_number=1, *, sequence=0, attempt=1, opening=False, deadline=
     )
 
 
-def test_what_is_below_the_floor_is_dropped():
+def test_batches_below_the_floor_are_dropped():
     in_flight = InFlight(batches={number: held() for number in range(5)})
     in_flight.advance_floor(header(7, floor=3), now=1.0)
     assert sorted(in_flight.batches) == [3, 4]
@@ -57,7 +57,7 @@ def test_the_next_pass_takes_the_place_of_the_one_before():
     assert in_flight.versions == {6}
 
 
-def test_traffic_renews_a_pin_and_silence_lets_it_lapse():
+def test_traffic_renews_a_pin_and_without_it_the_pin_expires():
     in_flight = InFlight()
     in_flight.pin(evaluating(opening=True, deadline=10.0), V5, now=0.0)
     for now in (39.0, 78.0, 117.0):
@@ -90,14 +90,14 @@ def test_contexts_go_when_their_time_is_over_and_the_batch_stays_known():
     assert in_flight.contexts == 1
 
 
-def test_what_is_released_is_handed_out_and_kept_no_longer():
+def test_a_released_batch_holds_neither_version_nor_context():
     batch = held(V5)
     in_flight = InFlight(batches={0: batch})
     assert batch.release() == (V5, "context")
     assert (batch.version, batch.context, in_flight.contexts, in_flight.versions) == (None, None, 0, set())
 
 
-def test_a_ledger_is_idle_when_it_holds_nothing_and_has_heard_nothing_for_long():
+def test_in_flight_is_idle_when_it_holds_nothing_and_had_no_message_for_long():
     in_flight = InFlight(batches={0: held(expires=2000.0)})
     in_flight.advance_floor(header(), now=100.0)
     assert not in_flight.idle(1000.0)

@@ -26,7 +26,7 @@ def next_life(former, optimizer=ADAM):
     return heir
 
 
-def test_it_computes_what_the_former_one_would_have():
+def test_a_migrated_gate_computes_the_same_as_one_that_stayed():
     alone, former = Bench(optimizer=ADAM), Bench(optimizer=ADAM)
     for sequence in range(3):
         alone.round(sequence)
@@ -41,7 +41,7 @@ def test_it_computes_what_the_former_one_would_have():
     assert heir.behavior.version.state.count == 6
 
 
-def test_the_former_one_works_on_nothing_more_until_it_is_told_to():
+def test_a_migrating_gate_computes_nothing_more_until_it_resumes():
     bench = Bench()
     bench.forward(0)
     bench.behavior.export_state()
@@ -51,7 +51,7 @@ def test_the_former_one_works_on_nothing_more_until_it_is_told_to():
     assert len(bench.backward(0)) == 1 and bench.number == 1
 
 
-def test_promise_7_a_batch_that_the_former_one_was_updated_with_is_not_applied_again():
+def test_promise_7_a_batch_that_was_applied_before_the_migration_is_not_applied_again():
     former = Bench()
     former.round(0)
     former.round(1)
@@ -64,7 +64,7 @@ def test_promise_7_a_batch_that_the_former_one_was_updated_with_is_not_applied_a
     assert heir.number == 3
 
 
-def test_promise_7_what_was_finished_before_stays_finished():
+def test_promise_7_batches_finished_before_the_migration_stay_finished():
     former = Bench()
     former.round(0)
     former.round(1, floor=1)
@@ -72,7 +72,7 @@ def test_promise_7_what_was_finished_before_stays_finished():
     assert heir.forward(0, attempt=2) == [] and heir.dropped == {"finished batch": 1}
 
 
-def test_it_waits_for_a_helper_that_is_at_a_batch():
+def test_a_migration_waits_for_a_helper_that_computes():
     bench = Bench(helped=True)
     bench.forward(0)
     assert bench.behavior.export_state() is None
@@ -82,7 +82,7 @@ def test_it_waits_for_a_helper_that_is_at_a_batch():
     assert bench.behavior.export_state() is not None
 
 
-def test_rates_that_were_lowered_stay_so():
+def test_lowered_learning_rates_migrate():
     former = Bench(optimizer=ADAM)
     version = former.behavior.version
     former.behavior.version = version._replace(state=version.state.slowed(0.25))
@@ -99,7 +99,7 @@ def unaligned(x):
     return room[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
 
 
-def test_what_came_off_the_grid_of_the_kernels_is_put_onto_it():
+def test_misaligned_arrays_are_aligned_by_the_migration():
     wide = nn.Linear(4, 4096) >> nn.Linear(4096, 3)
     former, heir = Bench(wide, ADAM), Bench(wide, ADAM)
     handover = former.behavior.export_state()
@@ -114,7 +114,7 @@ def test_what_came_off_the_grid_of_the_kernels_is_put_onto_it():
     assert bits(heir.behavior.version.params) == bits(version.params)
 
 
-def test_parameters_that_are_put_into_a_gate_are_put_onto_the_grid_too():
+def test_replaced_parameters_are_aligned_too():
     gate = Bench(nn.Linear(4, 4096) >> nn.Linear(4096, 3), ADAM)
     params = gate.behavior.version.params
     for crooked in (unaligned, lambda leaf: leaf.astype(leaf.dtype.newbyteorder(">"))):

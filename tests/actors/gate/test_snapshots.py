@@ -31,7 +31,7 @@ def written(snapshots, number):
     snapshots.flush(20)
 
 
-def test_a_life_that_was_only_stopped_writes_what_is_older_whatever_its_number(tmp_path):
+def test_an_incarnation_that_was_only_stopped_writes_older_snapshots_whatever_their_number(tmp_path):
     policy = SnapshotPolicy(str(tmp_path))
     ghost = snapshots_of(policy)
     written(ghost, 10)
@@ -47,7 +47,7 @@ def test_a_life_that_was_only_stopped_writes_what_is_older_whatever_its_number(t
         one.close(None, 20)
 
 
-def test_a_life_that_began_while_the_place_was_away_writes_the_newer_too(tmp_path):
+def test_an_incarnation_that_began_while_the_store_was_away_writes_newer_snapshots_too(tmp_path):
     there, away = tmp_path / "place", tmp_path / "away"
     policy = SnapshotPolicy(str(there))
     former = snapshots_of(policy)
@@ -66,7 +66,7 @@ def test_a_life_that_began_while_the_place_was_away_writes_the_newer_too(tmp_pat
     successor.close(None, 20)
 
 
-def test_an_owner_takes_over_who_writes_already(tmp_path):
+def test_a_new_owner_raises_the_generation_of_gates_that_write_already(tmp_path):
     policy = SnapshotPolicy(str(tmp_path))
     former, present = snapshots_of(policy), snapshots_of(policy)
     present.raise_generation(7)

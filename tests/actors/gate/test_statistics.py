@@ -55,7 +55,7 @@ def test_statistics_move_when_the_gate_is_updated_and_not_before():
     assert_are(statistics(bench), moved(begun, expected))
 
 
-def test_batches_under_way_show_what_their_own_version_made_of_them_and_count_in_the_order_of_the_updates():
+def test_batches_in_flight_count_for_the_statistics_in_the_order_of_the_updates():
     bench = bench_of()
     begun, batches = statistics(bench), {}
     for sequence in range(3):
@@ -70,7 +70,7 @@ def test_batches_under_way_show_what_their_own_version_made_of_them_and_count_in
     assert_are(statistics(bench), moved(begun, *(batches[sequence] for sequence in (1, 3, 0, 2))))
 
 
-def test_what_is_repeated_moves_nothing():
+def test_a_repeated_batch_changes_no_statistics():
     bench = bench_of()
     bench.round(0)
     once = bench.behavior.version
@@ -129,12 +129,12 @@ def test_a_gradient_that_is_damped_for_its_delay_moves_the_statistics_in_full():
     np.testing.assert_allclose(params[0], params[1] / 2, rtol=1e-3, atol=1e-7)
 
 
-def test_the_latest_weights_do_not_change_what_the_batch_showed():
+def test_the_latest_weights_do_not_change_the_statistics_of_a_batch():
     bench, before, batch = late_by_four(backward="latest")
     assert_are(statistics(bench), moved(before.params[1]["statistics"], batch))
 
 
-def test_a_validation_pass_reads_the_statistics_that_it_pinned_while_training_goes_on():
+def test_a_validation_pass_reads_its_pinned_statistics_while_training_continues():
     bench = bench_of()
     bench.round(0)
     pinned = bench.behavior.version.params
@@ -197,7 +197,7 @@ def all_bits(params):
 
 @pytest.mark.parametrize("options", [{}, {"help": lambda: 0.01}, {"fate": lambda message: (0.0, 0.01, 3.0)}])
 @pytest.mark.parametrize("policies", [{}, {"backward": "latest"}, {"dtype": "float64"}], ids=repr)
-def test_promise_1_bit_for_bit_what_a_sequential_loop_gives_statistics_included(policies, options):
+def test_promise_1_training_equals_a_sequential_loop_bit_for_bit_statistics_included(policies, options):
     network = normal_network(optim.DCASGDa(0.05), **policies)
     plan = {"loss": nn.SoftmaxCrossEntropy(), "batch_size": 8, "epochs": 3, "seed": 11, "sentinel": "alone"}
     expected = all_bits(train_sequentially(network, images(), **plan))

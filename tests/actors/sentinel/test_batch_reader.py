@@ -7,23 +7,23 @@ from tests.support.batch_readers import batch, numbers, reading
 from tests.support.numbered_samples import LIMIT, numbered
 
 
-def test_each_pass_draws_the_data_anew():
+def test_each_pass_draws_the_data_again():
     reader = reading([batch(0), batch(1)])
     assert numbers(reader.draw(1, 1) for _ in range(3)) == [0, 1, None]
     assert numbers(reader.draw(2, 2) for _ in range(3)) == [0, 1, None]
 
 
-def test_a_pass_that_begins_anew_begins_its_data_anew():
+def test_a_restarted_pass_restarts_its_data():
     reader = reading([batch(0), batch(1)])
     assert numbers([reader.draw(1, 1), reader.draw(2, 1), reader.draw(2, 1)]) == [0, 0, 1]
 
 
-def test_an_endless_stream_goes_on_from_pass_to_pass():
+def test_an_endless_stream_continues_from_pass_to_pass():
     reader = reading(lambda: map(batch, range(100)), endless_passes=True)
     assert numbers(reader.draw(number // 3, 1) for number in range(7)) == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_a_stream_that_ends_at_the_end_of_a_pass_begins_anew_with_the_next():
+def test_a_stream_that_ends_at_the_end_of_a_pass_restarts_with_the_next():
     reader = reading([batch(0), batch(1)], endless_passes=True)
     assert numbers([reader.draw(1, 1), reader.draw(1, 1), reader.draw(2, 2), reader.draw(2, 2)]) == [0, 1, 0, 1]
 
@@ -38,7 +38,7 @@ def test_arrays_are_drawn_in_the_sentinels_thread_and_streams_beside_it(threaded
     assert type(threaded().reader) is BackgroundBatchReader
 
 
-def test_a_slow_source_holds_nobody_up_and_wakes_who_asked(threaded):
+def test_a_slow_source_blocks_nobody_and_wakes_the_sentinel(threaded):
     it = threaded()
     assert [it.reader.draw(1, 1) for _ in range(3)] == [NoBatch.PENDING] * 3
     it.slow.let_out.put(7)
@@ -58,7 +58,7 @@ def test_a_slow_source_is_asked_for_one_batch_at_a_time(threaded):
 
 
 @pytest.mark.parametrize("endless", [False, True])
-def test_what_was_asked_for_a_pass_that_began_anew_is_not_taken_for_the_new_one(threaded, endless):
+def test_a_batch_requested_before_a_restart_is_not_drawn_for_the_restarted_pass(threaded, endless):
     it = threaded(endless=endless)
     it.slow.let_out.put(0)
     assert numbers([it.draw(1, 1)]) == [0]
@@ -70,7 +70,7 @@ def test_what_was_asked_for_a_pass_that_began_anew_is_not_taken_for_the_new_one(
 
 
 @pytest.mark.parametrize("endless", [False, True])
-def test_the_end_of_a_pass_that_began_anew_is_not_the_end_of_the_new_one(threaded, endless):
+def test_the_end_of_the_data_before_a_restart_does_not_end_the_restarted_pass(threaded, endless):
     it = threaded(endless=endless)
     it.slow.let_out.put(0)
     assert numbers([it.draw(1, 1)]) == [0]
@@ -80,7 +80,7 @@ def test_the_end_of_a_pass_that_began_anew_is_not_the_end_of_the_new_one(threade
     assert numbers([it.draw(2, 1)]) == [1]
 
 
-def test_what_a_slow_source_raises_comes_back(threaded):
+def test_an_error_of_a_slow_source_is_raised_by_the_reader(threaded):
     it = threaded()
     it.slow.let_out.put(KeyError("of the source"))
     with pytest.raises(KeyError, match="of the source"):

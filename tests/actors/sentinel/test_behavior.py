@@ -11,7 +11,7 @@ from tests.support.gate_harness import Played, array
 from tests.support.numbered_samples import BACK, FRONT, HOME, counted
 
 
-def test_promise_4_a_sentinel_sends_what_its_credits_allow_and_each_batch_gives_one_back():
+def test_promise_4_a_sentinel_sends_as_its_credits_allow_and_each_batch_returns_one():
     post = Played(epochs=1)
     headers = post.draw()
     assert [header.sequence for header in headers] == [0, 1, 2]
@@ -24,7 +24,7 @@ def test_promise_4_a_sentinel_sends_what_its_credits_allow_and_each_batch_gives_
     assert [header.sequence for header in post.draw()] == [3]
 
 
-def test_promise_4_what_comes_twice_gives_no_second_credit():
+def test_promise_4_a_repeated_answer_returns_no_second_credit():
     post = Played()
     headers = post.draw()
     post.predictions(headers[0])
@@ -73,7 +73,7 @@ def test_the_floor_is_below_every_batch_that_is_not_finished():
     assert fourth.floor == 2
 
 
-def test_promise_7_what_is_overdue_is_sent_again_and_after_its_last_attempt_given_up():
+def test_promise_7_an_overdue_batch_is_resent_and_after_its_last_attempt_lost():
     post = Played(concurrency=1, epochs=1, max_attempts=3)
     (header,) = post.draw(1)
     post.behavior.exhausted()
@@ -90,7 +90,7 @@ def test_promise_7_what_is_overdue_is_sent_again_and_after_its_last_attempt_give
     assert post.behavior.in_flight == 0 and len(post.reports) == 1
 
 
-def test_only_what_was_sent_once_tells_how_long_a_batch_takes():
+def test_only_batches_sent_once_are_observed_by_the_timer():
     post = Played(concurrency=1, first=10.0)
     (header,) = post.draw()
     post.wait(11.0)
@@ -160,7 +160,7 @@ def test_a_pass_whose_pin_is_unknown_starts_again_under_a_new_number_and_counts_
     assert report.epoch == 1 and counted(report) == {0, 1}
 
 
-def test_a_restart_that_gets_through_begins_the_count_anew():
+def test_a_restarted_pass_that_completes_resets_the_count():
     post = Played("validate", max_attempts=1, every=1.0)
     for _ in range(5):
         (refused,) = post.draw()
@@ -186,7 +186,7 @@ def test_predictions_come_in_the_order_of_the_data():
     ]
 
 
-def test_what_is_for_another_sentinel_is_dropped():
+def test_a_message_for_another_sentinel_is_dropped():
     post = Played()
     (header, *_) = post.draw()
     post.predictions(dataclasses.replace(header, reply_to=Address("w", "b")))
@@ -194,7 +194,7 @@ def test_what_is_for_another_sentinel_is_dropped():
     assert post.behavior.dropped == 2 and post.behavior.in_flight == 3
 
 
-def test_a_paused_sentinel_sends_nothing_and_lets_what_is_under_way_come_home():
+def test_a_paused_sentinel_sends_nothing_and_completes_the_batches_in_flight():
     post = Played()
     headers = post.draw()
     post.behavior.pause()
@@ -206,7 +206,7 @@ def test_a_paused_sentinel_sends_nothing_and_lets_what_is_under_way_come_home():
     assert len(post.draw()) == 1
 
 
-def test_a_sentinel_that_rests_goes_on_when_more_passes_are_asked_for_and_never_beyond_its_own():
+def test_a_resting_sentinel_continues_when_more_passes_are_asked_for_and_never_beyond_its_own():
     post = Played(epochs=3, concurrency=1)
     for _ in (1, 2, 3):
         post.behavior.count(1)
@@ -219,7 +219,7 @@ def test_a_sentinel_that_rests_goes_on_when_more_passes_are_asked_for_and_never_
     assert [report.epoch for report in post.reports] == [1, 2, 3]
 
 
-def test_when_it_rests_no_batch_of_a_further_pass_is_drawn():
+def test_a_resting_sentinel_draws_no_batch_of_a_further_pass():
     post = Played(concurrency=3)
     first = post.draw(2)
     post.behavior.exhausted()
@@ -252,14 +252,14 @@ def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_
 
 
 @pytest.mark.parametrize("epochs", ["3", 2.5, 0, -1, True, float("nan")])
-def test_what_is_no_number_of_passes_changes_nothing(epochs):
+def test_a_wrong_number_of_passes_changes_nothing(epochs):
     post = Played(concurrency=1)
     with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
         post.behavior.count(epochs)
     assert post.behavior.state == "running" and post.behavior.can_draw()
 
 
-def test_a_sentinel_that_leaves_tells_the_gates_and_takes_its_credits_back():
+def test_a_sentinel_that_leaves_notifies_the_gates_and_its_credits_return():
     post = Played()
     headers = post.draw()
     post.behavior.stop()

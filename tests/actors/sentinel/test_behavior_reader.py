@@ -72,7 +72,7 @@ def test_an_endless_stream_is_cut_into_passes():
 @pytest.mark.parametrize(
     ("raised", "becomes", "text"),
     [
-        (KeyError("why"), errors.SentinelError, "sentinel 'it': .* raised KeyError.'why'.*: mend the provider"),
+        (KeyError("why"), errors.SentinelError, "sentinel 'it': .* raised KeyError.'why'.*: fix the provider"),
         (errors.DataError("row 7 of the file"), errors.DataError, "row 7 of the file"),
     ],
     ids=repr,

@@ -42,7 +42,7 @@ def complete(passes, one, now, batches=None):
     return reports[0] if reports else None
 
 
-def test_a_pass_tells_how_far_it_is_while_it_goes_on():
+def test_an_open_pass_has_progress():
     passes = Passes(Sentinel.train(DATA, scores=[Numbers()]))
     assert passes.progress(32, 0.0) is None
     one = drawn(passes, 4, now=10.0)
@@ -56,7 +56,7 @@ def test_a_pass_tells_how_far_it_is_while_it_goes_on():
     assert half.loss == 2.0 and list(half.scores.values()) == [0.5]
 
 
-def test_a_pass_of_unknown_length_is_taken_to_be_as_long_as_the_one_before():
+def test_a_pass_of_unknown_length_counts_as_long_as_the_one_before():
     passes = Passes(Sentinel.train(DATA, scores=[]))
     one = drawn(passes, 3)
     assert passes.progress(None, 0.0).total is None
@@ -65,7 +65,7 @@ def test_a_pass_of_unknown_length_is_taken_to_be_as_long_as_the_one_before():
     assert passes.progress(None, 1.0).total == 12
 
 
-def test_a_pass_of_so_many_batches_is_as_long_as_they_are_in_the_mean():
+def test_the_length_of_a_pass_over_a_stream_follows_from_its_mean_batch():
     passes = Passes(Sentinel.train(DATA, scores=[], batches_per_pass=4))
     one = drawn(passes, 4)
     assert passes.progress(1000, 0.0).total is None
@@ -75,7 +75,7 @@ def test_a_pass_of_so_many_batches_is_as_long_as_they_are_in_the_mean():
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.floats(-5, 5), st.floats(0, 1)), min_size=1))
-def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
+def test_promise_7_a_pass_adds_up_completed_and_lost_samples(batches):
     one = OpenPass(1, epoch=1, drawn=len(batches), closed=True)
     for came, samples, loss, score in batches:
         assert not one.complete
@@ -97,7 +97,7 @@ def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
         assert math.isnan(report.loss) and math.isnan(report.scores["numbers"])
 
 
-def test_a_pass_is_complete_when_no_more_is_drawn_and_all_is_home():
+def test_a_pass_is_complete_when_it_is_closed_and_all_its_batches_are():
     one = OpenPass(1, epoch=1, drawn=2)
     one.add(batch(one, 4), [Numbers()])
     one.add(batch(one, 4), [Numbers()])
@@ -131,7 +131,7 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
     assert passes.all_done and not passes.begin(2.0)
 
 
-def test_who_waits_counts_from_the_moment_when_it_is_said_open_passes_included():
+def test_counted_passes_begin_at_the_call_open_ones_included():
     passes = Passes(Sentinel.train(DATA))
     first, second = drawn(passes, 1), drawn(passes, 1)
     passes.count(3)
@@ -145,7 +145,7 @@ def test_who_waits_counts_from_the_moment_when_it_is_said_open_passes_included()
     assert passes.limit is None and passes.begin(3.0)
 
 
-def test_a_pass_that_has_begun_is_ended_though_fewer_are_waited_for():
+def test_an_open_pass_is_finished_though_fewer_are_counted():
     passes = Passes(Sentinel.train(DATA))
     open_passes = [drawn(passes, 1) for _ in range(3)]
     passes.count(1)
@@ -155,7 +155,7 @@ def test_a_pass_that_has_begun_is_ended_though_fewer_are_waited_for():
     assert passes.all_done
 
 
-def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():
+def test_a_resumed_sentinel_repeats_neither_an_epoch_nor_the_number_of_a_pass():
     passes = Passes(Sentinel.train(DATA, batch_size=4, epochs=5))
     passes.resume(Position(3), 0.0)
     assert [(one.number, one.epoch) for one in (drawn(passes, 2), drawn(passes, 2))] == [(4, 4), (5, 5)]
@@ -206,7 +206,7 @@ def test_the_time_of_a_pass_begins_with_it_or_with_the_end_of_the_one_before():
     assert complete(passes, second, now=15.0).seconds == 1.0
 
 
-def test_a_pass_that_is_abandoned_is_not_finished_and_its_epoch_comes_again():
+def test_an_abandoned_pass_is_not_finished_and_its_epoch_is_repeated():
     passes = Passes(Sentinel.validate(DATA))
     given_up = drawn(passes, 1)
     passes.abandon()
@@ -217,7 +217,7 @@ def test_a_pass_that_is_abandoned_is_not_finished_and_its_epoch_comes_again():
     assert complete(passes, again, now=1.0).epoch == 1
 
 
-def test_a_pass_that_waits_for_the_one_before_it_has_the_time_that_it_took():
+def test_a_pass_that_waits_for_the_one_before_it_has_its_own_seconds():
     passes = Passes(Sentinel.train(DATA, epochs=3))
     first, second, third = drawn(passes, 1, now=10.0), drawn(passes, 1, now=11.0), drawn(passes, 1, now=12.0)
     assert passes.report("a", 12.0) == []

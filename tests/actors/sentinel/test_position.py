@@ -83,7 +83,7 @@ def trains(samples, epochs, **options):
 
 @laws
 @given(st.integers(1, 7), st.integers(1, 3), steps, steps)
-def test_promise_7_whichever_batches_were_done_each_counts_once_over_all_lives(samples, epochs, first, second):
+def test_promise_7_each_batch_counts_once_over_all_incarnations(samples, epochs, first, second):
     sentinel, reports, position = trains(samples, epochs), [], None
     for taken in (first, second):
         life = lived(sentinel, samples, taken, position)
@@ -99,7 +99,7 @@ def test_promise_7_whichever_batches_were_done_each_counts_once_over_all_lives(s
 
 @laws
 @given(st.integers(1, 7), st.integers(1, 3), steps)
-def test_promise_1_a_batch_has_the_same_number_in_every_life(samples, epochs, taken):
+def test_promise_1_a_batch_has_the_same_number_in_every_incarnation(samples, epochs, taken):
     sentinel = trains(samples, epochs)
     former = lived(sentinel, samples, taken)
     fresh = Life(sentinel, samples, told(former))
@@ -112,7 +112,7 @@ def test_promise_1_a_batch_has_the_same_number_in_every_life(samples, epochs, ta
 
 @laws
 @given(st.integers(1, 5), steps, st.integers(0, 6))
-def test_what_was_reported_since_is_not_done_again(samples, taken, finished):
+def test_passes_reported_since_a_position_are_not_repeated(samples, taken, finished):
     position = told(lived(trains(samples, 9), samples, taken)).after(finished)
     assert position.finished >= finished
     assert [one.number for one in position.passes] == sorted({one.number for one in position.passes})
@@ -121,7 +121,7 @@ def test_what_was_reported_since_is_not_done_again(samples, taken, finished):
 
 @laws
 @given(st.integers(1, 5), st.integers(1, 3), steps)
-def test_a_pass_over_a_stream_goes_on_with_fresh_batches_as_many_as_it_lacks(batches, epochs, taken):
+def test_a_pass_over_a_stream_resumes_with_fresh_batches_as_many_as_it_lacks(batches, epochs, taken):
     sentinel = trains(10**6, epochs, batches_per_pass=batches)
     former = lived(sentinel, 10**6, taken)
     reports = former.reports + Life(sentinel, 10**6, told(former)).finish()
@@ -132,7 +132,7 @@ def test_a_pass_over_a_stream_goes_on_with_fresh_batches_as_many_as_it_lacks(bat
 
 @laws
 @given(st.integers(2, 7), st.integers(0, 6), steps)
-def test_data_that_have_become_fewer_end_the_pass_with_what_there_is(samples, fewer, taken):
+def test_data_that_have_become_fewer_end_the_pass_with_the_present_ones(samples, fewer, taken):
     sentinel, left = trains(samples, 1), max(1, samples - fewer)
     former = lived(sentinel, samples, taken)
     reports = former.reports + Life(sentinel, left, told(former).after(len(former.reports))).finish()
@@ -140,5 +140,5 @@ def test_data_that_have_become_fewer_end_the_pass_with_what_there_is(samples, fe
     assert left <= reports[0].samples + reports[0].lost <= samples
 
 
-def test_a_validation_begins_its_pass_anew():
+def test_a_validation_has_no_position():
     assert lived(Sentinel.validate(numbered(8)), 8, [("draw", 0), ("home", 0)]).passes.position(0.0) is None

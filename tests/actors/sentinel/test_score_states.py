@@ -57,7 +57,7 @@ def test_a_pass_reports_the_scores_of_all_its_samples_in_any_order():
     assert report(passes) == {score.name: pytest.approx(score(Y, TARGET), rel=1e-6) for score in SCORES}
 
 
-def test_what_is_skipped_or_lost_is_left_out_of_the_scores():
+def test_skipped_and_lost_batches_are_left_out_of_the_scores():
     passes = begun(trains())
     draw(passes)
     home(passes, 0, 2, 4)
@@ -78,7 +78,7 @@ def through_json(position):
     return Position.from_dict(json.loads(json.dumps(position.as_dict())))
 
 
-def test_another_life_goes_on_with_the_scores():
+def test_the_next_incarnation_resumes_the_scores():
     first = begun(trains())
     draw(first)
     home(first, 4, 1)
@@ -92,7 +92,7 @@ def test_another_life_goes_on_with_the_scores():
     assert report(second) == {score.name: pytest.approx(score(Y, TARGET), rel=1e-6) for score in SCORES}
 
 
-def test_another_life_with_other_scores_counts_the_new_ones_from_there():
+def test_an_incarnation_with_other_scores_counts_the_new_ones_from_its_start():
     first = begun(trains([nn.RMSE()]))
     draw(first)
     home(first, 0, 1, scores=[nn.RMSE()])

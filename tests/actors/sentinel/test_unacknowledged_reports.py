@@ -7,7 +7,7 @@ from akkordeon_dask.actors.sentinel._statistics import UnacknowledgedReports
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=60))
-def test_who_asks_gets_each_pass_once_and_only_the_unknown_are_kept(steps):
+def test_a_client_gets_each_report_once_and_only_unacknowledged_ones_are_kept(steps):
     reports, heard, told = UnacknowledgedReports(), [], 0
     for step in steps:
         if step is None:

@@ -52,8 +52,8 @@ def test_each_network_is_notified_once_of_its_actors_here():
         await drain.leave()
 
     assert notified(story, GATE, TRAINS, STRANGER) == [
-        ("net", "worker alice is told to end, with gate 'g0', sentinel 'train0'"),
-        ("another", "worker alice is told to end, with sentinel 'train0'"),
+        ("net", "worker alice drains, with gate 'g0', sentinel 'train0'"),
+        ("another", "worker alice drains, with sentinel 'train0'"),
     ]
 
 

@@ -67,7 +67,7 @@ def test_any_thread_may_send():
     told(story)
 
 
-def test_promise_2_scattered_numbers_are_copied_by_who_sends_them(monkeypatch):
+def test_promise_2_a_scattered_array_is_copied_by_its_sender(monkeypatch):
     copying, copy, numbers = set(), np.ascontiguousarray, np.arange(80_000.0).reshape(200, 2, 200)
 
     def spied(array):
@@ -86,7 +86,7 @@ def test_promise_2_scattered_numbers_are_copied_by_who_sends_them(monkeypatch):
         told(story)
 
 
-def test_what_the_peer_has_read_is_unsent_no_more():
+def test_bytes_that_the_peer_has_read_are_not_unsent():
     async def story(peer, link):
         for sequence in range(10):
             link.send("g0", forward(sequence))
@@ -97,7 +97,7 @@ def test_what_the_peer_has_read_is_unsent_no_more():
     told(story)
 
 
-def test_a_cut_link_is_made_anew_by_the_next_message():
+def test_a_broken_link_reconnects_for_the_next_message():
     async def story(peer, link):
         for turn in range(5):
             link.send("g0", forward(turn))
@@ -162,7 +162,7 @@ def test_a_peer_that_is_not_there_costs_the_messages_and_nothing_else(caplog):
     asyncio.run(story())
 
 
-def test_what_is_queued_leaves_before_a_link_ends():
+def test_queued_messages_are_written_before_a_link_ends():
     async def story(peer, link):
         for sequence in range(20):
             link.send("g0", forward(sequence))

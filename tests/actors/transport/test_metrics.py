@@ -56,7 +56,7 @@ def test_a_link_shows_each_of_its_figures_by_both_ends():
         assert len(seen.find(name)) == 2
 
 
-def test_delays_are_a_histogram_whose_buckets_hold_what_is_not_later():
+def test_delays_are_a_histogram_with_cumulative_buckets():
     delays = ((0, 5), (3, 2), (4, 1), (40, 7), (64, 1))
     seen = page(Office("tcp://a:1", gate(delays=delays)))
     bounds = {float(one.labels["le"]): one.value for one in seen.find("akkordeon_gate_delay_updates_bucket")}
@@ -108,7 +108,7 @@ def test_all_that_a_gate_counts_is_shown():
     assert {family.field for family in _LINKS} == {field.name for field in fields(LinkMetrics)} - {"peer"}
 
 
-def test_a_post_office_is_told_of_from_its_setup_to_its_teardown(monkeypatch):
+def test_a_post_office_is_collected_from_its_setup_to_its_teardown(monkeypatch):
     registry = CollectorRegistry()
     monkeypatch.setattr(_post_office, "WORKER_COLLECTOR", Collector(collect_workers, registry))
     with deploy(NETWORK) as running:

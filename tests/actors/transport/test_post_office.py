@@ -95,7 +95,7 @@ def test_between_processes_one_link_is_kept():
     told("tcp://", story)
 
 
-def test_what_was_read_is_acknowledged():
+def test_read_bytes_are_acknowledged():
     async def story(here, there, kept):
         size = _ACK // 8
         for sequence in range(5):
@@ -119,7 +119,7 @@ def test_a_message_for_nobody_is_a_dead_letter(protocol, where):
     told(protocol, story)
 
 
-def test_a_worker_of_this_process_that_is_gone_gets_no_letters():
+def test_messages_for_a_closed_worker_of_this_process_are_dead_letters():
     async def story(here, there, kept):
         here.send(Address("inproc://10.0.0.1/1/999", "actor"), forward(0))
         assert here.dead_letters == 1 and not here.links
