@@ -149,6 +149,6 @@ def test_where_all_are_damaged_there_is_none(tmp_path, two):
 def test_one_that_cannot_be_read_is_not_passed_over(tmp_path, two):
     two[1].with_suffix(".safetensors").unlink()
     two[1].with_suffix(".safetensors").mkdir()
-    with pytest.raises(CheckpointError, match="move a file that it names away") as caught:
+    with pytest.raises(CheckpointError, match="move the named file away") as caught:
         Store(tmp_path).load("g0")
     assert "0000000002" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Gates and sentinels that can tell by which parameters each prediction was made."""
+"""Gates and sentinels that trace the parameters of each prediction."""
 
 from collections import Counter, defaultdict
 
@@ -12,7 +12,7 @@ __all__ = ["TracedGate", "TracedSentinel"]
 
 
 class TracedChain(Chain):
-    """Remembers for an output, outside training, which parameters of which gates it was made with."""
+    """Keeps for an output, outside training, the parameters of all gates that it was computed with."""
 
     def __init__(self, layers, gate, traces):
         super().__init__(layers)
@@ -28,7 +28,7 @@ class TracedChain(Chain):
 
 
 class TracedGate(GateBehavior):
-    """Counts the updates of this life by each batch, and keeps all versions that a snapshot may have been made of."""
+    """Counts the updates of this incarnation by each batch, and keeps all versions that a snapshot may have."""
 
     def __init__(self, *arguments, traces, **options):
         super().__init__(*arguments, **options)
@@ -44,7 +44,7 @@ class TracedGate(GateBehavior):
 
 
 class TracedPasses(Passes):
-    """Keeps what each pass has read."""
+    """Keeps the versions that each pass has read."""
 
     def __init__(self, sentinel):
         super().__init__(sentinel)
@@ -56,14 +56,14 @@ class TracedPasses(Passes):
 
 
 class TracedSentinel(SentinelBehavior):
-    """Knows by which parameters a prediction was made, and all positions that it may have told."""
+    """Keeps the parameters of each prediction, and all positions that a snapshot may have."""
 
     def __init__(self, sentinel, *, traces, **options):
         super().__init__(sentinel, **options)
         self.passes, self._traces = TracedPasses(sentinel), traces
-        self.told = [Position()]
+        self.positions = [Position()]
 
     def receive(self, message):
-        self.told.append(self.passes.position(self._clock()) or Position())
+        self.positions.append(self.passes.position(self._clock()) or Position())
         self.passes.trace = self._traces[id(message.x)][1] if isinstance(message, Forward) and not self.trains else ()
         super().receive(message)

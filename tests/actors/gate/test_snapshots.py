@@ -1,4 +1,4 @@
-"""Who writes a gate's snapshots, over all its lives."""
+"""Who writes a gate's snapshots, over all its cluster."""
 
 import asyncio
 from types import SimpleNamespace

@@ -12,7 +12,7 @@ from akkordeon_dask.tree import size
 from tests.support.gate_harness import Bench, array, bits
 from tests.support.numbered_samples import HOME
 from tests.support.sequential_trainer import train_sequentially
-from tests.support.simulated_cluster import Standin
+from tests.support.simulated_cluster import SimulatedCluster
 
 OTHER = Address("tcp://home", "sentinel-2")
 NORM = nn.BatchNorm1d(5, momentum=0.75)
@@ -184,11 +184,11 @@ def images():
 
 
 def trained(network, *, concurrency=1, **options):
-    standin = Standin(network, seed=11, **options)
+    cluster = SimulatedCluster(network, seed=11, **options)
     plan = {"batch_size": 8, "concurrency": concurrency, "scores": [], "epochs": 3, "loss": nn.SoftmaxCrossEntropy()}
-    standin.attach("alone", Sentinel.train(images(), **plan))
-    standin.run(standin.finished)
-    return {gate.name: gate.version.params for gate in standin.gates}
+    cluster.attach("alone", Sentinel.train(images(), **plan))
+    cluster.run(cluster.finished)
+    return {gate.name: gate.version.params for gate in cluster.gates}
 
 
 def all_bits(params):

@@ -195,8 +195,8 @@ class Stubborn(Kept):
         super().__init__()
         self.go = go
 
-    def handle(self, message):
-        super().handle(message)
+    def receive(self, message):
+        super().receive(message)
         self.go.wait(20)
 
 
