@@ -1,4 +1,4 @@
-"""Promise 7 whatever is lost, repeated, made anew or moved: on the cores, without a cluster.
+"""Promise 7 whatever is lost, repeated, restarted or moved: with behaviors, without a cluster.
 
 AKKORDEON_CASES says how many cases there are in all, of both laws together.
 """

@@ -1,4 +1,4 @@
-"""What actors count of themselves while they work."""
+"""The metrics and counts of actors."""
 
 from akkordeon_dask import Sentinel, data, deploy
 from akkordeon_dask.actors import PostOffice

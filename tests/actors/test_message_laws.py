@@ -128,7 +128,7 @@ def scenes(draw, storms, validators=0, max_attempts=(5,), timer=impatient):
 
 
 def keeps_credits(cluster):
-    """A law for after each event: what is under way never exceeds the credits."""
+    """A law for after each event: the batches in flight never exceed the credits."""
 
     def law():
         for behavior in cluster.behaviors.values():

@@ -1,11 +1,11 @@
-"""Arrays as dtype, shape and bytes: nothing else is taken for one."""
+"""Arrays as dtype, shape and bytes: anything else is refused."""
 
 import numpy as np
 import pytest
 
 from akkordeon_dask.errors import MessageError
 from akkordeon_dask.messages import Backward, Forward, decode, packed
-from tests.messages.test_codec import ONE_OF_EACH, X, told, with_header
+from tests.messages.test_codec import ONE_OF_EACH, X, fields_of, with_header
 
 FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
 
@@ -18,7 +18,7 @@ FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
     ],
 )  # fmt: skip
 def test_bytes_that_make_no_array_are_refused(wrong):
-    assert told(decode(with_header() | {"array": FLAT})) == told(ONE_OF_EACH[0])
+    assert fields_of(decode(with_header() | {"array": FLAT})) == fields_of(ONE_OF_EACH[0])
     with pytest.raises(MessageError):
         decode(with_header() | {"array": FLAT | wrong})
     with pytest.raises(MessageError):

@@ -1,4 +1,4 @@
-"""What is said about a pass and about a batch: to JSON, to other processes, and to people."""
+"""Reports of passes and texts of batches: for JSON, for other processes, and for people."""
 
 import json
 import pickle
@@ -51,13 +51,13 @@ def test_a_report_goes_through_json_and_comes_back_the_same(report):
 
 
 def test_fields_missing_from_an_older_version_have_their_defaults():
-    told = REPORT.as_dict()
+    plain = REPORT.as_dict()
     for name in ("ended", "elapsed", "updates", "samples_trained", "key"):
-        del told[name]
-    assert PassReport.from_dict(told | {"event": "pass"}) == REPORT
-    del told["loss"]
+        del plain[name]
+    assert PassReport.from_dict(plain | {"event": "pass"}) == REPORT
+    del plain["loss"]
     with pytest.raises(KeyError, match="loss"):
-        PassReport.from_dict(told)
+        PassReport.from_dict(plain)
 
 
 def test_the_dict_of_a_report_is_the_reader_s_own():

@@ -1,4 +1,4 @@
-"""Places that cannot be written: told with their URL and cause, and nothing that was there is lost."""
+"""URLs that cannot be written: errors name URL and cause, and older snapshots are kept."""
 
 import os
 import resource

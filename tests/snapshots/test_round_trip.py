@@ -1,4 +1,4 @@
-"""What was saved comes back bit for bit, in the form that it had."""
+"""Snapshots are loaded bit for bit, in their saved form."""
 
 import json
 from dataclasses import dataclass
@@ -128,10 +128,10 @@ UNLIKE = {
 
 @pytest.mark.parametrize("case", UNLIKE.values(), ids=UNLIKE)
 def test_a_tree_that_does_not_fit_is_refused_with_its_path_and_both_sides(memory_url, case):
-    tree, like, told = case
+    tree, like, text = case
     store = Store(memory_url)
     url = store.save("g0", tree, number=1)
-    with pytest.raises(CheckpointError, match=told) as caught:
+    with pytest.raises(CheckpointError, match=text) as caught:
         store.load("g0", like=like)
     assert url in str(caught.value)
 
@@ -158,10 +158,10 @@ ODD = {
 
 @pytest.mark.parametrize("case", ODD.values(), ids=ODD)
 def test_a_value_that_cannot_be_saved_is_named_and_nothing_is_written(url, case):
-    tree, told = case
+    tree, text = case
     store = Store(url)
     store.save("g0", (), number=1)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=text):
         store.save("g0", tree, number=2)
     assert store.numbers("g0") == [1]
 

@@ -1,4 +1,4 @@
-"""Series, their order, and what stays of them."""
+"""Series, their order, and their retention."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.snapshots import Store
-from tests.support.snapshot_trees import heard, same
+from tests.support.snapshot_trees import logged, same
 
 law = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HOUR = 3600
@@ -186,9 +186,9 @@ def test_a_failed_removal_is_logged_and_the_save_succeeds(url, monkeypatch):
         raise PermissionError(f"not yours: {name}")
 
     monkeypatch.setattr(store._files, "remove", refuse)
-    with heard() as said:
+    with logged() as lines:
         store.save("g0", 2, number=2)
-    assert len(said) == 1 and "not yours" in said[0]
+    assert len(lines) == 1 and "not yours" in lines[0]
     assert store.numbers("g0") == [1, 2]
 
 
@@ -206,9 +206,9 @@ def test_a_snapshot_removed_by_its_writer_during_a_read_is_not_missed(url, monke
         return read(folder, name)
 
     monkeypatch.setattr(reader._files, "read", read_late)
-    with heard() as said:
+    with logged() as lines:
         assert reader.load("g0").number == 2
-    assert said == []
+    assert lines == []
 
 
 def test_two_writers_of_one_series_at_once_spoil_nothing(url):
@@ -230,9 +230,9 @@ def test_two_writers_of_one_series_at_once_spoil_nothing(url):
     for thread in threads:
         thread.join(timeout=60)
     assert errors == []
-    with heard() as said:
+    with logged() as lines:
         saved = Store(url).load("g0")
-    assert said == [] and saved.number == 14 and same(saved.tree["x"], np.full(500, 14))
+    assert lines == [] and saved.number == 14 and same(saved.tree["x"], np.full(500, 14))
 
 
 @pytest.mark.parametrize("bad", [{"number": -1}, {"number": 1.0}, {"number": True}, {"number": 1, "generation": -2}])

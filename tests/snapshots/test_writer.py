@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
-from tests.support.snapshot_trees import heard
+from tests.support.snapshot_trees import logged
 
 SOON = 20.0
-"""Seconds that anything may take here before it is said to hang."""
+"""Seconds that anything may take here before it is lines to hang."""
 
 
 class Gated:
@@ -133,13 +133,13 @@ def test_a_callback_that_fails_is_logged_and_the_writer_continues(gated):
 
     writer = Writer(gated, name="test", on_result=fail)
     gated.open.set()
-    with heard() as said:
+    with logged() as lines:
         writer.put("g0", (), number=1)
         writer.flush(SOON)
         writer.put("g0", (), number=2)
         writer.close(SOON)
     assert [number for _, _, number in gated.saved] == [1, 2]
-    assert [line for line in said if "on_result failed" in line] == said and len(said) == 2
+    assert [line for line in lines if "on_result failed" in line] == lines and len(lines) == 2
 
 
 def test_a_callback_may_put(gated):

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from functools import partial
 
 from distributed.utils import offload
 
@@ -14,7 +13,7 @@ from akkordeon_dask.actors.engine._cell import ActorCell
 from akkordeon_dask.actors.engine._helpers import helpers
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._computations import Computation
-from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_state
+from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import GateState
 from akkordeon_dask.actors.gate._statistics import GateStatistics, metrics_of, statistics_of
@@ -118,7 +117,7 @@ class GateActor(DaskActor):
             when the worker lacks the resources that the gate reserves.
         """
         self._reserve_resources()
-        self._office.register(EXPORT_OP, partial(export_state, self._worker))
+        self._office.register(EXPORT_OP, export_handler(self._worker))
         self._behavior.wire(previous, next_)
         await offload(self._begin_snapshots)
         await offload(limit_blas, self.key)

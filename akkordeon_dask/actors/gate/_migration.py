@@ -15,7 +15,7 @@ from akkordeon_dask.actors.gate._state import GateState
 from akkordeon_dask.errors import ClosedError, WorkerLostError
 from akkordeon_dask.messages import Address
 
-__all__ = ["EXPORT_OP", "Migration", "export_state", "request_state"]
+__all__ = ["EXPORT_OP", "Migration", "export_handler", "request_state"]
 
 EXPORT_OP = "akkordeon_handover"
 """The name of the handler that exports a gate's state."""
@@ -96,12 +96,16 @@ async def request_state(worker: Worker, former: Address) -> GateState:
     return state
 
 
-async def export_state(worker: Worker, comm: Comm, actor: str) -> Any:
-    """Handle `EXPORT_OP`: stop this incarnation of a gate and answer with its state. On the event loop."""
-    try:
-        return to_serialize(await _export(worker, actor))
-    except ClosedError as error:
-        return {"refused": str(error)}
+def export_handler(worker: Worker) -> Callable[[Comm, str], Awaitable[Any]]:
+    """The handler of `EXPORT_OP`: it stops this incarnation of a gate and answers with its state. On the event loop."""
+
+    async def export_state(comm: Comm, actor: str) -> Any:
+        try:
+            return to_serialize(await _export(worker, actor))
+        except ClosedError as error:
+            return {"refused": str(error)}
+
+    return export_state
 
 
 async def _export(worker: Worker, actor: str) -> GateState:

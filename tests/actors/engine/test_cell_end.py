@@ -1,4 +1,4 @@
-"""The end of an actor's thread: whoever waits for it learns so."""
+"""The end of an actor's thread: every pending call gets an error."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Where messages wait: control overtakes backward, backward overtakes forward, and a batch waits once."""
+"""Mailboxes: control overtakes backward, backward overtakes forward, and a batch waits once."""
 
 import itertools
 import random

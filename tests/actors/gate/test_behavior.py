@@ -1,4 +1,4 @@
-"""A gate with its messages in order: what it computes, when it sends, which parameters it uses."""
+"""A gate with its messages in order: its computations, its messages, its parameters."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_the_latest_policy_goes_back_through_the_newest_parameters():
 
 
 def pipelined(bench, depth, batches):
-    """Batches of which `depth` are under way at once."""
+    """Batches of which `depth` are in flight at once."""
     for sequence in range(batches + depth):
         if sequence < batches:
             bench.forward(sequence)

@@ -1,4 +1,4 @@
-"""A gate when messages come twice, late, from strangers, or cannot be worked on; and its pins."""
+"""A gate with repeated, late, foreign and failing messages; and its pins."""
 
 from dataclasses import dataclass
 

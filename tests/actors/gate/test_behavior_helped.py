@@ -1,4 +1,4 @@
-"""A gate whose computations are done by helpers: they compute, the gate's own thread keeps its state."""
+"""A gate whose computations run in helpers: the gate's own thread keeps its state."""
 
 import pytest
 
@@ -12,7 +12,7 @@ STALE = optim.DCASGD(0.1, lam=0.5)
 
 
 def help_out(bench, *, deliver_first=False):
-    """Do the oldest computation as a helper and the gate's thread would; gives what is sent."""
+    """Do the oldest computation as a helper and the gate's thread would; returns the sent messages."""
     work, before = bench.taken.pop(0), len(bench.sent)
     work.compute()
     steps = [lambda: bench.behavior.receive(work), lambda: bench.behavior.send_result(work)]
@@ -21,8 +21,8 @@ def help_out(bench, *, deliver_first=False):
     return bench.sent[before:]
 
 
-def said(sent):
-    """What was sent to whom, to the bit."""
+def sent_arrays(sent):
+    """The receivers, headers and arrays of sent messages, to the bit."""
     array = {Forward: lambda message: message.x, Backward: lambda message: message.dy}
     return [(to, message.header, bits(array[type(message)](message))) for to, message, _ in sent]
 
@@ -33,7 +33,9 @@ def test_promise_2_a_helper_computes_the_same_as_the_gate_itself(deliver_first):
     for sequence in range(6):
         for step in ("forward", "backward"):
             assert getattr(bench, step)(sequence) == []
-            assert said(help_out(bench, deliver_first=deliver_first)) == said(getattr(alone, step)(sequence))
+            assert sent_arrays(help_out(bench, deliver_first=deliver_first)) == sent_arrays(
+                getattr(alone, step)(sequence)
+            )
     assert bits(bench.behavior.version.params) == bits(alone.behavior.version.params)
     assert bench.behavior.counts == alone.behavior.counts and bench.number == 6
 
@@ -56,7 +58,7 @@ def test_a_computation_in_a_helper_reads_the_version_of_its_start():
     alone, bench = Bench(), Bench(helped=True)
     bench.round(0)
     bench.forward(0)
-    expected = said(alone.forward(1))
+    expected = sent_arrays(alone.forward(1))
     bench.forward(1)
     help_out(bench)
     alone.round(0)
@@ -65,7 +67,7 @@ def test_a_computation_in_a_helper_reads_the_version_of_its_start():
     bench.taken[:] = [update, late]
     help_out(bench)
     assert bench.number == 1
-    assert said(help_out(bench)) == expected
+    assert sent_arrays(help_out(bench)) == expected
 
 
 def test_promise_7_a_batch_that_two_helpers_compute_updates_once():

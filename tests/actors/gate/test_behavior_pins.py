@@ -1,4 +1,4 @@
-"""Which version of its parameters a gate uses for what, and how long it holds it."""
+"""The versions of its parameters that a gate uses, and how long it holds them."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -106,7 +106,7 @@ def wide(optimizer):
 
 
 def busy_life(bench, look=lambda version: None):
-    """Batches under way together, some sent again, one given up, with a validation between them."""
+    """Batches in flight together, some resent, one lost, with a validation between them."""
     bench.evaluate(opening=True, home=OTHER)
     for sequence in range(10):
         bench.forward(sequence, floor=max(0, sequence - 4))

@@ -1,4 +1,4 @@
-"""Light computations: done at once, and beside the heavy ones."""
+"""Cheap computations: run at once, and beside the expensive ones."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace

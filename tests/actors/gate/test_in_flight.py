@@ -1,4 +1,4 @@
-"""What a gate remembers of one sentinel: batches above its floor, and pins that traffic renews."""
+"""One sentinel's batches at a gate: those above its floor, and pins that traffic renews."""
 
 import pytest
 

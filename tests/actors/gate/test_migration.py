@@ -1,4 +1,4 @@
-"""A gate's next life goes on exactly where the former one ended."""
+"""A migrated gate continues exactly where its former incarnation stopped."""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""Who writes a gate's snapshots, over all its cluster."""
+"""The order of a gate's snapshots over all its incarnations."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Running statistics are part of a gate's version: moved once by each batch that it is updated with."""
+"""Running statistics are part of a gate's version: each applied batch advances them once."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Where batches come from: in the sentinel's own thread, or in one beside it when the source takes its time."""
+"""Batch readers: in the sentinel's own thread, or in one of their own when the source may block."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A sentinel that cannot go on says why, gives all credits back and tells the gates."""
+"""A sentinel that fails: it reports an error, returns all credits and notifies the gates."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How long a sentinel waits for a batch."""
+"""The timer of resent batches."""
 
 from itertools import pairwise
 

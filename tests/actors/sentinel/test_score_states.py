@@ -1,4 +1,4 @@
-"""Scores of a pass under way: kept as states, written down as JSON, taken up by another life."""
+"""Scores of an open pass: kept as states, saved as JSON, resumed by the next incarnation."""
 
 import json
 import math
@@ -109,9 +109,9 @@ def test_an_incarnation_with_other_scores_counts_the_new_ones_from_its_start():
 
 def test_a_position_of_before_scores_had_states_is_read():
     old = {"number": 1, "first": 0, "floor": 2, "beyond": [], "samples": 16, "lost": 0, "resent": 0}
-    told = {"finished": 0, "passes": [{**old, "loss": 16.0, "scores": [4.0], "seconds": 1.0}], "sequence": 5}
+    saved = {"finished": 0, "passes": [{**old, "loss": 16.0, "scores": [4.0], "seconds": 1.0}], "sequence": 5}
     passes = Passes(trains([nn.BinaryAccuracy()]))
-    passes.resume(Position.from_dict(told), 0.0)
+    passes.resume(Position.from_dict(saved), 0.0)
     passes.begin(0.0)
     draw(passes)
     home(passes, 2, 3, 4, scores=[nn.BinaryAccuracy()])

@@ -1,4 +1,4 @@
-"""SIGTERM waits until the worker has left, and no longer; a nanny that closes waits too, and always goes on."""
+"""SIGTERM waits until the worker is drained, and no longer; a closing nanny waits too, and always continues."""
 
 import asyncio
 import os
@@ -120,7 +120,7 @@ def nanny(worker, status=Status.closing, process=Status.running):
 
 
 def closing(answers, **known):
-    """Let a nanny close whose worker `answers`, a coroutine function of the comm; gives what the worker was asked."""
+    """Let a nanny close whose worker `answers`, a coroutine function of the comm; returns the requests to the worker."""
     asked = []
 
     async def story():

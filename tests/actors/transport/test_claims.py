@@ -1,4 +1,4 @@
-"""What gates take of their worker's resources, as its post office keeps it."""
+"""The reserved resources of a worker, in its post office."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What post offices show on `/metrics`."""
+"""The metrics of post offices on `/metrics`."""
 
 import math
 from dataclasses import fields
@@ -84,8 +84,8 @@ def test_workers_in_one_process_share_a_page_and_nothing_is_on_it_twice():
 
 
 def test_sentinels_are_not_shown_here_but_on_the_scheduler():
-    told = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"network": "net", "name": "train0"}
-    assert page(Office("tcp://a:1", SentinelMetrics(**told))).samples == []
+    metrics = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"network": "net", "name": "train0"}
+    assert page(Office("tcp://a:1", SentinelMetrics(**metrics))).samples == []
 
 
 def test_without_an_office_each_family_has_its_help_and_type():
