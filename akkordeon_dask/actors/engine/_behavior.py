@@ -5,10 +5,20 @@ from typing import Any, Protocol, TypeAlias
 
 from akkordeon_dask.messages import Address, Message
 
-__all__ = ["Behavior", "Send"]
+__all__ = ["Behavior", "Computation", "Send"]
 
 Send: TypeAlias = Callable[[Address, Message], None]
 """Sends a message to an actor. It never blocks and never raises."""
+
+
+class Computation(Protocol):
+    """Numbers only: a pure function of its inputs. Any thread may run it."""
+
+    cheap: bool
+    """It is expected to take less time than handing it to another thread."""
+
+    def compute(self) -> None:
+        """Run it, and keep its result or its error."""
 
 
 class Behavior(Protocol):

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from akkordeon_dask.actors.engine._behavior import Behavior
+from akkordeon_dask.actors.engine._behavior import Behavior, Computation
+from akkordeon_dask.actors.engine._helpers import helpers
 from akkordeon_dask.actors.engine._mailbox import Mailbox
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Metrics
@@ -89,6 +90,17 @@ class ActorCell:
             raise self._closed()
         answer: T = await asyncio.wait_for(asyncio.wrap_future(call.future), timeout)
         return answer
+
+    def assist(self, computation: Computation, send: Callable[[Any], None]) -> bool:
+        """Have a helper run an expensive computation, where another batch waits here and a core is idle."""
+        waits = len(self.mailbox) > 0
+        return waits and not computation.cheap and helpers.offer(lambda: self._compute_aside(computation, send))
+
+    def _compute_aside(self, computation: Computation, send: Callable[[Any], None]) -> None:
+        """In a helper's thread: the result is in the mailbox before what it sets off can come back."""
+        computation.compute()
+        self.mailbox.put(computation)
+        send(computation)
 
     def stop(self) -> None:
         """End the thread after the message it works on. Any thread may call it, more than once."""

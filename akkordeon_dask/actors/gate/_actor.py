@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from functools import partial
 
 from distributed.utils import offload
 
@@ -10,9 +11,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
 from akkordeon_dask.actors.engine._blas import limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import ActorCell
-from akkordeon_dask.actors.engine._helpers import helpers
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.gate._computations import Computation
 from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import GateState
@@ -68,8 +67,7 @@ class GateActor(DaskActor):
             worker=self.address.worker,
             clock=time.monotonic,
             send=self._office.send,
-            assist=self._assist,
-            keep=self._snapshots.maybe_write,
+            keep=self._snapshots.maybe_write if policy is not None else None,
         )
         self._migration = Migration(self._behavior, self._worker, self._call)
         if restore is not None:
@@ -93,19 +91,6 @@ class GateActor(DaskActor):
         """Any thread."""
         self._log_event(self._behavior.network, event, gate=self._behavior.name, text=text)
 
-    def _assist(self, computation: Computation) -> bool:
-        """Have a helper run an expensive computation, where another batch waits here and a core is idle."""
-        waits = self._cell is not None and len(self._cell.mailbox) > 0
-        return waits and not computation.cheap and helpers.offer(lambda: self._compute_aside(computation))
-
-    def _compute_aside(self, computation: Computation) -> None:
-        """In a helper's thread: the result is in the gate's mailbox before what it sets off can come back."""
-        cell = self._cell
-        if cell is not None:
-            computation.compute()
-            cell.mailbox.put(computation)
-            self._behavior.send_result(computation)
-
     # Opening and closing
 
     async def open(self, previous: Address | None, next_: Address | None) -> None:
@@ -122,7 +107,8 @@ class GateActor(DaskActor):
         await offload(self._begin_snapshots)
         await offload(limit_blas, self.key)
         info = ActorInfo(self._behavior.network, "gate", self._behavior.name)
-        await self._start(info, self._behavior, observe=self._metrics, ended=self._ended)
+        cell = await self._start(info, self._behavior, observe=self._metrics, ended=self._ended)
+        self._behavior.assist = partial(cell.assist, send=self._behavior.send_result)
         self._office.drain.touched(self.key)  # by whoever deploys it
 
     def _reserve_resources(self) -> None:
@@ -265,7 +251,7 @@ class GateActor(DaskActor):
             when it cannot be written, or the network writes no snapshots.
         """
         if self._snapshots.policy is None:
-            raise CheckpointError(f"gate {self._behavior.name!r} writes no snapshots: give deploy(snapshots=URL)")
+            raise CheckpointError(f"gate {self._behavior.name!r} keeps no snapshots: give deploy(snapshots=URL)")
         number = await self._call(lambda: self._snapshots.write(self._behavior.version, time.monotonic()))
         await offload(self._snapshots.flush, config.seconds("timeouts.control"))
         self._snapshots.check_written(number)

@@ -40,10 +40,10 @@ class GateBehavior:
     send
         sends a message to another actor.
     assist
-        has a helper run a computation, put it into the gate's mailbox and then call `send_result`; False where no
-        helper is free.
+        has a helper run a computation, put it into the gate's mailbox and then call `send_result`; False where it is
+        to run here.
     keep
-        called with the version after each update and at each tick: a snapshot may be due.
+        called with the version after each update and at each tick, where a snapshot may be due; None: there are none.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class GateBehavior:
         clock: Callable[[], float],
         send: Send,
         assist: Callable[[Computation], bool] = lambda computation: False,
-        keep: Callable[[Version, float], None] = lambda version, now: None,
+        keep: Callable[[Version, float], None] | None = None,
     ) -> None:
         self.gate = gate
         self.name = name
@@ -259,7 +259,7 @@ class GateBehavior:
         self._keep_version(self._clock())
 
     def _keep_version(self, now: float) -> None:
-        if not self.migrating:
+        if self._keep is not None and not self.migrating:
             self._keep(self.version, now)
 
     def _report_failure(self, header: Header, error: BaseException) -> None:

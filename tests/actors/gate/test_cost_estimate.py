@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
 from akkordeon_dask import nn
+from akkordeon_dask.actors.engine import _cell
+from akkordeon_dask.actors.engine._cell import ActorCell
 from akkordeon_dask.actors.engine._helpers import Helpers
-from akkordeon_dask.actors.gate import _actor, _behavior, _computations
+from akkordeon_dask.actors.gate import _behavior, _computations
 from akkordeon_dask.actors.gate._computations import CostEstimate
 from tests.actors.gate.test_behavior_helped import help_out
 from tests.support.gate_harness import Bench
@@ -43,7 +46,7 @@ def two(monkeypatch):
     """One helper beside the gate's thread."""
     helpers = Helpers(2, background=Still)
     helpers.start()
-    monkeypatch.setattr(_actor, "helpers", helpers)
+    monkeypatch.setattr(_cell, "helpers", helpers)
     monkeypatch.setattr(_behavior, "helpers", helpers)
     yield helpers
     helpers.stop()
@@ -98,13 +101,12 @@ def test_a_cheap_computation_keeps_no_core_from_a_helper(two, seconds, free):
     assert offered == [free]
 
 
-@pytest.mark.parametrize(("light", "waiting", "left"), [(False, 1, True), (True, 1, False), (False, 0, False)])
-def test_a_helper_gets_an_expensive_computation_while_another_batch_waits(two, light, waiting, left):
-    gate = _actor.GateActor.__new__(_actor.GateActor)
+@pytest.mark.parametrize(("cheap", "waiting", "left"), [(False, 1, True), (True, 1, False), (False, 0, False)])
+def test_a_helper_gets_an_expensive_computation_while_another_batch_waits(two, cheap, waiting, left):
     done = []
-    gate._compute_aside = done.append
-    gate._cell = SimpleNamespace(mailbox=[None] * waiting)
-    work = SimpleNamespace(cheap=light)
-    assert gate._assist(work) is left
+    cell = ActorCell.__new__(ActorCell)
+    cell.mailbox = MagicMock(put=done.append, **{"__len__.return_value": waiting})
+    work = SimpleNamespace(cheap=cheap, compute=lambda: done.append("computed"))
+    assert cell.assist(work, send=lambda result: done.append("sent")) is left
     two.stop()
-    assert done == [work] * left
+    assert done == ["computed", work, "sent"] * left

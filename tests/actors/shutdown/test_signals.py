@@ -120,7 +120,7 @@ def nanny(worker, status=Status.closing, process=Status.running):
 
 
 def closing(answers, **known):
-    """Let a nanny close whose worker `answers`, a coroutine function of the comm; returns the requests to the worker."""
+    """Close a nanny whose worker `answers`, a coroutine function of the comm; returns the requests to the worker."""
     asked = []
 
     async def story():
