@@ -117,7 +117,7 @@ async def _pause_one(actor: SentinelActor) -> None:
 async def _resume_here(network: str, dask_worker: Any) -> list[str]:
     """On a worker: resume the paused training sentinels that are here."""
     found = await _training(network, dask_worker, "paused")
-    await asyncio.gather(*(actor.go_on() for actor in found.values()))
+    await asyncio.gather(*(actor.resume() for actor in found.values()))
     return list(found)
 
 

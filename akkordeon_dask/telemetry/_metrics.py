@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from akkordeon_dask._metrics import Collector, Family, families, label
+from akkordeon_dask._metrics import Collector, Family, Metric, families, label
 from akkordeon_dask.messages import PassReport, SentinelMetrics
 from akkordeon_dask.telemetry._network import NetworkTelemetry
 from akkordeon_dask.telemetry._store import TelemetryStore
@@ -65,7 +65,7 @@ def _samples(network: NetworkTelemetry) -> Iterator[_Sample]:
         yield _Sample(sentinel.metrics, sentinel.address, last.get(one))
 
 
-def collect_sentinels(sources: Iterable[SentinelSamples]) -> Iterator[Any]:
+def collect_sentinels(sources: Iterable[SentinelSamples]) -> Iterator[Metric]:
     """The families of prometheus_client with the sentinels of these sources. Any thread."""
     samples = {_labels(sample): sample for source in sources for sample in source.sentinels}
     passes = {labels: sample.last for labels, sample in samples.items() if sample.last is not None}

@@ -84,7 +84,7 @@ class Watch:
 def left(dask_worker):
     """Everything of ours that is on a worker."""
     office = dask_worker.plugins.get("akkordeon-post-office")
-    kept = [*office._threads, *office.links, *office.claims] if office is not None else []
+    kept = [*office._cells, *office.links, *office.claims] if office is not None else []
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("akkordeon")]
     comms = [op for op in dask_worker._comms.values() if op == LINK_OP]
     return [*kept, *threads, *comms, *dask_worker.state.actors]

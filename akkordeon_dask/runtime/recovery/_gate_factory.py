@@ -77,11 +77,11 @@ class GateFactory:
             worker=worker,
             label=f"gate {name!r}",
             name=name,
-            place=position,
+            position=position,
             network=entry.name,
             generation=entry.generation,
             seed=entry.seed,
-            keeping=entry.snapshots,
+            policy=entry.snapshots,
             restore=restore,
             resume=must,
         )

@@ -128,7 +128,7 @@ async def _create(
         former=former,
         until=until,
         paused=paused,
-        keeping=entry.snapshots,
+        policy=entry.snapshots,
         begun=entry.deployed_at,
         resume=[policy for policy in (entry.snapshots, entry.resumed_from) if resume and policy is not None],
     )

@@ -25,7 +25,7 @@ def test_a_worker_that_is_drained_is_empty_and_training_goes_on(user, cluster, n
         assert {*running.placement.values(), trains.worker, looks.worker} == {stays}
         (left,) = [worker for worker in cluster.workers.values() if worker.address == leaving]
         office = left.plugins["akkordeon-post-office"]
-        assert not office._threads and not office.links
+        assert not office._cells and not office.links
         history = running.wait(timeout=PATIENT)
         done = [report for report in history if report.sentinel == trains.name]
         assert [(report.epoch, report.samples, report.lost) for report in done] == [
