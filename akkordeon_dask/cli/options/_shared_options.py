@@ -34,9 +34,10 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def sentinel_default(field: str) -> Any:
+def sentinel_default(field: str) -> object:
     """The default of a field of `Sentinel`."""
-    return Sentinel.__dataclass_fields__[field].default
+    default: object = Sentinel.__dataclass_fields__[field].default
+    return default
 
 
 batch_size_option: Callable[[Any], Any] = click.option(
