@@ -13,15 +13,8 @@ _SENTINEL = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"progress"
 
 def gate(name="g0", position=0, at=0.0, network="net", **figures):
     """A gate's part of a heartbeat."""
-    reported = _GATE | {
-        "network": network,
-        "name": name,
-        "key": f"key-{name}",
-        "at": at,
-        "position": position,
-        "delays": (),
-    }
-    return GateMetrics(**(reported | figures)).as_dict()
+    own = {"network": network, "name": name, "key": f"key-{name}", "at": at, "position": position, "delays": ()}
+    return GateMetrics(**(_GATE | own | figures)).as_dict()
 
 
 def sentinel(name="train0", at=0.0, network="net", **figures):

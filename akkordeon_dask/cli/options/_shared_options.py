@@ -50,7 +50,7 @@ concurrency_option: Callable[[Any], Any] = click.option(
 )  # fmt: skip
 
 
-def every_option(name: str) -> Callable[[Any], Any]:
+def every_option(name: str) -> Callable[[Command], Command]:
     """The time between two validation passes, as an option of this name."""
     return click.option(
         name, callback=duration, default=f"{sentinel_default('every'):g}s", metavar="TIME",
