@@ -7,6 +7,15 @@
 ... )
 >>> network.parameter_count
 39760
+
+The layers, from top to bottom; each imports only those below it:
+
+    cli                                 commands of `dask akkordeon`
+    runtime                             the client's side: deploy, the verbs of `Running`, recovery
+    actors | dashboard | console        on workers, on the scheduler, on the terminal
+    telemetry, placement, network       what the scheduler knows; plans; specs
+    nn | optim | data | snapshots       numbers and files, without Dask
+    messages, errors, config, tree ...  what all of them share
 """
 
 from akkordeon_dask import console, data, errors, nn, optim
