@@ -185,7 +185,7 @@ class Odd(nn.Score):
 
 @pytest.mark.parametrize("score", [Odd(), Odd("enough")], ids=repr)
 def test_a_score_that_fails_is_named_with_its_batch(user, score):
-    with user.deploy(NETWORK) as running, pytest.raises(SentinelError, match=r"batch 0 .*Odd\(.*raised .*: mend it"):
+    with user.deploy(NETWORK) as running, pytest.raises(SentinelError, match=r"batch 0 .*Odd\(.*raised .*: fix it"):
         running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=16, scores=[score]))
 
 
@@ -207,7 +207,7 @@ class Divides(nn.Score):
 def test_a_score_whose_result_fails_is_named_and_its_thread_goes_on_to_tell_it(user):
     with (
         user.deploy(NETWORK) as running,
-        pytest.raises(SentinelError, match=r"Divides\(.*ZeroDivision.*mend it"),
+        pytest.raises(SentinelError, match=r"Divides\(.*ZeroDivision.*fix it"),
     ):
         running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=2, scores=[Divides()]))
 
