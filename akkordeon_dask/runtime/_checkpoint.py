@@ -7,6 +7,7 @@ from distributed.utils import offload
 from safetensors.numpy import save as encode
 
 from akkordeon_dask._files import read_bytes, write_atomic
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._session import Session
@@ -18,7 +19,7 @@ __all__ = ["load", "match_parameters", "parameters", "read", "save", "write"]
 
 async def parameters(session: Session) -> dict[str, Tree]:
     """`Running.parameters`, on the client's event loop."""
-    versions = await session.on_gates("parameters")
+    versions = await session.on_gates(GateActor.parameters)
     return {name: params for name, (_, params) in versions.items()}
 
 
@@ -32,7 +33,7 @@ async def load(session: Session, source: str) -> None:
     arrays = await offload(read, source)
     new = await offload(match_parameters, source, arrays, session.network, await parameters(session))
     for gate in session.gates:
-        await gate.ask("replace", new[gate.name])
+        await gate.ask(GateActor.replace, new[gate.name])
 
 
 def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None:

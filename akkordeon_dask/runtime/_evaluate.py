@@ -1,6 +1,7 @@
 """Sentinels that are attached for one pass: to evaluate the network, and to predict with it."""
 
 from akkordeon_dask import data
+from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
@@ -27,7 +28,7 @@ async def predict(session: Session, x: Array, batch_size: int) -> Array:
     try:
         if lost := attached.reports[-1].lost:
             raise DeadlineError(f"{lost} of {len(x)} samples did not come back: look at the gates' workers")
-        outputs: Array = await attached.ask("outputs")
+        outputs = await attached.ask(SentinelActor.outputs)
     finally:
         await session.detach(attached)
     return outputs

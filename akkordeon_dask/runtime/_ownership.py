@@ -8,6 +8,7 @@ from functools import partial
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import log_event
@@ -117,7 +118,7 @@ async def _require_all_gates(client: Client, entry: NetworkEntry) -> list[GateHa
     gates = await connect_gates(client, entry)
     try:
         for gate in gates:
-            await gate.ask("statistics")
+            await gate.ask(GateActor.statistics)
     except BaseException:
         release_gates(gates)
         raise

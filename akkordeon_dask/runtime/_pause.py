@@ -53,7 +53,7 @@ async def pause_session(session: Session) -> None:
     """`Running.pause`, on the client's event loop."""
     session.check()
     for attached in training_sentinels(session):
-        await attached.ask("pause")
+        await attached.ask(SentinelActor.pause)
 
 
 async def resume_session(session: Session) -> None:

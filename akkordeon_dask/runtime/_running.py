@@ -14,7 +14,7 @@ from akkordeon_dask import data
 from akkordeon_dask._durations import Duration
 from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_flag, check_int
-from akkordeon_dask.actors import GateStatistics, SentinelStatistics
+from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.errors import ClosedError, DeadlineError, SpecError, WorkerLostError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
@@ -404,9 +404,9 @@ class Running:
         return self._statistics(self._connected)
 
     async def _statistics(self, session: Session) -> dict[str, GateStatistics | SentinelStatistics]:
-        gates = await session.on_gates("statistics")
+        gates = await session.on_gates(GateActor.statistics)
         there = [one for one in session.sentinels.values() if not isinstance(one.error, _GONE)]
-        return {**gates, **{attached.name: await attached.ask("statistics") for attached in there}}
+        return {**gates, **{attached.name: await attached.ask(SentinelActor.statistics) for attached in there}}
 
     @verb
     def move(self, gate: str, to: str) -> Awaitable[float]:
@@ -477,7 +477,7 @@ class Running:
         CheckpointError
             when the network keeps none, or it cannot be written.
         """
-        return self._connected.on_gates("snapshot")
+        return self._connected.on_gates(GateActor.snapshot)
 
     @verb
     def report(self, target: str | os.PathLike[str] = "run.html") -> Awaitable[None]:

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -30,6 +31,9 @@ from akkordeon_dask.runtime.handles._sentinel_names import release_name
 __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _POLL, _SUPERVISED_POLL = 10.0, 1.0
 """Seconds that a poll of a gate waits; the second, at most, where a lost gate is restarted."""
@@ -115,7 +119,7 @@ class Session:
         error: AkkordeonError
         try:
             async with asyncio.timeout(wait + patience):
-                leaving = await gate.ask("wait_until_closed", wait, policy.moves, known, more=wait)
+                leaving = await gate.poll(wait, GateActor.wait_until_closed, wait, policy.moves, known)
         except (WorkerLostError, ClosedError) as lost:
             error = lost
         except TimeoutError:  # a DeadlineError is one
@@ -270,20 +274,22 @@ class Session:
         remedy = "wait longer, or detach them (wait(mine=True) leaves out those of other clients)"
         return f"{', '.join(map(repr, unfinished))}: {remedy}" if unfinished else "wait longer"
 
-    async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
+    async def on_gates(
+        self, method: Callable[Concatenate[GateActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
+    ) -> dict[str, T]:
         """Call a method of all gates; the answers by gate.
 
         Gates that another client closed still have their parameters, and refuse the rest themselves.
         """
         if self.closed or not isinstance(self.error, ClosedError):
             self.check()
-        calls = [gate.ask(method, *args) for gate in self.gates]
+        calls = [gate.ask(method, *args, **options) for gate in self.gates]
         return dict(zip([gate.name for gate in self.gates], await asyncio.gather(*calls), strict=True))
 
     async def close_gates(self) -> None:
         """End all gates and release them; no error for those that are gone already."""
         try:
-            results = await asyncio.gather(*(gate.ask("close") for gate in self.gates), return_exceptions=True)
+            results = await asyncio.gather(*(gate.ask(GateActor.close) for gate in self.gates), return_exceptions=True)
             for gate, result in zip(self.gates, results, strict=True):
                 if isinstance(result, BaseException):
                     logger.info("closing %s: %s", gate.label, result)

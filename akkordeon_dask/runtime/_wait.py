@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterable
 
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, SpecError
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._pause import training_sentinels
@@ -56,7 +57,7 @@ async def _warn_about_snapshots(session: Session) -> None:
     if not session.policy.restarts:  # the network keeps no snapshots
         return
     try:
-        gates = await session.on_gates("statistics")
+        gates = await session.on_gates(GateActor.statistics)
     except AkkordeonError as error:  # a gate is being restarted
         logger.info("cannot check the snapshots of network %r: %s", session.name, error)
         return

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, adopt, connect, data, deploy, plan, stop
+from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.runtime import live, networks, status
 from tests.support.small_networks import NETWORK, numbers, rating, train
@@ -129,7 +130,7 @@ def test_whatever_was_refused_the_sentinel_works_on(network):
 @pytest.mark.parametrize("epochs", ["3", 2.5, 0, True])
 def test_the_actor_refuses_as_well_and_works_on(network, user, epochs):
     async def asked():
-        await network.sentinels["tdp"].ask("count", epochs, 0)
+        await network.sentinels["tdp"].ask(SentinelActor.count, epochs, 0)
 
     with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
         user.call(user.client.sync, asked)

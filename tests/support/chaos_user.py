@@ -12,6 +12,7 @@ import click
 from distributed import Client
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -73,7 +74,7 @@ class Watch:
             asked = time.monotonic()
             with contextlib.suppress(AkkordeonError, TimeoutError):
                 async with asyncio.timeout(_ANSWER):
-                    seen = await gate.ask("statistics")
+                    seen = await gate.ask(GateActor.statistics)
                 line = {"gate": gate.name, "asked": asked, "at": time.monotonic(), "worker": seen.worker}
                 line |= {"key": gate.address.actor, "updates": seen.counts.updates, "version": seen.version}
                 self._file.write(json.dumps(line) + "\n")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from distributed import Actor, Future
 
@@ -13,13 +13,15 @@ from akkordeon_dask.runtime.cluster._workers import list_workers
 
 __all__ = ["call_actor", "release", "wait_until_created"]
 
+T = TypeVar("T")
+
 _POLL = 0.25
 """Seconds between two checks that the worker is there."""
 
 
 async def call_actor(
-    call: Callable[[], Awaitable[Any]], label: str, *, more: float = 0.0, future: Future[Any] | None = None
-) -> Any:
+    call: Callable[[], Awaitable[T]], label: str, *, more: float = 0.0, future: Future[Any] | None = None
+) -> T:
     """Call an actor and return its answer.
 
     Parameters
@@ -65,8 +67,8 @@ async def call_actor(
         raise _lost(label, error) from None
 
 
-async def _unless_lost(call: Callable[[], Awaitable[Any]], label: str, future: Future[Any] | None) -> Any:
-    async def called() -> Any:
+async def _unless_lost(call: Callable[[], Awaitable[T]], label: str, future: Future[Any] | None) -> T:
+    async def called() -> T:
         return await call()
 
     task = asyncio.ensure_future(called())
@@ -84,7 +86,7 @@ def _lost(label: str, error: Exception) -> WorkerLostError:
     return WorkerLostError(f"{label} is gone ({error!r}): look at the worker's log, then deploy or attach again")
 
 
-async def wait_until_created(future: Future[Any], kind: type, worker: str, label: str, limit: float) -> Any:
+async def wait_until_created(future: Future[Any], kind: type, worker: str, label: str, limit: float) -> Actor:
     """Wait for the actor of class `kind` that a worker creates; returns a handle of the future's client.
 
     AkkordeonErrors of its constructor come through as they are.
@@ -128,7 +130,7 @@ async def _settled(future: Future[Any], worker: str) -> None:
         await asyncio.gather(done, return_exceptions=True)
 
 
-async def _handle(future: Future[Any], kind: type, worker: str) -> Any:
+async def _handle(future: Future[Any], kind: type, worker: str) -> Actor:
     """A new handle of the actor.
 
     One that was fetched would belong to whichever client is this process's default one at the time, here or in a
@@ -141,7 +143,7 @@ async def _handle(future: Future[Any], kind: type, worker: str) -> Any:
         return Actor(kind, worker, future.key)
 
 
-def release(actor: Any) -> None:
+def release(actor: Actor | None) -> None:
     """End the handle's own use of the actor's key on the scheduler, beside that of the future it came from.
 
     Every call leaves a cycle in Dask that would keep the handle until the next collection of garbage.

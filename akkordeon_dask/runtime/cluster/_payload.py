@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from pickle import PickleBuffer
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import cloudpickle
 import numpy as np
@@ -21,11 +21,14 @@ from akkordeon_dask.errors import AkkordeonError, DeploymentError, SpecError
 
 __all__ = ["Payload", "submitted"]
 
+T = TypeVar("T")
+_Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+
 _LARGE = 1 << 20
 """Bytes from which on a payload is sent before the call."""
 
 
-class Payload:
+class Payload(Generic[T]):
     """A value that was pickled without a copy of its arrays, to be unpickled in the actor's constructor.
 
     There an error, such as of a module that the worker lacks, is one of the actor; on the way it would break a
@@ -36,7 +39,7 @@ class Payload:
         self.head, self.buffers, self._received = head, list(buffers), received
 
     @classmethod
-    def of(cls, value: Any) -> "Payload":
+    def of(cls, value: T) -> "Payload[T]":
         """The arrays in `value` are not copied, and must stay as they are."""
         buffers: list[PickleBuffer] = []
         # Not by Dask's own `dumps`, which logs three tracebacks where it fails.
@@ -50,14 +53,15 @@ class Payload:
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _received, (self.head, *map(PickleBuffer, self.buffers))
 
-    def open(self) -> Any:
+    def open(self) -> T:
         """The value. Arrays that came from another process lie in memory of their own, on the grid of `memory`."""
         if self._received:
             self.buffers, self._received = list(map(_owned, self.buffers)), False  # the message may go now
-        return loads(self.head, buffers=self.buffers)
+        value: T = loads(self.head, buffers=self.buffers)
+        return value
 
 
-def _received(head: bytes, *buffers: Any) -> Payload:
+def _received(head: bytes, *buffers: Any) -> Payload[Any]:
     return Payload(head, buffers, received=True)
 
 
@@ -67,7 +71,7 @@ def _owned(buffer: Any) -> Any:
     return copy.data.toreadonly() if memoryview(buffer).readonly else copy
 
 
-def _construct(kind: Callable[..., Any], key: str, payload: Payload) -> Any:
+def _construct(kind: Callable[..., Any], key: str, payload: Payload[_Arguments]) -> Any:
     """In a worker's thread for actors."""
     args, options = payload.open()
     return kind(key, *args, **options)
@@ -89,7 +93,7 @@ async def submitted(
     payload = await offload(_packed, args, options, label)
     where = {"workers": [worker], "allow_other_workers": False}
     async with contextlib.AsyncExitStack() as stack:
-        argument: Payload | Future[Any] = payload
+        argument: Payload[_Arguments] | Future[Any] = payload
         if payload.nbytes >= _LARGE:
             argument = await stack.enter_async_context(_sent(client, payload, f"{key}-payload", worker, label))
         future = client.submit(_construct, kind, key, argument, **where, actor=True, pure=False, key=key)
@@ -101,7 +105,7 @@ async def submitted(
             raise
 
 
-def _packed(args: tuple[Any, ...], options: dict[str, Any], label: str) -> Payload:
+def _packed(args: tuple[Any, ...], options: dict[str, Any], label: str) -> Payload[_Arguments]:
     try:
         return Payload.of((args, options))
     except AkkordeonError:
@@ -111,7 +115,9 @@ def _packed(args: tuple[Any, ...], options: dict[str, Any], label: str) -> Paylo
 
 
 @contextlib.asynccontextmanager
-async def _sent(client: Client, payload: Payload, key: str, worker: str, label: str) -> AsyncIterator[Future[Any]]:
+async def _sent(
+    client: Client, payload: Payload[_Arguments], key: str, worker: str, label: str
+) -> AsyncIterator[Future[Any]]:
     """The payload on the worker, for as long as the context lasts."""
     limit, direct = config.seconds("timeouts.load"), bool(client.direct_to_workers)
     sending = asyncio.ensure_future(

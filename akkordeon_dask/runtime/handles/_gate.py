@@ -1,9 +1,9 @@
 """A gate, seen from a client."""
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-from distributed import Future
+from distributed import Actor, Future
 
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import ClosedError
@@ -11,6 +11,9 @@ from akkordeon_dask.messages import Address
 from akkordeon_dask.runtime.cluster._actor_calls import call_actor, release, wait_until_created
 
 __all__ = ["ForgottenKey", "GateHandle", "Incarnation", "release_gates"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ForgottenKey:
@@ -32,7 +35,7 @@ class GateHandle:
 
     def __init__(self, name: str, worker: str, future: Incarnation) -> None:
         self.name, self.worker, self.future = name, worker, future
-        self._actor: Any = None
+        self._actor: Actor | None = None
         self._released = False
 
     async def wait_until_created(self, limit: float) -> "GateHandle":
@@ -46,7 +49,7 @@ class GateHandle:
         return self
 
     @property
-    def actor(self) -> Any:
+    def actor(self) -> Actor:
         """The handle of its actor. It counts as a use of the key on the scheduler, as the future does.
 
         Raises
@@ -58,10 +61,27 @@ class GateHandle:
             raise ClosedError(f"{self.label} is closed: deploy it again")
         return self._actor
 
-    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
+    async def ask(
+        self, method: Callable[Concatenate[GateActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
+    ) -> T:
         """Call a method of the actor and return its answer; see `call_actor`."""
+        return await self.poll(0.0, method, *args, **options)
+
+    async def poll(
+        self,
+        seconds: float,
+        method: Callable[Concatenate[GateActor, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """Call a method that itself waits for up to `seconds`."""
+
+        def call() -> Awaitable[T]:
+            answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
+            return answer
+
         future = None if isinstance(self.future, ForgottenKey) else self.future
-        return await call_actor(lambda: getattr(self.actor, method)(*args), self.label, more=more, future=future)
+        return await call_actor(call, self.label, more=seconds, future=future)
 
     def replace_actor(self, other: "GateHandle") -> None:
         """Stand for another incarnation of the gate from now on."""

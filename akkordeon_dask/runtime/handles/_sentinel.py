@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from distributed import Actor, Future
 
-from akkordeon_dask.actors import Position, SentinelState, SentinelUpdate
+from akkordeon_dask.actors import Position, SentinelActor, SentinelState, SentinelUpdate
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -25,8 +25,12 @@ __all__ = ["Attached", "SentinelPolicy"]
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
+_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError)
 
 
 class SentinelPolicy(Protocol):
@@ -58,7 +62,7 @@ class Attached:
         claim: Claim,
         worker: str,
         future: Future[Any],
-        actor: Any,
+        actor: Actor,
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
@@ -112,9 +116,26 @@ class Attached:
             raise ClosedError(f"{self.label} was detached: attach it again")
         return self._actor
 
-    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
+    async def ask(
+        self, method: Callable[Concatenate[SentinelActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
+    ) -> T:
         """Call a method of the actor and return its answer; see `call_actor`."""
-        return await call_actor(lambda: getattr(self.actor, method)(*args), self.label, more=more, future=self._future)
+        return await self.poll(0.0, method, *args, **options)
+
+    async def poll(
+        self,
+        seconds: float,
+        method: Callable[Concatenate[SentinelActor, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """Call a method that itself waits for up to `seconds`."""
+
+        def call() -> Awaitable[T]:
+            answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
+            return answer
+
+        return await call_actor(call, self.label, more=seconds, future=self._future)
 
     @property
     def address(self) -> Address:
@@ -126,7 +147,7 @@ class Attached:
         """Where another incarnation resumes, as of the last poll: each pass that is reported here is done."""
         return self._position.after(self.reports[-1].epoch if self.reports else 0)
 
-    def replace_actor(self, worker: str, future: Future[Any], actor: Any) -> None:
+    def replace_actor(self, worker: str, future: Future[Any], actor: Actor) -> None:
         """Stand for another incarnation of the actor, which has none of the reports that are here already."""
         release(self._actor)
         if self._future is not None:
@@ -176,10 +197,10 @@ class Attached:
     async def _poll(self) -> bool:
         """Apply the news; return True when the worker shuts down."""
         if not self._until_sent:
-            await self.ask("rest_after", self.until)
+            await self.ask(SentinelActor.rest_after, self.until)
             self._until_sent = True
         patience = self._patience
-        update: SentinelUpdate = await self.ask("follow", self._cursor, self.state, patience, more=patience)
+        update = await self.poll(patience, SentinelActor.follow, self._cursor, self.state, patience)
         self._apply(update)
         return update.leaving
 
@@ -231,7 +252,7 @@ class Attached:
 
     async def resume(self) -> None:
         """Resume it after a pause; nothing where it has failed. On the client's event loop."""
-        await self._resume("resume")
+        await self._resume(lambda: self.ask(SentinelActor.resume, self._cursor))
 
     async def count(self, epochs: int | None) -> None:
         """Let it make `epochs` more passes, at most as many as its spec has; None: as many as its spec has.
@@ -239,45 +260,48 @@ class Attached:
         The actor counts from the moment when it receives the call. If it is lost before it answers, its next
         incarnation counts.
         """
-        await self._resume("count", epochs)
 
-    async def _resume(self, method: Literal["resume", "count"], *args: int | None) -> None:
+        async def call() -> SentinelUpdate:
+            try:
+                update = await self.ask(SentinelActor.count, epochs, self._cursor)
+            except _NO_ANSWER:  # the next poll sends the number to the actor, or to its next incarnation
+                self.until = None if epochs is None else self.position.finished + epochs
+                self._until_sent = False
+                raise
+            self._until_sent = True
+            return update
+
+        await self._resume(call, unpause=epochs is not None)
+
+    async def _resume(self, call: Callable[[], Awaitable[SentinelUpdate]], *, unpause: bool = True) -> None:
         async with self._resuming:
             if self.error is None and self._future is not None:
-                await self._call_to_resume(method, *args)
+                await self._call_unwatched(call, unpause=unpause)
 
-    async def _call_to_resume(self, method: Literal["resume", "count"], *args: int | None) -> None:
+    async def _call_unwatched(self, call: Callable[[], Awaitable[SentinelUpdate]], *, unpause: bool) -> None:
         # An update from before the actor resumed must not be taken for one from after.
         async with self._restarting:
             await self._unwatch()
-        if self.state != "paused" or args != (None,):
+        if self.state != "paused" or unpause:
             self.state = "running"  # any other state comes with the next poll
         try:
-            update: SentinelUpdate = await self.ask(method, *args, self._cursor)
-            self._until_sent = self._until_sent or method == "count"
+            update = await call()
             if self._future is not None and self._task is None:
                 self._record(update)
-        except (WorkerLostError, DeadlineError, ClosedError) as error:  # the next poll fails the same way
+        except _NO_ANSWER as error:  # the next poll fails the same way
             logger.info("%s resumes when it is restarted: %s", self.label, error)
-            if method == "count":
-                self._count_later(*args)
         finally:
             if self._future is not None:
                 self.watch()
-
-    def _count_later(self, epochs: int | None) -> None:
-        """Count for an actor that did not answer: the next poll sends the number to it, or to its next incarnation."""
-        self.until = None if epochs is None else self.position.finished + epochs
-        self._until_sent = False
 
     async def retire(self) -> None:
         """Stop this incarnation of the actor and record its reports, before `replace_actor`.
 
         The caller is the only one that follows it meanwhile.
         """
-        self._record(await self.ask("stop_for_successor", self._cursor))
+        self._record(await self.ask(SentinelActor.stop_for_successor, self._cursor))
         try:
-            await self.ask("close")
+            await self.ask(SentinelActor.close)
         except AkkordeonError as error:  # its worker may be gone as soon as it is
             logger.info("closing the former incarnation of %s: %s", self.label, error)
 
@@ -289,7 +313,7 @@ class Attached:
         try:
             await self._unwatch()
             if not isinstance(self.error, ClosedError):
-                await self.ask("close")
+                await self.ask(SentinelActor.close)
         except AkkordeonError as error:
             logger.info("closing %s: %s", self.label, error)
         finally:

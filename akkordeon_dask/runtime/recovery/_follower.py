@@ -6,6 +6,7 @@ import logging
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
@@ -107,6 +108,6 @@ class Follower(RecoveryPolicy):
         session.entry = entry
         for attached in list(session.sentinels.values()):
             try:
-                await attached.ask("rewire", session.addresses, entry.generation)
+                await attached.ask(SentinelActor.rewire, session.addresses, entry.generation)
             except AkkordeonError as error:  # its next poll fails the same way; the owner rewires it too
                 logger.info("%s was not rewired: %s", attached.label, error)

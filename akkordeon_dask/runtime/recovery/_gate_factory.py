@@ -99,7 +99,9 @@ async def wire(
     for position, gate in enumerate(gates):
         before, after = addresses[position], addresses[position + 2]
         fresh = gate in opened
-        calls.append(gate.ask("open", before, after) if fresh else _rewire(gate, before, after, generation, patience))
+        calls.append(
+            gate.ask(GateActor.open, before, after) if fresh else _rewire(gate, before, after, generation, patience)
+        )
     # All have answered before one may be closed: an `open` that came later would not be undone.
     for answer in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(answer, BaseException):
@@ -111,14 +113,14 @@ async def _rewire(
 ) -> None:
     try:
         async with asyncio.timeout(patience):
-            await gate.ask("wire", before, after, generation)
+            await gate.ask(GateActor.wire, before, after, generation)
     except TimeoutError:
         raise DeadlineError(f"{gate.label} did not answer within {patience} s: look at its worker") from None
 
 
 async def discard(gates: Sequence[GateHandle]) -> None:
     """End gates that are not used after all."""
-    await asyncio.gather(*(gate.ask("close") for gate in gates), return_exceptions=True)
+    await asyncio.gather(*(gate.ask(GateActor.close) for gate in gates), return_exceptions=True)
     release_gates(gates)
 
 

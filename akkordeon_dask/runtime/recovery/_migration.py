@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
@@ -72,7 +73,7 @@ async def _move(owner: OwnerPolicy, position: int, target: str, *, worker_is_end
     loop = asyncio.get_running_loop()
     begun = loop.time()
     try:
-        await fresh.ask("import_from", former)
+        await fresh.ask(GateActor.import_from, former)
         await owner.install({position: fresh})
     except BaseException:
         await _cancel_move(owner, gate, fresh)
@@ -108,7 +109,7 @@ async def _cancel_move(owner: OwnerPolicy, gate: GateHandle, fresh: GateHandle) 
     if gate.future is fresh.future:  # all know the new incarnation: if it is lost, it is restarted
         return
     try:
-        await gate.ask("cancel_migration")
+        await gate.ask(GateActor.cancel_migration)
         # Neighbours may know the address of the new incarnation.
         await wire(session.gates, [], session.entry.generation, config.seconds("supervision.patience"))
     except AkkordeonError as error:  # it is lost too, or a neighbour: the watch of that one finds out
@@ -169,7 +170,7 @@ async def evacuate(owner: OwnerPolicy, gate: GateHandle, incarnation: Incarnatio
 async def _acknowledge_drain(gate: GateHandle, refusal: str = "") -> bool:
     """Let the gate's worker know that the gate will move, or why not; False: it does not answer any more."""
     try:
-        await gate.ask("acknowledge_drain", refusal)
+        await gate.ask(GateActor.acknowledge_drain, refusal)
     except AkkordeonError as error:  # its watch finds out the same
         logger.info("%s does not acknowledge: %s", gate.label, error)
         return False

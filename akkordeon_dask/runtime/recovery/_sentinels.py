@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from distributed import Future
+from distributed import Actor, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import Position, SentinelActor
+from akkordeon_dask.actors import GateActor, Position, SentinelActor
 from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
@@ -83,7 +83,7 @@ async def _create(
     paused: bool = False,
     beside_first: bool = False,
     resume: bool = False,
-) -> tuple[str, Future[Any], Any]:
+) -> tuple[str, Future[Any], Actor]:
     """Create the actor of a sentinel, which does not work yet: its worker, its future and its handle.
 
     Parameters
@@ -139,9 +139,9 @@ async def _create(
 
 async def _open(session: Session, attached: Attached) -> None:
     gates = session.addresses
-    await attached.ask("open", gates, more=config.seconds("timeouts.first-batch"))
+    await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates)
     if gates != session.addresses:  # a gate was restarted or moved meanwhile
-        await attached.ask("rewire", session.addresses, session.entry.generation)
+        await attached.ask(SentinelActor.rewire, session.addresses, session.entry.generation)
 
 
 async def restart_sentinel(session: Session, attached: Attached, error: AkkordeonError) -> None:
@@ -161,7 +161,7 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
     await _log(session, attached, "lost", lost_text(attached.worker))
     await _restart_at(session, attached, position, error)
     seconds = asyncio.get_running_loop().time() - begun
-    text = f"restarted on {attached.worker} after {seconds:.2f} s, resumes {position}: {error}"
+    text = f"on {attached.worker} after {seconds:.2f} s, resumes {position}: {error}"
     await _log(session, attached, "restarted", text)
 
 
@@ -171,8 +171,8 @@ async def _rewind(session: Session, attached: Attached, error: AkkordeonError) -
     if attached.rewinds > _REWINDS:
         raise error
     try:
-        numbers = await session.on_gates("rewind", _SLOWER)
-        await attached.ask("close")
+        numbers = await session.on_gates(GateActor.rewind, _SLOWER)
+        await attached.ask(SentinelActor.close)
     except CheckpointError as missing:
         raise type(error)(f"{error} ({missing})") from missing
     await _restart_at(session, attached, Position(attached.position.finished), error)
@@ -204,10 +204,10 @@ async def drain_sentinel(session: Session, attached: Attached) -> None:
         await _worker_for(session, attached.sentinel, attached.name)
     except (AkkordeonError, OSError) as error:
         logger.warning("%s stays on a worker that shuts down: %s", attached.label, error)
-        await attached.ask("acknowledge_drain", str(error))
+        await attached.ask(SentinelActor.acknowledge_drain, str(error))
         await _log(session, attached, "stays", f"on {attached.worker}, which shuts down: {error}")
         return
-    await attached.ask("acknowledge_drain")
+    await attached.ask(SentinelActor.acknowledge_drain)
     await _move(session, attached)
 
 

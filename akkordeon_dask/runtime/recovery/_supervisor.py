@@ -72,7 +72,7 @@ class Supervisor(OwnerPolicy):
             self._count(gate, error)
             await self._restart_in_time(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
-            await self._log(gate, "restarted", f"restarted on {gate.worker} after {seconds:.2f} s: {error}")
+            await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s: {error}")
 
     async def _log(self, gate: GateHandle, event: str, text: str) -> None:
         await log_event(self.session.client, self.session.name, event, gate=gate.name, text=text)
@@ -85,7 +85,7 @@ class Supervisor(OwnerPolicy):
         if len(self._restarts) >= limit:
             raise TrainingError(
                 f"gates of network {self.session.name!r} were lost more than {limit} times within {span:g} s, "
-                f"the last: {error} (gate {gate.name!r}). Look at its worker, or raise akkordeon.supervision.restarts"
+                f"the last: {error} (gate {gate.name!r}). See why workers end, or raise akkordeon.supervision.restarts"
             ) from error
         self._restarts.append(now)
 
