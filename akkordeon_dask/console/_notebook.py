@@ -33,7 +33,7 @@ class Display:
         return time.monotonic() - self._last >= _INTERVAL
 
     def show(self, bundle: dict[str, str]) -> None:
-        """Show this in the place of what was shown."""
+        """Replace the output by this bundle."""
         self._last = time.monotonic()
         if self._handle is None:
             self._handle = import_module("IPython.display").display(bundle, raw=True, display_id=True)

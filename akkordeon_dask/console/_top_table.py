@@ -31,7 +31,7 @@ _NOTHING = "-"
 
 
 def top_table(status: LiveStatus) -> RenderableType:
-    """A renderable for rich: a row a gate, the busiest in bold; a row a sentinel; what went wrong last."""
+    """A renderable for rich: a row a gate, the busiest in bold; a row a sentinel; the newest incidents."""
     return Group(*_parts(status))
 
 
@@ -42,7 +42,7 @@ def _parts(status: LiveStatus) -> Iterator[RenderableType]:
     yield ""
     yield _Sentinels(status.sentinels) if status.sentinels else "no sentinels"
     if status.incidents:
-        yield f"\nwent wrong, newest of {status.incidents_seen:,} first:"
+        yield f"\nincidents, newest of {status.incidents_seen:,} first:"
         yield from map(_incident, status.incidents)
 
 

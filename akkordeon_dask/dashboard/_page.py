@@ -61,7 +61,7 @@ class SinglePane(DashboardComponent):
 
     @without_property_validation  # type: ignore[untyped-decorator]
     def update(self) -> None:
-        """Show what is new."""
+        """Show the newest telemetry."""
         if self.switches is not None and isinstance(self.pane, Curves):
             self.pane.view = self.switches.view
         self.pane.show(self._store.newest())
@@ -106,7 +106,7 @@ class Page(DashboardComponent):
 
     @without_property_validation  # type: ignore[untyped-decorator]
     def update(self) -> None:
-        """Show what is new of the chosen network."""
+        """Show the newest telemetry of the chosen network."""
         network = self._store.networks.get(self.select.value) if self.select.value else self._store.newest()
         self._update_choices()
         self.welcome.visible, self.body.visible = network is None, network is not None

@@ -46,7 +46,7 @@ async def _live_status(client: Client, name: str) -> LiveStatus:
     if isinstance(found, LiveStatus):
         return found
     there = ", ".join(found) or "none"
-    raise DeploymentError(f"no network named {name!r} runs on this cluster, there is {there}: look at the name")
+    raise DeploymentError(f"no network named {name!r} runs on this cluster, there is {there}: check the name")
 
 
 async def read_telemetry(client: Client, function: Callable[..., T], *args: Any) -> T:
@@ -64,7 +64,7 @@ async def read_telemetry(client: Client, function: Callable[..., T], *args: Any)
         try:
             result: T = await client.run_on_scheduler(function, *args)
         except OSError as error:
-            text = f"the scheduler at {address} is gone ({error}): look at its log and start it"
+            text = f"the scheduler at {address} is gone ({error}): check its log and start it"
             raise DeploymentError(text) from error
         except (ImportError, AttributeError) as error:
             raise DeploymentError(

@@ -62,7 +62,7 @@ class Curves(Pane):
         self.root.yaxis.formatter = BasicTickFormatter()
         self.root.x_range, self.root.y_range = DataRange1d(only_visible=True), DataRange1d(only_visible=True)
         self.tickers = [self.root.yaxis[0].ticker, LogTicker(mantissas=[1, 2, 5], num_minor_ticks=0)] if logs else []
-        """Of its scale: linear, logarithmic; none where there is one scale only."""
+        """The tickers of its scales: linear, logarithmic; empty where there is one scale only."""
         self._legend = add_legend(self.root)
         facts = [("", "$name"), ("pass", "@epoch"), ("after", "@elapsed{0,0.0} s, @updates{0,0} updates")]
         facts += [(unit, "@value{0.000000}"), ("samples", "@samples{0,0}")]
@@ -89,7 +89,7 @@ class Curves(Pane):
         self._keep_in_sight()
 
     def _stream(self, points: CurvePoints) -> bool:
-        """Whether the curves are those that are drawn; they have got their new points then."""
+        """Add the new points, and return True, where the curves are those that are drawn."""
         new = points.new_points()
         if points.curves != tuple(self._sources):
             return False

@@ -12,7 +12,7 @@ __all__ = ["Switches"]
 
 _WAYS = {"log": "log scale of loss", "smooth": "smooth", "whole": "first passes", "every": "all curves"}
 _HINT = (
-    "The first pass is out of sight where it would flatten the others: 'first passes' shows it. At a glance a plot has "
+    "The first pass is out of sight where it would flatten the others: 'first passes' shows it. In front a plot has "
     "six curves: the first sentinels of each mode, the busiest gates."
 )
 

@@ -126,12 +126,12 @@ class Passes(_Table):
 class Incidents(_Table):
     """Incidents: lost batches, restarted passes, errors."""
 
-    title = "What went wrong"
+    title = "Incidents"
     nothing = "nothing went wrong"
     columns = (
         ("time", "time", _TEXT, 60),
-        ("event", "what", _TEXT, 60),
-        ("who", "who", _TEXT, 80),
+        ("event", "event", _TEXT, 60),
+        ("who", "actor", _TEXT, 80),
         ("text", "details", _TEXT, 400),
     )
 

@@ -150,7 +150,7 @@ class TimeSeriesStreamer:
         data: dict[str, Any] = {"time": np.empty(0)}
         if network is not None:
             data = self._data(network, network.history.rows - self.window, lines)
-        # New glyphs on a new source: the old ones would ask it for columns that it has no more. It gets its numbers
+        # New glyphs on a new source: the old ones would ask it for columns that it no longer has. It gets its numbers
         # afterwards, for bokeh sends a new source with each glyph.
         self.source = ColumnDataSource({column: [] for column in data})
         with self._panes[0].drawing():

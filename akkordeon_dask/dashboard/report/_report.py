@@ -76,7 +76,7 @@ def report(network: NetworkTelemetry, facts: RunFacts, now: float) -> str:
         _Part("Sentinels", html=_sentinels(network, facts)),
         _Part("Settings", html=html_table(("setting", "value"), ((k, str(v)) for k, v in facts.settings.items()))),
         _Part("Passes", html=_passes(passes)),
-        _Part("What went wrong", html=_incidents(network)),
+        _Part("Incidents", html=_incidents(network)),
     ]
     shown = {name for part in parts for name in part.charts}
     document = Document()
@@ -202,4 +202,4 @@ def _passes(passes: Sequence[PassReport]) -> str:
 
 def _incidents(network: NetworkTelemetry) -> str:
     rows = [(_date(one.time), one.event, one.who, one.text) for one in reversed(network.incidents)]
-    return html_table(("time", "what", "who", "details"), rows) if rows else "<p>nothing went wrong</p>"
+    return html_table(("time", "event", "actor", "details"), rows) if rows else "<p>nothing went wrong</p>"

@@ -141,7 +141,7 @@ def test_a_worker_that_hangs_gives_no_answer_and_one_that_is_gone_is_lost(at, cl
     nothing_left()
 
 
-def test_a_name_that_nobody_has_is_one_line(digits, at, client):
+def test_an_unknown_name_is_one_line(digits, at, client):
     done = called("status", "digit", *at)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "Error: no network named 'digit' on this cluster, there is digits: deploy it first\n"
