@@ -16,8 +16,6 @@ from akkordeon_dask.runtime import AsyncRunning
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "tests" / "support" / "typed_user.py"
-UNTYPED = {"ask"}
-"""An actor's method is called by its name: its handle does not know the answer's type."""
 
 
 @pytest.mark.timeout(300)
@@ -52,7 +50,7 @@ def test_no_exported_function_or_method_returns_any(name):
     for member, function in members(getattr(akkordeon_dask, name)):
         definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
         returns = ast.unparse(definition.returns) if definition.returns is not None else "Any"
-        assert member in UNTYPED or "Any" not in returns.replace("dict[str, Any]", ""), f"{name}.{member}: {returns}"
+        assert "Any" not in returns.replace("dict[str, Any]", ""), f"{name}.{member}: {returns}"
 
 
 def test_the_view_for_asynchronous_clients_has_every_verb():

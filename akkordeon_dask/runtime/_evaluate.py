@@ -28,7 +28,7 @@ async def predict(session: Session, x: Array, batch_size: int) -> Array:
     try:
         if lost := attached.reports[-1].lost:
             raise DeadlineError(f"{lost} of {len(x)} samples did not come back: look at the gates' workers")
-        outputs: Array = await attached.ask(SentinelActor.outputs)
+        outputs = await attached.ask(SentinelActor.outputs)
     finally:
         await session.detach(attached)
     return outputs

@@ -43,7 +43,7 @@ def sentinels() -> list[Sentinel]:
 
 
 def settle(opened: Tab) -> None:
-    """Wait until all panes but that of troubles have something to show, and have been drawn once more."""
+    """Wait until all panes but that of incidents have something to show, and have been drawn once more."""
     opened.until("asked.figure('Throughput')?.renderers.length >= 9")
     opened.until("asked.curves('Throughput')[0].columns.time.length >= args[0]", ROWS)
     opened.until("Object.values(asked.values()).slice(0, -1).every((count) => count > 0) && asked.values().Loss > 1")

@@ -1,1 +1,3 @@
 """The panes of the page."""
+
+__all__: list[str] = []
