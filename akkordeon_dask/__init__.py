@@ -15,11 +15,8 @@ from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Gate, Network, Sentinel, beside
 from akkordeon_dask.runtime import (
     Attached,
-    GateStatus,
     History,
-    NetworkStatus,
     Running,
-    SentinelStatus,
     adopt,
     connect,
     deploy,
@@ -29,18 +26,19 @@ from akkordeon_dask.runtime import (
     status,
     stop,
 )
+from akkordeon_dask.telemetry import LiveGate, LiveSentinel, NetworkStatus
 
 __all__ = [
     "Attached",
     "Gate",
-    "GateStatus",
     "History",
+    "LiveGate",
+    "LiveSentinel",
     "Network",
     "NetworkStatus",
     "PassReport",
     "Running",
     "Sentinel",
-    "SentinelStatus",
     "adopt",
     "beside",
     "connect",

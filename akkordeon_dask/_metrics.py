@@ -1,52 +1,63 @@
-"""What a process tells Prometheus: all that is in its client's registry appears on Dask's `/metrics`."""
+"""Prometheus metrics of a process: everything in its client's registry appears on Dask's `/metrics`."""
 
 import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.core import Metric
-
-__all__ = ["Collector", "Family", "families", "label"]
+__all__ = ["Collector", "Family", "Metric", "families", "label"]
 
 logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 
 
-class Collector(Generic[S]):
-    """What all sources of one kind in this process tell: one collector, in the registry while there is a source.
+class Metric(Protocol):
+    """A family of `prometheus_client`, which is imported only once there is a source."""
 
-    A lock guards the sources, so any thread may add, remove and collect. They are held weakly: one that was forgotten
-    is told of no more. Without prometheus_client nothing is told, as by Dask.
+    name: str
+
+
+class Registry(Protocol):
+    """A registry of `prometheus_client`."""
+
+    def register(self, collector: Any) -> None:
+        """Add a collector; raises a ValueError where one of its names is taken."""
+
+    def unregister(self, collector: Any) -> None:
+        """Remove a collector."""
+
+
+class Collector(Generic[S]):
+    """A Prometheus collector for all sources of one kind in this process. Registered while at least one source exists.
+
+    A lock guards the sources, so any thread may add, remove and collect. They are held weakly. Without
+    prometheus_client nothing is collected, as in Dask.
 
     Parameters
     ----------
     read
-        what the sources tell; of none, the families without samples. Runs in the thread that collects.
+        returns the families of the given sources; of none, the families without samples. Runs in the thread that
+        collects.
     registry
         None: the process's own.
     """
 
-    def __init__(
-        self, read: "Callable[[Iterable[S]], Iterable[Metric]]", registry: "CollectorRegistry | None" = None
-    ) -> None:
+    def __init__(self, read: Callable[[Iterable[S]], Iterable[Metric]], registry: Registry | None = None) -> None:
         self._read, self._registry = read, registry
         self._lock = threading.Lock()
         self._sources: weakref.WeakSet[S] = weakref.WeakSet()
         self._registered = False
 
     def add(self, source: S) -> None:
-        """Tell of this source, too."""
+        """Collect from this source."""
         with self._lock:
             self._sources.add(source)
             self._registered = self._registered or self._register()
 
     def remove(self, source: S) -> None:
-        """Tell of this source no more. Knows no error for one that was not added."""
+        """Collect from this source no longer. Does nothing for an unknown source."""
         with self._lock:
             self._sources.discard(source)
             if self._registered and not self._sources:
@@ -59,19 +70,20 @@ class Collector(Generic[S]):
             from prometheus_client import REGISTRY
         except ModuleNotFoundError:
             return False
-        self._registry = self._registry or REGISTRY
+        registry: Registry = REGISTRY if self._registry is None else self._registry
+        self._registry = registry
         try:
-            self._registry.register(self)
+            registry.register(self)
         except ValueError as error:
             logger.warning("no akkordeon_* on /metrics, training works without: %s", error)
             return False
         return True
 
-    def describe(self) -> "list[Metric]":
-        """The families, for the registry, which asks with its own lock and ours held."""
+    def describe(self) -> list[Metric]:
+        """The families, for the registry, which asks while it holds its own lock and ours."""
         return list(self._read(()))
 
-    def collect(self) -> "list[Metric]":
+    def collect(self) -> list[Metric]:
         """The families with their samples."""
         with self._lock:
             sources = list(self._sources)
@@ -79,7 +91,7 @@ class Collector(Generic[S]):
 
 
 class Family(NamedTuple):
-    """Samples of one name, from one field of figures."""
+    """Samples of one name, from one field of metrics."""
 
     name: str
     """With the base unit at its end; a counter ends in `_total`, all else are gauges."""
@@ -87,15 +99,15 @@ class Family(NamedTuple):
     text: str
 
 
-def families(table: Iterable[Family], names: Sequence[str], told: Mapping[tuple[str, ...], Any]) -> "Iterator[Metric]":
-    """Each family of a table; `told` has the figures by the values of the labels with these `names`."""
+def families(table: Iterable[Family], names: Sequence[str], metrics: Mapping[tuple[str, ...], Any]) -> Iterator[Metric]:
+    """Each family of a table; `metrics` are keyed by the values of the labels with these `names`."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     for name, field, text in table:
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
         family = kind(name, text, labels=names)
-        for values, figures in told.items():
-            family.add_metric(values, getattr(figures, field))
+        for values, source in metrics.items():
+            family.add_metric(values, getattr(source, field))
         yield family
 
 

@@ -1,15 +1,15 @@
-"""Checks of numbers that users write: one for whole numbers, one for all others, and both for fields of values."""
+"""Checks of numbers and flags that users write, as arguments and as fields of values."""
 
 import math
 import operator
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["check_int", "check_number", "keep_flag", "keep_int", "keep_number"]
+__all__ = ["check_flag", "check_int", "check_number", "keep_flag", "keep_int", "keep_number"]
 
 
 def check_int(label: str, value: Any, least: int | None = None, *, error: type[AkkordeonError] = SpecError) -> int:
@@ -94,6 +94,34 @@ def check_number(
     return number
 
 
+@overload
+def check_flag(
+    label: str, value: Any, *, optional: Literal[False] = False, error: type[AkkordeonError] = SpecError
+) -> bool: ...
+@overload
+def check_flag(label: str, value: Any, *, optional: Literal[True]) -> bool | None: ...
+def check_flag(
+    label: str, value: Any, *, optional: bool = False, error: type[AkkordeonError] = SpecError
+) -> bool | None:
+    """`value` as Python's bool; None stays None where that is `optional`.
+
+    Raises
+    ------
+    SpecError, or `error`
+        when it is something else: quotes it.
+
+    Examples
+    --------
+    >>> check_flag("bias", np.True_)
+    True
+    """
+    if value is None and optional:
+        return None
+    if not isinstance(value, bool | np.bool_):
+        raise error(f"{label} is {'True, False or None' if optional else 'True or False'}, not {_quoted(value)}")
+    return bool(value)
+
+
 def keep_int(spec: Any, name: str, least: int | None = None) -> int:
     """The field `name` of a frozen value, checked by `check_int` and stored as Python's int.
 
@@ -145,11 +173,9 @@ def keep_flag(spec: Any, name: str) -> bool:
     SpecError
         `nn.Linear(784, 50, bias=20): bias is True or False, not 20`.
     """
-    value = getattr(spec, name)
-    if not isinstance(value, bool | np.bool_):
-        raise SpecError(f"{spec!r}: {name} is True or False, not {_quoted(value)}")
-    object.__setattr__(spec, name, bool(value))
-    return bool(value)
+    flag = check_flag(f"{spec!r}: {name}", getattr(spec, name))
+    object.__setattr__(spec, name, flag)
+    return flag
 
 
 def _plain(value: Any) -> float:

@@ -24,7 +24,7 @@ from akkordeon_dask.tree import Array
 __all__ = ["ALIGNMENT", "Pool", "aligned", "copied", "empty", "empty_like", "pool"]
 
 ALIGNMENT = 64
-"""Bytes; OpenBLAS kernels are up to twice as slow on float32 arrays that start off this grid."""
+"""Bytes; OpenBLAS kernels are up to twice as slow on misaligned float32 arrays."""
 
 _SMALL = 32 * 1024
 _GRAIN = 64 * 1024
@@ -40,19 +40,19 @@ class _Block(mmap.mmap):
 
 
 class _Lease(weakref.ref[Array]):
-    """Watches a lent array; dies with it and hands the block back."""
+    """Watches a lent array; dies with it and returns the block."""
 
     __slots__ = ("block",)
     block: _Block
 
 
 class Pool:
-    """Blocks of memory that come back when the last array on them dies.
+    """Blocks of memory that return when the last array on them dies.
 
     Parameters
     ----------
     capacity
-        bytes of free blocks that are kept; what comes back above goes to the operating system.
+        bytes of free blocks to keep; further blocks return to the operating system.
     poison
         debug mode: fill returned blocks with NaN so that a late reader is noticed.
     """
@@ -61,7 +61,7 @@ class Pool:
         self.capacity = capacity
         self.poison = poison
         self._room = 0
-        """Bytes that may come back before the free ones are counted anew."""
+        """Bytes that may return before the free ones are counted again."""
         self._free: defaultdict[int, list[_Block]] = defaultdict(list)
         self._leases: dict[int, _Lease] = {}
 
@@ -72,7 +72,7 @@ class Pool:
 
     @property
     def lent(self) -> int:
-        """How many blocks are under a living array."""
+        """Blocks under a living array."""
         return len(self._leases)
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
@@ -110,14 +110,14 @@ class Pool:
             self._free[len(block)].append(block)
 
     def clear(self) -> None:
-        """Give all free blocks back to the operating system."""
+        """Return all free blocks to the operating system."""
         for blocks in list(self._free.values()):
             while blocks:
                 blocks.pop()
 
 
 pool = Pool(poison=bool(os.environ.get("AKKORDEON_DEBUG")))
-"""The process's pool. `AKKORDEON_DEBUG=1` in the environment poisons what is returned."""
+"""The process's pool. `AKKORDEON_DEBUG=1` in the environment poisons returned blocks."""
 
 empty = pool.empty
 
@@ -128,22 +128,22 @@ def empty_like(x: Array) -> Array:
 
 
 def copied(x: Array) -> Array:
-    """A copy of `x` in C order, in the machine's byte order and on its grid."""
+    """A copy of `x` in C order, in the machine's byte order and aligned."""
     copy = empty(x.shape, x.dtype.newbyteorder("="))
     np.copyto(copy, x)
     return copy
 
 
 def aligned(x: Array) -> Array:
-    """`x` itself where it is contiguous, in the machine's byte order and on its grid, else a copy that is.
+    """`x` itself where it is contiguous, in the machine's byte order and aligned, else a copy that is.
 
-    A large array's grid is `ALIGNMENT`, for speed; a small one's is its dtype's, for equal bits: off it
-    numpy multiplies in another order.
+    A large array is aligned to `ALIGNMENT`, for speed; a small one to its dtype, for equal bits: numpy multiplies
+    misaligned arrays in another order.
     """
-    return x if x.flags.c_contiguous and x.dtype.isnative and _on_grid(x) else copied(x)
+    return x if x.flags.c_contiguous and x.dtype.isnative and _is_aligned(x) else copied(x)
 
 
-def _on_grid(x: Array) -> bool:
+def _is_aligned(x: Array) -> bool:
     if x.nbytes < _SMALL:
         return x.flags.aligned
-    return isinstance(x.base, _Block) or x.ctypes.data % ALIGNMENT == 0  # to ask for the address takes twice as long
+    return isinstance(x.base, _Block) or x.ctypes.data % ALIGNMENT == 0  # reading the address takes twice as long

@@ -14,5 +14,5 @@ preload()
 
 
 def dask_setup(scheduler: Scheduler) -> None:
-    """Gather what actors report, from the scheduler's start."""
+    """Install telemetry from the scheduler's start."""
     install(scheduler)

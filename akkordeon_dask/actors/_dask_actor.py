@@ -1,72 +1,75 @@
-"""What gate and sentinel actors have in common."""
+"""The base of both Dask actors: the control plane of an actor."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from distributed import get_worker
 from distributed.core import Status
 from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.actors.engine._cell import ActorCell, Behavior
+from akkordeon_dask.actors.engine._behavior import Behavior
+from akkordeon_dask.actors.engine._cell import ActorCell
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.messages import PASS_TOPIC, TOPIC, Address, Message, Metrics
+from akkordeon_dask.messages import PASS_TOPIC, TOPIC, Address, Metrics
 
 __all__ = ["ENDING", "DaskActor"]
 
 ENDING = frozenset((Status.closing, Status.closing_gracefully, Status.closed))
-"""What a worker is when its actors end because it does."""
+"""The states of a worker that takes its actors with it."""
+
+T = TypeVar("T")
 
 
 class DaskActor:
-    """A Dask actor whose work is done by one thread of its own.
+    """A Dask actor whose behavior runs in a thread of its own.
 
     Its methods are the control plane: all `async`, run on the worker's event loop, and leave the
     numbers to the thread. The constructor runs in Dask's one thread for actors.
     """
 
     def __init__(self, key: str) -> None:
-        worker = get_worker()
         self.key = key
-        self.address = Address(worker.address, key)
-        self._worker = worker
-        self._office: PostOffice | None = None
-        self._thread: ActorCell | None = None
+        self._worker = get_worker()
+        self._loop: asyncio.AbstractEventLoop = self._worker.loop.asyncio_loop  # type: ignore[attr-defined]
+        self.address = Address(self._worker.address, key)
+        self._office = PostOffice.from_thread(self._worker)
+        self._cell: ActorCell | None = None
 
-    async def _start(self, who: ActorInfo, core: Behavior, ended: Callable[[], None] = lambda: None) -> ActorCell:
-        office = await PostOffice.of(self._worker)
-        if self.key not in self._worker.state.actors:  # Dask let go of it meanwhile: nobody would end its thread
+    async def _start(
+        self,
+        info: ActorInfo,
+        behavior: Behavior,
+        *,
+        observe: Callable[[ActorCell, float], Metrics | None],
+        ended: Callable[[], None],
+    ) -> ActorCell:
+        if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end its thread
             await offload(ended)
-            raise ClosedError(f"{who} on {self.address.worker} was closed while it opened: deploy or attach anew")
-        self._office = office
-        self._thread = ActorCell(f"akkordeon {who.kind} {who.name}", core, ended, self._figures)
-        self._office.add(self.key, self._thread, who)
-        return self._thread
+            raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy or attach it again")
+        self._cell = ActorCell(f"akkordeon {info.kind} {info.name}", behavior, ended, observe)
+        self._office.add(self.key, self._cell, info)
+        return self._cell
 
-    def _figures(self, thread: ActorCell, now: float) -> Metrics | None:
-        """What the actor did so far; None: it tells nothing. In its thread."""
-        return None
-
-    def _tell(self, network: str, event: str, **facts: Any) -> None:
-        """Let everybody know who listens to the cluster's events. Any thread."""
+    def _log_event(self, network: str, event: str, **facts: Any) -> None:
+        """Log an event for everybody who listens to the cluster's events. Any thread."""
         topics = [TOPIC, PASS_TOPIC] if event == "pass" else TOPIC
         self._worker.log_event(topics, {"network": network, "event": event, **facts})
 
-    def _send(self, to: Address, message: Message) -> None:
-        assert self._office is not None
-        self._office.send(to, message)
-
-    async def _call(self, function: Any) -> Any:
+    async def _call(self, function: Callable[[], T]) -> T:
         """Run a function in the actor's thread, before the batches that wait for it."""
-        if self._thread is None:
-            raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach anew")
-        return await self._thread.call(function, config.seconds("timeouts.control"))
+        if self._cell is None:
+            raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
+        return await self._cell.call(function, config.seconds("timeouts.control"))
+
+    async def acknowledge_drain(self, refusal: str = "") -> None:
+        """The owner moves the actor off its draining worker, which waits for that; with a `refusal` it cannot."""
+        self._office.drain.acknowledge(self.key, refusal)
 
     async def close(self) -> None:
         """End the thread; after the last one, the worker's links. On the event loop."""
-        self._thread = None
-        if self._office is not None:
-            await asyncio.shield(self._office.remove(self.key, config.seconds("timeouts.close")))
+        self._cell = None
+        await asyncio.shield(self._office.remove(self.key, config.seconds("timeouts.close")))

@@ -84,8 +84,7 @@ def wait_for_network(name: str, client: Client, patience: WaitLimit) -> Running:
             raise NotYetError(f"no network named {name!r} on this cluster, there is {names}: deploy it first")
 
     patience.until(find)
-    running: Running = connect(name, client)
-    return running
+    return connect(name, client)
 
 
 def _connect(where: ClusterAddress) -> Client:

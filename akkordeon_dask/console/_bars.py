@@ -1,4 +1,4 @@
-"""Sentinels at work: a bar each for the pass that they make."""
+"""Sentinels at work: a bar each for the pass that they are in."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def _bar(row: Row) -> ProgressBar:
 
 
 def _figures(row: Row) -> tuple[str, str, str, str]:
-    """Share, loss and scores, samples a second, and time left; those of the last pass until the first batch is home."""
+    """Share, loss and scores, samples a second, and time left; those of the last pass until a batch completes."""
     progress, newest = row.progress, row.newest
     if progress is None or math.isnan(progress.loss):
         if newest is None:

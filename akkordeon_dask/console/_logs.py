@@ -1,4 +1,4 @@
-"""Log lines that stand above what is drawn in place."""
+"""Log lines above a live display."""
 
 import logging
 from collections.abc import Iterator

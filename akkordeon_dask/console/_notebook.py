@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 
 __all__ = ["Display", "display_bundle"]
 
-_BEAT, _NEWEST, _WIDTH = 0.5, 20, 110
-"""Seconds between two updates, lines that are shown while it runs, and letters in a line."""
+_INTERVAL, _NEWEST, _WIDTH = 0.5, 20, 110
+"""Seconds between two updates, lines that are shown while it runs, and characters in a line."""
 _FORMAT = '<pre style="white-space:pre;line-height:normal;font-family:monospace">{code}</pre>'
 
 
@@ -20,7 +20,7 @@ class Display:
 
     def __init__(self) -> None:
         self._handle: Any = None
-        self._last = -_BEAT
+        self._last = -_INTERVAL
 
     @property
     def shown(self) -> bool:
@@ -30,10 +30,10 @@ class Display:
     @property
     def due(self) -> bool:
         """The last update is long enough ago."""
-        return time.monotonic() - self._last >= _BEAT
+        return time.monotonic() - self._last >= _INTERVAL
 
     def show(self, bundle: dict[str, str]) -> None:
-        """Show this in the place of what was there."""
+        """Replace the output by this bundle."""
         self._last = time.monotonic()
         if self._handle is None:
             self._handle = import_module("IPython.display").display(bundle, raw=True, display_id=True)

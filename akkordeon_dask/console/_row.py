@@ -13,11 +13,11 @@ class Row:
 
     name: str
     epoch: int
-    """The pass that it makes."""
+    """The pass that it is in."""
     epochs: int | None
-    """Passes after which it rests; None: it goes on."""
+    """Passes after which it rests; None: without end."""
     progress: PassProgress | None = None
-    """How far this pass is; None before the first news of it."""
+    """How far this pass is; None before the first report of it."""
     newest: PassReport | None = None
     """Its last finished pass."""
     paused: bool = False

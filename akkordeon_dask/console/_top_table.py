@@ -26,37 +26,37 @@ _LOST = "lost"
 _LEFT = {"gate": 10, "worker": 8, "sentinel": 9, "mode": 8, "state": 7}
 """Columns of text, with letters that they have at least: all fits into a terminal of 80 columns."""
 _BAR, _ROOM = 12, 100
-"""Columns of a bar of what is done, and those of a terminal that has room for it."""
+"""Columns of a progress bar, and those of a terminal that has room for it."""
 _NOTHING = "-"
 
 
-def top_table(glance: LiveStatus) -> RenderableType:
-    """What rich draws: a row a gate, the busiest in bold; a row a sentinel; what went wrong last."""
-    return Group(*_parts(glance))
+def top_table(status: LiveStatus) -> RenderableType:
+    """A renderable for rich: a row a gate, the busiest in bold; a row a sentinel; the newest incidents."""
+    return Group(*_parts(status))
 
 
-def _parts(glance: LiveStatus) -> Iterator[RenderableType]:
-    state = "runs" if glance.ended is None else f"ended at {_clock(glance.ended)}"
-    yield f"[bold]{escape(glance.name)}[/bold]  {state}"
-    yield _gates(glance) if glance.gates else "no gate has told of itself yet"
+def _parts(status: LiveStatus) -> Iterator[RenderableType]:
+    state = "runs" if status.ended is None else f"ended at {_clock(status.ended)}"
+    yield f"[bold]{escape(status.name)}[/bold]  {state}"
+    yield _gates(status) if status.gates else "no gate has reported yet"
     yield ""
-    yield _Sentinels(glance.sentinels) if glance.sentinels else "no sentinels"
-    if glance.incidents:
-        yield f"\nwent wrong, newest of {glance.incidents_seen:,} first:"
-        yield from map(_trouble, glance.incidents)
+    yield _Sentinels(status.sentinels) if status.sentinels else "no sentinels"
+    if status.incidents:
+        yield f"\nincidents, newest of {status.incidents_seen:,} first:"
+        yield from map(_incident, status.incidents)
 
 
-def _gates(glance: LiveStatus) -> Table:
-    most = max((gate.busy for gate in glance.gates if not math.isnan(gate.busy)), default=math.inf)
+def _gates(status: LiveStatus) -> Table:
+    most = max((gate.busy for gate in status.gates if not math.isnan(gate.busy)), default=math.inf)
     table = _table(_GATES)
-    for gate in glance.gates:
-        cells = _gate(gate) if gate.is_reported else _gone(gate, "" if glance.ended is not None else " (lost)")
+    for gate in status.gates:
+        cells = _gate(gate) if gate.state == "running" else _gone(gate)
         table.add_row(*map(escape, cells), style="bold" if gate.busy == most else None)
     return table
 
 
 class _Sentinels:
-    """A row a sentinel: the pass that it is in with what is known of it so far, else its newest one."""
+    """A row a sentinel: the pass that it is in with its figures so far, else its last one."""
 
     def __init__(self, sentinels: Sequence[LiveSentinel]) -> None:
         self._sentinels = sentinels
@@ -85,13 +85,14 @@ def _table(columns: tuple[str, ...]) -> Table:
     return table
 
 
-def _gone(gate: LiveGate, why: str) -> tuple[str, ...]:
+def _gone(gate: LiveGate) -> tuple[str, ...]:
+    why = "" if gate.state == "ended" else f" ({gate.state})"
     return (gate.name, gate.worker + why, *[_NOTHING] * (len(_GATES) - 2))
 
 
 def _gate(gate: LiveGate) -> tuple[str, ...]:
     busy = _NOTHING if math.isnan(gate.busy) else f"{gate.busy:.0%}"
-    rates = map(_rate, (gate.forwards_per_s, gate.backwards_per_s, gate.updates_per_s))
+    rates = map(_rate, (gate.samples_per_s, gate.backwards_per_s, gate.updates_per_s))
     delay = _NOTHING if math.isnan(gate.delay) else f"{gate.delay:.2f}"
     return (gate.name, gate.worker, busy, *rates, str(gate.mailbox), str(gate.versions), delay)
 
@@ -128,15 +129,15 @@ def _learned(one: LiveSentinel, scores: Iterable[str]) -> Iterator[str]:
 
 
 def _newest(one: LiveSentinel) -> PassProgress | PassReport | None:
-    """The pass that is open, once its loss is known; else the newest that is finished."""
-    return one.progress if one.progress is not None and not math.isnan(one.progress.loss) else one.last
+    """The pass that is open, once its loss is known; else the last that is finished."""
+    return one.progress if one.progress is not None and not math.isnan(one.progress.loss) else one.report
 
 
 def _rate(rate: float) -> str:
     return _NOTHING if math.isnan(rate) else f"{rate:,.0f}"
 
 
-def _trouble(one: Incident) -> str:
+def _incident(one: Incident) -> str:
     return escape(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
 
 

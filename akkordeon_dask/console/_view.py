@@ -1,4 +1,4 @@
-"""Where a run is shown: a terminal, a notebook, or anything that takes lines."""
+"""Views of a run: in a terminal, a notebook, or as lines on anything else."""
 
 import sys
 import threading
@@ -22,14 +22,14 @@ _ONE = threading.Lock()
 """Held by the one view of this process that draws in place."""
 
 _ECHO = "^C"
-"""Terminals write it behind the last bar. Into a line of its own, it would be rubbed out in the place of the bar."""
+"""Terminals write it behind the last bar. On a line of its own, it would be erased instead of the bar."""
 
 
 class View:
     """A context: after it nothing more is written. Used by one thread at a time."""
 
     vital = False
-    """A program reads it: what cannot be written is an error. A person's terminal may go away while a run goes on."""
+    """A program reads it: a write that fails is an error. A person's terminal may go away while a run goes on."""
 
     def __enter__(self) -> Self:
         return self
@@ -42,11 +42,11 @@ class View:
         raise NotImplementedError
 
     def draw(self, rows: Sequence[Row]) -> None:
-        """Show what is at work now, in the place of what was shown before."""
+        """Show the sentinels at work instead of those shown before."""
 
 
 class LineView(View):
-    """Lines on standard output, whatever that is."""
+    """Lines on standard output, whatever it is."""
 
     vital = True
 
@@ -94,7 +94,7 @@ class TerminalView(View):
 def _live(console: Console) -> Iterator[Live]:
     """Text that is printed or logged meanwhile stands above it."""
     out, err = sys.stdout, sys.stderr
-    # What goes to standard error stays there, unless it would be written over the bars.
+    # Standard error stays where it goes, unless it would be written over the bars.
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stderr=err is not None and err.isatty())
     try:
         live.start()
@@ -125,7 +125,7 @@ class NotebookView(View):
 
 
 def _write(text: str) -> None:
-    # Past rich: it would wrap the line at the width that it guesses.
+    # Not by rich, which would wrap the line at the width that it guesses.
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -138,7 +138,7 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
     progress
         False: show nothing. None: nothing but in a terminal and a notebook. True: lines elsewhere.
     console
-        what is known of standard output.
+        standard output, as rich knows it; None: found out.
     """
     if progress is False:
         return None
@@ -151,7 +151,7 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
 
 
 def _is_terminal() -> bool:
-    """Asked of standard output itself: settings that make rich write colours everywhere are not meant for bars."""
+    """Whether standard output itself is one: settings for colours everywhere are not meant for bars."""
     try:
         return sys.stdout is not None and sys.stdout.isatty()
     except ValueError:  # it is closed

@@ -1,4 +1,4 @@
-"""The page on the scheduler's dashboard, and the report: how telemetry is drawn."""
+"""The page on the scheduler's dashboard, and the report: telemetry drawn with bokeh."""
 
 from akkordeon_dask.dashboard._install import announce, install, preload
 

@@ -1,4 +1,4 @@
-"""The page among those of Dask's dashboard."""
+"""The Bokeh applications of the page, among those of Dask's dashboard."""
 
 import functools
 import logging
@@ -15,7 +15,6 @@ from tornado.ioloop import IOLoop
 
 from akkordeon_dask import config, telemetry
 from akkordeon_dask.dashboard._page import PANES, Page, SinglePane
-from akkordeon_dask.telemetry import TelemetryStore
 
 __all__ = ["APPLICATIONS", "preload", "serve"]
 
@@ -31,8 +30,8 @@ def _interval() -> int:
 
 def _page(scheduler: Scheduler, extra: dict[str, Any], doc: Any) -> None:
     """A new browser has opened the page; `?network=NAME` chooses one."""
-    wish = doc.session_context.request.arguments.get("network", [b""])[0] if doc.session_context else b""
-    page = Page(telemetry.install(scheduler).store, wish.decode(errors="replace"))
+    name = doc.session_context.request.arguments.get("network", [b""])[0] if doc.session_context else b""
+    page = Page(telemetry.install(scheduler).store, name.decode(errors="replace"))
     page.update()
     add_periodic_callback(doc, page, _interval())
     doc.add_root(page.root)
@@ -57,16 +56,16 @@ APPLICATIONS: dict[str, Callable[[Scheduler, dict[str, Any], Any], None]] = {
     f"/individual-{_NAME}": _page,
     **{f"/individual-{_NAME}-{word}": functools.partial(_single, word) for word in PANES},
 }
-"""What makes the document of each address."""
+"""The function that fills the document of each address."""
 
 
 def preload() -> None:
-    """Let dashboards that are made from now on, in this process, have the page."""
+    """Add the page to dashboards that are made from now on in this process."""
     dask_pages.applications.update(APPLICATIONS)
 
 
-def serve(scheduler: Scheduler, store: TelemetryStore) -> None:
-    """Add the page to the dashboard of a scheduler that runs, and the page to the menu. On its event loop."""
+def serve(scheduler: Scheduler) -> None:
+    """Add the page to the dashboard of a scheduler that runs, and to its menu. On its event loop."""
     pages = [app for app in scheduler.http_application.applications if isinstance(app, BokehTornado)]
     if not pages:
         logger.info("the scheduler has no dashboard, so there is no page /%s", _NAME)

@@ -1,4 +1,4 @@
-"""The door of the dashboard: the scheduler gathers what actors report, and shows it where bokeh is there."""
+"""The door of the dashboard: telemetry on the scheduler, and the page that shows it where bokeh is installed."""
 
 import functools
 import logging
@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 
 def install(dask_scheduler: Scheduler) -> None:
-    """Let the scheduler gather what actors report, and add the page to its dashboard. On its event loop."""
-    store = telemetry.install(dask_scheduler).store
+    """Install telemetry on the scheduler, and add the page to its dashboard. On its event loop."""
+    telemetry.install(dask_scheduler)
     app = _app()
     if app is not None:
-        app.serve(dask_scheduler, store)
+        app.serve(dask_scheduler)
 
 
 def preload() -> None:
-    """Let dashboards that are made from now on, in this process, have the page; where bokeh is there."""
+    """Add the page to dashboards that are made from now on in this process; where bokeh is installed."""
     app = _app()
     if app is not None:
         app.preload()
@@ -32,7 +32,7 @@ def preload() -> None:
 
 @functools.cache
 def _app() -> ModuleType | None:
-    """The module of the page; None: no bokeh, which is said once in a process."""
+    """The module of the page; None: no bokeh, which is logged once in a process."""
     try:
         from akkordeon_dask.dashboard import _app
     except ImportError as error:
@@ -41,7 +41,7 @@ def _app() -> ModuleType | None:
     return _app
 
 
-def announce(told: dict[str, Any], dask_scheduler: Scheduler) -> None:
-    """Tell everybody who listens that a network was deployed; from now on the scheduler gathers and shows."""
+def announce(event: dict[str, Any], dask_scheduler: Scheduler) -> None:
+    """Log the event of a network that was deployed, after telemetry and the page are installed. On the event loop."""
     install(dask_scheduler)
-    dask_scheduler.log_event(TOPIC, told)
+    dask_scheduler.log_event(TOPIC, event)

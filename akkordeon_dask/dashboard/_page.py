@@ -13,18 +13,17 @@ from akkordeon_dask.dashboard.panes._base import Pane
 from akkordeon_dask.dashboard.panes._delays import Delays
 from akkordeon_dask.dashboard.panes._graph import Graph
 from akkordeon_dask.dashboard.panes._learning_curves import Curves, loss, scores
-from akkordeon_dask.dashboard.panes._progress import Progress
+from akkordeon_dask.dashboard.panes._open_passes import OpenPasses
 from akkordeon_dask.dashboard.panes._switches import Switches
 from akkordeon_dask.dashboard.panes._tables import Incidents, Passes
 from akkordeon_dask.dashboard.panes._time_plot import TimePlot, TimeSeriesStreamer
-from akkordeon_dask.telemetry._network import NetworkTelemetry
-from akkordeon_dask.telemetry._store import TelemetryStore
+from akkordeon_dask.telemetry import NetworkTelemetry, TelemetryStore
 
 __all__ = ["PANES", "Page", "SinglePane"]
 
 PANES: Mapping[str, Callable[[], Pane]] = {
     "graph": Graph,
-    "progress": Progress,
+    "progress": OpenPasses,
     "throughput": _time_plots.throughput,
     "busy": _time_plots.busy,
     "traffic": _time_plots.traffic,
@@ -36,10 +35,10 @@ PANES: Mapping[str, Callable[[], Pane]] = {
     "passes": Passes,
     "troubles": Incidents,
 }
-"""What makes each pane, by the word in its address."""
+"""The function that makes each pane, by the word in its address."""
 
 _WINDOWS = {"1 min": 60, "5 min": 300, "1 hour": 3600}
-# Dask's menu would take two lines, the second of which hides what the page begins with.
+# Dask's menu would take two lines, the second of which hides the head of the page.
 _MENU = "@media (min-width: 801px) and (max-width: 1200px) { .navbar li:not(#dask-logo) a { padding: 11px 8px; } }"
 _NEWEST = ""
 _WELCOME = (
@@ -52,8 +51,8 @@ _WELCOME = (
 class SinglePane(DashboardComponent):
     """One pane, of the network that was deployed last."""
 
-    def __init__(self, board: TelemetryStore, pane: Pane) -> None:
-        self.pane, self._board = pane, board
+    def __init__(self, store: TelemetryStore, pane: Pane) -> None:
+        self.pane, self._store = pane, store
         self.switches = Switches([pane]) if isinstance(pane, Curves) else None
         self.root = pane.root
         if self.switches is not None:
@@ -62,19 +61,19 @@ class SinglePane(DashboardComponent):
 
     @without_property_validation  # type: ignore[untyped-decorator]
     def update(self) -> None:
-        """Show what is new."""
+        """Show the newest telemetry."""
         if self.switches is not None and isinstance(self.pane, Curves):
             self.pane.view = self.switches.view
-        self.pane.show(self._board.newest())
+        self.pane.show(self._store.newest())
 
 
 class Page(DashboardComponent):
     """All panes of one network at a time."""
 
-    def __init__(self, board: TelemetryStore, network: str = _NEWEST) -> None:
-        self._board = board
+    def __init__(self, store: TelemetryStore, network: str = _NEWEST) -> None:
+        self._store = store
         self.panes = {word: make() for word, make in PANES.items()}
-        self._feed = TimeSeriesStreamer([pane for pane in self.panes.values() if isinstance(pane, TimePlot)])
+        self._streamer = TimeSeriesStreamer([pane for pane in self.panes.values() if isinstance(pane, TimePlot)])
         self.select = Select(value=network, options=[(_NEWEST, "the newest network")], width=200, margin=(2, 5, 2, 5))
         self.head = Div(text="", sizing_mode="stretch_width", margin=(8, 5, 2, 5), styles={"font-size": "12px"})
         self.switches = Switches([pane for pane in self.panes.values() if isinstance(pane, Curves)])
@@ -84,9 +83,9 @@ class Page(DashboardComponent):
         controls = Row(children=[self.select, self.head, self.span], sizing_mode="stretch_width")
         menu = [GlobalInlineStyleSheet(css=_MENU)]
         self.root = Column(children=[controls, self.welcome, self.body], sizing_mode="stretch_both", stylesheets=menu)
-        self.select.on_change("value", self._chosen)
+        self.select.on_change("value", self._changed)
         self.switches.on_change(self.update)
-        self.span.on_change("active", self._chosen)
+        self.span.on_change("active", self._changed)
 
     def _layout(self) -> Any:
         def row(*words: str, **options: Any) -> Any:
@@ -102,43 +101,43 @@ class Page(DashboardComponent):
         ]
         return Column(children=rows, sizing_mode="stretch_both", visible=False)
 
-    def _chosen(self, attr: str, old: Any, new: Any) -> None:
+    def _changed(self, attr: str, old: Any, new: Any) -> None:
         self.update()
 
     @without_property_validation  # type: ignore[untyped-decorator]
     def update(self) -> None:
-        """Show what is new of the chosen network."""
-        record = self._board.networks.get(self.select.value) if self.select.value else self._board.newest()
+        """Show the newest telemetry of the chosen network."""
+        network = self._store.networks.get(self.select.value) if self.select.value else self._store.newest()
         self._update_choices()
-        self.welcome.visible, self.body.visible = record is None, record is not None
-        self.head.text = _headline(record) if record is not None else ""
-        self._feed.window = list(_WINDOWS.values())[self.span.active or 0]
+        self.welcome.visible, self.body.visible = network is None, network is not None
+        self.head.text = _headline(network) if network is not None else ""
+        self._streamer.window = list(_WINDOWS.values())[self.span.active or 0]
         view = self.switches.view
         for pane in self.panes.values():
             if isinstance(pane, Curves):
                 pane.view = view
-            elif isinstance(pane, TimePlot | Delays | Progress):
+            elif isinstance(pane, TimePlot | Delays | OpenPasses):
                 pane.every = view.every
-        self._feed.show(record)
+        self._streamer.show(network)
         for pane in self.panes.values():
             if not isinstance(pane, TimePlot):
-                pane.show(record)
+                pane.show(network)
 
     def _update_choices(self) -> None:
-        """All networks to choose from; one that was chosen stays, even when it has been forgotten."""
-        records = self._board.networks
+        """Offer all networks of the store; a chosen one stays, even when it has been dropped."""
+        networks = self._store.networks
         options = [(_NEWEST, "the newest network")]
-        options += [(name, f"{name} (ended)" if one.ended else name) for name, one in sorted(records.items())]
-        if self.select.value and self.select.value not in records:
+        options += [(name, f"{name} (ended)" if one.ended else name) for name, one in sorted(networks.items())]
+        if self.select.value and self.select.value not in networks:
             options.append((self.select.value, f"{self.select.value} (gone)"))
         if options != self.select.options:
             self.select.options = options
 
 
-def _headline(record: NetworkTelemetry) -> str:
-    gates = record.gates.values()
-    words = [f"<b>{html.escape(record.name)}</b>", f"{len(gates)} gates", f"{len(record.workers)} workers"]
-    words.append(f"{record.parameters:,} parameters")
-    if record.ended:
+def _headline(network: NetworkTelemetry) -> str:
+    gates = network.gates.values()
+    words = [f"<b>{html.escape(network.name)}</b>", f"{len(gates)} gates", f"{len(network.workers)} workers"]
+    words.append(f"{network.parameters:,} parameters")
+    if network.ended:
         words.append("<b>ended</b>")
     return " · ".join(words)

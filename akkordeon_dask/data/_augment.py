@@ -4,11 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from akkordeon_dask._numbers import check_int, check_number
+from akkordeon_dask._numbers import check_flag, check_int, check_number
 from akkordeon_dask.data._augmented_source import AugmentedSource
 from akkordeon_dask.data._checked_source import open_source
 from akkordeon_dask.data._image_operations import ImageOperations
-from akkordeon_dask.data._numbers import check_flag
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._stream import as_provider
 from akkordeon_dask.data._stream_source import Batches
@@ -87,7 +86,7 @@ class Augmented(Provider):
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "shift", check_int("shift", self.shift, 0, error=DataError))
-        put(self, "flip", check_flag("flip", self.flip))
+        put(self, "flip", check_flag("flip", self.flip, error=DataError))
         put(self, "fill", check_number("fill", self.fill, error=DataError))
         put(self, "seed", check_int("seed", self.seed, 0, error=DataError))
         if self.channels not in (None, "first"):

@@ -12,7 +12,7 @@ from akkordeon_dask.data._foreign import call_to_add, count_missing
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["as_numbers", "check_flag", "equal"]
+__all__ = ["as_numbers", "equal"]
 
 _EXACT = 2**24
 """float32 has all whole numbers up to here."""
@@ -61,13 +61,6 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
         raise DataError(f"{name}{_holds(value, kind)} {_contents(array)}")
     array.flags.writeable = False
     return array
-
-
-def check_flag(name: str, value: Any) -> bool:
-    """`value` as Python's bool; DataError where it is neither True nor False."""
-    if not isinstance(value, bool | np.bool_):
-        raise DataError(f"{name} is True or False, not {value!r:.80}")
-    return bool(value)
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask._numbers import check_int
-from akkordeon_dask.data._numbers import check_flag
+from akkordeon_dask._numbers import check_flag, check_int
 from akkordeon_dask.data._provider import Provider
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
@@ -44,7 +43,7 @@ class Selected(Provider):
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "shuffle", check_flag("shuffle", self.shuffle))
+        put(self, "shuffle", check_flag("shuffle", self.shuffle, error=DataError))
         put(self, "seed", check_int("seed", self.seed, 0, error=DataError))
         if self.take is not None:
             put(self, "take", check_int("take", self.take, 1, error=DataError))

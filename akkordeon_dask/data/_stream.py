@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any
 
+from akkordeon_dask._numbers import check_flag
 from akkordeon_dask.data._foreign import call_to_add, holds_no_batches, is_array_like
-from akkordeon_dask.data._numbers import check_flag, equal
+from akkordeon_dask.data._numbers import equal
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._stream_source import Batches, StreamSource
 from akkordeon_dask.errors import DataError
@@ -73,7 +74,7 @@ class Stream(Provider):
 
     def __post_init__(self) -> None:
         thing = self.iterable
-        object.__setattr__(self, "copy", check_flag("copy", self.copy))
+        object.__setattr__(self, "copy", check_flag("copy", self.copy, error=DataError))
         if holds_no_batches(thing) or not (isinstance(thing, Iterable) or callable(thing)):
             raise DataError(f"{_quoted(thing)} of type {type(thing).__name__} is no provider: {_advice(thing)}")
         if not isinstance(thing, Iterable) and not _takes_nothing(thing):

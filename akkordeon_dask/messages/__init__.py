@@ -1,6 +1,6 @@
-"""What actors say to each other: small frozen values, and their form on the wire."""
+"""The messages of actors: small frozen values, and their form on the wire."""
 
-from akkordeon_dask.messages._codec import array_nbytes, decode, encode, flat, nbytes, packed
+from akkordeon_dask.messages._codec import decode, encode, flat, nbytes, packed
 from akkordeon_dask.messages._messages import (
     Address,
     Backward,
@@ -11,6 +11,7 @@ from akkordeon_dask.messages._messages import (
     Message,
     Mode,
     Refused,
+    array_nbytes,
 )
 from akkordeon_dask.messages._metrics import PASS_TOPIC, TOPIC, GateMetrics, LinkMetrics, Metrics, SentinelMetrics
 from akkordeon_dask.messages._pass_report import PassProgress, PassReport

@@ -1,4 +1,4 @@
-"""Messages as plain dicts: msgpack types and numpy arrays, nothing that would have to be unpickled."""
+"""Messages as plain dicts: msgpack types and numpy arrays, without any pickle."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,10 +17,11 @@ from akkordeon_dask.messages._messages import (
     Message,
     Mode,
     Refused,
+    array_nbytes,
 )
 from akkordeon_dask.tree import Array
 
-__all__ = ["array_nbytes", "decode", "encode", "flat", "nbytes", "packed"]
+__all__ = ["decode", "encode", "flat", "nbytes", "packed"]
 
 _KINDS: dict[str, type[Any]] = {
     "forward": Forward,
@@ -55,12 +56,12 @@ def encode(message: Message) -> dict[str, Any]:
 
 
 def decode(plain: Mapping[str, Any]) -> Message:
-    """The message that `encode` made into `plain`.
+    """The message that `encode` returned as `plain`.
 
     Raises
     ------
     MessageError
-        when it is none.
+        when it is not one.
     """
     try:
         return _decode(plain)
@@ -75,21 +76,21 @@ def _decode(plain: Mapping[str, Any]) -> Message:
     if kind is None:
         raise MessageError(f"unknown kind of message {_short(plain['kind'])}: known are {', '.join(_KINDS)}")
     if kind is Leave:
-        return Leave(_word(plain["network"]), _address(plain["sentinel"]))
+        return Leave(_text(plain["network"]), _address(plain["sentinel"]))
     header = _header(plain["header"])
     if kind is Forward:
         return Forward(header, _array(plain["array"]), _trained(plain.get("trained")))
     if kind is Backward:
         return Backward(header, None if plain["array"] is None else _array(plain["array"]))
     if kind is Failed:
-        return Failed(header, _word(plain["gate"]), _word(plain["worker"]), _word(plain["reason"]))
-    return Refused(header, _word(plain["gate"]))
+        return Failed(header, _text(plain["gate"]), _text(plain["worker"]), _text(plain["reason"]))
+    return Refused(header, _text(plain["gate"]))
 
 
 def packed(message: Message) -> Message:
-    """The message with its array's numbers in one piece of memory, which a comm would make on its event loop.
+    """The message with its array in one piece of memory; a comm would copy it on its event loop.
 
-    A view that repeats numbers goes as it is: a comm sends each of them once.
+    A view that repeats numbers stays as it is: a comm sends each of them once.
     """
     if isinstance(message, Forward) and _scattered(message.x):
         return Forward(message.header, np.ascontiguousarray(message.x), message.trained)
@@ -104,19 +105,13 @@ def _scattered(array: Array) -> bool:
 
 
 def flat(array: Array) -> dict[str, Any] | None:
-    """An array's dtype, shape and bytes, which `decode` takes in its place; None where it is no plain numbers in order.
+    """An array's dtype, shape and bytes, which `decode` accepts in its place; None where it is not contiguous numbers.
 
     The bytes, under `"data"`, are a view of the array.
     """
     if array.dtype.kind not in _NUMBERS or not array.flags.c_contiguous:
         return None
     return {"dtype": array.dtype.str, "shape": array.shape, "data": array.reshape(-1).view(np.uint8).data}
-
-
-def array_nbytes(message: Message) -> int:
-    """Bytes of its array."""
-    array = message.x if isinstance(message, Forward) else message.dy if isinstance(message, Backward) else None
-    return 0 if array is None else array.nbytes
 
 
 def nbytes(message: Message) -> int:
@@ -156,12 +151,12 @@ def _address(value: Any) -> Address:
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise MessageError(f"an address is a worker and an actor, this one is {_short(value)}")
     worker, actor = value
-    return Address(_word(worker), _word(actor))
+    return Address(_text(worker), _text(actor))
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise MessageError(f"expected a word, got {_short(value)}")
+        raise MessageError(f"expected text, got {_short(value)}")
     return value
 
 
@@ -179,18 +174,18 @@ def _array(value: Any) -> Array:
         return value
     if not isinstance(value, Mapping):
         raise MessageError(f"expected an array, got {_short(value)}")
-    dtype, data = np.dtype(_word(value["dtype"])), memoryview(value["data"])
+    dtype, data = np.dtype(_text(value["dtype"])), memoryview(value["data"])
     if dtype.kind not in _NUMBERS:
         raise MessageError(f"expected an array of numbers, got one of {dtype}")
     array: Array = np.ndarray(tuple(value["shape"]), dtype, buffer=data)
     if array.nbytes != data.nbytes:
-        raise MessageError(f"an array {array.shape} of {dtype} has {array.nbytes} bytes, {data.nbytes} came")
+        raise MessageError(f"an array {array.shape} of {dtype} has {array.nbytes} bytes, not {data.nbytes}")
     return array
 
 
 def _short(value: Any) -> str:
     try:
         text = repr(value)
-    except Exception:  # of a stranger's object, or nested too deep
+    except Exception:  # a foreign object's, or nested too deep
         text = f"a {type(value).__name__}"
     return text if len(text) <= 200 else text[:200] + "..."

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from akkordeon_dask.tree import Array
 
-__all__ = ["Address", "Backward", "Failed", "Forward", "Header", "Leave", "Message", "Mode", "Refused"]
+__all__ = ["Address", "Backward", "Failed", "Forward", "Header", "Leave", "Message", "Mode", "Refused", "array_nbytes"]
 
 Mode: TypeAlias = Literal["train", "validate", "test", "predict"]
 """`train` changes the gates; the others read one pinned version of each."""
@@ -13,7 +13,7 @@ Mode: TypeAlias = Literal["train", "validate", "test", "predict"]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an actor is."""
+    """The address of an actor."""
 
     worker: str
     """The address of its Dask worker."""
@@ -23,37 +23,37 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What every message says about its batch. The sentinel makes it; gates pass it on as it is.
+    """The batch of a message. The sentinel makes the header; gates pass it on unchanged.
 
-    A batch may be sent again, and be repeated or overtaken on its way. What is guaranteed: a pass counts each sample
-    once, as done or as lost. A gate that lives, also one that moves, is updated at most once with each batch, by
-    whichever attempt; it forgets a sentinel only after ten minutes without a word from it. A gate made anew from a
-    snapshot has lost the updates since then and knows of no batch: one that is sent again to it updates it, whether the
-    update before was lost or is in the snapshot. A sentinel made anew has another `reply_to`, so what it sends are
-    other batches to the gates, though they hold samples of before.
+    A batch may be resent, and be repeated or overtaken on its way. Guarantees: a pass counts each sample once, as done
+    or as lost. A gate, also one that migrates, is updated at most once with each batch, by whichever attempt; it
+    forgets a sentinel only after ten minutes without a message from it. A gate restarted from a snapshot has lost the
+    updates since then and knows no batch: a batch that is resent updates it, whether the former update was lost or is
+    part of the snapshot. A restarted sentinel has another `reply_to`, so the gates treat its batches as new ones,
+    though they hold former samples.
     """
 
     network: str
     """The name of the network."""
     generation: int
-    """The network's generation: a new owner raises it, and words of an older one are dropped."""
+    """The network's generation: a new owner raises it, and messages of an older one are dropped."""
     sentinel: str
-    """The name of the sentinel; its randomness depends on it."""
+    """The name of the sentinel; the batch's randomness depends on it."""
     reply_to: Address
-    """Where predictions, the end of the backward pass, and failures go."""
+    """The address for predictions, the end of the backward pass, and failures."""
     pass_number: int
     """The pass of the sentinel that the batch belongs to, from 1."""
     sequence: int
     """The number of the batch among all of this sentinel, from 0."""
     floor: int
-    """Every batch of this sentinel with a lower sequence is finished: nobody will ask for it again."""
+    """Every batch of this sentinel with a lower sequence is finished and will not be resent."""
     attempt: int
-    """How often the batch has been sent, from 1."""
+    """The number of times that the batch has been sent, from 1."""
     mode: Mode
     opening: bool
     """The batch opens a pass that reads pinned versions: a gate that does not know the pass pins its present one."""
     deadline: float
-    """Seconds after which the sentinel gives this attempt up."""
+    """Seconds after which the sentinel gives up this attempt."""
 
     @property
     def batch(self) -> tuple[str, int]:
@@ -82,23 +82,23 @@ class Backward:
 
     header: Header
     dy: Array | None
-    """The gradient by what the receiver had sent, of its shape and dtype; None from the first gate to the sentinel."""
+    """The gradient by the array that the receiver had sent, of its shape and dtype; None from the first gate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A gate could not work on the batch."""
+    """A gate failed on the batch."""
 
     header: Header
     gate: str
     worker: str
     reason: str
-    """The exception, as text, with the place it was raised at."""
+    """The exception as text, with the line that raised it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A gate does not know the pin of the batch's pass: the pass has to start again."""
+    """A gate does not know the pin of the batch's pass: the pass has to be restarted."""
 
     header: Header
     gate: str
@@ -106,10 +106,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """A sentinel is gone: gates drop what they hold for it, and what still arrives from it."""
+    """A sentinel is gone: gates drop everything held for it, and its later messages."""
 
     network: str
     sentinel: Address
 
 
 Message: TypeAlias = Forward | Backward | Failed | Refused | Leave
+
+
+def array_nbytes(message: Message) -> int:
+    """Bytes of its array; 0 where it has none."""
+    array = message.x if isinstance(message, Forward) else message.dy if isinstance(message, Backward) else None
+    return 0 if array is None else array.nbytes

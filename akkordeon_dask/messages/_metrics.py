@@ -1,4 +1,4 @@
-"""What actors say about themselves while they run. It rides on the heartbeat of their worker."""
+"""The metrics of actors, which ride on the heartbeat of their worker."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,19 +16,19 @@ PASS_TOPIC = "akkordeon-passes"
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What gates and sentinels have in common. Counts are totals of the actor's life: rates are differences."""
+    """The common metrics of gates and sentinels. Counts are totals of an incarnation: rates are differences."""
 
     network: str
     name: str
     key: str
     """The actor's key on the cluster, never used twice."""
     at: float
-    """Seconds of the worker's monotonic clock when the figures were taken."""
+    """Seconds of the worker's monotonic clock at the time of the metrics."""
     busy: float
     """Seconds of work of the actor's thread."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures as plain types, for the heartbeat."""
+        """The metrics as plain types, for the heartbeat."""
         return asdict(self)
 
 
@@ -48,23 +48,23 @@ class GateMetrics(Metrics):
     """Samples of validation and prediction."""
     updates: int
     version: int
-    """Updates since it was made."""
+    """The number of its present version."""
     mailbox: int
-    """Batches that wait."""
+    """Waiting batches."""
     contexts: int
     """Batches whose forward pass is kept for their backward pass."""
     versions: int
     """Versions of the parameters that are held."""
     failed: int
-    """Batches that it could not work on."""
+    """Failed batches."""
     dropped: int
-    """Messages that were not worked on: repeated, late, or of a sentinel that is gone."""
+    """Dropped messages: repeated, late, or of a closed sentinel."""
     nbytes_in: int
-    """Bytes of arrays that came, from this worker or another."""
+    """Bytes of received arrays, from this worker or another."""
     nbytes_out: int
-    """Bytes of arrays that it sent on."""
+    """Bytes of sent arrays."""
     delays: tuple[tuple[int, int], ...]
-    """How many gradients (second) were how many updates late (first)."""
+    """Pairs of a delay in updates and its number of gradients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +74,25 @@ class SentinelMetrics(Metrics):
     mode: Mode
     state: str
     epoch: int
-    """Passes that are finished, and the one that batches are drawn for."""
+    """Finished and open passes."""
     epochs: int | None
-    """Passes that it shall make; None: without end."""
+    """Passes after which it rests; None: no limit."""
     samples: int
-    """Samples that came home."""
+    """Completed samples."""
     lost: int
-    """Samples that were given up."""
+    """Lost samples."""
     resent: int
-    """Batches that had to be sent more than once."""
+    """Batches that were sent more than once."""
     restarts: int
-    """Passes that began anew because a gate had lost its pin."""
+    """Passes that were restarted because a gate had lost its pin."""
     dropped: int
-    """Messages that belonged to no batch under way."""
+    """Messages that belonged to no batch in flight."""
     in_flight: int
-    """Batches under way."""
+    """Batches in flight."""
     concurrency: int
-    """Batches that may be under way."""
+    """The maximum of batches in flight."""
     progress: PassProgress | None = None
-    """The oldest pass that is not finished; None between two passes."""
+    """The progress of the oldest open pass; None between two passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,12 @@ class LinkMetrics:
     peer: str
     """Its address."""
     nbytes: int
-    """Bytes that were written."""
+    """Written bytes."""
     unsent: int
-    """Bytes that the peer has not acknowledged."""
+    """Unacknowledged bytes."""
     lost: int
     """Messages that were dropped because the peer could not be reached or did not read."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures as plain types, for the heartbeat."""
+        """The metrics as plain types, for the heartbeat."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""What a sentinel says about a pass over its data, at its end and before."""
+"""The reports of a sentinel about a pass over its data, at its end and before."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -11,35 +11,35 @@ __all__ = ["PassProgress", "PassReport"]
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """A pass over the data of a sentinel, finished."""
+    """A finished pass of a sentinel over its data."""
 
     sentinel: str
     mode: Mode
     epoch: int
     """The number of the pass of this sentinel, from 1."""
     loss: float
-    """The mean over the samples that came home; NaN where none did."""
+    """The mean over the completed samples; NaN where there are none."""
     scores: Mapping[str, float]
-    """Each score over the samples that came home; NaN where none did."""
+    """Each score over the completed samples; NaN where there are none."""
     samples: int
-    """Samples that came home."""
+    """Completed samples."""
     lost: int
-    """Samples of batches that were given up after their last attempt."""
+    """Samples of batches that were lost: given up after their last attempt."""
     seconds: float
     """From the first batch of the pass, or the end of the pass before where that is later, to the end."""
     resent: int
-    """Batches that had to be sent more than once."""
+    """Batches that were sent more than once."""
     ended: float = 0.0
-    """Seconds since 1970 when it ended, by the clock of its sentinel's worker."""
+    """Seconds since 1970 at its end, by the clock of its sentinel's worker."""
     elapsed: float = 0.0
     """Seconds from the deployment of the network to the end."""
     updates: int = 0
     """Updates of the network, counted at its last gate: of the newest version that made a prediction of this pass, with
     the pass's own last batch where it trains."""
     samples_trained: int = 0
-    """Samples of all batches of those updates, of whatever sentinel."""
+    """Samples of all batches of these updates, of any sentinel."""
     key: str = ""
-    """The key of its sentinel's actor on the cluster, which no other one ever has."""
+    """The key of its sentinel's actor on the cluster, never used twice."""
 
     @property
     def samples_per_s(self) -> float:
@@ -71,30 +71,30 @@ class PassReport:
         return {name: value for name, value in self.as_dict().items() if name != "key"}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "PassReport":
-        """The report that `as_dict` gave.
+    def from_dict(cls, plain: Mapping[str, Any]) -> "PassReport":
+        """The report that `as_dict` returned.
 
         Raises
         ------
         KeyError
-            when it lacks something.
+            when a field is missing.
         """
-        # A program of an older version does not tell of fields that have a default by now.
-        return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told or one.default is MISSING})
+        # A program of an older version lacks fields that have a default by now.
+        return cls(**{one.name: plain[one.name] for one in fields(cls) if one.name in plain or one.default is MISSING})
 
 
 @dataclass(frozen=True, slots=True)
 class PassProgress:
-    """A pass of a sentinel that is not finished."""
+    """The progress of a pass that is not finished."""
 
     epoch: int
     """The number of the pass, from 1."""
     samples: int
-    """Samples that came home, or were given up."""
+    """Completed and lost samples."""
     total: int | None
-    """Samples of the whole pass; None where that is not known before its end."""
+    """Samples of the whole pass; None: unknown before its end."""
     loss: float
-    """The mean so far; NaN before the first batch is home."""
+    """The mean so far; NaN before the first batch completes."""
     scores: Mapping[str, float]
     """Each score so far."""
     seconds: float
@@ -102,12 +102,12 @@ class PassProgress:
 
     @property
     def share(self) -> float | None:
-        """The part of the pass that is done, from 0 to 1; None where its length is not known."""
+        """The finished part of the pass, from 0 to 1; None where its length is unknown."""
         return min(1.0, self.samples / self.total) if self.total else None
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to its end at the mean speed so far; None where that is not known."""
+        """Seconds to its end at the mean speed so far; None: unknown."""
         if not self.total or not self.samples:
             return None
         return self.seconds * max(0, self.total - self.samples) / self.samples

@@ -1,4 +1,4 @@
-"""Everything that talks to a cluster: deploy, connect, place, wire, attach, look, stop."""
+"""The client's side of a network: deploy it, connect to it, steer it, watch it, stop it."""
 
 from akkordeon_dask.runtime._deploy import connect, deploy, plan
 from akkordeon_dask.runtime._follow import follow
@@ -7,16 +7,8 @@ from akkordeon_dask.runtime._live import live
 from akkordeon_dask.runtime._ownership import adopt
 from akkordeon_dask.runtime._pause import pause, resume
 from akkordeon_dask.runtime._report import report
-from akkordeon_dask.runtime._running import Running
-from akkordeon_dask.runtime._status import (
-    GateStatus,
-    NetworkStatus,
-    SentinelStatus,
-    networks,
-    status,
-    worker_names,
-)
-from akkordeon_dask.runtime._stay import stay
+from akkordeon_dask.runtime._running import AsyncRunning, Running
+from akkordeon_dask.runtime._status import networks, status, worker_names
 from akkordeon_dask.runtime._stop import stop
 from akkordeon_dask.runtime.clients._owner_requests import ask as ask_owner
 from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT, EmbeddedCluster
@@ -25,14 +17,12 @@ from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = [
     "WORKER_ENVIRONMENT",
+    "AsyncRunning",
     "Attached",
     "EmbeddedCluster",
-    "GateStatus",
     "GuestWorker",
     "History",
-    "NetworkStatus",
     "Running",
-    "SentinelStatus",
     "adopt",
     "ask_owner",
     "connect",
@@ -45,7 +35,6 @@ __all__ = [
     "report",
     "resume",
     "status",
-    "stay",
     "stop",
     "worker_names",
 ]

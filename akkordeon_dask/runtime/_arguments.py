@@ -1,4 +1,4 @@
-"""Checks of what the verbs are given: where it is given, before anything is sent."""
+"""Checks of the verbs' arguments: they raise at the call, before anything is sent."""
 
 import inspect
 from typing import Any
@@ -9,7 +9,7 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_switch", "check_timeout"]
+__all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_timeout"]
 
 
 def check_client(client: Any, *, optional: bool = False) -> Client:
@@ -62,19 +62,6 @@ def check_timeout(timeout: Any) -> float | None:
     return None if timeout is None else parse_duration("timeout", timeout)
 
 
-def check_switch(label: str, value: Any) -> bool | None:
-    """True, False or None.
-
-    Raises
-    ------
-    SpecError
-        when it is something else.
-    """
-    if value is not None and not isinstance(value, bool):
-        raise SpecError(f"{label} is True, False or None, not {value!r:.80}")
-    return value
-
-
 def check_listener(listener: Any) -> None:
     """A function that can be called with one pass.
 
@@ -91,5 +78,5 @@ def check_listener(listener: Any) -> None:
         inspect.signature(listener).bind(None)
     except TypeError as error:
         raise SpecError(f"subscribe takes a function of one pass, {listener!r:.80} is not: {error}") from None
-    except ValueError:  # a builtin without a signature: the call will tell
+    except ValueError:  # a builtin without a signature
         pass

@@ -3,15 +3,37 @@
 from collections.abc import Collection, Mapping
 
 import numpy as np
+from distributed.utils import offload
 from safetensors.numpy import save as encode
 
 from akkordeon_dask._files import read_bytes, write_atomic
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.snapshots import decode
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
-__all__ = ["match_parameters", "read", "write"]
+__all__ = ["load", "match_parameters", "parameters", "read", "save", "write"]
+
+
+async def parameters(session: Session) -> dict[str, Tree]:
+    """`Running.parameters`, on the client's event loop."""
+    versions = await session.on_gates(GateActor.parameters)
+    return {name: params for name, (_, params) in versions.items()}
+
+
+async def save(session: Session, target: str) -> None:
+    """`Running.save`, on the client's event loop."""
+    await offload(write, target, session.network, await parameters(session))
+
+
+async def load(session: Session, source: str) -> None:
+    """`Running.load`, on the client's event loop."""
+    arrays = await offload(read, source)
+    new = await offload(match_parameters, source, arrays, session.network, await parameters(session))
+    for gate in session.gates:
+        await gate.ask(GateActor.replace, new[gate.name])
 
 
 def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None:
@@ -56,13 +78,13 @@ def match_parameters(
     Raises
     ------
     CheckpointError
-        when they belong to another architecture, are no floats, or not finite: names what differs on both sides.
+        when they belong to another architecture, are no floats, or not finite: names the differences of both sides.
     """
     wanted = {name: leaf for gate, tree in like.items() for name, leaf in paths(tree, gate)}
     if wanted.keys() != arrays.keys():
         sides = {"has": arrays.keys() - wanted.keys(), "lacks": wanted.keys() - arrays.keys()}
-        told = " and ".join(f"{verb} {_listed(names)}" for verb, names in sides.items() if names)
-        raise CheckpointError(f"{source!r} {told}, unlike the network {network!r:.200}: {_REMEDY}")
+        differences = " and ".join(f"{verb} {_listed(names)}" for verb, names in sides.items() if names)
+        raise CheckpointError(f"{source!r} {differences}, unlike the network {network!r:.200}: {_REMEDY}")
     cast = {name: _cast(source, name, arrays[name], leaf) for name, leaf in wanted.items()}
     return {gate: from_paths(tree, cast, gate) for gate, tree in like.items()}
 
@@ -78,13 +100,13 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _cast(source: str, name: str, array: Array, leaf: Array) -> Array:
-    """The array as the network has it."""
+    """The array in the dtype of the network's leaf, whose shape it has."""
     where = f"{source!r} has {name!r}"
     if array.shape != leaf.shape:
         raise CheckpointError(f"{where} of shape {array.shape}, the network's is {leaf.shape}: {_REMEDY}")
     if array.dtype.kind != "f":
         raise CheckpointError(f"{where} of dtype {array.dtype}, the network's is {leaf.dtype}: save it as a float")
-    with np.errstate(over="ignore"):  # said below
+    with np.errstate(over="ignore"):  # reported below
         cast = array.astype(leaf.dtype, copy=False)
     if wrong := cast.size - np.count_nonzero(np.isfinite(cast)):
         value = array[~np.isfinite(cast)].flat[0]

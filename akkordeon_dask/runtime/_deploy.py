@@ -1,9 +1,9 @@
-"""Bring a network to life."""
+"""Deploy a network, connect to one, and plan a deployment."""
 
 import os
 import uuid
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Any
 
 from distributed import Client
 
@@ -13,17 +13,19 @@ from akkordeon_dask._files import absolute, expand
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network
-from akkordeon_dask.placement import colocation_groups
+from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import announce_network
 from akkordeon_dask.runtime._ownership import take_ownership
-from akkordeon_dask.runtime._registry import publish, refuse_taken
+from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime.clients._passes import fetch_passes
-from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
+from akkordeon_dask.runtime._sync import verb
+from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
+from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.cluster._plan import make_plan
 from akkordeon_dask.runtime.cluster._versions import check_versions
+from akkordeon_dask.runtime.handles._gate import release_gates
 from akkordeon_dask.runtime.recovery._follower import Follower, join
 from akkordeon_dask.runtime.recovery._gate_factory import (
     GateFactory,
@@ -40,6 +42,7 @@ _FIRST = 1
 """The generation of a network's first owner."""
 
 
+@verb
 def deploy(
     network: Network | Gate,
     client: Client | None = None,
@@ -50,13 +53,13 @@ def deploy(
     snapshot_every: Duration | int = "30s",
     snapshot_keep: int = 3,
     resume: str | os.PathLike[str] | None = None,
-) -> Any:
-    """Make every gate an actor on its worker, and join them.
+) -> Awaitable[Running]:
+    """Make every gate an actor on its worker, and connect them.
 
     Parameters
     ----------
     network
-        what to deploy.
+        the spec.
     client
         of a cluster; None: an embedded cluster of one worker in this process, which ends with `close`.
     name
@@ -65,37 +68,37 @@ def deploy(
     seed
         of the first parameters, and of all randomness in layers.
     snapshots
-        where every gate's state is written down while it works: a path that all workers share, or any fsspec URL. A
+        URL where every gate's state is saved while it works: a path that all workers share, or any fsspec URL. A
         relative path begins in this process' folder, and `~` is the home folder.
-        With it a gate whose worker is lost is made anew from its newest snapshot, on the worker that placement then
+        With it a gate whose worker is lost is restarted from its newest snapshot, on the worker that placement then
         chooses. None: a lost gate ends the network with an error.
     snapshot_every
         updates (1000) or time ("30s") between two snapshots of a gate.
     snapshot_keep
-        snapshots of each gate that stay.
+        snapshots of each gate that are kept.
     resume
-        go on from the snapshots at this place, and write new ones there, or to `snapshots` where that is given.
-        Training sentinels go on, when they are attached the first time, in the pass and at the batch where one of the
-        same name with the same data was.
+        go on from the snapshots at this URL, and write new ones there, or to `snapshots` where that is given.
+        Training sentinels resume, when they are attached the first time, at the pass and batch of an earlier one of
+        the same name with the same data.
 
     Returns
     -------
     Running
-        or, with an asynchronous client, an awaitable of one.
+        with an asynchronous client, a coroutine of one: `await deploy.aio(network, client)` in typed code.
 
     Raises
     ------
     PlacementError
         when a gate asks for a worker that does not exist, or for resources that are taken; see `plan`.
     SpecError
-        when a gate shall be beside one that is not there, or a circle of gates beside one another; when an argument is
-        not what it should be.
+        when a gate is placed beside one that does not exist, or gates beside one another in a circle; when an argument
+        is not what it should be.
     NameConflictError
         when the name is in use on the cluster.
     DeploymentError
         when a worker cannot make a gate.
     CheckpointError
-        when the place of the snapshots cannot be used, holds others already, or lacks those to resume.
+        when the URL of the snapshots cannot be used, holds others already, or lacks those to resume.
     """
     network = _check_network("deploy", network)
     check_client(client, optional=True)
@@ -105,15 +108,11 @@ def deploy(
     policy = snapshot_policy(snapshot_every, snapshot_keep)
     source = None if resume is None else replace(policy, url=absolute(expand("resume", resume)))
     keeping = source if snapshots is None else replace(policy, url=absolute(expand("snapshots", snapshots)))
-    colocation_groups(network)  # what cannot be placed anywhere starts no cluster
+    colocation_groups(network)  # raises before a cluster is started for a network that fits nowhere
     if client is not None:
-        return client.sync(_deploy, network, client, name, seed, None, keeping, source)
+        return _deploy(network, client, name, seed, None, keeping, source)
     embedded = EmbeddedCluster()
-    try:
-        return embedded.client.sync(_deploy, network, embedded.client, name, seed, embedded, keeping, source)
-    except BaseException:
-        embedded.close()
-        raise
+    return OnEmbeddedCluster(embedded, _deploy(network, embedded.client, name, seed, embedded, keeping, source))
 
 
 async def _deploy(
@@ -122,63 +121,63 @@ async def _deploy(
     name: str | None,
     seed: int,
     embedded: EmbeddedCluster | None,
-    keeping: SnapshotPolicy | None,
+    snapshots: SnapshotPolicy | None,
     source: SnapshotPolicy | None,
 ) -> Running:
+    published = name is not None
     if name is not None:
         await refuse_taken(client, name)
-    # Whoever goes on from snapshots comes after all who have written some.
-    generation = _FIRST + max([await _generation(place, source, network) for place in {keeping, source}])
-    making = GateFactory(network, name or f"network-{uuid.uuid4().hex[:8]}", seed, generation, keeping, source)
+    # An owner that resumes comes after all owners who wrote these snapshots.
+    generation = _FIRST + max([await _generation(policy, source, network) for policy in {snapshots, source}])
+    entry = NetworkEntry(name or f"network-{uuid.uuid4().hex[:8]}", generation, client.id, seed, snapshots, source)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
-    places = {place: placed.address for place, placed in enumerate(plan)}
-    gates = await making.make(client, places, restore=source, must=True)
+    workers = {position: placed.address for position, placed in enumerate(plan)}
+    gates = await GateFactory(client, network, entry).create(workers, restore=source, must=True)
     try:
         await wire(gates, gates, generation)
-        if name is not None:
-            await publish(client, making, gates)
+        if published:
+            await publish(client, entry, network, gates)
     except BaseException:
         await discard(gates)
         raise
-    running, supervisor = await take_ownership(client, making, gates, published=name is not None, embedded=embedded)
-    supervisor.session.resumes = source is not None
-    await announce_network(client, making.name, network, gates, {"seed": seed, "generation": generation})
-    return running
+    ownership = await take_ownership(client, network, entry, gates, published=published, resumed=source is not None)
+    await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
+    return ownership.running(embedded)
 
 
-async def _generation(place: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
-    """Of the owner who wrote last there; 0 for nobody."""
-    return 0 if place is None else await check_snapshot_url(place, network, resume=place == source)
+async def _generation(policy: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
+    """Of the last owner that wrote there; 0 for none."""
+    return 0 if policy is None else await check_snapshot_url(policy, network, resume=policy == source)
 
 
-def plan(network: Network | Gate, client: Client, *, timeout: Duration = 20.0) -> Any:
-    """Where `deploy` would put the gates on the client's cluster now, and why; nothing is made.
+@verb
+def plan(network: Network | Gate, client: Client, *, timeout: Duration = 20.0) -> Awaitable[Plan]:
+    """The workers on which `deploy` would put the gates on the client's cluster now, and why; nothing is made.
 
     Parameters
     ----------
     network
-        what to place.
+        the spec.
     client
         a `distributed.Client`.
     timeout
-        `"20s"` or seconds, for a worker to say what gates of any network have taken of its resources.
+        `"20s"` or seconds, for a worker to report how much of its resources gates of any network have reserved.
 
     Returns
     -------
     Plan
-        or, with an asynchronous client, an awaitable of one. It prints as a table.
+        it prints as a table.
 
     Raises
     ------
     PlacementError
-        when the cluster has not what a gate asks for.
+        when the cluster lacks what a gate requires.
     SpecError
-        when a gate shall be beside one that is not there, or a circle of gates beside one another.
+        when a gate is placed beside one that does not exist, or gates beside one another in a circle.
     """
-    network = _check_network("plan", network)
-    seconds = parse_duration("timeout", timeout)
-    return check_client(client).sync(make_plan, network, client, seconds)
+    network, seconds = _check_network("plan", network), parse_duration("timeout", timeout)
+    return make_plan(network, check_client(client), seconds)
 
 
 def _check_network(verb: str, network: Network | Gate) -> Network:
@@ -188,37 +187,29 @@ def _check_network(verb: str, network: Network | Gate) -> Network:
     return network
 
 
-def connect(name: str, client: Client) -> Any:
+@verb
+def connect(name: str, client: Client) -> Awaitable[Running]:
     """A network that another client deployed under this name.
 
     Sentinels that are attached to it belong to this client; closing detaches them and leaves the network alone.
-
-    Returns
-    -------
-    Running
-        or, with an asynchronous client, an awaitable of one.
 
     Raises
     ------
     DeploymentError
         when there is no network of this name, or its gates are gone.
     """
-    check_name("a network's name", name)
-    return check_client(client).sync(_connect, name, client)
+    return _connect(check_name("a network's name", name), check_client(client))
 
 
 async def _connect(name: str, client: Client) -> Running:
-    record, network, gates = await join(client, name)
-    session = Session(client, network, name, record.generation, gates)
-    session.keeping, session.source, session.begun = record.keeping, record.source, record.begun
-    session.mender = Follower(session, owner_restarts_gates=record.keeping is not None)
-    session.run = record.run
-    session.share()
+    entry, network, gates = await join(client, name)
+    session = Session(client, network, entry, gates, Follower, published=True)
+    unfollow = follow_passes(session)
     await fetch_passes(session)
 
     async def finish() -> None:
+        unfollow()
         await session.leave()
-        for gate in session.gates:
-            gate.release()
+        release_gates(session.gates)
 
-    return Running(session, owner=False, finish=finish)
+    return Running(session, finish)

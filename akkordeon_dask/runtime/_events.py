@@ -1,4 +1,4 @@
-"""What the cluster's monitor is told of a network."""
+"""Events of a network, logged on the scheduler for its telemetry and for all who subscribe."""
 
 import asyncio
 import logging
@@ -22,32 +22,32 @@ logger = logging.getLogger(__name__)
 async def announce_network(
     client: Client, label: str, network: Network, gates: Iterable[GateHandle], settings: dict[str, Any]
 ) -> None:
-    """Tell the scheduler of the network, which begins to watch it; a network that cannot be shown still trains."""
+    """Announce a network to the scheduler's telemetry; no error when that fails: the network still trains."""
     specs = [
         {"name": handle.name, "worker": handle.worker, "text": repr(gate)}
         for gate, handle in zip(network, gates, strict=True)
     ]
     settings = {"akkordeon_dask": __version__, **settings}
-    told = {"network": label, "event": "deployed", "gates": specs, "settings": settings}
+    event = {"network": label, "event": "deployed", "gates": specs, "settings": settings}
     try:
         async with asyncio.timeout(config.seconds("timeouts.connect")):
-            await client.run_on_scheduler(announce, told)
-    except OSError as error:  # the scheduler does not answer, which others will say: a TimeoutError is one
+            await client.run_on_scheduler(announce, event)
+    except OSError as error:  # the scheduler does not answer: a TimeoutError is one
         logger.info("network %r will not be on the dashboard: %r", label, error)
     except Exception as error:
         logger.warning("network %r will not be on the dashboard: %r", label, error)
 
 
 def lost_text(worker: str) -> str:
-    """What is told of an actor that is lost with its worker, before anything is done about it."""
-    return f"{worker} is gone, or gives no sign of life: it is made anew from where it was"
+    """Text of the event `lost`: an actor is lost with its worker and about to be restarted."""
+    return f"{worker} is gone, or gives no sign of life: it is restarted from where it was"
 
 
 async def log_event(client: Client, label: str, event: str, **facts: Any) -> None:
-    """Tell everybody who listens what happened to the network; no error where the scheduler does not answer."""
-    told = {"network": label, "event": event, **facts}
+    """Log an event of a network; no error when the scheduler does not answer."""
+    message = {"network": label, "event": event, **facts}
     try:
         async with asyncio.timeout(config.seconds("timeouts.close")):
-            await client.scheduler.log_event(topic=TOPIC, msg=told)  # type: ignore[union-attr]
+            await client.scheduler.log_event(topic=TOPIC, msg=message)  # type: ignore[union-attr]
     except Exception as error:
-        logger.info("the dashboard does not know of %s: %r", told, error)
+        logger.info("the scheduler does not know of the event %s: %r", message, error)

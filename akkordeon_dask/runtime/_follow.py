@@ -4,7 +4,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any
 
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._running import Running
@@ -13,47 +12,47 @@ __all__ = ["follow"]
 
 
 def follow(
-    running: Running, epochs: int | None = None, *, wait: Callable[[], Any] | None = None, mine: bool = False
+    running: Running, epochs: int | None = None, *, wait: Callable[[], object] | None = None, mine: bool = False
 ) -> Iterator[PassReport]:
-    """`running.wait(epochs)`, seen from inside: gives each pass as it ends, from the first one on.
+    """Yield each pass as it ends, from the first one on, until `running.wait(epochs)` would return.
 
-    The caller's thread stays free to print and to be interrupted: another one waits, and is done at the
-    latest when `running` closes. For a synchronous client.
+    The caller's thread stays free to print and to be interrupted: another thread waits, and ends at the latest when
+    `running` closes. For a synchronous client.
 
     Parameters
     ----------
     wait
-        what is waited for instead of `running.wait(epochs, mine=mine)`.
+        called instead of `running.wait(epochs, mine=mine)`.
     mine
-        give the passes of this client's sentinels alone.
+        only the passes of this client's sentinels.
 
     Raises
     ------
     AkkordeonError
-        what `running.wait` raises, or `wait`, after the passes that ended before.
+        whatever `running.wait` or `wait` raises, after the passes that ended before.
     """
     wait = wait or (lambda: running.wait(epochs, mine=mine, progress=False))
-    news: queue.SimpleQueue[None] = queue.SimpleQueue()
-    silence = running.subscribe(lambda _: news.put(None), mine=mine)
+    changes: queue.SimpleQueue[None] = queue.SimpleQueue()
+    unsubscribe = running.subscribe(lambda _: changes.put(None), mine=mine)
     end: Future[None] = Future()
-    end.add_done_callback(lambda _: news.put(None))
+    end.add_done_callback(lambda _: changes.put(None))
     threading.Thread(target=_wait, args=(wait, end), name="akkordeon-wait", daemon=True).start()
-    given, ended = 0, False
+    yielded, ended = 0, False
     try:
         while not ended:
-            # Asked before the history is read, so that what ended before the end is not missed.
+            # Asked before the history is read, so that no pass that ended before the end is missed.
             ended = end.done()
             history = running.passes(mine=mine)
-            yield from history[given:]
-            given = len(history)
+            yield from history[yielded:]
+            yielded = len(history)
             if not ended:
-                news.get()
+                changes.get()
         end.result()
     finally:
-        silence()
+        unsubscribe()
 
 
-def _wait(wait: Callable[[], Any], end: "Future[None]") -> None:
+def _wait(wait: Callable[[], object], end: "Future[None]") -> None:
     try:
         wait()
         end.set_result(None)

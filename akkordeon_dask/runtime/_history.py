@@ -1,13 +1,18 @@
 """Finished passes."""
 
-from typing import Any, SupportsIndex, overload
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, SupportsIndex, overload
 
 from akkordeon_dask._html import html_table
 from akkordeon_dask.errors import ReportError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, pass_cells
 
-__all__ = ["History"]
+if TYPE_CHECKING:  # pandas is optional
+    from pandas import DataFrame
+
+__all__ = ["FinishedPasses", "History"]
 
 _SHOWN = 50
 _FIELDS = tuple(PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_row())
@@ -18,7 +23,7 @@ class History(tuple[PassReport, ...]):
 
     __slots__ = ()
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> "DataFrame":
         """A `pandas.DataFrame` with a row for each pass.
 
         Its columns are those of `PassReport.as_row`, and for each score one instead of `scores`: `accuracy`, or
@@ -35,8 +40,8 @@ class History(tuple[PassReport, ...]):
             raise ReportError(f"to_frame needs pandas ({error}): pip install pandas") from error
         labels = {name: f"score_{name}" if name in _FIELDS else name for report in self for name in report.scores}
         rows = [report.as_row() | {labels[name]: value for name, value in report.scores.items()} for report in self]
-        place = _FIELDS.index("scores")
-        return DataFrame(rows, columns=[*_FIELDS[:place], *labels.values(), *_FIELDS[place + 1 :]])
+        at = _FIELDS.index("scores")
+        return DataFrame(rows, columns=[*_FIELDS[:at], *labels.values(), *_FIELDS[at + 1 :]])
 
     def _repr_html_(self) -> str:
         newest = self[-_SHOWN:]
@@ -50,3 +55,57 @@ class History(tuple[PassReport, ...]):
     def __getitem__(self, index: slice) -> "History": ...
     def __getitem__(self, index: SupportsIndex | slice) -> "PassReport | History":
         return History(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
+
+
+class _Entry(NamedTuple):
+    report: PassReport
+    mine: bool
+    """Of a sentinel that this client attached."""
+
+
+class FinishedPasses:
+    """The passes of a network's sentinels, as this client learns of them.
+
+    Only the client's event loop adds to them. A progress display reads, in a thread of its own, those that were not
+    shown yet.
+    """
+
+    def __init__(self) -> None:
+        self.others: set[tuple[str, int]] = set()
+        """Passes of other clients' sentinels, each as the prefix of their actors' keys and the pass's number."""
+        self._entries: list[_Entry] = []
+        self._begun = time.time()
+        self._unshown: list[_Entry] = []
+        self._lock = threading.Lock()
+        """Held while `_unshown` is read or changed."""
+
+    def add(self, report: PassReport) -> None:
+        """Add a pass of this client's sentinels."""
+        self._add(_Entry(report, mine=True))
+
+    def add_other(self, base: str, report: PassReport) -> bool:
+        """Add a pass of another client's sentinel; False: it is known already, perhaps from an earlier incarnation."""
+        if (base, report.epoch) in self.others:
+            return False
+        self.others.add((base, report.epoch))
+        self._add(_Entry(report, mine=False))
+        return True
+
+    def _add(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        with self._lock:
+            self._unshown.append(entry)
+
+    def history(self, *, mine: bool = False) -> History:
+        """All passes in the order they became known here, or those of this client's sentinels."""
+        return History(entry.report for entry in list(self._entries) if entry.mine or not mine)
+
+    def take_unshown(self, *, mine: bool = False) -> list[PassReport]:
+        """Return each pass to one caller only; those of others from before this client connected to none.
+
+        In any thread.
+        """
+        with self._lock:
+            new = [one for one in self._unshown if one.mine or not mine]
+            self._unshown = [one for one in self._unshown if mine and not one.mine]
+        return [one.report for one in new if one.mine or one.report.ended >= self._begun]

@@ -1,21 +1,25 @@
-"""What the scheduler sees of a network at a moment."""
+"""A network as the scheduler sees it at a moment."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from distributed import Client
 
-from akkordeon_dask import config
+from akkordeon_dask import config, telemetry
 from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.runtime._arguments import check_client, check_name
+from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.telemetry import LiveStatus
-from akkordeon_dask.telemetry import live as on_scheduler
 
-__all__ = ["_live_status", "live"]
+__all__ = ["_live_status", "live", "read_telemetry"]
+
+T = TypeVar("T")
 
 
-def live(client: Client, name: str) -> Any:
-    """What a network does now, as the scheduler hears it from the workers anyway: no actor is asked.
+@verb
+def live(client: Client, name: str) -> Awaitable[LiveStatus]:
+    """A network at this moment, from the heartbeats of its workers: no actor is asked.
 
     Parameters
     ----------
@@ -24,34 +28,46 @@ def live(client: Client, name: str) -> Any:
 
     Returns
     -------
-    Glance
-        or, with an asynchronous client, an awaitable of one.
+    LiveStatus
 
     Raises
     ------
     DeploymentError
-        when the scheduler has heard of no such network: lists those that run; when it is gone.
+        when the scheduler knows no such network: lists those that run; when it is gone.
     DeadlineError
         when it does not answer within `akkordeon.timeouts.connect`.
     """
-    check_name("a network's name", name)
-    return check_client(client).sync(_live_status, client, name)
+    return _live_status(check_client(client), check_name("a network's name", name))
 
 
 async def _live_status(client: Client, name: str) -> LiveStatus:
     """The same on the client's event loop."""
-    async with scheduler_deadline(client, config.seconds("timeouts.connect")):
-        address = client.scheduler.address  # type: ignore[union-attr]
-        try:
-            found: LiveStatus | tuple[str, ...] = await client.run_on_scheduler(on_scheduler, name)
-        except OSError as error:
-            text = f"the scheduler at {address} is gone ({error}): look at its log and start it"
-            raise DeploymentError(text) from error
-        except (ImportError, AttributeError) as error:
-            raise DeploymentError(
-                f"the scheduler at {address} cannot look at networks ({error}): install this akkordeon_dask there"
-            ) from error
+    found = await read_telemetry(client, telemetry.live, name)
     if isinstance(found, LiveStatus):
         return found
     there = ", ".join(found) or "none"
-    raise DeploymentError(f"no network named {name!r} runs on this cluster, there is {there}: look at the name")
+    raise DeploymentError(f"no network named {name!r} runs on this cluster, there is {there}: check the name")
+
+
+async def read_telemetry(client: Client, function: Callable[..., T], *args: Any) -> T:
+    """Call a function of `telemetry` on the scheduler.
+
+    Raises
+    ------
+    DeploymentError
+        when the scheduler is gone, or lacks this akkordeon_dask.
+    DeadlineError
+        when it does not answer within `akkordeon.timeouts.connect`.
+    """
+    async with scheduler_deadline(client, config.seconds("timeouts.connect")):
+        address = client.scheduler.address  # type: ignore[union-attr]
+        try:
+            result: T = await client.run_on_scheduler(function, *args)
+        except OSError as error:
+            text = f"the scheduler at {address} is gone ({error}): check its log and start it"
+            raise DeploymentError(text) from error
+        except (ImportError, AttributeError) as error:
+            raise DeploymentError(
+                f"the scheduler at {address} has no telemetry of networks ({error}): install this akkordeon_dask there"
+            ) from error
+    return result

@@ -1,4 +1,4 @@
-"""A running network as HTML, for notebooks: what the client knows, without asking anybody."""
+"""A running network as HTML, for notebooks: the state that the client has, without a request to anybody."""
 
 import html
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from akkordeon_dask.telemetry import scores_text
 __all__ = ["page_link", "running_html"]
 
 _STATUS = "status"
-"""Dask's own page, which its link to the dashboard leads to."""
+"""Dask's own page, to which its link to the dashboard leads."""
 
 
 def running_html(session: Session, *, owner: bool) -> str:
@@ -55,9 +55,9 @@ def page_link(client: Client, network: str) -> str:
 def _dashboard(client: Client) -> str:
     if client.cluster is not None:
         return str(client.cluster.dashboard_link or "")
-    # Not `client.dashboard_link`, which asks the scheduler.
-    told = client._scheduler_identity
-    port = told.get("services", {}).get("dashboard")
+    # `client.dashboard_link` would ask the scheduler.
+    identity = client._scheduler_identity
+    port = identity.get("services", {}).get("dashboard")
     if not port:
         return ""
-    return str(format_dashboard_link(get_address_host(told["address"]), port))
+    return str(format_dashboard_link(get_address_host(identity["address"]), port))

@@ -1,12 +1,15 @@
 """The owner of a network: it supervises it and ends it."""
 
 import asyncio
-import functools
-from typing import Any
+from collections.abc import Awaitable
+from dataclasses import replace
+from functools import partial
 
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._registry import (
@@ -20,112 +23,114 @@ from akkordeon_dask.runtime._registry import (
 )
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.clients._owner_requests import OwnerRequests
-from akkordeon_dask.runtime.clients._passes import fetch_passes
+from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
 from akkordeon_dask.runtime.cluster._workers import list_workers
-from akkordeon_dask.runtime.handles._gate import GateHandle
-from akkordeon_dask.runtime.recovery._gate_factory import GateFactory
-from akkordeon_dask.runtime.recovery._migration import drain, evacuate, move, rebalance
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
+from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
+from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss, Supervisor
 
-__all__ = ["adopt", "take_ownership"]
+__all__ = ["Ownership", "adopt", "take_ownership"]
 
-_ASKED = (move, drain, rebalance)
-"""What other clients may ask an owner to do."""
+_ACTIONS = (move, drain, rebalance)
+"""Other clients may request these of an owner."""
+
+
+class Ownership:
+    """The tasks and subscriptions of an owner, until it releases or ends the network."""
+
+    def __init__(self, session: Session) -> None:
+        assert isinstance(session.policy, OwnerPolicy)
+        self.session, self.policy = session, session.policy
+        self._requests = OwnerRequests(session, {action.__name__: partial(action, self.policy) for action in _ACTIONS})
+        owner = f"the owner of network {session.name!r}"
+        if self.policy.restarts:
+            session.supervise_task(self.policy.rewiring.retry_pending(), owner)
+        if session.published:
+            session.supervise_task(self.policy.watch_lease(), owner)
+            self._requests.listen()
+        self._unfollow = follow_passes(session) if session.published else None
+
+    def running(self, embedded: EmbeddedCluster | None = None) -> Running:
+        """The network as its user sees it; with the embedded cluster that it ends."""
+        return Running(self.session, self.end, embedded)
+
+    async def leave(self) -> None:
+        """Detach this client's sentinels and end all tasks and subscriptions."""
+        await self._requests.close()
+        if self._unfollow is not None:
+            self._unfollow()
+        await self.session.leave()
+
+    async def end(self) -> None:
+        """End the network, unless another client owns it by now."""
+        await self.leave()
+        session, client = self.session, self.session.client
+        if session.published:
+            if await _lost_ownership(client, session.entry):
+                release_gates(session.gates)
+                return
+            await unpublish(client, session.name, [gate.address.actor for gate in session.gates])
+        await session.close_gates()
+        await log_event(client, session.name, "closed")
 
 
 async def take_ownership(
     client: Client,
-    making: GateFactory,
+    network: Network,
+    entry: NetworkEntry,
     gates: list[GateHandle],
     *,
     published: bool,
-    embedded: EmbeddedCluster | None = None,
-) -> tuple[Running, Supervisor]:
-    """A network as its owner has it: supervised, where it keeps snapshots, and closed at the end."""
-    label = making.name
-    settings = {"seed": making.seed, "generation": making.generation}
-    session = Session(client, making.network, label, making.generation, gates)
-    session.diary.settings = settings
-    supervisor = Supervisor(session, making, published=published)
-    session.evacuate = functools.partial(evacuate, supervisor)
-    session.keeping, session.source, session.begun = making.keeping, making.source, making.begun
-    if making.keeping is not None:
-        session.mender = supervisor
-        session.supervise_task(supervisor.telling.retry_pending(), f"the sentinels of network {label!r}")
-        session.worker_names.update({worker.address: worker.name for worker in await list_workers(client)})
-    session.run = making.run
-    requests = OwnerRequests(session, {verb.__name__: functools.partial(verb, supervisor) for verb in _ASKED})
-    if published:
-        session.share()
-        requests.listen()
-        session.supervise_task(supervisor.watch_lease(), f"the owner of network {label!r}")
-
-    async def finish() -> None:
-        await requests.close()
-        await session.leave()
-        if published and await _lost_ownership(client, making):
-            for gate in session.gates:
-                gate.release()
-            return
-        if published:
-            await unpublish(client, label, [gate.address.actor for gate in session.gates])
-        await session.close_gates()
-        await log_event(client, label, "closed")
-
-    return _Owner(session, owner=True, finish=finish, supervisor=supervisor, embedded=embedded), supervisor
+    resumed: bool = False,
+) -> Ownership:
+    """Own a network whose gates are there; it is supervised where it keeps snapshots."""
+    supervised = entry.snapshots is not None
+    names = {worker.address: worker.name for worker in await list_workers(client)} if supervised else {}
+    session = Session(
+        client,
+        network,
+        entry,
+        gates,
+        Supervisor if supervised else FailOnLoss,
+        published=published,
+        resumed=resumed,
+        worker_names=names,
+    )
+    return Ownership(session)
 
 
-async def _lost_ownership(client: Client, making: GateFactory) -> bool:
-    """Somebody else has taken the network over: it is not this client's to end."""
+async def _lost_ownership(client: Client, entry: NetworkEntry) -> bool:
+    """Another client has taken the network over: it is not this client's to end."""
     try:
         async with asyncio.timeout(config.seconds("timeouts.connect")):
-            record = await get(client, making.name)
-    except OSError:  # no scheduler: nobody has; a TimeoutError is one
+            now = await get(client, entry.name)
+    except OSError:  # no scheduler: no other owner; a TimeoutError is one
         return False
-    return record is not None and record.owner != client.id
+    return now is not None and now.owner != client.id
 
 
-class _Owner(Running):
-    """What `deploy` gives: it ends its embedded cluster, if it has one, when it is closed."""
-
-    def __init__(self, session: Session, *, embedded: EmbeddedCluster | None, **options: Any) -> None:
-        super().__init__(session, **options)
-        self._embedded = embedded
-
-    def close(self) -> Any:
-        try:
-            return super().close()
-        finally:
-            if self._embedded is not None:
-                self._embedded.close()
-                self._embedded = None
-
-
-async def _require_all_gates(client: Client, record: NetworkEntry) -> list[GateHandle]:
+async def _require_all_gates(client: Client, entry: NetworkEntry) -> list[GateHandle]:
     """The gates of a network that keeps no snapshots: it is taken over only where none is lost."""
-    gates = await connect_gates(client, record)
+    gates = await connect_gates(client, entry)
     try:
         for gate in gates:
-            await gate.ask("statistics")
+            await gate.ask(GateActor.statistics)
     except BaseException:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         raise
     return gates
 
 
-def adopt(name: str, client: Client) -> Any:
-    """Take over a network that another client deployed under this name: its owner is gone, or is to be relieved.
+@verb
+def adopt(name: str, client: Client) -> Awaitable[Running]:
+    """Take over a network that another client deployed under this name: its owner is gone, or is to be replaced.
 
-    Gates that were lost meanwhile are made anew from their snapshots. The former owner, if it still lives, finds that
-    the network is not its own any more, and neither moves, mends nor ends anything.
-
-    Returns
-    -------
-    Running
-        as `deploy` gives it; with an asynchronous client, an awaitable of one.
+    Gates that were lost meanwhile are restarted from their snapshots. The former owner, if it is still alive, finds
+    that it does not own the network any more, and neither moves, restarts nor ends anything.
 
     Raises
     ------
@@ -134,38 +139,34 @@ def adopt(name: str, client: Client) -> Any:
     DeploymentError, WorkerLostError
         when it has lost a gate and keeps no snapshots; nothing has changed then.
     TrainingError
-        when a gate is lost and cannot be made anew.
+        when a gate is lost and cannot be restarted.
     """
-    check_name("a network's name", name)
-    return check_client(client).sync(_adopt, name, client)
+    return _adopt(check_name("a network's name", name), check_client(client))
 
 
 async def _adopt(name: str, client: Client) -> Running:
-    record = await require(client, name)
-    kept = record.keeping, record.source
-    making = GateFactory(record.network, name, record.seed, record.generation + 1, *kept, record.begun, record.run)
-    gates, lost = (
-        await try_connect_gates(client, record)
-        if record.keeping is not None
-        else (await _require_all_gates(client, record), [])
-    )
-    formers = {gate: gate.future for gate in lost}
-    # From here on the former owner is fenced off: it looks before it does anything.
+    former = await require(client, name)
+    network = former.network
+    lost: list[GateHandle] = []
+    if former.snapshots is None:
+        gates = await _require_all_gates(client, former)
+    else:
+        gates, lost = await try_connect_gates(client, former)
+    incarnations = {gate: gate.future for gate in lost}
+    entry = replace(former, owner=client.id, generation=former.generation + 1)
+    # From here on the former owner is fenced off: it checks its lease before it does anything.
     try:
-        await publish(client, making, gates, again=True)
+        await publish(client, entry, network, gates, again=True)
     except BaseException:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         raise
-    running, supervisor = await take_ownership(client, making, gates, published=True)
-    session = supervisor.session
-    await fetch_passes(session)
+    ownership = await take_ownership(client, network, entry, gates, published=True)
+    await fetch_passes(ownership.session)
     try:
-        await supervisor.take_over(formers)
+        await ownership.policy.take_over(incarnations)
     except BaseException:
-        await session.leave()
-        for gate in session.gates:
-            gate.release()
+        await ownership.leave()
+        release_gates(ownership.session.gates)
         raise
-    await log_event(client, name, "adopted", text=f"by client {client.id}, generation {making.generation}")
-    return running
+    await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
+    return ownership.running()

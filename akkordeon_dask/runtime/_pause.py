@@ -1,7 +1,8 @@
-"""All training sentinels of a network, whoever attached them: paused, and let go on."""
+"""Pause and resume training sentinels: those of all clients, or of one."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from typing import Any
 
 from distributed import Client
@@ -12,21 +13,25 @@ from akkordeon_dask.errors import AkkordeonError, DeadlineError
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._registry import require
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.handles._sentinel import Attached
 
-__all__ = ["pause", "resume"]
+__all__ = ["pause", "pause_session", "resume", "resume_session", "training_sentinels"]
 
 
-def pause(name: str, client: Client) -> Any:
-    """Let all training sentinels of a published network stop, whoever attached them, when what they sent is home.
+@verb
+def pause(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
+    """Pause all training sentinels of a published network, whoever attached them, as soon as their batches are back.
 
-    It needs no owner. Who waits for one of them goes on waiting; a sentinel that joins later trains.
+    It needs no owner. A `wait` for one of them goes on; a sentinel that joins later trains.
 
     Returns
     -------
     tuple of str
-        the names of those that are paused now; with an asynchronous client, an awaitable of it.
+        the names of the sentinels that are paused now.
 
     Raises
     ------
@@ -35,12 +40,33 @@ def pause(name: str, client: Client) -> Any:
     DeadlineError
         when a worker does not answer within `timeouts.control`: others are paused then.
     """
-    return check_client(client).sync(_change, check_name("a network's name", name), client, "paused")
+    return _change(check_name("a network's name", name), check_client(client), "paused")
 
 
-def resume(name: str, client: Client) -> Any:
-    """Let those go on that `pause` stopped; gives and raises what `pause` does."""
-    return check_client(client).sync(_change, check_name("a network's name", name), client, "resumed")
+@verb
+def resume(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
+    """Resume the sentinels that `pause` stopped; returns and raises the same as `pause`."""
+    return _change(check_name("a network's name", name), check_client(client), "resumed")
+
+
+async def pause_session(session: Session) -> None:
+    """`Running.pause`, on the client's event loop."""
+    session.check()
+    for attached in training_sentinels(session):
+        await attached.ask(SentinelActor.pause)
+
+
+async def resume_session(session: Session) -> None:
+    """`Running.resume`, on the client's event loop."""
+    session.check()
+    for attached in training_sentinels(session):
+        await attached.resume()
+
+
+def training_sentinels(session: Session) -> list[Attached]:
+    """The training sentinels of this client that have not failed."""
+    there = session.sentinels.values()
+    return [attached for attached in there if attached.sentinel.mode == "train" and attached.error is None]
 
 
 async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:
@@ -48,12 +74,12 @@ async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:
     limit = config.seconds("timeouts.control")
     async with scheduler_deadline(client, limit):
         workers = [worker.address for worker in await list_workers(client)]
-    answers = await asyncio.gather(*(_ask(client, worker, name, event, limit) for worker in workers))
-    told = dict(zip(workers, answers, strict=True))
-    changed = tuple(sorted(sentinel for names in told.values() for sentinel in names or ()))
+    answers = await asyncio.gather(*(_change_on(client, worker, name, event, limit) for worker in workers))
+    changes = dict(zip(workers, answers, strict=True))
+    changed = tuple(sorted(sentinel for names in changes.values() for sentinel in names or ()))
     if changed:
         await log_event(client, name, event, text=f"{', '.join(changed)}, by client {client.id}")
-    if silent := [worker for worker, names in told.items() if names is None]:
+    if silent := [worker for worker, names in changes.items() if names is None]:
         raise DeadlineError(
             f"{event} are {', '.join(changed) or 'none'}; no answer within {limit:g} s from {', '.join(silent)}: "
             "a sentinel there may do so yet: look at the worker"
@@ -61,15 +87,15 @@ async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:
     return changed
 
 
-async def _ask(client: Client, worker: str, name: str, event: str, limit: float) -> list[str] | None:
-    """The names of the sentinels on a worker that are so now; None: it does not answer."""
+async def _change_on(client: Client, worker: str, name: str, event: str, limit: float) -> list[str] | None:
+    """Pause or resume on a worker; returns the names of the sentinels, or None where it does not answer."""
     function = _pause_here if event == "paused" else _resume_here
     try:
         async with asyncio.timeout(limit):
             answer = (await client.run(function, name, workers=[worker], on_error="return"))[worker]
     except (TimeoutError, OSError, KeyError):
         return None
-    if isinstance(answer, ImportError):  # it has not this package, and no sentinel
+    if isinstance(answer, ImportError):  # a worker without this package has no sentinel
         return []
     return None if isinstance(answer, BaseException) else list(answer)
 
@@ -82,16 +108,16 @@ async def _pause_here(network: str, dask_worker: Any) -> list[str]:
 
 
 async def _pause_one(actor: SentinelActor) -> None:
-    # It is paused at once; what is under way may not come home for long, where a gate is lost.
+    # It is paused at once; where a gate is lost its batches in flight may take long to come back.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(config.seconds("timeouts.control") / 2):
             await actor.pause()
 
 
 async def _resume_here(network: str, dask_worker: Any) -> list[str]:
-    """On a worker: let the paused sentinels go on that are here."""
+    """On a worker: resume the paused training sentinels that are here."""
     found = await _training(network, dask_worker, "paused")
-    await asyncio.gather(*(actor.go_on() for actor in found.values()))
+    await asyncio.gather(*(actor.resume() for actor in found.values()))
     return list(found)
 
 
@@ -101,7 +127,7 @@ async def _training(network: str, dask_worker: Any, state: str) -> dict[str, Sen
     for actor in list(dask_worker.state.actors.values()):
         if isinstance(actor, SentinelActor) and actor.network == network:
             with contextlib.suppress(AkkordeonError):
-                told = await actor.statistics()
-                if told.mode == "train" and told.state == state:
-                    found[told.sentinel] = actor
+                statistics = await actor.statistics()
+                if statistics.mode == "train" and statistics.state == state:
+                    found[statistics.sentinel] = actor
     return found

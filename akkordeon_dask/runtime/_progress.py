@@ -1,37 +1,62 @@
-"""A verb that takes its time, with something to look at meanwhile."""
+"""Passes and bars on standard output while a verb waits."""
 
 import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
-from typing import Any
-
-from distributed import Client
+from typing import Any, TypeVar
 
 from akkordeon_dask.console import Row, View, make_view, pass_line
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.runtime._notebook import page_link
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime.clients._sentinels import Other
+from akkordeon_dask.runtime._sync import Blocking
+from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
-__all__ = ["Show", "at_work", "make_show", "shown"]
+__all__ = ["ProgressDisplay", "draw_during", "has_bar"]
 
 logger = logging.getLogger(__name__)
 
-_BEAT, _LAST = 0.1, 5.0
-"""Seconds between two looks, and for the last words of a terminal that does not take them."""
+T = TypeVar("T")
+
+_REFRESH, _LAST = 0.1, 5.0
+"""Seconds between two drawings, and for the last lines of a terminal that does not take them."""
 _LONG = 1.0
-"""Seconds that a validation pass goes on before it gets a bar: most are over before anybody could read it."""
+"""Seconds after which a validation pass gets a bar: most are over before anybody could read it."""
 _MOST = 100
 """Passes that a reader is shown at once: a sentinel may have trained for hours before somebody waits."""
 
 
-class Show:
-    """What a session does, seen by the thread that draws it. It only reads.
+class ProgressDisplay:
+    """Shows one user the work of a network, while that user waits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._introduced = False
+        """Changed by the threads that draw alone."""
+
+    def begin(self, progress: bool | None, chosen: Callable[[Attached], bool], *, mine: bool) -> "Drawing | None":
+        """A drawing that suits standard output, or None; `Running.wait` documents `progress`."""
+        view = make_view(progress)
+        return None if view is None else Drawing(self, self._session, view, chosen, mine=mine, head=progress is None)
+
+    def introduction(self) -> str:
+        """The first line that a reader sees: the network. Empty from the second call on. In a thread that draws."""
+        if self._introduced:
+            return ""
+        self._introduced = True
+        session = self._session
+        link, parameters = page_link(session.client, session.name), session.network.parameter_count
+        facts = f"network {session.name}: {len(session.gates)} gates, {parameters:,} parameters"
+        return f"{facts}, {link}" if link else facts
+
+
+class Drawing:
+    """Lines and bars during one wait. The thread that draws only reads the session.
 
     Parameters
     ----------
@@ -40,13 +65,21 @@ class Show:
     mine
         lines for the passes of this client's sentinels alone.
     head
-        a person reads it: say first what network it is, and not too much at once.
+        a person reads it: begin with the introduction, and do not show too much at once.
     """
 
     def __init__(
-        self, session: Session, view: View, chosen: Callable[[Attached], bool], *, mine: bool, head: bool
+        self,
+        display: ProgressDisplay,
+        session: Session,
+        view: View,
+        chosen: Callable[[Attached], bool],
+        *,
+        mine: bool,
+        head: bool,
     ) -> None:
-        self._session, self._view, self._chosen = session, view, chosen
+        self._display, self._session, self._view, self._chosen = display, session, view, chosen
+        self.client = session.client
         self._mine, self._head = mine, head
 
     def play(self, ended: threading.Event) -> None:
@@ -64,19 +97,18 @@ class Show:
 
     def _play(self, ended: threading.Event) -> None:
         with self._view as view:
-            if self._head and not self._session.introduced:
-                self._session.introduced = True
-                view.say(_introduction(self._session))
+            if self._head and (introduction := self._display.introduction()):
+                view.say(introduction)
             last = False
             while not last:
                 last = ended.is_set()
-                self._tell(view)
+                self._say_passes(view)
                 if not last:
                     view.draw(self._rows())
-                    ended.wait(_BEAT)
+                    ended.wait(_REFRESH)
 
-    def _tell(self, view: View) -> None:
-        new = self._session.diary.untold(mine=self._mine)
+    def _say_passes(self, view: View) -> None:
+        new = self._session.passes.take_unshown(mine=self._mine)
         most = _MOST if self._head else len(new)
         if len(new) > most:
             view.say(f"{len(new) - most:,} passes before, see history")
@@ -89,45 +121,47 @@ class Show:
         return [*map(_row, own), *(() if self._mine else map(_other_row, filter(_works, self._session.others)))]
 
 
-def make_show(
-    session: Session, progress: bool | None, chosen: Callable[[Attached], bool], *, mine: bool
-) -> Show | None:
-    """What standard output is fit for; None: nothing. What `progress` says is `Running.wait`'s."""
-    view = make_view(progress)
-    return None if view is None else Show(session, view, chosen, mine=mine, head=progress is None)
-
-
-def shown(client: Client, call: Callable[[], Coroutine[Any, Any, Any]], show: Show) -> Any:
-    """What `call` gives, on the client's event loop; the caller's thread draws, or one beside an asynchronous caller.
+def draw_during(drawing: Drawing | None, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T] | Blocking[T]:
+    """The coroutine, with the drawing until it has ended.
 
     Raises
     ------
     ClosedError
         when the client is closed meanwhile.
-    AkkordeonError
-        what `call` raises.
     """
-    if client.asynchronous:
-        return _beside(call(), show)
-    future = asyncio.run_coroutine_threadsafe(call(), client.loop.asyncio_loop)  # type: ignore[union-attr]
-    ended = threading.Event()
-    future.add_done_callback(lambda _: ended.set())
-    try:
-        show.play(ended)
-        return future.result()
-    except CancelledError:
-        raise ClosedError("the client was closed meanwhile: deploy or connect with another one") from None
-    finally:
-        future.cancel()
+    return coroutine if drawing is None else _Drawn(drawing, coroutine)
 
 
-async def _beside(call: Awaitable[Any], show: Show) -> Any:
+class _Drawn(Blocking[T]):
+    """Drawn by the thread of a synchronous caller, or by a thread beside an asynchronous one."""
+
+    def __init__(self, drawing: Drawing, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._drawing, self._coroutine = drawing, coroutine
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return _beside(self._coroutine, self._drawing).__await__()
+
+    def block(self) -> T:
+        loop = self._drawing.client.loop.asyncio_loop  # type: ignore[union-attr]
+        future = asyncio.run_coroutine_threadsafe(self._coroutine, loop)
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        try:
+            self._drawing.play(ended)
+            return future.result()
+        except CancelledError:
+            raise ClosedError("the client was closed meanwhile: deploy or connect with another one") from None
+        finally:
+            future.cancel()
+
+
+async def _beside(coroutine: Coroutine[Any, Any, T], drawing: Drawing) -> T:
     ended, drawn = threading.Event(), Future[None]()
     # Not one of the loop's few threads. A notebook knows by the context which cell the output is of.
-    in_context, args = contextvars.copy_context().run, (_play, show, ended, drawn)
+    in_context, args = contextvars.copy_context().run, (_play, drawing, ended, drawn)
     threading.Thread(target=in_context, args=args, name="akkordeon-progress", daemon=True).start()
     try:
-        return await call
+        return await coroutine
     finally:
         ended.set()
         done, _ = await asyncio.wait([asyncio.wrap_future(drawn)], timeout=_LAST)
@@ -136,21 +170,15 @@ async def _beside(call: Awaitable[Any], show: Show) -> Any:
                 logger.warning("progress is not shown: %r", error)
 
 
-def _play(show: Show, ended: threading.Event, drawn: "Future[None]") -> None:
+def _play(drawing: Drawing, ended: threading.Event, drawn: "Future[None]") -> None:
     try:
-        show.play(ended)
+        drawing.play(ended)
         drawn.set_result(None)
     except BaseException as error:
         drawn.set_exception(error)
 
 
-def _introduction(session: Session) -> str:
-    network, link = session.network, page_link(session.client, session.name)
-    facts = f"network {session.name}: {len(session.gates)} gates, {network.parameter_count:,} parameters"
-    return f"{facts}, {link}" if link else facts
-
-
-def at_work(one: Attached) -> bool:
+def has_bar(one: Attached) -> bool:
     """Whether `wait` has a bar for it: those that are waited for, and one whose validation takes its time."""
     if one.sentinel.mode != "validate":
         return True
@@ -159,7 +187,7 @@ def at_work(one: Attached) -> bool:
 
 
 def _open_pass(one: Attached) -> PassProgress | None:
-    """The actor tells of a finished pass at once, and of the next one half a second later."""
+    """The progress of the pass after the last reported one: a report comes at once, the next progress later."""
     progress = one.progress
     return progress if progress is not None and progress.epoch > _made(one) else None
 
@@ -176,9 +204,9 @@ def _row(one: Attached) -> Row:
     return Row(one.name, epoch, epochs, progress, newest, paused=one.state == "paused")
 
 
-def _works(one: Other) -> bool:
+def _works(one: OtherSentinel) -> bool:
     return one.ends and one.works
 
 
-def _other_row(one: Other) -> Row:
+def _other_row(one: OtherSentinel) -> Row:
     return Row(one.name, one.epoch, 1 if one.mode == "test" else one.epochs, paused=one.state == "paused")

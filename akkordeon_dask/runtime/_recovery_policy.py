@@ -1,20 +1,30 @@
-"""Who does something about lost gates."""
+"""What happens to actors whose worker is lost or shuts down."""
 
-from typing import Any, Protocol
-
-from distributed import Future
+from typing import Protocol
 
 from akkordeon_dask.errors import AkkordeonError
-from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
+from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
+from akkordeon_dask.runtime.handles._sentinel import SentinelPolicy
 
 __all__ = ["RecoveryPolicy"]
 
 
-class RecoveryPolicy(Protocol):
-    """What is done about a lost gate."""
+class RecoveryPolicy(SentinelPolicy, Protocol):
+    """Of one session. Its methods run on the client's event loop."""
 
-    owner_restarts_gates: bool
-    """Lost gates are made anew."""
+    restarts: bool
+    """The network's owner restarts lost gates from their snapshots."""
+    moves: bool
+    """This client moves gates off workers that shut down."""
 
-    async def gate_lost(self, gate: GateHandle, former: Future[Any] | ForgottenKey, error: AkkordeonError) -> None:
-        """Return when the gate works again; `former` is the future of the life that was lost."""
+    async def gate_lost(self, gate: GateHandle, incarnation: Incarnation, error: AkkordeonError) -> None:
+        """Return when the gate works again, in another incarnation than this one.
+
+        Raises
+        ------
+        AkkordeonError
+            when it will not: the error with which the network ends.
+        """
+
+    async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
+        """The gate's worker shuts down: move the gate, or leave that to the owner."""

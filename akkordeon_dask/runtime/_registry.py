@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
+import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distributed import Client, Future
@@ -13,12 +15,12 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
-from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
-from akkordeon_dask.runtime.recovery._gate_factory import GateFactory
+from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.snapshots import SnapshotPolicy
 
 __all__ = [
     "NetworkEntry",
+    "RestartPendingError",
     "check_lease",
     "connect_gates",
     "get",
@@ -32,34 +34,40 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_RECORD, _FUTURES = "akkordeon/", "akkordeon-gates/"
+_ENTRY, _FUTURES = "akkordeon/", "akkordeon-gates/"
+
+
+class RestartPendingError(DeploymentError):
+    """Gates are lost, and the network's owner restarts them."""
 
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """What other clients learn of a network.
+    """The facts about a network that all of its clients know, published where it has a name.
 
     It holds no futures. Published apart, those keep the gates alive, and nobody fetches them: in one process
     the client that does would make the owner's own futures its own.
     """
 
     name: str
-    spec: bytes
-    """The network, pickled: who only looks at it or stops it needs none of the modules that it was written with."""
+    """On the cluster."""
     generation: int
-    gates: tuple[tuple[str, str, str], ...]
-    """Name, worker and key of each."""
+    """Of its owner: each one that takes it over has a higher one."""
     owner: str
     """The id of the client that deployed it, or took it over."""
-    seed: int = 0
-    keeping: SnapshotPolicy | None = None
-    """Where its snapshots are."""
-    source: SnapshotPolicy | None = None
-    """Where those are that it was resumed from."""
-    begun: float = 0.0
-    """Seconds since 1970 when it was deployed."""
-    run: str = ""
-    """One that is deployed anew under the same name has another."""
+    seed: int
+    snapshots: SnapshotPolicy | None
+    """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
+    resumed_from: SnapshotPolicy | None
+    """Where the snapshots are that it was resumed from."""
+    deployed_at: float = field(default_factory=time.time)
+    """Seconds since 1970."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of the network, whoever owns it: each deployment under the same name has another."""
+    spec: bytes = b""
+    """The published network, pickled: listing or stopping it needs none of the modules that it was written with."""
+    gates: tuple[tuple[str, str, str], ...] = ()
+    """Name, worker and key of each published gate."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -85,8 +93,10 @@ class NetworkEntry:
         return network
 
 
-async def publish(client: Client, making: GateFactory, gates: Iterable[GateHandle], *, again: bool = False) -> None:
-    """Make the network known under its name; `again`: it is, and has other gates or another owner now.
+async def publish(
+    client: Client, entry: NetworkEntry, network: Network, gates: Iterable[GateHandle], *, again: bool = False
+) -> None:
+    """Publish the entry with the network and its gates; `again`: it is published, with other gates or another owner.
 
     Raises
     ------
@@ -95,32 +105,28 @@ async def publish(client: Client, making: GateFactory, gates: Iterable[GateHandl
     DeadlineError
         when the scheduler does not answer within `timeouts.control`: it may still do it.
     """
-    name, gates = making.name, list(gates)
-    places = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
-    spec = dumps(making.network)
-    kept = making.keeping, making.source
-    record = NetworkEntry(
-        name, spec, making.generation, places, client.id, making.seed, *kept, making.begun, making.run
-    )
+    gates = list(gates)
+    addresses = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
+    published = replace(entry, spec=dumps(network), gates=addresses)
     futures = [gate.future for gate in gates if not isinstance(gate.future, ForgottenKey)]
-    told: dict[Any, Any] = {_RECORD + name: record, _FUTURES + name: futures}
+    datasets: dict[Any, Any] = {_ENTRY + entry.name: published, _FUTURES + entry.name: futures}
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            await client.publish_dataset(told, override=again)
+            await client.publish_dataset(datasets, override=again)
     except KeyError:
-        raise _taken(name) from None
+        raise _taken(entry.name) from None
 
 
 async def unpublish(client: Client, name: str, gates: Iterable[str] = ()) -> None:
-    """Forget the name, unless it is that of a network with other `gates` by now.
+    """Free the name, unless a network with other `gates` has it by now.
 
-    No error when it is unknown, or when the scheduler, which alone knows it, does not answer.
+    No error when it is unknown, or when the scheduler does not answer.
     """
     try:
         async with asyncio.timeout(config.seconds("timeouts.close")):
-            record = await get(client, name) if gates else None
-            if record is None or record.keys == frozenset(gates):
-                await client.unpublish_dataset([_RECORD + name, _FUTURES + name])
+            entry = await get(client, name) if gates else None
+            if entry is None or entry.keys == frozenset(gates):
+                await client.unpublish_dataset([_ENTRY + name, _FUTURES + name])
     except OSError as error:  # a TimeoutError is one
         logger.info("the scheduler may still know the name %r: %r", name, error)
 
@@ -135,11 +141,11 @@ async def names(client: Client) -> list[str]:
     """
     async with scheduler_deadline(client, config.seconds("timeouts.control")):
         found = map(str, await client.list_datasets())
-    return sorted(name.removeprefix(_RECORD) for name in found if name.startswith(_RECORD))
+    return sorted(name.removeprefix(_ENTRY) for name in found if name.startswith(_ENTRY))
 
 
 async def refuse_taken(client: Client, name: str) -> None:
-    """Look before anything is made.
+    """Check that a name is free, before anything is created.
 
     Raises
     ------
@@ -157,22 +163,22 @@ def _taken(name: str) -> NameConflictError:
 
 
 async def require(client: Client, name: str) -> NetworkEntry:
-    """What was published under a name.
+    """The entry that is published under a name.
 
     Raises
     ------
     DeploymentError
-        when there is nothing: lists what there is.
+        when there is none: lists the names there are.
     """
-    record = await get(client, name)
-    if record is None:
-        there = ", ".join(await names(client)) or "none"
-        raise DeploymentError(f"no network named {name!r} on this cluster, there is {there}: deploy it first")
-    return record
+    entry = await get(client, name)
+    if entry is None:
+        known = ", ".join(await names(client)) or "none"
+        raise DeploymentError(f"no network named {name!r} on this cluster, there is {known}: deploy it first")
+    return entry
 
 
 async def get(client: Client, name: str) -> NetworkEntry | None:
-    """What was published under a name; None when there is nothing.
+    """The entry that is published under a name; None when there is none.
 
     Raises
     ------
@@ -183,71 +189,70 @@ async def get(client: Client, name: str) -> NetworkEntry | None:
     """
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            record: NetworkEntry = await client.get_dataset(_RECORD + name)
+            entry: NetworkEntry = await client.get_dataset(_ENTRY + name)
     except KeyError:
         return None
-    return record
+    return entry
 
 
-async def check_lease(client: Client, making: GateFactory) -> None:
-    """The network is still that of this owner.
+async def check_lease(client: Client, entry: NetworkEntry) -> None:
+    """Check that this client still owns the network.
 
     Raises
     ------
     ClosedError
-        when somebody has taken it over, or stopped it.
+        when another client has taken it over, or stopped it.
     """
     async with asyncio.timeout(config.seconds("timeouts.connect")):
-        record = await get(client, making.name)
-    if record is None or record.owner != client.id:
-        owner = "nobody" if record is None else f"client {record.owner}, as its owner of generation {record.generation}"
+        now = await get(client, entry.name)
+    if now is None or now.owner != client.id:
+        owner = "nobody" if now is None else f"client {now.owner}, as its owner of generation {now.generation}"
         raise ClosedError(
-            f"network {making.name!r} belongs to {owner} by now, not to generation {making.generation}: "
+            f"network {entry.name!r} belongs to {owner} by now, not to generation {entry.generation}: "
             "leave it to that one, or connect to it"
         )
 
 
-async def connect_gates(client: Client, record: NetworkEntry) -> list[GateHandle]:
-    """The gates of a network that another client has made.
+async def connect_gates(client: Client, entry: NetworkEntry) -> list[GateHandle]:
+    """The gates of a network that another client has deployed.
 
     Raises
     ------
     DeploymentError
-        when they are gone.
+        when they are gone: a `RestartPendingError` where the owner restarts them.
     """
-    gates, lost = await try_connect_gates(client, record)
+    gates, lost = await try_connect_gates(client, entry)
     if lost:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         gone = ", ".join(f"{gate.name!r} on {gate.worker}" for gate in lost)
-        raise DeploymentError(
-            f"network {record.name!r} has lost gate {gone}: it was closed just now, or its worker has died: "
+        kind = DeploymentError if entry.snapshots is None else RestartPendingError
+        raise kind(
+            f"network {entry.name!r} has lost gate {gone}: it was closed just now, or its worker has died: "
             "stop it, if it is still listed, and deploy it again"
         )
     return gates
 
 
-async def try_connect_gates(client: Client, record: NetworkEntry) -> tuple[list[GateHandle], list[GateHandle]]:
-    """The gates of a network that another client has made, and those among them that are gone or do not answer."""
+async def try_connect_gates(client: Client, entry: NetworkEntry) -> tuple[list[GateHandle], list[GateHandle]]:
+    """The gates of a network that another client has deployed, and those among them that are gone or do not answer."""
     assert client.scheduler is not None
     # Asked first: a future of a key that is gone would wait until its deadline.
     async with scheduler_deadline(client, config.seconds("timeouts.control")):
-        held = await client.scheduler.who_has(keys=list(record.keys))
+        held = await client.scheduler.who_has(keys=list(entry.keys))
     gates = [
         GateHandle(name, worker, Future(key, client) if held.get(key) else ForgottenKey(key))
-        for name, worker, key in record.gates
+        for name, worker, key in entry.gates
     ]
-    here = [gate for gate in gates if not isinstance(gate.future, ForgottenKey)]
-    # These keys and no others: what else this client knows may have gone in the meantime.
-    client._send_to_scheduler({"op": "client-desires-keys", "keys": [gate.future.key for gate in here]})
+    found = [gate for gate in gates if not isinstance(gate.future, ForgottenKey)]
+    # These keys and no others: other keys that this client knows may have gone in the meantime.
+    client._send_to_scheduler({"op": "client-desires-keys", "keys": [gate.future.key for gate in found]})
     limit = config.seconds("timeouts.deploy")
     try:
-        answers = await asyncio.gather(*(gate.made(limit) for gate in here), return_exceptions=True)
+        answers = await asyncio.gather(*(gate.wait_until_created(limit) for gate in found), return_exceptions=True)
     except BaseException:
-        for gate in gates:
-            gate.release()
+        release_gates(gates)
         raise
-    for gate, answer in zip(here, answers, strict=True):
+    for gate, answer in zip(found, answers, strict=True):
         if isinstance(answer, BaseException):
             gate.release()
             gate.future = ForgottenKey(str(gate.future.key))

@@ -1,60 +1,87 @@
-"""A running network, as the user sees it."""
+"""A running network and all that its user can do with it."""
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from distributed import Client
-from distributed.utils import offload
+from numpy.typing import ArrayLike
 
+from akkordeon_dask import data
 from akkordeon_dask._durations import Duration
 from akkordeon_dask._files import expand
-from akkordeon_dask.actors import GateStatistics, SentinelStatistics
+from akkordeon_dask._numbers import check_flag, check_int
+from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.errors import ClosedError, DeadlineError, SpecError, WorkerLostError
+from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.runtime import _checkpoint
-from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_switch, check_timeout
+from akkordeon_dask.runtime import _checkpoint, _evaluate, _pause, _report, _wait
+from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_name, check_timeout
 from akkordeon_dask.runtime._history import History
-from akkordeon_dask.runtime._progress import at_work
-from akkordeon_dask.runtime._rating import Rating
+from akkordeon_dask.runtime._notebook import running_html
+from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._warn import warn_of_snapshots
-from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
+from akkordeon_dask.runtime._sync import check_asynchronous, verb
+from akkordeon_dask.runtime.clients._owner_requests import ask_owner
+from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.handles._sentinel import Attached
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
+from akkordeon_dask.runtime.recovery._sentinels import attach
+from akkordeon_dask.tree import Array, Tree
 
-__all__ = ["Running"]
+__all__ = ["AsyncRunning", "Running"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _GONE = (WorkerLostError, ClosedError, DeadlineError)
-"""Errors of sentinels that can be asked nothing any more."""
+"""Errors of sentinels that answer no call any more."""
 
 
-class Running(Rating):
-    """A deployed network: what `deploy` and `connect` give.
+class Running:
+    """A deployed network, as `deploy` and `connect` return it.
 
-    With an asynchronous client every verb gives an awaitable; with a synchronous one it waits for the
-    answer. Use it as a context (`with`, or `async with`): it closes at the end.
+    With a synchronous client each verb waits for its result. With an asynchronous client each returns a coroutine;
+    `running.aio` has the same verbs with types that say so. Use it as a context, `with` or `async with`: it closes at
+    the end.
+
+    `move`, `drain` and `rebalance` are done by the owner of the network: a client that has only connected asks it. Then
+    they may raise a `DeploymentError`, where the network has no owner any more, and a `DeadlineError`, where the owner
+    does not answer within `akkordeon.timeouts.owner`.
     """
 
     def __init__(
         self,
         session: Session,
-        *,
-        owner: bool,
         finish: Callable[[], Awaitable[None]],
-        supervisor: Supervisor | None = None,
+        embedded: EmbeddedCluster | None = None,
     ) -> None:
-        self._session, self._supervisor = session, supervisor
-        self._finish = finish
-        self.owner = owner
+        self._session, self._finish, self._embedded = session, finish, embedded
+        self._display = ProgressDisplay(session)
 
     def __repr__(self) -> str:
         state = "closed" if self._session.closed else f"{len(self._session.sentinels)} sentinels"
         return f"<Running {self.name!r}: {len(self._session.gates)} gates, {state}>"
+
+    def _repr_html_(self) -> str:
+        return running_html(self._session, owner=self.owner)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        await self._close()
 
     @property
     def name(self) -> str:
@@ -72,6 +99,23 @@ class Running(Rating):
         return self._session.client
 
     @property
+    def owner(self) -> bool:
+        """This client deployed or adopted the network: closing ends its gates."""
+        return isinstance(self._session.policy, OwnerPolicy)
+
+    @property
+    def aio(self) -> "AsyncRunning":
+        """The verbs as coroutines, for an asynchronous client: `history = await running.aio.wait(epochs=2)`.
+
+        Raises
+        ------
+        SpecError
+            when the client is a synchronous one.
+        """
+        check_asynchronous("running.aio", self.client)
+        return AsyncRunning(self)
+
+    @property
     def placement(self) -> Mapping[str, str]:
         """The address of every gate's worker."""
         return {gate.name: gate.worker for gate in self._session.gates}
@@ -86,11 +130,23 @@ class Running(Rating):
         """The sentinels that this client attached and that have not left, by name."""
         return dict(self._session.sentinels)
 
+    @property
+    def history(self) -> History:
+        """All finished passes of the network's sentinels, whoever attached them, in the order they became known here.
+
+        Passes that ended before this client connected come first, as far as the scheduler remembers them.
+        """
+        return self.passes()
+
+    def passes(self, *, mine: bool = False) -> History:
+        """The `history`; with `mine`, only of the sentinels that this client attached."""
+        return self._session.passes.history(mine=mine)
+
     def subscribe(self, listener: Callable[[PassReport], None], *, mine: bool = False) -> Callable[[], None]:
         """Call `listener` with each finished pass, on the client's event loop: it must not block.
 
-        With `mine` it hears of the sentinels alone that this client attached. An error that it raises is logged; other
-        listeners, and training, go on. Gives the function that ends this.
+        With `mine` it gets only the passes of sentinels that this client attached. An error that it raises is logged;
+        other listeners, and training, go on. Returns the function that ends the subscription.
 
         Raises
         ------
@@ -98,26 +154,29 @@ class Running(Rating):
             when it is no function of one argument, or an async one.
         """
         check_listener(listener)
-        entry = (listener, bool(check_switch("mine", mine)))
+        entry = (listener, bool(check_flag("mine", mine, optional=True)))
         self._session.listeners.append(entry)
         return partial(self._session.silence, entry)
 
-    def attach(self, sentinel: Sentinel, *, epochs: int | None = None, resume: bool | None = None) -> Any:
-        """Put a sentinel to work at once; gives its `Attached`.
+    @verb
+    def attach(
+        self, sentinel: Sentinel, *, epochs: int | None = None, resume: bool | None = None
+    ) -> Awaitable[Attached]:
+        """Start a sentinel at once; returns its `Attached`.
 
-        Its first batch is drawn, and compared with what the network takes, before this returns; a provider that has
-        none within `akkordeon.timeouts.first-batch` is waited for behind the scenes. After an error nothing is left:
+        Its first batch is drawn, and compared with the network's input, before this returns; a provider that has
+        none within `akkordeon.timeouts.first-batch` is waited for in the background. After an error nothing is left:
         the name is free again.
 
         Parameters
         ----------
         epochs
-            passes after which it rests, in the place of the sentinel's own `epochs`; None: as it was written. A
+            passes after which it rests, instead of the sentinel's own `epochs`; None: as it was written. A
             sentinel that trains without such a number goes on until it is detached or `wait(epochs=...)` ends.
         resume
-            it goes on, if it trains, in the pass and at the batch where one of its name, with the same data and batch
-            size, was when that was last written down beside the gates' snapshots; where there is none it begins with
-            pass 1. None: if this client resumed the network, and the name is new to it.
+            a training sentinel resumes at the pass and batch that an earlier one of its name, with the same data and
+            batch size, last saved beside the gates' snapshots; without such a position it begins with pass 1. None:
+            yes, if this client resumed the network, and the name is new to it.
 
         Raises
         ------
@@ -130,28 +189,29 @@ class Running(Rating):
         PlacementError
             when the worker does not exist.
         NameConflictError
-            when a gate, or a sentinel of whatever client, has the name. One without gets the first number that is free.
+            when a gate, or a sentinel of any client, has the name. One without gets the first number that is free.
         SpecError
             when an argument is not what it should be, or a test sentinel, which makes one pass, is given `epochs`.
         SpecError, DeploymentError
-            when it does not travel, or not in time, to its worker: data in memory go along with it.
+            when it cannot be sent to its worker, or not in time: data in memory are sent with it.
         """
         if not isinstance(sentinel, Sentinel):
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r:.80}")
-        check_switch("resume", resume)
+        resume = check_flag("resume", resume, optional=True)
         if (epochs := check_epochs(epochs)) is not None:
             if sentinel.mode in ("test", "predict"):
                 raise SpecError(f"a {sentinel.mode} sentinel makes one pass: leave epochs={epochs} out")
             sentinel = replace(sentinel, epochs=epochs)
-        return self._sync(self._session.attach, sentinel, resume)
+        return attach(self._connected, sentinel, resume)
 
-    def detach(self, attached: Attached | str) -> Any:
-        """Take a sentinel away: what it has under way is dropped, the network goes on.
+    @verb
+    def detach(self, attached: Attached | str) -> Awaitable[None]:
+        """Remove a sentinel: its batches in flight are dropped, the network goes on.
 
         Parameters
         ----------
         attached
-            what `attach` gave, or the sentinel's name. One that has left already is no error.
+            the `Attached`, or the sentinel's name. One that has left already is no error.
 
         Raises
         ------
@@ -159,39 +219,27 @@ class Running(Rating):
             when there is no sentinel of this name: lists those there are.
         """
         if not isinstance(attached, Attached | str):
-            raise SpecError(f"detach takes what attach gave, or a sentinel's name, not {attached!r:.80}")
-        return self._sync(self._detach, attached)
+            raise SpecError(f"detach takes an Attached, or a sentinel's name, not {attached!r:.80}")
+        return self._detach(self._connected, attached)
 
-    async def _detach(self, attached: Attached | str) -> None:
-        await self._session.detach(self._session.attached(attached))
+    async def _detach(self, session: Session, attached: Attached | str) -> None:
+        await session.detach(session.attached(attached))
 
-    def pause(self) -> Any:
-        """Let all training sentinels of this client stop after what they have under way is home.
+    @verb
+    def pause(self) -> Awaitable[None]:
+        """Pause all training sentinels of this client as soon as their batches in flight are back.
 
-        One that has made its passes stays at rest. The passes that somebody waits for are still counted: after
-        `resume` it makes the rest of them.
+        One that has made its passes rests on. A `wait` for a number of passes still counts: after `resume` a sentinel
+        makes the rest of them.
         """
-        return self._sync(self._pause)
+        return _pause.pause_session(self._connected)
 
-    async def _pause(self) -> None:
-        self._session.check()
-        for attached in self._training():
-            await attached.ask("pause")
+    @verb
+    def resume(self) -> Awaitable[None]:
+        """Resume the paused sentinels. One that has made its passes rests on: `wait(epochs=...)` adds some."""
+        return _pause.resume_session(self._connected)
 
-    def resume(self) -> Any:
-        """Let those go on that were paused. One that has made its passes rests on: `wait(epochs=...)` adds some."""
-        return self._sync(self._resume)
-
-    async def _resume(self) -> None:
-        self._session.check()
-        for attached in self._training():
-            await attached.resume()
-
-    def _training(self) -> list[Attached]:
-        """Those that have not failed."""
-        there = self._session.sentinels.values()
-        return [attached for attached in there if attached.sentinel.mode == "train" and attached.error is None]
-
+    @verb
     def wait(
         self,
         epochs: int | None = None,
@@ -199,12 +247,12 @@ class Running(Rating):
         timeout: Duration | None = None,
         mine: bool = False,
         progress: bool | None = None,
-    ) -> Any:
+    ) -> Awaitable[History]:
         """Wait until every training sentinel rests after its epochs, and every test sentinel after its pass.
 
         All that are attached at the call are waited for; one that is paused, until it is resumed. Sentinels of other
-        clients are waited for where they end by themselves, and have not failed: that is logged. A sentinel of this
-        client that has failed is told of once, by the first call that meets it: later ones wait for the others. Warns
+        clients are waited for where they end by themselves, and have not failed: that is logged. The error of a
+        sentinel of this client is raised once, by the first call that meets it: later ones wait for the others. Warns
         at the end of snapshots that could not be written.
 
         Parameters
@@ -212,20 +260,20 @@ class Running(Rating):
         epochs
             complete passes that each training sentinel makes from this call on: a pass that is open then is the first
             of them. Then it rests, with no batch of a further pass drawn, until the next call. A pass that has begun is
-            always ended: one whose batches under way belong to more than `epochs` short passes makes those. One that
+            always ended: one whose batches in flight belong to more than `epochs` short passes makes those. One that
             has an `epochs` of its own never makes more than those in all; one that is paused goes on. None: each goes
             on until it has made the number it was written or attached with.
         timeout
-            `"30s"`, or a number of seconds; None: as long as it takes, for whatever goes wrong ends the wait with an
-            error. Training goes on after it.
+            `"30s"`, or a number of seconds; None: no limit, for any failure ends the wait with an error. Training goes
+            on after it.
         mine
-            wait for the sentinels of this client alone, and give their passes. So does the wait for a number of
-            `epochs`, which others do not count; it gives all passes.
+            wait only for the sentinels of this client, and return their passes. A wait for a number of `epochs`, which
+            others do not count, also waits only for those, but returns all passes.
         progress
-            show each pass as a line when it has ended, and over what is under way a bar for each sentinel that is
+            show each pass as a line when it has ended, and below the lines a bar for each sentinel that is
             waited for, and for a validation that takes longer than a second: its pass, loss and scores so far, samples
             a second, the time left. None: where standard output is a terminal, or this is a notebook; there a first
-            line says what network it is. True: also elsewhere, the lines alone. False: nothing.
+            line names the network. True: also elsewhere, only the lines. False: nothing.
 
         Returns
         -------
@@ -235,7 +283,7 @@ class Running(Rating):
         Raises
         ------
         GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
-            what went wrong, with the gate, the batch and the worker.
+            the first failure, with the gate, the batch and the worker.
         DeadlineError
             after `timeout`.
         SpecError
@@ -249,45 +297,83 @@ class Running(Rating):
         >>> running.attach(other_train)                                                             # doctest: +SKIP
         >>> running.wait(epochs=2)  # those it made until now, and two more                         # doctest: +SKIP
         """
-        mine = bool(check_switch("mine", mine))
-        args = check_epochs(epochs), check_timeout(timeout), mine
-        return self._shown(progress, at_work, mine, self._wait, *args)
+        mine = bool(check_flag("mine", mine, optional=True))
+        epochs, seconds = check_epochs(epochs), check_timeout(timeout)
+        return self._shown(progress, has_bar, mine, _wait.wait, epochs, seconds, mine=mine)
 
-    async def _wait(self, epochs: int | None, timeout: float | None, mine: bool) -> History:
-        self._session.check()
-        endless = [a.name for a in self._training() if epochs is None and a.sentinel.epochs is None]
-        if endless and timeout is None:
-            remedy = "say wait(epochs=...), or attach it with epochs"
-            raise SpecError(f"sentinel {endless[0]!r} trains without end: {remedy}")
-        waited_for = [a for a in self._session.sentinels.values() if a.sentinel.mode != "validate"]
-        for attached in self._training():
-            if epochs is not None or (attached.until is not None and attached.sentinel.epochs is not None):
-                await attached.count(epochs)
-        await self._until_ended(waited_for, timeout, alone=mine or epochs is not None)
-        await warn_of_snapshots(self._session)
-        return self.passes(mine=mine)
+    @verb
+    def wait_for(self, attached: Attached, *, progress: bool | None = False) -> Awaitable[None]:
+        """Wait until a sentinel of this client rests, has failed or has left; one without `epochs` never does.
 
-    async def _until_ended(self, waited_for: Iterable[Attached], timeout: float | None, *, alone: bool) -> None:
-        """Wait for sentinels of this client, and, but where it is `alone`, for other clients' too."""
+        Parameters
+        ----------
+        progress
+            show its progress, as `wait` does.
 
-        def ended() -> bool:
-            return all(attached.ended for attached in waited_for)
+        Raises
+        ------
+        ClosedError
+            when the network is closed or stopped.
+        GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
+            the first failure, with the gate, the batch and the worker.
+        """
+        return self._shown(progress, lambda one: one is attached, True, _wait.wait_for, attached)
 
-        if alone:
-            await self._session.wait_until(ended, timeout)
-            return
-        async with watched(self._session):
-            await self._session.wait_until(lambda: ended() and others_rest(self._session), timeout)
+    @verb
+    def wait_closed(self) -> Awaitable[None]:
+        """Wait until the network ends: for programs that do nothing else. Always raises.
 
-    def parameters(self) -> Any:
+        Raises
+        ------
+        ClosedError
+            when the network is closed or stopped.
+        GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
+            the first failure, with the gate, the batch and the worker.
+        """
+        return _wait.wait_closed(self._connected)
+
+    @verb
+    def evaluate(self, sentinel: Sentinel, *, progress: bool | None = None) -> Awaitable[PassReport]:
+        """Make one pass of a `Sentinel.test`: attach it, wait for it, detach it.
+
+        Parameters
+        ----------
+        progress
+            show its progress, as `wait` does.
+
+        Raises
+        ------
+        SpecError
+            when it is no test sentinel.
+        AkkordeonError
+            whatever `attach` and `wait` raise.
+        """
+        if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
+            raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r:.80}")
+        return self._shown(progress, lambda one: one.sentinel is sentinel, True, _evaluate.evaluate, sentinel)
+
+    @verb
+    def predict(self, x: ArrayLike, *, batch_size: int = 1024) -> Awaitable[Array]:
+        """The network's outputs for samples `x : (samples, *shape)`, by one version of each gate, while it trains.
+
+        It takes the same arrays as `data.arrays`, and copies `x` at once: you may write into it again as soon as the
+        call has returned, with an asynchronous client before its coroutine is awaited.
+
+        Raises
+        ------
+        DataError
+            when `x` holds no real numbers, or some of them are masked or missing.
+        """
+        size = check_int("batch_size", batch_size, 1)
+        return _evaluate.predict(self._connected, copied(data.as_numbers("x", x)), size)
+
+    @verb
+    def parameters(self) -> Awaitable[dict[str, Tree]]:
         """A copy of every gate's parameters at this moment, by gate: each gate's are of one version."""
-        return self._sync(self._parameters)
+        return _checkpoint.parameters(self._connected)
 
-    async def _parameters(self) -> dict[str, Tree]:
-        versions = await self._session.on_gates("parameters")
-        return {name: params for name, (_, params) in versions.items()}
-
-    def save(self, target: str | os.PathLike[str]) -> Any:
+    @verb
+    def save(self, target: str | os.PathLike[str]) -> Awaitable[None]:
         """Write all parameters to a safetensors file: a path, in which `~` is the home folder, or fsspec URL.
 
         Raises
@@ -295,16 +381,14 @@ class Running(Rating):
         CheckpointError
             when it cannot be written.
         """
-        return self._sync(self._save, expand("save", target))
+        return _checkpoint.save(self._connected, expand("save", target))
 
-    async def _save(self, target: str) -> None:
-        await offload(_checkpoint.write, target, self.network, await self._parameters())
-
-    def load(self, source: str | os.PathLike[str]) -> Any:
+    @verb
+    def load(self, source: str | os.PathLike[str]) -> Awaitable[None]:
         """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
 
-        Any safetensors file with these tensors will do: float16, bfloat16, float32 and float64 become what each gate
-        computes with.
+        Any safetensors file with these tensors will do: float16, bfloat16, float32 and float64 are converted to each
+        gate's dtype.
 
         Raises
         ------
@@ -312,23 +396,175 @@ class Running(Rating):
             when it cannot be read, belongs to another network, or has a tensor of another dtype or with values that
             are not finite in the network; nothing has changed then.
         """
-        return self._sync(self._load, expand("load", source))
+        return _checkpoint.load(self._connected, expand("load", source))
 
-    async def _load(self, source: str) -> None:
-        arrays = await offload(_checkpoint.read, source)
-        new = await offload(_checkpoint.match_parameters, source, arrays, self.network, await self._parameters())
-        for gate in self._session.gates:
-            await gate.ask("replace", new[gate.name])
+    @verb
+    def statistics(self) -> Awaitable[dict[str, GateStatistics | SentinelStatistics]]:
+        """Counts and state of every gate, and of every sentinel of this client, by name."""
+        return self._statistics(self._connected)
 
-    def statistics(self) -> Any:
-        """What every gate and every sentinel of this client did and holds, by name."""
-        return self._sync(self._statistics)
+    async def _statistics(self, session: Session) -> dict[str, GateStatistics | SentinelStatistics]:
+        gates = await session.on_gates(GateActor.statistics)
+        there = [one for one in session.sentinels.values() if not isinstance(one.error, _GONE)]
+        return {**gates, **{attached.name: await attached.ask(SentinelActor.statistics) for attached in there}}
 
-    async def _statistics(self) -> dict[str, GateStatistics | SentinelStatistics]:
-        gates = await self._session.on_gates("statistics")
-        there = [one for one in self._session.sentinels.values() if not isinstance(one.error, _GONE)]
-        return {**gates, **{attached.name: await attached.ask("statistics") for attached in there}}
+    @verb
+    def move(self, gate: str, to: str) -> Awaitable[float]:
+        """Move a gate to another worker, while the network trains; returns the seconds that it paused.
+
+        Its parameters, optimizer state and random state move along. Batches in flight at the gate are sent again; a
+        gate is never updated twice with one.
+
+        Parameters
+        ----------
+        to
+            a worker's name, address or host.
+
+        Raises
+        ------
+        SpecError
+            when there is no such gate.
+        PlacementError
+            when there is no such worker.
+        """
+        return self._as_owner(move, check_name("a gate's name", gate), check_name("where a gate moves", to))
+
+    @verb
+    def drain(self, worker: str) -> Awaitable[Mapping[str, float]]:
+        """Move all gates, and the owner's sentinels, off a worker that is to be retired.
+
+        Returns the pause of each gate in seconds.
+
+        Raises
+        ------
+        PlacementError
+            when there is no such worker, or no other one has room.
+        """
+        return self._as_owner(drain, check_name("a worker to drain", worker))
+
+    @verb
+    def rebalance(self) -> Awaitable[Mapping[str, float]]:
+        """Move gates so that the measured busy shares of the workers even out; returns each one's pause in seconds.
+
+        Raises
+        ------
+        PlacementError
+            when there is one worker only.
+        """
+        return self._as_owner(rebalance)
+
+    def _as_owner(
+        self, action: Callable[Concatenate[OwnerPolicy, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]:
+        """Do something with the owner's policy: here, or in the owner's process."""
+        session = self._connected
+
+        async def act() -> T:
+            session.check()
+            if isinstance(session.policy, OwnerPolicy):
+                return await action(session.policy, *args, **kwargs)
+            answer: T = await ask_owner(session.client, session.name, action.__name__, *args)
+            return answer
+
+        return act()
+
+    @verb
+    def snapshot(self) -> Awaitable[Mapping[str, int]]:
+        """Write a snapshot of every gate now; returns the number of updates in each.
+
+        Raises
+        ------
+        CheckpointError
+            when the network keeps none, or it cannot be written.
+        """
+        return self._connected.on_gates(GateActor.snapshot)
+
+    @verb
+    def report(self, target: str | os.PathLike[str] = "run.html") -> Awaitable[None]:
+        """Write the run into one HTML file that needs nothing else: curves, network, settings, passes, incidents.
+
+        At any time: while it trains, before the first pass, after the end. The curves over time come from the
+        scheduler; those that it does not have (any more) are missing, and the file says so.
+
+        Parameters
+        ----------
+        target
+            a path or fsspec URL; a local file is replaced in one step.
+
+        Raises
+        ------
+        ReportError
+            when it cannot be written; an earlier file is left as it was.
+        """
+        return _report.report_session(self._session, expand("report", target), owner=self.owner)
+
+    @verb
+    def close(self) -> Awaitable[None]:
+        """Detach this client's sentinels and, as the owner, end the network: no thread, comm or key is left.
+
+        May be called again.
+        """
+        coroutine = self._close()
+        return coroutine if self._embedded is None else OnEmbeddedCluster(self._embedded, coroutine, last=True)
 
     async def _close(self) -> None:
-        if not self._session.closed:
+        # Keys and event loop went with a client that is closed.
+        if not (self._session.closed or self.client.status == "closed"):
             await self._finish()
+
+    @property
+    def _connected(self) -> Session:
+        """The session, for verbs that need an open client.
+
+        Raises
+        ------
+        ClosedError
+            when the client is closed.
+        """
+        if self.client.status == "closed":
+            raise ClosedError(f"the client of network {self.name!r} is closed: deploy or connect with another one")
+        return self._session
+
+    def _shown(
+        self,
+        progress: bool | None,
+        chosen: Callable[[Attached], bool],
+        own: bool,
+        function: Callable[Concatenate[Session, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Awaitable[T]:
+        """Call a coroutine function with the session, and show the `chosen` sentinels where the user asks for that."""
+        session = self._connected
+        drawing = self._display.begin(check_flag("progress", progress, optional=True), chosen, mine=own)
+        return draw_during(drawing, function(session, *args, **kwargs))
+
+
+class AsyncRunning:
+    """The verbs of a `Running` as coroutines, for an asynchronous client."""
+
+    def __init__(self, running: Running) -> None:
+        self.attach = _awaited(running.attach)
+        self.detach = _awaited(running.detach)
+        self.pause = _awaited(running.pause)
+        self.resume = _awaited(running.resume)
+        self.wait = _awaited(running.wait)
+        self.wait_for = _awaited(running.wait_for)
+        self.wait_closed = _awaited(running.wait_closed)
+        self.evaluate = _awaited(running.evaluate)
+        self.predict = _awaited(running.predict)
+        self.parameters = _awaited(running.parameters)
+        self.save = _awaited(running.save)
+        self.load = _awaited(running.load)
+        self.statistics = _awaited(running.statistics)
+        self.move = _awaited(running.move)
+        self.drain = _awaited(running.drain)
+        self.rebalance = _awaited(running.rebalance)
+        self.snapshot = _awaited(running.snapshot)
+        self.report = _awaited(running.report)
+        self.close = _awaited(running.close)
+
+
+def _awaited(bound: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A verb of an asynchronous client, with the type of the coroutine that it returns."""
+    return cast(Callable[P, Coroutine[Any, Any, T]], bound)

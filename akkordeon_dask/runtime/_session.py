@@ -1,16 +1,15 @@
-"""A running network, seen from a client: the parts that run on the client's event loop."""
+"""A running network, seen from a client: its state on the client's event loop."""
 
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from distributed import Client, Future
+from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -20,141 +19,146 @@ from akkordeon_dask.errors import (
     WorkerLostError,
 )
 from akkordeon_dask.messages import Address, PassReport
-from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.runtime._diary import Diary
+from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
-from akkordeon_dask.runtime.clients._passes import follow_passes
-from akkordeon_dask.runtime.clients._sentinel_names import Claim, claim_name, key_base, key_token, release_name
-from akkordeon_dask.runtime.clients._sentinels import Other
-from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
-from akkordeon_dask.runtime.handles._sentinel import Attached, Lives
-from akkordeon_dask.runtime.recovery._sentinels import drain_sentinel, make_sentinel, open_sentinel, restart_sentinel
-from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.runtime._registry import NetworkEntry
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
+from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
+from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._sentinel_names import release_name
 
 __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE, _BEAT = 10.0, 1.0  # seconds between two signs of life: for who only looks on, and at most for who mends
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_POLL, _SUPERVISED_POLL = 10.0, 1.0
+"""Seconds that a poll of a gate waits; the second, at most, where a lost gate is restarted."""
 
 
 class Session:
-    """The gates of a network, the sentinels that this client attached, and what became of them.
+    """The gates of a network, the sentinels that this client attached, and their state.
 
     All methods run on the client's event loop, and only it changes the state.
+
+    Parameters
+    ----------
+    entry
+        the facts about the network, as they are published or would be.
+    policy
+        makes the recovery policy of this session: `Supervisor`, `FailOnLoss` or `Follower`.
+    published
+        other clients may attach sentinels.
+    resumed
+        this client resumed the network from snapshots: so it does with sentinels.
+    worker_names
+        names of workers by address.
     """
 
-    def __init__(self, client: Client, network: Network, name: str, generation: int, gates: list[GateHandle]) -> None:
-        self.client, self.network, self.name, self.generation = client, network, name, generation
-        self.gates = gates
-        self.sentinels: dict[str, Attached] = {}
-        self.diary = Diary()
-        self.worker_names: dict[str, str] = {}
-        """By address, of all workers that were ever seen: a worker that starts again has another address."""
-        self.begun = time.time()
-        """Seconds since 1970 when the network was deployed."""
-        self.keeping: SnapshotPolicy | None = None
-        """Where its snapshots are."""
-        self.source: SnapshotPolicy | None = None
-        """Where those are that it was resumed from."""
-        self.resumes = False
-        """This client has resumed it: so it does with sentinels."""
-        self.mender: RecoveryPolicy | None = None
-        """Makes lost gates anew, or waits until their owner has; None: a lost gate is an error."""
-        self.evacuate: Callable[[GateHandle, Future[Any] | ForgottenKey], Awaitable[None]] | None = None
-        """Moves a gate off a worker that is told to end, or says there why not; None: that is for the owner to do."""
+    def __init__(
+        self,
+        client: Client,
+        network: Network,
+        entry: NetworkEntry,
+        gates: list[GateHandle],
+        policy: Callable[["Session"], RecoveryPolicy],
+        *,
+        published: bool,
+        resumed: bool = False,
+        worker_names: Mapping[str, str] | None = None,
+    ) -> None:
+        self.client, self.network, self.entry, self.gates = client, network, entry, gates
+        self.published, self.resumed = published, resumed
+        self.worker_names = dict(worker_names or {})
+        """By address, of all workers that this client ever knew: a worker that restarts has another address."""
         self.draining_workers: set[str] = set()
-        """Addresses of workers that are told to end: nothing should go there."""
+        """Addresses of workers that shut down: no actor should go there."""
+        self.sentinels: dict[str, Attached] = {}
+        self.sentinel_specs: dict[str, str] = {}
+        """The sentinels that this client ever attached, as they were written, by name."""
+        self.own_keys: set[str] = set()
+        """Prefixes of the keys of their actors."""
+        self.others: list[OtherSentinel] = []
+        """Other clients' sentinels, as of the last poll of a `wait`."""
+        self.passes = FinishedPasses()
+        self.listeners: list[tuple[Callable[[PassReport], None], bool]] = []
+        """Called with each pass, or where the flag says so only with those of this client's sentinels."""
         self.error: AkkordeonError | None = None
         self.closed = False
-        self.listeners: list[tuple[Callable[[PassReport], None], bool]] = []
-        """Who hears of passes, and whether of those of this client's sentinels alone."""
-        self.run = ""
-        """Of the network: deployed anew under the same name, it has another."""
-        self.shared = False
-        """It is published: other clients may attach sentinels."""
-        self.own_keys: set[str] = set()
-        """What the keys of the sentinels begin with that this client ever attached."""
-        self.others: list[Other] = []
-        """Other clients' sentinels, as they were seen last while somebody waits."""
-        self.introduced = False
-        """Somebody who watches was told what network it is."""
-        self._stop_listening: Callable[[], None] = lambda: None
         self._opening: set[Attached] = set()
-        """Sentinels whose first batch is not there yet: no verb knows of them."""
+        """Sentinels that wait for their first batch: no verb knows them yet."""
         self._changed = asyncio.Event()
-        self._watchers: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.policy = policy(self)
         for gate in gates:
-            self.supervise_task(self._watch(gate), gate.who)
+            self.supervise_task(self._watch(gate), gate.label)
+
+    @property
+    def name(self) -> str:
+        """The network's name on the cluster."""
+        return self.entry.name
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the gates are now."""
+        return tuple(gate.address for gate in self.gates)
 
     async def _watch(self, gate: GateHandle) -> None:
-        """Learn at once when a gate's worker dies: a call that waits there then fails."""
         while True:
             await self._check_liveness(gate)
 
     async def _check_liveness(self, gate: GateHandle) -> None:
-        """One sign of life; where there is none, and somebody to do so, the gate is made anew."""
-        former, supervised = gate.future, self.mender is not None and self.mender.owner_restarts_gates
-        patience = config.seconds("supervision.patience" if supervised else "timeouts.control")
-        beat = min(_BEAT, patience / 4) if supervised else _PATIENCE
-        moves = self.evacuate is not None
-        lost: AkkordeonError
+        """Check that a gate is alive, and whether its worker shuts down: then the recovery policy acts."""
+        incarnation, policy = gate.future, self.policy
+        patience = config.seconds("supervision.patience" if policy.restarts else "timeouts.control")
+        wait = min(_SUPERVISED_POLL, patience / 4) if policy.restarts else _POLL
+        known = not policy.moves and gate.worker in self.draining_workers
+        error: AkkordeonError
         try:
-            async with asyncio.timeout(beat + patience):
-                told = await gate.ask(
-                    "wait_until_closed", beat, moves, not moves and gate.worker in self.draining_workers, more=beat
-                )
-        except (WorkerLostError, ClosedError) as error:
-            lost = error
+            async with asyncio.timeout(wait + patience):
+                leaving = await gate.poll(wait, GateActor.wait_until_closed, wait, policy.moves, known)
+        except (WorkerLostError, ClosedError) as lost:
+            error = lost
         except TimeoutError:  # a DeadlineError is one
-            lost = DeadlineError(f"{gate.who} gave no sign of life for {patience:g} s: look at its worker")
+            error = DeadlineError(f"{gate.label} gave no sign of life for {patience:g} s: look at its worker")
         else:
-            if told and gate.future is former:
-                await self._leave_worker(gate, former)
+            if leaving and gate.future is incarnation:
+                self.draining_workers.add(gate.worker)
+                await policy.gate_leaving(gate, incarnation)
             return
-        if gate.future is not former:  # it was moved meanwhile
-            return
-        if self.mender is None:
-            raise lost
-        await self.mender.gate_lost(gate, former, lost)
+        if gate.future is incarnation:  # else it was moved meanwhile
+            await policy.gate_lost(gate, incarnation, error)
 
-    async def _leave_worker(self, gate: GateHandle, former: Future[Any] | ForgottenKey) -> None:
-        self.draining_workers.add(gate.worker)
-        if self.evacuate is not None:
-            await self.evacuate(gate, former)
+    def supervise_task(self, task: Coroutine[Any, Any, None], label: str) -> None:
+        """Run a task for as long as the session lives: the error that it raises is that of the network."""
 
-    def supervise_task(self, watch: Coroutine[Any, Any, None], who: str) -> None:
-        """Let something run beside for as long as the session lives: what it raises is what is wrong with it."""
-
-        async def guarded() -> None:
+        async def supervised() -> None:
             try:
-                await watch
+                await task
             except AkkordeonError as error:
                 self.error = error
             except Exception as error:
-                logger.exception("watching %s", who)
-                self.error = TrainingError(f"{who}: {error!r}")
-            self._notify_waiters()
+                logger.exception("watching %s", label)
+                self.error = TrainingError(f"{label}: {error!r}")
+            self.notify_waiters()
 
-        self._watchers.append(asyncio.get_running_loop().create_task(guarded()))
+        self._tasks.append(asyncio.get_running_loop().create_task(supervised()))
 
-    def _notify_waiters(self) -> None:
-        """Something has changed: who waits for it looks again."""
+    def notify_waiters(self) -> None:
+        """Let those that wait check again: something has changed."""
         self._changed.set()
 
-    def share(self) -> None:
-        """The network is published: know what other clients' sentinels do. On the client's event loop, once."""
-        self.shared = True
-        self._stop_listening = follow_passes(self)
-
-    def _report(self, report: PassReport) -> None:
-        if report.mode == "predict":
-            return
-        self.diary.add(report)
-        self.notify(report, mine=True)
+    def add_pass(self, report: PassReport) -> None:
+        """Add a finished pass of this client's sentinels."""
+        if report.mode != "predict":
+            self.passes.add(report)
+            self.notify(report, mine=True)
 
     def notify(self, report: PassReport, *, mine: bool) -> None:
-        """Tell the listeners of a pass, of this client's sentinels or another's."""
+        """Notify the listeners of a pass, of this client's sentinels or another's."""
         for listener, mine_alone in list(self.listeners):
             if mine_alone and not mine:
                 continue
@@ -164,12 +168,12 @@ class Session:
                 logger.exception("a listener failed on %s", report)
 
     def silence(self, entry: tuple[Callable[[PassReport], None], bool]) -> None:
-        """Take a listener away; nothing where it is not there any more."""
+        """Remove a listener, if it is still there."""
         with contextlib.suppress(ValueError):
             self.listeners.remove(entry)
 
     def check(self) -> None:
-        """Raise what is wrong with the network.
+        """Raise the error of the network, if it has one.
 
         Raises
         ------
@@ -180,41 +184,22 @@ class Session:
         if self.error is not None:
             raise self.error
 
-    async def attach(self, sentinel: Sentinel, resume: bool | None = None) -> Attached:
-        """Make a sentinel's actor, where it asks to be or beside the first gate, and let it begin."""
-        self.check()
-        if resume and self.keeping is None:
-            raise SpecError(f"network {self.name!r} keeps no snapshots, there is no position to resume: leave that out")
-        claim = await claim_name(self, sentinel)
-        self.own_keys.add(claim.base)
-        # One that has been here goes on by itself where it was lost; attached again, it begins again.
-        first = self.resumes and claim.name not in self.diary.sentinels
-        try:
-            return await self._make(sentinel, claim, first if resume is None else resume)
-        except BaseException:
-            self.own_keys.discard(claim.base)
-            await release_name(self.client, claim.token)
-            raise
-
-    async def _make(self, sentinel: Sentinel, claim: Claim, resume: bool) -> Attached:
-        name = claim.name
-        life = await make_sentinel(self, sentinel, name, claim.base, resume=resume)
-        lives: Lives = partial(restart_sentinel, self), partial(drain_sentinel, self)
-        attached = Attached(sentinel, name, *life, changed=self._notify_waiters, report=self._report, lives=lives)
+    async def add(self, attached: Attached, start: Callable[[], Awaitable[None]]) -> None:
+        """Start a sentinel and add it; no verb knows it before, and after an error it is detached."""
         self._opening.add(attached)
         try:
             self.check()
-            await open_sentinel(self, attached)
+            await start()
             self.check()
         except BaseException:
             await self.detach(attached)
             raise
         finally:
             self._opening.discard(attached)
-        self.sentinels[name] = attached
-        self.diary.meet(name, sentinel)
+        self.sentinels[attached.name] = attached
+        if attached.sentinel.mode != "predict":
+            self.sentinel_specs[attached.name] = repr(attached.sentinel)
         attached.watch()
-        return attached
 
     def attached(self, which: Attached | str) -> Attached:
         """The sentinel of this name; one that has left stands for itself.
@@ -233,32 +218,26 @@ class Session:
                 self.check()
         elif which.state == "left" or self.sentinels.get(which.name) is which:
             return which
-        there = ", ".join(map(repr, self.sentinels)) or "none"
+        known = ", ".join(map(repr, self.sentinels)) or "none"
         name = which if isinstance(which, str) else which.name
         raise SpecError(
-            f"this client has no sentinel {name!r} on network {self.name!r}, only {there}: see who attached it"
+            f"this client has no sentinel {name!r} on network {self.name!r}, only {known}: see who attached it"
         )
 
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """Where the gates are now."""
-        return tuple(gate.address for gate in self.gates)
-
     async def detach(self, attached: Attached) -> None:
-        """End a sentinel: its credits come home, the gates forget it."""
+        """End a sentinel: its credits return, the gates drop it, its name is free."""
         if self.sentinels.get(attached.name) is attached:
             del self.sentinels[attached.name]
-        key = attached.address.actor
         await attached.leave()
-        await release_name(self.client, key_token(key))
-        if attached.sentinel.mode == "predict":  # nobody hears of its pass, and there may be very many
-            self.own_keys.discard(key_base(key))
-        self._notify_waiters()
+        await release_name(self.client, attached.claim.token)
+        if attached.sentinel.mode == "predict":  # its pass is not reported, and there may be very many
+            self.own_keys.discard(attached.claim.base)
+        self.notify_waiters()
 
     async def wait_until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:
         """Wait until `done`, while the network is well.
 
-        A sentinel that failed before the call, and of which somebody else was told, is no reason to stop.
+        A sentinel whose error another call has raised before does not end the wait.
 
         Parameters
         ----------
@@ -268,19 +247,19 @@ class Session:
         Raises
         ------
         AkkordeonError
-            what went wrong with a gate or a sentinel in the meantime.
+            the error of a gate or a sentinel in the meantime.
         DeadlineError
             after `timeout` seconds.
         """
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
-        known = {attached for attached in self.sentinels.values() if attached.told}
+        known = {attached for attached in self.sentinels.values() if attached.error_raised}
         while True:
             self._changed.clear()
             self.check()
             for attached in self.sentinels.values():
                 if attached.error is not None and attached not in known:
-                    raise attached.tell(remedy=attached is not own)
+                    raise attached.error_to_raise(remedy=attached is not own)
             if done():
                 return
             try:
@@ -291,44 +270,40 @@ class Session:
 
     def _unfinished(self) -> str:
         own = [one for one in self.sentinels.values() if not one.ended and one.sentinel.mode != "validate"]
-        there = [*own, *(one for one in self.others if one.ends and one.works)]
+        unfinished = [*own, *(one for one in self.others if one.ends and one.works)]
         remedy = "wait longer, or detach them (wait(mine=True) leaves out those of other clients)"
-        return f"{', '.join(map(repr, there))}: {remedy}" if there else "wait longer"
+        return f"{', '.join(map(repr, unfinished))}: {remedy}" if unfinished else "wait longer"
 
-    async def on_gates(self, method: str, *args: Any) -> dict[str, Any]:
-        """The answers of all gates to one call, by gate.
+    async def on_gates(
+        self, method: Callable[Concatenate[GateActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
+    ) -> dict[str, T]:
+        """Call a method of all gates; the answers by gate.
 
-        Gates that somebody else closed still have their parameters, and refuse themselves what they cannot do any more.
+        Gates that another client closed still have their parameters, and refuse the rest themselves.
         """
         if self.closed or not isinstance(self.error, ClosedError):
             self.check()
-        calls = [gate.ask(method, *args) for gate in self.gates]
+        calls = [gate.ask(method, *args, **options) for gate in self.gates]
         return dict(zip([gate.name for gate in self.gates], await asyncio.gather(*calls), strict=True))
 
     async def close_gates(self) -> None:
-        """End all gates and let Dask forget them; what is gone already is no error."""
+        """End all gates and release them; no error for those that are gone already."""
         try:
-            await self._stop_watching()
-            results = await asyncio.gather(*(gate.ask("close") for gate in self.gates), return_exceptions=True)
+            results = await asyncio.gather(*(gate.ask(GateActor.close) for gate in self.gates), return_exceptions=True)
             for gate, result in zip(self.gates, results, strict=True):
                 if isinstance(result, BaseException):
-                    logger.info("closing %s: %s", gate.who, result)
+                    logger.info("closing %s: %s", gate.label, result)
         finally:
-            for gate in self.gates:
-                gate.release()
+            release_gates(self.gates)
 
     async def leave(self) -> None:
-        """Detach this client's sentinels and let go of the gates, which live on if the network is published."""
+        """Detach this client's sentinels and end all tasks of the session."""
         self.closed = True
-        self._stop_listening()
-        there = [*self.sentinels.values(), *self._opening]
-        results = await asyncio.gather(*map(self.detach, there), return_exceptions=True)
-        for attached, result in zip(there, results, strict=True):
+        attached = [*self.sentinels.values(), *self._opening]
+        results = await asyncio.gather(*map(self.detach, attached), return_exceptions=True)
+        for one, result in zip(attached, results, strict=True):
             if isinstance(result, BaseException):
-                logger.error("detaching %s", attached.who, exc_info=result)
-        await self._stop_watching()
-
-    async def _stop_watching(self) -> None:
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+                logger.error("detaching %s", one.label, exc_info=result)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,7 +1,8 @@
-"""End a network, whoever deployed it."""
+"""End a network, whichever client deployed it."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from distributed import Client
@@ -10,24 +11,25 @@ from akkordeon_dask import config
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._on_worker import close_gates, close_sentinels
 from akkordeon_dask.runtime._registry import get, unpublish
+from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.cluster._workers import list_workers
 
 __all__ = ["stop"]
 
 
-def stop(name: str, client: Client) -> Any:
+@verb
+def stop(name: str, client: Client) -> Awaitable[bool]:
     """End a published network: its gates, its sentinels, its name. Other networks are left alone.
 
-    Whoever waits for it gets a ClosedError: its owner, if there is one, and those who attached sentinels. They let go
-    of what they hold when they close.
+    A `wait` for it, by its owner or by other clients, raises a ClosedError. Each client releases the rest when it
+    closes its `Running`.
 
     Returns
     -------
     bool
-        whether there was one of this name; with an asynchronous client, an awaitable of it.
+        whether there was a network of this name.
     """
-    check_name("a network's name", name)
-    return check_client(client).sync(_stop, name, client)
+    return _stop(check_name("a network's name", name), check_client(client))
 
 
 async def _stop(name: str, client: Client) -> bool:
@@ -35,19 +37,19 @@ async def _stop(name: str, client: Client) -> bool:
     if record is None:
         return False
     workers = [worker.address for worker in await list_workers(client)]
-    # The gates first: who follows a gate learns that the network has ended, and not that a sentinel is gone.
-    await _tell({worker for _, worker, _ in record.gates}.intersection(workers), client, close_gates, record.keys)
+    # The gates first: clients that watch a gate learn that the network has ended, and not that a sentinel is gone.
+    await _run_on({worker for _, worker, _ in record.gates}.intersection(workers), client, close_gates, record.keys)
     await unpublish(client, name, record.keys)
-    await _tell(workers, client, close_sentinels, name)
+    await _run_on(workers, client, close_sentinels, name)
     return True
 
 
-async def _tell(workers: Any, client: Client, function: Any, *args: Any) -> None:
-    """Run a function on workers; who does not answer in time, or is gone, is let be."""
+async def _run_on(workers: Iterable[str], client: Client, function: Callable[..., Any], *args: Any) -> None:
+    """Run a function on workers; those that are gone, or do not answer in time, are left alone."""
 
-    async def tell(worker: str) -> None:
+    async def run(worker: str) -> None:
         with contextlib.suppress(TimeoutError, OSError, KeyError):
             async with asyncio.timeout(config.seconds("timeouts.close")):
                 await client.run(function, *args, workers=[worker], on_error="ignore")
 
-    await asyncio.gather(*map(tell, workers))
+    await asyncio.gather(*map(run, workers))

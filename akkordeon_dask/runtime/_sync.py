@@ -1,64 +1,130 @@
-"""Verbs for synchronous and asynchronous clients."""
+"""Verbs: one coroutine each, for callers who wait and for callers who await."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+import asyncio
+import functools
+import inspect
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, get_args
 
 from distributed import Client
 
-from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.errors import SpecError
 
-__all__ = ["Calling"]
+__all__ = ["Blocking", "Verb", "block_on", "check_asynchronous", "verb"]
+
+P = ParamSpec("P")
+Rest = ParamSpec("Rest")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Host = TypeVar("Host")
 
 
-class Calling(ABC):
-    """Calls its verbs on the client's event loop: with an asynchronous client they give awaitables.
+class Verb(Protocol[P, T_co]):
+    """A verb as a type checker sees it. At run time it is a function, or a method where a class defines it."""
 
-    A context, `with` or `async with`: it closes at the end.
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """The result; at run time, with an asynchronous client, a coroutine of it."""
+
+    def aio(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T_co]:
+        """The same for asynchronous clients alone, typed as the coroutine that it returns."""
+
+    def __get__(self: "Verb[Concatenate[Host, Rest], T_co]", host: Host, kind: type[Host]) -> Callable[Rest, T_co]: ...
+
+
+class Blocking(Awaitable[T_co]):
+    """An awaitable with a way of its own to make a synchronous caller wait."""
+
+    @abstractmethod
+    def block(self) -> T_co:
+        """The result. Called instead of awaiting it, in the caller's thread."""
+
+
+def verb(function: Callable[P, Awaitable[T]]) -> Verb[P, T]:
+    """Turn a function that returns an awaitable into a verb.
+
+    With a synchronous client the verb blocks and returns the awaitable's result, with an asynchronous one it returns a
+    coroutine of it. The client is the argument `client`, or else the attribute `client` of the first argument.
+
+    Parameters
+    ----------
+    function
+        runs in the caller's thread, so that what it checks raises at the call; the awaitable runs on the client's event
+        loop.
+
+    Examples
+    --------
+    >>> @verb
+    ... def stop(name: str, client: Client) -> Awaitable[bool]:
+    ...     return _stop(check_name("a network's name", name), check_client(client))
+    >>> stop.__annotations__["return"]
+    <class 'bool'>
     """
+    signature = inspect.signature(function)
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """What it is called in errors."""
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T | Coroutine[Any, Any, T]:
+        awaitable = function(*args, **kwargs)
+        client = _client_of(signature, args, kwargs)
+        if client is not None and client.asynchronous:
+            return _coroutine(awaitable)
+        if isinstance(awaitable, Blocking):
+            return cast(Blocking[T], awaitable).block()
+        assert client is not None
+        return block_on(client, awaitable)
 
-    @property
-    @abstractmethod
-    def client(self) -> Client:
-        """On whose loop the verbs run."""
+    @functools.wraps(function)
+    def aio(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        check_asynchronous(f"{function.__name__}.aio", _client_of(signature, args, kwargs))
+        return _coroutine(function(*args, **kwargs))
 
-    @abstractmethod
-    async def _close(self) -> None: ...
+    result = signature.return_annotation
+    if not inspect.iscoroutinefunction(function):
+        (result,) = get_args(result)
+    call.__signature__ = signature.replace(return_annotation=result)  # type: ignore[attr-defined]
+    call.__annotations__ = {**function.__annotations__, "return": result}
+    aio.__name__, aio.__qualname__ = "aio", f"{function.__qualname__}.aio"
+    call.aio = aio  # type: ignore[attr-defined]
+    return cast(Verb[P, T], call)
 
-    def close(self) -> Any:
-        """Detach this client's sentinels and, as the owner, end the network: no thread, comm or key is left.
 
-        May be called again.
-        """
-        return self._sync(self._close)
+def check_asynchronous(label: str, client: Client | None) -> None:
+    """A client whose verbs are awaited.
 
-    def _sync(self, function: Callable[..., Any], *args: Any) -> Any:
-        if self.client.status == "closed" and not self.client.asynchronous:
-            return self._without_client(function)
-        return self.client.sync(self._call, function, *args)
+    Raises
+    ------
+    SpecError
+        when it is a synchronous one, or None.
+    """
+    if client is None or not client.asynchronous:
+        raise SpecError(f"{label} takes an asynchronous client: write Client(..., asynchronous=True)")
 
-    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self._without_client(function) if self.client.status == "closed" else await function(*args)
 
-    def _without_client(self, function: Callable[..., Any]) -> None:
-        """Its keys and its event loop went with the client: there is nothing to close, and nothing to call."""
-        if function != self._close:
-            raise ClosedError(f"the client of network {self.name!r} is closed: deploy or connect with another one")
+def block_on(client: Client, awaitable: Awaitable[T]) -> T:
+    """The result of an awaitable that runs on a synchronous client's event loop.
 
-    def __enter__(self) -> Self:
-        return self
+    A closed client has no event loop any more: then the awaitable runs on a loop of its own.
+    """
+    if client.status == "closed":
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _coroutine(awaitable)).result()
+    try:
+        return cast(T, client.sync(lambda: awaitable))
+    finally:
+        if inspect.iscoroutine(awaitable) and inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
+            awaitable.close()  # the event loop had ended
 
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
-    async def __aenter__(self) -> Self:
-        return self
+def _client_of(signature: inspect.Signature, args: Any, kwargs: Any) -> Client | None:
+    if "client" not in signature.parameters:
+        return cast(Client, args[0].client)
+    return cast("Client | None", signature.bind(*args, **kwargs).arguments.get("client"))
 
-    async def __aexit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
+
+def _coroutine(awaitable: Awaitable[T]) -> Coroutine[Any, Any, T]:
+    return awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
+
+
+async def _await(awaitable: Awaitable[T]) -> T:
+    return await awaitable

@@ -19,7 +19,7 @@ class Files:
     Raises
     ------
     ValueError, ImportError, OSError
-        when there is no such kind of place, or its library is not installed.
+        when fsspec does not know the protocol, or its library is not installed.
     """
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
@@ -28,7 +28,7 @@ class Files:
         self._local = isinstance(self._system, LocalFileSystem)
 
     def names(self, folder: str = "") -> list[str]:
-        """What is in a folder; nothing where it does not exist.
+        """The names in a folder; none where it does not exist.
 
         Raises
         ------
@@ -46,17 +46,17 @@ class Files:
         return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
 
     def read(self, folder: str, name: str) -> bytes:
-        """All of a file."""
+        """The content of a file."""
         content: bytes = self._system.cat_file(self._path(folder, name))
         return content
 
     def exists(self, folder: str, name: str) -> bool:
-        """The file is there now."""
+        """The file exists."""
         self._system.invalidate_cache(self._path(folder))
         return bool(self._system.exists(self._path(folder, name)))
 
     def write(self, folder: str, name: str, pieces: Iterable[bytes | memoryview]) -> None:
-        """Write a file; on a local disk it is there whole or not at all."""
+        """Write a file; on a local disk atomically."""
         if self._local:
             write_atomic(self._path(folder, name), pieces)
             return
@@ -67,12 +67,12 @@ class Files:
                 file.write(piece)
 
     def remove(self, folder: str, name: str) -> None:
-        """Remove a file that may be gone already."""
+        """Remove a file, if it exists."""
         with contextlib.suppress(FileNotFoundError):
             self._system.rm_file(self._path(folder, name))
 
     def modified(self, folder: str, name: str) -> datetime | None:
-        """When the file was last written, by the clock of where it is; None where that is not known."""
+        """The time of the last write, by the clock of the file system; None: unknown."""
         try:
             when: datetime = self._system.modified(self._path(folder, name))
         except (NotImplementedError, FileNotFoundError):

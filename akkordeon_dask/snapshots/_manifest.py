@@ -1,4 +1,4 @@
-"""The small file that makes a snapshot count: what the snapshot is, and the sums that prove it whole."""
+"""The manifest of a snapshot: a small file with its description and the checksums that prove it complete."""
 
 import hashlib
 import json
@@ -16,34 +16,34 @@ _START, _END = b'{"check": "', b'",\n'
 
 
 class DamagedError(Exception):
-    """A snapshot is not what was written; the text is the reason."""
+    """A snapshot differs from what was written; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is known of a snapshot without its arrays."""
+    """The description of a snapshot, without its arrays."""
 
     series: str
     generation: int
     number: int
     time: str
-    """When it was written, in UTC."""
+    """The time of the write, in UTC."""
     facts: dict[str, Any]
     file: str
     """The name of the file with the arrays, beside this one."""
     bytes: int
     sha256: str
     tree: Node
-    """The tree's form, as `describe` gives it."""
+    """The tree's form, as `describe` returns it."""
 
 
 def now() -> str:
-    """The time, as a manifest has it."""
+    """The present time in a manifest's format."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def seal(manifest: Manifest) -> bytes:
-    """The file: JSON whose first entry is the sum of all bytes behind it.
+    """The manifest's file: JSON whose first entry is the checksum of all bytes behind it.
 
     Raises
     ------

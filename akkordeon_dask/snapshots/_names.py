@@ -1,7 +1,7 @@
-"""Names of folders and files: any text is a series, and none leaves its folder.
+"""Names of folders and files: any text is a valid series, and none leaves its folder.
 
 A name keeps lower-case letters, digits, `_` and `-`; every other byte is escaped as `%2E`. So no two series share a
-folder, on file systems that ignore case neither.
+folder, not even on file systems that ignore case.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _STEM = re.compile(r"(\d+)-(\d+)-([0-9a-f]{24})")
 
 
 def folder_name(series: str) -> str:
-    """The folder of a series; a very long name is cut, and its sum stands for the rest behind a `~`."""
+    """The folder of a series; a very long name is cut, and a checksum behind a `~` stands for the rest."""
     content = series.encode("utf-8", "surrogatepass")
     # No escape looks like this: the empty name needs a folder too.
     quoted = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in content) or "%"
@@ -31,7 +31,7 @@ def folder_name(series: str) -> str:
 
 
 def series_name(folder: str) -> str | None:
-    """The series of a folder; None where the folder does not tell: it was cut, or is none of ours."""
+    """The series of a folder; None where the name was cut or is not a series'."""
     try:
         series = "" if folder == "%" else unquote(folder, errors="surrogatepass")
     except UnicodeDecodeError:
@@ -41,19 +41,19 @@ def series_name(folder: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stem:
-    """What a snapshot's two files are called, without their endings; the newest is the highest.
+    """The name of a snapshot's two files, without their endings; the newest is the highest.
 
-    Writers that know nothing of each other never make the same: of equal numbers the one begun later is the newer.
+    Independent writers never make the same stem: of equal numbers the one begun later is the newer.
     """
 
     generation: int
     number: int
     token: str
-    """Nanoseconds since 1970, and chance."""
+    """Nanoseconds since 1970, and random digits."""
 
     @classmethod
     def make(cls, generation: int, number: int) -> "Stem":
-        """A stem that nobody else has."""
+        """A stem that nobody else makes."""
         return cls(generation, number, f"{time.time_ns():016x}{secrets.token_hex(4)}")
 
     @classmethod

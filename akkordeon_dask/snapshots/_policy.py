@@ -1,4 +1,4 @@
-"""Where, how often and how many snapshots are kept."""
+"""The policy of snapshots: their URL, their interval and their number."""
 
 from dataclasses import dataclass
 
@@ -9,26 +9,26 @@ __all__ = ["SnapshotPolicy"]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPolicy:
-    """Where and how often the gates of a network are written down."""
+    """The URL, interval and number of the snapshots of a network's gates."""
 
     url: str
     updates: int | None = None
-    """After so many updates; None: by the clock."""
+    """Updates between two snapshots; None: by the clock."""
     seconds: float = 30.0
-    """After so many seconds, where something has changed."""
+    """Seconds between two snapshots, where something has changed."""
     keep: int = 3
-    """Snapshots of each gate that stay."""
+    """Snapshots to keep of each gate."""
 
     def store(self, below: str = "") -> Store:
-        """The place, or one below it.
+        """The store, or one in a folder below it.
 
         Raises
         ------
         CheckpointError
-            when there is no such place.
+            when the URL cannot be used.
         """
         return Store(f"{self.url.rstrip('/')}/{below}" if below else self.url, keep=self.keep)
 
     def due(self, steps: int, seconds: float) -> bool:
-        """A snapshot is due so many updates and seconds after the one before."""
+        """A snapshot is due this many updates and seconds after the last one."""
         return steps >= self.updates if self.updates is not None else seconds >= self.seconds

@@ -1,4 +1,4 @@
-"""Which snapshots a folder holds, and which of its files may go."""
+"""Retention: the snapshots in a folder, and the removal of old ones."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -10,7 +10,7 @@ from akkordeon_dask.snapshots._names import DATA, MANIFEST, Stem
 __all__ = ["STALE", "prune", "stems"]
 
 STALE = timedelta(minutes=15)
-"""A file that belongs to no snapshot and was not written to for so long has lost its writer."""
+"""A file that belongs to no snapshot and was not written to for this long has lost its writer."""
 
 
 def stems(files: Files, folder: str) -> list[Stem]:
@@ -24,9 +24,9 @@ def _with(ending: str, names: Iterable[str]) -> set[Stem]:
 
 
 def prune(files: Files, folder: str, keep: int, written: Stem) -> None:
-    """Remove all but the newest `keep` snapshots, and what dead writers left.
+    """Remove all but the newest `keep` snapshots, and the files of dead writers.
 
-    `written` stays in any case: the others were not read, it is known to be whole.
+    `written` stays in any case: only this one is known to be complete.
     """
     names = files.names(folder)
     whole = _with(MANIFEST, names) & _with(DATA, names)

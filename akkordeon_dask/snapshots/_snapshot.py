@@ -1,4 +1,4 @@
-"""One snapshot: its two files written and read."""
+"""Writing and reading the two files of one snapshot."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class GoneError(Exception):
 
 
 def write(files: Files, folder: str, stem: Stem, series: str, tree: Tree, facts: dict[str, Any]) -> None:
-    """Write the arrays, and then the manifest that makes them count."""
+    """Write the arrays, and then the manifest, which makes the snapshot valid."""
     arrays, form = describe(tree)
     digest, size = hashlib.sha256(), 0
 
@@ -66,7 +66,7 @@ def _content(files: Files, folder: str, stem: Stem) -> bytes:
     try:
         return files.read(folder, f"{stem}{DATA}")
     except FileNotFoundError as error:
-        # Whoever removes a snapshot begins with the manifest.
+        # A removal begins with the manifest.
         if not files.exists(folder, f"{stem}{MANIFEST}"):
             raise GoneError from error
         raise DamagedError(f"{stem}{DATA} is missing") from error

@@ -1,4 +1,4 @@
-"""Where snapshots are kept: one folder a series, two files a snapshot."""
+"""The store of snapshots: one folder per series, two files per snapshot."""
 
 import contextlib
 import json
@@ -35,34 +35,34 @@ class Saved:
     tree: Tree
     facts: dict[str, Any]
     url: str
-    """Its manifest's."""
+    """The URL of its manifest."""
     generation: int
 
 
 class Store:
     """Snapshots of any number of series below a URL. Any thread may use it, and any number of processes at once.
 
-    A snapshot is a safetensors file with a tree's arrays and a manifest in JSON, and counts once its manifest is
-    there. The newest of a series has the highest (generation, number); of equal ones it is the one begun later. Two
+    A snapshot is a safetensors file with a tree's arrays and a manifest in JSON, and is valid once its manifest
+    exists. The newest of a series has the highest (generation, number); of equal ones it is the one begun later. Two
     writers of one series never touch each other's unfinished files. An owner that takes a series over saves with a
-    higher generation: what its forerunner still writes stays the older.
+    higher generation, so later snapshots of its predecessor remain the older ones.
 
     Parameters
     ----------
     url
         a path, in which `~` is the home folder, or any fsspec URL.
     keep
-        how many snapshots of a series stay, at least 1. What a dead writer left unfinished is removed by the
-        first save that comes a quarter of an hour later.
+        snapshots of a series to keep, at least 1. Unfinished files of a dead writer are removed by the
+        first save after a quarter of an hour.
     storage_options
         for the file system, as fsspec takes them.
 
     Raises
     ------
     SpecError
-        when `keep` is no such number, or `url` neither.
+        when `keep` is no such number, or `url` is neither.
     CheckpointError
-        when fsspec knows no such place.
+        when fsspec cannot use the URL.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Store:
     ) -> None:
         self.url = expand("Store", url)
         self.keep = check_int("a Store's keep", keep, 1)
-        # Threads: only ever added to; two that read at once may log the same snapshot twice.
+        # Threads: only added to; two concurrent readers may log the same snapshot twice.
         self._reported: set[str] = set()
-        with self._blamed("use", "give a path, or a URL that fsspec knows and whose library is installed"):
+        with self._checkpoint_errors("use", "give a path, or a URL that fsspec knows and whose library is installed"):
             self._files = Files(self.url, storage_options or {})
 
     def __repr__(self) -> str:
@@ -81,7 +81,7 @@ class Store:
     def save(
         self, series: str, tree: Tree, *, number: int, facts: Mapping[str, Any] | None = None, generation: int = 1
     ) -> str:
-        """Write a snapshot, wait until it is on the disk, and remove what is too old; gives its manifest's URL.
+        """Write a snapshot, wait until it is on the disk, and remove old ones; returns its manifest's URL.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Store:
         Raises
         ------
         CheckpointError
-            when it cannot be written; all older snapshots are as they were.
+            when it cannot be written; older snapshots are unchanged.
         SpecError
             when number or generation is not a whole number from 0.
         """
@@ -106,36 +106,36 @@ class Store:
             for name, value in (("number", number), ("generation", generation))
         )
         folder, stem, kept = folder_name(series), Stem.make(generation, number), _json(series, facts or {})
-        with self._blamed("write", "make room there or choose another place; older snapshots are as they were"):
+        with self._checkpoint_errors("write", "make room there or choose another URL; older snapshots are unchanged"):
             try:
                 write(self._files, folder, stem, series, tree, kept)
             except BaseException:
                 self._remove(folder, stem)
                 raise
-        self._tidy(folder, stem)
+        self._prune(folder, stem)
         return self._url(folder, stem)
 
     def load(self, series: str, like: Tree = None) -> Saved | None:
         """The newest snapshot of a series that is complete and intact; None where there is none.
 
-        A damaged one is logged once and passed over.
+        A damaged one is logged once and skipped.
 
         Parameters
         ----------
         like
-            a tree of the same form, shapes and dtypes: its named tuples and dataclasses are made anew. Without it
+            a tree of the same form, shapes and dtypes: its named tuples and dataclasses are restored. Without it
             they come back as dicts of their fields.
 
         Raises
         ------
         CheckpointError
-            when the place cannot be read, or the snapshot is of another form than `like`.
+            when the store cannot be read, or the snapshot is of another form than `like`.
         """
-        with self._blamed("read", "check the place, or move a file that it names away to go back to an older one"):
+        with self._checkpoint_errors("read", "check the URL, or move the named file away to use an older one"):
             for _ in range(_ATTEMPTS):
                 with contextlib.suppress(GoneError):
                     return self._newest(series, like)
-        raise CheckpointError(f"snapshots of {series!r} in {self.url!r} go while they are read: stop their writer")
+        raise CheckpointError(f"snapshots of {series!r} in {self.url!r} vanish while they are read: stop their writer")
 
     def series(self) -> list[str]:
         """The names of all series that have a manifest, sorted.
@@ -143,26 +143,26 @@ class Store:
         Raises
         ------
         CheckpointError
-            when the place cannot be read.
+            when the store cannot be read.
         """
-        with self._blamed("read", "check the place"):
+        with self._checkpoint_errors("read", "check the URL"):
             named = (self._named(folder) for folder in self._files.names())
             return sorted(name for name in named if name is not None)
 
     def numbers(self, series: str) -> list[int]:
-        """The numbers of a series' snapshots, the newest last; a number twice where two writers gave it.
+        """The numbers of a series' snapshots, the newest last; a number twice where two writers used it.
 
         Raises
         ------
         CheckpointError
-            when the place cannot be read.
+            when the store cannot be read.
         """
-        with self._blamed("read", "check the place"):
+        with self._checkpoint_errors("read", "check the URL"):
             return [stem.number for stem in stems(self._files, folder_name(series))]
 
     def generation(self, series: str) -> int:
         """The highest generation of a series' snapshots; 0 where it has none. Raises as `numbers` does."""
-        with self._blamed("read", "check the place"):
+        with self._checkpoint_errors("read", "check the URL"):
             return max((stem.generation for stem in stems(self._files, folder_name(series))), default=0)
 
     def _newest(self, series: str, like: Tree) -> Saved | None:
@@ -185,41 +185,41 @@ class Store:
         if series is None and "~" not in folder:
             return None
         found: list[Stem] = []
-        with contextlib.suppress(NotADirectoryError):  # somebody else's file
+        with contextlib.suppress(NotADirectoryError):  # a foreign file
             found = stems(self._files, folder)
         for stem in reversed(found):
             if series is not None:
                 return series
             with contextlib.suppress(DamagedError, GoneError):
-                told = read_manifest(self._files, folder, stem).series
-                if folder_name(told) == folder:
-                    return told
+                name = read_manifest(self._files, folder, stem).series
+                if folder_name(name) == folder:
+                    return name
         return None
 
     def _report(self, url: str, reason: DamagedError) -> None:
         if url not in self._reported:
             self._reported.add(url)
-            logger.warning("the snapshot %s is damaged and passed over: %s", url, reason)
+            logger.warning("the snapshot %s is damaged and skipped: %s", url, reason)
 
     def _remove(self, folder: str, stem: Stem) -> None:
-        """What came of a write that failed; where even that fails it has no manifest and does not count."""
+        """Remove the files of a failed write; where even that fails they have no manifest, and are no snapshot."""
         for ending in (MANIFEST, DATA):
             with contextlib.suppress(Exception):
                 self._files.remove(folder, f"{stem}{ending}")
 
-    def _tidy(self, folder: str, written: Stem) -> None:
+    def _prune(self, folder: str, written: Stem) -> None:
         try:
             prune(self._files, folder, self.keep, written)
         except Exception as error:
-            # The snapshot is there: that older ones are too is no reason to call it failed.
+            # The snapshot is written: old ones beside it do not make it a failure.
             logger.warning("cannot remove old snapshots beside %s: %r", self._url(folder, written), error)
 
     def _url(self, folder: str, stem: Stem) -> str:
         return f"{self.url.rstrip('/')}/{folder}/{stem}{MANIFEST}"
 
     @contextlib.contextmanager
-    def _blamed(self, verb: str, remedy: str) -> Iterator[None]:
-        """Every kind of place has errors of its own kind."""
+    def _checkpoint_errors(self, verb: str, remedy: str) -> Iterator[None]:
+        """Errors of any file system become a CheckpointError."""
         try:
             yield
         except (AkkordeonError, GoneError):

@@ -27,7 +27,7 @@ _CODES = {
 }  # fmt: skip
 _DTYPES = {code: dtype for dtype, code in _CODES.items()} | {"BF16": np.dtype("<u2")}
 _LENGTH = 8
-"""Bytes at the start that say how long the header is."""
+"""Bytes at the start for the length of the header."""
 _CUT = "no whole safetensors file, it was cut off or is something else"
 
 
@@ -37,7 +37,7 @@ def encode(arrays: Mapping[str, Array], note: str) -> Iterator[bytes | memoryvie
     Raises
     ------
     CheckpointError
-        when an array is of a dtype that the format lacks. Nothing was given yet.
+        when an array is of a dtype that the format lacks; before the first piece.
     """
     if odd := [f"{name!r} is of {array.dtype}" for name, array in arrays.items() if array.dtype not in _CODES]:
         raise CheckpointError(f"{', '.join(odd)}: safetensors has no such dtype: convert it to float or integer")
@@ -62,7 +62,7 @@ def _pieces(arrays: Mapping[str, Array], note: str) -> Iterator[bytes | memoryvi
 
 
 def decode(content: bytes) -> dict[str, Array]:
-    """The arrays of a file, in memory of their own; bfloat16 as float32, which holds every such number exactly.
+    """The arrays of a file, in memory of their own; bfloat16 as float32, which represents it exactly.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def decode(content: bytes) -> dict[str, Array]:
 
 
 def _header(content: bytes) -> tuple[dict[str, Any], int]:
-    """What the file says of each tensor, by name, and where their bytes start."""
+    """The entry of each tensor, by name, and the offset of their bytes."""
     start = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
     if not _LENGTH < start <= len(content):
         raise CheckpointError(f"{_CUT}: it has {len(content):,} bytes, its header would end after {start:,}")
@@ -107,7 +107,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _offsets(name: str, entry: Any) -> tuple[int, int]:
-    """Where a tensor begins and ends, behind the header."""
+    """The offsets of a tensor's begin and end, behind the header."""
     found = entry.get("data_offsets") if isinstance(entry, dict) else None
     if not isinstance(found, list) or [type(offset) for offset in found] != [int, int]:
         raise CheckpointError(f"{_CUT}: tensor {name!r:.80} is described as {entry!r:.80}")

@@ -17,7 +17,7 @@ from akkordeon_dask.tree import Array, Tree
 __all__ = ["Node", "build", "describe", "dress"]
 
 Node = dict[str, Any]
-"""One place of a tree: its kind, and what stands there."""
+"""One node of a tree: its kind and its content."""
 
 _PLAIN = (bool, int, float, str)
 
@@ -28,7 +28,7 @@ def describe(tree: Tree) -> tuple[dict[str, Array], Node]:
     Raises
     ------
     CheckpointError
-        when it holds what cannot be kept: names the place.
+        when it holds a value that cannot be saved: names its path.
     """
     arrays: dict[str, Array] = {}
     return arrays, _describe(tree, "", arrays)
@@ -78,7 +78,7 @@ def _fields(record: Any) -> dict[str, Any] | None:
 
 
 def _defaults(record: Any) -> dict[str, Any]:
-    """A dataclass's values that need not be given."""
+    """A dataclass's default values."""
     fields = dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
     return {field.name: field.default for field in fields if field.init and field.default is not dataclasses.MISSING}
 
@@ -104,17 +104,17 @@ def build(node: Node, arrays: Mapping[str, Array]) -> Tree:
 
 
 def dress(tree: Tree, like: Tree, path: str = "") -> Tree:
-    """What `build` gave, with the named tuples and dataclasses of `like`.
+    """The tree that `build` returned, with the named tuples and dataclasses of `like`.
 
-    Fields that it has not, for they came later, have their defaults.
+    Missing fields, of later versions, have their defaults.
 
     Raises
     ------
     CheckpointError
-        when the two differ in form, or arrays in shape or dtype: names the place and both sides.
+        when the two differ in form, or arrays in shape or dtype: names the path and both sides.
     """
     if isinstance(like, np.ndarray | np.generic) or like is None or type(like) in _PLAIN:
-        return tree if _sort(tree) == _sort(like) else _refuse(tree, like, path)
+        return tree if _kind(tree) == _kind(like) else _refuse(tree, like, path)
     if type(like) in (tuple, list):
         if type(tree) is not type(like) or len(tree) != len(like):
             return _refuse(tree, like, path)
@@ -128,8 +128,8 @@ def dress(tree: Tree, like: Tree, path: str = "") -> Tree:
     return new if type(like) is dict else type(like)(**new)
 
 
-def _sort(leaf: Any) -> str:
-    """What a leaf is, for two that may stand for each other to have in common."""
+def _kind(leaf: Any) -> str:
+    """The kind of a leaf: two leaves of one kind are interchangeable."""
     if isinstance(leaf, np.ndarray):
         return f"an array {leaf.shape} of {leaf.dtype}"
     if isinstance(leaf, np.generic):
@@ -139,13 +139,13 @@ def _sort(leaf: Any) -> str:
 
 def _refuse(tree: Tree, like: Tree, path: str) -> Tree:
     raise CheckpointError(
-        f"at {path!r} the snapshot has {_told(tree)}, what it is loaded into has {_told(like)}: "
+        f"at {path!r} the snapshot has {_as_text(tree)}, what it is loaded into has {_as_text(like)}: "
         "load it into the network that saved it"
     )
 
 
-def _told(tree: Tree) -> str:
-    if text := _sort(tree):
+def _as_text(tree: Tree) -> str:
+    if text := _kind(tree):
         return text
     fields = tree if type(tree) is dict else _fields(tree)
     if fields is not None:

@@ -1,121 +1,130 @@
-"""What a network does at a moment: little enough to be asked for every second."""
+"""A network at a moment: little enough to be asked for every second."""
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
-from akkordeon_dask.messages import PassProgress, PassReport
+from akkordeon_dask.messages import Mode, PassProgress, PassReport
 from akkordeon_dask.telemetry._network import Incident, NetworkTelemetry
 from akkordeon_dask.telemetry._rates import GateRates, SentinelRates
 
-__all__ = ["LiveGate", "LiveSentinel", "LiveStatus", "live_status", "mean_delay"]
+__all__ = ["LiveGate", "LiveSentinel", "LiveStatus", "live_gate", "live_sentinels", "live_status", "mean_delay"]
 
-_TROUBLES = 5
+_INCIDENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class LiveGate:
-    """A gate. Rates are those between its worker's last two heartbeats; NaN: not known, or not any more."""
+    """A gate, as the last heartbeats of its worker show it.
+
+    Rates are those between two heartbeats, NaN where they are not known. Counts are None before the first heartbeat,
+    and where the gate is not `running`.
+    """
 
     name: str
     worker: str
-    """The name of its worker."""
-    is_reported: bool
-    """Its worker tells of it."""
-    busy: float
-    """Share of the time that its thread works, from 0 to 1."""
-    forwards_per_s: float
-    """Samples of training, validation and prediction."""
-    backwards_per_s: float
-    """Samples."""
-    updates_per_s: float
-    mailbox: int
+    """The name of its worker; empty where the worker was lost before it reported the gate."""
+    address: str
+    """The address of its worker."""
+    state: Literal["running", "lost", "no answer", "ended"]
+    """`lost` with its worker; `no answer`: its worker, or its thread, has reported nothing new for several seconds;
+    `ended` with its network."""
+    version: int | None = None
+    """Updates since it was deployed."""
+    busy: float = math.nan
+    """Share of the time that it computes, from 0 to 1."""
+    samples_per_s: float = math.nan
+    """Samples of training, validation and prediction, forward."""
+    backwards_per_s: float = math.nan
+    """Samples, backward."""
+    updates_per_s: float = math.nan
+    mailbox: int | None = None
     """Batches that wait."""
-    versions: int
+    contexts: int | None = None
+    """Batches whose backward pass is to come."""
+    versions: int | None = None
     """Versions of the parameters that are held."""
-    delay: float
-    """How late gradients are in the mean since it was made, in updates; NaN before the first."""
+    delay: float = math.nan
+    """Mean delay of all its gradients, in updates; NaN before the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSentinel:
-    """A sentinel that is at work."""
+    """A sentinel at work, of whatever client."""
 
     name: str
-    mode: str
+    mode: Mode
     worker: str
     """The name of its worker."""
+    address: str
+    """The address of its worker."""
     state: str
     epoch: int
-    """Passes that are finished, and the one that batches are drawn for."""
+    """Finished passes, and the one that batches are drawn for."""
     epochs: int | None
-    """Passes that it shall make; None: without end."""
+    """Passes after which it rests; None: without end."""
     samples_per_s: float
     in_flight: int
-    """Batches under way."""
+    """Batches in flight."""
     concurrency: int
-    """Batches that may be under way."""
+    """Batches that may be in flight."""
     lost: int
     """Samples that were given up."""
-    last: PassReport | None
-    """Its newest finished pass."""
+    report: PassReport | None
+    """Its last finished pass."""
     progress: PassProgress | None = None
     """The pass that it is in; None between two passes."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """A network."""
+    """A network that runs, or has ended."""
 
     name: str
     ended: float | None
     """Seconds since 1970 when it was closed, or its last gate was gone."""
     gates: tuple[LiveGate, ...]
-    """Front to back."""
+    """Front to back; those that have been reported."""
     sentinels: tuple[LiveSentinel, ...]
-    """Those that train come first."""
+    """Those that train come first; predictions are left out."""
     incidents: tuple[Incident, ...]
     """The newest, newest first."""
     incidents_seen: int
 
 
-def live_status(record: NetworkTelemetry, now: float) -> LiveStatus:
-    """What a record says of this moment; it shares nothing with it that changes."""
-    here = record.at_work
-    newest = _newest(record, {one.metrics.name for one in here})
+def live_status(network: NetworkTelemetry, now: float) -> LiveStatus:
+    """A network at this moment; shares nothing with its telemetry that changes."""
     return LiveStatus(
-        name=record.name,
-        ended=record.ended,
-        gates=tuple(_gate(gate, now) for gate in record.gates.values()),
-        sentinels=tuple(_sentinel(one, newest.get(one.metrics.name), now) for one in here),
-        incidents=tuple(record.incidents)[: -_TROUBLES - 1 : -1],
-        incidents_seen=record.incidents_seen,
+        name=network.name,
+        ended=network.ended,
+        gates=tuple(live_gate(network, gate, now) for gate in network.gates.values()),
+        sentinels=live_sentinels(network, network.at_work, now),
+        incidents=tuple(network.incidents)[: -_INCIDENTS - 1 : -1],
+        incidents_seen=network.incidents_seen,
     )
 
 
-def _newest(record: NetworkTelemetry, wanted: set[str]) -> dict[str, PassReport]:
-    """The newest pass of each of these sentinels, of those that are kept."""
-    found: dict[str, PassReport] = {}
-    for one in reversed(record.passes):
-        if len(found) == len(wanted):
-            break
-        if one.sentinel in wanted:
-            found.setdefault(one.sentinel, one)
-    return found
-
-
-def _gate(gate: GateRates, now: float) -> LiveGate:
-    figures = gate.metrics
+def live_gate(network: NetworkTelemetry, gate: GateRates, now: float) -> LiveGate:
+    """A gate at this moment."""
+    metrics, of = gate.metrics, (gate.metrics.name, gate.worker, gate.address)
+    if network.ended is not None:
+        return LiveGate(*of, "ended")
+    if not gate.is_reported:
+        return LiveGate(*of, "lost")
+    if gate.is_silent(now):
+        return LiveGate(*of, "no answer")
     return LiveGate(
-        name=figures.name,
-        worker=gate.worker,
-        is_reported=gate.is_reported,
+        *of,
+        "running",
+        version=metrics.version,
         busy=min(gate.rate("busy", now), 1.0),  # in this order NaN stays
-        forwards_per_s=gate.rate("forwards", now) + gate.rate("evaluated", now),
+        samples_per_s=gate.rate("forwards", now) + gate.rate("evaluated", now),
         backwards_per_s=gate.rate("backwards", now),
         updates_per_s=gate.rate("updates", now),
-        mailbox=figures.mailbox,
-        versions=figures.versions,
-        delay=mean_delay(figures.delays),
+        mailbox=metrics.mailbox,
+        contexts=metrics.contexts,
+        versions=metrics.versions,
+        delay=mean_delay(metrics.delays),
     )
 
 
@@ -125,19 +134,26 @@ def mean_delay(delays: tuple[tuple[int, int], ...]) -> float:
     return sum(delay * count for delay, count in delays) / total if total else math.nan
 
 
-def _sentinel(sentinel: SentinelRates, last: PassReport | None, now: float) -> LiveSentinel:
-    figures = sentinel.metrics
+def live_sentinels(network: NetworkTelemetry, sentinels: list[SentinelRates], now: float) -> tuple[LiveSentinel, ...]:
+    """Sentinels of a network at this moment, with the last pass of each."""
+    last = network.last_passes((one.metrics.name, one.metrics.mode) for one in sentinels)
+    return tuple(_sentinel(one, last.get((one.metrics.name, one.metrics.mode)), now) for one in sentinels)
+
+
+def _sentinel(sentinel: SentinelRates, report: PassReport | None, now: float) -> LiveSentinel:
+    metrics = sentinel.metrics
     return LiveSentinel(
-        name=figures.name,
-        mode=figures.mode,
+        name=metrics.name,
+        mode=metrics.mode,
         worker=sentinel.worker,
-        state=figures.state,
-        epoch=figures.epoch,
-        epochs=figures.epochs,
+        address=sentinel.address,
+        state=metrics.state,
+        epoch=metrics.epoch,
+        epochs=metrics.epochs,
         samples_per_s=sentinel.rate("samples", now),
-        in_flight=figures.in_flight,
-        concurrency=figures.concurrency,
-        lost=figures.lost,
-        last=last,
-        progress=figures.progress,
+        in_flight=metrics.in_flight,
+        concurrency=metrics.concurrency,
+        lost=metrics.lost,
+        report=report,
+        progress=metrics.progress,
     )

@@ -2,101 +2,85 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from akkordeon_dask._metrics import Collector, Family, families, label
+from akkordeon_dask._metrics import Collector, Family, Metric, families, label
 from akkordeon_dask.messages import PassReport, SentinelMetrics
 from akkordeon_dask.telemetry._network import NetworkTelemetry
 from akkordeon_dask.telemetry._store import TelemetryStore
 
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
-
 __all__ = ["SCHEDULER_COLLECTOR", "SentinelSamples", "collect_sentinels"]
 
-_SENTINEL = ("network", "sentinel", "mode", "worker")
+_LABELS = ("network", "sentinel", "mode", "worker")
 """Several schedulers in one process have one page: the address of its worker keeps a sentinel apart from a namesake."""
 
 _SENTINELS = (
-    Family("akkordeon_sentinel_samples_total", "samples", "Samples that came home."),
+    Family("akkordeon_sentinel_samples_total", "samples", "Samples of completed batches."),
     Family("akkordeon_sentinel_lost_samples_total", "lost", "Samples that were given up."),
     Family("akkordeon_sentinel_resent_batches_total", "resent", "Batches that had to be sent more than once."),
-    Family("akkordeon_sentinel_restarted_passes_total", "restarts", "Passes that began anew: a gate lost its pin."),
-    Family("akkordeon_sentinel_dropped_messages_total", "dropped", "Messages that belonged to no batch under way."),
+    Family("akkordeon_sentinel_restarted_passes_total", "restarts", "Passes that were restarted: a gate lost its pin."),
+    Family("akkordeon_sentinel_dropped_messages_total", "dropped", "Messages that belonged to no batch in flight."),
     Family("akkordeon_sentinel_busy_seconds_total", "busy", "Seconds of work of the sentinel's thread."),
-    Family("akkordeon_sentinel_in_flight_batches", "in_flight", "Batches under way."),
-    Family("akkordeon_sentinel_concurrency_batches", "concurrency", "Batches that may be under way."),
+    Family("akkordeon_sentinel_in_flight_batches", "in_flight", "Batches in flight."),
+    Family("akkordeon_sentinel_concurrency_batches", "concurrency", "Batches that may be in flight."),
     Family("akkordeon_sentinel_epoch", "epoch", "Finished passes, and the one that batches are drawn for."),
 )
 
 _LOSSES = (Family("akkordeon_sentinel_loss", "loss", "Mean loss of the last finished pass."),)
+_SCORES = (Family("akkordeon_sentinel_score", "value", "Mean score of the last finished pass."),)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A sentinel that is at work."""
+class _Sample:
+    """A sentinel at work."""
 
-    figures: SentinelMetrics
+    metrics: SentinelMetrics
     worker: str
     """The address of its worker."""
     last: PassReport | None
     """Its last finished pass, if it has a loss."""
 
 
+class _Score(NamedTuple):
+    value: float
+
+
 class SentinelSamples:
-    """The sentinels on a board. Its owner replaces them, all at once, on its event loop; any thread may read them."""
+    """The sentinels of a store. Its owner replaces them, all at once, on its event loop; any thread may read them."""
 
     def __init__(self) -> None:
-        self.sentinels: tuple[_Shown, ...] = ()
+        self.sentinels: tuple[_Sample, ...] = ()
 
-    def update(self, board: TelemetryStore) -> None:
-        """Show those that their workers tell of. On the event loop that owns the board."""
-        records = [record for record in board.networks.values() if record.ended is None]
-        self.sentinels = tuple(shown for record in records for shown in _shown(record))
-
-
-def _shown(record: NetworkTelemetry) -> Iterator[_Shown]:
-    here = [sentinel for sentinel in record.sentinels.values() if sentinel.is_reported]
-    last = _last(record, {(sentinel.metrics.name, sentinel.metrics.mode) for sentinel in here})
-    for sentinel in here:
-        figures = sentinel.metrics
-        yield _Shown(figures, sentinel.address, last.get((figures.name, figures.mode)))
+    def update(self, store: TelemetryStore) -> None:
+        """Take the sentinels that their workers report. On the event loop that owns the store."""
+        running = [network for network in store.networks.values() if network.ended is None]
+        self.sentinels = tuple(sample for network in running for sample in _samples(network))
 
 
-def _last(record: NetworkTelemetry, sentinels: set[tuple[str, str]]) -> dict[tuple[str, str], PassReport]:
-    """The last pass of each of these sentinels, by name and mode; one that predicts has no loss."""
-    wanted = {(name, mode) for name, mode in sentinels if mode != "predict"}
-    last: dict[tuple[str, str], PassReport] = {}
-    for one in reversed(record.passes):
-        if not wanted:
-            break
-        if (key := (one.sentinel, one.mode)) in wanted:
-            wanted.remove(key)
-            last[key] = one
-    return last
+def _samples(network: NetworkTelemetry) -> Iterator[_Sample]:
+    reported = [sentinel for sentinel in network.sentinels.values() if sentinel.is_reported]
+    ids = [(sentinel.metrics.name, sentinel.metrics.mode) for sentinel in reported]
+    last = network.last_passes(one for one in ids if one[1] != "predict")  # a prediction has no loss
+    for one, sentinel in zip(ids, reported, strict=True):
+        yield _Sample(sentinel.metrics, sentinel.address, last.get(one))
 
 
-def collect_sentinels(showcases: Iterable[SentinelSamples]) -> "Iterator[Metric]":
-    """What the sentinels in these showcases tell. Any thread."""
-    from prometheus_client.core import GaugeMetricFamily
-
-    shown = {_labels(one): one for showcase in showcases for one in showcase.sentinels}
-    passes = {labels: one.last for labels, one in shown.items() if one.last is not None}
-    yield from families(_SENTINELS, _SENTINEL, {labels: one.figures for labels, one in shown.items()})
-    yield from families(_LOSSES, _SENTINEL, passes)
-    scores = GaugeMetricFamily(
-        "akkordeon_sentinel_score", "Mean score of the last finished pass.", labels=(*_SENTINEL, "score")
-    )
-    for labels, last in passes.items():
-        for score, value in last.scores.items():
-            scores.add_metric((*labels, label(score)), value)
-    yield scores
+def collect_sentinels(sources: Iterable[SentinelSamples]) -> Iterator[Metric]:
+    """The families of prometheus_client with the sentinels of these sources. Any thread."""
+    samples = {_labels(sample): sample for source in sources for sample in source.sentinels}
+    passes = {labels: sample.last for labels, sample in samples.items() if sample.last is not None}
+    yield from families(_SENTINELS, _LABELS, {labels: sample.metrics for labels, sample in samples.items()})
+    yield from families(_LOSSES, _LABELS, passes)
+    scores = {
+        (*labels, label(name)): _Score(value) for labels, last in passes.items() for name, value in last.scores.items()
+    }
+    yield from families(_SCORES, (*_LABELS, "score"), scores)
 
 
-def _labels(one: _Shown) -> tuple[str, ...]:
-    figures = one.figures
-    return label(figures.network), label(figures.name), label(figures.mode), label(one.worker)
+def _labels(sample: _Sample) -> tuple[str, ...]:
+    metrics = sample.metrics
+    return label(metrics.network), label(metrics.name), label(metrics.mode), label(sample.worker)
 
 
 SCHEDULER_COLLECTOR: Collector[SentinelSamples] = Collector(collect_sentinels)
-"""Those of the schedulers of this process: each adds its own with its monitor, and removes it when it closes."""
+"""The sentinels of all schedulers of this process: a plugin adds its own, and removes them when it closes."""

@@ -1,7 +1,8 @@
-"""What is known of one network."""
+"""The telemetry of one network."""
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ __all__ = ["GateSpec", "Incident", "NetworkTelemetry"]
 
 HOUR = 3600
 """Rows, and seconds, that are kept."""
-_TROUBLES = 500
+_INCIDENTS = 500
 _SENTINELS = 200
 
 
@@ -36,17 +37,18 @@ class Incident:
     time: float
     """Seconds since 1970."""
     event: str
-    """`lost`, `restarted`, `failed`."""
+    """As `lost`, `restarted`, `failed`."""
     who: str
-    """The gate or the sentinel."""
+    """The gate or the sentinel, or else the network."""
     text: str
 
 
 class NetworkTelemetry:
-    """A network: its gates and sentinels now, its numbers over the last hour, its passes, its newest troubles.
+    """A network: its gates and sentinels now, its numbers over the last hour, its passes, its newest incidents.
 
-    Columns of the history are named by kind and number, for names of gates and sentinels may be anything: `forward0` to
-    `versions0` of the first gate, `home0` and `flying0` of the first sentinel, `link0` of the first of `links`.
+    Columns of the history are named by kind and number, for names of gates and sentinels may be anything: `forward0`,
+    `backward0`, `busy0`, `versions0` and `mailbox0` of the first gate, `samples0` and `in_flight0` of the first
+    sentinel, `link0` of the first of `links`.
     """
 
     def __init__(self, name: str) -> None:
@@ -59,14 +61,14 @@ class NetworkTelemetry:
         self.time = 0.0
         """Seconds since 1970 when its heartbeats were read last."""
         self.closed = False
-        """Its owner has closed it: heartbeats that still tell of it are late."""
+        """Its owner has closed it: heartbeats that still report its gates are late."""
         self.gates: dict[str, GateRates] = {}
         self.sentinels: dict[str, SentinelRates] = {}
         self.links: dict[tuple[str, str], int] = {}
         """The number of each connection, by the names of the two workers."""
         self.history = TimeSeries(HOUR)
         self.passes = PassLog()
-        self.incidents: deque[Incident] = deque(maxlen=_TROUBLES)
+        self.incidents: deque[Incident] = deque(maxlen=_INCIDENTS)
         self.incidents_seen = 0
         self._numbers = 0
         self._ranks: dict[str, dict[str, int]] = {}
@@ -78,13 +80,13 @@ class NetworkTelemetry:
 
     @property
     def at_work(self) -> list[SentinelRates]:
-        """Sentinels that train, and after them those that rate; predictions are none."""
-        here = [one for one in self.sentinels.values() if one.is_reported and one.metrics.mode != "predict"]
-        return sorted(here, key=lambda one: (one.metrics.mode != "train", one.number))
+        """Sentinels that are reported, those that train first; those that predict are left out."""
+        reported = [one for one in self.sentinels.values() if one.is_reported and one.metrics.mode != "predict"]
+        return sorted(reported, key=lambda one: (one.metrics.mode != "train", one.number))
 
     @property
     def busiest(self) -> list[GateRates]:
-        """Its gates, by the time that they have worked since they were made."""
+        """Its gates, by the time that they have worked since they were deployed."""
         return sorted(self.gates.values(), key=lambda gate: gate.metrics.busy, reverse=True)
 
     @property
@@ -97,21 +99,21 @@ class NetworkTelemetry:
         """The addresses of the workers that its gates and sentinels are on."""
         return {one.address for one in self.actors if one.is_reported}
 
-    def gate(self, figures: GateMetrics, worker: str, address: str, now: float) -> None:
-        """A gate tells of itself."""
-        if (meter := self.gates.get(figures.name)) is not None:
-            meter.update(figures, worker, address, now)
+    def update_gate(self, metrics: GateMetrics, worker: str, address: str, now: float) -> None:
+        """A worker, of this name and address, reports a gate."""
+        if (gate := self.gates.get(metrics.name)) is not None:
+            gate.update(metrics, worker, address, now)
         else:
-            self.gates[figures.name] = GateRates(figures, worker, address, now)
+            self.gates[metrics.name] = GateRates(metrics, worker, address, now)
             self.gates = dict(sorted(self.gates.items(), key=lambda item: item[1].metrics.place))
 
-    def sentinel(self, figures: SentinelMetrics, worker: str, address: str, now: float) -> None:
-        """A sentinel tells of itself."""
-        if (meter := self.sentinels.get(figures.name)) is not None:
-            meter.update(figures, worker, address, now)
+    def update_sentinel(self, metrics: SentinelMetrics, worker: str, address: str, now: float) -> None:
+        """A worker, of this name and address, reports a sentinel."""
+        if (sentinel := self.sentinels.get(metrics.name)) is not None:
+            sentinel.update(metrics, worker, address, now)
             return
-        meter = self.sentinels[figures.name] = SentinelRates(figures, worker, address, now)
-        meter.number, meter.rank = self._numbers, self.rank(figures.name, figures.mode)
+        sentinel = self.sentinels[metrics.name] = SentinelRates(metrics, worker, address, now)
+        sentinel.number, sentinel.rank = self._numbers, self.rank(metrics.name, metrics.mode)
         self._numbers += 1
 
     def rank(self, sentinel: str, mode: str) -> int:
@@ -120,7 +122,7 @@ class NetworkTelemetry:
         return ranks.setdefault(sentinel, len(ranks))
 
     def begin_round(self) -> None:
-        """Nobody has told yet, this time."""
+        """Heartbeats are about to be read: no actor is reported yet."""
         for one in self.actors:
             one.is_reported = False
 
@@ -133,7 +135,7 @@ class NetworkTelemetry:
         if self.ended is not None:
             return
         self.time = now
-        self._forget(now)
+        self._drop_sentinels(now)
         row = {**self._gate_row(now), **self._sentinel_row(now)}
         for link, rate in traffic.items():
             row[f"link{self.links.setdefault(link, len(self.links))}"] = rate
@@ -142,27 +144,38 @@ class NetworkTelemetry:
     def _gate_row(self, now: float) -> dict[str, float]:
         row: dict[str, float] = {}
         for gate in self.gates.values():
-            place, figures = gate.metrics.place, gate.metrics
-            row[f"forward{place}"] = gate.rate("forwards", now) + gate.rate("evaluated", now)
-            row[f"backward{place}"] = gate.rate("backwards", now)
-            row[f"busy{place}"] = min(gate.rate("busy", now), 1.0)  # in this order NaN stays
+            number, metrics = gate.metrics.place, gate.metrics
+            row[f"forward{number}"] = gate.rate("forwards", now) + gate.rate("evaluated", now)
+            row[f"backward{number}"] = gate.rate("backwards", now)
+            row[f"busy{number}"] = min(gate.rate("busy", now), 1.0)  # in this order NaN stays
             if gate.is_reported:
-                row[f"versions{place}"], row[f"mailbox{place}"] = figures.versions, figures.mailbox
+                row[f"versions{number}"], row[f"mailbox{number}"] = metrics.versions, metrics.mailbox
         return row
 
     def _sentinel_row(self, now: float) -> dict[str, float]:
         row: dict[str, float] = {}
-        for sentinel in self.sentinels.values():
-            if sentinel.metrics.mode != "predict" and sentinel.is_reported:
-                row[f"home{sentinel.number}"] = sentinel.rate("samples", now)
-                row[f"flying{sentinel.number}"] = sentinel.metrics.in_flight
+        for sentinel in self.at_work:
+            row[f"samples{sentinel.number}"] = sentinel.rate("samples", now)
+            row[f"in_flight{sentinel.number}"] = sentinel.metrics.in_flight
         return row
 
-    def _forget(self, now: float) -> None:
-        """Sentinels that left an hour ago, or, where there are very many, that left."""
+    def _drop_sentinels(self, now: float) -> None:
+        """Forget sentinels that left an hour ago, or, where there are very many, that left."""
         for name, sentinel in list(self.sentinels.items()):
-            if not sentinel.is_reported and (now - sentinel.heard > HOUR or len(self.sentinels) > _SENTINELS):
+            if not sentinel.is_reported and (now - sentinel.last_report > HOUR or len(self.sentinels) > _SENTINELS):
                 del self.sentinels[name]
+
+    def last_passes(self, sentinels: Iterable[tuple[str, str]]) -> dict[tuple[str, str], PassReport]:
+        """The newest finished pass of each of these sentinels, by name and mode, of the passes that are kept."""
+        wanted = set(sentinels)
+        found: dict[tuple[str, str], PassReport] = {}
+        for one in reversed(self.passes):
+            if not wanted:
+                break
+            if (key := (one.sentinel, one.mode)) in wanted:
+                wanted.remove(key)
+                found[key] = one
+        return found
 
     def add_pass(self, one: PassReport) -> None:
         """A sentinel has finished a pass."""

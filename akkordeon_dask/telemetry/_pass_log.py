@@ -16,8 +16,8 @@ class PassLog(Sequence[PassReport]):
     """Passes, oldest first: of each sentinel the newest ones, and of the older ones every n-th, back to its first.
 
     When a sentinel has more than `each`, its older half is thinned; when all have more than `total`, that of the one
-    with the most: who has few passes keeps them, however fast the others are. With very many sentinels, which have
-    hardly any pass to spare, the oldest eighth goes.
+    with the most: a sentinel with few passes keeps them, however fast the others are. With very many sentinels, each
+    of few passes, the oldest eighth goes.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class PassLog(Sequence[PassReport]):
         self._kept: list[_Kept] = []
         self._sentinels: dict[tuple[str, str], _Sentinel] = {}
         self.seen = 0
-        """Passes that ever came. The newest are here in any case."""
+        """Passes that were ever appended. The newest are kept in any case."""
         self.thinned = 0
-        """How often some went."""
+        """How often some were dropped."""
 
     def append(self, one: PassReport) -> None:
         """Add the newest."""
@@ -42,12 +42,12 @@ class PassLog(Sequence[PassReport]):
         its.kept += 1
         self.seen += 1
         if its.kept > self._each:
-            self._let_go(_older(its, self._kept))
+            self._drop(_older(its, self._kept))
         elif len(self._kept) > self._total:
             most = max(self._sentinels.values(), key=lambda its: its.kept)
-            self._let_go(_older(most, self._kept) or set(self._kept[: 1 + self._total // 8]))
+            self._drop(_older(most, self._kept) or set(self._kept[: 1 + self._total // 8]))
 
-    def _let_go(self, gone: "set[_Kept]") -> None:
+    def _drop(self, gone: "set[_Kept]") -> None:
         for one in gone:
             one.its.kept -= 1
         self._kept = [one for one in self._kept if one not in gone]
@@ -58,11 +58,11 @@ class PassLog(Sequence[PassReport]):
         return len(self._kept)
 
     @overload
-    def __getitem__(self, place: int) -> PassReport: ...
+    def __getitem__(self, index: int) -> PassReport: ...
     @overload
-    def __getitem__(self, place: slice) -> list[PassReport]: ...
-    def __getitem__(self, place: int | slice) -> PassReport | list[PassReport]:
-        return [kept.one for kept in self._kept[place]] if isinstance(place, slice) else self._kept[place].one
+    def __getitem__(self, index: slice) -> list[PassReport]: ...
+    def __getitem__(self, index: int | slice) -> PassReport | list[PassReport]:
+        return [kept.one for kept in self._kept[index]] if isinstance(index, slice) else self._kept[index].one
 
 
 @dataclass(slots=True, eq=False)
@@ -80,11 +80,11 @@ class _Kept:
     one: PassReport
     its: _Sentinel
     number: int
-    """How many of its sentinel came before it."""
+    """Passes of its sentinel before it."""
 
 
 def _older(its: _Sentinel, kept: list[_Kept]) -> set[_Kept]:
-    """Passes of its older half that are to go, so that half of them stay at most; none where it has less than four."""
+    """Passes of its older half to drop, so that half of them stay at most; none where it has less than four."""
     if its.kept < 4:
         return set()
     older = [one for one in kept if one.its is its][: its.kept // 2]

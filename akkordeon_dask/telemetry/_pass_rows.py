@@ -32,9 +32,9 @@ def progress_words(epoch: int, epochs: int | None, state: str, progress: PassPro
     Parameters
     ----------
     epoch, epochs
-        the pass that it is in when none is open, and how many it shall make; None: without end.
+        the pass that it is in when none is open, and passes after which it rests; None: without end.
     state
-        said where no pass is open.
+        written where no pass is open.
     """
     number = epoch if progress is None else progress.epoch
     words = [f"pass {number}" if epochs is None else f"pass {number} of {epochs}"]

@@ -1,4 +1,4 @@
-"""The scheduler's plugin: it reads its workers' heartbeats and its clients' events."""
+"""The scheduler's plugin: it reads the workers' heartbeats and the clients' events."""
 
 import pickle
 import time
@@ -18,7 +18,7 @@ __all__ = ["TelemetryPlugin", "install", "live", "network_telemetry"]
 
 
 class TelemetryPlugin(SchedulerPlugin):
-    """Fills a board with what the scheduler hears anyway. All on the scheduler's event loop."""
+    """Fills a store from heartbeats and events, which the scheduler receives anyway. All on its event loop."""
 
     name = TOPIC
 
@@ -26,19 +26,19 @@ class TelemetryPlugin(SchedulerPlugin):
         self.store = TelemetryStore()
         self.samples = SentinelSamples()
         self._scheduler = scheduler
-        for when, told in scheduler.get_events(TOPIC):
-            self.store.event(told, when)
+        for time_logged, event in scheduler.get_events(TOPIC):
+            self.store.event(event, time_logged)
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Somebody logged an event."""
+        """An event was logged."""
         if topic == TOPIC:
             self.store.event(msg, time.time())
 
     def poll(self) -> None:
-        """Read the heartbeats that came."""
+        """Read the newest heartbeat of each worker."""
         workers = self._scheduler.workers.values()
-        beats = [Heartbeat(ws.address, str(ws.name), ws.metrics.get(TOPIC) or {}) for ws in workers]
-        self.store.update(beats, time.time())
+        heartbeats = [Heartbeat(ws.address, str(ws.name), ws.metrics.get(TOPIC) or {}) for ws in workers]
+        self.store.update(heartbeats, time.time())
         self.samples.update(self.store)
 
     async def close(self) -> None:
@@ -46,34 +46,31 @@ class TelemetryPlugin(SchedulerPlugin):
 
 
 def install(dask_scheduler: Scheduler) -> TelemetryPlugin:
-    """The scheduler's monitor, made when there is none, with its heartbeats read from then on. On its event loop."""
-    there = dask_scheduler.plugins.get(TOPIC)
-    if isinstance(there, TelemetryPlugin):
-        return there
-    monitor = TelemetryPlugin(dask_scheduler)
-    dask_scheduler.add_plugin(monitor, name=TOPIC)
-    callback = PeriodicCallback(monitor.poll, 1000 * config.seconds("dashboard.interval"))
+    """The scheduler's plugin, which is added where there is none, and polls from then on. On its event loop."""
+    found = dask_scheduler.plugins.get(TOPIC)
+    if isinstance(found, TelemetryPlugin):
+        return found
+    plugin = TelemetryPlugin(dask_scheduler)
+    dask_scheduler.add_plugin(plugin, name=TOPIC)
+    callback = PeriodicCallback(plugin.poll, 1000 * config.seconds("dashboard.interval"))
     dask_scheduler.periodic_callbacks[TOPIC] = callback  # the scheduler stops it when it closes
     callback.start()
-    SCHEDULER_COLLECTOR.add(monitor.samples)
-    return monitor
+    SCHEDULER_COLLECTOR.add(plugin.samples)
+    plugin.poll()
+    return plugin
 
 
 def network_telemetry(network: str, dask_scheduler: Scheduler) -> NetworkTelemetry | None:
-    """A copy of what is known of a network; None: nothing."""
-    there = install(dask_scheduler).store.networks.get(network)
+    """A copy of the telemetry of a network; None: there is none. On the scheduler's event loop."""
+    found = install(dask_scheduler).store.networks.get(network)
     # A client in this process would share it with this event loop.
-    copy: NetworkTelemetry | None = pickle.loads(pickle.dumps(there))
+    copy: NetworkTelemetry | None = pickle.loads(pickle.dumps(found))
     return copy
 
 
 def live(network: str, dask_scheduler: Scheduler) -> LiveStatus | tuple[str, ...]:
-    """What a network does at this moment; where it is not known, the names of those that run."""
-    known = TOPIC in dask_scheduler.plugins
-    monitor = install(dask_scheduler)
-    if not known:
-        monitor.poll()
-    networks = monitor.store.networks
+    """A network at this moment; where it is not known, the names of those that run. On the scheduler's event loop."""
+    networks = install(dask_scheduler).store.networks
     if network in networks:
         return live_status(networks[network], time.time())
     return tuple(sorted(one.name for one in networks.values() if one.ended is None))

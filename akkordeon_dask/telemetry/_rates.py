@@ -1,23 +1,26 @@
-"""Rates, from totals that are told now and then."""
+"""Rates, from totals that are reported now and then."""
 
 from dataclasses import MISSING, fields
 from typing import Any, Generic, TypeVar
 
 from akkordeon_dask.messages import GateMetrics, Metrics, PassProgress, SentinelMetrics
 
-__all__ = ["GateRates", "RateTracker", "SentinelRates", "gate_metrics", "sentinel_metrics"]
+__all__ = ["SILENT", "GateRates", "RateTracker", "SentinelRates", "gate_metrics", "sentinel_metrics"]
 
-F = TypeVar("F", bound=Metrics)
+M = TypeVar("M", bound=Metrics)
 
-_HELD = 10.0
+SILENT = 5.0
+"""Seconds without a report after which an actor's figures are out of date."""
+_INTERVALS = 3
+"""Or as many of its usual intervals, where heartbeats are rare: workers of a large cluster send few."""
 
 
-class RateTracker(Generic[F]):
-    """An actor, as its figures show it.
+class RateTracker(Generic[M]):
+    """An actor, as its metrics show it.
 
     Parameters
     ----------
-    figures
+    metrics
         the first.
     worker
         the name of its worker.
@@ -28,33 +31,38 @@ class RateTracker(Generic[F]):
     """
 
     totals: tuple[str, ...]
-    """The totals that are measured."""
+    """The totals that rates are made of."""
 
-    def __init__(self, figures: F, worker: str, address: str, now: float) -> None:
-        self.metrics, self.worker, self.address = figures, worker, address
-        self.heard = now
+    def __init__(self, metrics: M, worker: str, address: str, now: float) -> None:
+        self.metrics, self.worker, self.address = metrics, worker, address
+        self.last_report = now
         self.is_reported = True
-        """Its worker tells of it."""
+        """It is in the last heartbeat of its worker."""
+        self._interval = 0.0
         self._rates: dict[str, float] = {}
 
-    def update(self, figures: F, worker: str, address: str, now: float) -> None:
-        """Go on with newer figures; those of another actor of the same name begin anew."""
-        before, self.metrics = self.metrics, figures
+    def update(self, metrics: M, worker: str, address: str, now: float) -> None:
+        """Take newer metrics; rates begin again where they are those of another actor of the same name."""
+        before, self.metrics = self.metrics, metrics
         self.worker, self.address, self.is_reported = worker, address, True
-        if figures.key != before.key:
+        if metrics.key != before.key:
             self._rates.clear()
-            self.heard = now
+            self.last_report = now
             return
-        seconds = figures.at - before.at
+        seconds = metrics.at - before.at
         if seconds > 0:
-            self.heard = now
+            self.last_report, self._interval = now, seconds
             self._rates = {
-                name: max(0.0, (getattr(figures, name) - getattr(before, name)) / seconds) for name in self.totals
+                name: max(0.0, (getattr(metrics, name) - getattr(before, name)) / seconds) for name in self.totals
             }
 
+    def is_silent(self, now: float) -> bool:
+        """Whether nothing new was reported for long: the actor or its worker hangs."""
+        return now - self.last_report > max(SILENT, _INTERVALS * self._interval)
+
     def rate(self, name: str, now: float) -> float:
-        """How much a total grows, a second; NaN before two figures are there, or when the last are old."""
-        if not self.is_reported or now - self.heard > _HELD:
+        """How much a total grows, a second; NaN before the second report, and when the last one is out of date."""
+        if not self.is_reported or self.is_silent(now):
             return float("nan")
         return self._rates.get(name, float("nan"))
 
@@ -72,17 +80,18 @@ class SentinelRates(RateTracker[SentinelMetrics]):
     number = rank = 0
 
 
-def gate_metrics(told: dict[str, Any]) -> GateMetrics:
-    """The figures of a gate as they come with a heartbeat."""
-    delays = tuple((int(delay), int(count)) for delay, count in told["delays"])
-    return GateMetrics(**{**_known(GateMetrics, told), "delays": delays})
+def gate_metrics(reported: dict[str, Any]) -> GateMetrics:
+    """The metrics of a gate as they come with a heartbeat."""
+    delays = tuple((int(delay), int(count)) for delay, count in reported["delays"])
+    return GateMetrics(**{**_known(GateMetrics, reported), "delays": delays})
 
 
-def sentinel_metrics(told: dict[str, Any]) -> SentinelMetrics:
-    """The figures of a sentinel as they come with a heartbeat."""
-    progress = told.get("progress")
-    return SentinelMetrics(**{**_known(SentinelMetrics, told), "progress": progress and PassProgress(**progress)})
+def sentinel_metrics(reported: dict[str, Any]) -> SentinelMetrics:
+    """The metrics of a sentinel as they come with a heartbeat."""
+    progress = reported.get("progress")
+    return SentinelMetrics(**{**_known(SentinelMetrics, reported), "progress": progress and PassProgress(**progress)})
 
 
-def _known(kind: type[Any], told: dict[str, Any]) -> dict[str, Any]:
-    return {field.name: told[field.name] for field in fields(kind) if field.name in told or field.default is MISSING}
+def _known(kind: type[Any], reported: dict[str, Any]) -> dict[str, Any]:
+    named = (field.name for field in fields(kind) if field.name in reported or field.default is MISSING)
+    return {name: reported[name] for name in named}

@@ -14,108 +14,110 @@ __all__ = ["Heartbeat", "TelemetryStore"]
 
 logger = logging.getLogger(__name__)
 
-_NO_TROUBLE = frozenset(("paused", "resumed"))
-"""Events that somebody asked for."""
+_REQUESTED = frozenset(("paused", "resumed"))
+"""Events that somebody asked for: no incidents."""
 
 _NETWORKS = 32
 
 
 class Heartbeat(NamedTuple):
-    """What a worker said last."""
+    """The newest heartbeat of a worker."""
 
     address: str
     name: str
-    told: Mapping[str, Any]
-    """Its heartbeat's part under `akkordeon`."""
+    metrics: Mapping[str, Any]
+    """Its part under `akkordeon`."""
 
 
 class TelemetryStore:
-    """What the scheduler knows of the networks on its cluster, for the last hour; bounded.
+    """The networks of a cluster over the last hour, in bounded memory.
 
-    It is told: `take` the heartbeats once a second, and each `event`. Nothing else changes it, on one event loop.
+    `update` with all heartbeats once a second and `event` with each event are all that changes it, on one event loop.
     """
 
     def __init__(self) -> None:
         self.networks: dict[str, NetworkTelemetry] = {}
         self._traffic: dict[tuple[str, str], tuple[float, int]] = {}
 
-    def update(self, beats: Iterable[Heartbeat], now: float) -> None:
-        """Read all heartbeats and write a row for each network; `now` in seconds since 1970."""
-        beats = list(beats)
-        for record in self.networks.values():
-            record.begin_round()
-        for beat in beats:
+    def update(self, heartbeats: Iterable[Heartbeat], now: float) -> None:
+        """Read all heartbeats and add a row to each network's history; `now` in seconds since 1970."""
+        heartbeats = list(heartbeats)
+        for network in self.networks.values():
+            network.begin_round()
+        for one in heartbeats:
             try:
-                self._read(beat, now)
+                self._read(one, now)
             except (KeyError, TypeError, ValueError) as error:
-                logger.warning("worker %s tells of its actors in another form: %r", beat.address, error)
-        rates = self._rates(beats)
-        for record in self.networks.values():
-            workers = record.workers
-            record.append_row(
+                logger.warning("worker %s reports its actors in another form: %r", one.address, error)
+        rates = self._link_rates(heartbeats)
+        for network in self.networks.values():
+            workers = network.workers
+            network.append_row(
                 now, {(a.name, b.name): rate for a, b, rate in rates if {a.address, b.address} <= workers}
             )
 
-    def _read(self, beat: Heartbeat, now: float) -> None:
-        for told in beat.told.get("gates", ()):
-            gate = gate_metrics(told)
-            self._record(gate.network).gate(gate, beat.name, beat.address, now)
-        for told in beat.told.get("sentinels", ()):
-            sentinel = sentinel_metrics(told)
-            self._record(sentinel.network).sentinel(sentinel, beat.name, beat.address, now)
+    def _read(self, heartbeat: Heartbeat, now: float) -> None:
+        worker = heartbeat.name, heartbeat.address
+        for reported in heartbeat.metrics.get("gates", ()):
+            gate = gate_metrics(reported)
+            self._network(gate.network).update_gate(gate, *worker, now)
+        for reported in heartbeat.metrics.get("sentinels", ()):
+            sentinel = sentinel_metrics(reported)
+            self._network(sentinel.network).update_sentinel(sentinel, *worker, now)
 
-    def _record(self, network: str) -> NetworkTelemetry:
-        record = self.networks.get(network)
-        if record is None:
-            record = self.networks[network] = NetworkTelemetry(network)
+    def _network(self, name: str) -> NetworkTelemetry:
+        """A network by its name, made where there is none."""
+        network = self.networks.get(name)
+        if network is None:
+            network = self.networks[name] = NetworkTelemetry(name)
             ended = sorted((one for one in self.networks.values() if one.ended), key=lambda one: one.ended or 0.0)
             for one in ended[: max(0, len(self.networks) - _NETWORKS)]:
                 del self.networks[one.name]
-        return record
+        return network
 
-    def _rates(self, beats: list[Heartbeat]) -> list[tuple[Heartbeat, Heartbeat, float]]:
+    def _link_rates(self, heartbeats: list[Heartbeat]) -> list[tuple[Heartbeat, Heartbeat, float]]:
         """Bytes a second over each connection between two workers."""
-        by_address = {beat.address: beat for beat in beats}
+        by_address = {one.address: one for one in heartbeats}
         before, self._traffic, rates = self._traffic, {}, []
-        for beat in beats:
-            for link in beat.told.get("links", ()):
+        for one in heartbeats:
+            for link in one.metrics.get("links", ()):
                 peer = by_address.get(link["peer"])
                 if peer is None:
                     continue
-                at, total = float(beat.told["at"]), int(link["nbytes"])
-                self._traffic[beat.address, peer.address] = at, total
-                then, old = before.get((beat.address, peer.address), (at, total))
+                at, total = float(one.metrics["at"]), int(link["nbytes"])
+                self._traffic[one.address, peer.address] = at, total
+                then, old = before.get((one.address, peer.address), (at, total))
                 rate = max(0, total - old) / (at - then) if at > then else math.nan
-                rates.append((beat, peer, rate))
+                rates.append((one, peer, rate))
         return rates
 
-    def event(self, told: Any, now: float) -> None:
+    def event(self, event: Any, now: float) -> None:
         """Take an event of the topic `akkordeon`; one that cannot be read is logged and dropped."""
         try:
-            self._event(told, now)
+            self._event(event, now)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            logger.warning("an event of the topic %r is not one: %r (%r)", TOPIC, told, error)
+            logger.warning("an event of the topic %r is not one: %r (%r)", TOPIC, event, error)
 
-    def _event(self, told: Mapping[str, Any], now: float) -> None:
-        network, event = str(told["network"]), str(told["event"])
-        if event == "deployed":
-            self._deployed(network, told, now)
+    def _event(self, event: Mapping[str, Any], now: float) -> None:
+        name, kind = str(event["network"]), str(event["event"])
+        if kind == "deployed":
+            self._deployed(name, event, now)
             return
-        record = self._record(network)
-        if event == "pass":
-            report = PassReport.from_dict(told)
-            record.add_pass(report if report.ended else _dated(report, record, now))
-        elif event == "closed":
-            record.ended, record.closed = now, True
-        elif event not in _NO_TROUBLE:
-            who = str(told.get("sentinel") or told.get("gate") or network)
-            record.add_incident(Incident(now, event, who, str(told.get("text", ""))))
+        network = self._network(name)
+        if kind == "pass":
+            report = PassReport.from_dict(event)
+            network.add_pass(report if report.ended else _dated(report, network, now))
+        elif kind == "closed":
+            network.ended, network.closed = now, True
+        elif kind not in _REQUESTED:
+            who = str(event.get("sentinel") or event.get("gate") or name)
+            network.add_incident(Incident(now, kind, who, str(event.get("text", ""))))
 
-    def _deployed(self, network: str, told: Mapping[str, Any], now: float) -> None:
-        specs = tuple(GateSpec(**gate) for gate in told["gates"])
-        self.networks.pop(network, None)
-        record = self._record(network)
-        record.specs, record.settings, record.deployed = specs, dict(told.get("settings", {})), now
+    def _deployed(self, name: str, event: Mapping[str, Any], now: float) -> None:
+        specs = tuple(GateSpec(**gate) for gate in event["gates"])
+        self.networks.pop(name, None)
+        network = self._network(name)
+        network.specs, network.settings, network.deployed = specs, dict(event.get("settings", {})), now
 
     def newest(self) -> NetworkTelemetry | None:
         """The network that runs and was deployed last; where none runs, the one that ended last."""
@@ -126,7 +128,7 @@ class TelemetryStore:
         return max(networks, key=lambda one: one.ended or 0.0, default=None)
 
 
-def _dated(report: PassReport, record: NetworkTelemetry, now: float) -> PassReport:
-    """A pass of a program that does not tell when it ended."""
-    begun = now if record.deployed is None else record.deployed
+def _dated(report: PassReport, network: NetworkTelemetry, now: float) -> PassReport:
+    """A pass of a program that does not report when it ended."""
+    begun = now if network.deployed is None else network.deployed
     return dataclasses.replace(report, ended=now, elapsed=now - begun)

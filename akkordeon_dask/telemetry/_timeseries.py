@@ -12,7 +12,7 @@ _SWEEP = 60
 
 
 class TimeSeries:
-    """A table with a row for each moment and a column for each name; it forgets the oldest rows.
+    """A table with a row for each moment and a column for each name; the oldest rows are dropped.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ class TimeSeries:
 
     def append(self, time: float, values: Mapping[str, float]) -> None:
         """Add a row: seconds since 1970 and its numbers; a column that is not among them gets none."""
-        place = self.rows % self.capacity
-        self._times[place] = time
+        index = self.rows % self.capacity
+        self._times[index] = time
         for name in values.keys() - self._columns.keys():
             self._columns[name] = np.full(self.capacity, np.nan, np.float32)
         for name, column in self._columns.items():
-            column[place] = values.get(name, np.nan)
+            column[index] = values.get(name, np.nan)
         self.rows += 1
         if self.rows % _SWEEP == 0:
             self._columns = {name: column for name, column in self._columns.items() if not np.isnan(column).all()}
@@ -47,5 +47,5 @@ class TimeSeries:
     def since(self, row: int) -> tuple[Array, dict[str, Array]]:
         """The rows from number `row` on, of those that are kept: times in seconds, and copies of the columns."""
         first = max(row, self.rows - self.capacity, 0)
-        places = np.arange(first, self.rows) % self.capacity
-        return self._times[places], {name: column[places] for name, column in self._columns.items()}
+        indices = np.arange(first, self.rows) % self.capacity
+        return self._times[indices], {name: column[indices] for name, column in self._columns.items()}

@@ -1,4 +1,4 @@
-"""Promise 7 whatever is lost, repeated, made anew or moved: on the cores, without a cluster.
+"""Promise 7 whatever is lost, repeated, restarted or moved: with behaviors, without a cluster.
 
 AKKORDEON_CASES says how many cases there are in all, of both laws together.
 """
@@ -18,7 +18,7 @@ from akkordeon_dask.messages import Forward
 from akkordeon_dask.tree import map_leaves
 from tests.actors.test_message_laws import impatient, keeps_credits, patient
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
-from tests.support.restarting_actors import Lives
+from tests.support.restarting_actors import RestartingCluster
 from tests.support.simulated_cluster import PERFECT
 
 CASES = int(os.environ.get("AKKORDEON_CASES", "2000"))
@@ -36,13 +36,13 @@ delays = st.sampled_from(DELAYS)
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that befalls a network; written as the call of the stand-in's method."""
+    """Something that befalls a network; written as the call of the simulated cluster's method."""
 
     verb: str
     options: tuple
 
-    def __call__(self, lives):
-        getattr(lives, self.verb)(**dict(self.options))
+    def __call__(self, cluster):
+        getattr(cluster, self.verb)(**dict(self.options))
 
 
 def trouble(verb, **options):
@@ -56,90 +56,92 @@ def some(table, most=60):
 
 
 with_gates = st.one_of(
-    trouble("lose", which=few, age=st.integers(0, 4), mended=delays, wakes=st.none() | delays),
+    trouble("lose", which=few, age=st.integers(0, 4), restarted=delays, wakes=st.none() | delays),
     trouble("move", which=few, pause=delays, fails=st.booleans()),
     trouble("adopt"),
 )
-with_any = with_gates | trouble("leave", which=few) | trouble("renew", which=few, age=st.integers(0, 6))
+with_any = with_gates | trouble("leave", which=few) | trouble("restart_sentinel", which=few, age=st.integers(0, 6))
 
 
 @st.composite
 def scenes(draw, troubles, validators, max_attempts, fates=(*LATE, *LOSSES)):
-    """A stand-in with its sentinels attached, and how many samples each of them has."""
+    """A simulated cluster with its sentinels attached, and how many samples each of them has."""
     tables = fates, (0.0, 0.01, 0.3), (None, 0.0, 0.2), DELAYS
     fate, pace, help_, pause = (draw(some(table)) for table in tables)
-    lives = Lives(
+    cluster = RestartingCluster(
         small_network(draw(st.integers(2, 3))),
         troubles=draw(st.lists(st.tuples(st.integers(0, 20), troubles), min_size=1, max_size=4)),
         fate=lambda message: next(fate), pace=partial(next, pace), help=partial(next, help_),
         pause=partial(next, pause),
-        deadline=impatient, max_attempts=draw(st.sampled_from(max_attempts)),
+        timer=impatient, max_attempts=draw(st.sampled_from(max_attempts)),
     )  # fmt: skip
     has, options = {}, {"batch_size": 2, "loss": NumberedLoss(), "scores": [Numbers()]}
     for number in range(draw(st.integers(1, 2))):
         name, samples = f"train{number}", draw(st.integers(2, 9))
         plan = {"epochs": draw(st.integers(1, 2)), "concurrency": draw(st.integers(1, 3))}
-        lives.attach(name, Sentinel.train(numbered(samples), **plan, **options))
+        cluster.attach(name, Sentinel.train(numbered(samples), **plan, **options))
         has[name] = samples
     for number in range(draw(st.integers(*validators))):
         name, samples = f"validate{number}", draw(st.integers(2, 9))
         plan = {"every": draw(st.sampled_from([2.0, 30.0])), "concurrency": draw(st.integers(1, 3))}
-        lives.attach(name, Sentinel.validate(numbered(samples), **plan, **options))
+        cluster.attach(name, Sentinel.validate(numbered(samples), **plan, **options))
         has[name] = samples
-    return lives, has
+    return cluster, has
 
 
-def finish(lives):
+def finish(cluster):
     """Let all come to their ends, which takes a bounded number of steps: all credits are home."""
-    law = keeps_credits(lives)
-    lives.run(lives.finished, law=law)
-    for core in lives.cores.values():
-        assert core.state in ("running" if core.sentinel.mode == "validate" else "resting", "left"), core.error
-        core.pause()
-    lives.settle()
-    lives.run(lambda: not any(core.in_flight for core in lives.cores.values()), law=law)
+    law = keeps_credits(cluster)
+    cluster.run(cluster.finished, law=law)
+    for behavior in cluster.behaviors.values():
+        assert behavior.state in ("running" if behavior.sentinel.mode == "validate" else "resting", "left"), (
+            behavior.error
+        )
+        behavior.pause()
+    cluster.settle()
+    cluster.run(lambda: not any(behavior.in_flight for behavior in cluster.behaviors.values()), law=law)
 
 
-def each_sample_is_counted_once(lives, has):
-    for name, reports in lives.reports.items():
-        core = lives.cores[name]
+def each_sample_is_counted_once(cluster, has):
+    for name, reports in cluster.reports.items():
+        behavior = cluster.behaviors[name]
         assert [report.epoch for report in reports] == list(range(1, len(reports) + 1))
-        assert len(reports) == core.sentinel.epochs or not core.trains or core.state == "left"
+        assert len(reports) == behavior.sentinel.epochs or not behavior.trains or behavior.state == "left"
         for report in reports:
             assert counted(report) <= set(range(has[name]))
             assert report.samples + report.lost == has[name]
 
 
-def no_life_is_updated_twice_with_a_batch(lives):
-    for gate in (*lives.gates, *lives.former):
+def no_life_is_updated_twice_with_a_batch(cluster):
+    for gate in (*cluster.gates, *cluster.former):
         assert set(gate.updates.values()) <= {1}
 
 
-def a_pass_reads_one_version_of_each_gate(lives):
-    for core in lives.cores.values():
-        for traces in core.passes.read.values() if not core.trains else ():
+def a_pass_reads_one_version_of_each_gate(cluster):
+    for behavior in cluster.behaviors.values():
+        for traces in behavior.passes.read.values() if not behavior.trains else ():
             for hops in zip(*traces, strict=True):
                 assert len({id(params) for _, params in hops}) == 1
-            assert all([gate for gate, _ in trace] == list(lives.names) for trace in traces)
+            assert all([gate for gate, _ in trace] == list(cluster.names) for trace in traces)
 
 
-def nothing_is_left(lives):
-    lives.close()
-    for gate in lives.gates:
-        gate.on_timer(lives.now + 1000.0)
+def nothing_is_left(cluster):
+    cluster.close()
+    for gate in cluster.gates:
+        gate.on_timer(cluster.now + 1000.0)
         assert gate.contexts == 0 and gate.versions == 1
-    assert all(core.in_flight == 0 and core.state == "left" for core in lives.cores.values())
+    assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in cluster.behaviors.values())
 
 
 @pytest.mark.slow
 @laws
 @given(scenes(with_any, (0, 0), (1, 2, 5)))
 def test_promises_4_and_7_each_sample_of_training_is_counted_once_whatever_happens(scene):
-    lives, has = scene
-    finish(lives)
-    each_sample_is_counted_once(lives, has)
-    no_life_is_updated_twice_with_a_batch(lives)
-    nothing_is_left(lives)
+    cluster, has = scene
+    finish(cluster)
+    each_sample_is_counted_once(cluster, has)
+    no_life_is_updated_twice_with_a_batch(cluster)
+    nothing_is_left(cluster)
 
 
 stormy = scenes(with_any, (1, 2), (8,)) | scenes(with_gates, (1, 2), (8,), LATE)
@@ -149,32 +151,32 @@ stormy = scenes(with_any, (1, 2), (8,)) | scenes(with_gates, (1, 2), (8,), LATE)
 @laws
 @given(stormy)
 def test_promises_7_and_8_a_validation_pass_reads_one_version_whatever_happens(scene):
-    lives, has = scene
-    finish(lives)
-    each_sample_is_counted_once(lives, has)
-    no_life_is_updated_twice_with_a_batch(lives)
-    a_pass_reads_one_version_of_each_gate(lives)
-    nothing_is_left(lives)
+    cluster, has = scene
+    finish(cluster)
+    each_sample_is_counted_once(cluster, has)
+    no_life_is_updated_twice_with_a_batch(cluster)
+    a_pass_reads_one_version_of_each_gate(cluster)
+    nothing_is_left(cluster)
 
 
-def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_gate_made_anew():
+def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_restarted_gate():
     late = {0: (0.0, 3.0), 1: (5.0,)}
 
     def fate(message):
         sent = isinstance(message, Forward) and message.x.shape[1] == 4
         return late.get(message.header.sequence, PERFECT) if sent else PERFECT
 
-    lives = Lives(small_network(2), fate=fate, deadline=patient)
-    front, back = lives.gates
+    cluster = RestartingCluster(small_network(2), fate=fate, timer=patient)
+    front, back = cluster.gates
     back.replace(map_leaves(lambda leaf: leaf + 1, back.version.params))
     plan = {"batch_size": 2, "concurrency": 1, "loss": NumberedLoss(), "scores": [Numbers()]}
-    core = lives.attach("validate", Sentinel.validate(numbered(4), every=60.0, **plan))
-    lives.run_for(2.0)
-    assert core.passes.samples == 2
-    lives.lose(1)
-    lives.run(lambda: lives.reports["validate"])
-    assert lives.gates[1] is not back and core.restarts == 1
-    a_pass_reads_one_version_of_each_gate(lives)
+    behavior = cluster.attach("validate", Sentinel.validate(numbered(4), every=60.0, **plan))
+    cluster.run_for(2.0)
+    assert behavior.passes.samples == 2
+    cluster.lose(1)
+    cluster.run(lambda: cluster.reports["validate"])
+    assert cluster.gates[1] is not back and behavior.restarts == 1
+    a_pass_reads_one_version_of_each_gate(cluster)
     assert front.counts.dropped == {"repeated opening": 1}
 
 
@@ -186,20 +188,28 @@ def test_the_troubles_reach_every_corner_of_these_laws():
     @settings(laws, max_examples=200, database=None, phases=[Phase.generate])
     @given(stormy | scenes(with_any, (0, 0), (1, 2)))
     def look(scene):
-        lives, _ = scene
-        finish(lives)
-        seen["restarted passes"] += sum(core.restarts for core in lives.cores.values())
-        seen["lives"] += len(lives.former)
-        for reports in lives.reports.values():
+        cluster, _ = scene
+        finish(cluster)
+        seen["restarted passes"] += sum(behavior.restarts for behavior in cluster.behaviors.values())
+        seen["cluster"] += len(cluster.former)
+        for reports in cluster.reports.values():
             seen.update({"lost": sum(one.lost for one in reports), "resent": sum(one.resent for one in reports)})
-        for gate in lives.former:
-            now = next(one for one in lives.gates if one.name == gate.name)
+        for gate in cluster.former:
+            now = next(one for one in cluster.gates if one.name == gate.name)
             if not gate.migrating:
-                seen["updated in two lives"] += len(gate.updates.keys() & now.updates.keys())
-        for gate in (*lives.gates, *lives.former):
+                seen["updated in two cluster"] += len(gate.updates.keys() & now.updates.keys())
+        for gate in (*cluster.gates, *cluster.former):
             seen.update(gate.counts.dropped)
 
     look()
-    corners = ["restarted passes", "lives", "lost", "resent", "updated in two lives", "repeated opening", "pin unknown"]
+    corners = [
+        "restarted passes",
+        "cluster",
+        "lost",
+        "resent",
+        "updated in two cluster",
+        "repeated opening",
+        "pin unknown",
+    ]
     corners += ["gate moved away", "other generation", "sentinel gone", "second update of a batch", "repeated forward"]
     assert not [corner for corner in corners if seen[corner] < 5], seen

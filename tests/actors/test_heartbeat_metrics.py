@@ -1,4 +1,4 @@
-"""What actors count of themselves while they work."""
+"""The metrics and counts of actors."""
 
 from akkordeon_dask import Sentinel, data, deploy
 from akkordeon_dask.actors import PostOffice
@@ -7,24 +7,24 @@ from tests.support.gate_harness import Bench, Played, array
 from tests.support.small_networks import NETWORK, numbers
 
 
-def test_a_gate_counts_samples_there_and_back_and_the_bytes_that_came_and_went():
+def test_a_gate_counts_samples_of_both_directions_and_received_and_sent_bytes():
     bench = Bench()
     bench.round(0)
     bench.forward(1)
     bench.evaluate(2, opening=True)
-    counts = bench.core.counts
+    counts = bench.behavior.counts
     assert (counts.samples, counts.backwards, counts.evaluated, counts.updates) == (4, 2, 2, 1)
     x, y = array(0, 2, 4).nbytes, array(0, 2, 3).nbytes
     assert counts.nbytes_in == 3 * x + y
     assert counts.nbytes_out == 3 * y + x
 
 
-def test_a_message_that_is_not_worked_on_counts_no_samples():
+def test_a_dropped_message_counts_no_samples():
     bench = Bench()
     bench.forward(0)
-    before = bench.core.counts.nbytes_out
+    before = bench.behavior.counts.nbytes_out
     bench.forward(0)
-    assert (bench.core.counts.samples, bench.core.counts.nbytes_out) == (2, before)
+    assert (bench.behavior.counts.samples, bench.behavior.counts.nbytes_out) == (2, before)
 
 
 def test_a_sentinel_counts_over_all_its_passes():
@@ -33,22 +33,20 @@ def test_a_sentinel_counts_over_all_its_passes():
     played.back(first)
     played.wait(10.0)
     played.wait(1000.0)
-    passes = played.core.passes
+    passes = played.behavior.passes
     assert (passes.samples, passes.resent, passes.lost) == (2, 2, 4)
     assert (second.pass_number, third.pass_number) == (1, 2)
 
 
-def test_what_goes_wrong_is_told_once_as_a_word_and_a_text():
-    told = []
+def test_a_failure_is_notified_once_with_event_and_text():
     played = Played(max_attempts=1)
-    played.core.tell = lambda event, text: told.append((event, text))
     played.draw(1)
     played.wait(10.0)
-    assert told == [("lost", "batch 0, 2 samples, after 1 attempts")]
+    assert played.notified == [("lost", "batch 0, 2 samples, after 1 attempts")]
     (header,) = played.draw(1)
-    played.core.fail(ValueError("no more"))
+    played.behavior.fail(ValueError("no more"))
     played.back(header)
-    assert told[1:] == [("failed", "no more")]
+    assert played.notified[1:] == [("failed", "no more")]
 
 
 async def _beat(dask_worker):
@@ -59,7 +57,7 @@ def _told(dask_scheduler):
     return {worker.address: worker.metrics.get(TOPIC) for worker in dask_scheduler.workers.values()}
 
 
-def test_figures_ride_on_the_heartbeat_and_agree_with_what_the_actors_say():
+def test_metrics_ride_on_the_heartbeat_and_agree_with_the_statistics():
     with deploy(NETWORK) as running:
         running.attach(Sentinel.train(data.arrays(*numbers()), batch_size=10, concurrency=2, epochs=3))
         running.wait()

@@ -1,4 +1,4 @@
-"""A hundred sentinels at once over the stand-in, their messages shuffled, repeated and delayed."""
+"""A hundred sentinels at once over the simulated cluster, their messages shuffled, repeated and delayed."""
 
 import random
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel
 from tests.actors.test_message_laws import WatchedGate, keeps_credits
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
-from tests.support.simulated_cluster import Standin
+from tests.support.simulated_cluster import SimulatedCluster
 
 MODES = ["train", "train", "validate", "test"]
 
@@ -23,38 +23,38 @@ def mixed(number):
 
 @settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.05, 0.3]))
-def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_their_messages_meet_with(seed, repeats):
+def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_happens_to_their_messages(seed, repeats):
     chance = random.Random(seed)
 
     def fate(message):
         copies = 1 + (chance.random() < repeats)
         return tuple(chance.expovariate(4.0) for _ in range(copies))
 
-    standin = Standin(
+    cluster = SimulatedCluster(
         small_network(3), fate=fate, pace=lambda: chance.expovariate(1000.0),
-        help=lambda: chance.choice([None, 0.001]), gate_core=WatchedGate,
+        help=lambda: chance.choice([None, 0.001]), gate_class=WatchedGate,
     )  # fmt: skip
     for number in range(100):
-        standin.attach(f"s{number}", mixed(number))
-    standin.run(standin.finished, law=keeps_credits(standin), events=100_000)
-    for core in standin.cores.values():
-        core.pause()
-    standin.run(lambda: not any(core.in_flight for core in standin.cores.values()))
+        cluster.attach(f"s{number}", mixed(number))
+    cluster.run(cluster.finished, law=keeps_credits(cluster), events=100_000)
+    for behavior in cluster.behaviors.values():
+        behavior.pause()
+    cluster.run(lambda: not any(behavior.in_flight for behavior in cluster.behaviors.values()))
 
-    for name, core in standin.cores.items():
-        assert core.error is None and core.state in ("paused", "resting")
-        samples = set(range(len(core.sentinel.provider.x)))
-        assert all(counted(report) == samples and not report.lost for report in standin.reports[name])
-        passes = {"train": core.sentinel.epochs, "test": 1}.get(core.sentinel.mode, len(standin.reports[name]))
-        assert len(standin.reports[name]) == passes >= 1
+    for name, behavior in cluster.behaviors.items():
+        assert behavior.error is None and behavior.state in ("paused", "resting")
+        samples = set(range(len(behavior.sentinel.provider.x)))
+        assert all(counted(report) == samples and not report.lost for report in cluster.reports[name])
+        passes = {"train": behavior.sentinel.epochs, "test": 1}.get(behavior.sentinel.mode, len(cluster.reports[name]))
+        assert len(cluster.reports[name]) == passes >= 1
     batches = sum(
-        core.sentinel.epochs * -(-len(core.sentinel.provider.x) // core.sentinel.batch_size)
-        for core in standin.cores.values()
-        if core.trains
+        behavior.sentinel.epochs * -(-len(behavior.sentinel.provider.x) // behavior.sentinel.batch_size)
+        for behavior in cluster.behaviors.values()
+        if behavior.trains
     )
-    for gate in standin.gates:
+    for gate in cluster.gates:
         assert len(gate.updates) == gate.counts.updates == batches and set(gate.updates.values()) == {1}
         assert len(gate.read) >= 50 and all(len(versions) == 1 for versions in gate.read.values())
-    standin.close()
-    assert all(gate.contexts == 0 and gate.versions == 1 for gate in standin.gates)
-    assert all(core.in_flight == 0 for core in standin.cores.values())
+    cluster.close()
+    assert all(gate.contexts == 0 and gate.versions == 1 for gate in cluster.gates)
+    assert all(behavior.in_flight == 0 for behavior in cluster.behaviors.values())

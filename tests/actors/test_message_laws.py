@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._computations import Evaluation
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.nn import Chain
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
-from tests.support.simulated_cluster import PERFECT, Standin
+from tests.support.simulated_cluster import PERFECT, SimulatedCluster
 
 laws = settings(max_examples=300, deadline=None, derandomize=True)
 
@@ -39,13 +39,13 @@ class WatchedGate(GateBehavior):
         self.updates = Counter()
         self.read, self.opened = defaultdict(list), Counter()
 
-    def handle(self, message):
+    def receive(self, message):
         number = self.version.number
         super().receive(message)
         if self.version.number != number:
             self.updates[message.header.batch] += self.version.number - number
 
-    def deliver(self, work):
+    def send_result(self, work):
         super().send_result(work)
         if type(work) is Evaluation:
             which = work.header.reply_to, work.header.pass_number
@@ -106,11 +106,11 @@ def storms(*fates, most=60):
 
 
 @st.composite
-def scenes(draw, storms, validators=0, max_attempts=(5,), deadline=impatient):
-    """A stand-in with its sentinels attached, and how many samples each of them has."""
-    standin = Standin(
+def scenes(draw, storms, validators=0, max_attempts=(5,), timer=impatient):
+    """A simulated cluster with its sentinels attached, and how many samples each of them has."""
+    cluster = SimulatedCluster(
         small_network(draw(st.integers(1, 3))),
-        **draw(storms).weather(), deadline=deadline, gate_core=WatchedGate,
+        **draw(storms).weather(), timer=timer, gate_class=WatchedGate,
         max_attempts=draw(st.sampled_from(max_attempts)),
     )  # fmt: skip
     has = {}
@@ -118,38 +118,40 @@ def scenes(draw, storms, validators=0, max_attempts=(5,), deadline=impatient):
     for number in range(draw(st.integers(1, 2))):
         name, samples = f"train{number}", draw(st.integers(4, 20))
         plan = {"epochs": draw(st.integers(1, 3)), "concurrency": draw(st.integers(1, 4))}
-        standin.attach(name, Sentinel.train(numbered(samples), batch_size=4, **plan, **options))
+        cluster.attach(name, Sentinel.train(numbered(samples), batch_size=4, **plan, **options))
         has[name] = samples
     for number in range(validators):
         name, samples = f"validate{number}", draw(st.integers(4, 20))
         plan = {"every": draw(st.sampled_from([0.5, 3.0])), "concurrency": draw(st.integers(1, 3))}
-        standin.attach(name, Sentinel.validate(numbered(samples), batch_size=4, **plan, **options))
+        cluster.attach(name, Sentinel.validate(numbered(samples), batch_size=4, **plan, **options))
         has[name] = samples
-    return standin, has
+    return cluster, has
 
 
-def keeps_credits(standin):
-    """A law for after each event: what is under way never exceeds the credits."""
+def keeps_credits(cluster):
+    """A law for after each event: the batches in flight never exceed the credits."""
 
     def law():
-        for core in standin.cores.values():
-            assert 0 <= core.in_flight <= core.sentinel.concurrency
-            assert core.credits == core.sentinel.concurrency - core.in_flight
+        for behavior in cluster.behaviors.values():
+            assert 0 <= behavior.in_flight <= behavior.sentinel.concurrency
+            assert behavior.credits == behavior.sentinel.concurrency - behavior.in_flight
 
     return law
 
 
-def finish(standin):
-    standin.run(standin.finished, law=keeps_credits(standin))
-    for core in standin.cores.values():
-        assert core.state == ("running" if core.sentinel.mode == "validate" else "resting"), core.error
-        core.pause()
-    standin.run(lambda: all(core.in_flight == 0 for core in standin.cores.values()), law=keeps_credits(standin))
+def finish(cluster):
+    cluster.run(cluster.finished, law=keeps_credits(cluster))
+    for behavior in cluster.behaviors.values():
+        assert behavior.state == ("running" if behavior.sentinel.mode == "validate" else "resting"), behavior.error
+        behavior.pause()
+    cluster.run(
+        lambda: all(behavior.in_flight == 0 for behavior in cluster.behaviors.values()), law=keeps_credits(cluster)
+    )
 
 
-def passes_are_accounted_for(standin, has):
-    for name, reports in standin.reports.items():
-        sentinel = standin.cores[name].sentinel
+def passes_are_accounted_for(cluster, has):
+    for name, reports in cluster.reports.items():
+        sentinel = cluster.behaviors[name].sentinel
         assert sorted(report.epoch for report in reports) == list(range(1, len(reports) + 1))
         assert len(reports) == sentinel.epochs or sentinel.mode == "validate"
         for report in reports:
@@ -157,76 +159,76 @@ def passes_are_accounted_for(standin, has):
             assert report.samples + report.lost == has[name]
 
 
-def nothing_is_left(standin):
-    standin.close()
-    assert all(core.in_flight == 0 and core.state == "left" for core in standin.cores.values())
-    assert all(gate.contexts == 0 and gate.versions == 1 for gate in standin.gates)
+def nothing_is_left(cluster):
+    cluster.close()
+    assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in cluster.behaviors.values())
+    assert all(gate.contexts == 0 and gate.versions == 1 for gate in cluster.gates)
 
 
 @pytest.mark.slow
 @laws
 @given(scenes(storms(shuffled, repeated, lost)))
-def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each_credit_home(scene):
-    standin, has = scene
-    finish(standin)
-    passes_are_accounted_for(standin, has)
-    for gate in standin.gates:
+def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each_credit_returned(scene):
+    cluster, has = scene
+    finish(cluster)
+    passes_are_accounted_for(cluster, has)
+    for gate in cluster.gates:
         assert set(gate.updates.values()) <= {1}
         assert gate.counts.updates == gate.version.number == len(gate.updates)
-    nothing_is_left(standin)
+    nothing_is_left(cluster)
 
 
 @settings(laws, max_examples=150)
 @given(scenes(storms(shuffled, repeated)))
-def test_promises_6_and_7_what_is_only_late_is_sent_again_and_not_lost(scene):
-    standin, has = scene
-    finish(standin)
-    passes_are_accounted_for(standin, has)
-    assert all(report.lost == 0 for reports in standin.reports.values() for report in reports)
-    nothing_is_left(standin)
+def test_promises_6_and_7_late_batches_are_resent_and_not_lost(scene):
+    cluster, has = scene
+    finish(cluster)
+    passes_are_accounted_for(cluster, has)
+    assert all(report.lost == 0 for reports in cluster.reports.values() for report in reports)
+    nothing_is_left(cluster)
 
 
 @settings(laws, max_examples=100)
-@given(scenes(storms(shuffled, repeated), deadline=patient, max_attempts=(1, 5)))
+@given(scenes(storms(shuffled, repeated), timer=patient, max_attempts=(1, 5)))
 def test_promises_6_and_7_in_good_time_each_batch_is_sent_once_and_updates_each_gate_once(scene):
-    standin, has = scene
-    finish(standin)
-    passes_are_accounted_for(standin, has)
-    assert all(report.lost == report.resent == 0 for reports in standin.reports.values() for report in reports)
-    batches = sum(core.sentinel.epochs * -(-has[name] // 4) for name, core in standin.cores.items())
-    assert all(gate.counts.updates == batches for gate in standin.gates)
-    nothing_is_left(standin)
+    cluster, has = scene
+    finish(cluster)
+    passes_are_accounted_for(cluster, has)
+    assert all(report.lost == report.resent == 0 for reports in cluster.reports.values() for report in reports)
+    batches = sum(behavior.sentinel.epochs * -(-has[name] // 4) for name, behavior in cluster.behaviors.items())
+    assert all(gate.counts.updates == batches for gate in cluster.gates)
+    nothing_is_left(cluster)
 
 
 @settings(laws, max_examples=100)
 @given(scenes(storms(shuffled)))
 def test_promise_4_mailboxes_hold_no_more_than_the_credits_allow(scene):
-    standin, _ = scene
-    finish(standin)
-    most = sum(core.sentinel.concurrency for core in standin.cores.values())
-    assert all(1 <= standin.mailbox(place).statistics().peak <= most for place in standin.places)
+    cluster, _ = scene
+    finish(cluster)
+    most = sum(behavior.sentinel.concurrency for behavior in cluster.behaviors.values())
+    assert all(1 <= cluster.mailbox(place).statistics().peak <= most for place in cluster.gate_addresses)
 
 
 @settings(laws, max_examples=100)
 @given(scenes(storms(lost, shuffled, most=150), max_attempts=(1, 2)))
-def test_promise_7_what_is_given_up_is_reported_lost(scene):
-    standin, has = scene
-    finish(standin)
-    passes_are_accounted_for(standin, has)
-    nothing_is_left(standin)
+def test_promise_7_abandoned_batches_are_reported_lost(scene):
+    cluster, has = scene
+    finish(cluster)
+    passes_are_accounted_for(cluster, has)
+    nothing_is_left(cluster)
 
 
 @pytest.mark.slow
 @settings(laws, max_examples=150)
 @given(scenes(storms(shuffled, repeated, lost, st.tuples(delays)), validators=2))
 def test_promise_8_a_validation_pass_reads_one_version_of_each_gate(scene):
-    standin, has = scene
-    finish(standin)
-    passes_are_accounted_for(standin, has)
-    for gate in standin.gates:
+    cluster, has = scene
+    finish(cluster)
+    passes_are_accounted_for(cluster, has)
+    for gate in cluster.gates:
         assert all(len(versions) == 1 for versions in gate.read.values())
         assert set(gate.updates.values()) <= {1}
-    nothing_is_left(standin)
+    nothing_is_left(cluster)
 
 
 @pytest.mark.slow
@@ -238,12 +240,12 @@ def test_the_storms_reach_every_corner_of_these_laws():
     @settings(laws, max_examples=300, database=None, phases=[Phase.generate])
     @given(scenes(stormy, validators=1) | scenes(stormy, max_attempts=(1, 2)))
     def look(scene):
-        standin, _ = scene
-        finish(standin)
-        for report in chain.from_iterable(standin.reports.values()):
+        cluster, _ = scene
+        finish(cluster)
+        for report in chain.from_iterable(cluster.reports.values()):
             seen.update({"lost": report.lost, "resent": report.resent})
-        seen["gave way"] += sum(standin.mailbox(place).statistics().replaced for place in standin.places)
-        for gate in standin.gates:
+        seen["gave way"] += sum(cluster.mailbox(place).statistics().replaced for place in cluster.gate_addresses)
+        for gate in cluster.gates:
             seen.update(gate.counts.dropped)
             seen["delayed"] += sum(delay > 0 for delay in gate.counts.delays)
             seen["evaluated passes"] += len(gate.read)

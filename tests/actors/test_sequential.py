@@ -8,7 +8,7 @@ import pytest
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.tree import leaves
 from tests.support.sequential_trainer import train_sequentially
-from tests.support.simulated_cluster import Standin
+from tests.support.simulated_cluster import SimulatedCluster
 
 OPTIMIZERS = [
     optim.SGD(0.1),
@@ -43,14 +43,14 @@ def images(loss, samples=220):
     return data.arrays(rng.integers(0, 256, (samples, 12)).astype(np.uint8), targets, seed=2)
 
 
-def trained(network, loss, *, concurrency=1, seed=SEED, standin=Standin, **options):
-    """The gates' parameters after the epochs, over the stand-in."""
-    standin = standin(network, seed=seed, **options)
+def trained(network, loss, *, concurrency=1, seed=SEED, cluster=SimulatedCluster, **options):
+    """The gates' parameters after the epochs, over the simulated cluster."""
+    cluster = cluster(network, seed=seed, **options)
     plan = {"batch_size": BATCH_SIZE, "concurrency": concurrency, "loss": loss, "scores": [], "epochs": EPOCHS}
-    standin.attach("alone", Sentinel.train(images(loss), **plan))
-    standin.run(standin.finished)
-    assert len(standin.reports["alone"]) == EPOCHS
-    return {gate.name: gate.version.params for gate in standin.gates}
+    cluster.attach("alone", Sentinel.train(images(loss), **plan))
+    cluster.run(cluster.finished)
+    assert len(cluster.reports["alone"]) == EPOCHS
+    return {gate.name: gate.version.params for gate in cluster.gates}
 
 
 def reference(network, loss, *, seed=SEED, sentinel="alone"):
@@ -63,7 +63,7 @@ def bits(params):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_promise_1_bit_for_bit_what_a_sequential_loop_gives_by_every_optimizer(optimizer):
+def test_promise_1_training_equals_a_sequential_loop_bit_for_bit_with_every_optimizer(optimizer):
     network, loss = deep_network(optimizer), LOSSES[0]
     given = bits(trained(network, loss))
     assert given == bits(reference(network, loss))
@@ -87,7 +87,7 @@ def test_promise_1_bit_for_bit_though_every_message_comes_twice():
     assert bits(trained(network, loss, fate=lambda message: (0.0, 0.01, 3.0))) == bits(reference(network, loss))
 
 
-class _OffTheGrid(Standin):
+class _OffTheGrid(SimulatedCluster):
     """Arrays arrive as from a socket: where they begin, their dtype cannot."""
 
     def send(self, to, message):
@@ -106,7 +106,7 @@ def _off_the_grid(array):
 
 def test_promise_1_bit_for_bit_though_arrays_arrive_off_their_grid():
     network, loss = deep_network(optim.DCASGDa(0.05)), LOSSES[0]
-    assert bits(trained(network, loss, standin=_OffTheGrid)) == bits(reference(network, loss))
+    assert bits(trained(network, loss, cluster=_OffTheGrid)) == bits(reference(network, loss))
 
 
 @pytest.mark.parametrize("other", [{"seed": SEED + 1}, {"sentinel": "another"}], ids=repr)

@@ -21,9 +21,11 @@ class Echo(DaskActor):
 
     async def open(self, peer: Address) -> None:
         """Start the thread."""
-        self._peer, self._loop, self._done = peer, asyncio.get_running_loop(), asyncio.Event()
+        self._peer, self._done = peer, asyncio.Event()
         self._playing, self._numbers = 0, itertools.count()
-        await self._start(ActorInfo("bench", "gate", self.key), _Core(self))
+        await self._start(
+            ActorInfo("bench", "gate", self.key), _Behavior(self), observe=lambda cell, now: None, ended=lambda: None
+        )
 
     async def play(self, pairs: int, nbytes: int, balls: int) -> float:
         """Seconds a message, over pairs of messages to and fro, so many of them under way at once."""
@@ -48,22 +50,22 @@ class Echo(DaskActor):
             # A mailbox keeps one message of a batch: the sequence must differ between balls.
             number = next(self._numbers)
             header = Header("bench", 1, "echo", self.address, left, number, 0, 1, "train", False, 60.0)
-            self._send(self._peer, Forward(header, array))
+            self._office.send(self._peer, Forward(header, array))
 
 
-class _Core:
-    """What the echo's thread does."""
+class _Behavior:
+    """The behavior of an echo."""
 
     def __init__(self, echo: Echo) -> None:
         self._echo = echo
 
-    def handle(self, message: Forward) -> None:
+    def receive(self, message: Forward) -> None:
         self._echo.post(message.header.pass_number - 1, message.x)
 
-    def tick(self, now: float) -> float:
+    def on_timer(self, now: float) -> float:
         return 1.0
 
-    def close(self) -> None:
+    def stop(self) -> None:
         pass
 
 

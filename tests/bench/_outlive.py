@@ -96,7 +96,9 @@ def _keep(running: Running, seconds: float) -> None:
     for worker in running._embedded.cluster.workers.values():  # type: ignore[attr-defined]
         for actor in worker.state.actors.values():
             if isinstance(actor, GateActor):
-                actor._keeper.policy = replace(actor._keeper.policy, seconds=seconds)
+                policy = actor._snapshots.policy
+                assert policy is not None
+                actor._snapshots.policy = replace(policy, seconds=seconds)
 
 
 def _phase(running: Running, epochs: int) -> Phase:

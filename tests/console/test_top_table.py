@@ -16,21 +16,21 @@ HALF = PassProgress(3, 25_200, 60_000, 0.3101, {"accuracy": 0.912}, 95.0)
 BEGUN = PassProgress(4, 0, 60_000, math.nan, {"accuracy": math.nan}, 0.0)
 
 
-def glanced(**figures) -> LiveStatus:
+def live(**figures) -> LiveStatus:
     """A network of one gate and one sentinel, which has finished a pass."""
-    board = TelemetryStore()
+    store = TelemetryStore()
     for second in range(2):
         at = float(second)
-        told = {"samples": 12_345 * second, "in_flight": 4, "concurrency": 5, "epochs": 10, "epoch": 3} | figures
-        board.update([beat(at=at, gates=[gate(at=at)], sentinels=[sentinel("train0", at, **told)])], at)
-        board.event(passed("train0", epoch=2, loss=0.75), at)
-    return live_status(board.newest(), 1.0)
+        reported = {"samples": 12_345 * second, "in_flight": 4, "concurrency": 5, "epochs": 10, "epoch": 3} | figures
+        store.update([beat(at=at, gates=[gate(at=at)], sentinels=[sentinel("train0", at, **reported)])], at)
+        store.event(passed("train0", epoch=2, loss=0.75), at)
+    return live_status(store.newest(), 1.0)
 
 
-def shown(glance, width=80, *, terminal=False):
+def shown(status, width=80, *, terminal=False):
     """The lines of the tables."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
-    console.print(top_table(glance))
+    console.print(top_table(status))
     return console.file.getvalue().splitlines()
 
 
@@ -41,7 +41,7 @@ def row(lines, title="sentinel"):
 
 
 def test_inside_a_pass_it_says_how_much_is_done_what_is_left_and_loss_and_scores_so_far():
-    lines = shown(glanced(progress=HALF))
+    lines = shown(live(progress=HALF))
     (line,) = [line for line in lines if line.startswith("train0")]
     words = line.split()
     assert words == ["train0", "train", "running", "3/10", "2m12s", "42%", "12,345", "4/5", "0.3101", "0.9120"]
@@ -49,19 +49,19 @@ def test_inside_a_pass_it_says_how_much_is_done_what_is_left_and_loss_and_scores
 
 @pytest.mark.parametrize("progress", [None, BEGUN])
 def test_before_a_pass_has_figures_those_of_the_newest_finished_one_stand_there(progress):
-    (line,) = [line for line in shown(glanced(progress=progress)) if line.startswith("train0")]
+    (line,) = [line for line in shown(live(progress=progress)) if line.startswith("train0")]
     assert line.split()[-2:] == ["0.7500", "0.9000"]
 
 
 def test_a_pass_of_unknown_length_has_no_share_and_nothing_left():
     endless = PassProgress(1, 640, None, 0.5, {}, 2.0)
-    (line,) = [line for line in shown(glanced(progress=endless)) if line.startswith("train0")]
+    (line,) = [line for line in shown(live(progress=endless)) if line.startswith("train0")]
     assert line.split()[3:6] == ["1/10", "-", "-"]
 
 
 @pytest.mark.parametrize("lost", [0, 1_234])
 def test_all_fits_into_80_columns_and_lost_samples_have_a_column_where_there_are_some(lost):
-    lines = shown(glanced(progress=HALF, lost=lost))
+    lines = shown(live(progress=HALF, lost=lost))
     assert max(map(len, lines)) <= 80
     (line,) = [line for line in lines if line.startswith("train0")]
     assert ("1,234" in line.split()) == bool(lost)
@@ -69,12 +69,12 @@ def test_all_fits_into_80_columns_and_lost_samples_have_a_column_where_there_are
 
 
 def test_a_wide_terminal_has_a_bar_and_a_pipe_has_none():
-    glance = glanced(progress=HALF)
-    assert any("━━━" in line for line in shown(glance, 120, terminal=True))
-    assert not any("━━━" in line for line in [*shown(glance, 120), *shown(glance, 80, terminal=True)])
+    status = live(progress=HALF)
+    assert any("━━━" in line for line in shown(status, 120, terminal=True))
+    assert not any("━━━" in line for line in [*shown(status, 120), *shown(status, 80, terminal=True)])
 
 
 def test_names_of_sentinels_and_scores_are_text():
     strange = PassProgress(1, 1, 2, 0.5, {"[red]x": 0.5, HOSTILE: 0.25}, 1.0)
-    text = "\n".join(shown(glanced(progress=strange, mode="[bold]m"), 160))
+    text = "\n".join(shown(live(progress=strange, mode="[bold]m"), 160))
     assert "[red]x" in text and HOSTILE in text and "[bold]m" in text

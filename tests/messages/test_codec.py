@@ -1,4 +1,4 @@
-"""The wire: what one end says is what the other hears, and nothing else is heard."""
+"""The codec: messages arrive unchanged, and anything else is refused."""
 
 from unittest import mock
 
@@ -67,7 +67,7 @@ def over_the_wire(message, *, inline, shard):
     return decode(received["message"])
 
 
-def told(message):
+def fields_of(message):
     """All that a message says, its array as dtype, shape and bytes."""
     values = {name: getattr(message, name) for name in message.__dataclass_fields__}
     shown = {k: (v.dtype, v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for k, v in values.items()}
@@ -82,13 +82,13 @@ def with_header(**changes):
 
 @given(messages)
 def test_decoding_undoes_encoding(message):
-    assert told(decode(encode(message))) == told(message)
+    assert fields_of(decode(encode(message))) == fields_of(message)
 
 
 @given(messages, st.sampled_from([0, 20, 2**20]), st.sampled_from([0, 2**20]))
-def test_what_arrives_is_what_was_sent_and_both_ends_count_the_same_bytes(message, inline, shard):
+def test_a_message_arrives_unchanged_and_both_ends_count_the_same_bytes(message, inline, shard):
     arrived = over_the_wire(message, inline=inline, shard=shard)
-    assert told(arrived) == told(message)
+    assert fields_of(arrived) == fields_of(message)
     assert nbytes(arrived) == nbytes(message)
 
 
@@ -97,7 +97,7 @@ def test_a_list_is_as_good_as_a_tuple(message):
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in encode(message).items()}
     if "header" in plain:
         plain["header"] = [list(value) if isinstance(value, tuple) else value for value in plain["header"]]
-    assert told(decode(plain)) == told(message)
+    assert fields_of(decode(plain)) == fields_of(message)
 
 
 def types_in(plain):
@@ -139,7 +139,7 @@ WRONG = {
 
 def test_the_table_of_wrong_values_has_every_field_of_the_header():
     assert list(WRONG) == list(Header.__dataclass_fields__)
-    assert told(decode(with_header())) == told(ONE_OF_EACH[0])
+    assert fields_of(decode(with_header())) == fields_of(ONE_OF_EACH[0])
 
 
 @for_each("field, value", [(field, value) for field, values in WRONG.items() for value in values])
@@ -153,7 +153,7 @@ def test_a_header_with_a_wrong_value_is_refused_and_the_value_quoted(field, valu
 @pytest.mark.parametrize("address", [(7, "a"), ("w", 7)])
 def test_an_address_that_is_not_two_words_is_refused_and_the_value_quoted(address):
     for plain in [with_header(reply_to=address), {"kind": "leave", "network": "net", "sentinel": address}]:
-        with pytest.raises(MessageError, match=r"expected a word, got 7"):
+        with pytest.raises(MessageError, match=r"expected text, got 7"):
             decode(plain)
 
 
@@ -175,7 +175,7 @@ def test_an_unknown_kind_is_refused_and_the_known_are_named(kind):
 
 @for_each("array", ["x", 7, [1.0, 2.0], b"\x00"])
 @for_each("kind", ["forward", "backward"])
-def test_what_is_not_an_array_is_refused_and_quoted(kind, array):
+def test_a_value_that_is_no_array_is_refused_and_quoted(kind, array):
     with pytest.raises(MessageError) as caught:
         decode({**with_header(), "kind": kind, "array": array})
     assert f"expected an array, got {array!r}" in str(caught.value)
@@ -211,15 +211,15 @@ def test_garbage_is_refused_whatever_it_is(thing):
 @given(st.sampled_from(ONE_OF_EACH), garbage, st.data())
 def test_garbage_in_a_message_is_refused_or_a_message_all_the_same(message, thing, data):
     plain = encode(message)
-    place = data.draw(st.sampled_from(sorted(plain)))
-    if place == "header" and data.draw(st.booleans()):
+    key = data.draw(st.sampled_from(sorted(plain)))
+    if key == "header" and data.draw(st.booleans()):
         at = data.draw(st.integers(0, len(plain["header"]) - 1))
         thing = (*plain["header"][:at], thing, *plain["header"][at + 1 :])
     try:
-        heard = decode(plain | {place: thing})
+        decoded = decode(plain | {key: thing})
     except MessageError:
         return
-    assert type(heard) is type(message) and encode(heard).keys() == plain.keys()
+    assert type(decoded) is type(message) and encode(decoded).keys() == plain.keys()
 
 
 def test_a_refusal_is_short_however_long_the_garbage():

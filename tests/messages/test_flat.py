@@ -1,11 +1,11 @@
-"""Arrays as dtype, shape and bytes: nothing else is taken for one."""
+"""Arrays as dtype, shape and bytes: anything else is refused."""
 
 import numpy as np
 import pytest
 
 from akkordeon_dask.errors import MessageError
 from akkordeon_dask.messages import Backward, Forward, decode, packed
-from tests.messages.test_codec import ONE_OF_EACH, X, told, with_header
+from tests.messages.test_codec import ONE_OF_EACH, X, fields_of, with_header
 from tests.support.for_each import for_each
 
 FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
@@ -19,7 +19,7 @@ FLAT = {"dtype": "<f4", "shape": (2, 3), "data": X.tobytes()}
     ],
 )  # fmt: skip
 def test_bytes_that_make_no_array_are_refused(wrong):
-    assert told(decode(with_header() | {"array": FLAT})) == told(ONE_OF_EACH[0])
+    assert fields_of(decode(with_header() | {"array": FLAT})) == fields_of(ONE_OF_EACH[0])
     with pytest.raises(MessageError):
         decode(with_header() | {"array": FLAT | wrong})
     with pytest.raises(MessageError):
@@ -38,7 +38,7 @@ def test_scattered_numbers_are_brought_into_one_piece(view):
 
 
 @pytest.mark.parametrize("array", [NUMBERS, NUMBERS.T, np.broadcast_to(NUMBERS[:, :1], (2, 3, 4)), NUMBERS[:0], None])
-def test_what_a_comm_sends_without_a_copy_goes_as_it_is(array):
+def test_an_array_that_a_comm_sends_without_a_copy_is_not_packed(array):
     message = Backward(ONE_OF_EACH[0].header, array)
     assert packed(message) is message
     assert all(packed(one) is one for one in ONE_OF_EACH)

@@ -1,4 +1,4 @@
-"""What is said about a pass and about a batch: to JSON, to other processes, and to people."""
+"""Reports of passes and texts of batches: for JSON, for other processes, and for people."""
 
 import json
 import pickle
@@ -38,7 +38,7 @@ REPORT = PassReport(
 
 
 @given(reports)
-def test_a_report_as_a_dict_is_complete_and_says_what_the_report_says(report):
+def test_a_report_as_a_dict_is_complete(report):
     plain = report.as_dict()
     assert plain.keys() == {field.name for field in fields(PassReport)} | {"samples_per_s"}
     assert plain == {name: getattr(report, name) for name in plain}
@@ -51,14 +51,14 @@ def test_a_report_goes_through_json_and_comes_back_the_same(report):
     assert PassReport.from_dict(plain) == report
 
 
-def test_what_a_program_of_an_older_version_does_not_tell_has_its_default():
-    told = REPORT.as_dict()
+def test_fields_missing_from_an_older_version_have_their_defaults():
+    plain = REPORT.as_dict()
     for name in ("ended", "elapsed", "updates", "samples_trained", "key"):
-        del told[name]
-    assert PassReport.from_dict(told | {"event": "pass"}) == REPORT
-    del told["loss"]
+        del plain[name]
+    assert PassReport.from_dict(plain | {"event": "pass"}) == REPORT
+    del plain["loss"]
     with pytest.raises(KeyError, match="loss"):
-        PassReport.from_dict(told)
+        PassReport.from_dict(plain)
 
 
 def test_the_dict_of_a_report_is_the_reader_s_own():
@@ -76,7 +76,7 @@ def test_the_rate_is_samples_a_second_and_zero_where_no_time_passed(samples, sec
     assert replace(REPORT, samples=samples, seconds=seconds).samples_per_s == rate
 
 
-def test_the_rate_counts_only_what_came_home():
+def test_the_rate_counts_only_completed_samples():
     assert replace(REPORT, lost=0).samples_per_s == replace(REPORT, lost=500).samples_per_s == 150.0
 
 

@@ -1,4 +1,4 @@
-"""A second client finds a network by its name and asks it while batches fly."""
+"""A second client finds a network by its name and asks it while batches are in flight."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ NETWORK = Gate(nn.Linear(6, 5) >> nn.BatchNorm1d(5, momentum=0.5) >> nn.ReLU(), 
 
 
 def outputs(network, parameters, x):
-    """What a sequential loop gives."""
+    """The result of a sequential loop."""
     for name, gate in zip(network.names, network, strict=True):
         x, _ = gate.chain.forward(parameters[name], x)
     return x

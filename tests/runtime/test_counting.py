@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from akkordeon_dask import deploy
+from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from tests.support.leftovers import wait_until
@@ -79,7 +80,7 @@ def test_an_actor_that_did_not_answer_in_time_is_told_later(user, monkeypatch):
     ask = Attached.ask
 
     async def silent(attached, method, *args, **options):
-        if method == "count":
+        if method is SentinelActor.count:
             raise DeadlineError("it did not answer")
         return await ask(attached, method, *args, **options)
 

@@ -161,7 +161,7 @@ def test_a_provider_that_would_end_its_program_is_named_by_attach_or_by_wait(use
         raise error
 
     with user.deploy(NETWORK) as running:
-        with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*mend the provider"):
+        with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*fix the provider"):
             running.attach(Sentinel.train(data.stream(at_once), name="bad"))
         running.attach(Sentinel.train(data.stream(later), name="bad"))
         with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*running\.detach\('bad'\)"):

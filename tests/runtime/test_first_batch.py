@@ -139,7 +139,7 @@ BAD = [
     (data.stream([(OTHER, np.zeros(64, int))]), ShapeError, "gate 'g0' cannot work on 7 features"),
     (data.arrays(OTHER, np.zeros(64, int)), ShapeError, "gate 'g0' cannot work on 7 features"),
     (FEW, DataError, "batch_size=16 is larger than the 8 samples"),
-    (Raises(), SentinelError, r"sentinel 'tdp': .*Raises\(\) raised ZeroDivisionError\('no data'\): mend the provider"),
+    (Raises(), SentinelError, r"sentinel 'tdp': .*Raises\(\) raised ZeroDivisionError\('no data'\): fix the provider"),
 ]
 
 

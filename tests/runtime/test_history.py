@@ -30,7 +30,7 @@ def pandas():
     return pandas
 
 
-def test_a_running_network_gives_one(user):
+def test_the_history_of_a_running_network(user):
     with user.deploy(NETWORK) as running:
         assert running.history == () and isinstance(running.history, History)
         running.attach(train(epochs=2))
@@ -39,7 +39,7 @@ def test_a_running_network_gives_one(user):
         assert history == running.history and [one.epoch for one in history] == [1, 2]
 
 
-def test_it_is_the_tuple_of_its_passes():
+def test_a_history_is_the_tuple_of_its_passes():
     history = History(PASSES)
     assert history == PASSES and len(history) == 3 and PASSES[0] in history
     assert history[1] is PASSES[1] and history[-1] is PASSES[-1]
@@ -67,7 +67,7 @@ def test_a_frame_of_nothing_has_the_columns(pandas):
     assert len(frame) == 0 and "loss" in frame.columns and "scores" not in frame.columns
 
 
-def test_without_pandas_it_says_what_to_install(monkeypatch):
+def test_without_pandas_a_frame_names_the_package_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ReportError, match="pip install pandas"):
         History(PASSES).to_frame()

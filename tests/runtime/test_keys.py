@@ -18,7 +18,9 @@ LOCK = threading.Lock()
     [(data.stream(lambda: [LOCK]), SpecError), (data.stream(b for b in [1]), DataError)],
     ids=["unpicklable", "generator"],
 )
-def test_what_cannot_travel_leaves_no_key_in_its_client_while_its_error_is_kept(user, eventually, provider, error):
+def test_an_argument_that_cannot_travel_leaves_no_key_in_its_client_while_its_error_is_kept(
+    user, eventually, provider, error
+):
     with user.deploy(NETWORK) as running:
         before = set(user.client.refcount)
         with pytest.raises(error, match="cannot travel") as kept:
@@ -30,7 +32,7 @@ def test_what_cannot_travel_leaves_no_key_in_its_client_while_its_error_is_kept(
         assert len(running.wait(timeout=30)) == 1, f"the scheduler listens no more, after {kept.value}"
 
 
-def test_a_gate_that_cannot_travel_lets_go_of_the_others_while_its_error_is_kept(user, nothing_left):
+def test_a_gate_that_cannot_travel_releases_the_others_while_its_error_is_kept(user, nothing_left):
     sealed = Gate(nn.Linear(6, 5), SGD) | Gate(nn.Linear(5, 3) >> Thirteen(threading.Lock()), SGD)
     with pytest.raises(SpecError, match="gate 'g1' cannot travel") as kept:
         user.deploy(sealed)
@@ -51,11 +53,11 @@ def test_a_bystander_that_is_the_default_client_never_counts_a_key(user, somebod
         bystander.close()
 
 
-def test_gates_that_are_gone_by_now_are_said_to_be(user, somebody, nothing_left):
+def test_gates_that_are_gone_by_now_are_named(user, somebody, nothing_left):
     with user.deploy(NETWORK, name="going") as running:
-        record = somebody.client.sync(require, somebody.client, "going")
+        entry = somebody.client.sync(require, somebody.client, "going")
         worker = running.placement["g0"]
     nothing_left()
     with pytest.raises(DeploymentError, match=f"network 'going' has lost gate 'g0' on {worker}, 'g1' on .*deploy it"):
-        somebody.client.sync(connect_gates, somebody.client, record)
+        somebody.client.sync(connect_gates, somebody.client, entry)
     assert not somebody.client.refcount

@@ -1,4 +1,4 @@
-"""What the scheduler sees of a network, asked by both kinds of client."""
+"""A network as the scheduler sees it, read by both kinds of client."""
 
 import pytest
 from dask import config as dask_config
@@ -13,19 +13,19 @@ from tests.support.small_networks import NETWORK, train
 def test_it_shows_gates_and_sentinels_at_work(user):
     with user.deploy(NETWORK) as running:
 
-        def look():
+        def status():
             return user.call(live, user.client, running.name)
 
-        assert isinstance(look(), LiveStatus) and look().ended is None
+        assert isinstance(status(), LiveStatus) and status().ended is None
         running.attach(train(name="tdp", epochs=1))
         running.wait(timeout=30)
-        wait_until(lambda: look().sentinels and look().sentinels[0].last is not None, seen=look)
-        assert [(one.name, one.last.epoch) for one in look().sentinels] == [("tdp", 1)]
-        assert [(gate.name, gate.is_reported) for gate in look().gates] == [("g0", True), ("g1", True)]
-    assert look().ended is not None
+        wait_until(lambda: status().sentinels and status().sentinels[0].report is not None, seen=status)
+        assert [(one.name, one.report.epoch) for one in status().sentinels] == [("tdp", 1)]
+        assert [(gate.name, gate.state) for gate in status().gates] == [("g0", "running"), ("g1", "running")]
+    assert status().ended is not None
 
 
-def test_a_network_that_nobody_has_heard_of_is_quoted_beside_those_that_run(user):
+def test_an_unknown_network_is_quoted_beside_those_that_run(user):
     said = r"no network named 'digit' runs .*there is .*network-"
     with user.deploy(NETWORK), pytest.raises(DeploymentError, match=said):
         user.call(live, user.client, "digit")

@@ -7,7 +7,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import deploy
-from akkordeon_dask.actors.gate._life import GateLife
+from akkordeon_dask.actors.gate._snapshots import GateSnapshots
 from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.errors import DataError, NameConflictError
 from tests.support.leftovers import akkordeon_threads
@@ -47,7 +47,7 @@ def test_nothing_is_left(sockets, eventually, name):
     eventually(lambda: len(cluster.scheduler.tasks) == 4, seen=lambda: cluster.scheduler.tasks)
     running.close()
     assert not [thread for thread in akkordeon_threads() if not thread.startswith("akkordeon helper")]
-    assert not any(office.links or office._threads for office in offices(cluster))
+    assert not any(office.links or office._cells for office in offices(cluster))
     eventually(lambda: not comms(cluster), seen=lambda: comms(cluster))
     eventually(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
     eventually(lambda: not akkordeon_threads(), seen=akkordeon_threads)
@@ -66,14 +66,14 @@ def test_nothing_is_left_of_a_network_that_could_not_be_made(sockets, eventually
 
 def test_gates_that_are_forgotten_while_they_open_leave_no_thread(sockets, eventually, tmp_path, monkeypatch):
     cluster, _ = sockets
-    begun, go, begin = threading.Event(), threading.Event(), GateLife._begin_snapshots
+    begun, go, begin = threading.Event(), threading.Event(), GateSnapshots.begin
 
-    def held(gate):
-        begin(gate)
+    def held(snapshots):
+        begin(snapshots)
         begun.set()
         assert go.wait(20)
 
-    monkeypatch.setattr(GateLife, "_begin_snapshots", held)
+    monkeypatch.setattr(GateSnapshots, "begin", held)
     with ThreadPoolExecutor(1) as pool:
         client = Client(cluster)
         deployed = pool.submit(deploy, NETWORK, client, snapshots=str(tmp_path))

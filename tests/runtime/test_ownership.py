@@ -1,4 +1,4 @@
-"""A network is taken over by another owner: the former one is stopped, dead, or simply relieved."""
+"""A network is taken over by another owner: the former one is stopped, dead, or simply replaced."""
 
 import os
 import signal
@@ -24,8 +24,8 @@ def first_owner(processes, name, how, *snapshots):
         "-m", "tests.support.replaced_owner", processes.client.scheduler.address, name, how, *snapshots
     ) as program:
         assert program.stdout.readline() == "up\n", program.stderr.read()
-        record = processes.client.sync(require, processes.client, name)
-        yield program, {gate: worker for gate, worker, _ in record.gates}
+        entry = processes.client.sync(require, processes.client, name)
+        yield program, {gate: worker for gate, worker, _ in entry.gates}
 
 
 def kill_worker(processes, worker):
@@ -33,13 +33,13 @@ def kill_worker(processes, worker):
 
 
 def far(folder, gate):
-    """Wait until the gate's snapshots tell of some updates."""
+    """Wait until the gate's snapshots have some updates."""
     wait_until(lambda: Store(str(folder)).numbers(gate)[-1:] > [20], within=PATIENT)
 
 
 @contextmanager
 def orphan(processes, name, folder, gate):
-    """A network whose owner is dead, when the gate has made some updates; gives its gates' workers by name."""
+    """A network whose owner is dead, when the gate has made some updates; yields its gates' workers by name."""
     with first_owner(processes, name, "wait", folder) as (owner, placed):
         far(folder, gate)
         owner.kill()
@@ -47,30 +47,30 @@ def orphan(processes, name, folder, gate):
         yield placed
 
 
-def made_anew(processes, name):
-    return [told["gate"] for told in events(processes.client, name, "restarted") if "gate" in told]
+def restarted_gates(processes, name):
+    return [event["gate"] for event in events(processes.client, name, "restarted") if "gate" in event]
 
 
 @pytest.mark.parametrize("how", ["wait", "stay"])
-def test_an_owner_that_was_stopped_finds_itself_relieved_when_it_wakes(processes, tmp_path, how):
-    name, client = f"relieved-{how}", processes.client
+def test_an_owner_that_was_stopped_finds_itself_replaced_when_it_wakes(processes, tmp_path, how):
+    name, client = f"replaced-{how}", processes.client
     with first_owner(processes, name, how, tmp_path) as (first, placed):
         far(tmp_path, "g1")
         os.kill(first.pid, signal.SIGSTOP)
         with adopt(name, client) as second:
             trains = second.attach(train(name="second"))
             kill_worker(processes, placed["g1"])
-            wait_until(lambda: made_anew(processes, name), within=PATIENT)
+            wait_until(lambda: restarted_gates(processes, name), within=PATIENT)
             second.wait(epochs=3, timeout=PATIENT)
             os.kill(first.pid, signal.SIGCONT)
-            told = first.stdout.readline()
-            assert f"network '{name}' belongs to client {client.id}, as its owner of generation 2 by now" in told
+            error = first.stdout.readline()
+            assert f"network '{name}' belongs to client {client.id}, as its owner of generation 2 by now" in error
             assert first.stdout.readline() == "closed\n"
             assert first.wait(PATIENT) == 0, first.stderr.read()
             second.wait(epochs=20, timeout=PATIENT)
             assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
-            assert made_anew(processes, name) == ["g1"]
-            assert [told["text"] for told in events(client, name, "adopted")] == [
+            assert restarted_gates(processes, name) == ["g1"]
+            assert [event["text"] for event in events(client, name, "adopted")] == [
                 f"by client {client.id}, generation 2"
             ]
             assert not events(client, name, "closed")
@@ -79,13 +79,13 @@ def test_an_owner_that_was_stopped_finds_itself_relieved_when_it_wakes(processes
     processes.nothing_left()
 
 
-def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, tmp_path):
+def test_adopting_restarts_a_gate_that_was_lost_without_an_owner(processes, tmp_path):
     name = "orphan"
     with orphan(processes, name, tmp_path, "g0") as placed:
         kill_worker(processes, placed["g0"])
         kept = Store(str(tmp_path)).numbers("g0")[-1]
         with adopt(name, processes.client) as second:
-            assert made_anew(processes, name) == ["g0"] and not events(processes.client, name, "no snapshot")
+            assert restarted_gates(processes, name) == ["g0"] and not events(processes.client, name, "no snapshot")
             statistics = second.statistics()
             assert kept <= statistics["g0"].version <= statistics["g1"].version
             second.attach(train(epochs=5))
@@ -95,14 +95,14 @@ def test_who_adopts_makes_a_gate_anew_that_was_lost_without_an_owner(processes, 
     processes.nothing_left()
 
 
-def test_who_adopts_while_a_worker_hangs_makes_its_gate_anew_elsewhere(processes, tmp_path):
+def test_adopting_while_a_worker_hangs_restarts_its_gate_elsewhere(processes, tmp_path):
     name = "hanging"
     with orphan(processes, name, tmp_path, "g1") as placed:
         stopped = processes.pid(placed["g1"])
         os.kill(stopped, signal.SIGSTOP)
         try:
             second = adopt(name, processes.client)
-            assert made_anew(processes, name) == ["g1"] and second.placement["g1"] == placed["g0"]
+            assert restarted_gates(processes, name) == ["g1"] and second.placement["g1"] == placed["g0"]
             second.attach(train(epochs=5))
             assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
         finally:
@@ -120,8 +120,8 @@ def test_without_snapshots_a_network_is_adopted_as_it_is_or_not_at_all(processes
         kill_worker(processes, placed["g1"])
         with pytest.raises((DeploymentError, WorkerLostError), match=f"gate 'g1' on {placed['g1']}"):
             adopt(name, processes.client)
-        record = processes.client.sync(require, processes.client, name)
-        assert record.generation == 1 and record.owner != processes.client.id
+        entry = processes.client.sync(require, processes.client, name)
+        assert entry.generation == 1 and entry.owner != processes.client.id
     processes.client.unpublish_dataset(f"akkordeon/{name}")
     processes.client.unpublish_dataset(f"akkordeon-gates/{name}")
     processes.two()
@@ -151,11 +151,11 @@ def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothin
 
 
 def workers_by_name(user):
-    told = user.call(user.client.sync, user.client.scheduler.identity, n_workers=-1)
-    return {str(worker["name"]): address for address, worker in told["workers"].items()}
+    identity = user.call(user.client.sync, user.client.scheduler.identity, n_workers=-1)
+    return {str(worker["name"]): address for address, worker in identity["workers"].items()}
 
 
-def test_a_name_that_nobody_has_is_not_adopted(user, somebody):
-    said = "no network named 'there' on this cluster, there is here"
-    with somebody.deploy(NETWORK, name="here"), pytest.raises(DeploymentError, match=said):
+def test_an_unknown_name_is_not_adopted(user, somebody):
+    text = "no network named 'there' on this cluster, there is here"
+    with somebody.deploy(NETWORK, name="here"), pytest.raises(DeploymentError, match=text):
         user.adopt("there")

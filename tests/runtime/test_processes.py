@@ -59,7 +59,7 @@ def test_promise_1_two_processes_give_bit_for_bit_what_a_sequential_loop_gives(p
     assert equal(trained, wanted)
 
 
-def test_promise_7_links_that_are_cut_are_made_anew_and_every_sample_counts_once(processes, placed):
+def test_promise_7_links_that_are_cut_are_connected_again_and_every_sample_counts_once(processes, placed):
     passes, client = 40, processes.client
     gone_on = threading.Semaphore(0)
     with deploy(placed(optim.SGD(0.02)), client) as running:
@@ -79,7 +79,7 @@ def test_promise_7_links_that_are_cut_are_made_anew_and_every_sample_counts_once
     assert statistics["train0"].credits == 5
 
 
-def test_promise_9_who_waits_is_told_of_a_killed_worker_and_the_cluster_stays_usable(processes, placed, eventually):
+def test_promise_9_a_wait_raises_for_a_killed_worker_and_the_cluster_stays_usable(processes, placed, eventually):
     client = processes.client
     pids = client.run(os.getpid)
     network = placed(optim.SGD(0.02))

@@ -1,4 +1,4 @@
-"""The verbs that look: predict, evaluate, parameters, statistics."""
+"""The verbs that read: predict, evaluate, parameters, statistics."""
 
 import dask
 import numpy as np
@@ -43,7 +43,7 @@ def test_predict_works_while_it_trains_and_leaves_nothing_behind(user):
         assert set(running.sentinels) == {"tdp"}
 
 
-def test_parameters_have_the_update_of_a_batch_that_is_home_already(user):
+def test_parameters_have_the_update_of_a_batch_that_has_completed(user):
     HeldUp.go.clear()
     with user.deploy(Gate(nn.Linear(6, 3), HeldUp(0.05))) as running, dask.config.set(dict.fromkeys(CONTROL, "200ms")):
         first = running.network.init(0)
@@ -110,7 +110,7 @@ def test_a_regression_as_first_written_has_one_r2_whatever_the_batch_size(user):
             assert report.scores == {"r2": pytest.approx(expected, rel=1e-6)}
 
 
-def test_targets_that_do_not_fit_are_told_with_the_remedy(user):
+def test_targets_that_do_not_fit_are_an_error_with_the_remedy(user):
     x, y = numbers()
     with user.deploy(NETWORK) as running:
         with pytest.raises(DataError, match=r"SquaredError\(\) takes .*: give .* one output and write y\[:, None\]"):
@@ -132,7 +132,7 @@ def test_float16_in_front_of_batch_norm_trains(user):
         assert np.isfinite(running.predict(x)).all()
 
 
-def test_parameters_begin_as_the_network_says(user):
+def test_parameters_begin_as_the_spec_initializes_them(user):
     for seed in (0, 42):
         with user.deploy(NETWORK, seed=seed) as running:
             assert equal(running.parameters(), NETWORK.init(seed))
@@ -164,7 +164,7 @@ def test_statistics_add_up(user):
     assert (seen["tdp"].state, seen["tdp"].in_flight, seen["tdp"].credits) == ("resting", 0, 1)
 
 
-def test_a_running_network_says_what_it_is(user):
+def test_a_running_network_shows_its_gates_and_state(user):
     gate = Gate(nn.Linear(6, 3), SGD, name="only")
     with user.deploy(gate, name="said") as running:
         assert running.network == Network([gate])

@@ -5,9 +5,8 @@ import threading
 import pytest
 
 from akkordeon_dask import Gate, deploy, nn
-from akkordeon_dask.dashboard import install
 from akkordeon_dask.errors import ReportError, SpecError
-from akkordeon_dask.telemetry import network_telemetry
+from akkordeon_dask.telemetry import install, network_telemetry
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
 from tests.support.small_networks import NETWORK, SGD, rating, train

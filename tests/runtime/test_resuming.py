@@ -102,9 +102,9 @@ def test_places_that_do_not_fit_are_refused_before_anything_is_made(user, tmp_pa
     place = str(tmp_path / "snapshots")
     with user.deploy(NETWORK, snapshots=place) as running:
         trained(running)
-    with pytest.raises(CheckpointError, match="holds snapshots of g0, g1 already: go on with them by resume="):
+    with pytest.raises(CheckpointError, match="holds snapshots of g0, g1 already: resume them by resume="):
         user.deploy(NETWORK, snapshots=place)
-    with pytest.raises(CheckpointError, match="has no snapshot of g2: give the place of this network's"):
+    with pytest.raises(CheckpointError, match="has no snapshot of g2: give the URL of this network's"):
         user.deploy(NETWORK | Gate(nn.Linear(3, 3), optim.SGD(0.1)), resume=place)
     with pytest.raises(CheckpointError, match="has no snapshot of g0, g1"):
         user.deploy(NETWORK, resume=str(tmp_path / "elsewhere"))
@@ -112,7 +112,7 @@ def test_places_that_do_not_fit_are_refused_before_anything_is_made(user, tmp_pa
         user.deploy(NETWORK[:1] | Gate(nn.Linear(5, 4), optim.SGD(0.05)), resume=place)
     for file in (tmp_path / "snapshots" / "g1").glob("*.safetensors"):
         file.write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"none of gate 'g1' in .* is there and intact"):
+    with pytest.raises(CheckpointError, match=r"no intact snapshot of gate 'g1' in "):
         user.deploy(NETWORK, resume=place)
     nothing_left()
 
@@ -186,6 +186,6 @@ def test_a_lost_gate_of_which_no_snapshot_is_left_begins_anew_and_that_is_told(t
         wait_until(lambda: events(processes.client, running.name, "restarted"), within=PATIENT)
         running.wait(epochs=2, timeout=PATIENT)
         (told,) = events(processes.client, running.name, "no snapshot")
-        assert told["gate"] == "g1" and told["text"].endswith("it begins with its first parameters")
+        assert told["gate"] == "g1" and told["text"].endswith("it starts with its initial parameters")
         statistics = running.statistics()
         assert statistics["g1"].version == statistics["g0"].version - lost > 0

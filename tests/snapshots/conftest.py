@@ -1,4 +1,4 @@
-"""Places for snapshots."""
+"""Stores for snapshots."""
 
 import uuid
 

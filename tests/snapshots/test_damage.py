@@ -1,4 +1,4 @@
-"""A damaged snapshot is recognised whatever happened to it, and the one before it is loaded."""
+"""A damaged snapshot is recognised whatever its damage, and the one before it is loaded."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Store
-from tests.support.snapshot_trees import heard, same
+from tests.support.snapshot_trees import logged, same
 
 law = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ENDINGS = [".json", ".safetensors"]
@@ -38,11 +38,11 @@ def two(tmp_path):
 
 def check_that_the_first_is_loaded(folder, reason=""):
     store = Store(folder)
-    with heard() as said:
+    with logged() as lines:
         saved = store.load("g0")
         assert saved.number == 1 and same(saved.tree, tree(1)) and saved.facts == {"at": 1}
         assert store.load("g0").number == 1
-    assert len(said) == 1 and "0000000002" in said[0] and reason in said[0], said
+    assert len(lines) == 1 and "0000000002" in lines[0] and reason in lines[0], lines
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -74,9 +74,9 @@ def test_a_flipped_bit_anywhere_is_recognised(tmp_path, two, ending, data):
 
 
 def test_the_files_are_good_until_they_are_damaged(tmp_path, two):
-    with heard() as said:
+    with logged() as lines:
         assert same(Store(tmp_path).load("g0").tree, tree(2))
-    assert said == []
+    assert lines == []
 
 
 MANIFESTS = {
@@ -105,7 +105,7 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize("case", MANIFESTS.values(), ids=MANIFESTS)
-def test_a_manifest_that_is_none_is_told_with_its_reason(tmp_path, two, case):
+def test_an_invalid_manifest_is_logged_with_its_reason(tmp_path, two, case):
     change, reason = case
     two[1].write_bytes(change(two[1].read_bytes()))
     check_that_the_first_is_loaded(tmp_path, reason)
@@ -129,26 +129,26 @@ def test_tensors_that_are_none_are_recognised_though_their_sum_is_right(tmp_path
     check_that_the_first_is_loaded(tmp_path, "is not what its manifest")
 
 
-def test_without_a_manifest_it_never_was_one(tmp_path, two):
+def test_files_without_a_manifest_are_no_snapshot(tmp_path, two):
     two[1].unlink()
-    with heard() as said:
+    with logged() as lines:
         assert Store(tmp_path).load("g0").number == 1
-    assert said == []
+    assert lines == []
 
 
 def test_where_all_are_damaged_there_is_none(tmp_path, two):
     for path in two:
         path.write_bytes(b"")
     store = Store(tmp_path)
-    with heard() as said:
+    with logged() as lines:
         assert store.load("g0") is None
-    assert len(said) == 2
+    assert len(lines) == 2
     assert store.numbers("g0") == [1, 2] and store.series() == ["g0"]
 
 
 def test_one_that_cannot_be_read_is_not_passed_over(tmp_path, two):
     two[1].with_suffix(".safetensors").unlink()
     two[1].with_suffix(".safetensors").mkdir()
-    with pytest.raises(CheckpointError, match="move a file that it names away") as caught:
+    with pytest.raises(CheckpointError, match="move the named file away") as caught:
         Store(tmp_path).load("g0")
     assert "0000000002" in str(caught.value)

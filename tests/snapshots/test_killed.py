@@ -13,25 +13,25 @@ import pytest
 from akkordeon_dask.snapshots import Store
 from tests.support.endless_snapshots import tree
 from tests.support.programs import started
-from tests.support.snapshot_trees import heard, same
+from tests.support.snapshot_trees import logged, same
 
 PROGRAM = Path(__file__).parents[1] / "support" / "endless_snapshots.py"
 KILLS = int(os.environ.get("AKKORDEON_KILLS", "20"))
 
 
 def kill_once(folder, rng):
-    """Start a writer and kill it in the middle of whatever it does; gives the last number it said to be complete."""
+    """Start a writer and kill it at any moment; returns the last number that it reported as complete."""
     with started(PROGRAM, folder) as process:
-        told = [process.stdout.readline() for _ in range(rng.randrange(1, 4))]
+        numbers = [process.stdout.readline() for _ in range(rng.randrange(1, 4))]
         # Nothing is waited for: this picks the instant, over about three snapshots.
         time.sleep(rng.uniform(0, 0.03))
         process.kill()
         # Not `communicate`: it would pass over what readline has read ahead.
-        told += process.stdout.readlines()
+        numbers += process.stdout.readlines()
         errors = process.stderr.read()
         process.wait(timeout=60)
-    assert errors == "" and all(line.endswith("\n") for line in told)
-    return int(told[-1])
+    assert errors == "" and all(line.endswith("\n") for line in numbers)
+    return int(numbers[-1])
 
 
 @pytest.mark.timeout(60 + 5 * KILLS)
@@ -39,10 +39,10 @@ def test_the_newest_complete_snapshot_loads_whenever_its_writer_was_killed(tmp_p
     rng = random.Random(20)
     begun = 0
     for _ in range(KILLS):
-        told = kill_once(tmp_path, rng)
-        with heard() as said:
+        numbers = kill_once(tmp_path, rng)
+        with logged() as lines:
             saved = Store(tmp_path).load("g0")
-        assert begun < told <= saved.number <= told + 1
+        assert begun < numbers <= saved.number <= numbers + 1
         assert same(saved.tree, tree(saved.number)) and saved.facts == {"at": saved.number}
-        assert said == []
+        assert lines == []
         begun = saved.number

@@ -1,4 +1,4 @@
-"""What was saved comes back bit for bit, in the form that it had."""
+"""Snapshots are loaded bit for bit, in their saved form."""
 
 import json
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def test_arrays_have_the_names_of_their_paths(tmp_path):
     assert load_file(url.replace(".json", ".safetensors")).keys() == {path for path, _ in paths(params)}
 
 
-def test_what_was_read_can_be_written_into_and_is_aligned(url):
+def test_loaded_arrays_are_writable_and_aligned(url):
     store = Store(url)
     store.save("g0", [np.zeros(3, "u1"), np.zeros(5), np.zeros(7, "f4")], number=1)
     for array in store.load("g0").tree:
@@ -127,16 +127,16 @@ UNLIKE = {
 
 
 @pytest.mark.parametrize("case", UNLIKE.values(), ids=UNLIKE)
-def test_what_does_not_fit_is_refused_with_its_place_and_both_sides(memory_url, case):
-    tree, like, told = case
+def test_a_tree_that_does_not_fit_is_refused_with_its_path_and_both_sides(memory_url, case):
+    tree, like, text = case
     store = Store(memory_url)
     url = store.save("g0", tree, number=1)
-    with pytest.raises(CheckpointError, match=told) as caught:
+    with pytest.raises(CheckpointError, match=text) as caught:
         store.load("g0", like=like)
     assert url in str(caught.value)
 
 
-def test_a_field_that_came_later_has_its_default(memory_url):
+def test_a_later_field_has_its_default(memory_url):
     store = Store(memory_url)
     store.save("g0", {"count": 3, "slots": ()}, number=1)
     assert same(store.load("g0", like=optim.State(0, (), rate=0.5)).tree, optim.State(3, (), rate=1.0))
@@ -157,11 +157,11 @@ ODD = {
 
 
 @pytest.mark.parametrize("case", ODD.values(), ids=ODD)
-def test_what_cannot_be_kept_is_named_and_nothing_is_written(url, case):
-    tree, told = case
+def test_a_value_that_cannot_be_saved_is_named_and_nothing_is_written(url, case):
+    tree, text = case
     store = Store(url)
     store.save("g0", (), number=1)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=text):
         store.save("g0", tree, number=2)
     assert store.numbers("g0") == [1]
 

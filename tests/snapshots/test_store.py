@@ -1,4 +1,4 @@
-"""Series, their order, and what stays of them."""
+"""Series, their order, and their retention."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.snapshots import Store
-from tests.support.snapshot_trees import heard, same
+from tests.support.snapshot_trees import logged, same
 
 law = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HOUR = 3600
@@ -32,7 +32,7 @@ def files(url):
     return {path: system.cat_file(path) for path in system.find(root)}
 
 
-def test_a_place_that_is_not_there_yet_is_empty(url):
+def test_a_url_that_does_not_exist_yet_is_an_empty_store(url):
     store = Store(url)
     assert store.load("g0") is None and store.series() == [] and store.numbers("g0") == []
     assert repr(store) == f"Store({url!r}, keep=3)"
@@ -51,7 +51,7 @@ def test_the_last_few_are_kept_and_the_older_ones_go(url, keep):
 
 @law
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=8), st.integers(1, 3))
-def test_the_newest_has_the_highest_generation_then_number_then_came_last(memory_url, saves, keep):
+def test_the_newest_has_the_highest_generation_then_number_then_time(memory_url, saves, keep):
     store, series = Store(memory_url, keep=keep), repr((saves, keep))
     for place, (generation, number) in enumerate(saves):
         store.save(series, place, number=number, generation=generation)
@@ -76,7 +76,7 @@ def test_a_forerunner_that_wakes_does_not_fight_its_successor(url):
     assert new.numbers("g0") == [4]
 
 
-def test_hostile_names_stay_in_their_place_and_apart(url, tmp_path):
+def test_hostile_names_stay_in_their_folder_and_apart(url, tmp_path):
     store = Store(url)
     for number, name in enumerate(NAMES):
         store.save(name, name.encode("utf-8", "replace").decode(), number=number)
@@ -144,7 +144,7 @@ class Remembering(MemoryFileSystem):
         self.known.pop(path, None)
 
 
-def test_what_others_wrote_is_seen_where_listings_are_remembered(memory_url, monkeypatch):
+def test_snapshots_of_other_writers_are_found_despite_cached_listings(memory_url, monkeypatch):
     writer = Store(memory_url, keep=1)
     monkeypatch.setitem(_registry, "memory", Remembering)
     reader = Store(memory_url, keep=1)
@@ -154,7 +154,7 @@ def test_what_others_wrote_is_seen_where_listings_are_remembered(memory_url, mon
         assert reader.load("g0").tree == number
 
 
-def test_what_dead_writers_left_goes_and_what_live_ones_write_stays(tmp_path):
+def test_files_of_dead_writers_are_removed_and_those_of_live_ones_stay(tmp_path):
     store = Store(tmp_path, keep=2)
     manifest = Path(store.save("g0", 2, number=2))
     left = unfinished(manifest.parent)
@@ -178,7 +178,7 @@ def test_snapshots_of_an_hour_ago_stay(tmp_path):
     assert store.numbers("g0") == [0, 1, 2] and store.load("g0").number == 2
 
 
-def test_what_cannot_be_removed_is_told_and_the_save_stands(url, monkeypatch):
+def test_a_failed_removal_is_logged_and_the_save_succeeds(url, monkeypatch):
     store = Store(url, keep=1)
     store.save("g0", 1, number=1)
 
@@ -186,14 +186,14 @@ def test_what_cannot_be_removed_is_told_and_the_save_stands(url, monkeypatch):
         raise PermissionError(f"not yours: {name}")
 
     monkeypatch.setattr(store._files, "remove", refuse)
-    with heard() as said:
+    with logged() as lines:
         store.save("g0", 2, number=2)
-    assert len(said) == 1 and "not yours" in said[0]
+    assert len(lines) == 1 and "not yours" in lines[0]
     assert store.numbers("g0") == [1, 2]
 
 
 @pytest.mark.parametrize("gone", [".json", ".safetensors"])
-def test_one_that_its_writer_removes_while_it_is_read_is_not_missed(url, monkeypatch, gone):
+def test_a_snapshot_removed_by_its_writer_during_a_read_is_not_missed(url, monkeypatch, gone):
     reader, writer = Store(url, keep=1), Store(url, keep=1)
     writer.save("g0", 1, number=1)
     read = reader._files.read
@@ -206,9 +206,9 @@ def test_one_that_its_writer_removes_while_it_is_read_is_not_missed(url, monkeyp
         return read(folder, name)
 
     monkeypatch.setattr(reader._files, "read", read_late)
-    with heard() as said:
+    with logged() as lines:
         assert reader.load("g0").number == 2
-    assert said == []
+    assert lines == []
 
 
 def test_two_writers_of_one_series_at_once_spoil_nothing(url):
@@ -230,9 +230,9 @@ def test_two_writers_of_one_series_at_once_spoil_nothing(url):
     for thread in threads:
         thread.join(timeout=60)
     assert errors == []
-    with heard() as said:
+    with logged() as lines:
         saved = Store(url).load("g0")
-    assert said == [] and saved.number == 14 and same(saved.tree["x"], np.full(500, 14))
+    assert lines == [] and saved.number == 14 and same(saved.tree["x"], np.full(500, 14))
 
 
 @pytest.mark.parametrize("bad", [{"number": -1}, {"number": 1.0}, {"number": True}, {"number": 1, "generation": -2}])

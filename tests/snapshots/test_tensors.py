@@ -35,7 +35,7 @@ def test_every_bfloat16_becomes_the_float32_with_the_same_upper_bits():
     assert found.ravel()[0x7F80] == np.inf and np.isnan(found.ravel()[0x7FC0])
 
 
-def test_what_safetensors_writes_comes_back_in_aligned_memory_of_its_own():
+def test_files_of_safetensors_are_decoded_into_aligned_memory():
     arrays = {
         "odd": np.arange(3, dtype=np.int8),
         "number": np.array(3.5),
@@ -102,7 +102,7 @@ WHOLE = save({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2,
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
-def test_whatever_is_changed_in_a_file_is_an_error_or_what_safetensors_reads(data):
+def test_any_changed_file_is_an_error_or_reads_as_by_safetensors(data):
     content = bytearray(WHOLE)
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

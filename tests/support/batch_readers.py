@@ -1,4 +1,4 @@
-"""Feeds of streams: some come at once, others when they are let out."""
+"""Readers of streams: some batches come at once, others when they are let out."""
 
 import queue
 import threading
@@ -9,7 +9,7 @@ from akkordeon_dask import data
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, make_batch_reader
 from tests.support.numbered_samples import LIMIT
 
-__all__ = ["Threaded", "batch", "feeding", "numbers"]
+__all__ = ["Threaded", "batch", "numbers", "reading"]
 
 
 def batch(number):
@@ -21,7 +21,7 @@ def numbers(drawn):
     return [None if isinstance(one, NoBatch) else int(one[0][0, 0]) for one in drawn]
 
 
-def feeding(batches, **options):
+def reading(batches, **options):
     return BatchReader(data.stream(batches).open(), 2, **{"endless_passes": False} | options)
 
 
@@ -47,19 +47,19 @@ class Threaded:
 
     def __init__(self, *, endless=False):
         self.slow, self.woken = Slow(), threading.Semaphore(0)
-        self.feed = make_batch_reader(
-            data.stream(self.slow.make).open(), 2, endless_passes=endless, wake=self.woken.release, name="the feed"
+        self.reader = make_batch_reader(
+            data.stream(self.slow.make).open(), 2, endless_passes=endless, wake=self.woken.release, name="the reader"
         )
 
     def draw(self, pass_number=1, epoch=1):
         """Ask, and ask again when woken."""
-        drawn = self.feed.draw(pass_number, epoch)
+        drawn = self.reader.draw(pass_number, epoch)
         while drawn is NoBatch.PENDING:
             assert self.woken.acquire(timeout=LIMIT)
-            drawn = self.feed.draw(pass_number, epoch)
+            drawn = self.reader.draw(pass_number, epoch)
         return drawn
 
     def close(self):
         self.slow.let_out.put(None)
-        self.feed.close(timeout=LIMIT)
-        assert "the feed" not in [thread.name for thread in threading.enumerate()]
+        self.reader.close(timeout=LIMIT)
+        assert "the reader" not in [thread.name for thread in threading.enumerate()]

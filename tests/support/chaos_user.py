@@ -12,6 +12,7 @@ import click
 from distributed import Client
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -73,7 +74,7 @@ class Watch:
             asked = time.monotonic()
             with contextlib.suppress(AkkordeonError, TimeoutError):
                 async with asyncio.timeout(_ANSWER):
-                    seen = await gate.ask("statistics")
+                    seen = await gate.ask(GateActor.statistics)
                 line = {"gate": gate.name, "asked": asked, "at": time.monotonic(), "worker": seen.worker}
                 line |= {"key": gate.address.actor, "updates": seen.counts.updates, "version": seen.version}
                 self._file.write(json.dumps(line) + "\n")
@@ -83,7 +84,7 @@ class Watch:
 def left(dask_worker):
     """Everything of ours that is on a worker."""
     office = dask_worker.plugins.get("akkordeon-post-office")
-    kept = [*office._threads, *office.links, *office.claims] if office is not None else []
+    kept = [*office._cells, *office.links, *office.claims] if office is not None else []
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("akkordeon")]
     comms = [op for op in dask_worker._comms.values() if op == LINK_OP]
     return [*kept, *threads, *comms, *dask_worker.state.actors]

@@ -1,6 +1,6 @@
 """Write snapshots for ever, with growing numbers, and print each number once it is written.
 
-`python _endless.py FOLDER`: goes on behind the newest snapshot that is there.
+`python endless_snapshots.py FOLDER`: continues after the newest snapshot there.
 """
 
 import sys

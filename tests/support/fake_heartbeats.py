@@ -13,14 +13,14 @@ _SENTINEL = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"progress"
 
 def gate(name="g0", place=0, at=0.0, network="net", **figures):
     """A gate's part of a heartbeat."""
-    told = _GATE | {"network": network, "name": name, "key": f"key-{name}", "at": at, "place": place, "delays": ()}
-    return GateMetrics(**(told | figures)).as_dict()
+    reported = _GATE | {"network": network, "name": name, "key": f"key-{name}", "at": at, "place": place, "delays": ()}
+    return GateMetrics(**(reported | figures)).as_dict()
 
 
 def sentinel(name="train0", at=0.0, network="net", **figures):
     """A sentinel's part of a heartbeat."""
-    told = _SENTINEL | {"network": network, "name": name, "key": f"key-{name}", "at": at, "mode": "train"}
-    return SentinelMetrics(**(told | {"state": "running", "epochs": None} | figures)).as_dict()
+    reported = _SENTINEL | {"network": network, "name": name, "key": f"key-{name}", "at": at, "mode": "train"}
+    return SentinelMetrics(**(reported | {"state": "running", "epochs": None} | figures)).as_dict()
 
 
 def link(peer, nbytes):
@@ -30,12 +30,19 @@ def link(peer, nbytes):
 
 def beat(worker="alice", *, at=0.0, gates=(), sentinels=(), links=()):
     """A worker's heartbeat."""
-    told = {"at": at, "gates": list(gates), "sentinels": list(sentinels), "links": list(links)}
-    return Heartbeat(f"tcp://{worker}", worker, told)
+    reported = {"at": at, "gates": list(gates), "sentinels": list(sentinels), "links": list(links)}
+    return Heartbeat(f"tcp://{worker}", worker, reported)
 
 
 def passed(sentinel="train0", epoch=1, network="net", mode="train", **figures):
     """A pass, as an event."""
-    told = {"network": network, "event": "pass", "sentinel": sentinel, "mode": mode, "epoch": epoch, "loss": 0.5}
-    told |= {"scores": {"accuracy": 0.9}, "samples": 100, "lost": 0, "resent": 0, "seconds": 2.0, "samples_per_s": 50.0}
-    return told | figures
+    reported = {"network": network, "event": "pass", "sentinel": sentinel, "mode": mode, "epoch": epoch, "loss": 0.5}
+    reported |= {
+        "scores": {"accuracy": 0.9},
+        "samples": 100,
+        "lost": 0,
+        "resent": 0,
+        "seconds": 2.0,
+        "samples_per_s": 50.0,
+    }
+    return reported | figures

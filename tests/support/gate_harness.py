@@ -1,4 +1,4 @@
-"""A single gate or sentinel on the bench: its core, a clock that is wound by hand, and all that it says."""
+"""A single gate or sentinel on the bench: its behavior, a clock set by hand, and all messages that it sends."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from akkordeon_dask import Gate, Sentinel, nn, optim
 from akkordeon_dask.actors import GateBehavior, SentinelBehavior
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._behavior import BatchReady
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.messages import Address, Backward, Forward, Message
 from akkordeon_dask.tree import leaves
 from tests.support.numbered_samples import BACK, FRONT, HOME, NumberedLoss, Numbers, header, numbered
@@ -22,12 +23,12 @@ def array(seed, *shape):
 
 
 def bits(tree):
-    """What a tree holds, to the bit."""
+    """The arrays of a tree, to the bit."""
     return [(leaf.dtype, leaf.shape, leaf.tobytes()) for leaf in leaves(tree)]
 
 
 class Sent(NamedTuple):
-    """Something that the gate said, and its version when it said so."""
+    """A message that the gate sent, and its version at that time."""
 
     to: Address
     message: Message
@@ -51,21 +52,21 @@ class Bench:
         self.now, self.sent, self.taken = 100.0, [], []
         layers = layers or nn.Linear(4, 5) >> nn.Tanh() >> nn.Linear(5, 3)
         gate = Gate(layers, optimizer or optim.SGD(0.1), **policies)
-        self.core = GateBehavior(
+        self.behavior = GateBehavior(
             gate, name="g7", network="net", generation=1, seed=3, worker="tcp://here",
             clock=lambda: self.now, send=self._send, assist=lambda work: helped and not self.taken.append(work),
         )  # fmt: skip
-        self.core.wire(previous, next_)
-        for leaf in leaves(self.core.version.params):
+        self.behavior.wire(previous, next_)
+        for leaf in leaves(self.behavior.version.params):
             leaf.flags.writeable = False
 
     def _send(self, to, message):
-        self.sent.append(Sent(to, message, self.core.version.number))
+        self.sent.append(Sent(to, message, self.behavior.version.number))
 
     def say(self, message):
-        """Let the gate work on a message; gives what it says."""
+        """Let the gate handle a message; returns the messages that it sends."""
         before = len(self.sent)
-        self.core.receive(message)
+        self.behavior.receive(message)
         return self.sent[before:]
 
     def forward(self, sequence=0, *, seed=None, **options):
@@ -89,50 +90,67 @@ class Bench:
     @property
     def number(self):
         """Updates so far."""
-        return self.core.version.number
+        return self.behavior.version.number
 
     @property
     def dropped(self):
-        """Messages that were not worked on, by reason."""
-        return self.core.counts.dropped
+        """Dropped messages, by reason."""
+        return self.behavior.counts.dropped
 
 
 class Played:
-    """A sentinel whose batches are drawn, and whose gates answer, when the test says so."""
+    """A sentinel whose batches are drawn, and whose gates answer, when the test says so.
 
-    def __init__(self, mode="train", *, max_attempts=3, first=10.0, **options):
+    Parameters
+    ----------
+    reader
+        a batch reader; None: `draw` gives it batches.
+    check
+        the behavior's.
+    """
+
+    def __init__(self, mode="train", *, max_attempts=3, first=10.0, reader=None, check=lambda batch: None, **options):
         self.now, self.sent, self.reports, self.number = 100.0, [], [], 0
+        self.changes, self.notified = [], []
         options = {"loss": NumberedLoss(), "scores": [Numbers()], "concurrency": 3} | options
-        self.core = SentinelBehavior(
+        self.behavior = SentinelBehavior(
             Sentinel(mode, numbered(40), **options), name="it", address=HOME, network="net", generation=1,
             gates=(FRONT, BACK), clock=lambda: self.now, send=lambda to, message: self.sent.append((to, message)),
-            report=self.reports.append, deadline=RetransmissionTimer(first=first, least=first),
-            max_attempts=max_attempts,
+            report=self.reports.append, notify=lambda *event: self.notified.append(event), changed=self._changed,
+            check=check, timer=RetransmissionTimer(first=first, least=first), max_attempts=max_attempts,
         )  # fmt: skip
+        self.behavior.reader = reader
+
+    def _changed(self):
+        self.changes.append((self.behavior.state, self.behavior.in_flight))
+
+    def wake(self):
+        """The reader has a batch."""
+        return self.behavior.receive(BatchReady())
 
     def draw(self, batches=1000, samples=2):
-        """Offer batches while they are wanted; gives the headers of what was sent."""
+        """Submit batches while they may be drawn; returns the headers of those sent."""
         before = len(self.sent)
-        while batches and self.core.can_draw():
-            self.core.submit_batch(array(0, samples, 4), np.arange(self.number, self.number + samples))
+        while batches and self.behavior.can_draw():
+            self.behavior.submit_batch(array(0, samples, 4), np.arange(self.number, self.number + samples))
             self.number += samples
             batches -= 1
         return [message.header for _, message in self.sent[before:]]
 
     def predictions(self, header, samples=2):
         """The last gate answers."""
-        self.core.receive(Forward(header, array(header.sequence, samples, 3)))
+        self.behavior.receive(Forward(header, array(header.sequence, samples, 3)))
 
     def end(self, header):
         """The first gate answers."""
-        self.core.receive(Backward(header, None))
+        self.behavior.receive(Backward(header, None))
 
     def back(self, header):
-        """A batch comes home."""
+        """Both gates answer: the batch completes."""
         self.predictions(header)
         self.end(header)
 
     def wait(self, seconds):
-        """Let time pass; gives the seconds to the next look at the clock."""
+        """Let time pass; returns the seconds to the next timer."""
         self.now += seconds
-        return self.core.on_timer(self.now)
+        return self.behavior.on_timer(self.now)

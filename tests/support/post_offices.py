@@ -30,7 +30,7 @@ async def holds(condition, within=10.0):
 
 
 class Kept:
-    """The core of an actor that keeps its messages."""
+    """A behavior that keeps its messages."""
 
     def __init__(self):
         self.messages = []
@@ -42,18 +42,18 @@ class Kept:
         """Which batches came, in their order."""
         return [message.header.sequence for message in self.messages]
 
-    def handle(self, message):
+    def receive(self, message):
         self.messages.append(message)
         self.arrived.set()
 
-    def tick(self, now):
+    def on_timer(self, now):
         return 1.0
 
-    def close(self):
+    def stop(self):
         self.closed = True
 
-    def thread(self, name="a test's actor"):
-        """A thread that drives it."""
+    def cell(self, name="a test's actor"):
+        """A cell that runs it."""
         return ActorCell(f"akkordeon {name}", self)
 
 

@@ -1,4 +1,4 @@
-"""A behavior that notes what its cell does with it."""
+"""A behavior that records the calls of its cell."""
 
 import asyncio
 import threading
@@ -6,22 +6,22 @@ import threading
 from akkordeon_dask.actors.engine._cell import ActorCell
 from tests.support.numbered_samples import LIMIT
 
-__all__ = ["RecordingBehavior", "lived"]
+__all__ = ["RecordingBehavior", "run_cell"]
 
 
 class RecordingBehavior:
-    """A behavior that notes what it is asked, and in which thread; `held` keeps it busy until it is let go."""
+    """A behavior that records its calls and their threads; a "hold" message keeps it busy until `held` is set."""
 
-    def __init__(self, *, patience=LIMIT, fails_on=()):
-        self.did, self.threads, self.ticks = [], set(), []
-        self.patience, self.fails_on = patience, fails_on
-        self.entered, self.held, self.ticked = threading.Event(), threading.Event(), threading.Event()
+    def __init__(self, *, interval=LIMIT, fails_on=()):
+        self.calls, self.threads, self.timers = [], set(), []
+        self.interval, self.fails_on = interval, fails_on
+        self.entered, self.held, self.timer_ran = threading.Event(), threading.Event(), threading.Event()
 
-    def note(self, what):
-        self.did.append(what)
+    def note(self, call):
+        self.calls.append(call)
         self.threads.add(threading.current_thread().name)
-        if what in self.fails_on:
-            raise ValueError(f"no {what}")
+        if call in self.fails_on:
+            raise ValueError(f"no {call}")
 
     def receive(self, message):
         if message == "hold":
@@ -30,27 +30,27 @@ class RecordingBehavior:
         self.note(message)
 
     def on_timer(self, now):
-        self.ticks.append(now)
-        self.ticked.set()
+        self.timers.append(now)
+        self.timer_ran.set()
         self.note("on_timer")
-        return self.patience
+        return self.interval
 
     def stop(self):
         self.note("stop")
 
 
-def lived(story, core, ended=lambda: None):
-    """Run a story with a thread, which has ended when this returns."""
+def run_cell(story, behavior, ended=lambda: None):
+    """Run a story with a cell, whose thread has ended when this returns."""
 
-    async def life():
-        thread = ActorCell("the actor", core, ended)
+    async def run():
+        cell = ActorCell("the actor", behavior, ended)
         try:
-            return await story(thread)
+            return await story(cell)
         finally:
-            core.held.set()
-            thread.stop()
-            await thread.stopped(LIMIT)
+            behavior.held.set()
+            cell.stop()
+            await cell.stopped(LIMIT)
 
-    answer = asyncio.run(life())
+    answer = asyncio.run(run())
     assert "the actor" not in [thread.name for thread in threading.enumerate()]
     return answer

@@ -7,7 +7,6 @@ from distributed import Client
 
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.runtime import stay
 from tests.support.small_networks import NETWORK, train
 
 
@@ -20,7 +19,7 @@ def main() -> None:
             running.attach(train(name="first"))
             click.echo("up")
             try:
-                stay(running) if how == "stay" else running.wait(epochs=10**9)
+                running.wait_closed() if how == "stay" else running.wait(epochs=10**9)
             except ClosedError as error:
                 click.echo(str(error))
         click.echo("closed")

@@ -1,7 +1,7 @@
-"""A stand-in whose gates and sentinels die, are made anew, move and leave, under what could be a supervisor.
+"""A simulated cluster whose gates and sentinels die, restart, migrate and leave, under a simulated supervisor.
 
-What a supervisor says to an actor arrives when the drawn pauses say so, to each actor on its own. An actor that is lost
-either is gone for ever or has only been stopped, and wakes as a ghost that goes on with what it had.
+The supervisor's calls reach each actor after drawn pauses. A lost actor either is gone or was only stopped, and wakes
+as a ghost that continues with its old state.
 """
 
 import itertools
@@ -9,27 +9,26 @@ from collections import Counter
 from functools import partial
 
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
-from akkordeon_dask.actors.sentinel._driver import Driver
 from akkordeon_dask.messages import Address, Leave
-from tests.support.simulated_cluster import Standin
+from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.traced_actors import TracedGate, TracedSentinel
 
-__all__ = ["Lives"]
+__all__ = ["RestartingCluster"]
 
 
-class Lives(Standin):
-    """A network under a supervisor, with troubles.
+class RestartingCluster(SimulatedCluster):
+    """A network under a supervisor, with faults.
 
     Parameters
     ----------
     network
         what is trained.
     troubles
-        pairs: so many messages after the trouble before it, this function is called with the stand-in.
+        pairs of a number of messages since the last fault, and a function that is called with the simulated cluster.
     pause
-        gives the seconds until the next word of the supervisor arrives.
+        returns the seconds until the next call of the supervisor arrives.
     options
-        of the `Standin`.
+        of the `SimulatedCluster`.
     """
 
     def __init__(self, network, *, troubles=(), pause=lambda: 0.0, **options):
@@ -38,7 +37,7 @@ class Lives(Standin):
         self._spec, self._troubles, self._pause = network, list(troubles), pause
         self._born, self._quiet_for, self._pending = itertools.count(), 0, 0
         self._silent, self._moving = set(), set()
-        super().__init__(network, gate_core=partial(TracedGate, traces=self.traces), **options)
+        super().__init__(network, gate_class=partial(TracedGate, traces=self.traces), **options)
 
     def send(self, to, message):
         super().send(to, message)
@@ -56,7 +55,7 @@ class Lives(Standin):
         self._pending -= 1
 
     def settle(self):
-        """No more troubles: all that the supervisor has begun is done."""
+        """Inject no more faults, and let the supervisor finish."""
         self._troubles.clear()
         self.run(lambda: not self._pending)
 
@@ -65,136 +64,137 @@ class Lives(Standin):
     def attach(self, name, sentinel, position=None):
         address = Address(f"worker of {name}", f"sentinel {name} {next(self._born)}")
         self.addresses[name] = address
-        core = TracedSentinel(
-            sentinel, name=name, address=address, network="net", generation=self.generation, gates=self.places,
+        behavior = self.behaviors[name] = TracedSentinel(
+            sentinel, name=name, address=address, network="net", generation=self.generation, gates=self.gate_addresses,
             clock=lambda: self.now, send=self.send, report=self.reports.setdefault(name, []).append,
-            deadline=self.deadline(), max_attempts=self.max_attempts, traces=self.traces,
+            timer=self.timer(), max_attempts=self.max_attempts, traces=self.traces,
         )  # fmt: skip
         if position is not None:
-            core.passes.go_on(position, self.now)
-            core.told = [position]
-        driver = self.drivers[name] = Driver(core, changed=lambda: None)
+            behavior.passes.resume(position, self.now)
+            behavior.positions = [position]
         source = sentinel.provider.open()
-        driver.feed = make_batch_reader(source, sentinel.batch_size, endless_passes=False, wake=lambda: None, name=name)
-        self._add(address, driver)
-        return core
+        behavior.reader = make_batch_reader(
+            source, sentinel.batch_size, endless_passes=False, wake=lambda: None, name=name
+        )
+        self._add(address, behavior)
+        return behavior
 
     def leave(self, which):
         """A sentinel is detached."""
-        self.drivers[self._named(which)].close()
+        self.behaviors[self._named(which)].stop()
 
-    def renew(self, which, age=0):
-        """A sentinel dies while it runs, and is made anew at the position that it told `age` messages before."""
+    def restart_sentinel(self, which, age=0):
+        """A sentinel dies while it runs, and restarts at its position `age` messages before."""
         name = self._named(which)
-        core, former = self.cores[name], self.addresses[name]
-        if core.state == "running":
-            self._silent.add(self.drivers[name])
-            told = core.told[max(0, len(core.told) - 1 - age)]
-            self.attach(name, core.sentinel, told.after(len(self.reports[name])))
-            for gate in self.places:
+        behavior, former = self.behaviors[name], self.addresses[name]
+        if behavior.state == "running":
+            self._silent.add(behavior)
+            position = behavior.positions[max(0, len(behavior.positions) - 1 - age)]
+            self.attach(name, behavior.sentinel, position.after(len(self.reports[name])))
+            for gate in self.gate_addresses:
                 self.send(gate, Leave("net", former))
 
     def _named(self, which):
-        return sorted(self.drivers)[which % len(self.drivers)]
+        return sorted(self.behaviors)[which % len(self.behaviors)]
 
     # Gates
 
-    def lose(self, which, age=0, mended=0.0, wakes=None):
-        """A gate dies; after `mended` seconds it is made anew from what it was `age` updates ago.
+    def lose(self, which, age=0, restarted=0.0, wakes=None):
+        """A gate dies; after `restarted` seconds it restarts from its version `age` updates ago.
 
-        Where it `wakes` after so many seconds it was only stopped.
+        Where it `wakes` after this many seconds it was only stopped.
         """
-        place = which % len(self.gates)
-        gate = self.gates[place]
+        index = which % len(self.gates)
+        gate = self.gates[index]
         if gate not in self._silent:
             self._silent.add(gate)
-            self._later(mended, self._mend, place, gate, age)
+            self._later(restarted, self._restart, index, gate, age)
             if wakes is not None:
-                self._later(wakes, self._wake, gate, self._actors[self.places[place].actor])
+                self._later(wakes, self._wake, gate, self._actors[self.gate_addresses[index].actor])
 
     def _wake(self, gate, actor):
         self._silent.discard(gate)
         actor.at_work = True
         self._at(0.0, self._work, actor)
 
-    def _mend(self, place, lost, age):
-        if self.gates[place] is lost:
-            fresh = self._make(place)
+    def _restart(self, index, lost, age):
+        if self.gates[index] is lost:
+            fresh = self._make(index)
             fresh.history = lost.history[: max(1, len(lost.history) - age)]
             fresh.version = fresh.history[-1]
-            self._join(place, fresh)
+            self._join(index, fresh)
 
     def move(self, which, pause=0.0, fails=False):
-        """A gate goes to another worker; where that fails it stays."""
-        place = which % len(self.gates)
-        if place not in self._moving:
-            self._moving.add(place)
-            self._hand_over(place, self.gates[place], pause, fails)
+        """A gate migrates to another worker; where that fails it stays."""
+        index = which % len(self.gates)
+        if index not in self._moving:
+            self._moving.add(index)
+            self._export(index, self.gates[index], pause, fails)
 
-    def _hand_over(self, place, gate, pause, fails):
+    def _export(self, index, gate, pause, fails):
         handover = None
-        if self.gates[place] is not gate or gate in self._silent:
-            self._moving.discard(place)
-        elif (handover := gate.hand_over()) is None:
-            self._later(0.001, self._hand_over, place, gate, pause, fails)
+        if self.gates[index] is not gate or gate in self._silent:
+            self._moving.discard(index)
+        elif (handover := gate.export_state()) is None:
+            self._later(0.001, self._export, index, gate, pause, fails)
         else:
-            self._later(pause, self._moved, place, gate, None if fails else handover)
+            self._later(pause, self._moved, index, gate, None if fails else handover)
 
-    def _moved(self, place, gate, handover):
-        self._moving.discard(place)
+    def _moved(self, index, gate, handover):
+        self._moving.discard(index)
         if handover is None:
             gate.migrating = False
-        elif self.gates[place] is gate:
-            fresh = self._make(place)
-            fresh.take_over(handover)
+        elif self.gates[index] is gate:
+            fresh = self._make(index)
+            fresh.import_state(handover)
             fresh.history, fresh.updates = list(gate.history), Counter(gate.updates)
-            self._join(place, fresh)
+            self._join(index, fresh)
 
     def adopt(self):
         """Another owner takes the network over."""
         self.generation += 1
-        self._tell_all()
+        self._rewire_all()
 
-    def _make(self, place):
-        name = self._spec.names[place]
+    def _make(self, index):
+        name = self._spec.names[index]
         address = Address(f"worker of {name}", f"gate {name} {next(self._born)}")
-        core = TracedGate(
-            self._spec.gates[place], name=name, network="net", generation=self.generation, seed=0,
+        behavior = TracedGate(
+            self._spec.gates[index], name=name, network="net", generation=self.generation, seed=0,
             worker=address.worker, clock=lambda: self.now, send=self.send, assist=partial(self._assist, address),
             traces=self.traces,
         )  # fmt: skip
-        self._add(address, core)
-        self.places = (*self.places[:place], address, *self.places[place + 1 :])
-        return core
+        self._add(address, behavior)
+        self.gate_addresses = (*self.gate_addresses[:index], address, *self.gate_addresses[index + 1 :])
+        return behavior
 
-    def _join(self, place, fresh):
-        self.former.append(self.gates[place])
-        self.gates[place] = fresh
-        self._wire(place)
-        self._tell_all()
+    def _join(self, index, fresh):
+        self.former.append(self.gates[index])
+        self.gates[index] = fresh
+        self._wire(index)
+        self._rewire_all()
 
-    def _tell_all(self):
-        for place in range(len(self.gates)):
-            self._later(self._pause(), self._wire, place)
-        for name in self.drivers:
+    def _rewire_all(self):
+        for index in range(len(self.gates)):
+            self._later(self._pause(), self._wire, index)
+        for name in self.behaviors:
             self._later(self._pause(), self._rewire, name)
 
-    def _wire(self, place):
-        gate, around = self.gates[place], (None, *self.places, None)
+    def _wire(self, index):
+        gate, around = self.gates[index], (None, *self.gate_addresses, None)
         if gate not in self._silent:
             gate.generation = self.generation
-            gate.wire(around[place], around[place + 2])
+            gate.wire(around[index], around[index + 2])
 
     def _rewire(self, name):
-        self.cores[name].rewire(self.places, self.generation)
+        self.behaviors[name].rewire(self.gate_addresses, self.generation)
 
-    # What does not happen to who is silent
+    # Silent actors
 
     def _deliver(self, to, message):
         actor = self._actors[to.actor]
-        if actor.core in self._silent:  # who is only stopped finds it when it wakes
+        if actor.behavior in self._silent:  # a stopped actor finds it when it wakes
             actor.mailbox.put(message)
-            self._under_way -= 1
+            self._in_flight -= 1
         else:
             super()._deliver(to, message)
         mailbox = actor.mailbox
@@ -202,17 +202,17 @@ class Lives(Standin):
         assert len(set(waiting)) == len(waiting), f"{to.actor} holds a batch twice"
 
     def _work(self, actor):
-        if actor.core in self._silent:
+        if actor.behavior in self._silent:
             actor.at_work = False
         else:
             super()._work(actor)
 
     def _tick(self, actor):
-        if actor.core not in self._silent:
+        if actor.behavior not in self._silent:
             super()._tick(actor)
 
     def _send_on(self, gate, work):
         if gate in self._silent:
-            self._under_way -= 1
+            self._in_flight -= 1
         else:
             super()._send_on(gate, work)

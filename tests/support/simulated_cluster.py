@@ -1,7 +1,7 @@
-"""The stand-in for a cluster: gates and sentinels over an in-memory post with a virtual clock.
+"""A simulated cluster: gates and sentinels over an in-memory post with a virtual clock.
 
-Everything an actor does is real but its thread, its worker and the time: each has its real mailbox and its real
-core. One loop takes the next event (a delivery, a step of an actor, a look at the clock), so a run is a pure function
+Everything of an actor is real but its thread, its worker and the time: each has its real mailbox and its real
+behavior. One loop takes the next event (a delivery, a step of an actor, a timer), so a run is a pure function
 of the network, the seed and the fates of the messages.
 """
 
@@ -13,126 +13,121 @@ from akkordeon_dask.actors.engine._mailbox import Mailbox
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
-from akkordeon_dask.actors.sentinel._driver import Driver
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.messages import Address, Leave
 
-__all__ = ["PERFECT", "Standin"]
+__all__ = ["PERFECT", "SimulatedCluster"]
 
 PERFECT = (0.0,)
 """The fate of a message that arrives once, at once."""
 
 
 class _Actor:
-    """An actor and its mailbox; `core` is what a thread would drive."""
+    """An actor and its mailbox; a thread would run its `behavior`."""
 
-    def __init__(self, core):
-        self.core, self.mailbox, self.at_work = core, Mailbox(), False
+    def __init__(self, behavior):
+        self.behavior, self.mailbox, self.at_work = behavior, Mailbox(), False
 
 
-class Standin:
-    """A network whose messages meet with fates.
+class SimulatedCluster:
+    """A network on a simulated cluster, which decides the fate of each message.
 
     Parameters
     ----------
     network, seed
-        what is trained.
+        the network to train.
     fate
-        gives for a message the seconds after which each of its copies arrives: `()` loses it, `(0, 9)` repeats it.
+        returns for a message the seconds after which each of its copies arrives: `()` loses it, `(0, 9)` repeats it.
     pace
-        gives the seconds that an actor takes for its next message.
+        returns the seconds that an actor takes for its next message.
     help
-        gives the seconds that a helper takes for a gate's next computation; None: no helper is free.
-    deadline
+        returns the seconds that a helper takes for a gate's next computation; None: no helper is free.
+    timer
         makes a sentinel's `RetransmissionTimer`.
     max_attempts
         of a batch.
-    gate_core
-        the class of the gates' cores: a subclass may watch.
+    gate_class
+        the class of the gates' behaviors: a subclass may watch.
     """
 
     def __init__(
         self, network, *, seed=0, fate=lambda message: PERFECT, pace=lambda: 0.0, help=lambda: None,
-        deadline=RetransmissionTimer, max_attempts=5, gate_core=GateBehavior,
+        timer=RetransmissionTimer, max_attempts=5, gate_class=GateBehavior,
     ):  # fmt: skip
         self.now = 0.0
         self.fate, self.pace, self.help = fate, pace, help
-        self.deadline, self.max_attempts = deadline, max_attempts
-        self.drivers, self.reports, self.addresses = {}, {}, {}
-        self._events, self._number, self._under_way = [], itertools.count(), 0
+        self.timer, self.max_attempts = timer, max_attempts
+        self.behaviors, self.reports, self.addresses = {}, {}, {}
+        self._events, self._number, self._in_flight = [], itertools.count(), 0
         self._actors = {}
-        places = [Address(f"worker of {name}", f"gate {name}") for name in network.names]
+        addresses = [Address(f"worker of {name}", f"gate {name}") for name in network.names]
         self.gates = [
-            gate_core(
-                gate, name=name, network="net", generation=1, seed=seed, worker=place.worker,
-                clock=lambda: self.now, send=self.send, assist=partial(self._assist, place),
+            gate_class(
+                gate, name=name, network="net", generation=1, seed=seed, worker=address.worker,
+                clock=lambda: self.now, send=self.send, assist=partial(self._assist, address),
             )
-            for name, gate, place in zip(network.names, network.gates, places, strict=True)
+            for name, gate, address in zip(network.names, network.gates, addresses, strict=True)
         ]  # fmt: skip
-        self.places = tuple(places)
-        for before, place, gate, behind in zip([None, *places], places, self.gates, [*places[1:], None], strict=False):
+        self.gate_addresses = tuple(addresses)
+        for before, address, gate, behind in zip(
+            [None, *addresses], addresses, self.gates, [*addresses[1:], None], strict=False
+        ):
             gate.wire(before, behind)
-            self._add(place, gate)
+            self._add(address, gate)
 
     def attach(self, name, sentinel):
-        """Let a sentinel begin; gives its core."""
+        """Let a sentinel begin; returns its behavior."""
         address = Address(f"worker of {name}", f"sentinel {name}")
         self.reports[name], self.addresses[name] = [], address
-        core = SentinelBehavior(
-            sentinel, name=name, address=address, network="net", generation=1, gates=self.places,
+        behavior = self.behaviors[name] = SentinelBehavior(
+            sentinel, name=name, address=address, network="net", generation=1, gates=self.gate_addresses,
             clock=lambda: self.now, send=self.send, report=self.reports[name].append,
-            deadline=self.deadline(), max_attempts=self.max_attempts,
+            timer=self.timer(), max_attempts=self.max_attempts,
         )  # fmt: skip
-        driver = self.drivers[name] = Driver(core, changed=lambda: None)
         endless = bool(sentinel.batches_per_pass)
         source = sentinel.provider.open()
-        driver.feed = make_batch_reader(
+        behavior.reader = make_batch_reader(
             source, sentinel.batch_size, endless_passes=endless, wake=lambda: None, name=name
         )
-        self._add(address, driver)
-        return core
+        self._add(address, behavior)
+        return behavior
 
-    def _add(self, address, core):
-        actor = self._actors[address.actor] = _Actor(core)
+    def _add(self, address, behavior):
+        actor = self._actors[address.actor] = _Actor(behavior)
         self._at(0.0, self._tick, actor)
-
-    @property
-    def cores(self):
-        """The sentinels' cores by name."""
-        return {name: driver.core for name, driver in self.drivers.items()}
 
     def mailbox(self, address):
         """Of the actor at the address."""
         return self._actors[address.actor].mailbox
 
     def send(self, to, message):
-        """What cores call: each copy is delivered when its fate says so."""
+        """Called by behaviors: each copy is delivered when its fate says so."""
         for delay in self.fate(message):
-            self._under_way += 1
+            self._in_flight += 1
             self._at(delay, self._deliver, to, message)
 
     def _at(self, delay, function, *arguments):
         heapq.heappush(self._events, (self.now + delay, next(self._number), function, arguments))
 
-    def _assist(self, place, work):
+    def _assist(self, address, work):
         """A helper computes: the gate has the result in its mailbox before it is sent on."""
         seconds = self.help()
         if seconds is None:
             return False
         work.compute()
-        self._under_way += 2
-        self._at(seconds, self._deliver, place, work)
-        self._at(2 * seconds, self._send_on, self._actors[place.actor].core, work)
+        self._in_flight += 2
+        self._at(seconds, self._deliver, address, work)
+        self._at(2 * seconds, self._send_on, self._actors[address.actor].behavior, work)
         return True
 
     def _send_on(self, gate, work):
         gate.send_result(work)
-        self._under_way -= 1
+        self._in_flight -= 1
 
     def _deliver(self, to, message):
         actor = self._actors[to.actor]
         actor.mailbox.put(message)
-        self._under_way -= 1
+        self._in_flight -= 1
         if not actor.at_work:
             actor.at_work = True
             self._at(self.pace(), self._work, actor)
@@ -141,22 +136,24 @@ class Standin:
         message = actor.mailbox.get(timeout=0)
         actor.at_work = message is not None
         if actor.at_work:
-            actor.core.receive(message)
+            actor.behavior.receive(message)
             self._at(self.pace(), self._work, actor)
 
     def _tick(self, actor):
-        self._at(actor.core.on_timer(self.now), self._tick, actor)
+        self._at(actor.behavior.on_timer(self.now), self._tick, actor)
 
     def run(self, until, *, law=lambda: None, events=20_000):
-        """Take events until `until()` says so; `law` is called after each."""
+        """Take events until `until()` is True; `law` is called after each."""
         for _ in range(events):
             if until():
                 return
             self.now, _, function, arguments = heapq.heappop(self._events)
             function(*arguments)
             law()
-        states = {name: (core.state, core.in_flight, core.restarts) for name, core in self.cores.items()}
-        raise AssertionError(f"nothing came of it in {events} events and {self.now:g} s: {states}")
+        states = {
+            name: (behavior.state, behavior.in_flight, behavior.restarts) for name, behavior in self.behaviors.items()
+        }
+        raise AssertionError(f"not finished in {events} events and {self.now:g} s: {states}")
 
     def run_for(self, seconds):
         """Let time pass."""
@@ -165,20 +162,20 @@ class Standin:
         self.now = end
 
     def finished(self):
-        """No sentinel with an end of its own still runs; those without one (validation) have had a pass."""
+        """All sentinels with an end have reached it; those without one (validation) have finished a pass."""
         return all(
-            core.state != "running" or (core.sentinel.mode == "validate" and self.reports[name])
-            for name, core in self.cores.items()
+            behavior.state != "running" or (behavior.sentinel.mode == "validate" and self.reports[name])
+            for name, behavior in self.behaviors.items()
         )
 
     def quiet(self):
-        """No message is on its way, none waits."""
-        return not self._under_way and not any(actor.at_work for actor in self._actors.values())
+        """No message is in flight, none waits."""
+        return not self._in_flight and not any(actor.at_work for actor in self._actors.values())
 
     def close(self):
-        """All sentinels leave, and the last of their words arrive; the words of leaving arrive for certain."""
+        """All sentinels leave, and their last messages arrive; none of their `Leave` messages is lost."""
         stormy = self.fate
         self.fate = lambda message: PERFECT if isinstance(message, Leave) else stormy(message)
-        for driver in self.drivers.values():
-            driver.close()
+        for behavior in self.behaviors.values():
+            behavior.stop()
         self.run(self.quiet)

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-__all__ = ["arrays", "heard", "same", "trees"]
+__all__ = ["arrays", "logged", "same", "trees"]
 
 DTYPES = ("float32", "float64", "uint8", "int64", "bool")
 
@@ -56,14 +56,14 @@ def same(a, b):
 
 
 @contextmanager
-def heard() -> Iterator[list[str]]:
+def logged() -> Iterator[list[str]]:
     """What the package logs in this block."""
-    said: list[str] = []
+    lines: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())
+    handler.emit = lambda record: lines.append(record.getMessage())
     logger = logging.getLogger("akkordeon_dask.snapshots")
     logger.addHandler(handler)
     try:
-        yield said
+        yield lines
     finally:
         logger.removeHandler(handler)

@@ -1,11 +1,10 @@
-"""Gates and sentinels that can tell by which parameters each prediction was made."""
+"""Gates and sentinels that trace the parameters of each prediction."""
 
 from collections import Counter, defaultdict
 
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
-from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._passes import Passes, Position
 from akkordeon_dask.messages import Forward
 from akkordeon_dask.nn import Chain
 
@@ -13,7 +12,7 @@ __all__ = ["TracedGate", "TracedSentinel"]
 
 
 class TracedChain(Chain):
-    """Remembers for an output, outside training, which parameters of which gates it was made with."""
+    """Keeps for an output, outside training, the parameters of all gates that it was computed with."""
 
     def __init__(self, layers, gate, traces):
         super().__init__(layers)
@@ -29,14 +28,14 @@ class TracedChain(Chain):
 
 
 class TracedGate(GateBehavior):
-    """Counts the updates of this life by each batch, and keeps all versions that a snapshot may have been made of."""
+    """Counts the updates of this incarnation by each batch, and keeps all versions that a snapshot may have."""
 
     def __init__(self, *arguments, traces, **options):
         super().__init__(*arguments, **options)
         self.chain = TracedChain(self.chain, self.name, traces)
         self.updates, self.history = Counter(), [self.version]
 
-    def handle(self, message):
+    def receive(self, message):
         before = self.version
         super().receive(message)
         if self.version is not before:
@@ -45,26 +44,26 @@ class TracedGate(GateBehavior):
 
 
 class TracedPasses(Passes):
-    """Keeps what each pass has read."""
+    """Keeps the versions that each pass has read."""
 
     def __init__(self, sentinel):
         super().__init__(sentinel)
         self.trace, self.read = (), defaultdict(list)
 
-    def home(self, flight):
-        super().home(flight)
-        self.read[flight.pass_number].append(self.trace)
+    def complete(self, batch):
+        super().complete(batch)
+        self.read[batch.pass_number].append(self.trace)
 
 
 class TracedSentinel(SentinelBehavior):
-    """Knows by which parameters a prediction was made, and all positions that it may have told."""
+    """Keeps the parameters of each prediction, and all positions that a snapshot may have."""
 
     def __init__(self, sentinel, *, traces, **options):
         super().__init__(sentinel, **options)
         self.passes, self._traces = TracedPasses(sentinel), traces
-        self.told = [Position()]
+        self.positions = [Position()]
 
-    def handle(self, message):
-        self.told.append(self.passes.position(self.clock()) or Position())
+    def receive(self, message):
+        self.positions.append(self.passes.position(self._clock()) or Position())
         self.passes.trace = self._traces[id(message.x)][1] if isinstance(message, Forward) and not self.trains else ()
         super().receive(message)

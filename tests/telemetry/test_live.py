@@ -1,4 +1,4 @@
-"""A glance is what the scheduler knows at a moment, and stays so."""
+"""A live status is a network at a moment, and stays so."""
 
 import dataclasses
 import math
@@ -11,74 +11,78 @@ from akkordeon_dask.telemetry._live import live_status, mean_delay
 from tests.support.fake_heartbeats import beat, gate, passed, sentinel
 
 
-def seconds(board, begin, end):
-    """A gate that does 100 samples and 5 updates a second, two sentinels at work, and one that only asks."""
+def seconds(store, begin, end):
+    """A gate with 100 samples and 5 updates a second, two sentinels at work, and one that only predicts."""
     for second in range(begin, end):
         at = float(second)
         g0 = gate("g0", 0, at, forwards=90 * second, evaluated=10 * second, backwards=80 * second, updates=5 * second)
-        g0 |= {"busy": 2.0 * at, "mailbox": 3, "versions": 4, "delays": ((0, 1), (3, 3))}
+        g0 |= {"busy": 2.0 * at, "version": 7, "mailbox": 3, "contexts": 2, "versions": 4, "delays": ((0, 1), (3, 3))}
         ones = [sentinel("validate0", at, mode="validate"), sentinel("ask", at, mode="predict")]
         work = {"samples": 60 * second, "in_flight": 2, "concurrency": 5, "epoch": second, "epochs": 9, "lost": 7}
         ones.append(sentinel("train0", at, **work))
-        board.update([beat("alice", at=at, gates=[g0], sentinels=ones)], at)
-        board.event(passed("train0", epoch=second + 1), at)
+        store.update([beat("alice", at=at, gates=[g0], sentinels=ones)], at)
+        store.event(passed("train0", epoch=second + 1), at)
 
 
 @pytest.fixture
-def board():
-    board = TelemetryStore()
-    seconds(board, 0, 3)
-    return board
+def store():
+    store = TelemetryStore()
+    seconds(store, 0, 3)
+    return store
 
 
-def test_it_has_rates_and_figures_of_gates(board):
-    (g0,) = live_status(board.newest(), 2.0).gates
-    assert (g0.name, g0.worker, g0.is_reported) == ("g0", "alice", True)
-    assert (g0.forwards_per_s, g0.backwards_per_s, g0.updates_per_s) == (100, 80, 5)
+def test_it_has_rates_and_figures_of_gates(store):
+    (g0,) = live_status(store.newest(), 2.0).gates
+    assert (g0.name, g0.worker, g0.address, g0.state) == ("g0", "alice", "tcp://alice", "running")
+    assert (g0.samples_per_s, g0.backwards_per_s, g0.updates_per_s) == (100, 80, 5)
     assert g0.busy == 1.0, "a share is never above one"
-    assert (g0.mailbox, g0.versions, g0.delay) == (3, 4, 2.25)
+    assert (g0.version, g0.mailbox, g0.contexts, g0.versions, g0.delay) == (7, 3, 2, 4, 2.25)
 
 
-def test_it_has_the_sentinels_at_work_those_that_train_first_with_their_newest_passes(board):
-    train, validate = live_status(board.newest(), 2.0).sentinels
+def test_it_has_the_sentinels_at_work_those_that_train_first_with_their_newest_passes(store):
+    train, validate = live_status(store.newest(), 2.0).sentinels
     assert (train.name, train.mode, train.state, train.epoch, train.epochs) == ("train0", "train", "running", 2, 9)
     assert (train.samples_per_s, train.in_flight, train.concurrency, train.lost) == (60, 2, 5, 7)
-    assert train.last.epoch == 3
-    assert (validate.name, validate.last) == ("validate0", None)
+    assert train.report.epoch == 3
+    assert (validate.name, validate.report) == ("validate0", None)
 
 
 def test_a_rate_is_unknown_before_two_heartbeats_and_when_they_stop():
-    board = TelemetryStore()
-    seconds(board, 0, 1)
-    first = live_status(board.newest(), 0.0).gates[0]
-    assert math.isnan(first.busy) and math.isnan(first.forwards_per_s)
-    seconds(board, 1, 3)
-    assert math.isnan(live_status(board.newest(), 60.0).gates[0].busy)
-    board.update([], 3.0)
-    gone = live_status(board.newest(), 3.0)
-    assert not gone.gates[0].is_reported and math.isnan(gone.gates[0].busy)
-    assert (gone.ended, gone.sentinels) == (3.0, ())
+    store = TelemetryStore()
+    seconds(store, 0, 1)
+    first = live_status(store.newest(), 0.0).gates[0]
+    assert math.isnan(first.busy) and math.isnan(first.samples_per_s)
+    seconds(store, 1, 3)
+    silent = live_status(store.newest(), 60.0).gates[0]
+    assert (silent.state, silent.version) == ("no answer", None) and math.isnan(silent.busy)
+    store.update([beat(gates=[gate("g1", 1, 3.0)])], 3.0)
+    lost = live_status(store.newest(), 3.0)
+    assert (lost.ended, lost.sentinels) == (None, ())
+    assert [(gate.state, gate.mailbox) for gate in lost.gates] == [("lost", None), ("running", 0)]
+    store.update([], 4.0)
+    ended = live_status(store.newest(), 4.0)
+    assert (ended.ended, [gate.state for gate in ended.gates]) == (4.0, ["ended"] * 2)
 
 
-def test_it_has_the_newest_troubles_newest_first(board):
+def test_it_has_the_newest_incidents_newest_first(store):
     for number in range(9):
-        board.event({"network": "net", "event": "lost", "sentinel": "train0", "text": str(number)}, float(number))
-    glance = live_status(board.newest(), 9.0)
-    assert [one.text for one in glance.incidents] == ["8", "7", "6", "5", "4"]
-    assert glance.incidents_seen == 9
+        store.event({"network": "net", "event": "lost", "sentinel": "train0", "text": str(number)}, float(number))
+    status = live_status(store.newest(), 9.0)
+    assert [one.text for one in status.incidents] == ["8", "7", "6", "5", "4"]
+    assert status.incidents_seen == 9
 
 
-def test_it_does_not_change_with_what_comes_after(board):
-    glance = live_status(board.newest(), 2.0)
-    before = pickle.dumps(dataclasses.asdict(glance))
-    seconds(board, 3, 9)
-    assert pickle.dumps(dataclasses.asdict(glance)) == before
+def test_it_does_not_change_with_what_comes_after(store):
+    status = live_status(store.newest(), 2.0)
+    before = pickle.dumps(dataclasses.asdict(status))
+    seconds(store, 3, 9)
+    assert pickle.dumps(dataclasses.asdict(status)) == before
 
 
-def test_it_is_little_however_long_the_network_has_run(board):
-    short = len(pickle.dumps(live_status(board.newest(), 2.0)))
-    seconds(board, 3, 3000)
-    assert len(pickle.dumps(live_status(board.newest(), 2999.0))) < short + 200
+def test_it_is_little_however_long_the_network_has_run(store):
+    short = len(pickle.dumps(live_status(store.newest(), 2.0)))
+    seconds(store, 3, 3000)
+    assert len(pickle.dumps(live_status(store.newest(), 2999.0))) < short + 200
 
 
 def test_the_mean_of_no_delays_is_not_a_number():
@@ -86,8 +90,8 @@ def test_the_mean_of_no_delays_is_not_a_number():
 
 
 def test_a_gate_of_which_nothing_is_known_yet_is_not_taken_for_a_busy_one():
-    board = TelemetryStore()
-    seconds(board, 0, 1)
-    seconds(board, 1, 3)
-    _, columns = board.newest().history.since(0)
+    store = TelemetryStore()
+    seconds(store, 0, 1)
+    seconds(store, 1, 3)
+    _, columns = store.newest().history.since(0)
     assert math.isnan(columns["busy0"][0]) and columns["busy0"][1] == 1.0

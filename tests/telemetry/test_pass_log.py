@@ -17,8 +17,8 @@ def passed(number, sentinel="a", mode="train"):
     return PassReport(sentinel, mode, number, 0.5, {}, 100, 0, 1.0, 0, ended=float(number))
 
 
-def told(log, names):
-    """Tell the log of a pass of each of these sentinels; gives all that were told."""
+def append(log, names):
+    """Append a pass of each of these sentinels; returns all of them."""
     passes = [passed(number, sentinel) for number, sentinel in enumerate(names)]
     for one in passes:
         log.append(one)
@@ -32,7 +32,7 @@ def of(sentinel, passes):
 @given(st.lists(st.sampled_from("aaaaaaaabbbc"), max_size=200))
 def test_it_keeps_the_order_the_newest_and_the_first_of_everybody_and_is_bounded(names):
     log = PassLog(EACH, TOTAL)
-    passes = told(log, names)
+    passes = append(log, names)
     kept = list(log)
     assert [one for one in passes if one in kept] == kept
     assert (len(log), log.seen) == (len(kept), len(passes)) and len(log) <= TOTAL
@@ -46,19 +46,19 @@ def test_it_keeps_the_order_the_newest_and_the_first_of_everybody_and_is_bounded
 @given(st.lists(st.integers(0, 30), max_size=200))
 def test_with_very_many_sentinels_it_is_bounded_and_has_the_newest(names):
     log = PassLog(EACH, 12)
-    passes = told(log, names)
+    passes = append(log, names)
     assert len(log) <= 12 and log[-1:] == passes[-1:]
 
 
 def test_with_a_new_sentinel_for_each_pass_it_has_the_newest_passes():
     log = PassLog(EACH, TOTAL)
-    passes = told(log, range(500))
+    passes = append(log, range(500))
     assert TOTAL * 3 // 4 <= len(log) <= TOTAL and list(log) == passes[-len(log) :]
 
 
 def test_few_are_all_kept():
     log = PassLog(EACH, TOTAL)
-    passes = told(log, "a" * EACH + "b" * EACH)
+    passes = append(log, "a" * EACH + "b" * EACH)
     assert list(log) == passes and log.thinned == 0
 
 
@@ -75,13 +75,13 @@ def test_older_ones_are_evenly_spaced_over_the_whole_run_however_long_it_is():
 
 def test_a_sentinel_that_validates_now_and_then_keeps_all_beside_one_that_trains_fast():
     log = PassLog(EACH, TOTAL)
-    passes = told(log, ("a" * 100 + "v") * 10)
+    passes = append(log, ("a" * 100 + "v") * 10)
     assert of("v", log) == of("v", passes)
 
 
-def test_what_was_thinned_is_told():
+def test_thinning_is_counted():
     log = PassLog(EACH, TOTAL)
-    told(log, "a" * EACH)
+    append(log, "a" * EACH)
     before = list(log)
     log.append(passed(EACH))
     assert log.thinned == 1 and not set(map(id, before)) <= set(map(id, log))
@@ -90,5 +90,5 @@ def test_what_was_thinned_is_told():
 @pytest.mark.parametrize("place", [-1, 0, slice(-3, None), slice(None, -4, -1)])
 def test_it_is_read_as_a_list_is(place):
     log = PassLog(EACH, TOTAL)
-    passes = told(log, "abc" * 3)
+    passes = append(log, "abc" * 3)
     assert log[place] == passes[place]

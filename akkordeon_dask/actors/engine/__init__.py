@@ -1,1 +1,1 @@
-"""The actor system: mailboxes, cells, threads. It knows neither gates nor Dask nor numpy."""
+"""The actor system: behaviors, mailboxes and cells. It knows neither gates nor Dask nor numpy."""

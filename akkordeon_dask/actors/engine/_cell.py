@@ -1,4 +1,4 @@
-"""The thread of an actor."""
+"""The cell of an actor: mailbox, behavior and thread."""
 
 import asyncio
 import logging
@@ -6,37 +6,26 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from akkordeon_dask.actors.engine._behavior import Behavior, Computation
+from akkordeon_dask.actors.engine._helpers import helpers
 from akkordeon_dask.actors.engine._mailbox import Mailbox
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Metrics
 
-__all__ = ["ActorCell", "Behavior"]
+__all__ = ["ActorCell"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_FIGURES = 0.25
-"""Seconds between two sets of figures."""
-
-
-class Behavior(Protocol):
-    """What an actor does, without a thread or a network: a state machine that one thread drives."""
-
-    def receive(self, message: Any) -> bool | None:
-        """Work on one message; True when it wants to look at the clock anew. Runs in the actor's thread."""
-
-    def on_timer(self, now: float) -> float:
-        """Look at the clock; gives the seconds until it wants to do so again. Runs in the actor's thread."""
-
-    def stop(self) -> None:
-        """Let go of everything. Runs in the actor's thread, last."""
+_METRICS = 0.25
+"""Seconds between two updates of the metrics."""
 
 
 class _Call:
-    """A function that is run in the actor's thread, with a future for who asked."""
+    """A function for the actor's thread, and the future of its result."""
 
     __slots__ = ("function", "future")
 
@@ -50,26 +39,32 @@ class _Stop:
 
 
 class ActorCell:
-    """One thread that owns a core's state and takes from a mailbox.
+    """A mailbox, a behavior, and the thread that hands the one's messages to the other.
 
-    The only thread that touches the core. `call` runs a function in it; `stop` ends it, and `ended` is
-    what it calls last. `observe` is called by it now and then, with itself and the time, to take figures.
+    No other thread touches the behavior. `call` runs a function in it and `stop` ends it.
+
+    Parameters
+    ----------
+    ended
+        called by the thread, last.
+    observe
+        called by the thread now and then, with this cell and the time; returns the actor's metrics.
     """
 
     def __init__(
         self,
         name: str,
-        core: Behavior,
+        behavior: Behavior,
         ended: Callable[[], None] = lambda: None,
-        observe: "Callable[[ActorCell, float], Metrics | None]" = lambda thread, now: None,
+        observe: "Callable[[ActorCell, float], Metrics | None]" = lambda cell, now: None,
     ) -> None:
         self.mailbox = Mailbox()
         self.busy = 0.0
         self.error: BaseException | None = None
-        """What ended the thread before its time. Read it once the thread is not alive."""
-        self.figures: Metrics | None = None
-        """What the actor did so far: replaced by its thread, never changed, so any thread may read it."""
-        self._core = core
+        """The error that broke the thread. Read it once the thread is not alive."""
+        self.metrics: Metrics | None = None
+        """The latest metrics: replaced by the thread, never changed, so any thread may read them."""
+        self._behavior = behavior
         self._ended, self._observe = ended, observe
         self._stopped = Future[None]()
         self._stopping = False
@@ -96,6 +91,17 @@ class ActorCell:
         answer: T = await asyncio.wait_for(asyncio.wrap_future(call.future), timeout)
         return answer
 
+    def assist(self, computation: Computation, send: Callable[[Any], None]) -> bool:
+        """Have a helper run an expensive computation, where another batch waits here and a core is idle."""
+        waits = len(self.mailbox) > 0
+        return waits and not computation.cheap and helpers.offer(lambda: self._compute_aside(computation, send))
+
+    def _compute_aside(self, computation: Computation, send: Callable[[Any], None]) -> None:
+        """In a helper's thread: the result is in the mailbox before what it sets off can come back."""
+        computation.compute()
+        self.mailbox.put(computation)
+        send(computation)
+
     def stop(self) -> None:
         """End the thread after the message it works on. Any thread may call it, more than once."""
         self._stopping = True
@@ -104,7 +110,7 @@ class ActorCell:
     async def stopped(self, timeout: float) -> None:
         """Wait until the thread has ended, at most `timeout` seconds."""
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._stopped)), timeout)
-        # All it has left to do is to answer who came too late: microseconds.
+        # It has only late calls to reject: microseconds.
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -117,16 +123,16 @@ class ActorCell:
                 self._ended()
             finally:
                 self._stopped.set_result(None)
-                # Last: who puts a call after this sees that the thread is not alive.
+                # Last: whoever puts a call after this finds the thread not alive.
                 self._reject_pending()
 
     def _run_until_stopped(self) -> None:
         try:
             self._run_messages()
         except BaseException as error:
-            self._broke(error)  # before the core closes: who looks at it then sees why
+            self._broke(error)  # before the behavior stops: whoever reads it then finds the reason
         finally:
-            self._core.stop()
+            self._behavior.stop()
 
     def _broke(self, error: BaseException) -> None:
         self.error = error
@@ -136,33 +142,33 @@ class ActorCell:
         due = self._run_timer(time.monotonic())
         while not self._stopping:
             item = self.mailbox.get(timeout=max(0.0, due - time.monotonic()))
-            begun, look = time.monotonic(), False
+            begun, timer_due = time.monotonic(), False
             if isinstance(item, _Call):
                 _answer(item)
-                look = True
+                timer_due = True
             elif item is not None and not isinstance(item, _Stop):
-                look = bool(self._core.receive(item))
+                timer_due = bool(self._behavior.receive(item))
             now = time.monotonic()
             if item is not None:
                 self.busy += now - begun
-            if item is None or now >= due or look:
+            if item is None or now >= due or timer_due:
                 due = self._run_timer(now)
 
     def _run_timer(self, now: float) -> float:
-        """Let the core look at the clock, and take figures; gives the time at which to do so again."""
-        patience = self._core.on_timer(now)
-        self.figures = self._observe(self, now)
-        return now + min(patience, _FIGURES)
+        """Run the behavior's timer and update the metrics; returns the time of the next run."""
+        seconds = self._behavior.on_timer(now)
+        self.metrics = self._observe(self, now)
+        return now + min(seconds, _METRICS)
 
     def _reject_pending(self) -> None:
-        """Whoever still waits for an answer learns that there will be none."""
+        """Raise an error in calls that still wait for their answer."""
         while (item := self.mailbox.get(timeout=0)) is not None:
             if isinstance(item, _Call) and item.future.set_running_or_notify_cancel():
                 item.future.set_exception(self._closed())
 
     def _closed(self) -> ClosedError:
         why = "is closed" if self.error is None else f"broke, {self.error!r}"
-        return ClosedError(f"{self._thread.name} {why}: deploy or attach anew")
+        return ClosedError(f"{self._thread.name} {why}: deploy or attach it again")
 
 
 def _answer(call: _Call) -> None:

@@ -1,4 +1,4 @@
-"""Where an actor's messages wait."""
+"""The mailbox of an actor."""
 
 import queue
 import threading
@@ -10,7 +10,7 @@ from akkordeon_dask.messages import Backward, Forward
 
 __all__ = ["Mailbox", "MailboxStatistics"]
 
-_BATCH = Forward, Backward  # a union would be made anew at each look
+_BATCH = Forward, Backward  # a union would be made at each use
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +18,20 @@ class MailboxStatistics:
     """A mailbox at one moment."""
 
     waiting: int
-    """Batches that wait, forward and backward."""
+    """Waiting batches, forward and backward."""
     peak: int
-    """The most that ever waited at once."""
+    """The maximum of waiting batches so far."""
     replaced: int
-    """Messages that gave way to a newer attempt of the same batch, or were one themselves."""
+    """Messages replaced by a newer attempt of the same batch, or dropped for one."""
 
 
 class Mailbox:
     """Control first, then backward, then forward: the oldest work leaves the pipe first.
 
-    Within a lane, first come, first served. A batch waits once: an older attempt is let go of when a newer one comes,
-    and what is not newer is dropped, so no more waits than the sentinels' credits allow.
+    Within a lane, first come, first served. A batch waits once: a newer attempt replaces an older one, and any other
+    message of the batch is dropped, so no more batches wait than the sentinels' credits allow.
 
-    Threads: any thread may `put`; one thread takes with `get`. The lanes are guarded by a lock; the bell (a C queue)
+    Threads: any thread may `put`; one thread takes with `get`. A lock guards the lanes; the bell (a C queue)
     wakes the taker.
     """
 

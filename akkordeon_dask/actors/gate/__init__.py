@@ -1,1 +1,1 @@
-"""The gate: its actor, its behavior, and what it keeps."""
+"""The gate: its actor, its behavior and its state."""

@@ -3,30 +3,43 @@
 import asyncio
 import contextlib
 import time
+from functools import partial
 
 from distributed.utils import offload
 
-from akkordeon_dask.actors._dask_actor import ENDING
+from akkordeon_dask import config
+from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
 from akkordeon_dask.actors.engine._blas import limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import ActorCell
-from akkordeon_dask.actors.engine._helpers import helpers
-from akkordeon_dask.actors.gate._behavior import GateBehavior, Version
-from akkordeon_dask.actors.gate._computations import Computation
-from akkordeon_dask.actors.gate._life import GateLife
+from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
+from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
+from akkordeon_dask.actors.gate._state import GateState
 from akkordeon_dask.actors.gate._statistics import GateStatistics, metrics_of, statistics_of
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
-from akkordeon_dask.actors.transport._post_office import PostOffice
-from akkordeon_dask.errors import ClosedError, GateError, WorkerLostError
+from akkordeon_dask.errors import CheckpointError, ClosedError, GateError, WorkerLostError
 from akkordeon_dask.messages import Address, GateMetrics
 from akkordeon_dask.network import Claim, Gate, Resources
-from akkordeon_dask.snapshots._policy import SnapshotPolicy
+from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["GateActor"]
 
 
-class GateActor(GateLife):
-    """A gate on a worker. Made by `deploy`, called by the runtime only."""
+class GateActor(DaskActor):
+    """A gate on a worker. Created by `deploy`, called by the runtime only.
+
+    Parameters
+    ----------
+    position
+        of the gate in its network, from 0.
+    policy
+        of its snapshots; None: it writes none.
+    restore
+        the policy whose newest snapshot it continues with.
+    resume
+        that snapshot is required.
+    """
 
     def __init__(
         self,
@@ -34,17 +47,18 @@ class GateActor(GateLife):
         gate: Gate,
         *,
         name: str,
-        place: int,
+        position: int,
         network: str,
         generation: int,
         seed: int,
-        keeping: SnapshotPolicy | None = None,
+        policy: SnapshotPolicy | None = None,
         restore: SnapshotPolicy | None = None,
         resume: bool = False,
     ) -> None:
         super().__init__(key)
-        self._place, self._keeping = place, keeping
-        self._core = GateBehavior(
+        self._position = position
+        self._snapshots = GateSnapshots(policy, name, generation, on_failure=self._log_gate_event)
+        self._behavior = GateBehavior(
             gate,
             name=name,
             network=network,
@@ -52,27 +66,32 @@ class GateActor(GateLife):
             seed=seed,
             worker=self.address.worker,
             clock=time.monotonic,
-            send=self._send,
-            assist=self._assist,
-            keep=self._maybe_write_snapshot,
+            send=self._office.send,
+            keep=self._snapshots.maybe_write if policy is not None else None,
         )
+        self._migration = Migration(self._behavior, self._worker, self._call)
         if restore is not None:
-            self._restore(restore, must=resume)
-        self._parameters = size(self._core.version.params, statistics=False)
-        self._closing = asyncio.Event()
+            self._restore(restore, required=resume)
+        self._parameters = size(self._behavior.version.params, statistics=False)
+        self._closed = asyncio.Event()
 
-    def _assist(self, work: Computation) -> bool:
-        """Leave the work to a helper if it is worth one, another batch waits for this gate's thread, a core is idle."""
-        waits = self._thread is not None and len(self._thread.mailbox) > 0
-        return waits and not work.light and helpers.offer(lambda: self._aside(work))
+    def _restore(self, policy: SnapshotPolicy, *, required: bool) -> None:
+        """Continue with the newest snapshot."""
+        behavior = self._behavior
+        version = load_version(policy, behavior.name, behavior.version)
+        if version is not None:
+            behavior.version = version
+            return
+        text = f"no intact snapshot of gate {behavior.name!r} in {policy.url!r}"
+        if required:
+            raise CheckpointError(f"{text}: give the URL of this network's snapshots")
+        self._log_gate_event("no snapshot", f"{text}: it starts with its initial parameters")
 
-    def _aside(self, work: Computation) -> None:
-        """In a helper's thread: the gate's takes the result as control, before what it sets off can come back."""
-        thread = self._thread
-        if thread is not None:
-            work.compute()
-            thread.mailbox.put(work)
-            self._core.send_result(work)
+    def _log_gate_event(self, event: str, text: str) -> None:
+        """Any thread."""
+        self._log_event(self._behavior.network, event, gate=self._behavior.name, text=text)
+
+    # Opening and closing
 
     async def open(self, previous: Address | None, next_: Address | None) -> None:
         """Start the thread, with the gate's neighbours known. On the event loop.
@@ -80,19 +99,76 @@ class GateActor(GateLife):
         Raises
         ------
         PlacementError
-            when the worker has no longer what the gate takes of it.
+            when the worker lacks the resources that the gate reserves.
         """
-        await self._claim()
-        self._core.wire(previous, next_)
+        self._reserve_resources()
+        self._office.register(EXPORT_OP, export_handler(self._worker))
+        self._behavior.wire(previous, next_)
         await offload(self._begin_snapshots)
-        self._loop = asyncio.get_running_loop()
         await offload(limit_blas, self.key)
-        await self._start(ActorInfo(self._core.network, "gate", self._core.name), self._core, ended=self._ended)
-        assert self._office is not None
-        self._office.leaving.touched(self.key)  # by who deploys it
+        info = ActorInfo(self._behavior.network, "gate", self._behavior.name)
+        cell = await self._start(info, self._behavior, observe=self._metrics, ended=self._ended)
+        self._behavior.assist = partial(cell.assist, send=self._behavior.send_result)
+        self._office.drain.touched(self.key)  # by whoever deploys it
+
+    def _reserve_resources(self) -> None:
+        behavior = self._behavior
+        resources = Resources.from_mapping(behavior.gate.resources)
+        if resources:
+            if self._closed.is_set() or self.key not in self._worker.state.actors:  # nobody would release them
+                raise ClosedError(f"gate {behavior.name!r} on {self.address.worker} was closed: deploy it again")
+            self._office.claim(self.key, Claim(behavior.network, behavior.name, resources))
+
+    def _begin_snapshots(self) -> None:
+        """Write the first snapshot: from the first update on there is a version to go back to."""
+        self._snapshots.begin()
+        self._snapshots.write(self._behavior.version, time.monotonic())
+
+    def _ended(self) -> None:
+        """In the gate's thread, last."""
+        try:
+            release_blas(self.key)
+        finally:
+            last = None if self._behavior.migrating else self._behavior.version
+            self._snapshots.close(last, config.seconds("timeouts.close"))
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._closed.set)
+
+    async def close(self) -> None:
+        """End the gate. On the event loop."""
+        self._closed.set()
+        await super().close()
+
+    async def wait_until_closed(self, timeout: float, moves: bool = False, knows: bool = False) -> str | None:
+        """Return after `timeout` seconds, or as soon as the gate is closed: a long poll notices a worker's death.
+
+        Parameters
+        ----------
+        moves
+            the caller can move the gate to another worker. When its worker starts to drain the answer is `"leaving"`,
+            until the caller has moved the gate or refused to: see `acknowledge_drain`.
+        knows
+            the caller knows already that the worker drains.
+        """
+        leaving = False
+        if knows:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), timeout)
+        else:
+            leaving = await self._office.drain.wait_for_drain(self.key, self._closed, timeout, moves=moves)
+        if not self._closed.is_set():
+            return "leaving" if leaving else None
+        who = f"gate {self._behavior.name!r} on {self.address.worker}"
+        if self._cell is not None and self._cell.error is not None:
+            raise GateError(f"{who} broke: {self._cell.error!r}: see the worker's log, and deploy it again")
+        if self._worker.status in ENDING:
+            raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
+        raise ClosedError(f"{who} was closed: deploy it again")
+
+    # Wiring and migration
 
     async def wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
-        """Go on with other neighbours. Done by the gate's thread.
+        """Continue with other neighbours. Done by the gate's thread.
 
         Raises
         ------
@@ -102,95 +178,96 @@ class GateActor(GateLife):
         await self._call(lambda: self._wire(previous, next_, generation))
 
     def _wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
-        core = self._core
-        if generation < core.generation:
+        behavior = self._behavior
+        if generation < behavior.generation:
             raise ClosedError(
-                f"gate {core.name!r} belongs to generation {core.generation} of network {core.network!r}, not to "
-                f"{generation}: another owner has taken it over, leave it to that one"
+                f"gate {behavior.name!r} belongs to generation {behavior.generation} of network {behavior.network!r}, "
+                f"not to {generation}: another owner has taken it over, leave it to that one"
             )
-        core.generation = generation
-        if self._keeper is not None:
-            self._keeper.raise_generation(generation)
-        core.wire(previous, next_)
+        behavior.generation = generation
+        self._snapshots.raise_generation(generation)
+        behavior.wire(previous, next_)
 
-    async def _claim(self) -> None:
-        resources = Resources.from_mapping(self._core.gate.resources)
-        if resources:
-            office = await PostOffice.of(self._worker)
-            if self._closing.is_set() or self.key not in self._worker.state.actors:  # nobody would give it back
-                raise ClosedError(f"gate {self._core.name!r} on {self.address.worker} was closed: deploy it again")
-            office.claim(self.key, Claim(self._core.network, self._core.name, resources))
+    async def import_from(self, former: Address) -> None:
+        """Continue where the gate's incarnation on another worker stops now. Before `open`, on the event loop."""
+        await self._migration.import_from(former)
 
-    def _figures(self, thread: ActorCell, now: float) -> GateMetrics:
-        return metrics_of(self._core, thread, key=self.key, place=self._place, parameters=self._parameters, now=now)
+    async def export(self) -> GateState:
+        """Stop this incarnation; see `Migration.export`."""
+        return await self._migration.export()
 
-    def _ended(self) -> None:
-        """In the gate's thread, last."""
-        try:
-            release_blas(self.key)
-        finally:
-            self._end_snapshots()
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
-                self._loop.call_soon_threadsafe(self._closing.set)
+    async def cancel_migration(self) -> None:
+        """Continue with this incarnation after all."""
+        await self._migration.cancel()
 
-    async def wait_until_closed(self, timeout: float, moves: bool = False, knows: bool = False) -> str | None:
-        """Return after `timeout` seconds, or when the gate is closed: who waits learns of a worker's death at once.
-
-        Parameters
-        ----------
-        moves
-            the caller can move the gate elsewhere. When the worker is told to end, it is told so, `"leaving"`, until it
-            has moved the gate or has said that it cannot: see `heed`.
-        knows
-            the caller has been told already that the worker leaves.
-        """
-        told = False
-        if self._office is None or knows:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), timeout)
-        else:
-            told = await self._office.leaving.wait_for_drain(self.key, self._closing, timeout, moves=moves)
-        if not self._closing.is_set():
-            return "leaving" if told else None
-        who = f"gate {self._core.name!r} on {self.address.worker}"
-        if self._thread is not None and self._thread.error is not None:
-            raise GateError(f"{who} broke: {self._thread.error!r}: see the worker's log, and deploy it again")
-        if self._worker.status in ENDING:
-            raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
-        raise ClosedError(f"{who} was closed: deploy it again")
-
-    async def acknowledge_drain(self, refusal: str = "") -> None:
-        """Its owner moves the gate off the worker, which waits for that; with a `refusal` it cannot. On the loop."""
-        if self._office is not None:
-            self._office.leaving.acknowledge(self.key, refusal)
-
-    async def close(self) -> None:
-        """End the gate. On the event loop."""
-        self._closing.set()
-        await super().close()
+    # Parameters and snapshots
 
     async def parameters(self) -> tuple[int, Tree]:
-        """The number of updates and the parameters, with every batch that has come home; read by the gate's thread.
+        """The number of updates and the parameters, with the update of every completed batch.
 
-        A gate sends a gradient on before it updates: who knows that the batch is home may ask in between. One that was
-        closed still has them, until the last client lets go.
+        A gate sends a gradient on before it updates, and the caller may ask in between: so the gate's thread reads
+        them. A closed gate still has its parameters, until the last client releases it.
         """
-        version: Version
+        behavior = self._behavior
         try:
-            version = await self._call(lambda: self._core.version)
+            version = await self._call(lambda: behavior.version)
         except ClosedError:
-            version = self._core.version
+            version = behavior.version
         return version.number, version.params
 
     async def replace(self, params: Tree) -> None:
-        """Go on with other parameters. Done by the gate's thread."""
-        await self._call(lambda: self._core.replace(params))
+        """Continue with other parameters. Done by the gate's thread."""
+        await self._call(lambda: self._behavior.replace(params))
+
+    async def rewind(self, factor: float) -> int:
+        """Go back to the newest snapshot, with learning rates times `factor`; returns its number. By the gate's thread.
+
+        Batches in flight are dropped: they were computed with the numbers that went wrong.
+
+        Raises
+        ------
+        CheckpointError
+            when there is no snapshot, or the network writes none.
+        """
+        await offload(self._snapshots.flush, config.seconds("timeouts.control"))
+        return await self._call(lambda: self._rewind(factor))
+
+    def _rewind(self, factor: float) -> int:
+        behavior, policy = self._behavior, self._snapshots.policy
+        version = load_version(policy, behavior.name, behavior.version) if policy is not None else None
+        if version is None:
+            raise CheckpointError(f"gate {behavior.name!r} has no snapshot to go back to: give deploy(snapshots=URL)")
+        behavior.rewind(version, factor)
+        # A restart before the next snapshot must not undo it.
+        self._snapshots.write(behavior.version, time.monotonic())
+        return version.number
+
+    async def snapshot(self) -> int:
+        """Write the present version, and wait until it is written; returns its number.
+
+        Raises
+        ------
+        CheckpointError
+            when it cannot be written, or the network writes no snapshots.
+        """
+        if self._snapshots.policy is None:
+            raise CheckpointError(f"gate {self._behavior.name!r} keeps no snapshots: give deploy(snapshots=URL)")
+        number = await self._call(lambda: self._snapshots.write(self._behavior.version, time.monotonic()))
+        await offload(self._snapshots.flush, config.seconds("timeouts.control"))
+        self._snapshots.check_written(number)
+        return number
+
+    # Figures
+
+    def _metrics(self, cell: ActorCell, now: float) -> GateMetrics:
+        """In the gate's thread."""
+        position, parameters = self._position, self._parameters
+        return metrics_of(self._behavior, cell, key=self.key, position=position, parameters=parameters, now=now)
 
     async def statistics(self) -> GateStatistics:
-        """What the gate did and holds; read by the gate's thread."""
-        statistics: GateStatistics = await self._call(self._statistics)
-        return statistics
+        """The statistics of the gate; read by its thread."""
+        return await self._call(self._statistics)
 
     def _statistics(self) -> GateStatistics:
-        assert self._thread is not None and self._office is not None
-        return statistics_of(self._core, self._thread, self._office, self._keeper)
+        assert self._cell is not None
+        return statistics_of(self._behavior, self._cell, tuple(self._office.statistics()), self._snapshots)

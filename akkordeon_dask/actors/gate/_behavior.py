@@ -1,41 +1,49 @@
-"""What a gate does with its messages: a state machine without a thread, a clock or a network of its own."""
+"""The behavior of a gate: a state machine without a thread, a clock or a network of its own."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from akkordeon_dask.actors.engine._effort import CostEstimate
+from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.engine._helpers import helpers
 from akkordeon_dask.actors.gate._computations import (
     BackwardPass,
     Computation,
+    CostEstimate,
     Evaluation,
     ForwardPass,
     format_exception,
 )
-from akkordeon_dask.actors.gate._in_flight import InFlight, StashedBatch
-from akkordeon_dask.actors.gate._migration import Handover, applied_sequences, restore_from
-from akkordeon_dask.actors.gate._state import GateCounts, Version, aligned_version
+from akkordeon_dask.actors.gate._state import GateCounts, GateState, InFlight, StashedBatch, Version, aligned_version
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
 from akkordeon_dask.tree import Array, Tree, map_leaves
 
-__all__ = ["GateBehavior", "GateCounts", "Version"]
+__all__ = ["GateBehavior"]
 
-Send = Callable[[Address, Message], None]
-Assist = Callable[[Computation], bool]
-"""Has a helper do the work, put it into the gate's mailbox and then `deliver` it; False when none is free."""
-
-_TICK, _TOMBSTONE = 1.0, 600.0
-_BATCH = Forward, Backward
+_TICK = 1.0
+_TOMBSTONE = 600.0
+"""Seconds for which a closed sentinel is remembered."""
+_BATCH = Forward, Backward  # a union would be made at each use
 
 
 class GateBehavior:
-    """A gate's state and what each message does to it.
+    """A gate's state, and the effect of each message on it.
 
-    Driven by one thread: `handle` for every message, `tick` now and then. What it says goes out
-    through `send`. `version` may be read by any thread: it is replaced, never changed.
+    One thread calls `receive` for every message, and `on_timer` now and then. `version` may be read by any thread: it
+    is replaced, never changed.
+
+    Parameters
+    ----------
+    send
+        sends a message to another actor.
+    assist
+        has a helper run a computation, put it into the gate's mailbox and then call `send_result`; False where it is
+        to run here.
+    keep
+        called with the version after each update and at each tick, where a snapshot may be due; None: there are none.
     """
 
     def __init__(
@@ -49,43 +57,72 @@ class GateBehavior:
         worker: str,
         clock: Callable[[], float],
         send: Send,
-        assist: Assist = lambda work: False,
-        keep: Callable[[Version, float], None] = lambda version, now: None,
+        assist: Callable[[Computation], bool] = lambda computation: False,
+        keep: Callable[[Version, float], None] | None = None,
     ) -> None:
-        self.gate, self.name, self.network, self.generation = gate, name, network, generation
-        self.worker, self.clock, self.send, self.assist, self.keep = worker, clock, send, assist, keep
-        self.migrating, self._outstanding = False, 0
+        self.gate = gate
+        self.name = name
+        self.network = network
+        self.generation = generation
+        self.worker = worker
         self.chain = gate.chain
         self.counts = GateCounts()
+        self.migrating = False
+        """Its state was exported: it handles no more batches, unless it resumes."""
         self.previous: Address | None = None
         self.next: Address | None = None
+        self._clock = clock
+        self._send = send
+        self.assist = assist
+        self._keep = keep
         self._key = Key((seed,)).fold(name)
         self._in_flight: defaultdict[str, InFlight] = defaultdict(InFlight)
-        self._efforts: defaultdict[type[Computation], CostEstimate] = defaultdict(CostEstimate)
+        self._costs: defaultdict[type[Computation], CostEstimate] = defaultdict(CostEstimate)
+        self._outstanding = 0
+        """Computations that helpers run."""
         self._tombstones: dict[str, float] = {}
         params = gate.init(Key((seed,)).fold(name, "init"))
         self.version = Version(0, params, gate.optimizer.init(params))
 
     def wire(self, previous: Address | None, next_: Address | None) -> None:
-        """Say who the neighbours are; None: the sentinel of each batch."""
+        """Set the neighbours; None stands for the sentinel of each batch."""
         self.previous, self.next = previous, next_
 
-    def hand_over(self) -> Handover | None:
-        """Begin nothing more; gives what the gate's next life goes on with, None while helpers are at a batch."""
+    def export_state(self) -> GateState | None:
+        """Start no more computations; returns the state for the next incarnation, None while helpers still run one."""
         self.migrating = True
-        return None if self._outstanding else Handover(self.version, applied_sequences(self._in_flight))
+        if self._outstanding:
+            return None
+        return GateState(
+            self.version, {key: (own.floor, own.applied_sequences) for key, own in self._in_flight.items()}
+        )
 
-    def take_over(self, handover: Handover) -> None:
-        """Go on where another life of the gate has ended."""
-        self.version, self._in_flight = restore_from(handover, self.clock())
+    def import_state(self, state: GateState) -> None:
+        """Continue where another incarnation has stopped."""
+        now = self._clock()
+        self.version = aligned_version(state.version)
+        in_flight = {key: InFlight.applied(*applied, now) for key, applied in state.applied.items()}
+        self._in_flight = defaultdict(InFlight, in_flight)
+
+    def resume(self) -> None:
+        """Handle batches again: the migration was cancelled."""
+        self.migrating = False
 
     def replace(self, params: Tree) -> None:
-        """Go on with other parameters of the same form, and a new optimizer state."""
+        """Continue with other parameters of the same form, and a new optimizer state."""
         now = self.version
         self.version = aligned_version(Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples))
 
+    def rewind(self, version: Version, factor: float) -> None:
+        """Go back to a former version, with learning rates times `factor`; the batches in flight are resent."""
+        # As slow as all rewinds have made it, whatever the rate was when the snapshot was written.
+        state = dataclasses.replace(version.state, rate=self.version.state.rate).slowed(factor)
+        self.version = Version(self.version.number + 1, version.params, state, version.samples)
+        for in_flight in self._in_flight.values():
+            in_flight.expire(float("inf"))
+
     def receive(self, message: Message | Computation) -> None:
-        """Work on one message; a failure is told to the sentinel of the batch."""
+        """Handle one message; a failure is reported to the sentinel of the batch."""
         if isinstance(message, _BATCH):
             if reason := self._rejection(message.header):
                 self.counts.drop(reason)
@@ -97,7 +134,7 @@ class GateBehavior:
         elif isinstance(message, Leave):
             self.drop_sentinel(message.sentinel.actor)
         else:
-            self.counts.drop("no business of a gate")
+            self.counts.drop("not for a gate")
 
     def _rejection(self, header: Header) -> str | None:
         if self.migrating:
@@ -110,93 +147,98 @@ class GateBehavior:
 
     def _on_batch(self, message: Forward | Backward) -> None:
         header = message.header
-        ledger = self._in_flight[header.reply_to.actor]
-        ledger.advance_floor(header, self.clock())
+        in_flight = self._in_flight[header.reply_to.actor]
+        in_flight.advance_floor(header, self._clock())
         self.counts.nbytes_in += array_nbytes(message)
-        if header.sequence < ledger.floor:
+        if header.sequence < in_flight.floor:
             self.counts.drop("finished batch")
         elif isinstance(message, Backward):
-            self._backward(ledger, header, message.dy)
+            self._backward(in_flight, header, message.dy)
         elif header.mode == "train":
-            self._forward(ledger, header, message.x)
+            self._forward(in_flight, header, message.x)
         else:
-            self._evaluate(ledger, header, message.x)
+            self._evaluate(in_flight, header, message.x)
 
-    def _forward(self, ledger: InFlight, header: Header, x: Array) -> None:
-        before = ledger.batches.get(header.sequence)
+    def _forward(self, in_flight: InFlight, header: Header, x: Array) -> None:
+        before = in_flight.batches.get(header.sequence)
         if before is not None and header.attempt <= before.attempt:
             self.counts.drop("repeated forward")
             return
         applied = before is not None and before.applied
-        held = StashedBatch(header.attempt, self.version, None, self.clock() + header.deadline, applied)
-        ledger.batches[header.sequence] = held
+        batch = StashedBatch(header.attempt, self.version, None, self._clock() + header.deadline, applied)
+        in_flight.batches[header.sequence] = batch
         key = self._key.fold(header.sentinel, header.pass_number, header.sequence)
-        self._compute(ForwardPass(self.chain, header, self.version, x=x, held=held, key=key))
+        self._compute(ForwardPass(self.chain, header, self.version, x=x, batch=batch, key=key))
 
-    def _evaluate(self, ledger: InFlight, header: Header, x: Array) -> None:
-        if ledger.is_duplicate_opening(header):
+    def _evaluate(self, in_flight: InFlight, header: Header, x: Array) -> None:
+        if in_flight.is_duplicate_opening(header):
             self.counts.drop("repeated opening")
-        elif (pin := ledger.pin(header, self.version, self.clock())) is not None:
-            self._compute(Evaluation(self.chain, header, pin, x=x))
+        elif (pinned := in_flight.pin(header, self.version, self._clock())) is not None:
+            self._compute(Evaluation(self.chain, header, pinned, x=x))
         else:
             self.counts.drop("pin unknown")
-            self.send(header.reply_to, Refused(header, self.name))
+            self._send(header.reply_to, Refused(header, self.name))
 
-    def _backward(self, ledger: InFlight, header: Header, dy: Array | None) -> None:
-        held = ledger.batches.get(header.sequence)
-        if held is None or dy is None or held.context is None or held.attempt != header.attempt:
+    def _backward(self, in_flight: InFlight, header: Header, dy: Array | None) -> None:
+        batch = in_flight.batches.get(header.sequence)
+        if batch is None or dy is None or batch.context is None or batch.attempt != header.attempt:
             self.counts.drop("backward without its forward")
             return
-        stale, context = held.release()
+        stale, context = batch.release()
         if self.gate.backward == "latest":
             context, stale = self.chain.rebind(context, self.version.params), self.version
-        applies, held.applied = not held.applied, True
+        applies, batch.applied = not batch.applied, True
         first = self.previous is None
         self._compute(
             BackwardPass(self.chain, header, stale, context=context, dy=dy, need_dx=not first, applies=applies)
         )
 
-    def _compute(self, work: Computation) -> None:
-        """Have the numbers done by a helper that is free, or do them here: settled before it is sent on, or after."""
-        work.light = self._efforts[type(work)].is_cheap
-        if self.assist(work):
+    def _compute(self, computation: Computation) -> None:
+        """Run the computation in a helper if one is free, otherwise here.
+
+        Forward passes store their context before sending; backward passes send before updating.
+        """
+        computation.cheap = self._costs[type(computation)].is_cheap
+        if self.assist(computation):
             self._outstanding += 1
             return
-        with nullcontext() if work.light else helpers.computing():
-            work.compute()
-        if isinstance(work, BackwardPass):
-            self.send_result(work)
-            self.apply_result(work)
+        with nullcontext() if computation.cheap else helpers.computing():
+            computation.compute()
+        if isinstance(computation, BackwardPass):
+            self.send_result(computation)
+            self.apply_result(computation)
         else:
-            self.apply_result(work)
-            self.send_result(work)
+            self.apply_result(computation)
+            self.send_result(computation)
 
-    def send_result(self, work: Computation) -> None:
-        """Send on what was computed. Any thread: a helper does it once the work is in the gate's mailbox again."""
-        if work.error is None:
-            neighbour = self.previous if isinstance(work, BackwardPass) else self.next
-            self.send(neighbour or work.header.reply_to, work.result(last=self.next is None))
+    def send_result(self, computation: Computation) -> None:
+        """Send the result on. Any thread: a helper does so once the computation is back in the gate's mailbox."""
+        if computation.error is None:
+            neighbour = self.previous if isinstance(computation, BackwardPass) else self.next
+            self._send(neighbour or computation.header.reply_to, computation.result(last=self.next is None))
 
-    def apply_result(self, work: Computation) -> None:
-        """Take what came of the numbers into the gate's state."""
-        if work.error is not None:
-            self._report_failure(work.header, work.error)
+    def apply_result(self, computation: Computation) -> None:
+        """Take the result into the gate's state."""
+        if computation.error is not None:
+            self._report_failure(computation.header, computation.error)
             return
-        self._efforts[type(work)].update(work.seconds)
-        work.count(self.counts)
-        if isinstance(work, BackwardPass):
-            self._apply(work)
-        elif isinstance(work, ForwardPass) and work.held is not None and work.held.version is not None:
-            work.held.context = work.context
+        self._costs[type(computation)].update(computation.seconds)
+        computation.count(self.counts)
+        if isinstance(computation, BackwardPass):
+            self._apply_gradient(computation)
+        elif isinstance(computation, ForwardPass):
+            batch = computation.batch
+            if batch is not None and batch.version is not None:
+                batch.context = computation.context
 
-    def _apply(self, work: BackwardPass) -> None:
-        if not work.applies:
+    def _apply_gradient(self, computation: BackwardPass) -> None:
+        if not computation.applies:
             self.counts.drop("second update of a batch")
             return
         try:
-            self._update(work.grads, work.version, work.samples)
+            self._update(computation.grads, computation.version, computation.samples)
         except BaseException as error:
-            self._report_failure(work.header, error)
+            self._report_failure(computation.header, error)
 
     def _update(self, grads: Tree, stale: Version, samples: int) -> None:
         now = self.version
@@ -214,44 +256,43 @@ class GateBehavior:
             params = self.chain.advance(params, grads)
         self.version = Version(now.number + 1, params, state, now.samples + samples)
         self.counts.updates += 1
-        self.keep(self.version, self.clock())
+        self._keep_version(self._clock())
+
+    def _keep_version(self, now: float) -> None:
+        if self._keep is not None and not self.migrating:
+            self._keep(self.version, now)
 
     def _report_failure(self, header: Header, error: BaseException) -> None:
         self.counts.failed += 1
-        self.send(header.reply_to, Failed(header, self.name, self.worker, format_exception(error)))
+        self._send(header.reply_to, Failed(header, self.name, self.worker, format_exception(error)))
 
     def drop_sentinel(self, actor: str) -> None:
-        """Drop what is held for a sentinel, and from now on what arrives from it."""
+        """Drop everything held for a sentinel, and every later message from it."""
         self._in_flight.pop(actor, None)
-        self._tombstones[actor] = self.clock()
+        self._tombstones[actor] = self._clock()
 
     def on_timer(self, now: float) -> float:
-        """Let go of contexts, pins and tombstones whose time is over."""
-        for actor, ledger in list(self._in_flight.items()):
-            ledger.expire(now)
-            if ledger.idle(now):
+        """Release expired contexts, pins and tombstones."""
+        for actor, in_flight in list(self._in_flight.items()):
+            in_flight.expire(now)
+            if in_flight.idle(now):
                 del self._in_flight[actor]
         for actor, since in list(self._tombstones.items()):
             if now - since > _TOMBSTONE:
                 del self._tombstones[actor]
-        self.keep(self.version, now)
+        self._keep_version(now)
         return _TICK
 
-    def drop_contexts(self) -> None:
-        """Forget the forward passes that were done: their batches are sent again when their time is over."""
-        for ledger in self._in_flight.values():
-            ledger.expire(float("inf"))
-
     def stop(self) -> None:
-        """Let go of everything that is held for sentinels."""
+        """Release everything held for sentinels."""
         self._in_flight.clear()
 
     @property
     def contexts(self) -> int:
         """Batches whose forward pass is kept for their backward pass."""
-        return sum(ledger.contexts for ledger in self._in_flight.values())
+        return sum(in_flight.contexts for in_flight in self._in_flight.values())
 
     @property
     def versions(self) -> int:
-        """Different versions that are held: the present one, those of batches under way, and pins."""
-        return len({self.version.number}.union(*(ledger.versions for ledger in self._in_flight.values())))
+        """Distinct versions that are held: the present one, those of batches in flight, and pins."""
+        return len({self.version.number}.union(*(own.versions for own in self._in_flight.values())))

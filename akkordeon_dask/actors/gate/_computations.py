@@ -1,41 +1,61 @@
-"""The numbers of a gate: pure functions of what they are given, so any thread may compute them."""
-
-from __future__ import annotations
+"""The numbers of a gate: pure functions of their inputs, so any thread may run them."""
 
 import time
 import traceback
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from akkordeon_dask.actors.gate._state import GateCounts, StashedBatch, Version
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Backward, Forward, Header
 from akkordeon_dask.nn import Chain, Key
 from akkordeon_dask.tree import Array, Tree
 
-if TYPE_CHECKING:
-    from akkordeon_dask.actors.gate._in_flight import StashedBatch
-    from akkordeon_dask.actors.gate._state import GateCounts, Version
+__all__ = ["BackwardPass", "Computation", "CostEstimate", "Evaluation", "ForwardPass", "format_exception"]
 
-__all__ = ["BackwardPass", "Computation", "Evaluation", "ForwardPass", "format_exception"]
+_CHEAP, _WEIGHT = 3e-4, 0.1
+
+
+class CostEstimate:
+    """A moving average of the CPU seconds of one kind of computation. Owned by one thread.
+
+    Handing a computation to another thread takes 0.05 to 0.1 ms where other threads want the interpreter too, so a
+    cheap one runs at once. Nor does it count as taking a core, which would keep a helper from expensive ones.
+    """
+
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = _CHEAP
+        """Before the first one: just not cheap."""
+
+    def update(self, seconds: float) -> None:
+        """Note another run."""
+        self.seconds += _WEIGHT * (seconds - self.seconds)
+
+    @property
+    def is_cheap(self) -> bool:
+        """Not worth a helper."""
+        return self.seconds < _CHEAP
 
 
 @dataclass(slots=True)
 class Computation(ABC):
-    """One message's computation. One thread computes it, then the gate's own thread takes what came of it."""
+    """The computation of one message. One thread computes it, then the gate's own thread applies the result."""
 
     chain: Chain
     header: Header
     version: Version
-    """The version that the batch's forward pass reads, or has read."""
+    """The version of the batch's forward pass."""
     error: BaseException | None = None
-    light: bool = False
+    cheap: bool = False
     """It is expected to take little time."""
     seconds: float = 0.0
-    """Of CPU that it took."""
+    """CPU seconds that it took."""
 
     def compute(self) -> None:
-        """Do it; what goes wrong is kept."""
+        """Run it; an exception is kept as its error."""
         begun = time.thread_time()
         try:
             self._compute()
@@ -48,16 +68,16 @@ class Computation(ABC):
 
     @abstractmethod
     def result(self, *, last: bool = False) -> Forward | Backward:
-        """The message that is sent on; the `last` gate says how far training is."""
+        """The message to send on; the `last` gate adds how far training is."""
 
     @abstractmethod
     def count(self, counts: GateCounts) -> None:
-        """Count what was done."""
+        """Add it to the gate's counts."""
 
 
 @dataclass(slots=True)
 class Evaluation(Computation):
-    """A forward pass of which nothing is kept."""
+    """A forward pass whose context is not kept."""
 
     x: Array | None = None
     samples: int = 0
@@ -83,7 +103,7 @@ class Evaluation(Computation):
 class ForwardPass(Evaluation):
     """A forward pass whose context is kept for the backward pass."""
 
-    held: StashedBatch | None = None
+    batch: StashedBatch | None = None
     key: Key | None = None
     context: Any = None
 
@@ -128,6 +148,6 @@ class BackwardPass(Computation):
 
 
 def format_exception(error: BaseException) -> str:
-    """An exception as text, with the place it was raised at."""
+    """An exception as text, with the line that raised it."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} (raised in {frame.name}, {frame.filename}:{frame.lineno})"

@@ -1,41 +1,116 @@
-"""A gate that goes from one worker to another."""
+"""The migration of a gate to another worker: its state is handed over, from worker to worker."""
 
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import NamedTuple
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from akkordeon_dask.actors.gate._in_flight import InFlight, StashedBatch
-from akkordeon_dask.actors.gate._state import Version, aligned_version
+from distributed import Worker
+from distributed.comm import Comm
+from distributed.protocol import to_serialize
+from distributed.utils import offload
 
-__all__ = ["Handover", "applied_sequences", "restore_from"]
+from akkordeon_dask import config
+from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.gate._state import GateState
+from akkordeon_dask.errors import ClosedError, WorkerLostError
+from akkordeon_dask.messages import Address
 
+__all__ = ["EXPORT_OP", "Migration", "export_handler", "request_state"]
 
-class Handover(NamedTuple):
-    """What the next life of a gate goes on with."""
+EXPORT_OP = "akkordeon_handover"
+"""The name of the handler that exports a gate's state."""
 
-    version: Version
-    applied: Mapping[str, tuple[int, tuple[int, ...]]]
-    """By the sentinel's actor: below which sequence all batches are finished, and above it, with which the gate has
-    been updated: it will not be again."""
-
-
-def applied_sequences(ledgers: Mapping[str, InFlight]) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """What the ledgers say of the batches that the gate was updated with."""
-    return {
-        actor: (ledger.floor, tuple(sequence for sequence, held in ledger.batches.items() if held.applied))
-        for actor, ledger in ledgers.items()
-    }
+_RETRY = 0.001
+"""Seconds between two attempts while helpers still run a computation."""
 
 
-def restore_from(handover: Handover, now: float) -> tuple[Version, defaultdict[str, InFlight]]:
-    """What the next life has of it.
+class Migration:
+    """The migration of one gate, on either side. On the event loop.
 
-    Its ledgers know the batches that the gate was updated with, and nothing else: what was under way is sent again.
+    Parameters
+    ----------
+    worker
+        the gate's.
+    call
+        runs a function in the gate's thread.
     """
-    ledgers = {
-        actor: InFlight(
-            floor, {sequence: StashedBatch(0, None, None, 0.0, applied=True) for sequence in sequences}, now
-        )
-        for actor, (floor, sequences) in handover.applied.items()
-    }
-    return aligned_version(handover.version), defaultdict(InFlight, ledgers)
+
+    def __init__(
+        self, behavior: GateBehavior, worker: Worker, call: Callable[[Callable[[], Any]], Awaitable[Any]]
+    ) -> None:
+        self._behavior, self._worker, self._call = behavior, worker, call
+        self._exporting = False
+
+    async def import_from(self, former: Address) -> None:
+        """Continue where the gate's incarnation on another worker stops now. Before the gate opens."""
+        state = await request_state(self._worker, former)
+        await offload(self._behavior.import_state, state)
+
+    async def export(self) -> GateState:
+        """Stop this incarnation; returns the state for the next one.
+
+        Raises
+        ------
+        ClosedError
+            when the migration is cancelled meanwhile.
+        """
+        self._exporting = True
+        while self._exporting:
+            state: GateState | None = await self._call(self._behavior.export_state)
+            if state is not None:
+                self._exporting = False
+                return state
+            await asyncio.sleep(_RETRY)
+        await self._call(self._behavior.resume)
+        name = self._behavior.name
+        raise ClosedError(f"gate {name!r} on {self._worker.address} stays: its migration was cancelled. Move it again")
+
+    async def cancel(self) -> None:
+        """Continue with this incarnation."""
+        self._exporting = False
+        await self._call(self._behavior.resume)
+
+
+async def request_state(worker: Worker, former: Address) -> GateState:
+    """The state of a gate on another worker, which computes no more from now on. On the event loop.
+
+    Raises
+    ------
+    ClosedError
+        when there is no such gate.
+    WorkerLostError
+        when its worker does not answer.
+    """
+    if former.worker == worker.address:
+        return await _export(worker, former.actor)
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.control")):
+            answer = await getattr(worker.rpc(former.worker), EXPORT_OP)(actor=former.actor)
+    except OSError as error:  # a TimeoutError is one
+        raise WorkerLostError(
+            f"{former.actor} on {former.worker} did not export its state ({error!r}): look at that worker's log"
+        ) from None
+    state = getattr(answer, "data", answer)
+    if not isinstance(state, GateState):
+        raise ClosedError(f"{former.actor} is not on {former.worker} (any more): {state!r}")
+    return state
+
+
+def export_handler(worker: Worker) -> Callable[[Comm, str], Awaitable[Any]]:
+    """The handler of `EXPORT_OP`: it stops this incarnation of a gate and answers with its state. On the event loop."""
+
+    async def export_state(comm: Comm, actor: str) -> Any:
+        try:
+            return to_serialize(await _export(worker, actor))
+        except ClosedError as error:
+            return {"refused": str(error)}
+
+    return export_state
+
+
+async def _export(worker: Worker, actor: str) -> GateState:
+    gate: Any = worker.state.actors.get(actor)
+    if gate is None:
+        raise ClosedError(f"{actor} is not on {worker.address} (any more)")
+    state: GateState = await gate.export()
+    return state

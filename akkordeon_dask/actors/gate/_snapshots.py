@@ -1,4 +1,4 @@
-"""A gate's state, kept safe while it works."""
+"""Snapshots of a gate's versions, written while it works."""
 
 from collections.abc import Callable
 
@@ -6,86 +6,127 @@ import numpy as np
 
 from akkordeon_dask.actors.gate._state import Version, aligned_version
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.snapshots import SnapshotPolicy
-from akkordeon_dask.snapshots._recorder import SnapshotRecorder
+from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder
 from akkordeon_dask.tree import Tree, leaves
 
 __all__ = ["GateSnapshots", "load_version"]
 
 
-class GateSnapshots(SnapshotRecorder):
-    """Writes snapshots of one gate with a thread of its own.
-
-    `look` is called by the gate's thread after each update and now and then: it hands over the version, which nobody
-    ever writes into, and never waits.
+class GateSnapshots:
+    """Writes snapshots of one gate with a thread of its own, from `begin` to `close`; none without a policy.
 
     Parameters
     ----------
     series
         the gate's name.
-    tell
+    on_failure
         as a `SnapshotRecorder` has it.
     """
 
     def __init__(
-        self,
-        keeping: SnapshotPolicy,
-        series: str,
-        generation: int,
-        *,
-        tell: Callable[[str, str], None],
+        self, policy: SnapshotPolicy | None, series: str, generation: int, *, on_failure: Callable[[str, str], None]
     ) -> None:
-        super().__init__(keeping.store(), series, generation, tell=tell)
-        self.policy = keeping
+        self.policy = policy
+        self._series, self._generation, self._on_failure = series, generation, on_failure
+        self._recorder: SnapshotRecorder | None = None
         self._number, self._time = -1, 0.0
 
+    @property
+    def last(self) -> int | None:
+        """The number of the last snapshot that was written. Any thread."""
+        return self._recorder.last if self._recorder is not None else None
+
+    @property
+    def error(self) -> str | None:
+        """The reason why the snapshot after that was not written. Any thread."""
+        return self._recorder.error if self._recorder is not None else None
+
+    def begin(self) -> None:
+        """Start the thread. Not on an event loop: it reads the store."""
+        if self.policy is not None:
+            store = self.policy.store()
+            self._recorder = SnapshotRecorder(store, self._series, self._generation, on_failure=self._on_failure)
+
+    def raise_generation(self, generation: int) -> None:
+        """The network has an owner of this generation. Any thread."""
+        if self._recorder is not None:
+            self._recorder.raise_generation(generation)
+
     def maybe_write(self, version: Version, now: float) -> None:
-        """Have a snapshot written where one is due. In the gate's thread."""
-        if version.number == self._number:
+        """Have a snapshot written where one is due; never waits. In the gate's thread."""
+        if self._recorder is None or self.policy is None or version.number == self._number:
             return
         if self.policy.due(version.number - self._number, now - self._time):
-            self.write_version(version, now)
+            self.write(version, now)
 
-    def write_version(self, version: Version, now: float) -> int:
-        """Have this version written; gives its number."""
+    def write(self, version: Version, now: float) -> int:
+        """Have this version written; never waits, and returns its number."""
         self._number, self._time = version.number, now
-        if not all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
-            self.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
+        if self._recorder is None:
             return version.number
-        self.write(tree_of(version), version.number, {"samples": version.samples})
+        if all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
+            self._recorder.write(tree_of(version), version.number, {"samples": version.samples})
+        else:
+            self._recorder.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
         return version.number
 
+    def flush(self, timeout: float) -> None:
+        """Wait until all versions are written. Neither in the gate's thread nor on an event loop.
+
+        Raises
+        ------
+        DeadlineError
+            when that takes longer than `timeout` seconds.
+        """
+        if self._recorder is not None:
+            self._recorder.flush(timeout)
+
+    def check_written(self, number: int) -> None:
+        """Check that this version, or a later one, is in a snapshot.
+
+        Raises
+        ------
+        CheckpointError
+            when it is not.
+        """
+        if self.last is None or self.last < number:
+            raise CheckpointError(f"gate {self._series!r}, version {number}: {self.error}")
+
     def close(self, last: Version | None, timeout: float) -> None:
-        """Write what waits, and the last version, and end the thread, at most `timeout` seconds. In the gate's thread.
+        """Write the waiting versions and the last one, and end the thread. In the gate's thread.
 
         Parameters
         ----------
         last
-            None: what comes after the snapshots that there are is of no use.
+            None: no version after the existing snapshots is of use.
+        timeout
+            seconds, at most.
         """
+        if self._recorder is None:
+            return
         if last is not None and (last.number != self._number or self.error is not None):
-            self.write_version(last, self._time)
-        self.end(timeout)
+            self.write(last, self._time)
+        self._recorder.end(timeout)
 
 
 def tree_of(version: Version) -> Tree:
-    """What a snapshot holds."""
+    """The content of a snapshot."""
     return {"params": version.params, "state": version.state}
 
 
-def load_version(keeping: SnapshotPolicy, series: str, fresh: Version) -> Version | None:
-    """The version of the newest snapshot; None: there is none.
+def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version | None:
+    """The version of the newest snapshot; None where there is none.
 
     Raises
     ------
     CheckpointError
-        when the place cannot be read, or the snapshot is of another gate than `fresh`.
+        when the store cannot be read, or the snapshot is of another gate than `fresh`.
     """
     try:
-        saved = keeping.store().load(series, like=tree_of(fresh))
+        saved = policy.store().load(series, like=tree_of(fresh))
     except CheckpointError as error:
         raise CheckpointError(f"gate {series!r}: {error}") from error
     if saved is None:
         return None
-    samples = saved.facts.get("samples", 0)  # which snapshots of before do not have
+    samples = saved.facts.get("samples", 0)  # older snapshots have no such number
     return aligned_version(Version(saved.number, saved.tree["params"], saved.tree["state"], int(samples)))

@@ -1,13 +1,20 @@
-"""A gate's state, and what it counts."""
+"""A gate's state: versions of its parameters, the batches of each sentinel in flight, and counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from akkordeon_dask.memory import aligned
+from akkordeon_dask.messages import Header
 from akkordeon_dask.optim import State
 from akkordeon_dask.tree import Tree, map_leaves
 
-__all__ = ["GateCounts", "Version", "aligned_version"]
+__all__ = ["GateCounts", "GateState", "InFlight", "StashedBatch", "Version", "aligned_version"]
+
+_LEASE = 4.0
+"""A pin expires after so many deadlines of a batch without traffic."""
+_IDLE = 600.0
+"""Seconds of silence after which a sentinel is forgotten."""
 
 
 class Version(NamedTuple):
@@ -17,21 +24,30 @@ class Version(NamedTuple):
     params: Tree
     state: State
     samples: int = 0
-    """Samples of the batches that it was updated with."""
+    """Samples of the batches of these updates."""
 
 
 def aligned_version(version: Version) -> Version:
-    """The same with all arrays on the grid that the kernels like: one that came over a wire or from a file may be off.
+    """The same version with all arrays on the kernels' alignment, which arrays from a wire or a file may miss.
 
-    Off it they give other bits, and take longer.
+    Misaligned arrays give other last bits, and take longer.
     """
     state = replace(version.state, slots=map_leaves(aligned, version.state.slots))
     return version._replace(params=map_leaves(aligned, version.params), state=state)
 
 
+class GateState(NamedTuple):
+    """The state that migrates: the gate's next incarnation continues with it."""
+
+    version: Version
+    applied: Mapping[str, tuple[int, tuple[int, ...]]]
+    """By the sentinel's actor: its floor, below which all batches are finished, and the sequences above it whose
+    update is part of the version. They are never applied again."""
+
+
 @dataclass
 class GateCounts:
-    """What a gate did in its life. Owned by its thread; others read a copy."""
+    """Counts of one incarnation of a gate. Owned by its thread; others read a copy."""
 
     forwards: int = 0
     updates: int = 0
@@ -43,14 +59,121 @@ class GateCounts:
     """Samples of validation and prediction."""
     failed: int = 0
     nbytes_in: int = 0
-    """Bytes of the arrays that came."""
+    """Bytes of received arrays."""
     nbytes_out: int = 0
-    """Bytes of the arrays that were sent on."""
+    """Bytes of sent arrays."""
     dropped: dict[str, int] = field(default_factory=dict)
-    """Messages that were not worked on, by reason."""
+    """Messages that were dropped, by reason."""
     delays: dict[int, int] = field(default_factory=dict)
-    """How many gradients were how many updates late."""
+    """Number of gradients by their delay in updates."""
 
     def drop(self, reason: str) -> None:
-        """Count a message that is not worked on."""
+        """Count a dropped message."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+
+@dataclass(slots=True)
+class StashedBatch:
+    """A batch that this gate has computed a forward pass of."""
+
+    attempt: int
+    version: Version | None
+    """The version of its forward pass; None once the backward pass took it or it has expired."""
+    context: Any
+    expires: float
+    applied: bool
+    """Its update is part of the gate's parameters: no repetition is applied again."""
+
+    def release(self) -> tuple[Version, Any]:
+        """Return version and context, and hold them no longer."""
+        assert self.version is not None
+        taken = self.version, self.context
+        self.version = self.context = None
+        return taken
+
+
+@dataclass(slots=True)
+class _Pin:
+    version: Version
+    expires: float
+
+
+@dataclass(slots=True)
+class InFlight:
+    """The batches of one sentinel that may still be asked for, and the versions that it has pinned.
+
+    Bounded: batches below the sentinel's floor are dropped, and a sentinel never has a batch far above its floor.
+    """
+
+    floor: int = 0
+    batches: dict[int, StashedBatch] = field(default_factory=dict)
+    last_message: float = 0.0
+    _pins: dict[int, _Pin] = field(default_factory=dict)
+    _opened: tuple[int, int] = (0, 0)
+    """The newest pass that was opened here, and the attempt that opened it."""
+
+    @classmethod
+    def applied(cls, floor: int, sequences: tuple[int, ...], now: float) -> "InFlight":
+        """The batches that are part of a migrated version. The sentinel resends all others."""
+        batches = {sequence: StashedBatch(0, None, None, 0.0, applied=True) for sequence in sequences}
+        return cls(floor, batches, now)
+
+    @property
+    def applied_sequences(self) -> tuple[int, ...]:
+        """The batches above the floor whose update is part of the gate's parameters."""
+        return tuple(sequence for sequence, batch in self.batches.items() if batch.applied)
+
+    def advance_floor(self, header: Header, now: float) -> None:
+        """Note the floor of a message: all batches below it are finished."""
+        self.last_message = now
+        if header.floor > self.floor:
+            self.floor = header.floor
+            for sequence in [sequence for sequence in self.batches if sequence < self.floor]:
+                del self.batches[sequence]
+
+    def is_duplicate_opening(self, header: Header) -> bool:
+        """The message repeats an opening batch that was here, or is an older attempt of it.
+
+        It must go no further: it would set another pin in a later gate that was restarted during the pass.
+        """
+        return header.opening and (header.pass_number, header.attempt) <= self._opened
+
+    def pin(self, header: Header, present: Version, now: float) -> Version | None:
+        """The version that the header's pass reads; None where it is not known here and the batch does not open it.
+
+        A late copy of an opening batch opens nothing: where the pin has expired, it would set another one.
+        """
+        pin = self._pins.get(header.pass_number)
+        opening = header.pass_number, header.attempt
+        if header.opening and opening > self._opened:
+            self._opened = opening
+            if pin is None:
+                self._pins.clear()
+                pin = self._pins[header.pass_number] = _Pin(present, 0.0)
+        if pin is None:
+            return None
+        pin.expires = now + _LEASE * header.deadline
+        return pin.version
+
+    def expire(self, now: float) -> None:
+        """Release contexts that their sentinel has given up, and pins that no traffic renewed."""
+        for batch in self.batches.values():
+            if batch.version is not None and batch.expires < now:
+                batch.release()
+        for number in [number for number, pin in self._pins.items() if pin.expires < now]:
+            del self._pins[number]
+
+    def idle(self, now: float) -> bool:
+        """Nothing is held, and no message came for a long time."""
+        return not self._pins and not self.contexts and now - self.last_message > _IDLE
+
+    @property
+    def contexts(self) -> int:
+        """Batches whose context is held."""
+        return sum(batch.version is not None for batch in self.batches.values())
+
+    @property
+    def versions(self) -> set[int]:
+        """The numbers of the versions that are held."""
+        batches = {batch.version.number for batch in self.batches.values() if batch.version is not None}
+        return batches | {pin.version.number for pin in self._pins.values()}

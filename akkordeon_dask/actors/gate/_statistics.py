@@ -1,20 +1,20 @@
-"""What a gate tells of itself."""
+"""The metrics and statistics of a gate."""
 
 import dataclasses
 from dataclasses import dataclass
 
 from akkordeon_dask.actors.engine._cell import ActorCell
 from akkordeon_dask.actors.engine._mailbox import MailboxStatistics
-from akkordeon_dask.actors.gate._behavior import GateBehavior, GateCounts
+from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots
+from akkordeon_dask.actors.gate._state import GateCounts
 from akkordeon_dask.actors.transport._link import LinkStatistics
-from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.messages import GateMetrics
 
 __all__ = ["GateStatistics", "metrics_of", "statistics_of"]
 
 _LONG = 64
-"""Longer delays, in updates, are told as this one."""
+"""Longer delays, in updates, count as this one."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class GateStatistics:
     gate: str
     worker: str
     version: int
-    """Updates since it was made."""
+    """Updates since the network was deployed."""
     contexts: int
     """Batches whose forward pass is kept."""
     versions: int
@@ -38,33 +38,33 @@ class GateStatistics:
     snapshot: int | None = None
     """Updates in the newest snapshot that it has written."""
     snapshot_error: str | None = None
-    """Why the one after that could not be written."""
+    """The reason why the one after that could not be written."""
 
 
 def metrics_of(
-    core: GateBehavior, thread: ActorCell, *, key: str, place: int, parameters: int, now: float
+    behavior: GateBehavior, cell: ActorCell, *, key: str, position: int, parameters: int, now: float
 ) -> GateMetrics:
-    """What rides on the heartbeat. In the gate's thread."""
-    counts = core.counts
+    """The metrics for the heartbeat. In the gate's thread."""
+    counts = behavior.counts
     delays: dict[int, int] = {}
     for delay, number in counts.delays.items():
         delays[min(delay, _LONG)] = delays.get(min(delay, _LONG), 0) + number
     return GateMetrics(
-        network=core.network,
-        name=core.name,
+        network=behavior.network,
+        name=behavior.name,
         key=key,
         at=now,
-        busy=thread.busy,
-        place=place,
+        busy=cell.busy,
+        place=position,
         parameters=parameters,
         forwards=counts.samples,
         backwards=counts.backwards,
         evaluated=counts.evaluated,
         updates=counts.updates,
-        version=core.version.number,
-        mailbox=len(thread.mailbox),
-        contexts=core.contexts,
-        versions=core.versions,
+        version=behavior.version.number,
+        mailbox=len(cell.mailbox),
+        contexts=behavior.contexts,
+        versions=behavior.versions,
         failed=counts.failed,
         dropped=sum(counts.dropped.values()),
         nbytes_in=counts.nbytes_in,
@@ -74,20 +74,20 @@ def metrics_of(
 
 
 def statistics_of(
-    core: GateBehavior, thread: ActorCell, office: PostOffice, keeper: GateSnapshots | None = None
+    behavior: GateBehavior, cell: ActorCell, links: tuple[LinkStatistics, ...], snapshots: GateSnapshots
 ) -> GateStatistics:
-    """All that it did and holds. In the gate's thread."""
-    counts = core.counts
+    """The statistics of a gate. In its thread."""
+    counts = behavior.counts
     return GateStatistics(
-        gate=core.name,
-        worker=core.worker,
-        version=core.version.number,
-        contexts=core.contexts,
-        versions=core.versions,
-        busy=thread.busy,
+        gate=behavior.name,
+        worker=behavior.worker,
+        version=behavior.version.number,
+        contexts=behavior.contexts,
+        versions=behavior.versions,
+        busy=cell.busy,
         counts=dataclasses.replace(counts, dropped=dict(counts.dropped), delays=dict(counts.delays)),
-        mailbox=thread.mailbox.statistics(),
-        links=tuple(office.statistics()),
-        snapshot=keeper.last if keeper is not None else None,
-        snapshot_error=keeper.error if keeper is not None else None,
+        mailbox=cell.mailbox.statistics(),
+        links=links,
+        snapshot=snapshots.last,
+        snapshot_error=snapshots.error,
     )

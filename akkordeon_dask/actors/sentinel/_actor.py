@@ -4,37 +4,54 @@ import asyncio
 import contextlib
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.actors._dask_actor import ENDING
+from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
 from akkordeon_dask.actors.engine._cell import ActorCell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
-from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelState
-from akkordeon_dask.actors.sentinel._driver import BatchReady, Driver
-from akkordeon_dask.actors.sentinel._life import SentinelLife
-from akkordeon_dask.actors.sentinel._position import Position
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._passes import Position
+from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, load_position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
-from akkordeon_dask.data import Batch, open_source
+from akkordeon_dask.data import Batch, Source, open_source
 from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, SentinelError, WorkerLostError
 from akkordeon_dask.messages import Address, Leave, PassReport, SentinelMetrics
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.snapshots._policy import SnapshotPolicy
+from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import Array
 
 __all__ = ["SentinelActor"]
 
 
-class SentinelActor(SentinelLife):
-    """A sentinel on a worker. Made by `attach`, called by the runtime only.
+class SentinelActor(DaskActor):
+    """A sentinel on a worker. Created by `attach`, called by the runtime only.
 
-    The constructor loads the data. What is wrong with them is raised by `open`, to who attaches it: Dask would log a
-    traceback for each actor that it cannot make.
+    The constructor loads the data. `open` raises its errors to whoever attaches the sentinel: Dask would log a
+    traceback for each actor whose constructor raises.
+
+    Parameters
+    ----------
+    position
+        of a former incarnation; None: from the start.
+    former
+        the address of that incarnation, which the gates drop.
+    until
+        passes after which it rests, of all incarnations; None: its own number.
+    paused
+        it waits until it is resumed.
+    policy
+        of the network's snapshots; None: its position is not written.
+    resume
+        the policies of stores that may have its position from an earlier run.
+    begun
+        seconds since 1970 when the network was deployed.
     """
 
     def __init__(
@@ -50,39 +67,69 @@ class SentinelActor(SentinelLife):
         former: Address | None = None,
         until: int | None = None,
         paused: bool = False,
-        keeping: SnapshotPolicy | None = None,
+        policy: SnapshotPolicy | None = None,
         resume: Sequence[SnapshotPolicy] = (),
         begun: float = 0.0,
     ) -> None:
         super().__init__(key)
-        self._begun = begun or time.time()
-        self._position, self._former, self._keeping = position, former, keeping
-        self._until, self._paused = until, paused
         self.network = network
-        self._sentinel, self._name, self._generation = sentinel, name, generation
-        self._spec = spec
+        self._begun = begun or time.time()
+        self._sentinel, self._name, self._spec = sentinel, name, spec
+        self._former, self._until, self._paused = former, until, paused
+        self._position = position
+        """Where it was at the last timer; before it opens, where it starts. Replaced, never changed."""
         self._reports = UnacknowledgedReports()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._closing = False
-        self._refusal: AkkordeonError | None = None
-        try:
-            self._load(resume)
-        except AkkordeonError as error:
-            self._refusal = error
-        except BaseException as error:
-            text = f"sentinel {name!r}: {sentinel.provider!r} raised {error!r}: mend the provider"
-            self._refusal = SentinelError(text)
+        self._moves = False
+        """A successor continues. Set and read by its thread."""
+        self._snapshots = PositionSnapshots(policy, sentinel, name, generation, on_failure=self._log_sentinel_event)
+        self._behavior = SentinelBehavior(
+            sentinel,
+            name=name,
+            address=self.address,
+            network=network,
+            generation=generation,
+            clock=time.monotonic,
+            send=self._office.send,
+            report=self._report,
+            notify=self._log_sentinel_event,
+            changed=self._set_changed,
+            check=self._check_batch,
+            timer=RetransmissionTimer(
+                config.seconds("batch.deadline"),
+                config.seconds("batch.min-deadline"),
+                config.number("batch.deadline-factor"),
+            ),
+            max_attempts=config.whole("batch.max-attempts", 1),
+        )
+        self._source = self._load(resume)
 
-    def _load(self, resume: Sequence[SnapshotPolicy]) -> None:
+    def _log_sentinel_event(self, event: str, text: str) -> None:
+        """Any thread."""
+        self._log_event(self.network, event, sentinel=self._name, text=text)
+
+    # Opening: the data, then the first batches
+
+    def _load(self, resume: Sequence[SnapshotPolicy]) -> Source | AkkordeonError:
+        """The source, or the error with which the sentinel does not open."""
         sentinel = self._sentinel
-        self._source = source = open_source(sentinel.provider)
-        self._check(source.labelled is not False, source.shape, source.dtype)
-        if source.samples is not None and not sentinel.batches_per_pass:
-            source.batches(1, sentinel.batch_size)
-        self._resume(resume)
+        try:
+            source = open_source(sentinel.provider)
+            self._check(source.labelled is not False, source.shape, source.dtype)
+            if source.samples is not None and not sentinel.batches_per_pass:
+                source.batches(1, sentinel.batch_size)
+            if sentinel.mode == "train" and self._position is None:
+                self._position = load_position(resume, sentinel, self._name)
+            return source
+        except AkkordeonError as error:
+            return error
+        except BaseException as error:
+            text = f"sentinel {self._name!r}: {sentinel.provider!r} raised {error!r}: fix the provider"
+            return SentinelError(text)
 
     def _check(self, labelled: bool, shape: tuple[int, ...] | None, dtype: "np.dtype[Any] | None") -> None:
-        """Whether the network takes such samples, and there are targets where they are needed."""
+        """Check that the network accepts such samples, and that there are targets where they are needed."""
         sentinel = self._sentinel
         if not labelled and sentinel.mode != "predict":
             raise DataError(
@@ -97,153 +144,163 @@ class SentinelActor(SentinelLife):
     async def open(self, gates: tuple[Address, ...]) -> None:
         """Start the thread, which sends the first batches. On the event loop.
 
-        Returns when the first batch of the data is drawn and was right, after `timeouts.first-batch` at the latest.
+        Returns when the first batch is drawn and fits, after `timeouts.first-batch` at the latest.
 
         Raises
         ------
         DataError, ShapeError, SentinelError, CheckpointError
-            what was wrong with it, with the data as a whole, or with the position to resume; nothing was sent.
+            when the sentinel, its data as a whole, or the position to resume do not fit; nothing was sent.
         """
-        if self._refusal is not None:
-            raise self._refusal
-        self._loop = asyncio.get_running_loop()
-        core = SentinelBehavior(
-            self._sentinel,
-            name=self._name,
-            address=self.address,
-            network=self.network,
-            generation=self._generation,
-            gates=gates,
-            clock=time.monotonic,
-            send=self._send,
-            report=self._report,
-            tell=self._log_event,
-            deadline=RetransmissionTimer(
-                config.seconds("batch.deadline"),
-                config.seconds("batch.min-deadline"),
-                config.number("batch.deadline-factor"),
-            ),
-            max_attempts=config.whole("batch.max-attempts", 1),
-        )
+        if isinstance(self._source, AkkordeonError):
+            raise self._source
+        behavior = self._behavior
+        behavior.rewire(gates, behavior.generation)
         if self._position is not None:
-            core.passes.go_on(self._position, time.monotonic())
-        core.passes.rest_after(self._until)
+            behavior.passes.resume(self._position, time.monotonic())
+        behavior.passes.rest_after(self._until)
         if self._paused:
-            core.pause()
-        self._core = core
-        await self._begin_snapshots()
-        self._driver = Driver(core, changed=self._changed, check=self._check_batch)
-        who = ActorInfo(self.network, "sentinel", self._name)
-        thread = await self._start(who, self._driver, ended=self._ended)
+            behavior.pause()
+        await offload(self._snapshots.begin)
+        info = ActorInfo(self.network, "sentinel", self._name)
+        cell = await self._start(info, behavior, observe=self._metrics, ended=self._ended)
         if self._former is not None:
             for gate in gates:
-                self._send(gate, Leave(self.network, self._former))
-        self._driver.feed = make_batch_reader(
+                self._office.send(gate, Leave(self.network, self._former))
+        behavior.reader = make_batch_reader(
             self._source,
             self._sentinel.batch_size,
             endless_passes=bool(self._sentinel.batches_per_pass),
-            wake=lambda: thread.mailbox.put(BatchReady()),
-            name=f"akkordeon feed of {self._name}",
+            wake=lambda: cell.mailbox.put(BatchReady()),
+            name=f"akkordeon reader of {self._name}",
         )
-        thread.mailbox.put(BatchReady())
-        if self._former is None:  # else the data were tried by a former life
+        cell.mailbox.put(BatchReady())
+        if self._former is None:  # a former incarnation has tried the data
             await self._try_data()
 
     async def _try_data(self) -> None:
-        """Wait for the first batch. One that takes longer is no error: what it is then ends the sentinel, or not."""
-        deadline = self._loop.time() + config.seconds("timeouts.first-batch")
-        while not (self._driver.tried or self._core.error or self._closing):
-            self._news.clear()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._news.wait()
-            except TimeoutError:
-                return
-        if self._core.error is not None and not self._driver.tried:  # later ones are for those who wait
-            raise self._core.error
+        """Wait for the first batch. A slow one is no error: it may still fail the sentinel later."""
+        behavior = self._behavior
+        with contextlib.suppress(TimeoutError):
+            await self._wait_until(
+                lambda: behavior.tried or behavior.error is not None or self._closing,
+                config.seconds("timeouts.first-batch"),
+            )
+        if behavior.error is not None and not behavior.tried:  # later errors are for those who wait
+            raise behavior.error
+
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    # In the sentinel's thread
 
     def _report(self, report: PassReport) -> None:
-        """In the sentinel's thread."""
         now = time.time()
         report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun), key=self.key)
         self._reports.add(report)
-        self._tell(self.network, "pass", **report.as_dict())
-        self._changed()
+        self._log_event(self.network, "pass", **report.as_dict())
+        self._set_changed()
 
-    def _figures(self, thread: ActorCell, now: float) -> SentinelMetrics:
-        core, passes = self._core, self._core.passes
-        self._maybe_write_position(now)
+    def _metrics(self, cell: ActorCell, now: float) -> SentinelMetrics:
+        self._update_position(now)
+        behavior, passes = self._behavior, self._behavior.passes
         return SentinelMetrics(
             network=self.network,
             name=self._name,
             key=self.key,
             at=now,
-            busy=thread.busy,
+            busy=cell.busy,
             mode=self._sentinel.mode,
-            state=core.state,
+            state=behavior.state,
             epoch=passes.epoch,
             epochs=passes.limit,
             samples=passes.samples,
             lost=passes.lost,
             resent=passes.resent,
-            restarts=core.restarts,
-            dropped=core.dropped,
-            in_flight=core.in_flight,
+            restarts=behavior.restarts,
+            dropped=behavior.dropped,
+            in_flight=behavior.in_flight,
             concurrency=self._sentinel.concurrency,
-            progress=passes.progress(self._source.samples, now),
+            progress=behavior.progress(now),
         )
 
-    def _changed(self) -> None:
+    def _update_position(self, now: float) -> None:
+        if self._behavior.state not in ("failed", "left"):
+            self._position = self._behavior.passes.position(now)
+            if self._position is not None:
+                self._snapshots.maybe_write(self._position, now)
+
+    def _set_changed(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed already
-            self._loop.call_soon_threadsafe(self._news.set)
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _leave(self) -> None:
+        """From here on no batch completes any more."""
+        self._update_position(time.monotonic())
+        self._behavior.leave()
+
+    def _leave_to_successor(self) -> None:
+        self._moves = True
+        self._leave()
 
     def _ended(self) -> None:
-        """In the sentinel's thread, last: what broke it becomes its error."""
+        """Last: the error that broke the thread becomes the sentinel's."""
         if (error := self._broken()) is not None:
-            self._core.fail(error)
-            self._changed()
-        self._end_snapshots()
+            self._behavior.fail(error)
+            self._set_changed()
+        self._snapshots.close(None if self._moves else self._position, config.seconds("timeouts.close"))
+
+    # Following
 
     def _broken(self) -> SentinelError | None:
-        """The error that ended its thread before its time."""
-        if self._thread is None or self._thread.error is None:
+        """The error that broke its thread."""
+        if self._cell is None or self._cell.error is None:
             return None
         who = f"sentinel {self._name!r} on {self.address.worker}"
-        return SentinelError(f"{who} broke: {self._thread.error!r}: see the worker's log")
+        return SentinelError(f"{who} broke: {self._cell.error!r}: see the worker's log")
 
     async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> SentinelUpdate:
-        """What is new since `cursor` and `state`; waits for it, at most `timeout` seconds. On the event loop."""
-        deadline, leaves = self._loop.time() + timeout, False
-        while len(self._reports) <= cursor and self._core.state == state and not (self._closing or leaves):
-            self._news.clear()
+        """The news since `cursor` and `state`; waits for them, at most `timeout` seconds. On the event loop."""
+        deadline, leaving = self._loop.time() + timeout, False
+        while len(self._reports) <= cursor and self._behavior.state == state and not (self._closing or leaving):
+            self._changed.clear()
             left = deadline - self._loop.time()
             if left <= 0:
                 break
-            leaves = await self._wait_for_drain(self._news, left)
-        if self._core.state == "left" and self._worker.status in ENDING:
+            leaving = await self._wait_for_drain(left)
+        if self._behavior.state == "left" and self._worker.status in ENDING:
             who = f"sentinel {self._name!r} on {self.address.worker}"
             raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then attach it again")
-        return self._progress(cursor, leaves)
+        return self._update(cursor, leaving)
+
+    async def _wait_for_drain(self, timeout: float) -> bool:
+        """Wait for a change or for the worker's drain; True: the client should move the sentinel."""
+        if self._sentinel.mode == "predict":  # a prediction is over soon, and its outputs are here
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout)
+            return False
+        return await self._office.drain.wait_for_drain(self.key, self._changed, timeout)
+
+    def _update(self, cursor: int, leaving: bool = False) -> SentinelUpdate:
+        # The thread adds a report before it changes the others: read in the opposite order, none is missed.
+        behavior = self._behavior
+        state, error, position = behavior.state, behavior.error or self._broken(), self._position
+        metrics = self._cell.metrics if self._cell is not None else None
+        progress = metrics.progress if isinstance(metrics, SentinelMetrics) else None
+        reports = self._reports.since(cursor)
+        return SentinelUpdate(reports, state, error, position, behavior.passes.until, leaving, progress)
+
+    # Control
 
     async def stop_for_successor(self, cursor: int) -> SentinelUpdate:
-        """Stop, for another life to go on; gives what is new since `cursor`. It is still here until it is closed."""
-        await self._call(self._stop_for_successor)
-        return self._progress(cursor)
-
-    def _stop_for_successor(self) -> None:
-        self._moves = True
-        self._stop()
-
-    def _progress(self, cursor: int, leaves: bool = False) -> SentinelUpdate:
-        # The thread adds a report before it changes the others: read the other way round, none is missed.
-        state, error, position = self._core.state, self._core.error or self._broken(), self._position
-        until = self._core.passes.until
-        figures = self._thread.figures if self._thread is not None else None
-        running = figures.progress if isinstance(figures, SentinelMetrics) else None
-        return SentinelUpdate(self._reports.since(cursor), state, error, position, until, leaves, running)
+        """Stop, for a successor to continue; returns the news since `cursor`. It stays here until it is closed."""
+        await self._call(self._leave_to_successor)
+        return self._update(cursor)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
-        """Go on with other gates. Done by the sentinel's thread.
+        """Continue with other gates. Done by the sentinel's thread.
 
         Raises
         ------
@@ -253,80 +310,75 @@ class SentinelActor(SentinelLife):
         await self._call(lambda: self._rewire(gates, generation))
 
     def _rewire(self, gates: tuple[Address, ...], generation: int) -> None:
-        core = self._core
-        if generation < core.generation:
+        behavior = self._behavior
+        if generation < behavior.generation:
             raise ClosedError(
-                f"sentinel {self._name!r} hears generation {core.generation} of network {self.network!r}, not "
+                f"sentinel {self._name!r} follows generation {behavior.generation} of network {self.network!r}, not "
                 f"{generation}: another owner has taken it over, leave it to that one"
             )
-        if (gates, generation) != (core.gates, core.generation):  # who heard it already need not send all again
-            core.rewire(gates, generation)
+        if (gates, generation) != (behavior.gates, behavior.generation):  # else nothing need be resent
+            behavior.rewire(gates, generation)
 
     async def pause(self) -> None:
-        """Send nothing more; returns when what was under way is home. On the event loop."""
-        await self._call(self._core.pause)
-        deadline = self._loop.time() + config.seconds("timeouts.control")
-        while self._core.in_flight:
-            self._news.clear()
-            await asyncio.wait_for(self._news.wait(), deadline - self._loop.time())
+        """Send no more batches; returns when those in flight have completed. On the event loop."""
+        await self._call(self._behavior.pause)
+        await self._wait_until(lambda: not self._behavior.in_flight, config.seconds("timeouts.control"))
 
-    async def resume(self, cursor: int) -> SentinelUpdate:
-        """Go on after a pause; gives what is new since `cursor`."""
-        await self._call(self._core.resume)
-        return self._progress(cursor)
+    async def resume(self, cursor: int = 0) -> SentinelUpdate:
+        """Continue after a pause; returns the news since `cursor`."""
+        await self._call(self._behavior.resume)
+        return self._update(cursor)
 
     async def count(self, epochs: int | None, cursor: int) -> SentinelUpdate:
-        """Make `epochs` more passes from now on, and rest; see `SentinelBehavior.count`. Returns news since `cursor`.
+        """Rest after `epochs` more passes; see `SentinelBehavior.count`. Returns the news since `cursor`.
 
         Raises
         ------
         SpecError
             when `epochs` is no number of passes; nothing has changed then.
         """
-        await self._call(lambda: self._core.count(epochs))
-        return self._progress(cursor)
+        await self._call(lambda: self._behavior.count(epochs))
+        return self._update(cursor)
 
     async def rest_after(self, until: int | None) -> None:
-        """Rest when so many passes are done in all; None: as it was written."""
-        await self._call(lambda: self._core.rest_after(until))
-
-    async def go_on(self) -> None:
-        """Go on after a pause, for somebody who does not follow it. On the event loop."""
-        await self._call(self._core.resume)
-
-    async def outputs(self) -> Array:
-        """What the network predicted for all samples, in order; put together by the sentinel's thread."""
-        outputs: Array = await self._call(self._outputs)
-        return outputs
-
-    def _outputs(self) -> Array:
-        parts = self._core.outputs
-        return np.concatenate([parts[sequence] for sequence in sorted(parts)])
+        """Rest after this many passes in all; None: its own number."""
+        await self._call(lambda: self._behavior.rest_after(until))
 
     async def close(self) -> None:
-        """End the sentinel; who follows it is answered. On the event loop."""
+        """End the sentinel; a pending long poll is answered. On the event loop."""
         self._closing = True
-        self._news.set()
+        self._changed.set()
+        with contextlib.suppress(AkkordeonError, TimeoutError):  # where it does not answer, its last position counts
+            await self._call(self._leave)
         await super().close()
 
+    # Results
+
+    async def outputs(self) -> Array:
+        """The predictions for all samples, in order; concatenated by the sentinel's thread."""
+        return await self._call(self._outputs)
+
+    def _outputs(self) -> Array:
+        outputs = self._behavior.outputs
+        return np.concatenate([outputs[sequence] for sequence in sorted(outputs)])
+
     async def statistics(self) -> SentinelStatistics:
-        """What the sentinel holds; read by its thread."""
-        statistics: SentinelStatistics = await self._call(self._statistics)
-        return statistics
+        """The statistics of the sentinel; read by its thread."""
+        return await self._call(self._statistics)
 
     def _statistics(self) -> SentinelStatistics:
-        core = self._core
-        assert self._thread is not None
+        behavior = self._behavior
+        assert self._cell is not None
         return SentinelStatistics(
             sentinel=self._name,
             network=self.network,
             worker=self.address.worker,
             mode=self._sentinel.mode,
-            state=core.state,
+            state=behavior.state,
             last=self._reports.last,
-            credits=core.credits,
-            in_flight=core.in_flight,
-            dropped=core.dropped,
-            restarts=core.restarts,
-            busy=self._thread.busy,
+            credits=behavior.credits,
+            in_flight=behavior.in_flight,
+            dropped=behavior.dropped,
+            restarts=behavior.restarts,
+            busy=self._cell.busy,
         )

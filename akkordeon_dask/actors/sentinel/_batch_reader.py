@@ -1,36 +1,34 @@
-"""Where a sentinel's thread gets its batches from."""
+"""The reader of a sentinel's batches: in its own thread, or in one of the reader's."""
 
 import enum
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
 
 from akkordeon_dask.data import Batch, Source
 
-__all__ = ["BatchReader", "Drawn", "NoBatch", "make_batch_reader"]
+__all__ = ["BatchReader", "NoBatch", "make_batch_reader"]
 
 
 class NoBatch(enum.Enum):
-    """Why there is no batch."""
+    """The reason why there is no batch."""
 
     END = "the pass has no more batches"
-    PENDING = "it is not there yet; the sentinel is woken when it is"
-
-
-Drawn: TypeAlias = Batch | NoBatch
+    PENDING = "the next batch is being drawn; the sentinel is woken when it is there"
 
 
 class BatchReader:
     """Draws batches in the sentinel's own thread."""
 
     def __init__(self, source: Source, batch_size: int, *, endless_passes: bool) -> None:
+        self.samples = source.samples
+        """Samples in one epoch; None: unknown."""
         self._source, self._batch_size = source, batch_size
         self._endless = endless_passes
         self._iterator: Iterator[Batch] | None = None
         self._pass = 0
 
-    def draw(self, pass_number: int, epoch: int) -> Drawn:
+    def draw(self, pass_number: int, epoch: int) -> Batch | NoBatch:
         """The next batch of a pass. Raises what the source raises."""
         if self._iterator is None or (pass_number != self._pass and not self._endless):
             self._iterator = self._source.batches(epoch, self._batch_size)
@@ -42,13 +40,13 @@ class BatchReader:
         return self.draw(pass_number, epoch) if fresh and self._endless else NoBatch.END
 
     def close(self, timeout: float) -> None:
-        """Let go of the source."""
+        """Release the source."""
         self._iterator = None
         self._source.close()
 
 
 class BackgroundBatchReader(BatchReader):
-    """Draws in a thread of its own, one batch when asked: the source may take its time.
+    """Draws in a thread of its own, one batch per request: the source may block.
 
     The thread owns iterator and source, and closes them at its end; requests and batches pass through two queues.
     A source that never answers cannot be interrupted: its thread, a daemon, is left behind at close.
@@ -60,12 +58,12 @@ class BackgroundBatchReader(BatchReader):
         super().__init__(source, batch_size, endless_passes=endless_passes)
         self._wake = wake
         self._requests: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Drawn | BaseException] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Batch | NoBatch | BaseException] = queue.SimpleQueue()
         self._asked: tuple[int, int] | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def draw(self, pass_number: int, epoch: int) -> Drawn:
+    def draw(self, pass_number: int, epoch: int) -> Batch | NoBatch:
         if self._asked is None:
             self._asked = pass_number, epoch
             self._requests.put(self._asked)
@@ -77,7 +75,7 @@ class BackgroundBatchReader(BatchReader):
         if isinstance(answer, BaseException):
             raise answer
         if asked[0] != pass_number and (answer is NoBatch.END or not self._endless):
-            # The pass that it was drawn for began anew meanwhile, and so do its data.
+            # The pass was restarted since the request, and so are its data.
             return self.draw(pass_number, epoch)
         return answer
 
@@ -98,7 +96,7 @@ class BackgroundBatchReader(BatchReader):
 def make_batch_reader(
     source: Source, batch_size: int, *, endless_passes: bool, wake: Callable[[], None], name: str
 ) -> BatchReader:
-    """The feed that fits the source."""
+    """The reader that fits the source."""
     if source.blocking:
         return BackgroundBatchReader(source, batch_size, endless_passes=endless_passes, wake=wake, name=name)
     return BatchReader(source, batch_size, endless_passes=endless_passes)

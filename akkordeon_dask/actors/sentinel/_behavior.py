@@ -1,32 +1,67 @@
-"""What a sentinel does: a state machine without a thread, a clock or a network of its own."""
+"""The behavior of a sentinel: a state machine without a thread, a clock or a network of its own."""
 
+import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from akkordeon_dask._numbers import check_int
-from akkordeon_dask.actors.gate._behavior import Send
+from akkordeon_dask.actors.engine._behavior import Send
+from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch
 from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, pin_lost_repeatedly
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.data import Batch
 from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
-from akkordeon_dask.messages import Address, Backward, Failed, Forward, Leave, Message, PassReport, Refused
+from akkordeon_dask.messages import (
+    Address,
+    Backward,
+    Failed,
+    Forward,
+    Header,
+    Leave,
+    Message,
+    PassProgress,
+    PassReport,
+    Refused,
+)
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
 
-__all__ = ["SentinelBehavior", "SentinelState"]
+__all__ = ["BatchReady", "SentinelBehavior", "SentinelState"]
+
+logger = logging.getLogger(__name__)
 
 SentinelState = Literal["running", "paused", "resting", "failed", "left"]
 
 _WINDOW = 32
+"""Batches per credit that may lie between the oldest one in flight and the next."""
+_TICK = 1.0
+"""Seconds between two timers, at most."""
+
+
+class BatchReady:
+    """A control message: a batch reader has drawn a batch."""
 
 
 class SentinelBehavior:
-    """Credits, batches under way, and what has come of them. Driven by one thread.
+    """A sentinel's credits, batches in flight and passes, and the effect of each message on them.
 
-    It asks for data through `wants`, and gets them by `offer` or `exhausted`; what it says to the
-    gates goes out through `send`, finished passes through `report`,
-    and what went wrong, as a word and a text, through `tell`.
+    One thread calls it. It draws batches once it has a `reader`, as many as its credits allow.
+
+    Parameters
+    ----------
+    gates
+        the addresses of the network's gates, front to back.
+    send
+        sends a message to a gate.
+    report
+        called with each finished pass.
+    notify
+        called with the name and the text of an event for the user.
+    changed
+        called when the state has changed, when the last batch in flight is completed, and when `tried` becomes True.
+    check
+        raises an error for a batch that does not fit the network; the first one is not sent then.
     """
 
     def __init__(
@@ -37,24 +72,40 @@ class SentinelBehavior:
         address: Address,
         network: str,
         generation: int,
-        gates: tuple[Address, ...],
+        gates: tuple[Address, ...] = (),
         clock: Callable[[], float],
         send: Send,
         report: Callable[[PassReport], None],
-        tell: Callable[[str, str], None] = lambda event, text: None,
-        deadline: RetransmissionTimer,
+        notify: Callable[[str, str], None] = lambda event, text: None,
+        changed: Callable[[], None] = lambda: None,
+        check: Callable[[Batch], None] = lambda batch: None,
+        timer: RetransmissionTimer,
         max_attempts: int = 5,
     ) -> None:
-        self.sentinel, self.name, self.address = sentinel, name, address
-        self.network, self.generation, self.gates = network, generation, gates
-        self.clock, self.send, self.report, self.tell = clock, send, report, tell
-        self.deadline, self.max_attempts = deadline, max_attempts
+        self.sentinel = sentinel
+        self.name = name
+        self.address = address
+        self.network = network
+        self.generation = generation
+        self.gates = gates
+        self.timer = timer
+        self.reader: BatchReader | None = None
+        self.passes = Passes(sentinel)
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
+        self.tried = False
+        """A first batch was drawn and fits, or none is to be drawn yet. Set once."""
         self.outputs: dict[int, Array] = {}
-        self.dropped = self.restarts = 0
-        self._flights: dict[int, BatchInFlight] = {}
-        self.passes = Passes(sentinel)
+        self.dropped = 0
+        """Messages that belonged to no batch in flight."""
+        self.restarts = 0
+        """Passes that were restarted because a gate had lost its pin."""
+        self._clock, self._send, self._report = clock, send, report
+        self._notify, self._changed, self._check = notify, changed, check
+        self._max_attempts = max_attempts
+        self._batches: dict[int, BatchInFlight] = {}
+        self._checked_form: tuple[Any, ...] = ()
+        self._known: tuple[str, bool, bool] = (self.state, True, False)
 
     @property
     def trains(self) -> bool:
@@ -64,197 +115,245 @@ class SentinelBehavior:
     @property
     def credits(self) -> int:
         """Batches that may be sent now."""
-        return self.sentinel.concurrency - len(self._flights)
+        return self.sentinel.concurrency - len(self._batches)
 
     @property
     def in_flight(self) -> int:
-        """Batches under way."""
-        return len(self._flights)
+        """Batches in flight."""
+        return len(self._batches)
 
     @property
     def between_passes(self) -> bool:
-        """Between two passes: the next one is due later."""
+        """The next pass is due later."""
         return self.state == "running" and self.passes.between
 
     @property
     def floor(self) -> int:
         """All batches below this sequence are finished."""
-        return next(iter(self._flights), self.passes.sequence)
+        return next(iter(self._batches), self.passes.sequence)
 
-    @property
-    def drawing(self) -> tuple[int, int] | None:
-        """The number of the pass that batches are drawn for and its epoch; a pass that restarts has a new number."""
-        tally = self.passes.drawing
-        return None if tally is None else (tally.number, tally.epoch)
+    def progress(self, now: float) -> PassProgress | None:
+        """The progress of the oldest open pass; None between two passes."""
+        return self.passes.progress(self.reader.samples if self.reader is not None else None, now)
+
+    # Messages and time
+
+    def receive(self, message: Message | BatchReady) -> bool:
+        """Handle one message, then send what the credits allow; True where the next pass is due later."""
+        if not isinstance(message, BatchReady):
+            self._guard(lambda: self._receive(message))
+        self._fill()
+        return self.between_passes
+
+    def on_timer(self, now: float) -> float:
+        """Resend overdue batches, then send what the credits allow; returns the seconds until the next timer."""
+        self._guard(lambda: self._resend_overdue(now))
+        self._fill()
+        due = [batch.expires for batch in self._batches.values()]
+        if self.between_passes and self.passes.rest_until > now:
+            due.append(self.passes.rest_until)
+        return max(0.0, min([now + _TICK, *due]) - now)
+
+    def _guard(self, function: Callable[[], None]) -> None:
+        """An error in `function` fails the sentinel, whose thread continues to report it."""
+        try:
+            function()
+        except AkkordeonError as error:
+            self.fail(error)
+        except BaseException as error:  # a user's SystemExit is one
+            logger.exception("sentinel %r", self.name)
+            where = f"sentinel {self.name!r} on {self.address.worker}"
+            self.fail(SentinelError(f"{where} broke: {error!r}: see the log of its worker"))
+
+    def _receive(self, message: Message) -> None:
+        # A failure counts whatever batch it is about: it may follow a gradient.
+        if isinstance(message, Failed) and message.header.reply_to == self.address and self.error is None:
+            raise gate_failure(message)
+        batch = self._matching_batch(message)
+        if batch is None:
+            self.dropped += 1
+        elif isinstance(message, Forward):
+            self._on_predictions(batch, message)
+        elif isinstance(message, Refused):
+            self._restart_pass(message)
+        elif isinstance(message, Backward):
+            if batch.loss is None:
+                self.dropped += 1
+            else:
+                self._complete(batch)
+
+    def _matching_batch(self, message: Message) -> BatchInFlight | None:
+        if isinstance(message, Leave) or message.header.reply_to != self.address:
+            return None
+        batch = self._batches.get(message.header.sequence)
+        return batch if batch is not None and batch.attempt == message.header.attempt else None
+
+    def _on_predictions(self, batch: BatchInFlight, message: Forward) -> None:
+        if batch.loss is not None:
+            self.dropped += 1
+            return
+        if self.sentinel.mode == "predict":
+            self.outputs[batch.sequence], batch.loss = message.x, 0.0
+            self._complete(batch)
+            return
+        updates, samples = message.trained or (0, 0)
+        # A batch that trains becomes an update itself.
+        batch.trained = (updates + self.trains, samples + self.trains * len(batch.x))
+        dy = evaluate(self.sentinel, batch, message.x, message.header, self._notify)
+        if self.trains and not batch.skipped:
+            self._send(self.gates[-1], Backward(message.header, dy))
+        else:
+            self._complete(batch)
+
+    # Batches in flight
 
     def can_draw(self) -> bool:
         """A batch may be drawn now. Begins a pass where one is due."""
-        self._settle()
+        self._rest_if_done()
         if self.state != "running" or self.credits < 1:
             return False
         if self.passes.sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
             return False
         if self.passes.drawing is None:
-            return self.passes.begin(self.clock())
-        return not any(flight.opening for flight in self._flights.values())
+            return self.passes.begin(self._clock())
+        return not any(batch.opening for batch in self._batches.values())
 
     def submit_batch(self, x: Array, target: Array | None) -> None:
-        """Send a batch that was drawn after `wants` said so. The first of a pass with pins goes alone."""
-        tally, sequence = self.passes.drew()
+        """Send a drawn batch. The first one of a pass that reads pinned versions goes alone."""
+        drawing, sequence = self.passes.draw()
         if sequence is None:
             return
-        flight = BatchInFlight(tally.number, sequence, x, target, opening=not self.trains and tally.drawn == 1)
-        self._flights[flight.sequence] = flight
-        self._dispatch(flight)
+        batch = BatchInFlight(drawing.number, sequence, x, target, opening=not self.trains and drawing.drawn == 1)
+        self._batches[sequence] = batch
+        self._dispatch(batch)
 
     def exhausted(self) -> None:
-        """The data of this pass are at their end."""
+        """End the drawing of a pass whose data are exhausted."""
         if (drawing := self.passes.drawing) is not None and drawing.drawn == 0:
             self.fail(DataError(f"sentinel {self.name!r}: {self.sentinel.provider!r} gave no batch: check the data"))
         elif drawing is not None:
             self.passes.stop_drawing()
-            self._end()
+            self._report_ended()
 
-    def _dispatch(self, flight: BatchInFlight) -> None:
-        flight.attempt += 1
-        flight.tries += 1
-        flight.loss = None
-        flight.sent = self.clock()
-        wait = self.deadline.seconds(flight.tries)
-        flight.expires = flight.sent + wait
-        me = self.network, self.generation, self.name, self.address
-        self.send(self.gates[0], Forward(flight.header(me, self.floor, self.sentinel.mode, wait), flight.x))
+    def _fill(self) -> None:
+        self._guard(self._draw)
+        known = (self.state, self.in_flight == 0, self.tried)
+        if known != self._known:
+            self._known = known
+            self._changed()
 
-    def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
-        """Go on with other gates: what is under way is sent again, for it may have been in one that is gone."""
-        self.gates, self.generation = gates, generation
-        for flight in self._flights.values():
-            self.passes.resend(flight)
-            flight.tries = 0
-            self._dispatch(flight)
+    def _draw(self) -> None:
+        while self.reader is not None and self.can_draw():
+            drawing = self.passes.drawing
+            assert drawing is not None
+            drawn = self._read(self.reader, drawing.number, drawing.epoch)
+            if drawn is NoBatch.PENDING:
+                return
+            if drawn is NoBatch.END:
+                self.exhausted()
+                continue
+            self._check_form(drawn)
+            self.tried = True
+            self.submit_batch(*drawn)
+        self.tried = self.tried or self.reader is not None
 
-    def receive(self, message: Message) -> None:
-        """Work on one message. What is of no batch under way is dropped, but failures: they may follow a gradient."""
-        if isinstance(message, Failed) and message.header.reply_to == self.address and self.error is None:
-            self.fail(gate_failure(message))
-            return
-        flight = self._matching_batch(message)
-        if flight is None:
-            self.dropped += 1
-            return
+    def _read(self, reader: BatchReader, pass_number: int, epoch: int) -> Batch | NoBatch:
         try:
-            self._on_message(flight, message)
-        except AkkordeonError as error:
-            self.fail(error)
+            return reader.draw(pass_number, epoch)
+        except AkkordeonError:
+            raise
         except BaseException as error:
-            self.fail(SentinelError(f"sentinel {self.name!r} on {self.address.worker}: {error!r}"))
+            text = f"sentinel {self.name!r}: {self.sentinel.provider!r} raised {error!r}: fix the provider"
+            raise SentinelError(text) from error
 
-    def _matching_batch(self, message: Message) -> BatchInFlight | None:
-        if isinstance(message, Leave) or message.header.reply_to != self.address:
-            return None
-        flight = self._flights.get(message.header.sequence)
-        return flight if flight is not None and flight.attempt == message.header.attempt else None
+    def _check_form(self, batch: Batch) -> None:
+        """Check a batch that differs in form from the one before."""
+        x, y = batch
+        form = x.shape[1:], x.dtype, y is None
+        if form != self._checked_form:
+            self._check(batch)
+            self._checked_form = form
 
-    def _on_message(self, flight: BatchInFlight, message: Message) -> None:
-        if isinstance(message, Forward):
-            self._on_predictions(flight, message)
-        elif isinstance(message, Backward):
-            if flight.loss is None:
-                self.dropped += 1
+    def _dispatch(self, batch: BatchInFlight) -> None:
+        batch.next_attempt(self._clock(), self.timer)
+        self._send(self.gates[0], Forward(self._header(batch), batch.x))
+
+    def _header(self, batch: BatchInFlight) -> Header:
+        return Header(
+            network=self.network,
+            generation=self.generation,
+            sentinel=self.name,
+            reply_to=self.address,
+            pass_number=batch.pass_number,
+            sequence=batch.sequence,
+            floor=self.floor,
+            attempt=batch.attempt,
+            mode=self.sentinel.mode,
+            opening=batch.opening,
+            deadline=batch.deadline,
+        )
+
+    def _resend_overdue(self, now: float) -> None:
+        """Resend overdue batches; give up those that have had their last attempt."""
+        for batch in [batch for batch in self._batches.values() if batch.expires <= now]:
+            if batch.tries < self._max_attempts:
+                self.passes.resend(batch)
+                self._dispatch(batch)
             else:
-                self._complete(flight)
-        elif isinstance(message, Refused):
-            self._restart(message)
+                text = f"batch {batch.sequence}, {len(batch.x)} samples, after {batch.attempt} attempts"
+                self._notify("lost", text)
+                self.passes.give_up(batch)
+                self._release(batch)
 
-    def _on_predictions(self, flight: BatchInFlight, message: Forward) -> None:
-        if flight.loss is not None:
-            self.dropped += 1
-            return
-        y = message.x
-        if self.sentinel.mode == "predict":
-            self.outputs[flight.sequence], flight.loss = y, 0.0
-            self._complete(flight)
-            return
-        updates, samples = message.trained or (0, 0)
-        # A batch that trains becomes an update itself.
-        flight.trained = (updates + self.trains, samples + self.trains * len(flight.x))
-        dy = evaluate(self.sentinel, flight, y, message.header, self.tell)
-        if self.trains and not flight.skipped:
-            self.send(self.gates[-1], Backward(message.header, dy))
-        else:
-            self._complete(flight)
+    def _complete(self, batch: BatchInFlight) -> None:
+        if batch.attempt == 1:
+            self.timer.observe(self._clock() - batch.sent)
+        self.passes.complete(batch)
+        self._release(batch)
 
-    def _complete(self, flight: BatchInFlight) -> None:
-        if flight.attempt == 1:
-            self.deadline.observe(self.clock() - flight.sent)
-        self.passes.home(flight)
-        self._release(flight)
-
-    def _release(self, flight: BatchInFlight) -> None:
+    def _release(self, batch: BatchInFlight) -> None:
         """The credit returns: here and nowhere else while the sentinel works."""
-        del self._flights[flight.sequence]
-        self._end()
+        del self._batches[batch.sequence]
+        self._report_ended()
 
-    def _end(self) -> None:
-        for report in self.passes.end(self.name, self.clock()):
-            self.report(report)
+    def _report_ended(self) -> None:
+        for report in self.passes.report(self.name, self._clock()):
+            self._report(report)
 
-    def _restart(self, message: Refused) -> None:
-        """A gate lost the pin: the pass begins anew under a new number, with what the pins are then."""
+    def _restart_pass(self, message: Refused) -> None:
+        """A gate has lost the pin: the pass restarts under a new number, with new pins."""
         self.restarts += 1
-        if self.passes.abandon() > self.max_attempts:
-            raise pin_lost_repeatedly(self.name, message.gate, self.max_attempts)
-        self.tell("restarted", f"pass: gate {message.gate!r} has lost the version it reads")
-        self._flights.clear()
+        if self.passes.abandon() > self._max_attempts:
+            raise pin_lost_repeatedly(self.name, message.gate, self._max_attempts)
+        self._notify("restarted", f"pass: gate {message.gate!r} has lost the version it reads")
+        self._batches.clear()
         self.outputs.clear()
 
-    def on_timer(self, now: float) -> float:
-        """Send again what is overdue, give up what has had its last attempt; gives the seconds to the next look."""
-        for flight in [flight for flight in self._flights.values() if flight.expires <= now]:
-            if flight.tries < self.max_attempts:
-                self.passes.resend(flight)
-                self._dispatch(flight)
-            else:
-                self.tell("lost", f"batch {flight.sequence}, {len(flight.x)} samples, after {flight.attempt} attempts")
-                self.passes.give_up(flight)
-                self._release(flight)
-        due = [flight.expires for flight in self._flights.values()]
-        if self.state == "running" and self.passes.between and self.passes.rest_until > now:
-            due.append(self.passes.rest_until)
-        return max(0.0, min([now + 1.0, *due]) - now)
+    # Control
 
-    def fail(self, error: AkkordeonError) -> None:
-        """Stop with an error: all credits return, nothing more is sent, the gates drop what they hold for it."""
-        self.error, self.state = error, "failed"  # who looks at the state finds the error
-        self.tell("failed", str(error))
-        self._abandon()
-
-    def _abandon(self) -> None:
-        self._flights.clear()
-        self.passes.abandon()
-        for gate in self.gates:
-            self.send(gate, Leave(self.network, self.address))
-
-    def _settle(self) -> None:
-        """Rest once all passes are made."""
-        if self.state in ("running", "paused") and self.passes.all_done:
-            self.state = "resting"
+    def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
+        """Continue with other gates: batches in flight are resent, for they may have been in a lost gate."""
+        self.gates, self.generation = gates, generation
+        for batch in self._batches.values():
+            self.passes.resend(batch)
+            batch.tries = 0
+            self._dispatch(batch)
 
     def pause(self) -> None:
-        """Send nothing more; what is under way comes home. One whose passes are made rests again at its next look."""
+        """Send no more batches; those in flight complete. A sentinel whose passes are done rests again later."""
         if self.state in ("running", "resting"):
             self.state = "paused"
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Continue after a pause."""
         if self.state == "paused":
             self.state = "running"
-        self._settle()
+        self._rest_if_done()
 
     def count(self, epochs: int | None) -> None:
-        """Make `epochs` more passes from now on, and at most its own number; None: its own number. Then rest.
+        """Rest after `epochs` more passes, and at most its own number; None: after its own number.
 
-        With `epochs` one that is paused goes on, too.
+        With `epochs` a paused sentinel resumes, too.
         """
         self.passes.count(None if epochs is None else check_int("epochs", epochs, 1))
         self.rest_after(self.passes.until)
@@ -262,13 +361,35 @@ class SentinelBehavior:
             self.resume()
 
     def rest_after(self, until: int | None) -> None:
-        """Rest when so many passes are done in all, and at most its own number; None: its own number."""
+        """Rest after this many passes in all, and at most its own number; None: after its own number."""
         self.passes.rest_after(until)
         if self.state == "resting":
             self.state = "running"
-        self._settle()
+        self._rest_if_done()
 
-    def stop(self) -> None:
-        """Stop for good: the gates drop what they hold for this sentinel."""
+    def _rest_if_done(self) -> None:
+        if self.state in ("running", "paused") and self.passes.all_done:
+            self.state = "resting"
+
+    def fail(self, error: AkkordeonError) -> None:
+        """Stop with an error: all credits return, and the gates drop everything held for this sentinel."""
+        self.error, self.state = error, "failed"  # in this order: a failed sentinel has an error
+        self._notify("failed", str(error))
+        self._abandon()
+
+    def leave(self) -> None:
+        """Stop for good: the gates drop everything held for this sentinel."""
         self.state = "left"
         self._abandon()
+
+    def _abandon(self) -> None:
+        self._batches.clear()
+        self.passes.abandon()
+        for gate in self.gates:
+            self._send(gate, Leave(self.network, self.address))
+
+    def stop(self) -> None:
+        """Leave, and release the data."""
+        self.leave()
+        if self.reader is not None:
+            self.reader.close(timeout=1.0)

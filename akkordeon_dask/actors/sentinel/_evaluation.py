@@ -1,27 +1,42 @@
-"""What a sentinel thinks of predictions."""
+"""The evaluation of predictions: loss, gradient, and the states of scores, which add up over a pass."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight
-from akkordeon_dask.actors.sentinel._score_states import rated
-from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError, SentinelError
+import numpy as np
+
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
+from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError, SentinelError, SpecError
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Failed, Header
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.nn import Loss, Score
+from akkordeon_dask.nn import Loss, Score, ScoreState
 from akkordeon_dask.tree import Array
 
-__all__ = ["evaluate", "gate_failure", "pin_lost_repeatedly"]
+__all__ = [
+    "ScoreStates",
+    "evaluate",
+    "gate_failure",
+    "merge_scores",
+    "pin_lost_repeatedly",
+    "read_scores",
+    "resume_scores",
+    "score_batch",
+    "score_results",
+]
+
+ScoreStates: TypeAlias = dict[str, ScoreState]
+"""The state of each score, by its name."""
 
 
 def evaluate(
-    sentinel: Sentinel, flight: BatchInFlight, y: Array, header: Header, tell: Callable[[str, str], None]
+    sentinel: Sentinel, batch: BatchInFlight, y: Array, header: Header, notify: Callable[[str, str], None]
 ) -> Array | None:
-    """Note loss and scores of the predictions `y` in the flight; gives the gradient by `y` if the sentinel trains.
+    """Set the loss and scores of a batch from its predictions `y`; returns the gradient by `y` if the sentinel trains.
 
-    Where the loss is not finite and the sentinel skips such batches, the flight is marked and `tell` is told.
+    Where the loss is not finite and the sentinel skips such batches, the batch is marked as skipped.
 
     Raises
     ------
@@ -30,46 +45,123 @@ def evaluate(
     NonFiniteError
         when the loss is NaN or infinite, and the sentinel does not skip it.
     """
-    if flight.target is None:
+    if batch.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
     y = aligned(y)
-    with _told(header, sentinel.loss):
-        loss, dy = sentinel.loss(y, flight.target, need_dy=sentinel.mode == "train")
+    with _blaming(header, sentinel.loss):
+        loss, dy = sentinel.loss(y, batch.target, need_dy=sentinel.mode == "train")
         finite = math.isfinite(loss)
-    flight.ratings = {}
+    batch.scores = {}
     for score in sentinel.scores if finite else ():
-        with _told(header, score):
-            flight.ratings |= rated([score], y, flight.target)
-    flight.loss = loss
+        with _blaming(header, score):
+            batch.scores |= score_batch([score], y, batch.target)
+    batch.loss = loss
     if not finite:
         text = f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
         if sentinel.on_nonfinite != "skip":
             raise NonFiniteError(text)
-        flight.skipped = True
-        tell("skipped", text)
+        batch.skipped = True
+        notify("skipped", text)
     return dy
 
 
 @contextmanager
-def _told(header: Header, what: Loss | Score) -> Iterator[None]:
-    """An error of a loss or a score in here is told with the batch, and, where it is a defect, with its name."""
+def _blaming(header: Header, function: Loss | Score) -> Iterator[None]:
+    """Errors of a loss or a score name the batch and, where they are a defect of its code, the function."""
     try:
         yield
     except AkkordeonError as error:
         raise type(error)(f"{header}: {error}") from error
     except BaseException as error:
         where = f"{header} on {header.reply_to.worker}"
-        raise SentinelError(f"{where}: {what!r} raised {error!r}: mend it, or leave it out") from error
+        raise SentinelError(f"{where}: {function!r} raised {error!r}: fix it, or leave it out") from error
+
+
+def score_batch(scores: Iterable[Score], y: Array, target: Array) -> ScoreStates:
+    """The states of one batch.
+
+    Raises
+    ------
+    AkkordeonError
+        when the targets do not fit, or a score's state is no tuple of numbers.
+    """
+    return {score.name: _state(score, score.update(y, target)) for score in scores}
+
+
+def merge_scores(scores: Iterable[Score], one: ScoreStates, other: ScoreStates) -> ScoreStates:
+    """The states of the samples of both."""
+    both = {**one, **other}
+    for score in scores:
+        if score.name in one and score.name in other:
+            with _blaming_score(score):
+                both[score.name] = _state(score, score.merge(one[score.name], other[score.name]))
+    return both
+
+
+def score_results(scores: Iterable[Score], states: ScoreStates) -> dict[str, float]:
+    """The scores of a report; NaN where no sample was completed.
+
+    Raises
+    ------
+    SentinelError
+        when a score's own code raises an error.
+    """
+    results = {}
+    for score in scores:
+        with _blaming_score(score):
+            state = states.get(score.name)
+            results[score.name] = math.nan if state is None else float(score.result(state))
+    return results
+
+
+@contextmanager
+def _blaming_score(score: Score) -> Iterator[None]:
+    """A defect of a score's own code is reported with the score's name."""
+    try:
+        yield
+    except AkkordeonError:
+        raise
+    except BaseException as error:
+        raise SentinelError(f"{score!r} raised {error!r}: fix it, or leave it out") from error
+
+
+def read_scores(saved: Any, samples: int) -> ScoreStates:
+    """The states in the JSON of a snapshot; old snapshots have a list of sums over samples."""
+    if isinstance(saved, Mapping):
+        return {name: _tupled(state) for name, state in saved.items()}
+    return {str(index): (float(total), samples) for index, total in enumerate(saved)}
+
+
+def resume_scores(scores: Iterable[Score], states: ScoreStates) -> ScoreStates:
+    """The states that a former incarnation left, by name or index; a score that is new counts from here on."""
+    found = {score.name: states.get(score.name, states.get(str(index))) for index, score in enumerate(scores)}
+    return {name: state for name, state in found.items() if state is not None}
+
+
+def _state(score: Score, state: Any) -> ScoreState:
+    if not isinstance(state, tuple | list | np.ndarray):
+        raise SpecError(f"{score!r}: the state of a score is a tuple of numbers, not {state!r}")
+    return tuple(_plain(score, one) for one in state)
+
+
+def _plain(score: Score, one: Any) -> Any:
+    if isinstance(one, np.generic):
+        one = one.item()
+    return one if isinstance(one, int | float) else _state(score, one)
+
+
+def _tupled(state: Any) -> Any:
+    return tuple(map(_tupled, state)) if isinstance(state, list | tuple) else state
 
 
 def gate_failure(message: Failed) -> GateError:
-    """What a gate could not do, as an error for who waits."""
+    """The failure of a gate as an error for the user."""
     text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
-    return GateError(f"{text}. Mend the layer or the data, then attach the sentinel again")
+    return GateError(f"{text}. Fix the layer or the data, then attach the sentinel again")
 
 
 def pin_lost_repeatedly(sentinel: str, gate: str, times: int) -> SentinelError:
-    """What a gate that loses the version of a pass again and again means for who waits."""
+    """A gate that loses the pinned version of a pass again and again, as an error for the user."""
     return SentinelError(
         f"sentinel {sentinel!r}: gate {gate!r} has lost the pass's version {times} times in a row: "
         "send smaller batches, or look at the gate's worker"

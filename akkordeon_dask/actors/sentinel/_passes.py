@@ -1,14 +1,212 @@
-"""A sentinel's passes over its data: which is drawn for, which are not complete, when the next is due."""
+"""The passes of a sentinel over its data: which is drawn, which are open, and where the next incarnation resumes."""
 
 import math
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight, OpenPass
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._evaluation import (
+    ScoreStates,
+    merge_scores,
+    read_scores,
+    resume_scores,
+    score_results,
+)
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
+from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.nn import Score
 
-__all__ = ["Passes"]
+__all__ = ["OpenPass", "Passes", "Position"]
+
+
+def _unsaved(default: Any) -> Any:
+    return field(default=default, compare=False, metadata={"saved": False})
+
+
+@dataclass(slots=True)
+class OpenPass:
+    """A pass that is not finished: the finished ones of its batches, and their sums.
+
+    A position keeps the first fields of it; the others belong to one incarnation of the sentinel.
+    """
+
+    number: int
+    first: int = 0
+    """The sequence of its first batch."""
+    floor: int = 0
+    """All its batches with a lower index are finished,"""
+    beyond: set[int] = field(default_factory=set)
+    """and these above it."""
+    samples: int = 0
+    lost: int = 0
+    resent: int = 0
+    loss: float = 0.0
+    """Summed over samples."""
+    scores: ScoreStates = field(default_factory=dict)
+    seconds: float = 0.0
+    """From its begin to the position."""
+
+    epoch: int = _unsaved(0)
+    begun: float = _unsaved(0.0)
+    drawn: int = _unsaved(0)
+    """Batches that were drawn."""
+    closed: bool = _unsaved(False)
+    """No more batches will be drawn for it."""
+    trained: tuple[int, int] = _unsaved((0, 0))
+    """Updates of the network and their samples, of the newest version that made a prediction for this pass."""
+    ended: float | None = _unsaved(None)
+    """The time at which the last batch was completed; the report may come later."""
+
+    @property
+    def finished(self) -> int:
+        """Batches that were completed or given up."""
+        return self.floor + len(self.beyond)
+
+    @property
+    def complete(self) -> bool:
+        """All batches of the pass are finished."""
+        return self.closed and self.finished == self.drawn
+
+    def resume(self, scores: Iterable[Score], now: float) -> "OpenPass":
+        """The same pass in the next incarnation, which has drawn nothing yet."""
+        states = resume_scores(scores, self.scores)
+        return replace(self.saved(), scores=states, epoch=self.number, begun=now - self.seconds)
+
+    def at(self, now: float) -> "OpenPass":
+        """A copy for a position."""
+        return replace(self.saved(), seconds=now - self.begun)
+
+    def saved(self) -> "OpenPass":
+        """A copy without the fields of this incarnation."""
+        return OpenPass(**{name: getattr(self, name) for name in _SAVED} | {"beyond": set(self.beyond)})
+
+    def counted(self) -> "OpenPass":
+        """A copy that is as far, with the first batches finished instead of others."""
+        return replace(self.saved(), floor=self.finished, beyond=set())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields of a position, as JSON has them."""
+        return {name: getattr(self, name) for name in _SAVED} | {"beyond": sorted(self.beyond)}
+
+    @classmethod
+    def from_dict(cls, saved: Any) -> "OpenPass":
+        """The pass that `as_dict` returned; raises a KeyError or TypeError for anything else."""
+        scores = read_scores(saved["scores"], saved["samples"])
+        return cls(**{**saved, "beyond": set(saved["beyond"]), "scores": scores})
+
+    def draw(self) -> bool:
+        """Count one more drawn batch; False where a former incarnation has finished it."""
+        index = self.drawn
+        self.drawn += 1
+        return index >= self.floor and index not in self.beyond
+
+    def close(self) -> None:
+        """Draw no more batches. Batches beyond, which a former incarnation had finished, were of other data."""
+        self.closed = True
+        self.floor = min(self.floor, self.drawn)
+        self.beyond = {index for index in self.beyond if index < self.drawn}
+
+    def add(self, batch: BatchInFlight, scores: Iterable[Score]) -> None:
+        """Count a completed batch."""
+        samples = len(batch.x)
+        assert batch.loss is not None
+        self._finish(batch)
+        self.samples += samples
+        self.trained = max(self.trained, batch.trained)
+        self.loss += batch.loss * samples
+        self.scores = merge_scores(scores, self.scores, batch.scores)
+
+    def give_up(self, batch: BatchInFlight) -> None:
+        """Count a lost batch."""
+        self._finish(batch)
+        self.lost += len(batch.x)
+
+    def _finish(self, batch: BatchInFlight) -> None:
+        self.beyond.add(batch.sequence - self.first)
+        while self.floor in self.beyond:
+            self.beyond.remove(self.floor)
+            self.floor += 1
+
+    def report(self, name: str, sentinel: Sentinel, *, since: float, now: float) -> PassReport:
+        """The finished pass; its time starts at `since`, unless its first batch came later or its last one before."""
+        ended = now if self.ended is None else self.ended
+        begun = since if self.begun < since < ended else self.begun
+        loss, scores = self._results(sentinel)
+        return PassReport(
+            sentinel=name,
+            mode=sentinel.mode,
+            epoch=self.epoch,
+            loss=loss,
+            scores=scores,
+            samples=self.samples,
+            lost=self.lost,
+            seconds=ended - begun,
+            resent=self.resent,
+            updates=self.trained[0],
+            samples_trained=self.trained[1],
+        )
+
+    def progress(self, sentinel: Sentinel, total: int | None, *, now: float) -> PassProgress:
+        """The progress of the pass, of `total` samples."""
+        try:
+            loss, scores = self._results(sentinel)
+        except AkkordeonError:  # of a user's score: raised when the pass is reported
+            loss, scores = self.loss / self.samples, {}
+        return PassProgress(self.epoch, self.samples + self.lost, total, loss, scores, now - self.begun)
+
+    def _results(self, sentinel: Sentinel) -> tuple[float, dict[str, float]]:
+        """Loss and scores of the completed samples."""
+        share = 1 / self.samples if self.samples else math.nan
+        return self.loss * share, score_results(sentinel.scores if sentinel.mode != "predict" else (), self.scores)
+
+
+_SAVED = tuple(one.name for one in fields(OpenPass) if one.metadata.get("saved", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a training sentinel is in its data: its next incarnation resumes there."""
+
+    finished: int = 0
+    """Passes that are reported."""
+    passes: tuple[OpenPass, ...] = ()
+    """The open ones in their order. Never changed."""
+    sequence: int = 0
+    """Of the next batch, where no pass is open."""
+
+    def __str__(self) -> str:
+        if not self.passes:
+            return f"after {self.finished} passes"
+        return f"in pass {self.passes[0].number} after {self.passes[0].finished} batches"
+
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """Finished passes, drawn batches, and the finished batches of each pass: the position without times."""
+        return self.finished, self.sequence, *(one.finished for one in self.passes)
+
+    def after(self, finished: int) -> "Position":
+        """The same position, where more passes are known to be reported by now."""
+        if finished <= self.finished:
+            return self
+        return replace(self, finished=finished, passes=tuple(one for one in self.passes if one.number > finished))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The position as JSON values, once tuples are lists."""
+        return {"finished": self.finished, "passes": [one.as_dict() for one in self.passes], "sequence": self.sequence}
+
+    @classmethod
+    def from_dict(cls, saved: Any) -> "Position":
+        """The position that `as_dict` returned, through JSON or not.
+
+        Raises
+        ------
+        KeyError, TypeError
+            when it is something else.
+        """
+        return cls(saved["finished"], tuple(map(OpenPass.from_dict, saved["passes"])), saved["sequence"])
 
 
 class Passes:
@@ -24,31 +222,31 @@ class Passes:
         self._sentinel = sentinel
         self._own = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
         self.until: int | None = None
-        """Passes after which it rests because somebody waits for so many; None: nobody does."""
+        """Passes after which it rests because somebody waits for them; None: nobody does."""
         self.drawing: OpenPass | None = None
         self.rest_until = -math.inf
         self._open: dict[int, OpenPass] = {}
         self.samples = self.lost = self.resent = 0
-        """Of all passes: samples that came home, samples that were given up, batches sent more than once."""
+        """Of all passes: completed samples, lost samples, batches sent more than once."""
         self.sequence = 0
         """Of the next batch to be drawn."""
         self._number = 0
         self._finished = 0
         self._former: deque[OpenPass] = deque()
-        """Passes that another life has begun, and this one has not taken up yet."""
+        """Passes of a former incarnation that this one has not resumed yet."""
         self._last_end = -math.inf
         self._abandoned = 0
         self._last_samples: int | None = None
-        """Of the pass that was finished last."""
+        """Samples of the last finished pass."""
 
     @property
     def limit(self) -> int | None:
-        """Passes after which it rests: its own number, or fewer that somebody waits for; None: it goes on."""
+        """Passes after which it rests: its own number, or fewer that somebody waits for; None: no limit."""
         return min((limit for limit in (self._own, self.until) if limit is not None), default=None)
 
     @property
     def all_done(self) -> bool:
-        """As many passes as there should be are complete, and none is open."""
+        """As many passes as the limit are complete, and none is open."""
         return self.limit is not None and self._finished >= self.limit and not self._open
 
     def count(self, more: int | None) -> None:
@@ -56,7 +254,7 @@ class Passes:
         self.rest_after(None if more is None else self._finished + more)
 
     def rest_after(self, until: int | None) -> None:
-        """Rest when so many passes are done in all, but never within one that has begun; None: after its own number."""
+        """Rest after this many passes in all, but never within an open one; None: after its own number."""
         begun = self._finished + len(self._open) + len(self._former)
         self.until = None if until is None else max(until, begun)
 
@@ -65,38 +263,38 @@ class Passes:
         """No pass is open."""
         return not self._open
 
-    def go_on(self, position: Position, now: float) -> None:
-        """Go on where another life of the sentinel was, before any pass begins.
+    def resume(self, position: Position, now: float) -> None:
+        """Continue at the position of a former incarnation, before any pass begins.
 
-        What it had finished is drawn again and left out, so that each batch has the number that it had, and the same
-        masks. A stream cannot be drawn again: what comes next from it makes up the number of batches.
+        Finished batches are drawn again and left out, so that each batch has its former number, and the same
+        masks. A stream cannot be drawn again: its next batches make up the number.
         """
         stream = self._sentinel.batches_per_pass
         self._finished = self._number = position.finished
         self.sequence = position.passes[0].first if position.passes else position.sequence
-        for one in (position.counted() if stream else position).passes:
-            tally = OpenPass.resume(one, self._sentinel.scores, now)
-            tally.drawn = tally.finished if stream else 0
-            self._former.append(tally)
+        for former in position.passes:
+            own = (former.counted() if stream else former).resume(self._sentinel.scores, now)
+            own.drawn = own.finished if stream else 0
+            self._former.append(own)
 
     def position(self, now: float) -> Position | None:
-        """What another life needs to go on; None: it begins its pass anew, for that reads one version of each gate."""
+        """The position; None: the next incarnation restarts the pass, because it reads one version of each gate."""
         if self._sentinel.mode != "train":
             return None
-        under_way = [*self._open.values(), *self._former]
-        return Position(self._finished, tuple(tally.position(now) for tally in under_way), self.sequence)
+        unfinished = [*self._open.values(), *self._former]
+        return Position(self._finished, tuple(one.at(now) for one in unfinished), self.sequence)
 
     def begin(self, now: float) -> bool:
-        """Begin a pass if one is due: the one to draw for."""
+        """Begin a pass if one is due: batches are drawn for it from now on."""
         if self._sentinel.mode != "train" and (self._open or now < self.rest_until):
             return False
         if self.limit is not None and self._finished + len(self._open) >= self.limit:
             return False
         self._number += 1
-        self.drawing = self._open[self._number] = tally = self._next(now)
-        tally.first = max(tally.first, self.sequence - tally.drawn)  # no two batches have the same
-        self.sequence = tally.first + tally.drawn
-        if tally.drawn and tally.drawn == self._sentinel.batches_per_pass:  # it waits for the one before it
+        self.drawing = self._open[self._number] = new = self._next(now)
+        new.first = max(new.first, self.sequence - new.drawn)  # no two batches share a sequence
+        self.sequence = new.first + new.drawn
+        if new.drawn and new.drawn == self._sentinel.batches_per_pass:  # it waits for the one before it
             self.stop_drawing()
             return self.begin(now)
         return True
@@ -105,88 +303,87 @@ class Passes:
         if self._former:
             return self._former.popleft()
         epoch = self._finished + len(self._open) + 1
-        return OpenPass(self._number, epoch, now, first=self.sequence)
+        return OpenPass(self._number, self.sequence, epoch=epoch, begun=now)
 
-    def drew(self) -> tuple[OpenPass, int | None]:
-        """A batch was drawn: the pass it belongs to, and its sequence; None: a former life has finished it."""
-        tally, sequence = self.drawing, self.sequence
-        assert tally is not None
+    def draw(self) -> tuple[OpenPass, int | None]:
+        """Count a drawn batch; returns its pass and sequence, None where a former incarnation has finished it."""
+        drawing, sequence = self.drawing, self.sequence
+        assert drawing is not None
         self.sequence += 1
-        fresh = tally.draw()
-        if tally.drawn == self._sentinel.batches_per_pass:
+        fresh = drawing.draw()
+        if drawing.drawn == self._sentinel.batches_per_pass:
             self.stop_drawing()
-        return tally, sequence if fresh else None
+        return drawing, sequence if fresh else None
 
-    def stop_drawing(self) -> OpenPass:
-        """The pass that was drawn for has all its batches."""
-        tally, self.drawing = self.drawing, None
-        assert tally is not None
-        tally.close()
-        return tally
+    def stop_drawing(self) -> None:
+        """All batches of the present pass are drawn."""
+        drawing, self.drawing = self.drawing, None
+        assert drawing is not None
+        drawing.close()
 
     @property
     def epoch(self) -> int:
-        """Passes that are finished, and the open ones."""
+        """Finished and open passes."""
         return self._finished + len(self._open)
 
-    def home(self, flight: BatchInFlight) -> None:
-        """A batch came home."""
-        if flight.skipped:
-            self.give_up(flight)
+    def complete(self, batch: BatchInFlight) -> None:
+        """Count a completed batch."""
+        if batch.skipped:
+            self.give_up(batch)
             return
-        self._open[flight.pass_number].add(flight, self._sentinel.scores)
-        self.samples += len(flight.x)
+        self._open[batch.pass_number].add(batch, self._sentinel.scores)
+        self.samples += len(batch.x)
 
-    def give_up(self, flight: BatchInFlight) -> None:
-        """A batch was lost for good."""
-        self._open[flight.pass_number].give_up(flight)
-        self.lost += len(flight.x)
+    def give_up(self, batch: BatchInFlight) -> None:
+        """Count a lost batch."""
+        self._open[batch.pass_number].give_up(batch)
+        self.lost += len(batch.x)
 
-    def resend(self, flight: BatchInFlight) -> None:
-        """A batch is sent again."""
-        again = flight.attempt == 1
-        self._open[flight.pass_number].resent += again
-        self.resent += again
+    def resend(self, batch: BatchInFlight) -> None:
+        """Count a batch that is sent again."""
+        first = batch.attempt == 1
+        self._open[batch.pass_number].resent += first
+        self.resent += first
 
-    def end(self, name: str, now: float) -> list[PassReport]:
+    def report(self, name: str, now: float) -> list[PassReport]:
         """The reports of the passes that have ended now: in their order, so a pass waits for those before it."""
-        for tally in self._open.values():
-            if tally.complete and tally.ended is None:
-                tally.ended = now
+        for one in self._open.values():
+            if one.complete and one.ended is None:
+                one.ended = now
         reports = []
         while self._open and (first := next(iter(self._open.values()))).complete:
-            reports.append(self._end(first, name, now))
+            reports.append(self._report(first, name, now))
         return reports
 
-    def _end(self, tally: OpenPass, name: str, now: float) -> PassReport:
-        del self._open[tally.number]
+    def _report(self, ended: OpenPass, name: str, now: float) -> PassReport:
+        del self._open[ended.number]
         self._finished += 1
         self._abandoned = 0
-        report = tally.report(name, self._sentinel, since=self._last_end, now=now)
-        self._last_end, self._last_samples = now, tally.samples + tally.lost
-        self.rest_until = tally.begun + self._sentinel.every if self._sentinel.mode == "validate" else now
+        report = ended.report(name, self._sentinel, since=self._last_end, now=now)
+        self._last_end, self._last_samples = now, ended.samples + ended.lost
+        self.rest_until = ended.begun + self._sentinel.every if self._sentinel.mode == "validate" else now
         return report
 
     def progress(self, samples: int | None, now: float) -> PassProgress | None:
-        """How far the oldest open pass is; None between two passes.
+        """The progress of the oldest open pass; None between two passes.
 
         Parameters
         ----------
         samples
-            that a pass over all of the data has; None: not known.
+            of a pass over all of the data; None: unknown.
         """
-        tally = next(iter(self._open.values()), None)
-        if tally is None:
+        oldest = next(iter(self._open.values()), None)
+        if oldest is None:
             return None
-        batches, done = self._sentinel.batches_per_pass, tally.samples + tally.lost
+        batches, done = self._sentinel.batches_per_pass, oldest.samples + oldest.lost
         if batches is not None:
-            total = round(done / tally.finished * batches) if tally.finished else None
+            total = round(done / oldest.finished * batches) if oldest.finished else None
         else:
             total = samples or self._last_samples
-        return tally.progress(self._sentinel, total, now=now)
+        return oldest.progress(self._sentinel, total, now=now)
 
     def abandon(self) -> int:
-        """Forget what is not complete; gives how often in a row, with no pass done in between."""
+        """Drop the open passes; returns how often in a row, with no pass finished in between."""
         self._open.clear()
         self.drawing = None
         self._abandoned += 1

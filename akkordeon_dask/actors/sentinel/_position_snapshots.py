@@ -1,86 +1,110 @@
-"""Where a training sentinel is in its data, written down while it works."""
+"""Snapshots of a training sentinel's position, written while it works."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.snapshots._policy import SnapshotPolicy
-from akkordeon_dask.snapshots._recorder import SnapshotRecorder
+from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder
 
 __all__ = ["PositionSnapshots", "load_position"]
 
 _BELOW = "sentinels"
+"""The folder of positions, below the URL of the gates' snapshots."""
 
 
-class PositionSnapshots(SnapshotRecorder):
-    """Writes positions of one sentinel with a thread of its own, as often as the gates write their snapshots.
+class PositionSnapshots:
+    """Writes positions of one sentinel with a thread of its own, from `begin` to `close`; none without a policy.
 
-    `look` is called by the sentinel's thread now and then, and never waits.
+    Positions are written as often as the gates' snapshots, and of training sentinels only.
 
     Parameters
     ----------
     name
         the sentinel's.
-    tell
+    on_failure
         as a `SnapshotRecorder` has it.
     """
 
     def __init__(
         self,
-        keeping: SnapshotPolicy,
+        policy: SnapshotPolicy | None,
         sentinel: Sentinel,
         name: str,
         generation: int,
         *,
-        tell: Callable[[str, str], None],
+        on_failure: Callable[[str, str], None],
     ) -> None:
-        super().__init__(keeping.store(_BELOW), name, generation, tell=tell)
-        self._keeping, self._data = keeping, _data(sentinel)
-        self._kept, self._number, self._time = Position(), 0, 0.0
+        self._policy = policy if sentinel.mode == "train" else None
+        self._data = _data(sentinel)
+        self._name, self._generation, self._on_failure = name, generation, on_failure
+        self._recorder: SnapshotRecorder | None = None
+        self._written, self._number, self._time = Position(), 0, 0.0
+
+    def begin(self) -> None:
+        """Start the thread. Not on an event loop: it reads the store.
+
+        A store that cannot be used is reported; training continues without, as it does for gates.
+        """
+        if self._policy is None:
+            return
+        try:
+            store = self._policy.store(_BELOW)
+            self._recorder = SnapshotRecorder(store, self._name, self._generation, on_failure=self._on_failure)
+        except CheckpointError as error:
+            self._on_failure("snapshot failed", str(error))
 
     def maybe_write(self, position: Position, now: float) -> None:
-        """Have the position written where that is due. In the sentinel's thread."""
-        if self._keeping.due(position.sequence - self._kept.sequence, now - self._time):
+        """Have the position written where that is due; never waits. In the sentinel's thread."""
+        policy = self._policy
+        if policy is not None and policy.due(position.sequence - self._written.sequence, now - self._time):
             self._time = now
-            self._write_position(position)
+            self._write(position)
 
-    def _write_position(self, position: Position) -> None:
-        if position.progress != self._kept.progress:
-            self._kept = position
+    def _write(self, position: Position) -> None:
+        if self._recorder is not None and position.progress != self._written.progress:
+            self._written = position
             self._number += 1
-            self.write({}, self._number, {"data": self._data, "position": position.as_dict()})
+            self._recorder.write({}, self._number, {"data": self._data, "position": position.as_dict()})
 
     def close(self, last: Position | None, timeout: float) -> None:
-        """Write the last position, and end the thread, at most `timeout` seconds. In the sentinel's thread.
+        """Write the last position, and end the thread, after at most `timeout` seconds. In the sentinel's thread.
 
         Parameters
         ----------
         last
-            None: another life goes on.
+            None: a successor continues, and writes its own.
         """
         if last is not None:
-            self._write_position(last)
-        self.end(timeout)
+            self._write(last)
+        if self._recorder is not None:
+            self._recorder.end(timeout)
 
 
-def load_position(keeping: SnapshotPolicy, sentinel: Sentinel, name: str) -> Position | None:
+def load_position(policies: Iterable[SnapshotPolicy], sentinel: Sentinel, name: str) -> Position | None:
     """The newest position of a sentinel of this name, with the same data in the same batches; None: there is none.
+
+    Parameters
+    ----------
+    policies
+        of the stores to read; the first one that has a position counts.
 
     Raises
     ------
     CheckpointError
-        when the place cannot be read.
+        when a store cannot be read.
     """
-    saved = keeping.store(_BELOW).load(name)
-    if saved is None or saved.facts.get("data") != _data(sentinel):
-        return None
-    try:
-        return Position.from_dict(saved.facts["position"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{saved.url!r} holds no position of a sentinel ({error!r}): move it away") from error
+    for policy in policies:
+        saved = policy.store(_BELOW).load(name)
+        if saved is None or saved.facts.get("data") != _data(sentinel):
+            continue
+        try:
+            return Position.from_dict(saved.facts["position"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{saved.url!r} holds no position of a sentinel ({error!r}): move it away") from error
+    return None
 
 
 def _data(sentinel: Sentinel) -> str:
-    """What a position counts: another sentinel may have the same name."""
+    """The data that a position is about: another sentinel may have the same name."""
     return f"{sentinel.provider!r} in batches of {sentinel.batch_size}"

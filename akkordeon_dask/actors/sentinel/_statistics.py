@@ -1,9 +1,9 @@
-"""What a sentinel's actor says to who attached it."""
+"""The answers of a sentinel's actor: updates for its client, and statistics."""
 
 from dataclasses import dataclass
 
 from akkordeon_dask.actors.sentinel._behavior import SentinelState
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import Mode, PassProgress, PassReport
 
@@ -12,19 +12,19 @@ __all__ = ["SentinelStatistics", "SentinelUpdate", "UnacknowledgedReports"]
 
 @dataclass(frozen=True)
 class SentinelUpdate:
-    """What became of a sentinel since it was last asked."""
+    """The news of a sentinel since the last update: the answer of its long poll."""
 
     reports: tuple[PassReport, ...]
     state: SentinelState
     error: AkkordeonError | None
     position: Position | None
-    """Where its next life goes on; None: with the first batch of its pass."""
+    """Where its next incarnation resumes; None: with the first batch of its pass."""
     until: int | None
-    """Passes after which it rests because somebody waits for so many."""
+    """Passes after which it rests because somebody waits for them."""
     leaving: bool = False
-    """Its worker is told to end: it should go elsewhere."""
+    """Its worker drains: the client should move it."""
     running: PassProgress | None = None
-    """The pass that is not finished, at most a quarter of a second old."""
+    """The progress of the open pass, at most a quarter of a second old."""
 
 
 @dataclass(frozen=True)
@@ -41,36 +41,36 @@ class SentinelStatistics:
     credits: int
     in_flight: int
     dropped: int
-    """Messages that belonged to no batch under way."""
+    """Messages that belonged to no batch in flight."""
     restarts: int
-    """Passes that began anew because a gate had lost its pin."""
+    """Passes that were restarted because a gate had lost its pin."""
     busy: float
     """Seconds of work."""
 
 
 class UnacknowledgedReports:
-    """A sentinel's passes: kept until who attached it has them.
+    """A sentinel's pass reports, kept until its client has acknowledged them.
 
-    Threads: the sentinel's adds; the event loop looks and forgets.
+    Threads: the sentinel's adds; the event loop reads and drops.
     """
 
     def __init__(self) -> None:
-        self._kept: list[PassReport] = []
-        self._forgotten = 0
+        self._pending: list[PassReport] = []
+        self._acknowledged = 0
         self.last: PassReport | None = None
 
     def __len__(self) -> int:
-        """All that there ever were."""
-        return self._forgotten + len(self._kept)
+        """The number of reports so far."""
+        return self._acknowledged + len(self._pending)
 
     def add(self, report: PassReport) -> None:
-        """One more pass."""
-        self._kept.append(report)
+        """Add one more report."""
+        self._pending.append(report)
         self.last = report
 
     def since(self, cursor: int) -> tuple[PassReport, ...]:
-        """Those after the first `cursor`, which are known and may be forgotten."""
-        known = max(0, cursor - self._forgotten)
-        self._forgotten += len(self._kept[:known])
-        del self._kept[:known]
-        return tuple(self._kept)
+        """The reports after the first `cursor`, which are acknowledged by this."""
+        known = max(0, cursor - self._acknowledged)
+        self._acknowledged += len(self._pending[:known])
+        del self._pending[:known]
+        return tuple(self._pending)

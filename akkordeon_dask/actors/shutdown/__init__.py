@@ -1,1 +1,1 @@
-"""The graceful end of a worker whose actors move off first."""
+"""The graceful shutdown of a worker: its actors move to other workers first."""

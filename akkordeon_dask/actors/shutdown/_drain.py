@@ -1,4 +1,4 @@
-"""A worker that is told to end: its actors get time to go elsewhere."""
+"""The drain of a worker that is told to end: its actors get time to move."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ __all__ = ["ActorInfo", "WorkerDrain"]
 
 logger = logging.getLogger(__name__)
 
-_TOO_LATE, _CLOSING = "did not go in time", "the worker closes"
+_TOO_LATE, _CLOSING = "did not move in time", "the worker closes"
 
 
 class ActorInfo(NamedTuple):
-    """An actor that lives on the worker."""
+    """An actor on the worker."""
 
     network: str
     kind: str
@@ -29,107 +29,107 @@ class ActorInfo(NamedTuple):
 
 
 class WorkerDrain:
-    """Waits, once the worker is told to end, for its actors to go.
+    """Waits, once the worker is told to end, until its actors have moved.
 
-    Who can move an actor asks for its news all the time: it is `told` that the worker leaves, says that it has
-    `heard` so, and moves the actor, or says why that cannot be (`give_up`). An actor is given up too when nobody who
-    can move it has asked for `supervision.patience`, and a sentinel when a gate of its network stays here.
+    The client that owns an actor long-polls its worker. When the worker starts to drain, the poll returns True; the
+    client acknowledges and moves the actor, or abandons it with a reason. An actor is abandoned too when its owner has
+    not polled for `supervision.patience`, and a sentinel when a gate of its network stays here.
 
     All on the worker's event loop.
 
     Parameters
     ----------
-    who
-        names the worker, for logs and events.
-    tell
-        takes a network's name and what its user should know.
+    worker
+        names the worker in logs and events.
+    notify
+        called with a network's name and a text for its user.
     """
 
-    def __init__(self, who: str, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, worker: str, notify: Callable[[str, str], None]) -> None:
         self.started = asyncio.Event()
-        """The worker has begun to leave; it never stays after all."""
-        self._who, self._tell = who, tell
-        self._residents: dict[str, ActorInfo] = {}
-        self._asked: dict[str, float] = {}
-        """When somebody who can move an actor was last there, by the actor's key."""
-        self._asking: Counter[str] = Counter()
-        """Who can move an actor and waits for its news just now."""
-        self._heard: set[str] = set()
+        """The drain has begun; nothing ends it but the worker's end."""
+        self._worker, self._notify = worker, notify
+        self._actors: dict[str, ActorInfo] = {}
+        self._last_poll: dict[str, float] = {}
+        """The time of the owner's last sign of life, by the actor's key."""
+        self._polling: Counter[str] = Counter()
+        """The number of owners' polls that wait now, by the actor's key."""
+        self._acknowledged: set[str] = set()
         self._staying: dict[str, str] = {}
-        """Why actors are given up, by their keys."""
+        """The reasons why actors are abandoned, by their keys."""
         self._gone: list[ActorInfo] = []
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def begun(self) -> bool:
-        """The worker leaves: no actor should come here any more."""
+        """The worker drains: no actor should come here any more."""
         return self.started.is_set()
 
-    def register(self, key: str, resident: ActorInfo) -> None:
+    def register(self, key: str, info: ActorInfo) -> None:
         """An actor is here from now on."""
-        self._residents[key] = resident
+        self._actors[key] = info
 
     def unregister(self, key: str) -> None:
         """An actor is not here any more."""
-        resident = self._residents.pop(key, None)
-        if resident is not None and self.begun:
-            self._gone.append(resident)
-        self._asked.pop(key, None)
+        info = self._actors.pop(key, None)
+        if info is not None and self.begun:
+            self._gone.append(info)
+        self._last_poll.pop(key, None)
         self._changed.set()
 
     def touched(self, key: str) -> None:
-        """Somebody was there who can move the actor."""
-        self._asked[key] = asyncio.get_running_loop().time()
+        """The actor's owner has given a sign of life."""
+        self._last_poll[key] = asyncio.get_running_loop().time()
 
     def acknowledged(self, key: str) -> None:
-        """Who can move the actor knows that the worker leaves: it is waited for, up to `supervision.leave`."""
-        self._heard.add(key)
+        """The owner moves the actor: the worker waits for that, up to `supervision.leave`."""
+        self._acknowledged.add(key)
         self._changed.set()
 
-    def abandon(self, key: str, text: str) -> None:
-        """Wait for an actor no longer; `text` says why."""
-        resident = self._residents.get(key)
-        if resident is None:
+    def abandon(self, key: str, reason: str) -> None:
+        """Wait for an actor no longer, for this reason."""
+        info = self._actors.get(key)
+        if info is None:
             return
-        self._staying.setdefault(key, text)
-        if resident.kind == "gate":
-            for other, one in self._residents.items():
-                if one.network == resident.network and one.kind == "sentinel":
-                    self._staying.setdefault(other, f"gate {resident.name!r} stays: {text}")
+        self._staying.setdefault(key, reason)
+        if info.kind == "gate":
+            for other, one in self._actors.items():
+                if one.network == info.network and one.kind == "sentinel":
+                    self._staying.setdefault(other, f"gate {info.name!r} stays: {reason}")
         self._changed.set()
 
     def acknowledge(self, key: str, refusal: str) -> None:
-        """Who can move an actor says that it does so, or why it cannot."""
+        """The owner moves the actor, or refuses to for a reason."""
         if refusal:
             self.abandon(key, refusal)
         else:
             self.acknowledged(key)
 
     async def wait_for_drain(self, key: str, ended: asyncio.Event, timeout: float, *, moves: bool = True) -> bool:
-        """Whether whoever can move the actor should do so now.
+        """Long-poll: True where the caller should move the actor now, because the worker drains.
 
-        Waits for that until the actor has `ended`, at most `timeout` seconds; one that was given up stays. Who asks
-        counts as there for as long as that, where it `moves` the actor.
+        Waits for that until the actor has `ended`, at most `timeout` seconds; an abandoned actor stays. A caller that
+        `moves` the actor is its owner, and gives a sign of life by this.
         """
-        self._asking[key] += moves
+        self._polling[key] += moves
         try:
-            return await self._told(key, ended, timeout)
+            return await self._poll(key, ended, timeout)
         finally:
-            self._asking[key] -= moves
+            self._polling[key] -= moves
             if moves:
                 self.touched(key)
 
-    async def _told(self, key: str, ended: asyncio.Event, timeout: float) -> bool:
+    async def _poll(self, key: str, ended: asyncio.Event, timeout: float) -> bool:
         if key in self._staying:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), timeout)
         else:
             await self.wait_first(ended, timeout)
-        return self.begun and key in self._residents and key not in self._staying
+        return self.begun and key in self._actors and key not in self._staying
 
     async def wait_first(self, event: asyncio.Event, timeout: float) -> None:
-        """Wait until `event` or until the worker leaves, at most `timeout` seconds."""
+        """Wait until `event` or until the worker drains, at most `timeout` seconds."""
         tasks = [asyncio.ensure_future(one.wait()) for one in (event, self.started)]
         try:
             await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -139,14 +139,14 @@ class WorkerDrain:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def leave(self) -> None:
-        """Begin, and return when every actor has gone or was given up; however often it is called, it happens once."""
+        """Drain the worker: return when every actor has moved or is abandoned. Later calls wait for the first one."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._leave())
         await asyncio.shield(self._task)
 
     async def end(self) -> None:
-        """Wait for nobody any more: the worker closes."""
-        for key in list(self._residents):
+        """Abandon all actors: the worker closes."""
+        for key in list(self._actors):
             self.abandon(key, _CLOSING)
         if self._task is not None:
             await self._task
@@ -157,12 +157,13 @@ class WorkerDrain:
         patience = config.seconds("supervision.patience")
         self.started.set()
         self._announce()
-        for key in +self._asking:  # each is told now, and has the whole patience to act on it
+        for key in +self._polling:  # each poll returns now, and its owner has the whole patience to act
             self.touched(key)
-        while left := [key for key in self._residents if key not in self._staying]:
-            due = {key: end if key in self._heard else self._asked.get(key, begun) + patience for key in left}
+        while left := [key for key in self._actors if key not in self._staying]:
+            moving = {key for key in left if key in self._acknowledged}
+            due = {key: end if key in moving else self._last_poll.get(key, begun) + patience for key in left}
             for key in (key for key in left if min(due[key], end) <= loop.time()):
-                self.abandon(key, _TOO_LATE if key in self._heard else f"nobody asked for it within {patience:g} s")
+                self.abandon(key, _TOO_LATE if key in moving else f"its owner did not poll within {patience:g} s")
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(min(*due.values(), end)):
@@ -170,13 +171,13 @@ class WorkerDrain:
         self._log_summary(loop.time() - begun)
 
     def _announce(self) -> None:
-        logger.info("%s is told to end: %s", self._who, ", ".join(map(str, self._residents.values())) or "it is empty")
-        for network in dict.fromkeys(one.network for one in self._residents.values()):
-            here = [f"{one.kind} {one.name!r}" for one in self._residents.values() if one.network == network]
-            self._tell(network, f"{self._who} is told to end, with {', '.join(here)}")
+        logger.info("%s drains: %s", self._worker, ", ".join(map(str, self._actors.values())) or "it is empty")
+        for network in dict.fromkeys(one.network for one in self._actors.values()):
+            here = [f"{one.kind} {one.name!r}" for one in self._actors.values() if one.network == network]
+            self._notify(network, f"{self._worker} drains, with {', '.join(here)}")
 
     def _log_summary(self, seconds: float) -> None:
         gone = ", ".join(map(str, self._gone)) or "nothing"
-        lost = [f"{self._residents[key]} ({text})" for key, text in self._staying.items() if key in self._residents]
-        text = f"{self._who} ends after {seconds:.2f} s; gone: {gone}; lost: {', '.join(lost) or 'nothing'}"
+        lost = [f"{self._actors[key]} ({reason})" for key, reason in self._staying.items() if key in self._actors]
+        text = f"{self._worker} ends after {seconds:.2f} s; gone: {gone}; lost: {', '.join(lost) or 'nothing'}"
         logger.log(logging.WARNING if lost else logging.INFO, text)

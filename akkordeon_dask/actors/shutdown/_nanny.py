@@ -17,7 +17,7 @@ __all__ = ["LEAVE_OP", "NannyDrainPlugin", "install_nanny_plugin"]
 logger = logging.getLogger(__name__)
 
 LEAVE_OP = "akkordeon_leave"
-"""The name of the handler that lets a worker leave, and answers when it has."""
+"""The name of the handler that drains a worker, and answers when it is drained."""
 
 
 _CONNECT, _MORE = 5.0, 2.0
@@ -25,12 +25,12 @@ _CONNECT, _MORE = 5.0, 2.0
 
 
 class NannyDrainPlugin(NannyPlugin):
-    """Lets a nanny that closes wait until its worker has left.
+    """Lets a closing nanny wait until its worker is drained.
 
     Parameters
     ----------
     worker
-        its address: another life of it has another one, and registers anew.
+        its address: a restarted worker has another one, and registers again.
     limit
         seconds that the nanny waits.
     """
@@ -41,7 +41,7 @@ class NannyDrainPlugin(NannyPlugin):
         self.worker, self.limit = worker, limit
 
     async def teardown(self, nanny: Any) -> None:
-        """The nanny closes, or was told to drop this plugin; whatever happens to the worker, it can go on."""
+        """The nanny closes, or drops this plugin; it continues whatever happens to the worker."""
         process = nanny.process
         there = process is not None and process.status == Status.running and process.worker_address == self.worker
         if nanny.status != Status.closing or not there:
@@ -54,10 +54,10 @@ class NannyDrainPlugin(NannyPlugin):
                 task.cancel()
             answer, _ = await asyncio.gather(*tasks, return_exceptions=True)
             if isinstance(answer, BaseException):
-                logger.info("worker %s did not say that it has left: %r", self.worker, answer)
+                logger.info("worker %s did not confirm its drain: %r", self.worker, answer)
 
     async def _ask(self, connection: dict[str, Any]) -> None:
-        # A worker on the same machine which does not take a connection soon hangs, or is gone.
+        # A worker on the same machine that does not soon accept a connection hangs, or is gone.
         comm = await connect(self.worker, timeout=_CONNECT, **connection)
         try:
             await comm.write({"op": LEAVE_OP, "reply": True})
@@ -67,7 +67,7 @@ class NannyDrainPlugin(NannyPlugin):
 
 
 async def install_nanny_plugin(worker: Worker) -> None:
-    """Let a worker's nanny know what to do when it closes; without that, the worker ends as Dask has it."""
+    """Install the plugin in a worker's nanny; without it, the worker ends as Dask has it."""
     limit = config.seconds("supervision.leave") + _MORE
     plugin = pickle.dumps(NannyDrainPlugin(worker.address, limit))
     try:

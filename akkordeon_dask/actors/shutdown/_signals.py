@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class SigtermHandler:
-    """Lets SIGTERM to a worker's process wait until the worker has left.
+    """Delays SIGTERM to a worker's process until the worker is drained.
 
-    Then, or at a second signal at once, it happens what would have happened without this. Only in a process that is a
-    Dask worker's own, nanny's child or `dask worker --no-nanny`: in any other one signals are its user's.
+    Then, or at once at a second signal, the former handler runs. Only in a process that is a Dask worker's own, a
+    nanny's child or `dask worker --no-nanny`: in any other process signals belong to its user.
     """
 
     def __init__(self, leave: Callable[[], Awaitable[None]]) -> None:
@@ -32,10 +32,10 @@ class SigtermHandler:
 
     @classmethod
     def of(cls, worker: Worker, leave: Callable[[], Awaitable[None]]) -> "SigtermHandler | None":
-        """Watch for the signal where it is the worker's. On its event loop."""
+        """Handle the signal where it is the worker's. On its event loop."""
         former = signal.getsignal(signal.SIGTERM)
         alone = getattr(former, "__module__", None) == "distributed._signals"
-        # Python lets only the main thread see to signals; a handler that C code has put there cannot be put back.
+        # Only the main thread may set handlers in Python; a handler set by C code cannot be restored.
         main = threading.current_thread() is threading.main_thread()
         return cls(leave) if main and former is not None and (worker.nanny or alone) else None
 
@@ -66,7 +66,7 @@ class SigtermHandler:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self) -> None:
-        """Put the former handler back, where nobody else has put one there since. In the main thread."""
+        """Restore the former handler, unless somebody else has set one since. In the main thread."""
         self._watching = False
         if signal.getsignal(signal.SIGTERM) == self._catch:
             signal.signal(signal.SIGTERM, self._former)

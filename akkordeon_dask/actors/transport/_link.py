@@ -5,17 +5,15 @@ import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from distributed import Worker
 from distributed.comm import Comm, connect
 from distributed.protocol import Serialized, register_serialization_family, to_serialize
 
 from akkordeon_dask import config
 from akkordeon_dask.messages import LinkMetrics, Message, encode, flat, nbytes, packed
 from akkordeon_dask.tree import Array
-
-if TYPE_CHECKING:
-    from distributed import Worker
 
 __all__ = ["LINK_OP", "Link", "LinkStatistics"]
 
@@ -25,10 +23,10 @@ LINK_OP = "akkordeon_link"
 """The name of the handler that a link opens on the other worker."""
 
 _COALESCE_BYTES, _INLINE, _SHARD = 16 * 1024, 64 * 1024, 64 * 1024 * 1024
-"""Bytes: of messages that go together, of an array that is copied into its message, of one that Dask would split."""
+"""Bytes: of messages sent together, of an array copied into its message, of an array that Dask would split."""
 
 _BYTES = "akkordeon-bytes"
-"""The name of what Dask does with the bytes of an array: nothing."""
+"""The name of the serialization family for the bytes of an array, which are sent as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +47,16 @@ class LinkStatistics:
 
 
 class Link:
-    """One kept connection to another worker: ordered, no reply per message, made anew when it breaks.
+    """One kept connection to another worker: ordered, without a reply per message, reconnecting.
 
-    What was under way when it breaks is lost; the sentinels send those batches again. The peer says
-    now and then how many bytes it has read; when too much is unread, the link breaks itself.
+    Messages in flight when it breaks are lost; the sentinels resend those batches. The peer acknowledges
+    now and then the bytes that it has read; when too many are unread, the link breaks itself.
 
-    Threads: any thread may `send`; all else runs on the worker's event loop, in the one task that
+    Threads: any thread may `send`; everything else runs on the worker's event loop, in the one task that
     `send` starts and `close` ends.
     """
 
-    def __init__(self, worker: "Worker", peer: str) -> None:
+    def __init__(self, worker: Worker, peer: str) -> None:
         self.peer = peer
         self._worker = worker
         self._loop = worker.loop.asyncio_loop  # type: ignore[attr-defined]
@@ -87,7 +85,7 @@ class Link:
         self._awake.set()
 
     async def _write(self) -> None:
-        """The link's task: writes what is queued for as long as the link lives."""
+        """The link's task: writes queued messages until the link is closed."""
         while True:
             await self._awake.wait()
             self._awake.clear()
@@ -105,34 +103,34 @@ class Link:
     async def _flush(self) -> None:
         while self._queue:
             comm = self._comm or await self._connect()
-            letters, size = self._next_batch()
+            batch, size = self._next_batch()
             self._unsent += size
             if self._unsent > self._bound:
                 raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
-            await comm.write([_to_wire(actor, message) for actor, message in letters])
-            for _ in letters:
+            await comm.write([_to_wire(actor, message) for actor, message in batch])
+            for _ in batch:
                 self._queue.popleft()
-            self._sent += len(letters)
+            self._sent += len(batch)
             self._nbytes += size
 
     def _next_batch(self) -> tuple[list[tuple[str, Message]], int]:
-        """What goes in one piece, and its bytes: the oldest message, and small ones behind it."""
-        letters: list[tuple[str, Message]] = []
+        """The messages to write together, and their bytes: the oldest one, and small ones behind it."""
+        batch: list[tuple[str, Message]] = []
         size = 0
-        for place in range(len(self._queue)):  # other threads only add to it
-            letter = self._queue[place]
-            more = nbytes(letter[1])
-            if letters and size + more > _COALESCE_BYTES:
+        for index in range(len(self._queue)):  # other threads only add to it
+            entry = self._queue[index]
+            more = nbytes(entry[1])
+            if batch and size + more > _COALESCE_BYTES:
                 break
-            letters.append(letter)
+            batch.append(entry)
             size += more
-        return letters, size
+        return batch, size
 
     async def _connect(self) -> Comm:
         args = self._worker.connection_args
         comm: Comm = await connect(self.peer, timeout=config.seconds("timeouts.connect"), **args)
         comm.name = f"akkordeon link to {self.peer}"
-        comm.allow_offload = False  # looking whether it would pay takes longer than all the rest
+        comm.allow_offload = False  # checking whether it would pay takes longer than everything else
         await comm.write({"op": LINK_OP, "reply": False, "sender": self._worker.address})
         self._comm, self._unsent = comm, 0
         self._connects += 1
@@ -140,7 +138,7 @@ class Link:
         return comm
 
     async def _read(self, comm: Comm) -> None:
-        """Take the peer's acknowledgements; notice when the connection is gone."""
+        """Read the peer's acknowledgements until the connection is gone."""
         try:
             while True:
                 read = int((await comm.read())["ack"])
@@ -161,13 +159,13 @@ class Link:
         self.disconnect()
 
     def disconnect(self) -> None:
-        """Break the connection as the network would; the next message makes a new one. On the event loop."""
+        """Break the connection as the network would; the next message reconnects. On the event loop."""
         comm, self._comm = self._comm, None
         if comm is not None:
             comm.abort()
 
     async def close(self) -> None:
-        """Write what is queued, as far as the link may linger, and end. On the event loop."""
+        """Write queued messages, for `link.linger` at most, and end. On the event loop."""
         if self._queue:
             self._wake()
         self._closed = True
@@ -184,13 +182,13 @@ class Link:
         """Counts at this moment."""
         return LinkStatistics(self.peer, self._sent, self._nbytes, self._unsent, self._lost, self._connects)
 
-    def figures(self) -> LinkMetrics:
-        """What rides on the heartbeat."""
+    def metrics(self) -> LinkMetrics:
+        """The metrics for the heartbeat. Any thread."""
         return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost)
 
 
 def _to_wire(actor: str, message: Message) -> dict[str, Any]:
-    """The message as the comm takes it: the array beside the rest, never copied into it unless it is small."""
+    """The message as the comm takes it: the array beside the rest, copied into it only where it is small."""
     plain = encode(message)
     array = plain.get("array")
     if array is not None:
@@ -199,13 +197,13 @@ def _to_wire(actor: str, message: Message) -> dict[str, Any]:
 
 
 def _array_to_wire(array: Array) -> Any:
-    """Dask's own way with arrays takes longer than a small one's way over the wire: here are the bytes alone."""
-    told = flat(array) if array.nbytes <= _SHARD else None
-    if told is None:
+    """The array as bare bytes: Dask's own serialization of a small array takes longer than its transfer."""
+    plain = flat(array) if array.nbytes <= _SHARD else None
+    if plain is None:
         return to_serialize(array)
-    data = told["data"]
-    told["data"] = bytes(data) if array.nbytes <= _INLINE else Serialized({"serializer": _BYTES}, [data])
-    return told
+    data = plain["data"]
+    plain["data"] = bytes(data) if array.nbytes <= _INLINE else Serialized({"serializer": _BYTES}, [data])
+    return plain
 
 
 def _bytes(header: dict[str, Any], frames: list[Any]) -> Any:

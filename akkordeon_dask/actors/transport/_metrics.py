@@ -1,20 +1,42 @@
 """Gates and links on the `/metrics` of their workers."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from akkordeon_dask._metrics import Collector, Family, families, label
-from akkordeon_dask.messages import GateMetrics, LinkMetrics
+from akkordeon_dask._metrics import Collector, Family, Metric, families, label
+from akkordeon_dask.messages import GateMetrics, LinkMetrics, Metrics
 
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
+__all__ = ["WORKER_COLLECTOR", "LinkSource", "WorkerSource", "collect_workers"]
 
-    from akkordeon_dask.actors.transport._post_office import PostOffice
 
-__all__ = ["WORKER_COLLECTOR", "collect_workers"]
+class LinkSource(Protocol):
+    """A link whose metrics are collected."""
+
+    @property
+    def peer(self) -> str:
+        """The address of the other worker."""
+
+    def metrics(self) -> LinkMetrics:
+        """The latest metrics. Any thread."""
+
+
+class WorkerSource(Protocol):
+    """A worker whose metrics are collected."""
+
+    @property
+    def address(self) -> str:
+        """The worker's address."""
+
+    @property
+    def links(self) -> Mapping[str, LinkSource]:
+        """Its links, by the address of the peer."""
+
+    def metrics(self) -> list[Metrics]:
+        """The latest metrics of its actors. Any thread."""
+
 
 _GATE = ("network", "gate", "worker")
-"""Several workers in one process have one page: a worker's address keeps gates of the same name apart."""
+"""Several workers in one process share a page: a worker's address keeps gates of the same name apart."""
 _LINK = ("worker", "peer")
 
 _GATES = (
@@ -23,51 +45,53 @@ _GATES = (
     Family("akkordeon_gate_evaluated_samples_total", "evaluated", "Samples of validation and prediction."),
     Family("akkordeon_gate_updates_total", "updates", "Updates of the parameters."),
     Family("akkordeon_gate_busy_seconds_total", "busy", "Seconds of work of the gate's thread."),
-    Family("akkordeon_gate_failed_batches_total", "failed", "Batches that the gate could not work on."),
-    Family("akkordeon_gate_dropped_messages_total", "dropped", "Messages that were repeated, late or of nobody."),
-    Family("akkordeon_gate_received_bytes_total", "nbytes_in", "Bytes of arrays that came, from any worker."),
-    Family("akkordeon_gate_sent_bytes_total", "nbytes_out", "Bytes of arrays that were sent on, to any worker."),
-    Family("akkordeon_gate_mailbox_batches", "mailbox", "Batches that wait for the gate."),
+    Family("akkordeon_gate_failed_batches_total", "failed", "Batches that failed in the gate."),
+    Family(
+        "akkordeon_gate_dropped_messages_total", "dropped", "Repeated and late messages, and those of closed sentinels."
+    ),
+    Family("akkordeon_gate_received_bytes_total", "nbytes_in", "Bytes of received arrays, from any worker."),
+    Family("akkordeon_gate_sent_bytes_total", "nbytes_out", "Bytes of sent arrays, to any worker."),
+    Family("akkordeon_gate_mailbox_batches", "mailbox", "Batches waiting for the gate."),
     Family("akkordeon_gate_contexts", "contexts", "Batches whose forward pass is kept for their backward pass."),
     Family("akkordeon_gate_versions", "versions", "Versions of the parameters that are held."),
     Family("akkordeon_gate_parameters", "parameters", "Numbers that training adjusts."),
 )
 
 _LINKS = (
-    Family("akkordeon_link_sent_bytes_total", "nbytes", "Bytes that were written to the peer."),
-    Family("akkordeon_link_lost_messages_total", "lost", "Messages for a peer that was gone or did not read."),
+    Family("akkordeon_link_sent_bytes_total", "nbytes", "Bytes written to the peer."),
+    Family("akkordeon_link_lost_messages_total", "lost", "Messages dropped because the peer was gone or did not read."),
     Family("akkordeon_link_unsent_bytes", "unsent", "Bytes that the peer has not acknowledged."),
 )
 
 _DELAYS = (0, 1, 2, 4, 8, 16, 32)
-"""Bounds, in updates. Gates tell delays from 64 on as 64, so no bound above the last one would hold."""
+"""Bounds, in updates. Gates report delays from 64 on as 64, so no bound above the last one would hold."""
 
 
-def collect_workers(offices: "Iterable[PostOffice]") -> "Iterator[Metric]":
-    """What the gates and links of these post offices tell. Any thread: figures are replaced, never changed."""
+def collect_workers(workers: Iterable[WorkerSource]) -> Iterator[Metric]:
+    """The families of these workers' gates and links. Any thread: metrics are replaced, never changed."""
     gates: dict[tuple[str, ...], GateMetrics] = {}
     links: dict[tuple[str, ...], LinkMetrics] = {}
-    for office in offices:
-        worker = label(office.address)
-        told = [figures for figures in office.figures() if isinstance(figures, GateMetrics)]
-        gates |= {(label(figures.network), label(figures.name), worker): figures for figures in told}
-        links |= {(worker, label(link.peer)): link.figures() for link in list(office.links.values())}
+    for worker in workers:
+        address = label(worker.address)
+        own = [metrics for metrics in worker.metrics() if isinstance(metrics, GateMetrics)]
+        gates |= {(label(metrics.network), label(metrics.name), address): metrics for metrics in own}
+        links |= {(address, label(link.peer)): link.metrics() for link in list(worker.links.values())}
     yield from families(_GATES, _GATE, gates)
     yield _delays(gates)
     yield from families(_LINKS, _LINK, links)
 
 
-def _delays(gates: Mapping[tuple[str, ...], GateMetrics]) -> "Metric":
+def _delays(gates: Mapping[tuple[str, ...], GateMetrics]) -> Metric:
     from prometheus_client.core import HistogramMetricFamily
 
     text = "Updates between a gradient's forward pass and its own update; longer than 64 count as 64."
     family = HistogramMetricFamily("akkordeon_gate_delay_updates", text, labels=_GATE)
-    for values, figures in gates.items():
-        below = [(str(float(bound)), sum(n for delay, n in figures.delays if delay <= bound)) for bound in _DELAYS]
-        everything = sum(n for _, n in figures.delays)
-        family.add_metric(values, [*below, ("+Inf", everything)], sum(delay * n for delay, n in figures.delays))
+    for values, metrics in gates.items():
+        below = [(str(float(bound)), sum(n for delay, n in metrics.delays if delay <= bound)) for bound in _DELAYS]
+        everything = sum(n for _, n in metrics.delays)
+        family.add_metric(values, [*below, ("+Inf", everything)], sum(delay * n for delay, n in metrics.delays))
     return family
 
 
-WORKER_COLLECTOR: "Collector[PostOffice]" = Collector(collect_workers)
-"""The post offices of this process that are open: each adds itself at its setup and leaves at its teardown."""
+WORKER_COLLECTOR: Collector[WorkerSource] = Collector(collect_workers)
+"""The post offices of this process: each adds itself at its setup and leaves at its teardown."""

@@ -1,9 +1,10 @@
-"""How messages reach actors."""
+"""The delivery of messages between actors."""
 
 import asyncio
 import logging
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from distributed import Worker
@@ -13,10 +14,8 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from akkordeon_dask import config
 from akkordeon_dask.actors.engine._cell import ActorCell
-from akkordeon_dask.actors.gate._fetch import HANDOVER_OP, hand_over
 from akkordeon_dask.actors.shutdown._drain import ActorInfo, WorkerDrain
-from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP, install_nanny_plugin
-from akkordeon_dask.actors.shutdown._signals import SigtermHandler
+from akkordeon_dask.actors.shutdown._hooks import ShutdownHooks
 from akkordeon_dask.actors.transport._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors.transport._metrics import WORKER_COLLECTOR
 from akkordeon_dask.errors import MessageError, PlacementError
@@ -29,9 +28,10 @@ __all__ = ["POST_OFFICE", "PostOffice"]
 logger = logging.getLogger(__name__)
 
 POST_OFFICE = "akkordeon-post-office"
-"""The name of the worker's plugin that knows its gates."""
+"""The name of the post office among its worker's plugins."""
 
 _ACK = 1 << 20
+"""Unacknowledged bytes at which the reader of a link acknowledges."""
 
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
 """Post offices of in-process workers by worker address, which is unique in a process. Each belongs to its worker's
@@ -44,102 +44,92 @@ class PostOffice(WorkerPlugin):
     A message for an actor of this worker, or of another worker in this process, goes straight into its
     mailbox; one for another process goes over a link.
 
-    It is a worker plugin, for Dask calls no hook on an actor that it forgets: when the key of an
+    It is a worker plugin, for Dask calls no hook on an actor that it releases: when the key of an
     actor is released, its thread is stopped here.
     """
 
     name = POST_OFFICE
-    leaving: WorkerDrain
-    """What happens when the worker is told to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.address = worker.address
+        self.drain = WorkerDrain(f"worker {worker.name} ({worker.address})", self._log_draining)
         self.dead_letters = 0
         """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
         self.links: dict[str, Link] = {}
         self.claims: dict[str, Claim] = {}
-        """What gates have taken of the worker's resources, by the actor's key. Used on the event loop only."""
-        self._threads: dict[str, ActorCell] = {}
+        """The worker's resources that gates reserve, by the actor's key. Used on the event loop only."""
+        self._in_process = self.address.startswith("inproc://")
+        self._cells: dict[str, ActorCell] = {}
+        self._handlers: set[str] = set()
         self._removals: set[asyncio.Task[None]] = set()
-        self._meeting: asyncio.Task[None] | None = None
+        self._hooks: ShutdownHooks | None = None
 
     @classmethod
     async def of(cls, worker: Worker) -> "PostOffice":
-        """The post office of a worker, made when there is none. On its event loop."""
+        """The post office of a worker, created when there is none. On its event loop."""
         office = worker.plugins.get(POST_OFFICE)
         if office is None:
-            office = cls()
+            office = cls(worker)
             await worker.plugin_add(office, name=POST_OFFICE, catch_errors=False)
         assert isinstance(office, PostOffice)
         return office
 
+    @classmethod
+    def from_thread(cls, worker: Worker) -> "PostOffice":
+        """The post office of a worker. In any thread but its event loop's."""
+        loop: asyncio.AbstractEventLoop = worker.loop.asyncio_loop  # type: ignore[attr-defined]
+        return asyncio.run_coroutine_threadsafe(cls.of(worker), loop).result(config.seconds("timeouts.control"))
+
     def setup(self, worker: Worker) -> None:
-        self.worker = worker
-        self.address = worker.address
-        self._here = self.address.startswith("inproc://")
         _offices[self.address] = self
         pool.capacity = config.nbytes("pool.capacity")
-        worker.handlers[LINK_OP] = self._receive
-        worker.handlers[HANDOVER_OP] = self._hand_over
+        self.register(LINK_OP, self._receive)
         worker.metrics[TOPIC] = self._heartbeat_metrics
         WORKER_COLLECTOR.add(self)
-        self._install_drain(worker)
+        self._hooks = ShutdownHooks(worker, self.drain)
 
-    def _install_drain(self, worker: Worker) -> None:
-        def tell(network: str, text: str) -> None:
-            worker.log_event(TOPIC, {"network": network, "event": "leaving", "text": text})
+    def register(self, op: str, handler: Callable[..., Any]) -> None:
+        """Let other workers call `handler` by the name `op`, until this worker closes."""
+        self.worker.handlers[op] = handler
+        self._handlers.add(op)
 
-        self.leaving = WorkerDrain(f"worker {worker.name} ({worker.address})", tell)
-        worker.handlers[LEAVE_OP] = self._leave
-        self._termination = SigtermHandler.of(worker, self.leaving.leave)
-        if worker.nanny:
-            self._meeting = asyncio.get_running_loop().create_task(install_nanny_plugin(worker))
-
-    async def _leave(self) -> dict[str, str]:
-        """The nanny is told to close. On the event loop."""
-        await self.leaving.leave()
-        return {"status": "OK"}
-
-    async def _remove_drain(self) -> None:
-        if self._termination is not None:
-            self._termination.stop()
-        if self._meeting is not None:
-            self._meeting.cancel()
-            await asyncio.gather(self._meeting, return_exceptions=True)
-        await self.leaving.end()
+    def _log_draining(self, network: str, text: str) -> None:
+        self.worker.log_event(TOPIC, {"network": network, "event": "leaving", "text": text})
 
     async def teardown(self, worker: Worker) -> None:
-        await self._remove_drain()
-        worker.handlers.pop(LEAVE_OP, None)
-        worker.handlers.pop(LINK_OP, None)
-        worker.handlers.pop(HANDOVER_OP, None)
+        if self._hooks is not None:
+            await self._hooks.close()
+        for op in self._handlers:
+            worker.handlers.pop(op, None)
         worker.metrics.pop(TOPIC, None)
         WORKER_COLLECTOR.remove(self)
         _offices.pop(self.address, None)
-        for key in list(self._threads):
-            self._threads[key].stop()
+        for key in list(self._cells):
+            self._cells[key].stop()
         limit = config.seconds("timeouts.close")
-        for key in list(self._threads):
+        for key in list(self._cells):
             await self.remove(key, limit)
         for link in list(self.links.values()):
             await link.close()
         self.links.clear()
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
-        """Dask has let go of a key: if it is an actor, its thread and its claim end. On the event loop."""
-        if start == "memory" and finish != "memory" and (key in self._threads or key in self.claims):
+        """Dask releases a key: an actor's thread and its claim end. On the event loop."""
+        if start == "memory" and finish != "memory" and (key in self._cells or key in self.claims):
             task = asyncio.get_running_loop().create_task(self.remove(key, config.seconds("timeouts.close")))
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
 
     def claim(self, key: str, claim: Claim) -> None:
-        """Let a gate take what it asks for, until it is removed. On the event loop.
+        """Reserve the resources of a gate, until it is removed. On the event loop.
 
-        Whoever deployed it looked before, but another client may have come in between.
+        Whoever deploys it has checked them, but another client may have been faster.
 
         Raises
         ------
         PlacementError
-            when not enough is left: names those that have it.
+            when not enough is left: names the holders.
         """
         has = Resources.from_mapping(self.worker.state.total_resources)
         others = [other for taker, other in self.claims.items() if taker != key]
@@ -151,27 +141,27 @@ class PostOffice(WorkerPlugin):
             )
         self.claims[key] = claim
 
-    def add(self, key: str, thread: ActorCell, resident: ActorInfo | None = None) -> None:
-        """Deliver what is addressed to `key` to this thread; the worker does not end before the `resident` may go."""
-        self._threads[key] = thread
-        if resident is not None:
-            self.leaving.register(key, resident)
+    def add(self, key: str, cell: ActorCell, info: ActorInfo | None = None) -> None:
+        """Deliver messages for `key` to this cell; an actor with `info` takes part in the worker's drain."""
+        self._cells[key] = cell
+        if info is not None:
+            self.drain.register(key, info)
 
     async def remove(self, key: str, timeout: float) -> None:
-        """Stop an actor's thread and wait for its end, at most `timeout` seconds. Knows no error for an unknown key."""
-        thread = self._threads.get(key)
-        if thread is None:
+        """Stop an actor's thread and wait for its end, at most `timeout` seconds. Does nothing for an unknown key."""
+        cell = self._cells.get(key)
+        if cell is None:
             self.claims.pop(key, None)
             return
-        thread.stop()
+        cell.stop()
         try:
-            await thread.stopped(timeout)
+            await cell.stopped(timeout)
         except TimeoutError:
             logger.warning("%s did not end within %s s: its thread is left to end when it can", key, timeout)
-        self._threads.pop(key, None)
+        self._cells.pop(key, None)
         self.claims.pop(key, None)
-        self.leaving.unregister(key)
-        if not self._threads:
+        self.drain.unregister(key)
+        if not self._cells:
             await self._close_links()
 
     async def _close_links(self) -> None:
@@ -180,10 +170,10 @@ class PostOffice(WorkerPlugin):
             await link.close()
 
     def send(self, to: Address, message: Message) -> None:
-        """Deliver or post a message. Any thread; never blocks, never fails: what cannot be delivered is counted."""
+        """Deliver a message or queue it on a link. Any thread; never blocks, never raises: dead letters are counted."""
         if to.worker == self.address:
             self._deliver(to.actor, message)
-        elif self._here:
+        elif self._in_process:
             office = _offices.get(to.worker)
             if office is not None:
                 office._deliver(to.actor, message)
@@ -199,11 +189,11 @@ class PostOffice(WorkerPlugin):
         return link
 
     def _deliver(self, actor: str, message: Message) -> None:
-        thread = self._threads.get(actor)
-        if thread is None:
+        cell = self._cells.get(actor)
+        if cell is None:
             self.dead_letters += 1
         else:
-            thread.mailbox.put(message)
+            cell.mailbox.put(message)
 
     async def _receive(self, comm: Comm, sender: str) -> Status:
         """The other end of a link: runs for as long as the connection lives. On the event loop."""
@@ -211,8 +201,8 @@ class PostOffice(WorkerPlugin):
         comm.allow_offload = False
         try:
             while True:
-                letters = await comm.read()
-                for envelope in letters if isinstance(letters, list | tuple) else [letters]:
+                envelopes = await comm.read()
+                for envelope in envelopes if isinstance(envelopes, list | tuple) else [envelopes]:
                     unread += self._deliver_encoded(envelope, sender)
                 if unread > _ACK:
                     await comm.write({"ack": unread})
@@ -221,32 +211,28 @@ class PostOffice(WorkerPlugin):
             logger.debug("link from %s ended", sender)
         return Status.dont_reply
 
-    async def _hand_over(self, comm: Comm, actor: str) -> Any:
-        """A gate that is here goes on elsewhere. On the event loop."""
-        return await hand_over(self.worker, actor)
-
     def _deliver_encoded(self, envelope: Any, sender: str) -> int:
         try:
             message = decode(envelope["message"])
             self._deliver(envelope["to"], message)
         except (MessageError, KeyError, TypeError) as error:
-            logger.warning("dropped what %s sent: %s", sender, error)
+            logger.warning("dropped a message from %s: %s", sender, error)
             self.dead_letters += 1
             return 0
         return nbytes(message)
 
-    def figures(self) -> list[Metrics]:
-        """What the actors of this worker did so far, as they told last. Any thread."""
-        told = [thread.figures for thread in list(self._threads.values())]
-        return [figures for figures in told if figures is not None]
+    def metrics(self) -> list[Metrics]:
+        """The latest metrics of this worker's actors. Any thread."""
+        latest = [cell.metrics for cell in list(self._cells.values())]
+        return [metrics for metrics in latest if metrics is not None]
 
     def _heartbeat_metrics(self, worker: Worker) -> dict[str, Any]:
-        """What rides on the worker's heartbeat. On the event loop."""
-        figures = self.figures()
+        """The metrics for the worker's heartbeat. On the event loop."""
+        latest = self.metrics()
         return {
-            "gates": [one.as_dict() for one in figures if isinstance(one, GateMetrics)],
-            "sentinels": [one.as_dict() for one in figures if isinstance(one, SentinelMetrics)],
-            "links": [link.figures().as_dict() for link in list(self.links.values())],
+            "gates": [metrics.as_dict() for metrics in latest if isinstance(metrics, GateMetrics)],
+            "sentinels": [metrics.as_dict() for metrics in latest if isinstance(metrics, SentinelMetrics)],
+            "links": [link.metrics().as_dict() for link in list(self.links.values())],
             "at": time.monotonic(),
         }
 

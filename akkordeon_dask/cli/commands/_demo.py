@@ -88,8 +88,7 @@ def demo(
 
 
 def _deployed(plan: Settings, client: Client | None, where: ClusterAddress) -> Running:
-    running: Running = where.patience.until(lambda: deploy(plan.network(), client, seed=plan.seed))
-    return running
+    return where.patience.until(lambda: deploy(plan.network(), client, seed=plan.seed))
 
 
 def train(running: Running, plan: Settings, output: Output) -> tuple[PassReport, float]:

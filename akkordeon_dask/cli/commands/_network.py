@@ -13,7 +13,7 @@ from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import network_options, resume_command
 from akkordeon_dask.errors import ClosedError, SpecError
 from akkordeon_dask.network import Gate, Network
-from akkordeon_dask.runtime import Running, deploy, stay
+from akkordeon_dask.runtime import Running, deploy
 from akkordeon_dask.runtime import adopt as take_over
 
 __all__ = ["network"]
@@ -75,8 +75,7 @@ def network(
     again = resume_command(target, known, where, options["resume"] or options["snapshots"])
 
     def begin() -> Running:
-        begun: Running = take_over(known, client) if spec is None else deploy(spec, client, name=known, **options)
-        return begun
+        return take_over(known, client) if spec is None else deploy(spec, client, name=known, **options)
 
     with (
         interruptible(),
@@ -147,7 +146,7 @@ def serve_until_closed(output: Output, running: Running) -> str:
     """Print the banner and stay until the network ends; returns the reason. An interrupt may come at the first line."""
     try:
         print_banner(output, running)
-        stay(running)
+        running.wait_closed()
     except KeyboardInterrupt:
         return "interrupted"
     except ClosedError:

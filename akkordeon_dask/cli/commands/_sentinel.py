@@ -17,7 +17,7 @@ from akkordeon_dask.cli.options._data_option import sentinel_of
 from akkordeon_dask.cli.options._sentinel_options import sentinel_options
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Mode
-from akkordeon_dask.runtime import Attached, GuestWorker, Running, stay
+from akkordeon_dask.runtime import Attached, GuestWorker, Running
 
 __all__ = ["sentinel"]
 
@@ -104,7 +104,7 @@ def _work(running: Running, attached: Attached, output: Output) -> None:
         output.say(
             "sentinel", f"{attached.name} on {output.worker_text(attached.worker)} works on network {running.name!r}"
         )
-        output.passes(running, partial(stay, running, attached), mine=True)
+        output.passes(running, partial(running.wait_for, attached), mine=True)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None
     except KeyboardInterrupt:

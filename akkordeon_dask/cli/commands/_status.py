@@ -1,6 +1,7 @@
 """`dask akkordeon status`."""
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -9,15 +10,15 @@ from rich.console import Console
 from akkordeon_dask.cli._connection import client_at
 from akkordeon_dask.cli._errors import report_errors
 from akkordeon_dask.cli._output import WIDE, as_json
-from akkordeon_dask.cli._status_table import status_table
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
-from akkordeon_dask.runtime import NetworkStatus
+from akkordeon_dask.console import status_table
 from akkordeon_dask.runtime import status as ask
+from akkordeon_dask.telemetry import NetworkStatus
 
 __all__ = ["status"]
 
 
-@click.command(short_help="What runs on the cluster.")
+@click.command(short_help="List networks, gates and sentinels.")
 @click.argument("name", required=False)
 @cluster_options()
 @click.option("--json", is_flag=True, help="One JSON object instead.")
@@ -25,8 +26,9 @@ __all__ = ["status"]
 def status(*, name: str | None, where: ClusterAddress, json: bool) -> None:
     """Show the networks of the cluster, or only NAME: the gates, and the sentinels of all programs.
 
-    A network whose owner's program is gone has 'no owner': it goes on, and `dask akkordeon stop` ends it. Rates are
-    those of half a second; those of a sentinel are of its last pass.
+    A network whose owner's program is gone has 'no owner': it goes on, and `dask akkordeon stop` ends it. The figures
+    of a gate are those of its worker's last heartbeats, '-' before the first one; loss and samples/s of a sentinel are
+    those of its last pass.
 
     \b
     Examples:
@@ -46,7 +48,7 @@ def status(*, name: str | None, where: ClusterAddress, json: bool) -> None:
 
 def _plain(network: NetworkStatus) -> dict[str, Any]:
     sentinels = [
-        {**vars(sentinel), "report": sentinel.report.as_dict() if sentinel.report is not None else None}
+        {**asdict(sentinel), "report": sentinel.report.as_dict() if sentinel.report is not None else None}
         for sentinel in network.sentinels
     ]
-    return {**vars(network), "gates": [vars(gate) for gate in network.gates], "sentinels": sentinels}
+    return {**asdict(network), "sentinels": sentinels}

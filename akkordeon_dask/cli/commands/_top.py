@@ -28,18 +28,16 @@ __all__ = ["top"]
 @click.command(short_help="Watch a network at work.")
 @click.argument("name")
 @cluster_options(wait=True)
-@click.option(
-    "--interval", callback=duration, default="1s", metavar="TIME", help="From one look to the next: 2s, 500ms."
-)
-@click.option("--once", is_flag=True, help="Look once.")
+@click.option("--interval", callback=duration, default="1s", metavar="TIME", help="Time between two tables: 2s, 500ms.")
+@click.option("--once", is_flag=True, help="Show one table and end.")
 @report_errors
 def top(*, name: str, where: ClusterAddress, interval: float, once: bool) -> None:
-    """Show what the gates and sentinels of the network NAME do, until it ends or Ctrl-C.
+    """Show the gates and sentinels of the network NAME at work, until it ends or Ctrl-C.
 
-    It shows what the workers tell the scheduler anyway: it asks no gate and no sentinel, and slows none down. The
-    gate in bold is the busiest: the whole network is as fast as this one. A delay is the mean over the gate's life.
-    Loss and scores are those of the pass that a sentinel is in, until now. Into a pipe or file it writes the table anew
-    with each look.
+    The figures come with the workers' heartbeats: no gate and no sentinel is asked, or slowed down. The gate in bold
+    is the busiest: the whole network is as fast as this one. A delay is the mean over all gradients of the gate. Loss
+    and scores are those of the pass that a sentinel is in, until now. Into a pipe or file each table is written below
+    the one before.
 
     \b
     Examples:
@@ -50,7 +48,7 @@ def top(*, name: str, where: ClusterAddress, interval: float, once: bool) -> Non
     """
     with interruptible(), client_at(where) as client, _screen() as show:
         try:
-            where.patience.until(lambda: _look(client, name))
+            where.patience.until(lambda: _require(client, name))
             ended = _watch(client, name, show, interval, once)
         except KeyboardInterrupt:
             return
@@ -58,8 +56,8 @@ def top(*, name: str, where: ClusterAddress, interval: float, once: bool) -> Non
         click.echo(f"network {name!r} has ended")
 
 
-def _look(client: Client, name: str) -> None:
-    """A network that is not deployed yet is waited for."""
+def _require(client: Client, name: str) -> None:
+    """Raise NotYetError for a network that is not deployed yet, which is waited for."""
     try:
         live(client, name)
     except DeploymentError as error:
@@ -67,22 +65,22 @@ def _look(client: Client, name: str) -> None:
 
 
 def _watch(client: Client, name: str, show: Callable[[LiveStatus], None], interval: float, once: bool) -> bool:
-    """Show it again and again; gives whether it has ended."""
+    """Show it again and again; returns whether it has ended."""
     while True:
-        now: LiveStatus = live(client, name)
-        show(now)
-        if now.ended is not None or once:
-            return now.ended is not None
+        status = live(client, name)
+        show(status)
+        if status.ended is not None or once:
+            return status.ended is not None
         time.sleep(interval)
 
 
 @contextmanager
 def _screen() -> Iterator[Callable[[LiveStatus], None]]:
-    """Give the function that shows: on a terminal always at the same place, elsewhere one below the other."""
+    """Yield the function that shows a status: on a terminal over the one before, elsewhere below it."""
     if not sys.stdout.isatty():
         # Into a pipe or file rich would fold at 80 columns.
         console = Console(width=WIDE)
-        yield lambda now: console.print(top_table(now))
+        yield lambda status: console.print(top_table(status))
         return
-    with Live(auto_refresh=False) as live:
-        yield lambda now: live.update(top_table(now), refresh=True)
+    with Live(auto_refresh=False) as screen:
+        yield lambda status: screen.update(top_table(status), refresh=True)

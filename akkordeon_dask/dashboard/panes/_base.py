@@ -5,25 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["Pane"]
 
 
 class Pane(ABC):
-    """A figure or a table, and what fills it. Belongs to one document; used with that document's lock."""
+    """A figure or a table with its data. Belongs to one document; used with that document's lock."""
 
     root: Any
-    """What is put into the document: a bokeh model."""
+    """The bokeh model that goes into the document."""
     title: str
 
     @abstractmethod
-    def show(self, record: NetworkTelemetry | None) -> None:
-        """Show what is known of a network now; None: there is none."""
+    def show(self, network: NetworkTelemetry | None) -> None:
+        """Show a network at this moment; None: there is none."""
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """New glyphs are made in here: the document goes through all its models once, not again for each of them."""
+        """A context for making glyphs: the document goes through all its models once, not again for each of them."""
         document = self.root.document
         if document is None:
             yield

@@ -1,4 +1,4 @@
-"""Passes as points of curves, followed from one look to the next."""
+"""Passes as points of curves, followed from one update to the next."""
 
 import math
 from collections import defaultdict
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from akkordeon_dask.dashboard.panes._extent import Extent
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["COLUMNS", "Curve", "CurvePoints", "Points", "Values"]
 
@@ -18,7 +18,7 @@ trained with until then, the figure, the figure smoothed, samples of the pass.""
 Values = Callable[[PassReport], Mapping[str, float]]
 """The figures of a pass, by name."""
 Points = dict[str, list[float]]
-"""A list for each of `COLUMNS`, oldest first. A figure that is not finite is NaN, which no plot draws."""
+"""A list for each of `COLUMNS`, oldest first. A figure that is not finite is NaN, which is not drawn."""
 
 _WEIGHT = 0.6
 """Weight that a smoothed curve gives to the points before."""
@@ -29,7 +29,7 @@ class Curve(NamedTuple):
 
     rank: int
     """Sentinels of its mode that were seen before it."""
-    place: int
+    position: int
     """Figures before it in the same pass."""
     untrained: bool
     """It does not train."""
@@ -40,18 +40,18 @@ class Curve(NamedTuple):
 
 
 class CurvePoints:
-    """The points of a record's passes: each is given once, so a look costs what is new. Belongs to one pane.
+    """The points of a network's passes: each is returned once, so an update costs the new ones. Of one pane.
 
     Parameters
     ----------
-    record
-        whose passes; always the same one, and none of them has gone.
+    network
+        always the same one, of whose passes none has been dropped.
     values
         the figures of a pass.
     """
 
-    def __init__(self, record: NetworkTelemetry, values: Values) -> None:
-        self._record, self._values = record, values
+    def __init__(self, network: NetworkTelemetry, values: Values) -> None:
+        self._network, self._values = network, values
         self._seen = 0
         self._curves: defaultdict[Curve, _State] = defaultdict(_State)
 
@@ -61,24 +61,24 @@ class CurvePoints:
         return tuple(sorted(self._curves))
 
     def extent(self, curve: Curve) -> Extent:
-        """How far the values go that were taken."""
+        """Least and greatest of the values so far."""
         return self._curves[curve].extent
 
     def new_points(self) -> dict[Curve, Points]:
-        """The points that nobody took."""
-        passes, taken = self._record.passes, defaultdict[Curve, Points](_no_points)
+        """The points since the last call."""
+        passes, points = self._network.passes, defaultdict[Curve, Points](_no_points)
         new, self._seen = passes.seen - self._seen, passes.seen
         for one in passes[max(0, len(passes) - new) :]:
             if one.mode != "predict":
-                self._add(one, taken)
-        return taken
+                self._add(one, points)
+        return points
 
-    def _add(self, one: PassReport, taken: dict[Curve, Points]) -> None:
-        rank = self._record.rank(one.sentinel, one.mode)
-        for place, (name, told) in enumerate(self._values(one).items()):
-            value = told if math.isfinite(told) else math.nan
-            curve = Curve(rank, place, one.mode != "train", one.mode, one.sentinel, name)
-            points, smooth = taken[curve], self._curves[curve].take(value)
+    def _add(self, one: PassReport, added: dict[Curve, Points]) -> None:
+        rank = self._network.rank(one.sentinel, one.mode)
+        for position, (name, figure) in enumerate(self._values(one).items()):
+            value = figure if math.isfinite(figure) else math.nan
+            curve = Curve(rank, position, one.mode != "train", one.mode, one.sentinel, name)
+            points, smooth = added[curve], self._curves[curve].add(value)
             point = one.epoch, one.elapsed, one.updates, one.samples_trained, value, smooth, one.samples
             for column, number in zip(COLUMNS, point, strict=True):
                 points[column].append(number)
@@ -89,14 +89,14 @@ def _no_points() -> Points:
 
 
 class _State:
-    """The values of a curve that are kept."""
+    """Extent and smoothing of a curve."""
 
     def __init__(self) -> None:
         self.extent = Extent()
         self._sum = self._weight = 0.0
 
-    def take(self, value: float) -> float:
-        """Take the next value, and give the weighted mean of all until now, as TensorBoard does; NaN counts nothing."""
+    def add(self, value: float) -> float:
+        """Add the next value; returns the weighted mean of all until now, as TensorBoard does. NaN counts nothing."""
         if math.isnan(value):
             return value
         self.extent.add(value)

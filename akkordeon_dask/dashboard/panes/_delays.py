@@ -1,4 +1,4 @@
-"""How late gradients are."""
+"""The delays of gradients."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from bokeh.models import ColumnDataSource, NumeralTickFormatter
 from akkordeon_dask.dashboard.panes._base import Pane
 from akkordeon_dask.dashboard.panes._theme import add_legend, chart, counted, gate_color, hover, legend_above
 from akkordeon_dask.dashboard.panes._view import MOST
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["Delays"]
 
@@ -15,7 +15,7 @@ _COLUMNS = ("x", "top", "width", "color", "name", "delay", "count")
 
 
 class Delays(Pane):
-    """A histogram for each gate: which share of its gradients was how many updates late, since it was made."""
+    """A histogram for each gate: the share of its gradients with each delay, in updates, since it was deployed."""
 
     title = "Delay of gradients"
     every = False
@@ -36,30 +36,30 @@ class Delays(Pane):
         facts = [("gate", "@name"), ("delay", "@delay updates"), ("gradients", "@count{0,0}"), ("share", "@top{0.0%}")]
         hover(self.root, facts)
 
-    def show(self, record: NetworkTelemetry | None) -> None:
+    def show(self, network: NetworkTelemetry | None) -> None:
         """Draw the present histograms."""
-        told = list(record.gates.values()) if record is not None else []
-        front = record.busiest[: None if self.every else MOST] if record is not None else []
-        gates = [gate for gate in told if gate.metrics.delays and gate in front]
+        known = list(network.gates.values()) if network is not None else []
+        front = network.busiest[: None if self.every else MOST] if network is not None else []
+        gates = [gate for gate in known if gate.metrics.delays and gate in front]
         data: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         for number, gate in enumerate(gates):
             total = sum(count for _, count in gate.metrics.delays)
             width = 0.8 / len(gates)
             for delay, count in gate.metrics.delays:
-                place, name = gate.metrics.place, gate.metrics.name
+                position, name = gate.metrics.place, gate.metrics.name
                 x = delay - 0.4 + (number + 0.5) * width
-                row = x, count / total, width, gate_color(place), name, delay, count
+                row = x, count / total, width, gate_color(position), name, delay, count
                 for column, value in zip(_COLUMNS, row, strict=True):
                     data[column].append(value)
         if data != self.source.data:
             self.source.data = data
-            self.root.title.text = counted(self.title, len(told))[self.every]
+            self.root.title.text = counted(self.title, len(known))[self.every]
             firsts = {name: index for index, name in reversed(list(enumerate(data["name"])))}
             if firsts != self._firsts:
                 self._firsts = firsts
-                self._name(firsts)
+                self._label(firsts)
 
-    def _name(self, firsts: dict[str, int]) -> None:
+    def _label(self, firsts: dict[str, int]) -> None:
         bars = [self._bars]
         items = [(name, bars, index) for name, index in sorted(firsts.items(), key=lambda item: item[1])]
         legend_above(self._legend, items[:MOST])

@@ -1,4 +1,4 @@
-"""How far a curve goes."""
+"""Least and greatest value of a curve."""
 
 import math
 

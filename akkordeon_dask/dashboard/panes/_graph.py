@@ -1,4 +1,4 @@
-"""The network as it is."""
+"""The network as a graph."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from bokeh.plotting import figure
 from akkordeon_dask.dashboard.panes._base import Pane
 from akkordeon_dask.dashboard.panes._graph_layout import ARROW_FIELDS, BOX_FIELDS, arrows, boxes
 from akkordeon_dask.dashboard.panes._theme import BUSY
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["Graph"]
 
@@ -36,16 +36,16 @@ class Graph(Pane):
         self.root.title.text_font_size = "11px"
         self.root.axis.visible = self.root.grid.visible = False
         self.root.outline_line_color = None
-        ways, blocks = self._ways(), self._blocks()
+        paths, blocks = self._paths(), self._blocks()
         self._heads()  # on top: half of each reaches into its box
-        self._hovers(ways, blocks)
+        self._hovers(paths, blocks)
         mapper = LinearColorMapper(palette=BUSY, low=0, high=1)
         bar = ColorBar(color_mapper=mapper, width=10, padding=4, formatter=NumeralTickFormatter(format="0%"))
         bar.major_label_text_font_size = "10px"
         bar.background_fill_alpha = 0.0
         self.root.add_layout(bar, "right")
 
-    def _ways(self) -> Any:
+    def _paths(self) -> Any:
         return self.root.multi_line("xs", "ys", line_width="width", line_color="color", source=self.arrows)
 
     def _heads(self) -> None:
@@ -69,19 +69,19 @@ class Graph(Pane):
             )  # fmt: skip
         return blocks
 
-    def _hovers(self, ways: Any, blocks: Any) -> None:
+    def _hovers(self, paths: Any, blocks: Any) -> None:
         facts = [("", "@what @name"), ("worker", "@worker"), ("now", "@facts")]
         self.root.add_tools(HoverTool(renderers=[blocks], tooltips=facts, limit=1))
         rates = [("", "@label"), ("", "@rate")]
-        self.root.add_tools(HoverTool(renderers=[ways], tooltips=rates, limit=1, line_policy="interp"))
+        self.root.add_tools(HoverTool(renderers=[paths], tooltips=rates, limit=1, line_policy="interp"))
 
-    def show(self, record: NetworkTelemetry | None) -> None:
+    def show(self, network: NetworkTelemetry | None) -> None:
         """Draw the network at this moment."""
-        drawn = boxes(record, record.time) if record is not None else []
-        ways = arrows(record, record.time) if record is not None else []
-        self.root.x_range.end = max(1, len(record.gates) if record is not None else 1) + 0.5
+        drawn = boxes(network, network.time) if network is not None else []
+        paths = arrows(network, network.time) if network is not None else []
+        self.root.x_range.end = max(1, len(network.gates) if network is not None else 1) + 0.5
         self.boxes.data = _columns(BOX_FIELDS, drawn)
-        self.arrows.data = _columns(ARROW_FIELDS, ways)
+        self.arrows.data = _columns(ARROW_FIELDS, paths)
 
 
 def _columns(fields: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:

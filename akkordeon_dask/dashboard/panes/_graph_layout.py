@@ -1,4 +1,4 @@
-"""Where the boxes and arrows of a network are."""
+"""The layout of a network: its boxes and arrows."""
 
 import math
 from itertools import pairwise
@@ -6,9 +6,7 @@ from typing import Any
 
 from akkordeon_dask.dashboard.panes._theme import EMPTY, busy_color, gate_color, sentinel_color, shortened
 from akkordeon_dask.messages import SentinelMetrics
-from akkordeon_dask.telemetry._network import NetworkTelemetry
-from akkordeon_dask.telemetry._pass_rows import duration_text, share_text
-from akkordeon_dask.telemetry._rates import GateRates, SentinelRates
+from akkordeon_dask.telemetry import GateRates, NetworkTelemetry, SentinelRates, duration_text, share_text
 
 __all__ = ["ARROW_FIELDS", "BOX_FIELDS", "arrows", "boxes"]
 
@@ -36,66 +34,66 @@ def _count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def boxes(record: NetworkTelemetry, now: float) -> list[tuple[Any, ...]]:
+def boxes(network: NetworkTelemetry, now: float) -> list[tuple[Any, ...]]:
     """A row of `BOX_FIELDS` for each gate, and for each sentinel that is at work."""
-    shares = {name: gate.rate("busy", now) for name, gate in record.gates.items()}
+    shares = {name: gate.rate("busy", now) for name, gate in network.gates.items()}
     worst = max((share for share in shares.values() if not math.isnan(share)), default=0.0)
-    gates = [_gate(gate, shares[name], worst, now) for name, gate in record.gates.items()]
-    return gates + [_sentinel(*place, now) for place in _places(record)]
+    gates = [_gate(gate, shares[name], worst, now) for name, gate in network.gates.items()]
+    return gates + [_sentinel(*stacked, now) for stacked in _stack(network)]
 
 
 def _gate(gate: GateRates, share: float, worst: float, now: float) -> tuple[Any, ...]:
-    figures = gate.metrics
+    metrics = gate.metrics
     lost = not gate.is_reported
     busiest = not lost and share == worst > 0
     rate = gate.rate("forwards", now) + gate.rate("evaluated", now)
-    place = figures.place + 1, 0.0, 2 * _HALF_WIDTH, 2 * _HALF_HEIGHT
-    looks = EMPTY if lost else busy_color(share), "#5a0000" if busiest else "#888888", 3 if busiest else 1
+    box = metrics.place + 1, 0.0, 2 * _HALF_WIDTH, 2 * _HALF_HEIGHT
+    style = EMPTY if lost else busy_color(share), "#5a0000" if busiest else "#888888", 3 if busiest else 1
     ink = "#ffffff" if share > 0.65 and not lost else "#222222"
     busy = "lost with its worker" if lost else "" if math.isnan(share) else f"busy {min(share, 1):.0%}"
-    words = shortened(figures.name, 18), f"on {shortened(gate.worker, 18)}", busy
-    fourth = "" if lost else f"{figures.mailbox} waiting · {_count(rate)}/s"
+    words = shortened(metrics.name, 18), f"on {shortened(gate.worker, 18)}", busy
+    fourth = "" if lost else f"{metrics.mailbox} waiting · {_count(rate)}/s"
     facts = (
-        f"{busy or 'busy -'}, {figures.mailbox} waiting, version {figures.version:,}, {figures.versions} held, "
-        f"{figures.contexts} contexts, {figures.failed} failed, "
-        f"{figures.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
+        f"{busy or 'busy -'}, {metrics.mailbox} waiting, version {metrics.version:,}, {metrics.versions} held, "
+        f"{metrics.contexts} contexts, {metrics.failed} failed, "
+        f"{metrics.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
     )
-    stripe = _HALF_HEIGHT + 0.09, gate_color(figures.place)
+    stripe = _HALF_HEIGHT + 0.09, gate_color(metrics.place)
     what = "gate", f"{gate.worker} ({gate.address})", facts
-    return (*place, *looks, ink, *stripe, figures.name, *words, fourth, "", *what)
+    return (*box, *style, ink, *stripe, metrics.name, *words, fourth, "", *what)
 
 
-def _places(record: NetworkTelemetry) -> list[tuple[SentinelRates, float, float]]:
-    """The sentinels at work with the centre and half the height of each, top to bottom; training ones come first."""
-    here = record.at_work[:_MOST]
-    height = 2 * (_HALF_HEIGHT + 0.12) / max(1, len(here))
+def _stack(network: NetworkTelemetry) -> list[tuple[SentinelRates, float, float]]:
+    """The sentinels at work with the y and half the height of each box, top to bottom; training ones come first."""
+    shown = network.at_work[:_MOST]
+    height = 2 * (_HALF_HEIGHT + 0.12) / max(1, len(shown))
     top = _HALF_HEIGHT + 0.12
-    return [(one, top - height * (place + 0.5), min(0.46, height * 0.46)) for place, one in enumerate(here)]
+    return [(one, top - height * (number + 0.5), min(0.46, height * 0.46)) for number, one in enumerate(shown)]
 
 
 def _sentinel(sentinel: SentinelRates, y: float, half: float, now: float) -> tuple[Any, ...]:
-    figures = sentinel.metrics
-    place = 0.0, y, 2 * _HALF_WIDTH, 2 * half
-    color = sentinel_color(figures.mode, sentinel.rank)
-    looks = "#ffffff", color, 2, "#222222", math.nan, color
-    lines = [f"{figures.mode} on {shortened(sentinel.worker, 14)}", _done(figures), _so_far(sentinel, now)]
-    name = shortened(figures.name, 20)
+    metrics = sentinel.metrics
+    box = 0.0, y, 2 * _HALF_WIDTH, 2 * half
+    color = sentinel_color(metrics.mode, sentinel.rank)
+    style = "#ffffff", color, 2, "#222222", math.nan, color
+    lines = [f"{metrics.mode} on {shortened(sentinel.worker, 14)}", _done(metrics), _so_far(sentinel, now)]
+    name = shortened(metrics.name, 20)
     # Four lines have room only in a box of its own, and two in one of three.
     rows = [name, *lines, ""] if half > 0.4 else ["", name, lines[1], "", ""]
     if half < _TWO_LINES:
-        rows = [""] * 4 + [f"{shortened(figures.name, 10)} · {lines[1]}"]
+        rows = [""] * 4 + [f"{shortened(metrics.name, 10)} · {lines[1]}"]
     facts = (
-        f"{lines[1]}, {figures.in_flight} of {figures.concurrency} batches under way, "
-        f"{figures.lost:,} samples lost, {figures.resent} batches sent again, {figures.restarts} passes restarted"
+        f"{lines[1]}, {metrics.in_flight} of {metrics.concurrency} batches in flight, "
+        f"{metrics.lost:,} samples lost, {metrics.resent} batches resent, {metrics.restarts} passes restarted"
     )
-    what = f"sentinel, {figures.mode}"
-    return (*place, *looks, figures.name, *rows, what, f"{sentinel.worker} ({sentinel.address})", facts)
+    what = f"sentinel, {metrics.mode}"
+    return (*box, *style, metrics.name, *rows, what, f"{sentinel.worker} ({sentinel.address})", facts)
 
 
-def _done(figures: SentinelMetrics) -> str:
-    of, progress = "" if figures.epochs is None else f"/{figures.epochs}", figures.progress
+def _done(metrics: SentinelMetrics) -> str:
+    of, progress = "" if metrics.epochs is None else f"/{metrics.epochs}", metrics.progress
     if progress is None:
-        return f"pass {figures.epoch}{of} · {figures.state}"
+        return f"pass {metrics.epoch}{of} · {metrics.state}"
     words = [f"pass {progress.epoch}{of}"]
     if progress.share is not None:
         words.append(share_text(progress.share))
@@ -109,23 +107,23 @@ def _so_far(sentinel: SentinelRates, now: float) -> str:
     return rate if progress is None or math.isnan(progress.loss) else f"loss {progress.loss:.4f} · {rate}"
 
 
-def arrows(record: NetworkTelemetry, now: float) -> list[tuple[Any, ...]]:
-    """A row of `ARROW_FIELDS` for each way that samples take."""
-    gates, places = list(record.gates.values()), _places(record)
+def arrows(network: NetworkTelemetry, now: float) -> list[tuple[Any, ...]]:
+    """A row of `ARROW_FIELDS` for each path of samples."""
+    gates, stack = list(network.gates.values()), _stack(network)
     rates: list[tuple[list[float], list[float], float, str, str]] = []
     for front, back in pairwise(gates):
         x, names = front.metrics.place + 1, (front.metrics.name, back.metrics.name)
         forward = front.rate("forwards", now) + front.rate("evaluated", now)
         rates.append((*_hop(x, x + 1, 0.12), forward, _FORWARD, " → ".join(names)))
         rates.append((*_hop(x + 1, x, -0.12), back.rate("backwards", now), _BACKWARD, " → ".join(names[::-1])))
-    for sentinel, y, _ in places:
+    for sentinel, y, _ in stack:
         rate, name = sentinel.rate("samples", now), sentinel.metrics.name
         if gates:
             xs, ys = [_HALF_WIDTH, 1 - _HALF_WIDTH], [y, y * 0.6]
             rates.append((xs, ys, rate, _FORWARD, f"{name} → {gates[0].metrics.name}"))
-    if gates and places:
-        last, total = len(gates), sum(one.rate("samples", now) for one, _, _ in places)
-        xs, ys = [last, last, 0.0, 0.0], [-_HALF_HEIGHT, _PATH, _PATH, places[-1][1] - places[-1][2] - _GAP]
+    if gates and stack:
+        last, total = len(gates), sum(one.rate("samples", now) for one, _, _ in stack)
+        xs, ys = [last, last, 0.0, 0.0], [-_HALF_HEIGHT, _PATH, _PATH, stack[-1][1] - stack[-1][2] - _GAP]
         rates.append((xs, ys, total, _FORWARD, f"{gates[-1].metrics.name} → sentinels"))
     most = max((rate for _, _, rate, _, _ in rates if not math.isnan(rate)), default=0.0)
     return [_arrow(*one, most) for one in rates]
@@ -139,7 +137,7 @@ def _hop(start: float, end: float, y: float) -> tuple[list[float], list[float]]:
 def _arrow(xs: list[float], ys: list[float], rate: float, color: str, label: str, most: float) -> tuple[Any, ...]:
     share = 0.0 if math.isnan(rate) or not most else rate / most
     width = 1 + 7 * share
-    # Triangles point up; the last piece of every way is level or goes up.
+    # Triangles point up; the last piece of every path is level or goes up.
     angle = 0.0 if xs[-1] == xs[-2] else math.copysign(math.pi / 2, xs[-2] - xs[-1])
     shade = color if share else EMPTY
     return xs, ys, width, shade, xs[-1], ys[-1], angle, 8 + width, label, f"{_count(rate)} samples/s"

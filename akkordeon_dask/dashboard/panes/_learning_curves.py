@@ -30,7 +30,7 @@ from akkordeon_dask.dashboard.panes._theme import (
     sentinel_color,
 )
 from akkordeon_dask.dashboard.panes._view import AXES, MOST, View
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["FAINT", "Curves", "loss", "scores"]
 
@@ -40,12 +40,12 @@ FAINT = 0.3
 
 
 class Curves(Pane):
-    """Figures of passes, a curve for each sentinel and figure; training and validation in colours of their own.
+    """Figures of passes, a curve for each sentinel and figure; each mode has colours of its own.
 
     Parameters
     ----------
     title, unit
-        what it says above and beside.
+        the texts above the plot and beside its y axis.
     values
         the figures of a pass, by name.
     logs
@@ -62,61 +62,61 @@ class Curves(Pane):
         self.root.yaxis.formatter = BasicTickFormatter()
         self.root.x_range, self.root.y_range = DataRange1d(only_visible=True), DataRange1d(only_visible=True)
         self.tickers = [self.root.yaxis[0].ticker, LogTicker(mantissas=[1, 2, 5], num_minor_ticks=0)] if logs else []
-        """Of its scale: linear, logarithmic; none where there is one scale only."""
+        """The tickers of its scales: linear, logarithmic; empty where there is one scale only."""
         self._legend = add_legend(self.root)
         facts = [("", "$name"), ("pass", "@epoch"), ("after", "@elapsed{0,0.0} s, @updates{0,0} updates")]
         facts += [(unit, "@value{0.000000}"), ("samples", "@samples{0,0}")]
         self._hover = hover(self.root, facts)
         self._frames = [ColumnDataSource({"y": []}) for _ in range(2)]
-        """Least and greatest value that shall be in sight: of the curves at a glance, and of all."""
+        """Least and greatest value that shall be in sight: of the curves in front, and of all."""
         self._sight = [_frame(source) for source in self._frames]
         self._shown: tuple[Any, ...] = ()
-        self._viewed = View()
-        self._trace: CurvePoints | None = None
+        self._shown_view = View()
+        self._points: CurvePoints | None = None
         self._sources: dict[Curve, ColumnDataSource] = {}
         self._drawn: dict[Curve, list[GlyphRenderer]] = {}
         self._fit()
 
-    def show(self, record: NetworkTelemetry | None) -> None:
-        """Add what is new; draw anew where there are other curves, or points have moved or gone."""
-        shown = record, *((record.passes.thinned,) if record is not None else ())
-        if shown != self._shown or (self._trace is not None and not self._stream(self._trace)):
+    def show(self, network: NetworkTelemetry | None) -> None:
+        """Add the new points; draw all where there are other curves, or points have been dropped."""
+        shown = network, *((network.passes.thinned,) if network is not None else ())
+        if shown != self._shown or (self._points is not None and not self._stream(self._points)):
             self._shown = shown
-            self._trace = CurvePoints(record, self._values) if record is not None else None
+            self._points = CurvePoints(network, self._values) if network is not None else None
             self._draw()
-        if self.view != self._viewed:
-            self._turn()
+        if self.view != self._shown_view:
+            self._change_view()
         self._keep_in_sight()
 
-    def _stream(self, trace: CurvePoints) -> bool:
-        """Whether the curves are those that are drawn; they have got their new points then."""
-        new = trace.new_points()
-        if trace.curves != tuple(self._sources):
+    def _stream(self, points: CurvePoints) -> bool:
+        """Add the new points, and return True, where the curves are those that are drawn."""
+        new = points.new_points()
+        if points.curves != tuple(self._sources):
             return False
-        for curve, points in new.items():
-            self._sources[curve].stream(self._placed(points))
+        for curve, added in new.items():
+            self._sources[curve].stream(self._with_x(added))
         return True
 
-    def _placed(self, points: Points) -> Points:
-        """The points with the place of each on the x axis; a list of its own, for the source makes it longer."""
+    def _with_x(self, points: Points) -> Points:
+        """The points with the x of each; a list of its own, for the source makes it longer."""
         return {**points, "x": list(map(float, points[self.view.x]))}
 
     def _draw(self) -> None:
-        points: dict[Curve, Points] = self._trace.new_points() if self._trace is not None else {}
-        curves = self._trace.curves if self._trace is not None else ()
+        points: dict[Curve, Points] = self._points.new_points() if self._points is not None else {}
+        curves = self._points.curves if self._points is not None else ()
         if curves != tuple(self._sources):  # new glyphs cost a hundred times as much as new points
             with self.drawing():
-                self._begin(curves)
+                self._make_glyphs(curves)
         for curve, source in self._sources.items():
-            source.data = self._placed(points[curve])
+            source.data = self._with_x(points[curve])
 
-    def _begin(self, curves: Sequence[Curve]) -> None:
-        """Make the glyphs, yet without points, for bokeh sends them twice."""
+    def _make_glyphs(self, curves: Sequence[Curve]) -> None:
+        """Make the glyphs, still without points, which bokeh would send twice."""
         self._sources = {curve: ColumnDataSource({name: [] for name in (*COLUMNS, "x")}) for curve in curves}
         names = {curve.name for curve in curves}
         labels = {one: f"{one.sentinel} {one.name}" if len(names) > 1 else one.sentinel for one in curves}
         self._drawn = {one: self._glyphs(one, labels[one], rest=one in curves[MOST:]) for one in curves}
-        self._apply()
+        self._style_glyphs()
         self.root.yaxis.axis_label = min(names) if len(names) == 1 else self._unit
         self._hover.renderers = [dots for _, dots, _ in self._drawn.values()]
         self._fit()
@@ -126,39 +126,39 @@ class Curves(Pane):
 
     def _glyphs(self, curve: Curve, label: str, *, rest: bool) -> list[GlyphRenderer]:
         """The curve, its points, and its mean."""
-        color, dash = sentinel_color(curve.mode, curve.rank), _DASHES[curve.place % len(_DASHES)]
+        color, dash = sentinel_color(curve.mode, curve.rank), _DASHES[curve.position % len(_DASHES)]
         line = Line(x="x", y="value", line_color=color, line_dash=dash, line_width=1.6)
         dots = Scatter(x="x", y="value", size=4, line_color=color, fill_color=color)
         mean = Line(x="x", y="smooth", line_color=color, line_dash=dash, line_width=2)
-        told = [FRONT if not rest else REST, curve.sentinel, curve.mode, curve.name]
+        tags = [FRONT if not rest else REST, curve.sentinel, curve.mode, curve.name]
         source = self._sources[curve]
-        return [GlyphRenderer(data_source=source, glyph=one, name=label, tags=told) for one in (line, dots, mean)]
+        return [GlyphRenderer(data_source=source, glyph=one, name=label, tags=tags) for one in (line, dots, mean)]
 
     @property
     def _renderers(self) -> list[GlyphRenderer]:
         return [one for drawn in self._drawn.values() for one in drawn]
 
-    def _turn(self) -> None:
-        """Show it in another way. Ranges are new, for those that the reader has moved would stay where they are."""
-        view, before, self._viewed = self.view, self._viewed, self.view
-        self._apply()
+    def _change_view(self) -> None:
+        """Show another view. Ranges are new, for those that the reader has moved would stay where they are."""
+        view, before, self._shown_view = self.view, self._shown_view, self.view
+        self._style_glyphs()
         self.root.title.text = self.root.tags[view.every] if self.root.tags else self.title
         if view.x != before.x:
             self.root.xaxis.axis_label = AXES[view.x].title
             self.root.xaxis[0].ticker.min_interval = int(AXES[view.x].whole)
             self.root.x_range = DataRange1d(only_visible=True, renderers=self._renderers)
             for source in self._sources.values():
-                source.data = self._placed(dict(source.data))
+                source.data = self._with_x(dict(source.data))
         if self.tickers and view.log != before.log:
             self.root.y_scale = LogScale() if view.log else LinearScale()
             self.root.yaxis[0].ticker = self.root.ygrid[0].ticker = self.tickers[view.log]
         if (view.log, view.whole, view.every) != (before.log, before.whole, before.every):
             self.root.y_range = DataRange1d(only_visible=True, renderers=self._in_sight())
-            for source in self._frames:  # a browser does not look how far a new range goes before data come
+            for source in self._frames:  # a browser computes a new range only when data come
                 source.data = dict(source.data)
 
-    def _apply(self) -> None:
-        """Let all glyphs look as the view says."""
+    def _style_glyphs(self) -> None:
+        """Give all glyphs the style of the view."""
         view = self.view
         for line, dots, mean in self._drawn.values():
             for one in (line, dots, mean):
@@ -168,7 +168,7 @@ class Curves(Pane):
             mean.glyph.line_alpha = float(view.smooth)  # not `visible`, which a click on the legend turns round
 
     def _fit(self) -> None:
-        """Draw what there is, and let the axes follow it."""
+        """Draw all curves, and let the axes follow them."""
         self.root.renderers = [*self._sight, *self._renderers]
         self.root.x_range.renderers, self.root.y_range.renderers = self._renderers, self._in_sight()
 
@@ -178,7 +178,7 @@ class Curves(Pane):
         return self._renderers if whole else [self._sight[self.view.every]]
 
     def _keep_in_sight(self) -> None:
-        spans = [self._trace.extent(curve).span for curve in self._sources] if self._trace is not None else []
+        spans = [self._points.extent(curve).span for curve in self._sources] if self._points is not None else []
         for source, some in zip(self._frames, (spans[:MOST], spans), strict=True):
             ends = [end for span in some if span is not None for end in span]
             y = [min(ends), max(ends)] if ends else []

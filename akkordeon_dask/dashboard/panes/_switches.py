@@ -12,7 +12,7 @@ __all__ = ["Switches"]
 
 _WAYS = {"log": "log scale of loss", "smooth": "smooth", "whole": "first passes", "every": "all curves"}
 _HINT = (
-    "The first pass is out of sight where it would flatten the others: 'first passes' shows it. At a glance a plot has "
+    "The first pass is out of sight where it would flatten the others: 'first passes' shows it. In front a plot has "
     "six curves: the first sentinels of each mode, the busiest gates."
 )
 
@@ -35,9 +35,9 @@ link.download = "passes.csv";
 link.click();
 URL.revokeObjectURL(link.href);
 """
-"""All passes of all curves, those included that are not at a glance."""
+"""All passes of all curves, those included that are hidden."""
 
-_TURN = """
+_APPLY = """
 const [log, smooth, whole, every] = [0, 1, 2, 3].map((way) => ways.active.includes(way));
 const [column, title, counts] = axes[axis.active];
 for (const plot of others) {
@@ -51,11 +51,11 @@ for (const [plot, tickers] of plots) {
     source.data.x = source.data[column];
     source.change.emit();
   }
-  curves.forEach((one, place) => {
+  curves.forEach((one, index) => {
     const glyph = one.glyph;
     one.visible = every || one.tags[0] === "front";
-    glyph.line_alpha = {value: place % 3 === 2 ? Number(smooth) : smooth ? faint : 1};
-    if (place % 3 === 1) glyph.fill_alpha = glyph.line_alpha;
+    glyph.line_alpha = {value: index % 3 === 2 ? Number(smooth) : smooth ? faint : 1};
+    if (index % 3 === 1) glyph.fill_alpha = glyph.line_alpha;
   });
   plot.title.text = plot.tags[Number(every)];
   plot.below[0].axis_label = title;
@@ -96,19 +96,19 @@ class Switches:
 
     @property
     def view(self) -> View:
-        """Their labels."""
-        return View(list(AXES)[self.axis.active or 0], *(place in self.ways.active for place in range(len(_WAYS))))
+        """The view that they are set to."""
+        return View(list(AXES)[self.axis.active or 0], *(number in self.ways.active for number in range(len(_WAYS))))
 
     def on_change(self, update: Callable[[], None]) -> None:
-        """Call it when one of them was turned, on the server."""
+        """Call `update` when one of them has changed, on the server."""
         for widget in (self.axis, self.ways):
             widget.on_change("active", lambda attr, old, new: update())
 
     def work_alone(self, others: Sequence[Any]) -> None:
-        """Let the browser do what they say, in a file without a server; `others` are plots of other things."""
+        """Let the browser apply them, in a file without a server; `others` are plots of other things."""
         plots = [(one.root, one.tickers) for one in self._curves]
         axes = [(column, axis.title, axis.whole) for column, axis in AXES.items()]
         args = {"axis": self.axis, "ways": self.ways, "axes": axes, "plots": plots, "others": list(others)}
-        turn = CustomJS(args={**args, "faint": FAINT}, code=_TURN)
-        self.axis.js_on_change("active", turn)
-        self.ways.js_on_change("active", turn)
+        apply = CustomJS(args={**args, "faint": FAINT}, code=_APPLY)
+        self.axis.js_on_change("active", apply)
+        self.ways.js_on_change("active", apply)

@@ -1,4 +1,4 @@
-"""Passes and troubles, newest first."""
+"""Passes and incidents, newest first."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ from bokeh.models import (
 )
 
 from akkordeon_dask.dashboard.panes._base import Pane
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry, scores_text
 
 __all__ = ["Incidents", "Passes"]
 
@@ -25,7 +25,7 @@ _STYLE = f"""
 .bk-data-table {{ z-index: 0; font-size: 11px; }}
 .slick-viewport {{ max-height: round(down, 100%, {_ROW_HEIGHT}px); }}
 """
-"""It ends with a whole row."""
+"""The table ends with a whole row."""
 
 _TEXT, _WHOLE, _THREE, _SIX = None, "0,0", "0.000", "0.000000"
 
@@ -55,7 +55,7 @@ class _Table(Pane):
             min_height=100,
             stylesheets=[_STYLE],
         )
-        # A table of as many rows as before would not look at them again.
+        # A table of as many rows as before would not draw them again.
         again = CustomJS(args={"view": self.table.view}, code="view.change.emit()")
         self.source.js_on_change("data", again)
         head = Div(text=f"<b>{self.title}</b>", styles={"font-size": "11px"}, margin=(2, 5, 2, 5))
@@ -66,16 +66,16 @@ class _Table(Pane):
             self.root.children.append(self.none)
         self._shown: tuple[NetworkTelemetry | None, int] = (None, 0)
 
-    def _rows(self, record: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
+    def _rows(self, network: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
         """How many there ever were, and the newest, newest first."""
         raise NotImplementedError
 
-    def show(self, record: NetworkTelemetry | None) -> None:
+    def show(self, network: NetworkTelemetry | None) -> None:
         """Put the newest on top."""
-        seen, rows = self._rows(record) if record is not None else (0, [])
-        if (record, seen) == self._shown:
+        seen, rows = self._rows(network) if network is not None else (0, [])
+        if (network, seen) == self._shown:
             return
-        self._shown = record, seen
+        self._shown = network, seen
         fields = [field for field, *_ in self.columns]
         cells = list(zip(*rows, strict=True)) or [()] * len(fields)
         self.source.data = {field: list(column) for field, column in zip(fields, cells, strict=True)}
@@ -112,27 +112,29 @@ class Passes(_Table):
         ("resent", "resent", _WHOLE, 50),
     )
 
-    def _rows(self, record: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
+    def _rows(self, network: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
         rows = []
-        for one in record.passes[: -_ROWS - 1 : -1]:
-            scores = ", ".join(f"{name} {value:.4f}" for name, value in one.scores.items())
-            loss, work = (one.loss, scores, one.samples_per_s), (one.seconds, one.samples, one.lost, one.resent)
+        for one in network.passes[: -_ROWS - 1 : -1]:
+            loss, work = (
+                (one.loss, scores_text(one), one.samples_per_s),
+                (one.seconds, one.samples, one.lost, one.resent),
+            )
             rows.append((_clock(one.ended), one.sentinel, one.mode, one.epoch, *loss, *work))
-        return record.passes.seen, rows
+        return network.passes.seen, rows
 
 
 class Incidents(_Table):
-    """What went wrong: lost batches, passes that began anew, errors."""
+    """Incidents: lost batches, restarted passes, errors."""
 
-    title = "What went wrong"
+    title = "Incidents"
     nothing = "nothing went wrong"
     columns = (
         ("time", "time", _TEXT, 60),
-        ("event", "what", _TEXT, 60),
-        ("who", "who", _TEXT, 80),
+        ("event", "event", _TEXT, 60),
+        ("who", "actor", _TEXT, 80),
         ("text", "details", _TEXT, 400),
     )
 
-    def _rows(self, record: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
-        newest = list(record.incidents)[: -_ROWS - 1 : -1]
-        return record.incidents_seen, [(_clock(one.time), one.event, one.who, one.text) for one in newest]
+    def _rows(self, network: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
+        newest = list(network.incidents)[: -_ROWS - 1 : -1]
+        return network.incidents_seen, [(_clock(one.time), one.event, one.who, one.text) for one in newest]

@@ -1,4 +1,4 @@
-"""What all panes have in common: colours, sizes, words."""
+"""Colours, sizes and texts that all panes share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,9 +38,9 @@ __all__ = [
 BUSY: tuple[str, ...] = tuple(reversed(OrRd9))
 """The colours of shares of busy time, from 0 to 1."""
 EMPTY = "#e8e8e8"
-"""The colour of what is not there."""
+"""The colour of a missing actor or figure."""
 FRONT, REST = "front", "rest"
-"""Tags of the glyphs that are seen at a glance, and of those that a click shows."""
+"""Tags of the glyphs that are shown at first, and of those that a click shows."""
 
 # Sentinels have blue, orange and green, gates all other colours.
 _GATES = ("#7b4fa3", "#159a9c", "#c2578b", "#8c6d31", "#7a8f12", "#555555", "#b04a3a", "#3f3f8f")
@@ -50,15 +50,15 @@ _SENTINELS = {
     "test": ("#2e8b57", "#66bb8a"),
 }
 _WIDTH, _SAMPLE, _LETTER, _ROWS, _LONGEST = 225, 24, 5, 3, 40
-"""Of a legend: pixels in the smallest window, those of a curve's sample and of a letter, rows, letters of a name."""
+"""Of a legend: pixels in the smallest window, of a curve's sample and of a letter; rows; letters of a name."""
 _SMALL_TOOLS = ":host { --button-width: 20px; --button-height: 20px; background-color: rgba(255, 255, 255, 0.7); }"
 # Each glyph has a tooltip of its own, and where curves meet they cover one another.
 _ONE_TOOLTIP = ".bk-Tooltip ~ .bk-Tooltip { display: none; }"
 
 
-def gate_color(place: int) -> str:
-    """The colour of a gate, by the number of those in front of it: the same in all panes."""
-    return _GATES[place % len(_GATES)]
+def gate_color(position: int) -> str:
+    """The colour of a gate, by its position in the network: the same in all panes."""
+    return _GATES[position % len(_GATES)]
 
 
 def sentinel_color(mode: str, rank: int) -> str:
@@ -78,11 +78,11 @@ def shortened(text: str, length: int) -> str:
 
 
 def counted(title: str, count: int) -> list[str]:
-    """The title of a plot of which some curves may be seen, and that of one of which all are."""
+    """The titles of a plot: where some of its curves are shown, and where all are."""
     return [title if count <= MOST else f"{title} ({MOST} of {count} curves)", title]
 
 
-def chart(title: str, x_label: str, y_label: str, *, note: str = "", **options: Any) -> Any:
+def chart(title: str, x_label: str, y_label: str, *, note: str = "", **options: Any) -> figure:
     """An empty figure with a title, a unit on both axes, and tools that show under the pointer.
 
     Parameters
@@ -107,8 +107,8 @@ def chart(title: str, x_label: str, y_label: str, *, note: str = "", **options: 
     )
     plot.title.text_font_size, plot.title.standoff = "11px", 3
     if note:
-        look: dict[str, Any] = {"text_font_size": "10px", "text_font_style": "normal", "text_color": "#666666"}
-        plot.add_layout(Title(text=note, standoff=3, **look), "above")
+        style: dict[str, Any] = {"text_font_size": "10px", "text_font_style": "normal", "text_color": "#666666"}
+        plot.add_layout(Title(text=note, standoff=3, **style), "above")
     for axis in plot.axis:
         axis.axis_label_text_font_size = axis.major_label_text_font_size = "10px"
         axis.axis_label_text_font_style = "normal"
@@ -128,20 +128,20 @@ def _add_tools(plot: Any) -> None:
     plot.toolbar.autohide, plot.toolbar.logo, plot.toolbar.stylesheets = True, None, [_SMALL_TOOLS]
 
 
-def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> Any:
-    """Show these facts under the pointer; gives the tool."""
+def hover(plot: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> HoverTool:
+    """Show these facts under the pointer; returns the tool."""
     tool = HoverTool(tooltips=list(tooltips), limit=1, visible=False, **options)
     plot.add_tools(tool)
     return tool
 
 
 def legend_above(legend: Any, names: Sequence[tuple[str, Any, int | None]]) -> None:
-    """Name the curves above the plot, whole, in up to three rows; then it says how many are left.
+    """Name the curves above the plot, in up to three rows; the last entry counts those left out.
 
     Parameters
     ----------
     names
-        what it says, the glyphs, and, where one glyph draws many things, the number of the one that is meant.
+        label, glyphs, and, where one glyph draws many things, the index of the one that is meant.
     """
     labels = [shortened(name, _LONGEST) for name, _, _ in names]
     columns = max(1, _WIDTH // (_SAMPLE + _LETTER * max(map(len, labels), default=1)))
@@ -156,12 +156,12 @@ def legend_above(legend: Any, names: Sequence[tuple[str, Any, int | None]]) -> N
     legend.visible = bool(items)
 
 
-def add_legend(plot: Any) -> Any:
+def add_legend(plot: Any) -> Legend:
     """An empty legend above the plot; a click on a name hides its curve."""
     legend = Legend(items=[], orientation="horizontal", location="left", click_policy="hide", border_line_alpha=0.0)
     legend.label_text_font_size = "10px"
     legend.background_fill_alpha = 0.0
     legend.padding, legend.margin, legend.spacing = 0, 0, 5
     legend.glyph_width, legend.glyph_height, legend.label_height, legend.label_standoff = 14, 12, 12, 3
-    plot.above.insert(0, legend)  # between the plot and what explains it
+    plot.above.insert(0, legend)  # between the plot and its note
     return legend

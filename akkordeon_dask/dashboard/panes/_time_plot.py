@@ -10,7 +10,7 @@ from bokeh.models import Line as Glyph
 
 from akkordeon_dask.dashboard.panes._base import Pane
 from akkordeon_dask.dashboard.panes._theme import FRONT, REST, add_legend, chart, counted, hover, legend_above
-from akkordeon_dask.telemetry._network import NetworkTelemetry
+from akkordeon_dask.telemetry import NetworkTelemetry
 from akkordeon_dask.tree import Array
 
 __all__ = ["Series", "TimePlot", "TimeSeriesStreamer"]
@@ -30,7 +30,7 @@ class Series(NamedTuple):
     named: bool = True
     """It is in the legend."""
     front: bool = True
-    """It is seen at a glance."""
+    """It is shown at first."""
 
 
 class TimePlot(Pane):
@@ -39,7 +39,7 @@ class TimePlot(Pane):
     Parameters
     ----------
     title, unit
-        what it says above and beside.
+        the texts above the plot and beside its y axis.
     lines
         the curves that a network has now.
     form
@@ -49,7 +49,7 @@ class TimePlot(Pane):
     """
 
     every = False
-    """All curves are shown, not only those at a glance."""
+    """All curves are shown, not only those in front."""
 
     def __init__(
         self,
@@ -78,14 +78,14 @@ class TimePlot(Pane):
             formatters={"@time": "datetime"},
             mode="mouse",
         )
-        self._turned: bool | None = None
+        self._shown_every: bool | None = None
         self.root.tags = counted(title, 0)
-        self.feed = TimeSeriesStreamer([self])
-        """What fills it."""
+        self.streamer = TimeSeriesStreamer([self])
+        """The streamer that fills it."""
 
-    def show(self, record: NetworkTelemetry | None) -> None:
-        """Show what is new, in all panes of its feed."""
-        self.feed.show(record)
+    def show(self, network: NetworkTelemetry | None) -> None:
+        """Add the new rows, in all panes of its streamer."""
+        self.streamer.show(network)
 
     def draw(self, source: ColumnDataSource, lines: Sequence[Series]) -> None:
         """Make the glyphs, of columns of the source."""
@@ -94,7 +94,7 @@ class TimePlot(Pane):
         pairs = zip(lines, self.root.renderers, strict=True)
         legend_above(self._legend, [(line.label, [curve], None) for line, curve in pairs if line.named and line.front])
         self.root.tags = counted(self.title, len(lines))
-        self._turned = None
+        self._shown_every = None
 
     def _curve(self, source: ColumnDataSource, line: Series) -> GlyphRenderer:
         style = {"line_color": line.color, "line_dash": line.dash, "line_width": 1.6}
@@ -102,10 +102,10 @@ class TimePlot(Pane):
         tags, visible = [FRONT if line.front else REST], line.front or self.every
         return GlyphRenderer(data_source=source, glyph=glyph, name=line.label, tags=tags, visible=visible)
 
-    def turn(self) -> None:
-        """Show all curves, or those at a glance, where that has changed."""
-        if self._turned != self.every:
-            self._turned = self.every
+    def apply_every(self) -> None:
+        """Show all curves, or those in front, where that has changed."""
+        if self._shown_every != self.every:
+            self._shown_every = self.every
             self.root.title.text = self.root.tags[self.every]
             for curve in self.root.renderers:
                 if curve.tags == [REST]:
@@ -113,12 +113,12 @@ class TimePlot(Pane):
 
 
 class TimeSeriesStreamer:
-    """Brings the history to some panes, in one source: a moment is one message, for bokeh asks much for each.
+    """Streams the history to some panes, by one source: each moment is one message, for a message is costly in bokeh.
 
     Parameters
     ----------
     panes
-        of one document; they have no other feed from now on.
+        of one document; they have no other streamer from now on.
     window
         seconds that are shown.
     """
@@ -130,27 +130,27 @@ class TimeSeriesStreamer:
         self._shown: tuple[Any, ...] = ()
         self._row = 0
         for pane in panes:
-            pane.feed = self
+            pane.streamer = self
 
-    def show(self, record: NetworkTelemetry | None) -> None:
-        """Add what is new; draw anew where there are other curves."""
-        lines = [tuple(pane.lines(record)) if record is not None else () for pane in self._panes]
-        if (record, lines, self.window) != self._shown:
-            self._shown = record, lines, self.window
-            self._draw(record, lines)
-        elif record is not None and record.history.rows > self._row:
+    def show(self, network: NetworkTelemetry | None) -> None:
+        """Add the new rows; draw all where there are other curves."""
+        lines = [tuple(pane.lines(network)) if network is not None else () for pane in self._panes]
+        if (network, lines, self.window) != self._shown:
+            self._shown = network, lines, self.window
+            self._draw(network, lines)
+        elif network is not None and network.history.rows > self._row:
             # Lists: an array is two more messages for each column.
-            new = {name: column.tolist() for name, column in self._data(record, self._row, lines).items()}
+            new = {name: column.tolist() for name, column in self._data(network, self._row, lines).items()}
             self.source.stream(new, rollover=self.window)
-        self._row = record.history.rows if record is not None else 0
+        self._row = network.history.rows if network is not None else 0
         for pane in self._panes:
-            pane.turn()
+            pane.apply_every()
 
-    def _draw(self, record: NetworkTelemetry | None, lines: Sequence[Sequence[Series]]) -> None:
+    def _draw(self, network: NetworkTelemetry | None, lines: Sequence[Sequence[Series]]) -> None:
         data: dict[str, Any] = {"time": np.empty(0)}
-        if record is not None:
-            data = self._data(record, record.history.rows - self.window, lines)
-        # New glyphs on a new source: the old ones would ask it for columns that it has no more. It gets its numbers
+        if network is not None:
+            data = self._data(network, network.history.rows - self.window, lines)
+        # New glyphs on a new source: the old ones would ask it for columns that it no longer has. It gets its numbers
         # afterwards, for bokeh sends a new source with each glyph.
         self.source = ColumnDataSource({column: [] for column in data})
         with self._panes[0].drawing():
@@ -158,8 +158,8 @@ class TimeSeriesStreamer:
                 pane.draw(self.source, own)
         self.source.data = data
 
-    def _data(self, record: NetworkTelemetry, row: int, lines: Sequence[Sequence[Series]]) -> dict[str, Array]:
-        times, columns = record.history.since(row)
+    def _data(self, network: NetworkTelemetry, row: int, lines: Sequence[Sequence[Series]]) -> dict[str, Array]:
+        times, columns = network.history.since(row)
         nothing = np.full(len(times), np.nan, np.float32)
         data = {line.column: columns.get(line.column, nothing) for own in lines for line in own}
         offset = time.localtime().tm_gmtoff

@@ -1,4 +1,4 @@
-"""Numbers of the history over time: what they are, in which colours, and which of very many are seen at a glance."""
+"""The plots over time: their columns of the history, the colours, and the curves in front."""
 
 import functools
 from collections.abc import Iterable
@@ -9,8 +9,7 @@ from bokeh.models import BasicTicker
 from akkordeon_dask.dashboard.panes._theme import gate_color, sentinel_color
 from akkordeon_dask.dashboard.panes._time_plot import Series, TimePlot
 from akkordeon_dask.dashboard.panes._view import MOST
-from akkordeon_dask.telemetry._network import NetworkTelemetry
-from akkordeon_dask.telemetry._rates import SentinelRates
+from akkordeon_dask.telemetry import NetworkTelemetry, SentinelRates
 
 __all__ = ["busy", "in_flight", "throughput", "traffic", "versions"]
 
@@ -18,14 +17,18 @@ __all__ = ["busy", "in_flight", "throughput", "traffic", "versions"]
 def throughput() -> TimePlot:
     """Samples a second of each gate and sentinel."""
 
-    def lines(record: NetworkTelemetry) -> Iterable[Series]:
+    def lines(network: NetworkTelemetry) -> Iterable[Series]:
         lines = []
-        for gate in record.gates.values():
-            place, name = gate.metrics.place, gate.metrics.name
-            lines.append(Series(f"forward{place}", name, gate_color(place)))
-            lines.append(Series(f"backward{place}", f"{name}, backward", gate_color(place), "dashed", named=False))
-        lines += [Series(f"home{one.number}", one.metrics.name, _color(one), "dotted") for one in _sentinels(record)]
-        return _at_a_glance(lines, _in_turns(record, "forward", "home") + _columns(record, "backward"))
+        for gate in network.gates.values():
+            position, name = gate.metrics.place, gate.metrics.name
+            lines.append(Series(f"forward{position}", name, gate_color(position)))
+            lines.append(
+                Series(f"backward{position}", f"{name}, backward", gate_color(position), "dashed", named=False)
+            )
+        lines += [
+            Series(f"samples{one.number}", one.metrics.name, _color(one), "dotted") for one in _sentinels(network)
+        ]
+        return _with_front(lines, _in_turns(network, "forward", "samples") + _columns(network, "backward"))
 
     return TimePlot("Throughput", "samples/s", lines, note="gates: forward —, backward - -; sentinels ···")
 
@@ -39,8 +42,8 @@ def busy() -> TimePlot:
 def traffic() -> TimePlot:
     """Bytes a second from worker to worker."""
 
-    def lines(record: NetworkTelemetry) -> Iterable[Series]:
-        for (sender, receiver), number in record.links.items():
+    def lines(network: NetworkTelemetry) -> Iterable[Series]:
+        for (sender, receiver), number in network.links.items():
             yield Series(f"link{number}", f"{sender} → {receiver}", gate_color(number), front=number < MOST)
 
     pane = TimePlot("Traffic between workers", "bytes/s", lines, form="0.[0] b", note="batches and gradients sent over")
@@ -50,14 +53,14 @@ def traffic() -> TimePlot:
 
 
 def in_flight() -> TimePlot:
-    """Batches under way of each sentinel, and those that wait before each gate."""
+    """Batches in flight of each sentinel, and those that wait before each gate."""
 
-    def lines(record: NetworkTelemetry) -> Iterable[Series]:
-        lines = [Series(f"flying{one.number}", one.metrics.name, _color(one)) for one in _sentinels(record)]
-        for gate in record.gates.values():
-            place, label = gate.metrics.place, f"waiting at {gate.metrics.name}"
-            lines.append(Series(f"mailbox{place}", label, gate_color(place), "dashed", named=False))
-        return _at_a_glance(lines, _in_turns(record, "mailbox", "flying"))
+    def lines(network: NetworkTelemetry) -> Iterable[Series]:
+        lines = [Series(f"in_flight{one.number}", one.metrics.name, _color(one)) for one in _sentinels(network)]
+        for gate in network.gates.values():
+            position, label = gate.metrics.place, f"waiting at {gate.metrics.name}"
+            lines.append(Series(f"mailbox{position}", label, gate_color(position), "dashed", named=False))
+        return _with_front(lines, _in_turns(network, "mailbox", "in_flight"))
 
     return TimePlot("In flight", "batches", lines, form="0.[0]", note="sent and not back yet —, waiting at a gate - -")
 
@@ -68,32 +71,32 @@ def versions() -> TimePlot:
     return TimePlot("Versions held", "versions", functools.partial(_of_gates, "versions"), form="0.[0]", note=note)
 
 
-def _of_gates(column: str, record: NetworkTelemetry) -> Iterable[Series]:
-    gates = [gate.metrics for gate in record.gates.values()]
+def _of_gates(column: str, network: NetworkTelemetry) -> Iterable[Series]:
+    gates = [gate.metrics for gate in network.gates.values()]
     lines = [Series(f"{column}{one.place}", one.name, gate_color(one.place)) for one in gates]
-    return _at_a_glance(lines, _columns(record, column))
+    return _with_front(lines, _columns(network, column))
 
 
-def _at_a_glance(lines: Iterable[Series], columns: Iterable[str]) -> list[Series]:
-    """The lines; the first ones of these columns are in front."""
+def _with_front(lines: Iterable[Series], columns: Iterable[str]) -> list[Series]:
+    """The lines; those of the first of these columns are in front."""
     front = set(islice(columns, MOST))
     return [line._replace(front=line.column in front) for line in lines]
 
 
-def _columns(record: NetworkTelemetry, column: str) -> list[str]:
-    """Those of the gates, the busiest first."""
-    return [f"{column}{gate.metrics.place}" for gate in record.busiest]
+def _columns(network: NetworkTelemetry, column: str) -> list[str]:
+    """A column of the gates, the busiest first."""
+    return [f"{column}{gate.metrics.place}" for gate in network.busiest]
 
 
-def _in_turns(record: NetworkTelemetry, gates: str, sentinels: str) -> list[str]:
+def _in_turns(network: NetworkTelemetry, gates: str, sentinels: str) -> list[str]:
     """Columns of gates and of sentinels, the busiest gate and the first sentinel of each mode first."""
-    first = sorted(_sentinels(record), key=lambda one: (one.rank, one.metrics.mode != "train"))
-    pairs = zip_longest(_columns(record, gates), (f"{sentinels}{one.number}" for one in first))
+    first = sorted(_sentinels(network), key=lambda one: (one.rank, one.metrics.mode != "train"))
+    pairs = zip_longest(_columns(network, gates), (f"{sentinels}{one.number}" for one in first))
     return [column for pair in pairs for column in pair if column is not None]
 
 
-def _sentinels(record: NetworkTelemetry) -> list[SentinelRates]:
-    return [one for one in record.sentinels.values() if one.metrics.mode != "predict"]
+def _sentinels(network: NetworkTelemetry) -> list[SentinelRates]:
+    return [one for one in network.sentinels.values() if one.metrics.mode != "predict"]
 
 
 def _color(sentinel: SentinelRates) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 __all__ = ["AXES", "MOST", "Axis", "View"]
 
 MOST = 6
-"""Curves of a plot that are seen at a glance."""
+"""Curves of a plot that are in front."""
 
 
 class Axis(NamedTuple):
@@ -26,12 +26,12 @@ AXES = {
     "updates": Axis("updates", "updates of the network", True),
     "samples_trained": Axis("samples", "samples trained", True),
 }
-"""By column of a curve's points. Only passes are counted by each sentinel for itself."""
+"""By column of a curve's points. Passes are counted by each sentinel for itself, all else for the network."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the switches say."""
+    """The setting of the switches."""
 
     x: str = "epoch"
     """One of `AXES`."""

@@ -21,10 +21,17 @@ from akkordeon_dask.dashboard.panes._time_plot import TimePlot
 from akkordeon_dask.dashboard.report._run_facts import RunFacts
 from akkordeon_dask.dashboard.report._template import TEMPLATE
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.telemetry._live import mean_delay
-from akkordeon_dask.telemetry._network import HOUR, NetworkTelemetry
-from akkordeon_dask.telemetry._pass_log import PassLog
-from akkordeon_dask.telemetry._pass_rows import PASS_COLUMNS, PASS_NUMBERS, duration_text, pass_cells, scores_text
+from akkordeon_dask.telemetry import (
+    HOUR,
+    PASS_COLUMNS,
+    PASS_NUMBERS,
+    NetworkTelemetry,
+    PassLog,
+    duration_text,
+    mean_delay,
+    pass_cells,
+    scores_text,
+)
 
 __all__ = ["report"]
 
@@ -43,37 +50,37 @@ class _Part:
     html: str = ""
 
 
-def report(record: NetworkTelemetry, known: RunFacts, now: float) -> str:
-    """All of a run in HTML: curves, the network, its settings, its passes and troubles.
+def report(network: NetworkTelemetry, facts: RunFacts, now: float) -> str:
+    """All of a run in HTML: curves, the network, its settings, its passes and incidents.
 
     Parameters
     ----------
-    record
-        what the scheduler knows; an empty one where it knows nothing.
-    known
-        what the client knows.
+    network
+        the scheduler's telemetry; an empty one where it has none.
+    facts
+        the client's part.
     now
         seconds since 1970.
     """
-    record = copy.copy(record)
-    passes, record.passes = _merged(record.passes, known.passes), PassLog()
+    network = copy.copy(network)
+    passes, network.passes = _merged(network.passes, facts.passes), PassLog()
     for one in passes:
-        record.add_pass(one)
-    charts = _charts(record)
+        network.add_pass(one)
+    charts = _charts(network)
     parts = [
-        _Part("Final figures" if record.ended is not None else "Newest figures", html=_newest(record, passes)),
+        _Part("Final figures" if network.ended is not None else "Newest figures", html=_newest(network, passes)),
         _Part("Learning", ["switches", "loss", "scores"]),
-        _Part("Network", ["graph"] if record.gates else [], f"<pre>{html.escape(known.network)}</pre>"),
-        _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if record.gates else []),
-        _Part("Gates", html=_gates(record, known)),
-        _Part("Sentinels", html=_sentinels(record, known)),
-        _Part("Settings", html=html_table(("setting", "value"), ((k, str(v)) for k, v in known.settings.items()))),
+        _Part("Network", ["graph"] if network.gates else [], f"<pre>{html.escape(facts.network)}</pre>"),
+        _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if network.gates else []),
+        _Part("Gates", html=_gates(network, facts)),
+        _Part("Sentinels", html=_sentinels(network, facts)),
+        _Part("Settings", html=html_table(("setting", "value"), ((k, str(v)) for k, v in facts.settings.items()))),
         _Part("Passes", html=_passes(passes)),
-        _Part("What went wrong", html=_troubles(record)),
+        _Part("Incidents", html=_incidents(network)),
     ]
     shown = {name for part in parts for name in part.charts}
     document = Document()
-    with document.models.freeze():  # or it would look at all anew with each
+    with document.models.freeze():  # or it would go through all models for each
         for chart in charts:
             if chart.name in shown:
                 document.add_root(chart)
@@ -81,11 +88,11 @@ def report(record: NetworkTelemetry, known: RunFacts, now: float) -> str:
         file_html(
             document,
             INLINE,
-            title=f"{record.name}: a report of akkordeon_dask",
+            title=f"{network.name}: a report of akkordeon_dask",
             template=TEMPLATE,
             template_variables={
-                "heading": html.escape(record.name),
-                "facts": _facts(record, known, now),
+                "heading": html.escape(network.name),
+                "facts": _summary(network, facts, now),
                 "parts": [part for part in parts if part.charts or part.html],
             },
         )
@@ -93,10 +100,10 @@ def report(record: NetworkTelemetry, known: RunFacts, now: float) -> str:
 
 
 def _merged(seen: Iterable[PassReport], own: Iterable[PassReport]) -> list[PassReport]:
-    """All passes by time: those that the scheduler has been told of, and those that it has forgotten or not yet got."""
+    """All passes by time: the scheduler's, and the client's that the scheduler has dropped or not yet received."""
     passes = list(seen)
-    there = {_key(one) for one in passes}
-    passes += [one for one in own if _key(one) not in there]
+    known = {_key(one) for one in passes}
+    passes += [one for one in own if _key(one) not in known]
     return sorted(passes, key=lambda one: one.ended)
 
 
@@ -104,7 +111,7 @@ def _key(one: PassReport) -> tuple[Any, ...]:
     return one.sentinel, one.mode, one.epoch, one.seconds, one.samples, one.lost
 
 
-def _charts(record: NetworkTelemetry) -> list[Any]:
+def _charts(network: NetworkTelemetry) -> list[Any]:
     """All charts, named and filled."""
     makers: dict[str, Callable[[], Pane]] = {
         "graph": Graph,
@@ -120,8 +127,8 @@ def _charts(record: NetworkTelemetry) -> list[Any]:
     panes = {name: make() for name, make in makers.items()}
     for name, pane in panes.items():
         if isinstance(pane, TimePlot):
-            pane.feed.window = HOUR
-        pane.show(record)
+            pane.streamer.window = HOUR
+        pane.show(network)
         pane.root.name, pane.root.height, pane.root.sizing_mode = name, _HEIGHT, "stretch_width"
     switches = Switches([pane for pane in panes.values() if isinstance(pane, _learning_curves.Curves)])
     switches.root.name = "switches"
@@ -129,26 +136,26 @@ def _charts(record: NetworkTelemetry) -> list[Any]:
     return [switches.root, *(pane.root for pane in panes.values())]
 
 
-def _newest(record: NetworkTelemetry, passes: Iterable[PassReport]) -> str:
+def _newest(network: NetworkTelemetry, passes: Iterable[PassReport]) -> str:
     """The last pass of each sentinel, those that train first."""
     newest = {(one.sentinel, one.mode): one for one in passes if one.mode != "predict"}
     if not newest:
         return "<p>no pass is finished yet</p>"
     rows = []
-    for one in sorted(newest.values(), key=lambda one: (one.mode != "train", record.rank(one.sentinel, one.mode))):
+    for one in sorted(newest.values(), key=lambda one: (one.mode != "train", network.rank(one.sentinel, one.mode))):
         work = f"{one.samples_per_s:,.0f}", duration_text(one.elapsed), f"{one.updates:,}", f"{one.samples_trained:,}"
         rows.append((one.sentinel, one.mode, str(one.epoch), f"{one.loss:.6f}", scores_text(one), *work))
     return html_table(_NEWEST, rows, _NEWEST[2:4] + _NEWEST[5:])
 
 
-def _facts(record: NetworkTelemetry, known: RunFacts, now: float) -> str:
-    gates, workers = len(known.gates), len({worker for _, worker, _ in known.gates})
-    words = [f"{gates} gates", f"{workers} workers", f"{sum(count for *_, count in known.gates):,} parameters"]
-    if record.deployed is not None:
-        words.append(f"deployed {_date(record.deployed)}")
-    if record.ended is not None:
-        words.append(f"ended {_date(record.ended)}")
-    words += [f"written {_date(now)}", known.note]
+def _summary(network: NetworkTelemetry, facts: RunFacts, now: float) -> str:
+    gates, workers = len(facts.gates), len({worker for _, worker, _ in facts.gates})
+    words = [f"{gates} gates", f"{workers} workers", f"{sum(count for *_, count in facts.gates):,} parameters"]
+    if network.deployed is not None:
+        words.append(f"deployed {_date(network.deployed)}")
+    if network.ended is not None:
+        words.append(f"ended {_date(network.ended)}")
+    words += [f"written {_date(now)}", facts.note]
     return html.escape(" · ".join(filter(None, words)))
 
 
@@ -156,32 +163,32 @@ def _date(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def _gates(record: NetworkTelemetry, known: RunFacts) -> str:
+def _gates(network: NetworkTelemetry, facts: RunFacts) -> str:
     columns = ("gate", "worker", "address", "parameters", "updates", "mean delay (updates)", "failed", "dropped")
     rows = []
-    for name, address, parameters in known.gates:
-        meter = record.gates.get(name)
-        if meter is None:
+    for name, address, parameters in facts.gates:
+        gate = network.gates.get(name)
+        if gate is None:
             rows.append((name, "", address, f"{parameters:,}", *[""] * 4))
             continue
-        figures = meter.metrics
-        delay = f"{mean_delay(figures.delays):.2f}" if figures.delays else ""
-        counts = f"{figures.updates:,}", delay, f"{figures.failed:,}", f"{figures.dropped:,}"
-        rows.append((name, meter.worker, meter.address, f"{parameters:,}", *counts))
+        metrics = gate.metrics
+        delay = f"{mean_delay(metrics.delays):.2f}" if metrics.delays else ""
+        counts = f"{metrics.updates:,}", delay, f"{metrics.failed:,}", f"{metrics.dropped:,}"
+        rows.append((name, gate.worker, gate.address, f"{parameters:,}", *counts))
     return html_table(columns, rows, columns[3:])
 
 
-def _sentinels(record: NetworkTelemetry, known: RunFacts) -> str:
+def _sentinels(network: NetworkTelemetry, facts: RunFacts) -> str:
     columns = ("sentinel", "mode", "worker", "as written", "lost samples", "batches sent again")
     rows = []
-    for name in dict.fromkeys([*known.sentinels, *record.sentinels]):
-        written = known.sentinels.get(name, "attached by another client")
-        meter = record.sentinels.get(name)
-        if meter is None:
+    for name in dict.fromkeys([*facts.sentinels, *network.sentinels]):
+        written = facts.sentinels.get(name, "attached by another client")
+        sentinel = network.sentinels.get(name)
+        if sentinel is None:
             rows.append((name, "", "", written, "", ""))
             continue
-        figures = meter.metrics
-        rows.append((name, figures.mode, meter.worker, written, f"{figures.lost:,}", f"{figures.resent:,}"))
+        metrics = sentinel.metrics
+        rows.append((name, metrics.mode, sentinel.worker, written, f"{metrics.lost:,}", f"{metrics.resent:,}"))
     return html_table(columns, rows, columns[4:]) if rows else "<p>none</p>"
 
 
@@ -193,6 +200,6 @@ def _passes(passes: Sequence[PassReport]) -> str:
     return more + html_table(("time", *PASS_COLUMNS), rows, PASS_NUMBERS)
 
 
-def _troubles(record: NetworkTelemetry) -> str:
-    rows = [(_date(one.time), one.event, one.who, one.text) for one in reversed(record.incidents)]
-    return html_table(("time", "what", "who", "details"), rows) if rows else "<p>nothing went wrong</p>"
+def _incidents(network: NetworkTelemetry) -> str:
+    rows = [(_date(one.time), one.event, one.who, one.text) for one in reversed(network.incidents)]
+    return html_table(("time", "event", "actor", "details"), rows) if rows else "<p>nothing went wrong</p>"

@@ -1,4 +1,4 @@
-"""What a report says beside the scheduler's record."""
+"""The client's part of a report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ __all__ = ["RunFacts"]
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What a client knows of its network, beside the scheduler's record."""
+    """Facts about a network that its client adds to the telemetry."""
 
     network: str
     """As it was written, a line a gate."""
@@ -21,6 +21,6 @@ class RunFacts:
     """As they were written, by name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     passes: tuple[PassReport, ...] = ()
-    """Those of all sentinels, as the client knows them."""
+    """Of all sentinels, as the client knows them."""
     note: str = ""
-    """What the reader has to know besides."""
+    """A note for the reader."""

@@ -1,4 +1,4 @@
-"""The frame of a report: where its parts stand and how they look."""
+"""The frame of a report: the layout and style of its parts."""
 
 __all__ = ["TEMPLATE"]
 
@@ -45,4 +45,4 @@ TEMPLATE = """
   </main>
 {% endblock %}
 """
-"""What bokeh's own template is extended by. It escapes nothing: all that is put in is HTML already."""
+"""An extension of bokeh's own template. It escapes nothing: its variables are HTML already."""

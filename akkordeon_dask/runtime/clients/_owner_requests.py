@@ -1,15 +1,15 @@
-"""What only the owner of a network can do, asked of it by other clients: through the scheduler, which both know.
+"""Requests of other clients to the owner of a network, through the scheduler.
 
-The client that asks calls the scheduler, which hands the request to the owner as an event and keeps the call until the
-owner has answered, or is gone, or the time is over. Nothing of it stays on the scheduler.
+The client calls the scheduler, which passes the request to the owner as an event and keeps the call until the owner has
+answered, or is gone, or the time is over. Nothing of it stays on the scheduler.
 """
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from distributed import Client, Scheduler
 
@@ -17,25 +17,23 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, TrainingError
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._registry import require
+from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
-
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime._session import Session
 
 __all__ = ["OwnerRequests", "ask", "ask_owner"]
 
 logger = logging.getLogger(__name__)
 
-Verbs: TypeAlias = Mapping[str, Callable[..., Awaitable[Any]]]
+Verbs: TypeAlias = Mapping[str, Callable[..., Coroutine[Any, Any, Any]]]
 
 _TOPIC, _EXTENSION = "akkordeon-requests", "akkordeon-requests"
-_LOOK = 0.25
-"""Seconds between two looks whether the owner still lives."""
+_POLL = 0.25
+"""Seconds between two checks whether the owner still lives."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a verb of the owner gave, or raised."""
+    """The result of a verb of the owner, or its error."""
 
     value: Any = None
     error: AkkordeonError | None = None
@@ -49,11 +47,13 @@ def _topic(run: str, generation: int) -> str:
 class OwnerRequests:
     """Answers the requests of other clients, from `listen` to `close`. On the owner's client's event loop."""
 
-    def __init__(self, session: "Session", verbs: Verbs) -> None:
+    def __init__(self, session: Session, verbs: Verbs) -> None:
         self._session, self._verbs = session, dict(verbs)
         self._listening = self._closed = False
-        self._topic = _topic(session.run, session.generation)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._topic = _topic(session.entry.run, session.entry.generation)
+        self._requests: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[Any]] = set()
+        """The verbs that run for them."""
 
     def listen(self) -> None:
         """Take requests from now on."""
@@ -61,44 +61,49 @@ class OwnerRequests:
         self._listening = True
 
     async def close(self) -> None:
-        """Take no more; those that are worked on get no answer of their verb, but one at once."""
-        if self._listening and self._session.client.status == "running":
-            self._session.client.unsubscribe_topic(self._topic)
+        """Cancel the verbs that run, and answer their requests and all later ones with an error."""
         self._closed = True
         self._verbs.clear()  # Dask keeps the handler
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening and self._session.client.status == "running":
+            self._session.client.unsubscribe_topic(self._topic)
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._requests, return_exceptions=True)
 
     def _receive(self, event: tuple[float, Mapping[str, Any]]) -> None:
         task = asyncio.get_running_loop().create_task(self._work(event[1]))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
 
     async def _work(self, request: Mapping[str, Any]) -> None:
         answer = await self._answer(str(request["verb"]), request["arguments"])
         try:
             async with asyncio.timeout(config.seconds("timeouts.connect")):
                 await self._session.client.run_on_scheduler(_deliver, request["id"], answer)
-        except Exception as error:  # who asked has its own deadline
+        except Exception as error:  # the caller has its own deadline
             logger.warning("no answer to %s of network %r: %r", request["verb"], self._session.name, error)
 
     async def _answer(self, verb: str, arguments: Any) -> _Answer:
         name = self._session.name
-        try:
-            if self._closed:
-                raise DeploymentError(f"network {name!r} is being closed by its owner: look at `status`")
-            if verb not in self._verbs:
-                raise DeploymentError(f"the owner of network {name!r} knows no {verb!r}: it is of another version")
-            return _Answer(await self._verbs[verb](*arguments))
-        except AkkordeonError as error:
-            return _Answer(error=error)
-        except asyncio.CancelledError:
+        if self._closed:
+            return _Answer(error=DeploymentError(f"network {name!r} is being closed by its owner: look at `status`"))
+        if verb not in self._verbs:
+            text = f"the owner of network {name!r} knows no {verb!r}: it is of another version"
+            return _Answer(error=DeploymentError(text))
+        call = asyncio.ensure_future(self._verbs[verb](*arguments))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        await asyncio.wait([call])
+        if call.cancelled():
             text = f"network {name!r} was closed by its owner while it worked on {verb!r}: look at `status`"
             return _Answer(error=DeploymentError(text))
-        except Exception as error:
-            logger.exception("%s of network %r for another client", verb, name)
-            return _Answer(error=TrainingError(f"{verb} of network {name!r}: {error!r}: look at its owner's log"))
+        error = call.exception()
+        if error is None:
+            return _Answer(call.result())
+        if not isinstance(error, AkkordeonError):
+            logger.error("%s of network %r for another client", verb, name, exc_info=error)
+            error = TrainingError(f"{verb} of network {name!r}: {error!r}: look at its owner's log")
+        return _Answer(error=error)
 
 
 def ask(client: Client, network: str, verb: str, *arguments: Any) -> Any:
@@ -108,7 +113,7 @@ def ask(client: Client, network: str, verb: str, *arguments: Any) -> Any:
 
 
 async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) -> Any:
-    """What a verb of the network's owner gives: `move`, `drain` or `rebalance`, with the arguments that `Running` has.
+    """Let the network's owner `move`, `drain` or `rebalance`, with the arguments of `Running`; returns the result.
 
     Raises
     ------
@@ -117,30 +122,30 @@ async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) ->
     DeadlineError
         when the owner does not answer within `timeouts.owner`: it may still do it.
     AkkordeonError
-        what the verb raises there.
+        the error of the verb.
     """
-    record, limit = await require(client, network), config.seconds("timeouts.owner")
-    topic = _topic(record.run, record.generation)
+    entry, limit = await require(client, network), config.seconds("timeouts.owner")
+    topic = _topic(entry.run, entry.generation)
     request = {"id": uuid.uuid4().hex, "verb": verb, "arguments": list(arguments)}
     async with scheduler_deadline(client, limit + config.seconds("timeouts.connect")):
-        told: _Answer | str = await client.run_on_scheduler(_ask, topic, record.owner, request, limit)
-    if isinstance(told, _Answer):
-        if told.error is not None:
-            raise told.error
-        return told.value
-    if told == "gone":
+        answer: _Answer | str = await client.run_on_scheduler(_ask, topic, entry.owner, request, limit)
+    if isinstance(answer, _Answer):
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+    if answer == "gone":
         raise DeploymentError(
-            f"network {network!r} has no owner, client {record.owner} is gone: take it over, "
+            f"network {network!r} has no owner, client {entry.owner} is gone: take it over, "
             f"`dask akkordeon network --adopt {network}` or adopt({network!r}, client), then ask again"
         )
     raise DeadlineError(
-        f"the owner of network {network!r}, client {record.owner}, did not answer to {verb!r} within {limit:g} s: look "
+        f"the owner of network {network!r}, client {entry.owner}, did not answer to {verb!r} within {limit:g} s: look "
         "at its program, it may still do it; or adopt the network"
     )
 
 
 async def _ask(topic: str, owner: str, request: dict[str, Any], limit: float, dask_scheduler: Scheduler) -> Any:
-    """On the scheduler: hand a request to the owner; gives its answer, or `gone` or `late`."""
+    """On the scheduler: pass a request to the owner; returns its answer, or `gone` or `late`."""
     waiting: dict[str, asyncio.Future[Any]] = dask_scheduler.extensions.setdefault(_EXTENSION, {})
     loop = asyncio.get_running_loop()
     answer = waiting[request["id"]] = loop.create_future()
@@ -150,7 +155,7 @@ async def _ask(topic: str, owner: str, request: dict[str, Any], limit: float, da
             event = {"op": "event", "topic": topic, "event": (loop.time(), request)}
             dask_scheduler.client_send(owner, event)
         while owner in dask_scheduler.clients and loop.time() < end:
-            done, _ = await asyncio.wait([answer], timeout=min(_LOOK, end - loop.time()))
+            done, _ = await asyncio.wait([answer], timeout=min(_POLL, end - loop.time()))
             if done:
                 return answer.result()
         return "late" if owner in dask_scheduler.clients else "gone"
@@ -159,7 +164,7 @@ async def _ask(topic: str, owner: str, request: dict[str, Any], limit: float, da
 
 
 def _deliver(request: str, answer: _Answer, dask_scheduler: Scheduler) -> None:
-    """On the scheduler: the owner's answer; nobody may wait for it any more."""
+    """On the scheduler: the owner's answer; the caller may be gone."""
     future = dask_scheduler.extensions.get(_EXTENSION, {}).get(request)
     if future is not None and not future.done():
         future.set_result(answer)

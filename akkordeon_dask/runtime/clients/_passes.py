@@ -1,21 +1,19 @@
-"""The passes of sentinels that other clients attached: they are Dask events, and the scheduler remembers them."""
+"""The passes of sentinels that other clients attached: Dask events, which the scheduler's telemetry keeps."""
 
 import logging
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from distributed import Client, Scheduler
 
 from akkordeon_dask import config
 from akkordeon_dask.messages import PASS_TOPIC, PassReport
-from akkordeon_dask.runtime.clients._sentinel_names import key_base
+from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
+from akkordeon_dask.runtime.handles._sentinel_names import key_base
 from akkordeon_dask.telemetry import install
-
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime._session import Session
 
 __all__ = ["fetch_passes", "follow_passes"]
 
@@ -28,61 +26,61 @@ _listeners: "weakref.WeakKeyDictionary[Client, set[Listener]]" = weakref.WeakKey
 loops: each changes its own entry."""
 
 
-def follow_passes(session: "Session") -> Callable[[], None]:
-    """From now on have the passes of other clients' sentinels in the session's diary; gives what ends it.
+def follow_passes(session: Session) -> Callable[[], None]:
+    """Add the passes of other clients' sentinels to the session from now on; returns the function that ends this.
 
     On the client's event loop.
     """
     client, listener = session.client, weakref.ref(session)
-    there = _listeners.setdefault(client, set())
-    there.add(listener)
-    if len(there) == 1:
-        client.subscribe_topic(PASS_TOPIC, partial(_hand_on, there))
+    listeners = _listeners.setdefault(client, set())
+    listeners.add(listener)
+    if len(listeners) == 1:
+        client.subscribe_topic(PASS_TOPIC, partial(_on_event, listeners))
 
     def end() -> None:
-        there.discard(listener)
-        if not there and client.status == "running":
+        listeners.discard(listener)
+        if not listeners and client.status == "running":
             client.unsubscribe_topic(PASS_TOPIC)
 
     return end
 
 
-def _hand_on(there: set[Listener], event: tuple[float, Mapping[str, Any]]) -> None:
-    for listener in list(there):
+def _on_event(listeners: set[Listener], event: tuple[float, Mapping[str, Any]]) -> None:
+    for listener in list(listeners):
         if (session := listener()) is not None:
-            _take(session, event[1])
+            _add(session, event[1])
 
 
-def _take(session: "Session", told: Mapping[str, Any]) -> None:
-    """A pass has ended somewhere; those of this client's sentinels come with the sentinels' own news."""
-    base = key_base(told.get("key", ""))
-    if told.get("network") != session.name or told.get("mode") == "predict" or base in session.own_keys:
+def _add(session: Session, event: Mapping[str, Any]) -> None:
+    """Add the pass of an event; those of this client's sentinels come from the sentinels themselves."""
+    base = key_base(event.get("key", ""))
+    if event.get("network") != session.name or event.get("mode") == "predict" or base in session.own_keys:
         return
     try:
-        report = PassReport.from_dict(told)
+        report = PassReport.from_dict(event)
     except (KeyError, TypeError) as error:
-        logger.warning("an event of the topic %r is not one: %r (%r)", PASS_TOPIC, told, error)
+        logger.warning("an event of the topic %r is no pass: %r (%r)", PASS_TOPIC, event, error)
         return
-    if session.diary.add_other(base, report):
+    if session.passes.add_other(base, report):
         session.notify(report, mine=False)
 
 
-async def fetch_passes(session: "Session") -> None:
-    """Have those in the diary, too, that ended before, as far as the scheduler remembers them.
+async def fetch_passes(session: Session) -> None:
+    """Add the passes that ended before, as far as the scheduler keeps them.
 
-    No error where it does not answer.
+    No error when it does not answer.
     """
     try:
         async with scheduler_deadline(session.client, config.seconds("timeouts.connect")):
             passes: list[PassReport] = await session.client.run_on_scheduler(_passes, session.name)
     except Exception as error:
-        logger.info("the passes that others made of network %r are not known: %r", session.name, error)
+        logger.info("the passes of other clients on network %r are not known: %r", session.name, error)
         return
     for one in passes:
-        _take(session, {"network": session.name, **one.as_dict()})
+        _add(session, {"network": session.name, **one.as_dict()})
 
 
 def _passes(network: str, dask_scheduler: Scheduler) -> list[PassReport]:
-    """On the scheduler: the passes of a network that it remembers, oldest first."""
-    record = install(dask_scheduler).store.networks.get(network)
-    return [] if record is None else list(record.passes)
+    """On the scheduler: the passes of a network that its telemetry keeps, oldest first."""
+    network_telemetry = install(dask_scheduler).store.networks.get(network)
+    return [] if network_telemetry is None else list(network_telemetry.passes)

@@ -1,8 +1,8 @@
-"""Calls to actors, with a deadline and errors that say who did not answer."""
+"""Calls to actors, with a deadline and errors that name the actor."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from distributed import Actor, Future
 
@@ -13,25 +13,27 @@ from akkordeon_dask.runtime.cluster._workers import list_workers
 
 __all__ = ["call_actor", "release", "wait_until_created"]
 
-_LOOK = 0.25
-"""Seconds between two looks at whether the worker is there."""
+T = TypeVar("T")
+
+_POLL = 0.25
+"""Seconds between two checks that the worker is there."""
 
 
 async def call_actor(
-    call: Callable[[], Awaitable[Any]], who: str, *, more: float = 0.0, future: Future[Any] | None = None
-) -> Any:
-    """What an actor answers.
+    call: Callable[[], Awaitable[T]], label: str, *, more: float = 0.0, future: Future[Any] | None = None
+) -> T:
+    """Call an actor and return its answer.
 
     Parameters
     ----------
     call
-        makes the call: Dask tells of a lost worker there, or when it is awaited.
-    who
+        makes the call: Dask reports a lost worker there, or when it is awaited.
+    label
         names the actor and its worker in errors: `gate 'g0' on tcp://...`.
     more
         seconds that the actor itself may wait, beside the time for an answer.
     future
-        the actor's: Dask tells there that its worker is gone, while the call still tries to connect to it.
+        the actor's: its status shows that the worker is gone, while the call still tries to connect to it.
 
     Raises
     ------
@@ -42,84 +44,84 @@ async def call_actor(
     """
     limit = config.seconds("timeouts.control") + more
     try:
-        # Python 3.11's wait_for forgets a cancellation that comes together with the answer.
+        # Python 3.11's wait_for loses a cancellation that comes together with the answer.
         async with asyncio.timeout(limit):
-            return await _unless_lost(call, who, future)
+            return await _unless_lost(call, label, future)
     except AkkordeonError:
         raise
     except TimeoutError:
         raise DeadlineError(
-            f"{who} did not answer within {limit:g} s: look at its worker's log and load, "
+            f"{label} did not answer within {limit:g} s: look at its worker's log and load, "
             "or raise akkordeon.timeouts.control"
         ) from None
     except (OSError, KeyError) as error:
-        raise _lost(who, error) from None
+        raise _lost(label, error) from None
     except RuntimeError as error:
         if "Actor" not in str(error):
             raise
-        raise _lost(who, error) from None
+        raise _lost(label, error) from None
     except Exception as error:
         # The scheduler hands the call on, and makes a plain Exception of a worker's: here, that it has no such actor.
         if type(error) is not Exception or not str(error).startswith("KeyError("):
             raise
-        raise _lost(who, error) from None
+        raise _lost(label, error) from None
 
 
-async def _unless_lost(call: Callable[[], Awaitable[Any]], who: str, future: Future[Any] | None) -> Any:
-    async def called() -> Any:
+async def _unless_lost(call: Callable[[], Awaitable[T]], label: str, future: Future[Any] | None) -> T:
+    async def called() -> T:
         return await call()
 
     task = asyncio.ensure_future(called())
     try:
-        while not (await asyncio.wait([task], timeout=_LOOK))[0]:
+        while not (await asyncio.wait([task], timeout=_POLL))[0]:
             if future is not None and future.status in ("error", "lost"):
-                raise WorkerLostError(f"{who} is gone: look at the worker's log, then deploy or attach again")
+                raise WorkerLostError(f"{label} is gone: look at the worker's log, then deploy or attach again")
         return task.result()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _lost(who: str, error: Exception) -> WorkerLostError:
-    return WorkerLostError(f"{who} is gone ({error!r}): look at the worker's log, then deploy or attach again")
+def _lost(label: str, error: Exception) -> WorkerLostError:
+    return WorkerLostError(f"{label} is gone ({error!r}): look at the worker's log, then deploy or attach again")
 
 
-async def wait_until_created(future: Future[Any], kind: type, worker: str, who: str, limit: float) -> Any:
-    """The actor of class `kind` that is being made on a worker, as a handle of the future's client.
+async def wait_until_created(future: Future[Any], kind: type, worker: str, label: str, limit: float) -> Actor:
+    """Wait for the actor of class `kind` that a worker creates; returns a handle of the future's client.
 
     AkkordeonErrors of its constructor come through as they are.
 
     Raises
     ------
     DeploymentError
-        when it cannot be made, or not in time.
+        when it cannot be created, or not in time.
     WorkerLostError
         when its worker goes meanwhile.
     """
     try:
         async with asyncio.timeout(limit):
             await _settled(future, worker)
-            return await _made(future, kind, worker)
+            return await _handle(future, kind, worker)
     except AkkordeonError:
         raise
     except TimeoutError:
         raise DeploymentError(
-            f"{who} was not made within {limit:g} s: is the worker busy with other tasks or starting? "
+            f"{label} was not created within {limit:g} s: is the worker busy with other tasks or starting? "
             "See the dashboard, or raise akkordeon.timeouts.deploy"
         ) from None
     except Exception as error:
         raise DeploymentError(
-            f"{who} could not be made: {error!r}. Do scheduler and worker have the same packages and modules as this "
-            "process? A module of your own is handed to them by client.upload_file('FILE.py')"
+            f"{label} could not be created: {error!r}. Do scheduler and worker have the same packages and modules as "
+            "this process? A module of your own is handed to them by client.upload_file('FILE.py')"
         ) from error
 
 
 async def _settled(future: Future[Any], worker: str) -> None:
-    """Wait until it is made or not: a worker that dies while it makes it would be waited for until the deadline."""
+    """Wait until it is created or has failed; stop early when its worker dies meanwhile."""
     limit = config.seconds("timeouts.control")
     done = asyncio.ensure_future(future.exception())
     try:
-        while not (await asyncio.wait([done], timeout=_LOOK))[0]:
+        while not (await asyncio.wait([done], timeout=_POLL))[0]:
             there = {one.address for one in await list_workers(future.client)}
             if worker not in there or not await ask_workers(future.client, ping, [worker], limit):
                 raise WorkerLostError(f"worker {worker} is gone or stopped: look at its log, deploy or attach again")
@@ -128,20 +130,20 @@ async def _settled(future: Future[Any], worker: str) -> None:
         await asyncio.gather(done, return_exceptions=True)
 
 
-async def _made(future: Future[Any], kind: type, worker: str) -> Any:
-    """The handle, made here.
+async def _handle(future: Future[Any], kind: type, worker: str) -> Actor:
+    """A new handle of the actor.
 
     One that was fetched would belong to whichever client is this process's default one at the time, here or in a
     worker of this process. Answers would wake that client's event loop, and it would keep a future of the key,
     which it asks for even when the key is gone.
     """
     if future.status in ("error", "cancelled"):
-        await future  # raises what it is
+        await future  # raises its error
     with future.client.as_current():
         return Actor(kind, worker, future.key)
 
 
-def release(actor: Any) -> None:
+def release(actor: Actor | None) -> None:
     """End the handle's own use of the actor's key on the scheduler, beside that of the future it came from.
 
     Every call leaves a cycle in Dask that would keep the handle until the next collection of garbage.

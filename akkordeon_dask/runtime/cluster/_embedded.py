@@ -5,10 +5,10 @@ import logging
 import signal
 import socket
 import weakref
-from collections.abc import Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, TypeVar
 
 import dask.config
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
@@ -17,20 +17,23 @@ from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
 from akkordeon_dask.dashboard import preload
+from akkordeon_dask.runtime._sync import Blocking, block_on
 
-__all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter"]
+__all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter", "OnEmbeddedCluster"]
+
+T = TypeVar("T")
 
 WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "2147483647", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
-"""What a worker process's environment should have, so that glibc keeps large arrays' memory for the next ones.
+"""For the environment of worker processes: glibc then keeps the memory of large arrays for the next ones.
 Dask's nanny by default asks for the opposite."""
 
 _CALM = {
-    "distributed.worker.profile.enabled": False,  # it sees the threads of tasks, and a gate has its own
+    "distributed.worker.profile.enabled": False,  # it samples the threads of tasks, and a gate has its own
     "distributed.admin.tick.interval": "200ms",
     "distributed.admin.system-monitor.interval": "1s",
     "distributed.worker.memory.monitor-interval": "1s",
 }
-"""What Dask does less often where it shares one interpreter with the gates: by default it takes a twentieth of it."""
+"""Dask polls less often where it shares one interpreter with the gates: by default it takes a twentieth of it."""
 
 
 class EmbeddedCluster:
@@ -69,10 +72,30 @@ class EmbeddedCluster:
         self.cluster.close()
 
 
+class OnEmbeddedCluster(Blocking[T]):
+    """A coroutine on an embedded cluster, which is closed where the coroutine fails, or after it where it is `last`."""
+
+    def __init__(self, cluster: EmbeddedCluster, coroutine: Coroutine[Any, Any, T], *, last: bool = False) -> None:
+        self._cluster, self._coroutine, self._last = cluster, coroutine, last
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def block(self) -> T:
+        try:
+            result = block_on(self._cluster.client, self._coroutine)
+        except BaseException:
+            self._cluster.close()
+            raise
+        if self._last:
+            self._cluster.close()
+        return result
+
+
 _LINGER_S = 0.02
-"""Seconds. Two of Dask's senders outlive their connections, the client's and the one that tells who the workers are: up
+"""Seconds. Two of Dask's senders outlive their connections, the client's and the one of the list of workers: up
 to 10 ms after their last message they wait for another, and then without end. A loop that stops in the round in which
-the 10 ms are over leaves their TimeoutError to nobody, and says so on standard error (distributed 2026.8.0)."""
+the 10 ms are over leaves their TimeoutError unhandled, and logs that to standard error (distributed 2026.8.0)."""
 
 
 class _Cluster(LocalCluster):
@@ -96,40 +119,40 @@ class _Cluster(LocalCluster):
 
 
 class LogNoiseFilter(WorkerPlugin):
-    """Keep out of a worker's log what is no error to those who started it, and Dask tells with a traceback.
+    """Drop records from a worker's log that Dask writes with a traceback, and that are no errors of the worker.
 
-    That is an actor that could not be made: its maker gets the error. And a heartbeat that was under way when its
-    worker closed (distributed 2026.8.0 cancels it, and says that it failed).
+    These are an actor that could not be created: its client gets the error. And a heartbeat that was in flight when its
+    worker closed (distributed 2026.8.0 cancels it, and logs that it failed).
     """
 
     name = "akkordeon-quiet"
 
     def setup(self, worker: Worker) -> None:
         """Begin when the worker does; end when it is no more, for its last heartbeat outlasts its plugins."""
-        said = _NoiseFilter(weakref.ref(worker))
-        _WORKER_LOG.addFilter(said)
-        weakref.finalize(worker, _WORKER_LOG.removeFilter, said)
+        noise = _NoiseFilter(weakref.ref(worker))
+        _WORKER_LOG.addFilter(noise)
+        weakref.finalize(worker, _WORKER_LOG.removeFilter, noise)
 
 
 _WORKER_LOG = logging.getLogger("distributed.worker")
 
 
 class _NoiseFilter(logging.Filter):
-    """Of one worker; says whether a record is to be logged."""
+    """Of one worker."""
 
     def __init__(self, worker: "weakref.ref[Worker]") -> None:
         super().__init__()
         self._worker = worker
 
     def filter(self, record: logging.LogRecord) -> bool:
-        said, worker = record.getMessage(), self._worker()
-        if said.startswith("Failed to communicate with scheduler during heartbeat"):
+        text, worker = record.getMessage(), self._worker()
+        if text.startswith("Failed to communicate with scheduler during heartbeat"):
             return worker is None or worker.status is not Status.closing
-        return not said.startswith("Compute Failed\nKey:       akkordeon-")
+        return not text.startswith("Compute Failed\nKey:       akkordeon-")
 
 
 def _reduced_polling() -> dask.config.set:
-    """While a cluster is made in this process; what somebody has configured stays."""
+    """For a cluster in this process; values that the user has configured stay."""
     own = dask.config.merge(*dask.config.defaults)
     return dask.config.set(
         {key: value for key, value in _CALM.items() if dask.config.get(key) == dask.config.get(key, config=own)}
@@ -140,7 +163,7 @@ def _reduced_polling() -> dask.config.set:
 def _interrupts_kept() -> Iterator[None]:
     """Hold Ctrl-C back for now, and for good in the threads that begin in here and the processes that they start.
 
-    A terminal sends it to all processes. Workers shall not end by it, but by the word of the one that owns them.
+    A terminal sends it to all processes. Workers shall not end by it, but when their owner ends them.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -156,8 +179,8 @@ def _interrupts_kept() -> Iterator[None]:
 
 def _free_dashboard() -> tuple[str, int]:
     """Host and port of the dashboard as configured; port 0, which is any free one, where that one is taken."""
-    wish = str(config.get("embedded.dashboard-address"))
-    host, _, port = wish.rpartition(":")
+    requested = str(config.get("embedded.dashboard-address"))
+    host, _, port = requested.rpartition(":")
     host = host or "127.0.0.1"
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -19,8 +19,8 @@ __all__ = ["GuestWorker"]
 class GuestWorker:
     """A worker on the client's event loop, from `with` to its end. For a synchronous client.
 
-    It has the resource `GUEST`, by which gates know to stay away, and no nanny. After `shut` the scheduler
-    gives it no tasks either.
+    It has the resource `GUEST`, by which gates know to stay away, and no nanny. After `pause_tasks` the scheduler
+    sends it no tasks either.
 
     Raises
     ------
@@ -38,10 +38,10 @@ class GuestWorker:
         return str(self._worker.address)
 
     def pause_tasks(self) -> None:
-        """Take no more tasks; what is here goes on."""
-        self._client.sync(self._shut)
+        """Take no more tasks; actors and tasks that are here go on."""
+        self._client.sync(self._pause)
 
-    async def _shut(self) -> None:
+    async def _pause(self) -> None:
         self._worker.status = Status.paused
 
     async def _open(self) -> None:

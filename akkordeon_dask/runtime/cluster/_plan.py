@@ -17,7 +17,7 @@ async def make_plan(network: Network, client: Client, timeout: float, avoid: Col
     Parameters
     ----------
     timeout
-        seconds for a worker to say what gates have taken of its resources.
+        seconds for a worker to list the claims of gates on its resources.
     avoid
         addresses of workers that get no gate.
 

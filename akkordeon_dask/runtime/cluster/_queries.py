@@ -14,7 +14,7 @@ __all__ = ["ask_workers", "ping", "scheduler_deadline"]
 
 @contextlib.asynccontextmanager
 async def scheduler_deadline(client: Client, limit: float) -> AsyncIterator[None]:
-    """For what the scheduler is to answer within `limit` seconds.
+    """Limit the time of questions to the scheduler to `limit` seconds.
 
     Raises
     ------
@@ -35,19 +35,19 @@ async def scheduler_deadline(client: Client, limit: float) -> AsyncIterator[None
 
 
 def ping(dask_worker: Any) -> bool:
-    """What a worker answers when all that is asked is whether it does."""
+    """Let a worker answer that it is there."""
     return True
 
 
 async def ask_workers(
     client: Client, function: Callable[..., Any], workers: Iterable[str], limit: float, *args: Any
 ) -> dict[str, Any]:
-    """What a function gives on each worker, which gets it by pickle; those are missing that do not answer in time.
+    """Run a function on workers; returns the answers by worker, without those that do not answer in time.
 
     Parameters
     ----------
     function
-        its last parameter is `dask_worker`; what it raises counts as no answer.
+        it travels by pickle, its last parameter is `dask_worker`; an error counts as no answer.
     limit
         seconds for each worker.
     """

@@ -1,8 +1,9 @@
-"""Tries that others follow."""
+"""Retry an operation until it succeeds or its time is over."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from akkordeon_dask.errors import DeadlineError, DeploymentError, PlacementError, WorkerLostError
 
@@ -10,29 +11,45 @@ __all__ = ["RETRYABLE", "retry"]
 
 logger = logging.getLogger(__name__)
 
-RETRYABLE = (WorkerLostError, DeadlineError, DeploymentError, PlacementError, OSError)
-"""What another try may get past."""
+T = TypeVar("T")
 
-_FIRST, _LONGEST = 0.1, 2.0
-"""Seconds between two tries, doubled each time."""
+RETRYABLE = (WorkerLostError, DeadlineError, DeploymentError, PlacementError, OSError)
+"""Errors that may be gone at the next attempt."""
+
+_FIRST = 0.1
 
 
 async def retry(
-    attempt: Callable[[], Awaitable[None]],
-    what: str,
+    attempt: Callable[[], Awaitable[T]],
+    doing: str,
     *,
     end: float,
-    mendable: tuple[type[Exception], ...] = RETRYABLE,
-) -> None:
-    """Try until it is done. Raises what the first try after `end`, by the loop's clock, fails with."""
+    retryable: tuple[type[Exception], ...] = RETRYABLE,
+    longest: float = 2.0,
+    hopeless: Callable[[Exception], Awaitable[bool]] | None = None,
+) -> T:
+    """Return the result of the first attempt that succeeds.
+
+    Parameters
+    ----------
+    doing
+        names the operation in the log.
+    end
+        by the loop's clock; the first attempt that fails after it raises its error.
+    retryable
+        errors after which there is another attempt.
+    longest
+        seconds between two attempts: 0.1, doubled each time up to this.
+    hopeless
+        after an error, whether another attempt makes no sense.
+    """
     loop, pause = asyncio.get_running_loop(), _FIRST
     while True:
         try:
-            await attempt()
-            return
-        except mendable as failure:
-            if loop.time() > end:
+            return await attempt()
+        except retryable as failure:
+            if loop.time() > end or (hopeless is not None and await hopeless(failure)):
                 raise
-            logger.info("%s: %s", what, failure)
+            logger.info("%s: %s", doing, failure)
         await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST)
+        pause = min(2 * pause, longest)

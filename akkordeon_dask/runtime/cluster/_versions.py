@@ -19,17 +19,17 @@ __all__ = ["Versions", "check_versions", "versions"]
 
 logger = logging.getLogger(__name__)
 
-# What unpickling `versions` says there. Dask tells of a worker's errors as text, so there is no type to go by.
+# Texts of the error of unpickling `versions` there. Dask hands on a worker's errors as text, so there is no type.
 _NONE = "No module named 'akkordeon_dask'"
 _OTHER = "No module named 'akkordeon_dask.", "Can't get attribute 'versions'", "has no attribute 'versions'"
 _SCHEDULER = "the scheduler"
 _checked: "weakref.WeakKeyDictionary[Client, set[str]]" = weakref.WeakKeyDictionary()
-"""Who was found well, by client. Used on the clients' event loops: each changes its own entry."""
+"""Workers and schedulers with the same version, by client. Used on the clients' event loops: each changes its entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What a process runs with."""
+    """Versions that a process runs."""
 
     akkordeon_dask: str
     python: str
@@ -47,8 +47,8 @@ def versions() -> Versions:
 async def check_versions(client: Client, workers: Iterable[str]) -> None:
     """Compare this process with the scheduler and with `workers`, each once for a client.
 
-    Another Python 3.x or another numpy x. is a warning in the log. Who does not answer in time is let pass: what
-    it is asked next has its own deadline.
+    Another Python 3.x or another numpy x. is a warning in the log. A process that does not answer in time passes: the
+    next call to it has its own deadline.
 
     Raises
     ------
@@ -64,10 +64,10 @@ async def check_versions(client: Client, workers: Iterable[str]) -> None:
     if _SCHEDULER not in well:
         asked[_SCHEDULER] = client.run_on_scheduler(versions)
     answers = await asyncio.gather(*map(_within_time, asked.values()))
-    for who, answer in zip(asked, answers, strict=True):
-        _compare(who, answer)
+    for process, answer in zip(asked, answers, strict=True):
+        _compare(process, answer)
         if isinstance(answer, Versions):
-            well.add(who.removeprefix("worker "))
+            well.add(process.removeprefix("worker "))
 
 
 async def _of_worker(client: Client, worker: str) -> Any:
@@ -75,7 +75,7 @@ async def _of_worker(client: Client, worker: str) -> Any:
 
 
 async def _within_time(question: Awaitable[Any]) -> Any:
-    """The answer, or the error that came for one; None when nobody answered in time."""
+    """The answer, or the error instead of one; None when there is none in time."""
     try:
         async with asyncio.timeout(config.seconds("timeouts.connect") / 2):
             return await question
@@ -85,11 +85,11 @@ async def _within_time(question: Awaitable[Any]) -> Any:
         return error
 
 
-def _compare(who: str, answer: Any) -> None:
+def _compare(process: str, answer: Any) -> None:
     mine = versions()
     if isinstance(answer, Versions):
         if answer.akkordeon_dask == mine.akkordeon_dask:
-            _warn(who, answer, mine)
+            _warn(process, answer, mine)
             return
         theirs, cure = f"akkordeon_dask {answer.akkordeon_dask}", ", or the other one here"
     elif _NONE in str(answer):
@@ -97,18 +97,18 @@ def _compare(who: str, answer: Any) -> None:
     elif any(sign in str(answer) for sign in _OTHER):
         theirs, cure = "a very different akkordeon_dask", ""
     else:
-        logger.info("no word of the versions of %s: %r", who, answer)
+        logger.info("the versions of %s are not known: %r", process, answer)
         return
     raise DeploymentError(
-        f"{who} has {theirs}, this process {mine.akkordeon_dask}: "
+        f"{process} has {theirs}, this process {mine.akkordeon_dask}: "
         f"install akkordeon_dask=={mine.akkordeon_dask} there{cure}"
     )
 
 
-def _warn(who: str, theirs: Versions, mine: Versions) -> None:
+def _warn(process: str, theirs: Versions, mine: Versions) -> None:
     for label, there, here, figures in (
         ("Python", theirs.python, mine.python, 2),
         ("numpy", theirs.numpy, mine.numpy, 1),
     ):
         if there.split(".")[:figures] != here.split(".")[:figures]:
-            logger.warning("%s has %s %s, this process %s: install the same on both", who, label, there, here)
+            logger.warning("%s has %s %s, this process %s: install the same on both", process, label, there, here)

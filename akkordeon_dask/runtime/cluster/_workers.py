@@ -9,38 +9,34 @@ from typing import Any
 from distributed import Client, Worker
 
 from akkordeon_dask.actors import POST_OFFICE
-from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
+from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
 __all__ = ["add_claims", "claims_on_worker", "list_workers"]
 
 logger = logging.getLogger(__name__)
 
 _ENDING = ("closing", "closing_gracefully", "closed")
-
-
 _PATIENCE = 20.0
 
 
 async def list_workers(client: Client) -> list[WorkerInfo]:
-    """The workers that the scheduler knows now, those apart that are ending; by name, as if they had no gates.
+    """The workers that the scheduler knows now and that do not shut down, sorted by name; without claims.
 
     Raises
     ------
     DeadlineError
         when the scheduler does not answer within 20 s.
     """
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            identity = await client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
-    except TimeoutError:
-        text = f"the scheduler did not say within {_PATIENCE:g} s who works for it: look at its log"
-        raise DeadlineError(text) from None
+    async with scheduler_deadline(client, _PATIENCE):
+        identity = await client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
     found = [
-        WorkerInfo(address, str(told["name"]), str(told["host"]), Resources.from_mapping(told.get("resources") or {}))
-        for address, told in identity["workers"].items()
-        if told.get("status") not in _ENDING
+        WorkerInfo(
+            address, str(facts["name"]), str(facts["host"]), Resources.from_mapping(facts.get("resources") or {})
+        )
+        for address, facts in identity["workers"].items()
+        if facts.get("status") not in _ENDING
     ]
     return sorted(found, key=lambda worker: (worker.name, worker.address))
 
@@ -48,10 +44,10 @@ async def list_workers(client: Client) -> list[WorkerInfo]:
 async def add_claims(
     workers: Sequence[WorkerInfo], client: Client, names: Collection[str], timeout: float
 ) -> list[WorkerInfo]:
-    """The same with what gates have taken, of all networks of all clients, asked of those with resources of `names`.
+    """The same workers with the claims of all gates of all clients, asked of those with resources of `names`.
 
-    A worker that does not say within `timeout` seconds, or lacks this package, has unknown claims: no gate that
-    takes something goes there.
+    A worker that does not answer within `timeout` seconds, or lacks this package, has unknown claims: no gate with
+    resources of its own goes there.
     """
 
     async def asked(worker: WorkerInfo) -> WorkerInfo:
@@ -71,11 +67,11 @@ async def _claims(worker: WorkerInfo, client: Client, timeout: float) -> tuple[C
     answer = answers.get(worker.address)
     if isinstance(answer, tuple):
         return answer
-    logger.warning("worker %s does not say what its gates have taken: %r", worker, answer)
+    logger.warning("worker %s does not list the claims of its gates: %r", worker, answer)
     return None
 
 
 def claims_on_worker(dask_worker: Worker) -> tuple[Claim, ...]:
-    """What gates have taken of this worker. Runs on its event loop."""
+    """The claims of gates on this worker. Runs on its event loop."""
     office: Any = dask_worker.plugins.get(POST_OFFICE)
     return tuple(office.claims.values()) if office is not None else ()

@@ -1,19 +1,23 @@
 """A gate, seen from a client."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-from distributed import Future
+from distributed import Actor, Future
 
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.runtime.cluster._actor_calls import call_actor, release, wait_until_created
 
-__all__ = ["ForgottenKey", "GateHandle"]
+__all__ = ["ForgottenKey", "GateHandle", "Incarnation", "release_gates"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ForgottenKey:
-    """In the place of a future whose key the cluster has forgotten."""
+    """In place of a future whose key the cluster has forgotten."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -22,18 +26,22 @@ class ForgottenKey:
         """Nothing holds it."""
 
 
+Incarnation: TypeAlias = "Future[Any] | ForgottenKey"
+"""The future of a gate's actor: a gate that is restarted or moved has another actor, and another future."""
+
+
 class GateHandle:
     """A gate of a running network."""
 
-    def __init__(self, name: str, worker: str, future: Future[Any] | ForgottenKey) -> None:
+    def __init__(self, name: str, worker: str, future: Incarnation) -> None:
         self.name, self.worker, self.future = name, worker, future
-        self._actor: Any = None
+        self._actor: Actor | None = None
         self._released = False
 
-    async def made(self, limit: float) -> "GateHandle":
-        """Wait for the actor, at most `limit` seconds; see `construct`."""
+    async def wait_until_created(self, limit: float) -> "GateHandle":
+        """Wait for the actor, at most `limit` seconds; see the function of this name."""
         assert not isinstance(self.future, ForgottenKey)
-        actor = await wait_until_created(self.future, GateActor, self.worker, self.who, limit)
+        actor = await wait_until_created(self.future, GateActor, self.worker, self.label, limit)
         if self._released:
             release(actor)
         else:
@@ -41,7 +49,7 @@ class GateHandle:
         return self
 
     @property
-    def actor(self) -> Any:
+    def actor(self) -> Actor:
         """The handle of its actor. It counts as a use of the key on the scheduler, as the future does.
 
         Raises
@@ -50,21 +58,38 @@ class GateHandle:
             when it was released.
         """
         if self._actor is None:
-            raise ClosedError(f"{self.who} is closed: deploy it again")
+            raise ClosedError(f"{self.label} is closed: deploy it again")
         return self._actor
 
-    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
-        """What the actor answers; see `answer`."""
+    async def ask(
+        self, method: Callable[Concatenate[GateActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Call a method of the actor and return its answer; see `call_actor`."""
+        return await self.poll(0.0, method, *args, **options)
+
+    async def poll(
+        self,
+        seconds: float,
+        method: Callable[Concatenate[GateActor, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """Call a method that itself waits for up to `seconds`."""
+
+        def call() -> Awaitable[T]:
+            answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
+            return answer
+
         future = None if isinstance(self.future, ForgottenKey) else self.future
-        return await call_actor(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=future)
+        return await call_actor(call, self.label, more=seconds, future=future)
 
     def replace_actor(self, other: "GateHandle") -> None:
-        """Stand for another life of the gate from now on."""
+        """Stand for another incarnation of the gate from now on."""
         self.release()
         self.worker, self.future, self._actor, self._released = other.worker, other.future, other.actor, False
 
     def release(self) -> None:
-        """This client needs the gate no more."""
+        """Drop this client's use of the gate's key."""
         self._released = True
         release(self._actor)
         self._actor = None
@@ -76,6 +101,12 @@ class GateHandle:
         return Address(self.worker, str(self.future.key))
 
     @property
-    def who(self) -> str:
+    def label(self) -> str:
         """For errors: the gate and its worker."""
         return f"gate {self.name!r} on {self.worker}"
+
+
+def release_gates(gates: Iterable[GateHandle]) -> None:
+    """Drop this client's use of gates, which live on if other clients use them."""
+    for gate in gates:
+        gate.release()

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from distributed import Future
+from distributed import Actor, Future
 
-from akkordeon_dask.actors import Position, SentinelState, SentinelUpdate
+from akkordeon_dask.actors import Position, SentinelActor, SentinelState, SentinelUpdate
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -19,75 +19,92 @@ from akkordeon_dask.errors import (
 from akkordeon_dask.messages import Address, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime.cluster._actor_calls import call_actor, release
+from akkordeon_dask.runtime.handles._sentinel_names import Claim
 
-__all__ = ["Attached", "Lives"]
+__all__ = ["Attached", "SentinelPolicy"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE, _TELLS = 10.0, 0.5
-"""Seconds to wait for news, and of a sentinel at work that tells where it is in its data."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_IDLE_POLL, _PASS_POLL = 10.0, 0.5
+"""Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
+_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError)
 
 
-Lives: TypeAlias = "tuple[Callable[[Attached, AkkordeonError], Awaitable[None]], Callable[[Attached], Awaitable[None]]]"
-"""What gives it another life: where it is lost, by an error, and where its worker is told to end."""
+class SentinelPolicy(Protocol):
+    """What happens to a sentinel whose worker is lost or shuts down. On the client's event loop."""
+
+    async def sentinel_lost(self, sentinel: "Attached", error: AkkordeonError) -> None:
+        """Return when the sentinel works again, restarted.
+
+        Raises
+        ------
+        AkkordeonError
+            when it will not: the sentinel has failed.
+        """
+
+    async def sentinel_leaving(self, sentinel: "Attached") -> None:
+        """The sentinel's worker shuts down: move the sentinel, or let the worker know why it stays."""
 
 
 class Attached:
     """A sentinel at work.
 
-    Its state here follows the actor: a task on the client's event loop asks for news, and is told
-    when there are some. Only that loop changes it.
+    A task on the client's event loop long-polls the actor, and keeps the state here in step with it. Only that loop
+    changes it.
     """
 
     def __init__(
         self,
         sentinel: Sentinel,
-        name: str,
+        claim: Claim,
         worker: str,
         future: Future[Any],
-        actor: Any,
+        actor: Actor,
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
-        lives: "Lives",
+        policy: SentinelPolicy,
     ) -> None:
-        self.sentinel, self.name, self.worker = sentinel, name, worker
-        self._actor = actor
+        self.sentinel, self.claim, self.worker = sentinel, claim, worker
+        self.name = claim.name
+        self._actor: Actor | None = actor
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.reports: list[PassReport] = []
         self._future: Future[Any] | None = future
-        self._changed, self._report = changed, report
-        self._revive, self._evacuate = lives
+        self._changed, self._report, self._policy = changed, report, policy
         self.progress: PassProgress | None = None
-        """How far its present pass is, as the actor said last; None between two passes."""
+        """Progress of its present pass, as of the last poll; None between two passes."""
         self._earlier = 0
-        """Reports of lives of the actor before the present one."""
+        """Reports of earlier incarnations of the actor."""
         self._position = Position()
         self.rewinds = 0
-        """Times that all gates went back to their snapshots for it, since its last finished pass."""
+        """Times that all gates were rewound to their snapshots for it, since its last finished pass."""
         self.until: int | None = None
-        """Passes, of all its lives, after which it rests because somebody waits for so many."""
-        self._until_told = True
+        """Passes, of all incarnations, after which it rests because a `wait` asked for so many."""
+        self._until_sent = True
         """The actor knows that number."""
-        self.told = False
-        """Somebody who waited has heard of its error."""
+        self.error_raised = False
+        """A `wait` has raised its error."""
         self._task: asyncio.Task[None] | None = None
-        self._reviving = asyncio.Lock()
-        """Held while it is made anew, which nothing but its end may interrupt."""
-        self._going_on = asyncio.Lock()
-        """Held while it is told to go on, by one caller after the other."""
+        self._restarting = asyncio.Lock()
+        """Held while it is restarted, which only its end may interrupt."""
+        self._resuming = asyncio.Lock()
+        """Held while it is resumed: one caller after the other."""
 
     def __repr__(self) -> str:
-        return f"<{self.who}: {self.state}, {len(self.reports)} passes>"
+        return f"<{self.label}: {self.state}, {len(self.reports)} passes>"
 
     @property
-    def who(self) -> str:
+    def label(self) -> str:
         """For errors: the sentinel and its worker."""
         return f"sentinel {self.name!r} on {self.worker}"
 
     @property
-    def actor(self) -> Any:
+    def actor(self) -> Actor:
         """The handle of its actor. It counts as a use of the key on the scheduler, so it goes with the sentinel.
 
         Raises
@@ -96,12 +113,29 @@ class Attached:
             when the sentinel has been detached.
         """
         if self._actor is None:
-            raise ClosedError(f"{self.who} was detached: attach it again")
+            raise ClosedError(f"{self.label} was detached: attach it again")
         return self._actor
 
-    async def ask(self, method: str, *args: Any, more: float = 0.0) -> Any:
-        """What the actor answers; see `answer`."""
-        return await call_actor(lambda: getattr(self.actor, method)(*args), self.who, more=more, future=self._future)
+    async def ask(
+        self, method: Callable[Concatenate[SentinelActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Call a method of the actor and return its answer; see `call_actor`."""
+        return await self.poll(0.0, method, *args, **options)
+
+    async def poll(
+        self,
+        seconds: float,
+        method: Callable[Concatenate[SentinelActor, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """Call a method that itself waits for up to `seconds`."""
+
+        def call() -> Awaitable[T]:
+            answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
+            return answer
+
+        return await call_actor(call, self.label, more=seconds, future=self._future)
 
     @property
     def address(self) -> Address:
@@ -110,16 +144,16 @@ class Attached:
 
     @property
     def position(self) -> Position:
-        """Where another life goes on, as the actor told last: each pass that is reported here is done."""
+        """Where another incarnation resumes, as of the last poll: each pass that is reported here is done."""
         return self._position.after(self.reports[-1].epoch if self.reports else 0)
 
-    def replace_actor(self, worker: str, future: Future[Any], actor: Any) -> None:
-        """Stand for another life of the actor, which has none of the reports that are here already."""
+    def replace_actor(self, worker: str, future: Future[Any], actor: Actor) -> None:
+        """Stand for another incarnation of the actor, which has none of the reports that are here already."""
         release(self._actor)
         if self._future is not None:
             self._future.release()
         self.worker, self._future, self._actor = worker, future, actor
-        self._earlier, self._until_told = len(self.reports), True
+        self._earlier, self._until_sent = len(self.reports), True
         self.state = "paused" if self.state == "paused" else "running"
 
     def watch(self) -> None:
@@ -128,8 +162,8 @@ class Attached:
             self._task = asyncio.get_running_loop().create_task(self._watch())
 
     async def unwatch(self) -> None:
-        """Follow it no longer; not before it is whole, where it is just made anew."""
-        async with self._reviving:
+        """Stop to follow it; a restart that is in progress ends before."""
+        async with self._restarting:
             await self._unwatch()
 
     async def _unwatch(self) -> None:
@@ -141,148 +175,151 @@ class Attached:
     async def _watch(self) -> None:
         try:
             while True:
-                await self._news_of_any_life()
+                await self._poll_or_recover()
         except AkkordeonError as error:
             self.state, self.error = "failed", error
         except Exception as error:
-            logger.exception("following %s", self.who)
-            self.state, self.error = "failed", SentinelError(f"{self.who}: {error!r}")
+            logger.exception("following %s", self.label)
+            self.state, self.error = "failed", SentinelError(f"{self.label}: {error!r}")
         self._changed()
 
-    async def _news_of_any_life(self) -> None:
+    async def _poll_or_recover(self) -> None:
         try:
             if await self._poll():
-                async with self._reviving:
-                    await self._evacuate(self)
+                async with self._restarting:
+                    await self._policy.sentinel_leaving(self)
         except (WorkerLostError, DeadlineError, NonFiniteError) as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
-            async with self._reviving:
-                await self._revive(self, error)
+            async with self._restarting:
+                await self._policy.sentinel_lost(self, error)
 
     async def _poll(self) -> bool:
-        """Learn what is new; True: its worker is told to end."""
-        if not self._until_told:
-            await self.ask("rest_after", self.until)
-            self._until_told = True
+        """Apply the news; return True when the worker shuts down."""
+        if not self._until_sent:
+            await self.ask(SentinelActor.rest_after, self.until)
+            self._until_sent = True
         patience = self._patience
-        progress: SentinelUpdate = await self.ask("follow", self._cursor, self.state, patience, more=patience)
-        self._apply(progress)
-        return progress.leaving
+        update = await self.poll(patience, SentinelActor.follow, self._cursor, self.state, patience)
+        self._apply(update)
+        return update.leaving
 
     @property
     def _patience(self) -> float:
-        """Seconds to wait for news: few in a pass, in which it tells how far it is."""
+        """Seconds that a poll waits for news: few in a pass, whose progress is news."""
         if self.sentinel.mode == "validate":
             rests = self.progress is None and bool(self.reports)
-            return min(_PATIENCE, max(_TELLS, self.sentinel.every)) if rests else _TELLS
-        return _TELLS if self.sentinel.mode != "predict" and self.state != "resting" else _PATIENCE
+            return min(_IDLE_POLL, max(_PASS_POLL, self.sentinel.every)) if rests else _PASS_POLL
+        return _PASS_POLL if self.sentinel.mode != "predict" and self.state != "resting" else _IDLE_POLL
 
     @property
     def _cursor(self) -> int:
         return len(self.reports) - self._earlier
 
-    def _apply(self, progress: SentinelUpdate) -> None:
-        self._record(progress)
-        self.state = progress.state
-        if progress.error is not None:
-            raise progress.error
-        if progress.state == "left":  # not by `leave`, which has stopped to follow before
-            raise ClosedError(f"{self.who} was closed by somebody else: attach it again")
+    def _apply(self, update: SentinelUpdate) -> None:
+        self._record(update)
+        self.state = update.state
+        if update.error is not None:
+            raise update.error
+        if update.state == "left":  # not by `leave`, which has stopped to follow before
+            raise ClosedError(f"{self.label} was closed by somebody else: attach it again")
         self._changed()
 
-    def _record(self, progress: SentinelUpdate) -> None:
-        self._position = progress.position or self._position
-        self.progress = progress.running
-        if self._until_told:
-            self.until = progress.until
-        for report in progress.reports:
+    def _record(self, update: SentinelUpdate) -> None:
+        self._position = update.position or self._position
+        self.progress = update.running
+        if self._until_sent:
+            self.until = update.until
+        for report in update.reports:
             self.rewinds = 0
             self.reports.append(report)
             self._report(report)
 
     @property
     def ended(self) -> bool:
-        """Nothing more comes of it by itself: it rests, has failed or has left."""
+        """It does nothing more by itself: it rests, has failed or has left."""
         return self.error is not None or self.state in ("resting", "left")
 
-    def tell(self, *, remedy: bool) -> AkkordeonError:
-        """Its error for somebody who waits, with the way to be rid of it; later ones need not hear of it."""
+    def error_to_raise(self, *, remedy: bool) -> AkkordeonError:
+        """Return its error for a `wait` to raise, with the remedy: later calls do not raise it again."""
         assert self.error is not None
-        self.told = True
+        self.error_raised = True
         if not remedy:
             return self.error
-        text = f"{self.error}. The others go on; running.detach({self.name!r}) takes this one away"
-        told = type(self.error)(text)
-        told.__cause__ = self.error
-        return told
+        error = type(self.error)(f"{self.error}. The others go on; running.detach({self.name!r}) removes this one")
+        error.__cause__ = self.error
+        return error
 
     async def resume(self) -> None:
-        """Let it go on after a pause; nothing where it has failed. On the client's event loop."""
-        await self._go_on("resume")
+        """Resume it after a pause; nothing where it has failed. On the client's event loop."""
+        await self._resume(lambda: self.ask(SentinelActor.resume, self._cursor))
 
     async def count(self, epochs: int | None) -> None:
-        """Let it make `epochs` more passes, at most as many as it was written with; None: just those.
+        """Let it make `epochs` more passes, at most as many as its spec has; None: as many as its spec has.
 
-        The actor counts, from the moment when it hears it. Where it is lost before it answers, its next life does.
+        The actor counts from the moment when it receives the call. If it is lost before it answers, its next
+        incarnation counts.
         """
-        await self._go_on("count", epochs)
 
-    async def _go_on(self, method: Literal["resume", "count"], *args: int | None) -> None:
-        async with self._going_on:
+        async def call() -> SentinelUpdate:
+            try:
+                update = await self.ask(SentinelActor.count, epochs, self._cursor)
+            except _NO_ANSWER:  # the next poll sends the number to the actor, or to its next incarnation
+                self.until = None if epochs is None else self.position.finished + epochs
+                self._until_sent = False
+                raise
+            self._until_sent = True
+            return update
+
+        await self._resume(call, unpause=epochs is not None)
+
+    async def _resume(self, call: Callable[[], Awaitable[SentinelUpdate]], *, unpause: bool = True) -> None:
+        async with self._resuming:
             if self.error is None and self._future is not None:
-                await self._tell_to_go_on(method, *args)
+                await self._call_unwatched(call, unpause=unpause)
 
-    async def _tell_to_go_on(self, method: Literal["resume", "count"], *args: int | None) -> None:
-        # News that left the actor before it went on must not be taken for what came after.
-        async with self._reviving:
+    async def _call_unwatched(self, call: Callable[[], Awaitable[SentinelUpdate]], *, unpause: bool) -> None:
+        # An update from before the actor resumed must not be taken for one from after.
+        async with self._restarting:
             await self._unwatch()
-        if self.state != "paused" or args != (None,):
-            self.state = "running"  # whatever it is else, who follows it learns at once
+        if self.state != "paused" or unpause:
+            self.state = "running"  # any other state comes with the next poll
         try:
-            progress: SentinelUpdate = await self.ask(method, *args, self._cursor)
-            self._until_told = self._until_told or method == "count"
+            update = await call()
             if self._future is not None and self._task is None:
-                self._record(progress)
-        except (WorkerLostError, DeadlineError, ClosedError) as error:  # who follows it learns the same
-            logger.info("%s goes on where it is made anew: %s", self.who, error)
-            if method == "count":
-                self._owe(*args)
+                self._record(update)
+        except _NO_ANSWER as error:  # the next poll fails the same way
+            logger.info("%s resumes when it is restarted: %s", self.label, error)
         finally:
             if self._future is not None:
                 self.watch()
 
-    def _owe(self, epochs: int | None) -> None:
-        """Count for an actor that did not answer; it, or its next life, is told the end."""
-        self.until = None if epochs is None else self.position.finished + epochs
-        self._until_told = False
-
     async def retire(self) -> None:
-        """End this life of the actor, with all that it reported here: for it to `become` another one.
+        """Stop this incarnation of the actor and record its reports, before `replace_actor`.
 
-        Nobody follows it meanwhile but who calls this.
+        The caller is the only one that follows it meanwhile.
         """
-        self._record(await self.ask("stop_for_successor", self._cursor))
+        self._record(await self.ask(SentinelActor.stop_for_successor, self._cursor))
         try:
-            await self.ask("close")
+            await self.ask(SentinelActor.close)
         except AkkordeonError as error:  # its worker may be gone as soon as it is
-            logger.info("closing the former life of %s: %s", self.who, error)
+            logger.info("closing the former incarnation of %s: %s", self.label, error)
 
     async def leave(self) -> None:
-        """End it and let Dask forget it; no error when it is gone already. On the client's event loop."""
+        """End it and release its key; no error when it is gone already. On the client's event loop."""
         future, self._future = self._future, None
         if future is None:
             return
         try:
             await self._unwatch()
             if not isinstance(self.error, ClosedError):
-                await self.ask("close")
+                await self.ask(SentinelActor.close)
         except AkkordeonError as error:
-            logger.info("closing %s: %s", self.who, error)
+            logger.info("closing %s: %s", self.label, error)
         finally:
             release(self._actor)
             self.state, self._actor = "left", None
             future.release()
-            if self._future is not None:  # of a life that it was given just as it left
+            if self._future is not None:  # it was restarted just as it left
                 self._future.release()
                 self._future = None

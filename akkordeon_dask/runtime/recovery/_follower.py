@@ -1,113 +1,113 @@
-"""What a client that does not own a network does about gates that are lost: it waits for the owner."""
+"""Policy of a client that does not own a network: it waits for the owner to restart lost gates."""
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
 
-from distributed import Client, Future
+from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, DeploymentError
+from akkordeon_dask.actors import SentinelActor
+from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime._registry import NetworkEntry, connect_gates, get, require
-from akkordeon_dask.runtime.cluster._retry import RETRYABLE
+from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
+from akkordeon_dask.runtime._registry import NetworkEntry, RestartPendingError, connect_gates, get, require
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
-from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
-
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
+from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.recovery._sentinels import drain_sentinel, restart_sentinel
 
 __all__ = ["Follower", "join"]
 
 logger = logging.getLogger(__name__)
 
-_PAUSE = 0.2
+_AGAIN = 0.2
 
 
 async def join(client: Client, name: str) -> tuple[NetworkEntry, Network, list[GateHandle]]:
-    """A network that another client owns: what is known of it, its spec and its gates.
+    """The entry of a network that another client owns, its spec and its gates.
 
-    A gate that is lost just now is waited for, where the owner makes it anew.
+    A gate that is lost just now is waited for, where the owner restarts it.
 
     Raises
     ------
     DeploymentError
         when there is no network of this name, or its gates are gone and stay so for `timeouts.deploy`.
     """
+
+    async def attempt() -> tuple[NetworkEntry, Network, list[GateHandle]]:
+        entry = await require(client, name)
+        await check_versions(client, [worker for _, worker, _ in entry.gates])
+        return entry, entry.network, await connect_gates(client, entry)
+
     end = asyncio.get_running_loop().time() + config.seconds("timeouts.deploy")
-    while True:
-        record = await require(client, name)
-        await check_versions(client, [worker for _, worker, _ in record.gates])
-        network = record.network
-        try:
-            return record, network, await connect_gates(client, record)
-        except DeploymentError as error:
-            if record.keeping is None or asyncio.get_running_loop().time() > end:
-                raise
-            logger.info("waiting for the owner of network %r: %s", name, error)
-        await asyncio.sleep(_PAUSE)
+    return await retry(attempt, f"joining network {name!r}", end=end, retryable=(RestartPendingError,), longest=_AGAIN)
 
 
-class Follower:
-    """Reads the network's record again until it has another life of the lost gate. On the client's event loop.
+class Follower(RecoveryPolicy):
+    """Reads the network's entry until that has another incarnation of the lost gate. On the client's event loop."""
 
-    Parameters
-    ----------
-    owner_restarts_gates
-        the owner makes lost gates anew; False: it moves them at most.
-    """
+    moves = False
 
-    def __init__(self, session: "Session", *, owner_restarts_gates: bool) -> None:
-        self._session, self.owner_restarts_gates = session, owner_restarts_gates
+    def __init__(self, session: Session) -> None:
+        self._session, self.restarts = session, session.entry.snapshots is not None
         self._lock = asyncio.Lock()
 
-    async def gate_lost(self, gate: GateHandle, former: Future[Any] | ForgottenKey, error: AkkordeonError) -> None:
-        """Return when the owner has made the gate anew.
+    async def gate_lost(self, gate: GateHandle, incarnation: Incarnation, error: AkkordeonError) -> None:
+        """Return when the owner has restarted or moved the gate.
 
         Raises
         ------
         AkkordeonError
-            the error, when nobody did so within `supervision.wait`, or the network is not there any more.
+            the error, when it has not within `supervision.wait`, or will not.
         """
         async with self._lock:
-            loop = asyncio.get_running_loop()
-            end = loop.time() + config.seconds("supervision.wait")
-            while gate.future is former:
-                hope = True
-                try:
-                    hope = await self._look(former)
-                except RETRYABLE as failure:  # a gate was lost again, or the scheduler does not answer just now
-                    logger.info("finding %s again: %s", gate.who, failure)
-                if not hope or loop.time() > end:
-                    raise error
-                if gate.future is former:
-                    await asyncio.sleep(_PAUSE)
+            if gate.future is not incarnation:  # the entry was read for another gate
+                return
 
-    async def _look(self, former: Future[Any] | ForgottenKey) -> bool:
-        """Take over what the record says of the gates; False: nobody makes this one anew."""
-        record = await self._record()
-        if record is None:
-            return False
-        if str(former.key) in record.keys:
-            return self.owner_restarts_gates
-        await self._adopt(record)
-        return True
+            async def attempt() -> bool:
+                return await self._adopt_successor(str(incarnation.key))
 
-    async def _record(self) -> NetworkEntry | None:
+            end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
+            try:
+                adopted = await retry(attempt, f"waiting for the owner of {gate.label}", end=end, longest=_AGAIN)
+            except RETRYABLE as failure:
+                raise error from failure
+            if not adopted:
+                raise error
+
+    async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
+        """The owner moves it."""
+
+    async def sentinel_lost(self, sentinel: Attached, error: AkkordeonError) -> None:
+        await restart_sentinel(self._session, sentinel, error)
+
+    async def sentinel_leaving(self, sentinel: Attached) -> None:
+        await drain_sentinel(self._session, sentinel)
+
+    async def _adopt_successor(self, key: str) -> bool:
+        """Connect to the gates of the entry, once it has another than the gate of this key; False: it never will."""
         async with asyncio.timeout(config.seconds("timeouts.connect")):
-            return await get(self._session.client, self._session.name)
+            entry = await get(self._session.client, self._session.name)
+        if entry is not None and key not in entry.keys:
+            await self._adopt(entry)
+            return True
+        if entry is not None and self.restarts:
+            raise RestartPendingError(f"the owner of network {entry.name!r} has not restarted its gate yet")
+        return False
 
-    async def _adopt(self, record: NetworkEntry) -> None:
+    async def _adopt(self, entry: NetworkEntry) -> None:
         session = self._session
         known = {str(gate.future.key) for gate in session.gates}
-        for gate, fresh in zip(session.gates, await connect_gates(session.client, record), strict=True):
+        for gate, fresh in zip(session.gates, await connect_gates(session.client, entry), strict=True):
             if str(fresh.future.key) in known:
                 fresh.release()
             else:
                 gate.replace_actor(fresh)
-        session.generation = record.generation
+        session.entry = entry
         for attached in list(session.sentinels.values()):
             try:
-                await attached.ask("rewire", session.addresses, session.generation)
-            except AkkordeonError as error:  # who follows it learns the same; the owner tells it too
-                logger.info("%s was not told where the gates are: %s", attached.who, error)
+                await attached.ask(SentinelActor.rewire, session.addresses, entry.generation)
+            except AkkordeonError as error:  # its next poll fails the same way; the owner rewires it too
+                logger.info("%s was not rewired: %s", attached.label, error)

@@ -1,15 +1,14 @@
-"""How the gates of a network are made, the first time and again."""
+"""Gates are created on workers and wired to each other; the snapshots that they write."""
 
 import asyncio
 import contextlib
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Future
 from distributed.utils import offload
 
 from akkordeon_dask import config
@@ -19,8 +18,9 @@ from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
-from akkordeon_dask.runtime.handles._gate import GateHandle
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.snapshots import SnapshotPolicy
 
 __all__ = ["GateFactory", "check_snapshot_url", "discard", "snapshot_policy", "wire"]
@@ -28,39 +28,28 @@ __all__ = ["GateFactory", "check_snapshot_url", "discard", "snapshot_policy", "w
 
 @dataclass(frozen=True)
 class GateFactory:
-    """What every life of a network's gates has in common."""
+    """Creates gates of a network on workers, the first time and again."""
 
+    client: Client
     network: Network
-    name: str
-    """The network's, on the cluster."""
-    seed: int
-    generation: int
-    """Of its owner: each one that takes it over has a higher one."""
-    keeping: SnapshotPolicy | None = None
-    """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
-    source: SnapshotPolicy | None = None
-    """Where the snapshots are that it was resumed from."""
-    begun: float = field(default_factory=time.time)
-    """Seconds since 1970 when it was deployed."""
-    run: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Of the network, whoever owns it: one that is deployed anew has another."""
+    entry: NetworkEntry
 
-    async def make(
-        self, client: Client, places: Mapping[int, str], *, restore: SnapshotPolicy | None = None, must: bool = False
+    async def create(
+        self, workers: Mapping[int, str], *, restore: SnapshotPolicy | None = None, must: bool = False
     ) -> list[GateHandle]:
-        """Gates on workers, by the number of each gate and the address of its worker; not joined yet.
+        """Create gates, by the position of each gate and the address of its worker; they are not wired yet.
 
         Parameters
         ----------
         restore
-            they go on from the newest snapshots at this place.
+            they resume from the newest snapshots there.
         must
-            each has to be there; else a gate that has none begins anew.
+            each needs to have one; else a gate that has none begins with its first parameters.
 
         Raises
         ------
         DeploymentError
-            when a worker cannot make one.
+            when a worker cannot create one.
         CheckpointError
             when a snapshot to `restore` cannot be read.
         """
@@ -68,81 +57,75 @@ class GateFactory:
         gates: list[GateHandle] = []
         try:
             async with contextlib.AsyncExitStack() as stack:
-                for place, worker in places.items():
-                    gates.append(await self._submit(client, stack, place, worker, restore, must))
-                return await asyncio.gather(*(gate.made(limit) for gate in gates))
+                for position, worker in workers.items():
+                    future = await stack.enter_async_context(self._submit(position, worker, restore, must))
+                    gates.append(GateHandle(self.network.names[position], worker, future))
+                return await asyncio.gather(*(gate.wait_until_created(limit) for gate in gates))
         except BaseException:
-            for handle in gates:
-                handle.release()
+            release_gates(gates)
             raise
 
-    async def _submit(
-        self,
-        client: Client,
-        stack: contextlib.AsyncExitStack,
-        place: int,
-        worker: str,
-        restore: SnapshotPolicy | None,
-        must: bool,
-    ) -> GateHandle:
-        name = self.network.names[place]
-        submission = submitted(
-            client,
+    def _submit(
+        self, position: int, worker: str, restore: SnapshotPolicy | None, must: bool
+    ) -> contextlib.AbstractAsyncContextManager[Future[Any]]:
+        entry, name = self.entry, self.network.names[position]
+        return submitted(
+            self.client,
             GateActor,
-            f"akkordeon-{self.name}-{name}-{uuid.uuid4().hex[:8]}",
-            self.network.gates[place],
+            f"akkordeon-{entry.name}-{name}-{uuid.uuid4().hex[:8]}",
+            self.network.gates[position],
             worker=worker,
-            who=f"gate {name!r}",
+            label=f"gate {name!r}",
             name=name,
-            place=place,
-            network=self.name,
-            generation=self.generation,
-            seed=self.seed,
-            keeping=self.keeping,
+            position=position,
+            network=entry.name,
+            generation=entry.generation,
+            seed=entry.seed,
+            policy=entry.snapshots,
             restore=restore,
             resume=must,
         )
-        return GateHandle(name, worker, await stack.enter_async_context(submission))
 
 
 async def wire(
     gates: Sequence[GateHandle], opened: Sequence[GateHandle], generation: int, patience: float | None = None
 ) -> None:
-    """Join all gates, front to back: open those of `opened`, and tell the others who their neighbours are.
+    """Wire all gates, front to back: open those of `opened`, and give the others their neighbours.
 
     The others have `patience` seconds to answer.
     """
     addresses = [None, *(gate.address for gate in gates), None]
     calls = []
-    for place, gate in enumerate(gates):
-        before, after = addresses[place], addresses[place + 2]
-        told = gate.ask("open", before, after) if gate in opened else _told(gate, before, after, generation, patience)
-        calls.append(told)
+    for position, gate in enumerate(gates):
+        before, after = addresses[position], addresses[position + 2]
+        fresh = gate in opened
+        calls.append(
+            gate.ask(GateActor.open, before, after) if fresh else _rewire(gate, before, after, generation, patience)
+        )
     # All have answered before one may be closed: an `open` that came later would not be undone.
     for answer in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(answer, BaseException):
             raise answer
 
 
-async def _told(
+async def _rewire(
     gate: GateHandle, before: Address | None, after: Address | None, generation: int, patience: float | None
 ) -> None:
     try:
         async with asyncio.timeout(patience):
-            await gate.ask("wire", before, after, generation)
+            await gate.ask(GateActor.wire, before, after, generation)
     except TimeoutError:
-        raise DeadlineError(f"{gate.who} did not answer within {patience} s: look at its worker") from None
+        raise DeadlineError(f"{gate.label} did not answer within {patience} s: look at its worker") from None
 
 
 async def discard(gates: Sequence[GateHandle]) -> None:
-    """End gates that are not needed after all."""
-    await asyncio.gather(*(gate.ask("close") for gate in gates), return_exceptions=True)
-    for gate in gates:
-        gate.release()
+    """End gates that are not used after all."""
+    await asyncio.gather(*(gate.ask(GateActor.close) for gate in gates), return_exceptions=True)
+    release_gates(gates)
 
 
 def snapshot_policy(every: Any, keep: Any) -> SnapshotPolicy:
-    """How often snapshots are written, and how many stay; where, is still to be said.
+    """How often snapshots are written, and how many stay; its URL is still empty.
 
     Raises
     ------
@@ -156,22 +139,22 @@ def snapshot_policy(every: Any, keep: Any) -> SnapshotPolicy:
     return SnapshotPolicy("", seconds=seconds, keep=keep)
 
 
-async def check_snapshot_url(keeping: SnapshotPolicy, network: Network, *, resume: bool) -> int:
-    """Look what is there, before anything is made; gives the generation of the owner who wrote last, 0 for nobody.
+async def check_snapshot_url(snapshots: SnapshotPolicy, network: Network, *, resume: bool) -> int:
+    """Check the snapshots at a URL before anything is created; returns the generation of their last owner, or 0.
 
     Raises
     ------
     CheckpointError
-        when the place cannot be read, holds snapshots that nobody asked to go on with, or lacks those to resume.
+        when they cannot be read, when there are some and not to be resumed, or when some are missing to resume.
     """
-    there = set(await offload(lambda: keeping.store().series())).intersection(network.names)
-    if there and not resume:
+    found = set(await offload(lambda: snapshots.store().series())).intersection(network.names)
+    if found and not resume:
         raise CheckpointError(
-            f"{keeping.url!r} holds snapshots of {', '.join(sorted(there))} already: go on with them by "
-            f"resume={keeping.url!r}, or choose another place"
+            f"{snapshots.url!r} holds snapshots of {', '.join(sorted(found))} already: resume them by "
+            f"resume={snapshots.url!r}, or choose another URL"
         )
-    if resume and (missing := [name for name in network.names if name not in there]):
+    if resume and (missing := [name for name in network.names if name not in found]):
         raise CheckpointError(
-            f"{keeping.url!r} has no snapshot of {', '.join(missing)}: give the place of this network's snapshots"
+            f"{snapshots.url!r} has no snapshot of {', '.join(missing)}: give the URL of this network's snapshots"
         )
-    return await offload(lambda: max((keeping.store().generation(name) for name in there), default=0))
+    return await offload(lambda: max((snapshots.store().generation(name) for name in found), default=0))

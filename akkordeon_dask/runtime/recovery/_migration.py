@@ -1,29 +1,28 @@
-"""Gates that go to another worker while the network trains."""
+"""Gates are moved to other workers while the network trains: one, all of a worker, or those of the busiest."""
 
 import asyncio
 import logging
 import math
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
 
-from distributed import Client, Future
+from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._live import _live_status
 from akkordeon_dask.runtime._on_worker import close_gates
+from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
+from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
-from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
+from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
 from akkordeon_dask.runtime.recovery._gate_factory import discard, wire
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
-
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime._session import Session
-    from akkordeon_dask.runtime.recovery._supervisor import Supervisor
 
 __all__ = ["drain", "evacuate", "move", "rebalance"]
 
@@ -32,11 +31,11 @@ logger = logging.getLogger(__name__)
 _AGAIN = 0.2
 
 
-async def move(supervisor: "Supervisor", name: str, to: str) -> float:
-    """Let a gate go on on another worker; gives the seconds that it did not work.
+async def move(owner: OwnerPolicy, name: str, to: str) -> float:
+    """Move a gate to another worker; returns the seconds that it did not work.
 
-    The gate's next life takes over its parameters, optimizer state and what it was updated with; batches that were
-    inside are sent again. Nothing has changed when it fails.
+    The gate's next incarnation takes over its parameters, its optimizer state and the batches that it was updated with;
+    batches in flight are resent. Nothing has changed when it fails.
 
     Raises
     ------
@@ -45,16 +44,16 @@ async def move(supervisor: "Supervisor", name: str, to: str) -> float:
     PlacementError
         when there is no such worker.
     DeploymentError, WorkerLostError, DeadlineError
-        when the gate cannot be made there, or one of the two workers does not answer.
+        when the gate cannot be created there, or one of the two workers does not answer.
     """
-    session = supervisor.session
+    session = owner.session
     names = [gate.name for gate in session.gates]
     if name not in names:
         raise SpecError(f"network {session.name!r} has no gate {name!r}, it has {', '.join(names)}: move one of them")
     target = find_workers(to, await _eligible_workers(session.client), f"gate {name!r}")[0].address
-    async with supervisor.lock:
-        await supervisor.require_ownership()
-        return await _move(supervisor, names.index(name), target)
+    async with owner.lock:
+        await owner.require_ownership()
+        return await _move(owner, names.index(name), target)
 
 
 async def _eligible_workers(client: Client) -> list[WorkerInfo]:
@@ -62,163 +61,166 @@ async def _eligible_workers(client: Client) -> list[WorkerInfo]:
     return [worker for worker in await list_workers(client) if GUEST not in worker.resources]
 
 
-async def _move(supervisor: "Supervisor", place: int, target: str, *, ends: bool = False) -> float:
-    """The same for a place; `ends`: the gate's worker may be gone as soon as the gate is."""
-    session = supervisor.session
-    gate = session.gates[place]
+async def _move(owner: OwnerPolicy, position: int, target: str, *, worker_is_ending: bool = False) -> float:
+    """Move the gate at a position; a worker that `worker_is_ending` may be gone as soon as the gate is."""
+    session = owner.session
+    gate = session.gates[position]
     source, former = gate.worker, gate.address
     if source == target:
         return 0.0
-    await _check_there(session.client, gate)
-    (fresh,) = await supervisor.making.make(session.client, {place: target})
+    await _check_worker(session.client, gate)
+    (fresh,) = await owner.factory.create({position: target})
     loop = asyncio.get_running_loop()
     begun = loop.time()
     try:
-        await fresh.ask("import_from", former)
-        await supervisor.install({place: fresh})
+        await fresh.ask(GateActor.import_from, former)
+        await owner.install({position: fresh})
     except BaseException:
-        await _undo(supervisor, gate, fresh)
+        await _cancel_move(owner, gate, fresh)
         raise
     pause = loop.time() - begun
-    if ends:
-        session.supervise_task(_end(session, former), f"the former life of {gate.who}")
+    if worker_is_ending:
+        session.supervise_task(_close(session, former), f"the former incarnation of {gate.label}")
     else:
-        await _end(session, former)
+        await _close(session, former)
     text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
     await log_event(session.client, session.name, "moved", gate=gate.name, text=text)
     return pause
 
 
-async def _check_there(client: Client, gate: GateHandle) -> None:
-    """Its state is fetched with a longer deadline, and meanwhile nobody could make it anew."""
+async def _check_worker(client: Client, gate: GateHandle) -> None:
+    """Ping first: the deadline of the transfer is longer, and meanwhile the gate could not be restarted."""
     limit = config.seconds("supervision.patience")
     if not await ask_workers(client, ping, [gate.worker], limit):
         raise DeadlineError(
-            f"{gate.who} cannot be moved: its worker did not answer within {limit:g} s. Look at the worker; "
-            "a network with snapshots makes the gate anew elsewhere"
+            f"{gate.label} cannot be moved: its worker did not answer within {limit:g} s. Look at the worker; "
+            "a network with snapshots restarts the gate elsewhere"
         )
 
 
-async def _end(session: "Session", former: Address) -> None:
-    """Other clients hold it too: they would take it for the gate until they learn that it has ended."""
+async def _close(session: Session, former: Address) -> None:
+    """Close a gate's former incarnation: other clients hold its key too, and use it until it is closed."""
     limit = config.seconds("supervision.patience")
     await ask_workers(session.client, close_gates, [former.worker], limit, {former.actor})
 
 
-async def _undo(supervisor: "Supervisor", gate: GateHandle, fresh: GateHandle) -> None:
-    session = supervisor.session
-    if gate.future is fresh.future:  # the new life is known to all: what is lost with it is made anew
+async def _cancel_move(owner: OwnerPolicy, gate: GateHandle, fresh: GateHandle) -> None:
+    session = owner.session
+    if gate.future is fresh.future:  # all know the new incarnation: if it is lost, it is restarted
         return
     try:
-        await gate.ask("cancel_migration")
-        # Neighbours may have heard of the new life.
-        await wire(session.gates, [], supervisor.making.generation, config.seconds("supervision.patience"))
-    except AkkordeonError as error:  # it is lost too, or a neighbour: who watches that one learns it
-        logger.info("%s was to go on: %s", gate.who, error)
+        await gate.ask(GateActor.cancel_migration)
+        # Neighbours may know the address of the new incarnation.
+        await wire(session.gates, [], session.entry.generation, config.seconds("supervision.patience"))
+    except AkkordeonError as error:  # it is lost too, or a neighbour: the watch of that one finds out
+        logger.info("%s cannot cancel its move: %s", gate.label, error)
     finally:
         await discard([fresh])
 
 
-async def drain(supervisor: "Supervisor", worker: str) -> dict[str, float]:
-    """Move all gates of a worker that is to be retired elsewhere; gives the pause of each in seconds.
+async def drain(owner: OwnerPolicy, worker: str) -> dict[str, float]:
+    """Move all gates off a worker that is to be retired; returns the pause of each in seconds.
 
-    This client's sentinels that are there go where the first gate is.
+    This client's sentinels that are there move to the worker of the first gate.
 
     Raises
     ------
     PlacementError
         when there is no such worker, or no other one has room.
     """
-    session = supervisor.session
+    session = owner.session
     found = find_workers(worker, await list_workers(session.client), "drain")[0].address
-    async with supervisor.lock:
-        await supervisor.require_ownership()
+    async with owner.lock:
+        await owner.require_ownership()
         leaving = [gate for gate in session.gates if gate.worker == found]
-        places = await supervisor.choose_workers(leaving, avoid={found}) if leaving else {}
-        pauses = {session.gates[place].name: await _move(supervisor, place, to) for place, to in places.items()}
+        chosen = await owner.choose_workers(leaving, avoid={found}) if leaving else {}
+        pauses = {session.gates[position].name: await _move(owner, position, to) for position, to in chosen.items()}
     for attached in list(session.sentinels.values()):
-        # One that predicts is soon gone, with its outputs.
+        # A prediction ends soon, and its outputs are with it.
         if attached.worker == found and attached.sentinel.mode != "predict" and attached.error is None:
             await move_sentinel(session, attached)
     return pauses
 
 
-async def evacuate(supervisor: "Supervisor", gate: GateHandle, former: Future[Any] | ForgottenKey) -> None:
-    """Let a gate go on elsewhere, whose worker is told to end; where that cannot be, the worker learns why.
+async def evacuate(owner: OwnerPolicy, gate: GateHandle, incarnation: Incarnation) -> None:
+    """Move a gate off a worker that shuts down; where that is not possible, the worker learns why.
 
     Raises
     ------
     ClosedError
-        when somebody else owns the network by now.
+        when another client owns the network by now.
     """
-    session = supervisor.session
+    session = owner.session
     await _acknowledge_drain(gate)
     try:
-        async with supervisor.lock:
-            if gate.future is not former:  # it went together with another one
+        async with owner.lock:
+            if gate.future is not incarnation:  # it was moved together with another one
                 return
-            await supervisor.require_ownership()
-            refusal = await _drain_gate(supervisor, gate, {*session.draining_workers, gate.worker})
+            await owner.require_ownership()
+            refusal = await _drain_gate(owner, gate, {*session.draining_workers, gate.worker})
     except OSError as error:
         refusal = f"the scheduler does not answer: {error!r}"
-    if refusal and gate.future is former:
-        logger.warning("%s stays on a worker that ends: %s", gate.who, refusal)
+    if refusal and gate.future is incarnation:
+        logger.warning("%s stays on a worker that shuts down: %s", gate.label, refusal)
         await _acknowledge_drain(gate, refusal)
-        text = f"on {gate.worker}, which ends: {refusal}"
+        text = f"on {gate.worker}, which shuts down: {refusal}"
         await log_event(session.client, session.name, "stays", gate=gate.name, text=text)
 
 
 async def _acknowledge_drain(gate: GateHandle, refusal: str = "") -> bool:
-    """Let the gate's worker know whether the gate goes; False: it does not listen any more."""
+    """Let the gate's worker know that the gate will move, or why not; False: it does not answer any more."""
     try:
-        await gate.ask("acknowledge_drain", refusal)
-    except AkkordeonError as error:  # who watches it learns the same
-        logger.info("%s is not waited for: %s", gate.who, error)
+        await gate.ask(GateActor.acknowledge_drain, refusal)
+    except AkkordeonError as error:  # its watch finds out the same
+        logger.info("%s does not acknowledge: %s", gate.label, error)
         return False
     return True
 
 
-async def _drain_gate(supervisor: "Supervisor", gate: GateHandle, leaving: Collection[str]) -> str:
-    """Move a gate, with all others that have to leave; gives why it could not be moved for `supervision.patience`."""
-    loop = asyncio.get_running_loop()
-    own, end = supervisor.session.gates.index(gate), loop.time() + config.seconds("supervision.patience")
-    while True:
-        try:
-            places = await _choose_refuge(supervisor, gate, leaving)
-            for place, to in sorted(places.items(), key=lambda item: item[0] != own):
-                await _move(supervisor, place, to, ends=True)
-            return ""
-        except (AkkordeonError, OSError) as error:
-            if gate.worker not in leaving:  # another one could not: who watches that one tries again
-                return ""
-            # A worker that is just busy may take it as soon as it answers.
-            hope = not isinstance(error, PlacementError) or supervisor.unresponsive.difference(leaving)
-            if not hope or loop.time() > end or not await _acknowledge_drain(gate):
-                return str(error)
-            logger.info("%s shall leave its worker: %s", gate.who, error)
-        await asyncio.sleep(_AGAIN)
+async def _drain_gate(owner: OwnerPolicy, gate: GateHandle, leaving: Collection[str]) -> str:
+    """Move a gate and all others that have to leave; returns why it could not be moved for `supervision.patience`."""
+    own = owner.session.gates.index(gate)
 
+    async def attempt() -> None:
+        chosen = await _choose_refuge(owner, gate, leaving)
+        for position, to in sorted(chosen.items(), key=lambda item: item[0] != own):
+            await _move(owner, position, to, worker_is_ending=True)
 
-async def _choose_refuge(supervisor: "Supervisor", gate: GateHandle, leaving: Collection[str]) -> dict[int, str]:
-    """Workers for all gates that have to leave, in one plan; where there is no room for all, for this one."""
-    crowd = [one for one in supervisor.session.gates if one.worker in leaving]
+    async def hopeless(error: Exception) -> bool:
+        # A worker that is just busy may take the gate as soon as it answers.
+        no_room = isinstance(error, PlacementError) and not owner.unresponsive.difference(leaving)
+        return gate.worker not in leaving or no_room or not await _acknowledge_drain(gate)
+
+    end = asyncio.get_running_loop().time() + config.seconds("supervision.patience")
+    retryable = (AkkordeonError, OSError)
     try:
-        return await supervisor.choose_workers(crowd, avoid=leaving)
+        await retry(attempt, f"moving {gate.label}", end=end, retryable=retryable, longest=_AGAIN, hopeless=hopeless)
+    except retryable as error:
+        # Where another gate could not be moved, the watch of that one tries again.
+        return str(error) if gate.worker in leaving else ""
+    return ""
+
+
+async def _choose_refuge(owner: OwnerPolicy, gate: GateHandle, leaving: Collection[str]) -> dict[int, str]:
+    """Choose workers for all gates that have to leave, in one plan; where there is no room for all, for this one."""
+    crowd = [one for one in owner.session.gates if one.worker in leaving]
+    try:
+        return await owner.choose_workers(crowd, avoid=leaving)
     except PlacementError:
-        return await supervisor.choose_workers([gate], avoid=leaving)
+        return await owner.choose_workers([gate], avoid=leaving)
 
 
-async def rebalance(supervisor: "Supervisor") -> dict[str, float]:
-    """Move gates so that the busy shares of the workers even out; gives the pause of each in seconds.
+async def rebalance(owner: OwnerPolicy) -> dict[str, float]:
+    """Move gates so that the busy shares of the workers even out; returns the pause of each in seconds.
 
     The shares are those of the last seconds. The gate that evens them out best moves, then the next, for as long as the
     busiest worker gains at least a tenth by it.
     """
-    session = supervisor.session
+    session = owner.session
     shares = await _shares(session.client, session.name)
     if missing := [gate.name for gate in session.gates if gate.name not in shares]:
         raise DeploymentError(
-            f"gates {', '.join(missing)} of network {session.name!r} have told of no work yet: train some seconds"
+            f"gates {', '.join(missing)} of network {session.name!r} have reported no work yet: train some seconds"
         )
     pauses: dict[str, float] = {}
     workers = [worker.address for worker in await _eligible_workers(session.client)]
@@ -226,13 +228,13 @@ async def rebalance(supervisor: "Supervisor") -> dict[str, float]:
         name, to = step
         if name in pauses:
             break
-        pauses[name] = await move(supervisor, name, to)
+        pauses[name] = await move(owner, name, to)
     return pauses
 
 
 async def _shares(client: Client, network: str) -> Mapping[str, float]:
-    seen = await _live_status(client, network)
-    return {gate.name: gate.busy for gate in seen.gates if not math.isnan(gate.busy)}
+    status = await _live_status(client, network)
+    return {gate.name: gate.busy for gate in status.gates if not math.isnan(gate.busy)}
 
 
 def _best_move(at: Mapping[str, str], shares: Mapping[str, float], workers: Collection[str]) -> tuple[str, str] | None:

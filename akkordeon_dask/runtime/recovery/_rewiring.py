@@ -1,17 +1,14 @@
-"""The owner's word to all sentinels of its network of where the gates are."""
+"""The owner sends all sentinels of its network the addresses of the gates."""
 
 import asyncio
 import logging
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Collection
 
 from akkordeon_dask import config
 from akkordeon_dask.runtime._on_worker import rewire_sentinels
+from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import ask_workers
 from akkordeon_dask.runtime.cluster._workers import list_workers
-
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime.recovery._supervisor import Supervisor
 
 __all__ = ["Rewiring"]
 
@@ -21,58 +18,64 @@ _AGAIN = 0.5
 
 
 class Rewiring:
-    """Tells the sentinels, of whatever client, until every worker has heard it. On the client's event loop.
+    """Rewires the sentinels of all clients, until every worker has answered. On the client's event loop.
 
-    A worker that is stopped or cut off may come back with sentinels that know only gates that are gone: nothing but
-    this would ever tell them.
+    A worker that is stopped or cut off may come back with sentinels that know only gates that are gone: nothing else
+    would ever rewire them.
+
+    Parameters
+    ----------
+    still_owner
+        raises a ClosedError when another client owns the network.
     """
 
-    def __init__(self, supervisor: "Supervisor") -> None:
-        self._supervisor, self._session = supervisor, supervisor.session
-        self._untold: dict[str, int] = {}
-        """Workers that have not heard it, with the answers that are wanted of each."""
+    def __init__(self, session: Session, generation: int, still_owner: Callable[[], Awaitable[None]]) -> None:
+        self._session, self._generation, self._still_owner = session, generation, still_owner
+        self._pending_workers: dict[str, int] = {}
+        """Workers that have not confirmed, with the number of answers that each owes."""
         self._pending = asyncio.Event()
 
     async def broadcast(self, later: Collection[str] = ()) -> None:
-        """Tell all workers now, but those that are to be told `later`, when they answer again."""
+        """Rewire on all workers now, except those that are unresponsive: on them `later`, when they answer again."""
         workers = [worker.address for worker in await list_workers(self._session.client)]
-        # What was said to one that slept waits there in any order: it is told once more after its first answer.
-        self._untold = {worker: 2 if worker in later or self._untold.get(worker) == 2 else 1 for worker in workers}
+        # Calls to a stopped worker wait there in any order: it is called once more after its first answer.
+        owed = {worker: 2 if worker in later or self._pending_workers.get(worker) == 2 else 1 for worker in workers}
+        self._pending_workers = owed
         await self._ask([worker for worker in workers if worker not in later])
 
     async def retry_pending(self) -> None:
-        """Tell those again that did not answer. Runs until it is cancelled.
+        """Call those again that did not answer. Runs until it is cancelled.
 
         Raises
         ------
         ClosedError
-            when somebody else owns the network.
+            when another client owns the network.
         """
         while True:
             await self._pending.wait()
             await asyncio.sleep(_AGAIN)
             try:
-                await self._supervisor.require_ownership()
-                there = {worker.address for worker in await list_workers(self._session.client)}
+                await self._still_owner()
+                workers = {worker.address for worker in await list_workers(self._session.client)}
             except OSError as error:
-                logger.info("the scheduler does not say who works on network %r: %r", self._session.name, error)
+                logger.info("the workers of network %r are not known: %r", self._session.name, error)
                 continue
-            self._untold = {worker: wanted for worker, wanted in self._untold.items() if worker in there}
-            await self._ask(list(self._untold))
+            self._pending_workers = {one: owed for one, owed in self._pending_workers.items() if one in workers}
+            await self._ask(list(self._pending_workers))
 
     async def _ask(self, workers: Collection[str]) -> None:
         session, limit = self._session, config.seconds("supervision.patience")
-        told = session.addresses
-        heard = await ask_workers(
-            session.client, rewire_sentinels, workers, limit, session.name, told, self._supervisor.making.generation
+        gates = session.addresses
+        answers = await ask_workers(
+            session.client, rewire_sentinels, workers, limit, session.name, gates, self._generation
         )
-        if told == session.addresses:
+        if gates == session.addresses:
             for worker in workers:
-                wanted = self._untold.pop(worker, 0)
-                left = wanted - 1 if heard.get(worker) else 2
+                owed = self._pending_workers.pop(worker, 0)
+                left = owed - 1 if answers.get(worker) else 2
                 if left > 0:
-                    self._untold[worker] = left
-        if self._untold:
+                    self._pending_workers[worker] = left
+        if self._pending_workers:
             self._pending.set()
         else:
             self._pending.clear()

@@ -1,4 +1,4 @@
-"""What a process computes with while gates live in it, and has again when the last one is gone."""
+"""The BLAS threads of a process: one while gates compute in it, and the former number afterwards."""
 
 import subprocess
 import sys

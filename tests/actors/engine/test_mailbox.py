@@ -1,4 +1,4 @@
-"""Where messages wait: control overtakes backward, backward overtakes forward, and a batch waits once."""
+"""Mailboxes: control overtakes backward, backward overtakes forward, and a batch waits once."""
 
 import itertools
 import random
@@ -46,7 +46,7 @@ def test_promise_6_control_overtakes_backward_and_backward_overtakes_forward(see
     assert taken(filled(*scrambled)) == [*lanes[0], *lanes[1], *lanes[2]]
 
 
-def test_what_is_put_while_others_wait_still_overtakes_them():
+def test_a_control_message_overtakes_waiting_batches():
     mailbox = filled(forward(0), forward(1))
     first = mailbox.get(timeout=0)
     mailbox.put(backward(2))
@@ -55,7 +55,7 @@ def test_what_is_put_while_others_wait_still_overtakes_them():
 
 
 @pytest.mark.parametrize("kind", [forward, backward])
-def test_a_newer_attempt_takes_the_place_of_an_older_one_that_waits(kind):
+def test_a_newer_attempt_replaces_a_waiting_older_one(kind):
     newer = kind(0, attempt=3)
     mailbox = filled(kind(0, attempt=1), kind(1), newer)
     assert len(mailbox) == 2
@@ -72,7 +72,7 @@ def test_an_older_or_repeated_attempt_is_dropped_and_counted(kind, attempt):
     assert mailbox.statistics().replaced == 1
 
 
-def test_a_backward_takes_the_place_of_its_own_forward_and_of_no_newer_one():
+def test_a_backward_replaces_its_own_forward_and_no_newer_one():
     assert taken(filled(forward(0, attempt=2), backward(0, attempt=1))) == [forward(0, attempt=2)]
     assert taken(filled(forward(0, attempt=1), backward(0, attempt=2))) == [backward(0, attempt=2)]
     assert taken(filled(forward(0), backward(0))) == [backward(0)]
@@ -103,7 +103,7 @@ def test_the_peak_is_the_most_that_waited_at_once():
 
 
 @pytest.mark.parametrize("item", ["control", forward(0), backward(0)], ids=lambda item: type(item).__name__)
-def test_who_waits_is_woken(item):
+def test_a_waiting_taker_is_woken(item):
     mailbox, came = Mailbox(), []
     taker = threading.Thread(target=lambda: came.append(mailbox.get(timeout=LIMIT)))
     taker.start()

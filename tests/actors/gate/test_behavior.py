@@ -1,4 +1,4 @@
-"""A gate with its messages in order: what it computes, when it sends, which parameters it uses."""
+"""A gate with its messages in order: its computations, its messages, its parameters."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ STALE = optim.DCASGD(0.1, lam=0.5)
 
 def by_hand(bench, params, sequence, grad_params=None):
     """`(y, dx, grads)` of a batch, by the layers themselves."""
-    chain = bench.core.chain
+    chain = bench.behavior.chain
     y, context = chain.forward(params, array(sequence, 2, 4), train=True)
     if grad_params is not None:
         context = chain.rebind(context, grad_params)
@@ -24,16 +24,16 @@ def by_hand(bench, params, sequence, grad_params=None):
 
 def test_a_batch_goes_forward_and_comes_back():
     bench = Bench()
-    params = bench.core.version.params
+    params = bench.behavior.version.params
     y, dx, grads = by_hand(bench, params, 0)
     (out,) = bench.forward(0)
     assert (out.to, out.message.header) == (BACK, header(0)) and bits(out.message.x) == bits(y)
     (back,) = bench.backward(0)
     assert (back.to, back.message.header) == (FRONT, header(0)) and bits(back.message.dy) == bits(dx)
-    optimizer = bench.core.gate.optimizer
+    optimizer = bench.behavior.gate.optimizer
     updated, _ = optimizer.update(grads, optimizer.init(params), params, stale_params=params)
-    assert bits(bench.core.version.params) == bits(updated)
-    assert (bench.core.counts.forwards, bench.core.counts.updates, bench.core.counts.samples) == (1, 1, 2)
+    assert bits(bench.behavior.version.params) == bits(updated)
+    assert (bench.behavior.counts.forwards, bench.behavior.counts.updates, bench.behavior.counts.samples) == (1, 1, 2)
 
 
 @pytest.mark.parametrize("optimizer", [optim.SGD(0.1, momentum=0.9), STALE])
@@ -51,10 +51,10 @@ def test_the_ends_of_the_network_speak_with_the_sentinel():
     assert [sent.to for sent in last.round(0)] == [HOME, FRONT]
     assert [sent.to for sent in first.round(0)] == [BACK, HOME]
     assert first.sent[1].message == Backward(header(0), None)
-    assert bits(first.core.version.params) == bits(last.core.version.params)
+    assert bits(first.behavior.version.params) == bits(last.behavior.version.params)
 
 
-def test_the_last_gate_tells_with_a_prediction_how_far_training_is():
+def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
     middle, last = Bench(), Bench(next_=None)
     for sequence in range(3):
         assert middle.forward(sequence)[0].message.trained is None
@@ -63,41 +63,41 @@ def test_the_last_gate_tells_with_a_prediction_how_far_training_is():
         last.backward(sequence)
 
 
-def test_a_batch_goes_back_through_the_parameters_of_its_forward_pass_whatever_came_between():
+def test_a_backward_pass_uses_the_parameters_of_its_forward_pass_after_any_updates_between():
     bench = Bench(optimizer=STALE)
-    params = bench.core.version.params
+    params = bench.behavior.version.params
     _, dx, grads = by_hand(bench, params, 0)
     bench.forward(0)
     for sequence in (1, 2, 3):
         bench.round(sequence)
-    now, optimizer = bench.core.version, bench.core.gate.optimizer
+    now, optimizer = bench.behavior.version, bench.behavior.gate.optimizer
     assert now.number == 3 and bits(now.params) != bits(params)
     (back,) = bench.backward(0)
     assert bits(back.message.dy) == bits(dx)
     updated, _ = optimizer.update(grads, now.state, now.params, stale_params=params)
     unaware, _ = optimizer.update(grads, now.state, now.params, stale_params=now.params)
-    assert bits(bench.core.version.params) == bits(updated) != bits(unaware)
-    assert bench.core.counts.delays == {0: 3, 3: 1}
+    assert bits(bench.behavior.version.params) == bits(updated) != bits(unaware)
+    assert bench.behavior.counts.delays == {0: 3, 3: 1}
 
 
 def test_the_latest_policy_goes_back_through_the_newest_parameters():
     bench = Bench(optimizer=STALE, backward="latest")
-    params = bench.core.version.params
+    params = bench.behavior.version.params
     bench.forward(0)
     for sequence in (1, 2):
         bench.round(sequence)
-    now, optimizer = bench.core.version, bench.core.gate.optimizer
+    now, optimizer = bench.behavior.version, bench.behavior.gate.optimizer
     _, stashed, _ = by_hand(bench, params, 0)
     _, dx, grads = by_hand(bench, params, 0, grad_params=now.params)
     (back,) = bench.backward(0)
     assert bits(back.message.dy) == bits(dx) != bits(stashed)
     updated, _ = optimizer.update(grads, now.state, now.params, stale_params=now.params)
-    assert bits(bench.core.version.params) == bits(updated)
-    assert bench.core.counts.delays == {0: 3}
+    assert bits(bench.behavior.version.params) == bits(updated)
+    assert bench.behavior.counts.delays == {0: 3}
 
 
 def pipelined(bench, depth, batches):
-    """Batches of which `depth` are under way at once."""
+    """Batches of which `depth` are in flight at once."""
     for sequence in range(batches + depth):
         if sequence < batches:
             bench.forward(sequence)
@@ -109,40 +109,40 @@ def pipelined(bench, depth, batches):
 def test_delays_are_counted_in_updates(depth):
     bench = Bench()
     pipelined(bench, depth, 10)
-    assert bench.core.counts.delays.pop(depth) == 10 - depth
-    assert sorted(bench.core.counts.delays.items()) == [(delay, 1) for delay in range(depth)]
-    assert bench.core.contexts == 0 and bench.core.versions == 1
+    assert bench.behavior.counts.delays.pop(depth) == 10 - depth
+    assert sorted(bench.behavior.counts.delays.items()) == [(delay, 1) for delay in range(depth)]
+    assert bench.behavior.contexts == 0 and bench.behavior.versions == 1
 
 
-def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_goes_on():
+def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_is_sent_on():
     bench = Bench(max_delay=2)
     bench.forward(0)
     for sequence in (1, 2, 3):
         bench.round(sequence)
-    before = bench.core.version
+    before = bench.behavior.version
     (back,) = bench.backward(0)
     assert isinstance(back.message, Backward) and back.message.dy is not None
-    assert bench.core.version is before
+    assert bench.behavior.version is before
     assert bench.dropped == {"stale gradient": 1}
-    assert bench.core.counts.delays == {0: 3, 3: 1}
+    assert bench.behavior.counts.delays == {0: 3, 3: 1}
 
 
 @pytest.mark.parametrize(("delay", "damping"), [(1, 1.0), (2, 1.0), (4, 0.5)])
-def test_a_gradient_that_is_too_late_is_damped_by_how_late_it_is(delay, damping):
+def test_a_gradient_that_is_too_late_is_damped_by_its_delay(delay, damping):
     bench = Bench(max_delay=2, on_stale="damp")
-    params = bench.core.version.params
+    params = bench.behavior.version.params
     _, _, grads = by_hand(bench, params, 0)
     bench.forward(0)
     for sequence in range(1, delay + 1):
         bench.round(sequence)
-    before = bench.core.version.params
+    before = bench.behavior.version.params
     bench.backward(0)
-    for w, old, g in zip(leaves(bench.core.version.params), leaves(before), leaves(grads), strict=True):
+    for w, old, g in zip(leaves(bench.behavior.version.params), leaves(before), leaves(grads), strict=True):
         np.testing.assert_allclose(w, old - np.float32(0.1 * damping) * g, rtol=1e-5, atol=1e-7)
     assert bench.number == delay + 1 and bench.dropped == {}
 
 
-def test_a_bound_of_no_delay_drops_what_cannot_be_damped():
+def test_a_bound_of_no_delay_drops_late_gradients():
     bench = Bench(max_delay=0, on_stale="damp")
     bench.forward(0)
     bench.round(1)
@@ -152,15 +152,15 @@ def test_a_bound_of_no_delay_drops_what_cannot_be_damped():
 
 @pytest.mark.parametrize("policies", [{}, {"backward": "latest"}, {"max_delay": 1, "on_stale": "damp"}], ids=repr)
 @pytest.mark.parametrize("optimizer", [optim.SGD(0.1, momentum=0.9), optim.Adam(0.1), optim.DCASGDa(0.1)], ids=repr)
-def test_promise_3_parameters_and_what_was_received_or_sent_are_never_written_into(optimizer, policies):
+def test_promise_3_parameters_and_received_or_sent_arrays_are_never_written_into(optimizer, policies):
     bench = Bench(nn.Linear(4, 5) >> nn.ReLU() >> nn.Dropout(0.3) >> nn.Linear(5, 3), optimizer, **policies)
     versions, kept, handed_out = [], [], []
     for sequence in range(8):
         for sent in bench.forward(sequence) + (bench.backward(sequence - 3) if sequence >= 3 else []):
             tree = sent.message.x if isinstance(sent.message, Forward) else sent.message.dy
             handed_out.append((tree, bits(tree)))
-        versions.append(bench.core.version)
-        kept.append(bits((bench.core.version.params, bench.core.version.state.slots)))
+        versions.append(bench.behavior.version)
+        kept.append(bits((bench.behavior.version.params, bench.behavior.version.state.slots)))
     assert [bits((version.params, version.state.slots)) for version in versions] == kept
     assert all(bits(tree) == known for tree, known in handed_out)
     assert len({id(version.params) for version in versions}) == 6
@@ -177,20 +177,20 @@ def test_a_batch_sent_again_draws_the_same_masks_and_another_batch_others():
 def test_replaced_parameters_are_a_new_version_with_a_new_state():
     bench = Bench(optimizer=optim.SGD(0.1, momentum=0.9))
     bench.round(0)
-    params = Bench().core.version.params
-    bench.core.replace(params)
-    assert bits(bench.core.version.params) == bits(params)
-    state = bench.core.version.state
+    params = Bench().behavior.version.params
+    bench.behavior.replace(params)
+    assert bits(bench.behavior.version.params) == bits(params)
+    state = bench.behavior.version.state
     assert state.count == 0 and not any(leaf.any() for leaf in leaves(state.slots))
     assert bench.number == 2
 
 
 def test_evaluation_keeps_nothing_and_changes_nothing():
     bench = Bench(nn.Dropout(0.5) >> nn.Linear(4, 3))
-    version = bench.core.version
-    y, _ = bench.core.chain.forward(version.params, array(0, 2, 4))
+    version = bench.behavior.version
+    y, _ = bench.behavior.chain.forward(version.params, array(0, 2, 4))
     for number, mode in enumerate(("validate", "test", "predict"), start=1):
         (out,) = bench.evaluate(pass_number=number, mode=mode, opening=True)
         assert out.to == BACK and bits(out.message.x) == bits(y)
-    assert bench.core.version is version
-    assert (bench.core.contexts, bench.core.counts.forwards, bench.core.counts.evaluated) == (0, 0, 6)
+    assert bench.behavior.version is version
+    assert (bench.behavior.contexts, bench.behavior.counts.forwards, bench.behavior.counts.evaluated) == (0, 0, 6)

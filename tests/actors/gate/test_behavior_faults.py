@@ -1,4 +1,4 @@
-"""A gate when messages come twice, late, from strangers, or cannot be worked on; and its pins."""
+"""A gate with repeated, late, foreign and failing messages; and its pins."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ def test_a_forward_that_comes_twice_is_worked_on_once():
     bench = Bench()
     assert len(bench.forward(0)) == 1
     assert bench.forward(0) == []
-    assert bench.dropped == {"repeated forward": 1} and bench.core.counts.forwards == 1
+    assert bench.dropped == {"repeated forward": 1} and bench.behavior.counts.forwards == 1
 
 
 def test_a_backward_that_comes_twice_is_worked_on_once():
@@ -42,13 +42,13 @@ def test_a_backward_that_comes_twice_is_worked_on_once():
     assert bench.dropped == {"backward without its forward": 1} and bench.number == 1
 
 
-def test_a_batch_sent_again_after_its_update_gives_dx_and_no_second_update():
+def test_a_batch_resent_after_its_update_yields_dx_and_no_second_update():
     bench = Bench()
     bench.round(0)
-    version = bench.core.version
+    version = bench.behavior.version
     out, back = bench.round(0, attempt=2)
     assert (out.to, back.to) == (BACK, FRONT) and back.message.dy is not None
-    assert bench.core.version is version and bench.core.counts.updates == 1
+    assert bench.behavior.version is version and bench.behavior.counts.updates == 1
     assert bench.dropped == {"second update of a batch": 1}
 
 
@@ -56,7 +56,7 @@ def test_a_batch_sent_again_before_its_update_updates_once_by_its_last_attempt()
     bench = Bench()
     bench.forward(0)
     bench.forward(0, attempt=2)
-    assert bench.core.contexts == 1
+    assert bench.behavior.contexts == 1
     assert bench.backward(0) == []
     assert len(bench.backward(0, attempt=2)) == 1
     assert bench.number == 1 and bench.dropped == {"backward without its forward": 1}
@@ -77,15 +77,15 @@ def test_promise_7_a_batch_updates_a_gate_at_most_once_whatever_is_repeated(atte
     for attempt in attempts:
         bench.round(0, attempt=attempt)
         bench.round(0, attempt=attempt)
-    assert bench.core.counts.updates == bench.number == 1
-    assert bench.core.contexts == 0
+    assert bench.behavior.counts.updates == bench.number == 1
+    assert bench.behavior.contexts == 0
 
 
-def test_what_is_below_the_floor_of_its_sentinel_is_finished():
+def test_a_batch_below_the_floor_of_its_sentinel_is_finished():
     bench = Bench()
     bench.forward(0)
     bench.forward(5, floor=3)
-    assert bench.core.contexts == 1
+    assert bench.behavior.contexts == 1
     assert bench.backward(0) == bench.forward(2) == bench.forward(0, attempt=9) == []
     assert bench.dropped == {"finished batch": 3}
     assert len(bench.forward(0, home=OTHER)) == 1
@@ -99,13 +99,13 @@ def test_a_backward_without_its_forward_or_without_a_gradient_is_dropped():
     assert bench.dropped == {"backward without its forward": 2}
 
 
-def test_after_a_sentinel_left_nothing_is_held_for_it_and_what_still_arrives_is_dropped():
+def test_after_a_sentinel_left_nothing_is_held_for_it_and_later_messages_are_dropped():
     bench = Bench()
     bench.forward(0)
     bench.evaluate(opening=True)
     bench.forward(0, home=OTHER)
     assert bench.say(Leave("net", HOME)) == []
-    assert bench.core.contexts == 1
+    assert bench.behavior.contexts == 1
     assert bench.backward(0) == bench.forward(1) == bench.evaluate(opening=True) == []
     assert bench.dropped == {"sentinel gone": 3}
     assert len(bench.backward(0, home=OTHER)) == 1
@@ -116,10 +116,10 @@ def test_a_tombstone_outlives_every_message_and_not_the_gate():
     bench.say(Leave("net", HOME))
     for seconds in (1.0, 300.0, 298.0):
         bench.now += seconds
-        bench.core.on_timer(bench.now)
+        bench.behavior.on_timer(bench.now)
         assert bench.forward(0) == []
     bench.now += 2.0
-    bench.core.on_timer(bench.now)
+    bench.behavior.on_timer(bench.now)
     assert len(bench.forward(0)) == 1
 
 
@@ -132,7 +132,7 @@ def test_words_of_another_generation_or_network_are_dropped(strange):
 
 
 @pytest.mark.parametrize("message", [Failed(header(), "g1", "tcp://w", "why"), Refused(header(), "g1")], ids=repr)
-def test_promise_10_what_is_no_business_of_a_gate_is_dropped_and_the_gate_goes_on(message):
+def test_promise_10_a_message_that_is_not_for_a_gate_is_dropped_and_the_gate_continues(message):
     bench = Bench()
     assert bench.say(message) == []
     assert sum(bench.dropped.values()) == 1
@@ -140,7 +140,7 @@ def test_promise_10_what_is_no_business_of_a_gate_is_dropped_and_the_gate_goes_o
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_promise_9_the_failure_of_a_layer_is_told_to_the_sentinel(where):
+def test_promise_9_the_failure_of_a_layer_is_reported_to_the_sentinel(where):
     bench = Bench(nn.Linear(4, 3) >> Broken(where))
     sent = bench.forward(0) or bench.backward(0)
     if where == "backward":
@@ -150,11 +150,11 @@ def test_promise_9_the_failure_of_a_layer_is_told_to_the_sentinel(where):
     assert (failed.message.gate, failed.message.worker) == ("g7", "tcp://here")
     assert failed.message.reason.startswith("ZeroDivisionError: of the layer")
     assert f"raised in {where}, {__file__}:" in failed.message.reason
-    assert bench.core.counts.failed == 1 and bench.number == 0
+    assert bench.behavior.counts.failed == 1 and bench.number == 0
 
 
 @pytest.mark.parametrize("x", [np.zeros((2, 7), np.float32), np.zeros(7, np.float32), np.array(["a"] * 4)], ids=repr)
-def test_promise_9_an_array_that_does_not_fit_is_told_to_the_sentinel(x):
+def test_promise_9_an_array_that_does_not_fit_is_reported_to_the_sentinel(x):
     bench = Bench()
     (failed,) = bench.say(Forward(header(0), x))
     assert isinstance(failed.message, Failed) and failed.to == HOME
@@ -164,19 +164,19 @@ def test_promise_9_an_array_that_does_not_fit_is_told_to_the_sentinel(x):
     assert bench.number == 0 and len(bench.round(2)) == 2
 
 
-def test_promise_8_two_validations_pin_different_versions_while_training_goes_on():
+def test_promise_8_two_validations_pin_different_versions_while_training_continues():
     bench = Bench()
-    chain, x = bench.core.chain, array(0, 2, 4)
-    first = bench.core.version.params
+    chain, x = bench.behavior.chain, array(0, 2, 4)
+    first = bench.behavior.version.params
     outputs = {HOME: [bench.evaluate(opening=True, home=HOME)], OTHER: []}
     bench.round(0)
-    second = bench.core.version.params
+    second = bench.behavior.version.params
     outputs[OTHER].append(bench.evaluate(opening=True, home=OTHER))
     for sequence in range(1, 4):
         bench.round(sequence)
         for home, its in outputs.items():
             its.append(bench.evaluate(sequence, home=home))
-    assert bench.number == 4 and bench.core.versions == 3
+    assert bench.number == 4 and bench.behavior.versions == 3
     for home, params in ((HOME, first), (OTHER, second)):
         y, _ = chain.forward(params, x)
         assert [bits(sent.message.x) for (sent,) in outputs[home]] == [bits(y)] * len(outputs[home])
@@ -194,20 +194,20 @@ def test_a_pin_that_nobody_renews_lapses_and_lets_its_version_go():
     bench = Bench()
     bench.evaluate(opening=True)
     bench.round(0)
-    assert bench.core.versions == 2
+    assert bench.behavior.versions == 2
     bench.now += 40.5
-    bench.core.on_timer(bench.now)
-    assert bench.core.versions == 1
+    bench.behavior.on_timer(bench.now)
+    assert bench.behavior.versions == 1
     ((_, refused, _),) = bench.evaluate(sequence=1)
     assert isinstance(refused, Refused)
 
 
-def test_contexts_go_after_their_deadline_and_what_comes_then_is_dropped():
+def test_contexts_expire_after_their_deadline_and_later_gradients_are_dropped():
     bench = Bench()
     bench.forward(0, deadline=10.0)
     bench.now += 10.5
-    bench.core.on_timer(bench.now)
-    assert (bench.core.contexts, bench.core.versions) == (0, 1)
+    bench.behavior.on_timer(bench.now)
+    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
     assert bench.backward(0) == bench.forward(0) == []
     assert bench.dropped == {"backward without its forward": 1, "repeated forward": 1}
     assert len(bench.round(0, attempt=2)) == 2 and bench.number == 1
@@ -219,5 +219,5 @@ def test_nothing_is_held_for_a_sentinel_that_has_been_silent_for_long():
     bench.evaluate(opening=True)
     for _ in range(3):
         bench.now += 500.0
-        bench.core.on_timer(bench.now)
-    assert bench.core._in_flight == {}
+        bench.behavior.on_timer(bench.now)
+    assert bench.behavior._in_flight == {}

@@ -1,4 +1,4 @@
-"""A gate whose computations are done by helpers: they compute, the gate's own thread keeps its state."""
+"""A gate whose computations run in helpers: the gate's own thread keeps its state."""
 
 import pytest
 
@@ -12,30 +12,32 @@ STALE = optim.DCASGD(0.1, lam=0.5)
 
 
 def help_out(bench, *, deliver_first=False):
-    """Do the oldest computation as a helper and the gate's thread would; gives what is sent."""
+    """Do the oldest computation as a helper and the gate's thread would; returns the sent messages."""
     work, before = bench.taken.pop(0), len(bench.sent)
     work.compute()
-    steps = [lambda: bench.core.receive(work), lambda: bench.core.send_result(work)]
+    steps = [lambda: bench.behavior.receive(work), lambda: bench.behavior.send_result(work)]
     for step in reversed(steps) if deliver_first else steps:
         step()
     return bench.sent[before:]
 
 
-def said(sent):
-    """What was sent to whom, to the bit."""
+def sent_arrays(sent):
+    """The receivers, headers and arrays of sent messages, to the bit."""
     array = {Forward: lambda message: message.x, Backward: lambda message: message.dy}
     return [(to, message.header, bits(array[type(message)](message))) for to, message, _ in sent]
 
 
 @pytest.mark.parametrize("deliver_first", [True, False])
-def test_promise_2_what_comes_of_a_helpers_work_is_what_the_gate_itself_would_have_made_of_it(deliver_first):
+def test_promise_2_a_helper_computes_the_same_as_the_gate_itself(deliver_first):
     alone, bench = Bench(optimizer=STALE), Bench(optimizer=STALE, helped=True)
     for sequence in range(6):
         for step in ("forward", "backward"):
             assert getattr(bench, step)(sequence) == []
-            assert said(help_out(bench, deliver_first=deliver_first)) == said(getattr(alone, step)(sequence))
-    assert bits(bench.core.version.params) == bits(alone.core.version.params)
-    assert bench.core.counts == alone.core.counts and bench.number == 6
+            assert sent_arrays(help_out(bench, deliver_first=deliver_first)) == sent_arrays(
+                getattr(alone, step)(sequence)
+            )
+    assert bits(bench.behavior.version.params) == bits(alone.behavior.version.params)
+    assert bench.behavior.counts == alone.behavior.counts and bench.number == 6
 
 
 def test_promise_2_a_helper_changes_nothing_of_the_gate():
@@ -44,19 +46,19 @@ def test_promise_2_a_helper_changes_nothing_of_the_gate():
     help_out(bench)
     bench.backward(0)
     bench.evaluate(opening=True)
-    version, counts = bench.core.version, repr(bench.core.counts)
+    version, counts = bench.behavior.version, repr(bench.behavior.counts)
     for work in bench.taken:
         work.compute()
-        bench.core.send_result(work)
+        bench.behavior.send_result(work)
     assert len(bench.sent) == 3
-    assert bench.core.version is version and repr(bench.core.counts) == counts
+    assert bench.behavior.version is version and repr(bench.behavior.counts) == counts
 
 
-def test_a_computation_reads_the_version_of_when_it_was_given_away():
+def test_a_computation_in_a_helper_reads_the_version_of_its_start():
     alone, bench = Bench(), Bench(helped=True)
     bench.round(0)
     bench.forward(0)
-    expected = said(alone.forward(1))
+    expected = sent_arrays(alone.forward(1))
     bench.forward(1)
     help_out(bench)
     alone.round(0)
@@ -65,10 +67,10 @@ def test_a_computation_reads_the_version_of_when_it_was_given_away():
     bench.taken[:] = [update, late]
     help_out(bench)
     assert bench.number == 1
-    assert said(help_out(bench)) == expected
+    assert sent_arrays(help_out(bench)) == expected
 
 
-def test_promise_7_a_batch_that_is_given_away_twice_updates_once():
+def test_promise_7_a_batch_that_two_helpers_compute_updates_once():
     bench = Bench(helped=True)
     bench.forward(0)
     help_out(bench)
@@ -81,7 +83,7 @@ def test_promise_7_a_batch_that_is_given_away_twice_updates_once():
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_promise_9_a_failure_in_a_helper_is_told_to_the_sentinel(where):
+def test_promise_9_a_failure_in_a_helper_is_reported_to_the_sentinel(where):
     bench = Bench(nn.Linear(4, 3) >> Broken(where), helped=True)
     bench.forward(0)
     sent = help_out(bench)
@@ -93,19 +95,19 @@ def test_promise_9_a_failure_in_a_helper_is_told_to_the_sentinel(where):
     assert f"ZeroDivisionError: of the layer (raised in {where}, " in failed.message.reason
 
 
-def test_what_a_helper_brings_for_a_sentinel_that_left_is_not_kept():
+def test_the_result_of_a_helper_for_a_sentinel_that_left_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0)
     bench.say(Leave("net", HOME))
     help_out(bench)
-    assert (bench.core.contexts, bench.core.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
 
 
-def test_what_a_helper_brings_after_the_deadline_is_not_kept():
+def test_the_result_of_a_helper_after_the_deadline_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0, deadline=10.0)
     bench.now += 11.0
-    bench.core.on_timer(bench.now)
+    bench.behavior.on_timer(bench.now)
     help_out(bench)
-    assert (bench.core.contexts, bench.core.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
     assert bench.backward(0) == [] and bench.taken == []

@@ -1,4 +1,4 @@
-"""Which version of its parameters a gate uses for what, and how long it holds it."""
+"""The versions of its parameters that a gate uses, and how long it holds them."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -43,10 +43,10 @@ def carried(sent):
 
 @laws
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=25))
-def test_promise_6_in_any_order_each_batch_goes_back_through_the_version_it_went_forward_through(steps):
+def test_promise_6_in_any_order_each_backward_pass_uses_the_version_of_its_forward_pass(steps):
     bench = Bench(masked(), optim.DCASGDa(0.1))
-    chain, optimizer = bench.core.chain, bench.core.gate.optimizer
-    versions = [(bench.core.version.params, bench.core.version.state)]
+    chain, optimizer = bench.behavior.chain, bench.behavior.gate.optimizer
+    versions = [(bench.behavior.version.params, bench.behavior.version.state)]
     under_way, delays, batches = {}, Counter(), 0
     for forward, which in steps:
         if forward:
@@ -62,20 +62,20 @@ def test_promise_6_in_any_order_each_batch_goes_back_through_the_version_it_went
             delays[len(versions) - 1 - number] += 1
             params, state = versions[-1]
             versions.append(optimizer.update(grads, state, params, stale_params=versions[number][0]))
-        assert bits(bench.core.version.params) == bits(versions[-1][0])
-        assert bench.core.contexts == len(under_way)
-        assert bench.core.versions == len({len(versions) - 1} | {number for _, _, number in under_way.values()})
-    assert bench.core.counts.delays == delays
+        assert bits(bench.behavior.version.params) == bits(versions[-1][0])
+        assert bench.behavior.contexts == len(under_way)
+        assert bench.behavior.versions == len({len(versions) - 1} | {number for _, _, number in under_way.values()})
+    assert bench.behavior.counts.delays == delays
 
 
 @pytest.mark.parametrize("policy", ["stashed", "latest"])
-def test_the_policy_says_whose_weights_the_gradient_flows_through_and_activations_stay(policy):
+def test_the_policy_decides_which_weights_the_backward_pass_uses_and_activations_stay(policy):
     bench = Bench(backward=policy)
-    old = bench.core.version.params
+    old = bench.behavior.version.params
     bench.forward(0)
     for sequence in (1, 2):
         bench.round(sequence)
-    now = bench.core.version.params
+    now = bench.behavior.version.params
     weights = old if policy == "stashed" else now
     x, dy = array(0, 2, 4), array(1000, 2, 3)
     h = np.tanh(x @ old[0]["w"] + old[0]["b"])
@@ -83,21 +83,21 @@ def test_the_policy_says_whose_weights_the_gradient_flows_through_and_activation
     (back,) = bench.backward(0)
     np.testing.assert_allclose(back.message.dy, dh @ weights[0]["w"].T, rtol=1e-4, atol=1e-6)
     for place, g in ((0, x.T @ dh), (2, h.T @ dy)):
-        w = bench.core.version.params[place]["w"]
+        w = bench.behavior.version.params[place]["w"]
         np.testing.assert_allclose(w, now[place]["w"] - 0.1 * g, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", [optim.SGD(0.1), optim.DCASGD(0.1, lam=0.5), optim.DCASGDa(0.1)], ids=repr)
 def test_promise_5_without_delay_a_gate_is_plain_sgd_bit_for_bit(optimizer):
     bench = Bench(masked(), optimizer)
-    params = bench.core.version.params
+    params = bench.behavior.version.params
     for sequence in range(12):
-        _, _, grads = by_hand(bench.core.chain, params, sequence)
+        _, _, grads = by_hand(bench.behavior.chain, params, sequence)
         stepped = (w + g * np.float32(-0.1) for w, g in zip(leaves(params), leaves(grads), strict=True))
         params = rebuild(params, stepped)
         bench.round(sequence)
-        assert bits(bench.core.version.params) == bits(params)
-    assert bench.core.counts.delays == {0: 12}
+        assert bits(bench.behavior.version.params) == bits(params)
+    assert bench.behavior.counts.delays == {0: 12}
 
 
 def wide(optimizer):
@@ -106,7 +106,7 @@ def wide(optimizer):
 
 
 def busy_life(bench, look=lambda version: None):
-    """Batches under way together, some sent again, one given up, with a validation between them."""
+    """Batches in flight together, some resent, one lost, with a validation between them."""
     bench.evaluate(opening=True, home=OTHER)
     for sequence in range(10):
         bench.forward(sequence, floor=max(0, sequence - 4))
@@ -117,10 +117,10 @@ def busy_life(bench, look=lambda version: None):
             for _ in range(2):
                 bench.backward(sequence - 2, attempt=attempt)
         bench.evaluate(sequence + 1, home=OTHER)
-        look(bench.core.version)
+        look(bench.behavior.version)
         bench.sent.clear()
-    assert bench.core.counts.delays == {0: 1, 1: 3, 2: 3}
-    return bits((bench.core.version.params, bench.core.version.state.slots))
+    assert bench.behavior.counts.delays == {0: 1, 1: 3, 2: 3}
+    return bits((bench.behavior.version.params, bench.behavior.version.state.slots))
 
 
 @pytest.mark.usefixtures("poisoned_pool")
@@ -140,7 +140,7 @@ def test_promise_3_versions_are_never_written_into_and_their_memory_returns_only
 
 def test_a_context_is_kept_before_y_is_sent_so_no_answer_comes_too_early():
     bench = Bench()
-    bench.core.send = lambda to, message: isinstance(message, Forward) and bench.backward(message.header.sequence)
+    bench.behavior._send = lambda to, message: isinstance(message, Forward) and bench.backward(message.header.sequence)
     for sequence in range(3):
         bench.forward(sequence)
     assert bench.number == 3 and bench.dropped == {}
@@ -148,7 +148,7 @@ def test_a_context_is_kept_before_y_is_sent_so_no_answer_comes_too_early():
 
 @laws
 @given(st.lists(st.tuples(st.sampled_from(["train", "open", "read"]), st.sampled_from([HOME, OTHER])), max_size=25))
-def test_promise_8_each_pass_reads_the_version_it_was_opened_with_and_no_other(steps):
+def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_other(steps):
     bench = Bench()
     pinned, passes, trained = {}, Counter(), 0
     for step, home in steps:
@@ -158,35 +158,35 @@ def test_promise_8_each_pass_reads_the_version_it_was_opened_with_and_no_other(s
             continue
         if step == "open":
             passes[home] += 1
-            pinned[home] = bench.core.version
+            pinned[home] = bench.behavior.version
         (sent,) = bench.evaluate(trained, home=home, pass_number=max(1, passes[home]), opening=step == "open")
         if home in pinned:
-            y, _ = bench.core.chain.forward(pinned[home].params, array(0, 2, 4))
+            y, _ = bench.behavior.chain.forward(pinned[home].params, array(0, 2, 4))
             assert bits(sent.message.x) == bits(y)
         else:
             assert sent.to == home and isinstance(sent.message, Refused)
-        assert bench.core.versions == len({version.number for version in pinned.values()} | {trained})
+        assert bench.behavior.versions == len({version.number for version in pinned.values()} | {trained})
     for home in (HOME, OTHER, TRAINER):
         bench.say(Leave("net", home))
-    assert (bench.number, bench.core.contexts, bench.core.versions) == (trained, 0, 1)
+    assert (bench.number, bench.behavior.contexts, bench.behavior.versions) == (trained, 0, 1)
 
 
-def test_promise_8_a_pin_lives_while_it_is_read_and_the_pass_starts_again_when_it_has_lapsed():
+def test_promise_8_a_pin_stays_while_it_is_read_and_the_pass_restarts_when_it_has_expired():
     bench = Bench()
     (first,) = bench.evaluate(0, opening=True, deadline=10.0)
     bench.round(0, home=TRAINER)
     for sequence in (1, 2, 3):
         bench.now += 39.0
-        bench.core.on_timer(bench.now)
+        bench.behavior.on_timer(bench.now)
         (sent,) = bench.evaluate(sequence, deadline=10.0)
         assert bits(sent.message.x) == bits(first.message.x)
     bench.now += 41.0
-    bench.core.on_timer(bench.now)
+    bench.behavior.on_timer(bench.now)
     (late,) = bench.evaluate(4)
     assert (late.to, type(late.message), late.message.gate) == (HOME, Refused, "g7")
     assert bench.evaluate(0, opening=True) == [] and bench.dropped["repeated opening"] == 1
     (again,) = bench.evaluate(5, pass_number=2, opening=True)
-    y, _ = bench.core.chain.forward(bench.core.version.params, array(0, 2, 4))
+    y, _ = bench.behavior.chain.forward(bench.behavior.version.params, array(0, 2, 4))
     assert bits(again.message.x) == bits(y) != bits(first.message.x)
 
 
@@ -197,13 +197,13 @@ def test_at_the_end_nothing_is_held(end):
         bench.evaluate(opening=True, home=home)
         bench.forward(0, home=home)
         bench.round(1, home=home)
-    assert (bench.core.contexts, bench.core.versions) == (2, 3)
+    assert (bench.behavior.contexts, bench.behavior.versions) == (2, 3)
     if end == "leave":
         for home in (HOME, OTHER):
             bench.say(Leave("net", home))
     else:
-        bench.core.stop()
-    assert (bench.core.contexts, bench.core.versions, bench.number) == (0, 1, 2)
+        bench.behavior.stop()
+    assert (bench.behavior.contexts, bench.behavior.versions, bench.number) == (0, 1, 2)
 
 
 @laws
@@ -216,13 +216,13 @@ def test_promise_2_computations_of_many_threads_come_back_in_any_order_and_give_
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(Computation.compute, helped.taken))
         for sequence in order:
-            helped.core.receive(helped.taken[sequence])
-            helped.core.send_result(helped.taken[sequence])
+            helped.behavior.receive(helped.taken[sequence])
+            helped.behavior.send_result(helped.taken[sequence])
             getattr(alone, step)(sequence)
         helped.taken.clear()
     assert [carried(sent) for sent in helped.sent] == [carried(sent) for sent in alone.sent]
-    assert bits(helped.core.version.params) == bits(alone.core.version.params)
-    assert helped.core.counts == alone.core.counts and alone.number == 4
+    assert bits(helped.behavior.version.params) == bits(alone.behavior.version.params)
+    assert helped.behavior.counts == alone.behavior.counts and alone.number == 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -246,5 +246,5 @@ def test_promise_9_a_batch_that_fails_leaves_no_trace_in_the_gate_and_the_next_g
     for each in (spared, bench):
         each.backward(0)
         each.round(2, floor=2)
-    assert bits(bench.core.version.params) == bits(spared.core.version.params)
-    assert (bench.core.contexts, bench.core.versions, bench.core.counts.failed) == (0, 1, 1)
+    assert bits(bench.behavior.version.params) == bits(spared.behavior.version.params)
+    assert (bench.behavior.contexts, bench.behavior.versions, bench.behavior.counts.failed) == (0, 1, 1)

@@ -1,9 +1,9 @@
-"""What a gate remembers of one sentinel: batches above its floor, and pins that traffic renews."""
+"""One sentinel's batches at a gate: those above its floor, and pins that traffic renews."""
 
 import pytest
 
 from akkordeon_dask.actors import Version
-from akkordeon_dask.actors.gate._in_flight import InFlight, StashedBatch
+from akkordeon_dask.actors.gate._state import InFlight, StashedBatch
 from tests.support.numbered_samples import header
 
 V5, V6, V7 = (Version(number, None, None) for number in (5, 6, 7))
@@ -19,89 +19,89 @@ def evaluating(pass_number=1, *, sequence=0, attempt=1, opening=False, deadline=
     )
 
 
-def test_what_is_below_the_floor_is_dropped():
-    ledger = InFlight(batches={number: held() for number in range(5)})
-    ledger.advance_floor(header(7, floor=3), now=1.0)
-    assert sorted(ledger.batches) == [3, 4]
-    assert (ledger.floor, ledger.heard, ledger.contexts) == (3, 1.0, 2)
+def test_batches_below_the_floor_are_dropped():
+    in_flight = InFlight(batches={number: held() for number in range(5)})
+    in_flight.advance_floor(header(7, floor=3), now=1.0)
+    assert sorted(in_flight.batches) == [3, 4]
+    assert (in_flight.floor, in_flight.last_message, in_flight.contexts) == (3, 1.0, 2)
 
 
 def test_a_floor_never_falls():
-    ledger = InFlight()
+    in_flight = InFlight()
     for floor, known in [(3, 3), (1, 3), (4, 4), (0, 4)]:
-        ledger.advance_floor(header(7, floor=floor), now=1.0)
-        assert ledger.floor == known
+        in_flight.advance_floor(header(7, floor=floor), now=1.0)
+        assert in_flight.floor == known
 
 
 def test_an_opening_batch_pins_the_present_version_and_its_pass_reads_only_that():
-    ledger = InFlight()
-    assert ledger.pin(evaluating(opening=True), V5, now=0.0) is V5
-    assert ledger.pin(evaluating(sequence=1), V6, now=1.0) is V5
-    assert ledger.pin(evaluating(opening=True), V7, now=2.0) is V5
-    assert ledger.versions == {5}
+    in_flight = InFlight()
+    assert in_flight.pin(evaluating(opening=True), V5, now=0.0) is V5
+    assert in_flight.pin(evaluating(sequence=1), V6, now=1.0) is V5
+    assert in_flight.pin(evaluating(opening=True), V7, now=2.0) is V5
+    assert in_flight.versions == {5}
 
 
 def test_a_batch_that_does_not_open_its_pass_pins_nothing():
-    ledger = InFlight()
-    assert ledger.pin(evaluating(sequence=1), V5, now=0.0) is None
-    assert ledger.versions == set()
+    in_flight = InFlight()
+    assert in_flight.pin(evaluating(sequence=1), V5, now=0.0) is None
+    assert in_flight.versions == set()
 
 
 def test_the_next_pass_takes_the_place_of_the_one_before():
-    ledger = InFlight()
-    ledger.pin(evaluating(1, opening=True), V5, now=0.0)
-    assert ledger.pin(evaluating(2, opening=True), V6, now=1.0) is V6
-    assert ledger.versions == {6}
-    assert ledger.pin(evaluating(1, sequence=1), V7, now=1.0) is None
-    assert ledger.pin(evaluating(1, opening=True), V7, now=1.0) is None
-    assert ledger.versions == {6}
+    in_flight = InFlight()
+    in_flight.pin(evaluating(1, opening=True), V5, now=0.0)
+    assert in_flight.pin(evaluating(2, opening=True), V6, now=1.0) is V6
+    assert in_flight.versions == {6}
+    assert in_flight.pin(evaluating(1, sequence=1), V7, now=1.0) is None
+    assert in_flight.pin(evaluating(1, opening=True), V7, now=1.0) is None
+    assert in_flight.versions == {6}
 
 
-def test_traffic_renews_a_pin_and_silence_lets_it_lapse():
-    ledger = InFlight()
-    ledger.pin(evaluating(opening=True, deadline=10.0), V5, now=0.0)
+def test_traffic_renews_a_pin_and_without_it_the_pin_expires():
+    in_flight = InFlight()
+    in_flight.pin(evaluating(opening=True, deadline=10.0), V5, now=0.0)
     for now in (39.0, 78.0, 117.0):
-        ledger.expire(now)
-        assert ledger.pin(evaluating(sequence=1, deadline=10.0), V6, now) is V5
-    ledger.expire(157.0)
-    assert ledger.versions == {5}
-    ledger.expire(157.1)
-    assert ledger.versions == set()
-    assert ledger.pin(evaluating(sequence=1), V6, now=158.0) is None
+        in_flight.expire(now)
+        assert in_flight.pin(evaluating(sequence=1, deadline=10.0), V6, now) is V5
+    in_flight.expire(157.0)
+    assert in_flight.versions == {5}
+    in_flight.expire(157.1)
+    assert in_flight.versions == set()
+    assert in_flight.pin(evaluating(sequence=1), V6, now=158.0) is None
 
 
 @pytest.mark.parametrize(("attempt", "pinned"), [(1, None), (2, None), (3, V6)])
 def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_other_pin(attempt, pinned):
-    ledger = InFlight()
-    assert ledger.pin(evaluating(opening=True, attempt=1), V5, now=0.0) is V5
-    assert ledger.pin(evaluating(opening=True, attempt=2), V5, now=0.0) is V5
-    ledger.expire(1000.0)
-    assert ledger.pin(evaluating(opening=True, attempt=attempt), V6, now=1000.0) is pinned
+    in_flight = InFlight()
+    assert in_flight.pin(evaluating(opening=True, attempt=1), V5, now=0.0) is V5
+    assert in_flight.pin(evaluating(opening=True, attempt=2), V5, now=0.0) is V5
+    in_flight.expire(1000.0)
+    assert in_flight.pin(evaluating(opening=True, attempt=attempt), V6, now=1000.0) is pinned
 
 
 def test_contexts_go_when_their_time_is_over_and_the_batch_stays_known():
-    ledger = InFlight(batches={0: held(V5, expires=10.0), 1: held(V6, expires=20.0)})
-    ledger.expire(10.0)
-    assert ledger.contexts == 2 and ledger.versions == {5, 6}
-    ledger.expire(10.1)
-    assert ledger.contexts == 1 and ledger.versions == {6}
-    assert sorted(ledger.batches) == [0, 1]
-    ledger.expire(10.2)
-    assert ledger.contexts == 1
+    in_flight = InFlight(batches={0: held(V5, expires=10.0), 1: held(V6, expires=20.0)})
+    in_flight.expire(10.0)
+    assert in_flight.contexts == 2 and in_flight.versions == {5, 6}
+    in_flight.expire(10.1)
+    assert in_flight.contexts == 1 and in_flight.versions == {6}
+    assert sorted(in_flight.batches) == [0, 1]
+    in_flight.expire(10.2)
+    assert in_flight.contexts == 1
 
 
-def test_what_is_released_is_handed_out_and_kept_no_longer():
+def test_a_released_batch_holds_neither_version_nor_context():
     batch = held(V5)
-    ledger = InFlight(batches={0: batch})
+    in_flight = InFlight(batches={0: batch})
     assert batch.release() == (V5, "context")
-    assert (batch.version, batch.context, ledger.contexts, ledger.versions) == (None, None, 0, set())
+    assert (batch.version, batch.context, in_flight.contexts, in_flight.versions) == (None, None, 0, set())
 
 
-def test_a_ledger_is_idle_when_it_holds_nothing_and_has_heard_nothing_for_long():
-    ledger = InFlight(batches={0: held(expires=2000.0)})
-    ledger.advance_floor(header(), now=100.0)
-    assert not ledger.idle(1000.0)
-    ledger.batches[0].release()
-    assert ledger.idle(1000.0) and not ledger.idle(700.0)
-    ledger.pin(evaluating(opening=True), V5, now=1000.0)
-    assert not ledger.idle(1000.0)
+def test_in_flight_is_idle_when_it_holds_nothing_and_had_no_message_for_long():
+    in_flight = InFlight(batches={0: held(expires=2000.0)})
+    in_flight.advance_floor(header(), now=100.0)
+    assert not in_flight.idle(1000.0)
+    in_flight.batches[0].release()
+    assert in_flight.idle(1000.0) and not in_flight.idle(700.0)
+    in_flight.pin(evaluating(opening=True), V5, now=1000.0)
+    assert not in_flight.idle(1000.0)

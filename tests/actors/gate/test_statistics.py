@@ -1,4 +1,4 @@
-"""Running statistics are part of a gate's version: moved once by each batch that it is updated with."""
+"""Running statistics are part of a gate's version: each applied batch advances them once."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from akkordeon_dask.tree import size
 from tests.support.gate_harness import Bench, array, bits
 from tests.support.numbered_samples import HOME
 from tests.support.sequential_trainer import train_sequentially
-from tests.support.simulated_cluster import Standin
+from tests.support.simulated_cluster import SimulatedCluster
 
 OTHER = Address("tcp://home", "sentinel-2")
 NORM = nn.BatchNorm1d(5, momentum=0.75)
@@ -24,7 +24,7 @@ def bench_of(**options):
 
 
 def statistics(bench):
-    return bench.core.version.params[1]["statistics"]
+    return bench.behavior.version.params[1]["statistics"]
 
 
 def shown(params, sequence):
@@ -48,41 +48,41 @@ def assert_are(seen, expected):
 
 def test_statistics_move_when_the_gate_is_updated_and_not_before():
     bench = bench_of()
-    begun, expected = statistics(bench), shown(bench.core.version.params, 0)
+    begun, expected = statistics(bench), shown(bench.behavior.version.params, 0)
     bench.forward(0)
     assert statistics(bench) is begun
     bench.backward(0)
     assert_are(statistics(bench), moved(begun, expected))
 
 
-def test_batches_under_way_show_what_their_own_version_made_of_them_and_count_in_the_order_of_the_updates():
+def test_batches_in_flight_count_for_the_statistics_in_the_order_of_the_updates():
     bench = bench_of()
     begun, batches = statistics(bench), {}
     for sequence in range(3):
-        batches[sequence] = shown(bench.core.version.params, sequence)
+        batches[sequence] = shown(bench.behavior.version.params, sequence)
         bench.forward(sequence)
     bench.backward(1)
-    batches[3] = shown(bench.core.version.params, 3)
+    batches[3] = shown(bench.behavior.version.params, 3)
     bench.forward(3)
     for sequence in (3, 0, 2):
         bench.backward(sequence)
-    assert bench.core.counts.delays == {0: 2, 2: 1, 3: 1}
+    assert bench.behavior.counts.delays == {0: 2, 2: 1, 3: 1}
     assert_are(statistics(bench), moved(begun, *(batches[sequence] for sequence in (1, 3, 0, 2))))
 
 
-def test_what_is_repeated_moves_nothing():
+def test_a_repeated_batch_changes_no_statistics():
     bench = bench_of()
     bench.round(0)
-    once = bench.core.version
+    once = bench.behavior.version
     bench.backward(0)
     bench.round(0, attempt=2)
-    assert bench.core.version is once
+    assert bench.behavior.version is once
     assert bench.dropped == {"backward without its forward": 1, "second update of a batch": 1}
 
 
 def test_a_batch_that_is_sent_again_counts_once_by_its_last_attempt():
     bench = bench_of()
-    begun, expected = statistics(bench), shown(bench.core.version.params, 0)
+    begun, expected = statistics(bench), shown(bench.behavior.version.params, 0)
     bench.forward(0)
     bench.forward(0, attempt=2)
     bench.backward(0)
@@ -95,28 +95,28 @@ def test_a_batch_that_never_comes_back_does_not_count():
     bench, spared = bench_of(), bench_of()
     bench.forward(7)
     bench.now += 10.5
-    bench.core.on_timer(bench.now)
+    bench.behavior.on_timer(bench.now)
     for each in (bench, spared):
         each.round(8, floor=8)
-    assert bench.core.contexts == 0
-    assert bits(bench.core.version.params) == bits(spared.core.version.params)
+    assert bench.behavior.contexts == 0
+    assert bits(bench.behavior.version.params) == bits(spared.behavior.version.params)
 
 
 def late_by_four(**policies):
     """A gate to which a gradient comes four updates late; what stood there before, and what its batch showed."""
     bench = bench_of(**policies)
-    batch = shown(bench.core.version.params, 0)
+    batch = shown(bench.behavior.version.params, 0)
     bench.forward(0)
     for sequence in range(1, 5):
         bench.round(sequence)
-    before = bench.core.version
+    before = bench.behavior.version
     bench.backward(0)
     return bench, before, batch
 
 
 def test_a_gradient_that_is_dropped_for_its_delay_moves_nothing():
     bench, before, _ = late_by_four(max_delay=2)
-    assert bench.core.version is before and bench.dropped == {"stale gradient": 1}
+    assert bench.behavior.version is before and bench.dropped == {"stale gradient": 1}
 
 
 def test_a_gradient_that_is_damped_for_its_delay_moves_the_statistics_in_full():
@@ -124,20 +124,20 @@ def test_a_gradient_that_is_damped_for_its_delay_moves_the_statistics_in_full():
     in_full, *_ = late_by_four()
     assert_are(statistics(damped), moved(before.params[1]["statistics"], batch))
     assert bits(statistics(damped)) == bits(statistics(in_full))
-    params = [bench.core.version.params[0]["w"] - before.params[0]["w"] for bench in (damped, in_full)]
+    params = [bench.behavior.version.params[0]["w"] - before.params[0]["w"] for bench in (damped, in_full)]
     assert np.abs(params[1]).max() > 1e-3
     np.testing.assert_allclose(params[0], params[1] / 2, rtol=1e-3, atol=1e-7)
 
 
-def test_the_latest_weights_do_not_change_what_the_batch_showed():
+def test_the_latest_weights_do_not_change_the_statistics_of_a_batch():
     bench, before, batch = late_by_four(backward="latest")
     assert_are(statistics(bench), moved(before.params[1]["statistics"], batch))
 
 
-def test_a_validation_pass_reads_the_statistics_that_it_pinned_while_training_goes_on():
+def test_a_validation_pass_reads_its_pinned_statistics_while_training_continues():
     bench = bench_of()
     bench.round(0)
-    pinned = bench.core.version.params
+    pinned = bench.behavior.version.params
     outputs = [bench.evaluate(0, opening=True, home=OTHER)]
     for sequence in (1, 2, 3):
         bench.round(sequence)
@@ -158,7 +158,7 @@ def test_promise_6_all_training_sentinels_share_one_average_in_the_order_of_upda
     for forward, which in steps:
         if forward:
             home = (HOME, OTHER)[which % 2]
-            under_way.append((home, batches, shown(bench.core.version.params, batches)))
+            under_way.append((home, batches, shown(bench.behavior.version.params, batches)))
             bench.forward(batches, home=home)
             batches += 1
         elif under_way:
@@ -184,11 +184,11 @@ def images():
 
 
 def trained(network, *, concurrency=1, **options):
-    standin = Standin(network, seed=11, **options)
+    cluster = SimulatedCluster(network, seed=11, **options)
     plan = {"batch_size": 8, "concurrency": concurrency, "scores": [], "epochs": 3, "loss": nn.SoftmaxCrossEntropy()}
-    standin.attach("alone", Sentinel.train(images(), **plan))
-    standin.run(standin.finished)
-    return {gate.name: gate.version.params for gate in standin.gates}
+    cluster.attach("alone", Sentinel.train(images(), **plan))
+    cluster.run(cluster.finished)
+    return {gate.name: gate.version.params for gate in cluster.gates}
 
 
 def all_bits(params):
@@ -197,7 +197,7 @@ def all_bits(params):
 
 @pytest.mark.parametrize("options", [{}, {"help": lambda: 0.01}, {"fate": lambda message: (0.0, 0.01, 3.0)}])
 @pytest.mark.parametrize("policies", [{}, {"backward": "latest"}, {"dtype": "float64"}], ids=repr)
-def test_promise_1_bit_for_bit_what_a_sequential_loop_gives_statistics_included(policies, options):
+def test_promise_1_training_equals_a_sequential_loop_bit_for_bit_statistics_included(policies, options):
     network = normal_network(optim.DCASGDa(0.05), **policies)
     plan = {"loss": nn.SoftmaxCrossEntropy(), "batch_size": 8, "epochs": 3, "seed": 11, "sentinel": "alone"}
     expected = all_bits(train_sequentially(network, images(), **plan))

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Address, Leave, Refused
 from tests.support.for_each import for_each
@@ -12,20 +12,20 @@ from tests.support.gate_harness import Played, array
 from tests.support.numbered_samples import BACK, FRONT, HOME, counted
 
 
-def test_promise_4_a_sentinel_sends_what_its_credits_allow_and_each_batch_gives_one_back():
+def test_promise_4_a_sentinel_sends_as_its_credits_allow_and_each_batch_returns_one():
     post = Played(epochs=1)
     headers = post.draw()
     assert [header.sequence for header in headers] == [0, 1, 2]
-    assert all(to == FRONT for to, _ in post.sent) and post.core.credits == 0
+    assert all(to == FRONT for to, _ in post.sent) and post.behavior.credits == 0
     post.predictions(headers[1])
     assert post.sent[-1][0] == BACK and post.sent[-1][1].dy.shape == (2, 3)
-    assert post.core.credits == 0 and post.draw() == []
+    assert post.behavior.credits == 0 and post.draw() == []
     post.end(headers[1])
-    assert post.core.credits == 1
+    assert post.behavior.credits == 1
     assert [header.sequence for header in post.draw()] == [3]
 
 
-def test_promise_4_what_comes_twice_gives_no_second_credit():
+def test_promise_4_a_repeated_answer_returns_no_second_credit():
     post = Played()
     headers = post.draw()
     post.predictions(headers[0])
@@ -33,14 +33,14 @@ def test_promise_4_what_comes_twice_gives_no_second_credit():
     post.end(headers[0])
     post.end(headers[0])
     post.predictions(headers[0])
-    assert post.core.in_flight == 2 and post.core.dropped == 3
+    assert post.behavior.in_flight == 2 and post.behavior.dropped == 3
 
 
 def test_the_end_of_a_batch_whose_predictions_were_not_seen_is_dropped():
     post = Played()
     (header, *_) = post.draw()
     post.end(header)
-    assert post.core.in_flight == 3 and post.core.dropped == 1
+    assert post.behavior.in_flight == 3 and post.behavior.dropped == 1
 
 
 @pytest.mark.parametrize("late", ["predictions", "end"])
@@ -54,32 +54,32 @@ def test_the_answer_to_an_older_attempt_is_dropped(late):
     assert (again.attempt, again.sequence, again.batch) == (2, first.sequence, first.batch)
     getattr(post, late)(first)
     post.end(again)
-    assert post.core.in_flight == 1 and post.core.dropped == 2
+    assert post.behavior.in_flight == 1 and post.behavior.dropped == 2
     post.predictions(again)
     assert post.sent[-1][0] == BACK and post.sent[-1][1].header == again
     post.end(again)
-    assert post.core.in_flight == 0
+    assert post.behavior.in_flight == 0
 
 
 def test_the_floor_is_below_every_batch_that_is_not_finished():
     post = Played()
     headers = post.draw()
     post.back(headers[1])
-    assert post.core.floor == 0
+    assert post.behavior.floor == 0
     (third,) = post.draw()
     assert third.floor == 0
     post.back(headers[0])
-    assert post.core.floor == 2
+    assert post.behavior.floor == 2
     (fourth,) = post.draw()
     assert fourth.floor == 2
 
 
-def test_promise_7_what_is_overdue_is_sent_again_and_after_its_last_attempt_given_up():
+def test_promise_7_an_overdue_batch_is_resent_and_after_its_last_attempt_lost():
     post = Played(concurrency=1, epochs=1, max_attempts=3)
     (header,) = post.draw(1)
-    post.core.exhausted()
+    post.behavior.exhausted()
     waits = []
-    while post.core.in_flight:
+    while post.behavior.in_flight:
         waits.append(post.sent[-1][1].header.deadline)
         assert post.wait(waits[-1] * 0.99) == pytest.approx(min(1.0, waits[-1] * 0.01))
         assert post.sent[-1][1].header.attempt == len(waits)
@@ -88,19 +88,19 @@ def test_promise_7_what_is_overdue_is_sent_again_and_after_its_last_attempt_give
     (report,) = post.reports
     assert (report.samples, report.lost, report.resent) == (0, 2, 1)
     post.back(header)
-    assert post.core.in_flight == 0 and len(post.reports) == 1
+    assert post.behavior.in_flight == 0 and len(post.reports) == 1
 
 
-def test_only_what_was_sent_once_tells_how_long_a_batch_takes():
+def test_only_batches_sent_once_are_observed_by_the_timer():
     post = Played(concurrency=1, first=10.0)
     (header,) = post.draw()
     post.wait(11.0)
     post.back(post.sent[-1][1].header)
-    assert post.core.deadline == RetransmissionTimer(first=10.0, least=10.0)
+    assert post.behavior.timer == RetransmissionTimer(first=10.0, least=10.0)
     (header,) = post.draw()
     post.now += 4.0
     post.back(header)
-    assert post.core.deadline.seconds(1) == 8 * (4.0 + 4 * 2.0)
+    assert post.behavior.timer.seconds(1) == 8 * (4.0 + 4 * 2.0)
 
 
 def test_a_sentinel_runs_at_most_a_window_ahead_of_its_oldest_batch():
@@ -110,7 +110,7 @@ def test_a_sentinel_runs_at_most_a_window_ahead_of_its_oldest_batch():
         post.back(others.pop())
         others = post.draw()
         assert all(header.floor == 0 for header in others)
-    assert post.core.in_flight == 1 and post.core.credits == 1
+    assert post.behavior.in_flight == 1 and post.behavior.credits == 1
     assert post.sent[-2][1].header.sequence == 63
     post.back(stuck)
     assert len(post.draw()) == 2
@@ -119,15 +119,15 @@ def test_a_sentinel_runs_at_most_a_window_ahead_of_its_oldest_batch():
 def test_training_does_not_wait_at_the_end_of_a_pass():
     post = Played(epochs=2, concurrency=3)
     first = post.draw(2)
-    post.core.exhausted()
+    post.behavior.exhausted()
     (second,) = post.draw()
     assert [header.pass_number for header in [*first, second]] == [1, 1, 2]
-    post.core.exhausted()
+    post.behavior.exhausted()
     for header in [second, *first]:
         post.back(header)
     assert [report.epoch for report in post.reports] == [1, 2]
     assert [counted(report) for report in post.reports] == [{0, 1, 2, 3}, {4, 5}]
-    assert not post.core.can_draw() and post.core.state == "resting"
+    assert not post.behavior.can_draw() and post.behavior.state == "resting"
 
 
 @pytest.mark.parametrize("mode", ["validate", "test", "predict"])
@@ -146,32 +146,32 @@ def test_a_pass_whose_pin_is_unknown_starts_again_under_a_new_number_and_counts_
     post.predictions(opening)
     second, third = post.draw()
     post.predictions(second)
-    post.core.receive(Refused(third, "g0"))
-    assert (post.core.restarts, post.core.in_flight) == (1, 0)
+    post.behavior.receive(Refused(third, "g0"))
+    assert (post.behavior.restarts, post.behavior.in_flight) == (1, 0)
     post.number = 0
     (again,) = post.draw()
     assert (again.pass_number, again.sequence, again.opening) == (2, 3, True)
     post.predictions(third)
-    post.core.receive(Refused(third, "g1"))
-    assert post.core.restarts == 1 and post.core.in_flight == 1
+    post.behavior.receive(Refused(third, "g1"))
+    assert post.behavior.restarts == 1 and post.behavior.in_flight == 1
     post.predictions(again)
-    post.core.can_draw()
-    post.core.exhausted()
+    post.behavior.can_draw()
+    post.behavior.exhausted()
     (report,) = post.reports
     assert report.epoch == 1 and counted(report) == {0, 1}
 
 
-def test_a_restart_that_gets_through_begins_the_count_anew():
+def test_a_restarted_pass_that_completes_resets_the_count():
     post = Played("validate", max_attempts=1, every=1.0)
     for _ in range(5):
         (refused,) = post.draw()
-        post.core.receive(Refused(refused, "g4"))
+        post.behavior.receive(Refused(refused, "g4"))
         (opening,) = post.draw()
         post.predictions(opening)
-        post.core.can_draw()
-        post.core.exhausted()
+        post.behavior.can_draw()
+        post.behavior.exhausted()
         post.wait(1.0)
-    assert post.core.state == "running" and post.core.restarts == len(post.reports) == 5
+    assert post.behavior.state == "running" and post.behavior.restarts == len(post.reports) == 5
 
 
 def test_predictions_come_in_the_order_of_the_data():
@@ -181,89 +181,91 @@ def test_predictions_come_in_the_order_of_the_data():
     rest = post.draw(3)
     for header in reversed(rest):
         post.predictions(header)
-    assert sorted(post.core.outputs) == [0, 1, 2, 3]
-    assert [post.core.outputs[number].tobytes() for number in range(4)] == [array(n, 2, 3).tobytes() for n in range(4)]
+    assert sorted(post.behavior.outputs) == [0, 1, 2, 3]
+    assert [post.behavior.outputs[number].tobytes() for number in range(4)] == [
+        array(n, 2, 3).tobytes() for n in range(4)
+    ]
 
 
-def test_what_is_for_another_sentinel_is_dropped():
+def test_a_message_for_another_sentinel_is_dropped():
     post = Played()
     (header, *_) = post.draw()
     post.predictions(dataclasses.replace(header, reply_to=Address("w", "b")))
-    post.core.receive(Leave("net", HOME))
-    assert post.core.dropped == 2 and post.core.in_flight == 3
+    post.behavior.receive(Leave("net", HOME))
+    assert post.behavior.dropped == 2 and post.behavior.in_flight == 3
 
 
-def test_a_paused_sentinel_sends_nothing_and_lets_what_is_under_way_come_home():
+def test_a_paused_sentinel_sends_nothing_and_completes_the_batches_in_flight():
     post = Played()
     headers = post.draw()
-    post.core.pause()
+    post.behavior.pause()
     post.back(headers[0])
-    assert post.draw() == [] and post.core.in_flight == 2
+    assert post.draw() == [] and post.behavior.in_flight == 2
     post.wait(10.0)
     assert [message.header.attempt for _, message in post.sent[-2:]] == [2, 2]
-    post.core.resume()
+    post.behavior.resume()
     assert len(post.draw()) == 1
 
 
-def test_a_sentinel_that_rests_goes_on_when_more_passes_are_asked_for_and_never_beyond_its_own():
+def test_a_resting_sentinel_continues_when_more_passes_are_asked_for_and_never_beyond_its_own():
     post = Played(epochs=3, concurrency=1)
     for _ in (1, 2, 3):
-        post.core.count(1)
+        post.behavior.count(1)
         (header,) = post.draw(1)
-        post.core.exhausted()
+        post.behavior.exhausted()
         post.back(header)
-        assert not post.core.can_draw() and post.core.state == "resting"
-    post.core.count(1)
-    assert not post.core.can_draw() and post.core.state == "resting"
+        assert not post.behavior.can_draw() and post.behavior.state == "resting"
+    post.behavior.count(1)
+    assert not post.behavior.can_draw() and post.behavior.state == "resting"
     assert [report.epoch for report in post.reports] == [1, 2, 3]
 
 
-def test_when_it_rests_no_batch_of_a_further_pass_is_drawn():
+def test_a_resting_sentinel_draws_no_batch_of_a_further_pass():
     post = Played(concurrency=3)
     first = post.draw(2)
-    post.core.exhausted()
+    post.behavior.exhausted()
     (second,) = post.draw(1)
-    post.core.count(1)
+    post.behavior.count(1)
     post.back(first[0])
     (rest,) = post.draw(1)
     assert rest.pass_number == second.pass_number == 2
-    post.core.exhausted()
+    post.behavior.exhausted()
     for header in [first[1], second, rest]:
-        assert not post.core.can_draw() and post.core.state == "running"
+        assert not post.behavior.can_draw() and post.behavior.state == "running"
         post.back(header)
-    assert not post.core.can_draw() and post.core.state == "resting"
+    assert not post.behavior.can_draw() and post.behavior.state == "resting"
     assert [counted(report) for report in post.reports] == [{0, 1, 2, 3}, {4, 5, 6, 7}]
 
 
 def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_number():
     post = Played(concurrency=1)
-    post.core.count(2)
+    post.behavior.count(2)
     for _ in (1, 2):
         (header,) = post.draw(1)
-        post.core.pause()
-        post.core.exhausted()
+        post.behavior.pause()
+        post.behavior.exhausted()
         post.back(header)
-        post.core.can_draw()
-        post.core.resume()
-    assert not post.core.can_draw() and post.core.state == "resting" and len(post.reports) == 2
-    post.core.pause()
-    assert not post.core.can_draw() and post.core.state == "resting"
+        post.behavior.can_draw()
+        post.behavior.resume()
+    assert not post.behavior.can_draw() and post.behavior.state == "resting" and len(post.reports) == 2
+    post.behavior.pause()
+    assert not post.behavior.can_draw() and post.behavior.state == "resting"
 
 
 @for_each("epochs", ["3", 2.5, 0, -1, True, float("nan")])
-def test_what_is_no_number_of_passes_changes_nothing(epochs):
+def test_a_wrong_number_of_passes_changes_nothing(epochs):
     post = Played(concurrency=1)
     with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
-        post.core.count(epochs)
-    assert post.core.state == "running" and post.core.can_draw()
+        post.behavior.count(epochs)
+    assert post.behavior.state == "running" and post.behavior.can_draw()
 
 
-def test_a_sentinel_that_leaves_tells_the_gates_and_takes_its_credits_back():
+def test_a_sentinel_that_leaves_notifies_the_gates_and_its_credits_return():
     post = Played()
     headers = post.draw()
-    post.core.stop()
-    assert post.core.state == "left" and post.core.in_flight == 0
+    post.behavior.stop()
+    assert post.behavior.state == "left" and post.behavior.in_flight == 0
     assert post.sent[-2:] == [(gate, Leave("net", HOME)) for gate in (FRONT, BACK)]
     post.back(headers[0])
-    post.core.resume()
-    assert post.draw() == [] and post.reports == [] and post.core.state == "left"
+    post.behavior.resume()
+    assert post.draw() == [] and post.reports == [] and post.behavior.state == "left"

@@ -1,4 +1,4 @@
-"""A sentinel that cannot go on says why, gives all credits back and tells the gates."""
+"""A sentinel that fails: it reports an error, returns all credits and notifies the gates."""
 
 import numpy as np
 import pytest
@@ -10,10 +10,10 @@ from tests.support.numbered_samples import BACK, FRONT, HOME, Numbers, numbered
 
 
 def failed(post, error):
-    assert post.core.state == "failed" and isinstance(post.core.error, error)
-    assert post.core.in_flight == 0 and not post.core.can_draw()
+    assert post.behavior.state == "failed" and isinstance(post.behavior.error, error)
+    assert post.behavior.in_flight == 0 and not post.behavior.can_draw()
     assert post.sent[-2:] == [(gate, Leave("net", HOME)) for gate in (FRONT, BACK)]
-    return str(post.core.error)
+    return str(post.behavior.error)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -21,7 +21,7 @@ def test_promise_9_a_loss_that_is_not_finite_fails_with_the_batch(bad):
     post = Played()
     header = post.draw()[1]
     with np.errstate(invalid="ignore"):
-        post.core.receive(Forward(header, np.full((2, 3), bad, np.float32)))
+        post.behavior.receive(Forward(header, np.full((2, 3), bad, np.float32)))
     assert "the loss is nan on batch 1 of pass 1 of sentinel 'it'" in failed(post, errors.NonFiniteError)
 
 
@@ -34,8 +34,8 @@ def test_promise_9_a_label_out_of_range_fails():
 
 def test_promise_9_data_without_labels_fail():
     post = Played()
-    assert post.core.can_draw()
-    post.core.submit_batch(array(0, 2, 4), None)
+    assert post.behavior.can_draw()
+    post.behavior.submit_batch(array(0, 2, 4), None)
     post.predictions(post.sent[-1][1].header)
     assert "gives no targets to compare with" in failed(post, errors.DataError)
 
@@ -43,7 +43,7 @@ def test_promise_9_data_without_labels_fail():
 def test_promise_9_a_gate_that_failed_is_named_with_batch_and_worker():
     post = Played()
     (header, *_) = post.draw()
-    post.core.receive(Failed(header, "g1", "tcp://there", "ValueError: why"))
+    post.behavior.receive(Failed(header, "g1", "tcp://there", "ValueError: why"))
     text = failed(post, errors.GateError)
     assert "gate 'g1' on tcp://there failed on batch 0 of pass 1 of sentinel 'it': ValueError: why" in text
 
@@ -52,8 +52,8 @@ def test_promise_9_a_failure_that_comes_after_the_gradient_is_not_overlooked():
     post = Played()
     (header, *_) = post.draw(1)
     post.back(header)
-    assert post.core.in_flight == 0
-    post.core.receive(Failed(header, "g1", "tcp://there", "ValueError: why"))
+    assert post.behavior.in_flight == 0
+    post.behavior.receive(Failed(header, "g1", "tcp://there", "ValueError: why"))
     assert "failed on batch 0" in failed(post, errors.GateError)
 
 
@@ -71,8 +71,8 @@ def test_promise_9_a_score_that_raises_fails_the_sentinel():
 
 def test_promise_9_data_that_give_nothing_fail():
     post = Played()
-    assert post.core.can_draw()
-    post.core.exhausted()
+    assert post.behavior.can_draw()
+    post.behavior.exhausted()
     assert "gave no batch" in failed(post, errors.DataError)
 
 
@@ -80,7 +80,7 @@ def test_promise_9_a_pass_that_cannot_get_through_fails():
     post = Played("validate", max_attempts=3)
     for _ in range(4):
         (opening,) = post.draw()
-        assert post.core.state == "running"
-        post.core.receive(Refused(opening, "g4"))
-    assert post.core.state == "failed" and isinstance(post.core.error, errors.SentinelError)
-    assert "'it'" in str(post.core.error) and "'g4'" in str(post.core.error)
+        assert post.behavior.state == "running"
+        post.behavior.receive(Refused(opening, "g4"))
+    assert post.behavior.state == "failed" and isinstance(post.behavior.error, errors.SentinelError)
+    assert "'it'" in str(post.behavior.error) and "'g4'" in str(post.behavior.error)

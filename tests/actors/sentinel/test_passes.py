@@ -1,4 +1,4 @@
-"""The bookkeeping of passes: what was drawn, what came home, when the next is due."""
+"""The bookkeeping of passes: drawn and completed batches, and when the next pass is due."""
 
 import math
 
@@ -8,83 +8,84 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight, OpenPass
-from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
+from akkordeon_dask.actors.sentinel._passes import OpenPass, Passes, Position
 from tests.support.numbered_samples import Numbers, numbered
 
 DATA = numbered(8)
 
 
-def flight(samples, loss=1.0, scores=()):
-    ratings = dict(zip(["numbers"], [(score * samples, samples) for score in scores], strict=False))
-    return BatchInFlight(1, 0, np.zeros((samples, 4)), None, opening=False, loss=loss, ratings=ratings)
+def batch(one, samples, loss=1.0, scores=()):
+    """The next batch of a pass."""
+    states = dict(zip(["numbers"], [(score * samples, samples) for score in scores], strict=False))
+    x = np.zeros((samples, 4))
+    return BatchInFlight(one.number, one.first + one.finished, x, None, opening=False, loss=loss, scores=states)
 
 
 def drawn(passes, batches, now=0.0):
-    """A pass that begins, with its batches drawn."""
+    """A pass that begins, all its batches drawn."""
     assert passes.begin(now)
-    tally = passes.drawing
+    one = passes.drawing
     for _ in range(batches):
-        assert passes.drew()[0] is tally
+        assert passes.draw()[0] is one
     if passes.drawing is not None:
         passes.stop_drawing()
-    return tally
+    return one
 
 
-def come_home(passes, tally, now, batches=None):
-    """Batches that come home; the report of the pass that has ended then, if one has."""
-    for _ in range(tally.drawn - tally.finished if batches is None else batches):
-        tally.add(flight(4), [Numbers()])
-    reports = passes.end("a", now)
+def complete(passes, one, now, batches=None):
+    """Complete batches; returns the report of the pass that has ended then, if one has."""
+    for _ in range(one.drawn - one.finished if batches is None else batches):
+        one.add(batch(one, 4), [Numbers()])
+    reports = passes.report("a", now)
     assert len(reports) < 2
     return reports[0] if reports else None
 
 
-def test_a_pass_tells_how_far_it_is_while_it_goes_on():
+def test_an_open_pass_has_progress():
     passes = Passes(Sentinel.train(DATA, scores=[Numbers()]))
     assert passes.progress(32, 0.0) is None
-    tally = drawn(passes, 4, now=10.0)
+    one = drawn(passes, 4, now=10.0)
     begun = passes.progress(32, 11.0)
     assert (begun.samples, begun.share, begun.remaining, math.isnan(begun.loss)) == (0, 0.0, None, True)
-    tally.add(flight(8, 2.0, (0.5,)), [Numbers()])
-    passes.give_up(flight(8))
+    one.add(batch(one, 8, 2.0, (0.5,)), [Numbers()])
+    passes.give_up(batch(one, 8))
     half = passes.progress(32, 14.0)
     assert (half.epoch, half.samples, half.total, half.share) == (1, 16, 32, 0.5)
     assert (half.seconds, half.remaining) == (4.0, 4.0)
     assert half.loss == 2.0 and list(half.scores.values()) == [0.5]
 
 
-def test_a_pass_of_unknown_length_is_taken_to_be_as_long_as_the_one_before():
+def test_a_pass_of_unknown_length_counts_as_long_as_the_one_before():
     passes = Passes(Sentinel.train(DATA, scores=[]))
-    tally = drawn(passes, 3)
+    one = drawn(passes, 3)
     assert passes.progress(None, 0.0).total is None
-    come_home(passes, tally, 1.0)
+    complete(passes, one, 1.0)
     drawn(passes, 3)
     assert passes.progress(None, 1.0).total == 12
 
 
-def test_a_pass_of_so_many_batches_is_as_long_as_they_are_in_the_mean():
+def test_the_length_of_a_pass_over_a_stream_follows_from_its_mean_batch():
     passes = Passes(Sentinel.train(DATA, scores=[], batches_per_pass=4))
-    tally = drawn(passes, 4)
+    one = drawn(passes, 4)
     assert passes.progress(1000, 0.0).total is None
-    come_home(passes, tally, 1.0, batches=2)
+    complete(passes, one, 1.0, batches=2)
     assert passes.progress(1000, 1.0).total == 16
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.floats(-5, 5), st.floats(0, 1)), min_size=1))
-def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
-    tally = OpenPass(1, 1, 0.0, drawn=len(batches), closed=True)
+def test_promise_7_a_pass_adds_up_completed_and_lost_samples(batches):
+    one = OpenPass(1, epoch=1, drawn=len(batches), closed=True)
     for came, samples, loss, score in batches:
-        assert not tally.complete
+        assert not one.complete
         if came:
-            tally.add(flight(samples, loss, (score,)), [Numbers()])
+            one.add(batch(one, samples, loss, (score,)), [Numbers()])
         else:
-            tally.give_up(flight(samples))
-    assert tally.complete
+            one.give_up(batch(one, samples))
+    assert one.complete
     sentinel = Sentinel.train(DATA, scores=[Numbers()])
-    report = tally.report("a", sentinel, since=0.0, now=2.0)
+    report = one.report("a", sentinel, since=0.0, now=2.0)
     home = [(samples, loss, score) for came, samples, loss, score in batches if came]
     assert report.samples == sum(samples for samples, _, _ in home)
     assert report.samples + report.lost == sum(samples for _, samples, _, _ in batches)
@@ -96,26 +97,26 @@ def test_promise_7_a_tally_adds_up_what_came_home_and_what_was_lost(batches):
         assert math.isnan(report.loss) and math.isnan(report.scores["numbers"])
 
 
-def test_a_pass_is_complete_when_no_more_is_drawn_and_all_is_home():
-    tally = OpenPass(1, 1, 0.0, drawn=2)
-    tally.add(flight(4), [Numbers()])
-    tally.add(flight(4), [Numbers()])
-    assert not tally.complete
-    tally.closed = True
-    assert tally.complete
+def test_a_pass_is_complete_when_it_is_closed_and_all_its_batches_are():
+    one = OpenPass(1, epoch=1, drawn=2)
+    one.add(batch(one, 4), [Numbers()])
+    one.add(batch(one, 4), [Numbers()])
+    assert not one.complete
+    one.closed = True
+    assert one.complete
 
 
 def test_training_passes_overlap_and_are_reported_in_their_order():
     passes = Passes(Sentinel.train(DATA, epochs=3))
     first, second = drawn(passes, 2), drawn(passes, 1)
     assert (first.epoch, second.epoch) == (1, 2) and not passes.between
-    assert come_home(passes, second, now=1.0) is None
-    assert come_home(passes, first, now=2.0, batches=1) is None
+    assert complete(passes, second, now=1.0) is None
+    assert complete(passes, first, now=2.0, batches=1) is None
     third = drawn(passes, 1)
     assert third.epoch == 3
-    first.add(flight(4), [Numbers()])
-    assert [report.epoch for report in passes.end("a", 3.0)] == [1, 2]
-    assert come_home(passes, third, now=4.0).epoch == 3
+    first.add(batch(first, 4), [Numbers()])
+    assert [report.epoch for report in passes.report("a", 3.0)] == [1, 2]
+    assert complete(passes, third, now=4.0).epoch == 3
     assert passes.all_done and not passes.begin(5.0)
 
 
@@ -123,55 +124,55 @@ def test_there_are_no_more_passes_than_the_limit_unless_it_is_raised():
     passes = Passes(Sentinel.train(DATA, epochs=2))
     open_passes = [drawn(passes, 1), drawn(passes, 1)]
     assert not passes.begin(0.0) and not passes.all_done
-    for tally in open_passes:
-        come_home(passes, tally, now=1.0)
+    for one in open_passes:
+        complete(passes, one, now=1.0)
     assert passes.all_done
     passes.count(1)
     assert passes.all_done and not passes.begin(2.0)
 
 
-def test_who_waits_counts_from_the_moment_when_it_is_said_open_passes_included():
+def test_counted_passes_begin_at_the_call_open_ones_included():
     passes = Passes(Sentinel.train(DATA))
     first, second = drawn(passes, 1), drawn(passes, 1)
     passes.count(3)
     third = drawn(passes, 1)
     assert passes.limit == third.epoch == 3 and not passes.begin(0.0)
-    for tally in (first, second, third):
+    for one in (first, second, third):
         assert not passes.all_done
-        come_home(passes, tally, now=1.0)
+        complete(passes, one, now=1.0)
     assert passes.all_done
     passes.count(None)
     assert passes.limit is None and passes.begin(3.0)
 
 
-def test_a_pass_that_has_begun_is_ended_though_fewer_are_waited_for():
+def test_an_open_pass_is_finished_though_fewer_are_counted():
     passes = Passes(Sentinel.train(DATA))
-    tallies = [drawn(passes, 1) for _ in range(3)]
+    open_passes = [drawn(passes, 1) for _ in range(3)]
     passes.count(1)
     assert passes.limit == 3 and not passes.begin(0.0)
-    for tally in tallies:
-        assert come_home(passes, tally, now=1.0).epoch == tally.epoch
+    for one in open_passes:
+        assert complete(passes, one, now=1.0).epoch == one.epoch
     assert passes.all_done
 
 
-def test_who_begins_later_repeats_neither_an_epoch_nor_the_number_of_a_pass():
+def test_a_resumed_sentinel_repeats_neither_an_epoch_nor_the_number_of_a_pass():
     passes = Passes(Sentinel.train(DATA, batch_size=4, epochs=5))
-    passes.go_on(Position(3), 0.0)
-    assert [(tally.number, tally.epoch) for tally in (drawn(passes, 2), drawn(passes, 2))] == [(4, 4), (5, 5)]
+    passes.resume(Position(3), 0.0)
+    assert [(one.number, one.epoch) for one in (drawn(passes, 2), drawn(passes, 2))] == [(4, 4), (5, 5)]
     assert not passes.begin(0.0)
 
 
 def test_without_a_limit_there_is_always_another_pass():
     passes = Passes(Sentinel.train(DATA))
     for number in range(1, 6):
-        report = come_home(passes, drawn(passes, 1), now=float(number))
+        report = complete(passes, drawn(passes, 1), now=float(number))
         assert report.epoch == number and not passes.all_done
 
 
 @pytest.mark.parametrize("mode", ["test", "predict"])
 def test_a_test_and_a_prediction_are_one_pass(mode):
     passes = Passes(Sentinel(mode, DATA, epochs=5))
-    come_home(passes, drawn(passes, 1), now=1.0)
+    complete(passes, drawn(passes, 1), now=1.0)
     assert passes.all_done and not passes.begin(2.0)
 
 
@@ -179,50 +180,50 @@ def test_validation_passes_follow_one_another_from_start_to_start():
     passes = Passes(Sentinel.validate(DATA, every="10s"))
     first = drawn(passes, 1, now=100.0)
     assert not passes.begin(500.0)
-    come_home(passes, first, now=103.0)
+    complete(passes, first, now=103.0)
     assert passes.rest_until == 110.0
     assert not passes.begin(109.9) and passes.begin(110.0)
 
 
 def test_a_validation_that_takes_longer_than_its_interval_begins_again_at_once():
     passes = Passes(Sentinel.validate(DATA, every="10s"))
-    come_home(passes, drawn(passes, 1, now=100.0), now=150.0)
+    complete(passes, drawn(passes, 1, now=100.0), now=150.0)
     assert passes.begin(150.0)
 
 
 def test_a_stream_is_cut_into_passes_of_so_many_batches():
     passes = Passes(Sentinel.train(DATA, batches_per_pass=3))
     assert passes.begin(0.0)
-    tallies = [passes.drew()[0] for _ in range(3)]
+    open_passes = [passes.draw()[0] for _ in range(3)]
     assert passes.drawing is None
-    assert tallies[0].drawn == 3 and tallies[0].closed
+    assert open_passes[0].drawn == 3 and open_passes[0].closed
 
 
 def test_the_time_of_a_pass_begins_with_it_or_with_the_end_of_the_one_before():
     passes = Passes(Sentinel.train(DATA, epochs=2))
     first, second = drawn(passes, 1, now=10.0), drawn(passes, 1, now=11.0)
-    assert come_home(passes, first, now=14.0).seconds == 4.0
-    assert come_home(passes, second, now=15.0).seconds == 1.0
+    assert complete(passes, first, now=14.0).seconds == 4.0
+    assert complete(passes, second, now=15.0).seconds == 1.0
 
 
-def test_a_pass_that_is_abandoned_is_not_finished_and_its_epoch_comes_again():
+def test_an_abandoned_pass_is_not_finished_and_its_epoch_is_repeated():
     passes = Passes(Sentinel.validate(DATA))
     given_up = drawn(passes, 1)
     passes.abandon()
     assert passes.between and passes.drawing is None
     again = drawn(passes, 1)
     assert (again.number, again.epoch) == (given_up.number + 1, given_up.epoch)
-    assert come_home(passes, given_up, now=1.0) is None
-    assert come_home(passes, again, now=1.0).epoch == 1
+    assert complete(passes, given_up, now=1.0) is None
+    assert complete(passes, again, now=1.0).epoch == 1
 
 
-def test_a_pass_that_waits_for_the_one_before_it_has_the_time_that_it_took():
+def test_a_pass_that_waits_for_the_one_before_it_has_its_own_seconds():
     passes = Passes(Sentinel.train(DATA, epochs=3))
     first, second, third = drawn(passes, 1, now=10.0), drawn(passes, 1, now=11.0), drawn(passes, 1, now=12.0)
-    assert passes.end("a", 12.0) == []
-    second.add(flight(4), [Numbers()])
-    assert passes.end("a", 13.0) == []
-    first.add(flight(4), [Numbers()])
-    assert [report.seconds for report in passes.end("a", 14.0)] == [4.0, 2.0]
-    third.add(flight(4), [Numbers()])
-    assert [report.seconds for report in passes.end("a", 16.0)] == [2.0]
+    assert passes.report("a", 12.0) == []
+    second.add(batch(second, 4), [Numbers()])
+    assert passes.report("a", 13.0) == []
+    first.add(batch(first, 4), [Numbers()])
+    assert [report.seconds for report in passes.report("a", 14.0)] == [4.0, 2.0]
+    third.add(batch(third, 4), [Numbers()])
+    assert [report.seconds for report in passes.report("a", 16.0)] == [2.0]

@@ -1,11 +1,11 @@
-"""How long a sentinel waits for a batch."""
+"""The timer of resent batches."""
 
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 
 laws = settings(max_examples=200, deadline=None, derandomize=True)
 times = st.floats(1e-3, 100.0)
@@ -47,7 +47,7 @@ def test_a_steady_time_is_followed_up_to_the_factor(time, count):
 
 @laws
 @given(st.lists(times, min_size=1, max_size=20), st.floats(1.5, 100.0))
-def test_slower_batches_lengthen_it_and_each_wait_is_above_what_was_seen_last(seen, slower):
+def test_slower_batches_lengthen_the_wait_beyond_the_last_observation(seen, slower):
     deadline = having_seen(*seen, least=1e-9, factor=8.0, first=1e9)
     before = deadline.seconds(1)
     late = max(before, *seen) * slower
@@ -57,7 +57,7 @@ def test_slower_batches_lengthen_it_and_each_wait_is_above_what_was_seen_last(se
 
 @laws
 @given(times, times)
-def test_it_comes_back_to_what_it_was(quick, slow):
+def test_the_wait_returns_to_its_former_length(quick, slow):
     deadline = having_seen(quick, least=1e-9)
     first = deadline.seconds(1)
     for number in [slow] * 5 + [quick] * 200:

@@ -1,4 +1,4 @@
-"""Scores of a pass under way: kept as states, written down as JSON, taken up by another life."""
+"""Scores of an open pass: kept as states, saved as JSON, resumed by the next incarnation."""
 
 import json
 import math
@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, nn
-from akkordeon_dask.actors.sentinel._open_pass import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.actors.sentinel._position import Position
-from akkordeon_dask.actors.sentinel._score_states import rated
+from akkordeon_dask.actors.sentinel._evaluation import score_batch
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
+from akkordeon_dask.actors.sentinel._passes import Passes, Position
 from akkordeon_dask.errors import SpecError
 from tests.support.for_each import for_each
 from tests.support.numbered_samples import numbered
@@ -36,19 +35,19 @@ def home(passes, *places, lost=False, scores=SCORES):
     """Batches of 8 samples come home."""
     for place in places:
         some = slice(8 * place, 8 * place + 8)
-        ratings = rated(scores, Y[some], TARGET[some])
-        flight = BatchInFlight(1, place, Y[some], TARGET[some], opening=False, loss=1.0, ratings=ratings, skipped=lost)
-        passes.home(flight)
+        ratings = score_batch(scores, Y[some], TARGET[some])
+        flight = BatchInFlight(1, place, Y[some], TARGET[some], opening=False, loss=1.0, scores=ratings, skipped=lost)
+        passes.complete(flight)
 
 
 def draw(passes, batches=5):
     for _ in range(batches):
-        passes.drew()
+        passes.draw()
     passes.stop_drawing()
 
 
 def report(passes):
-    (one,) = passes.end("a", 1.0)
+    (one,) = passes.report("a", 1.0)
     return one.scores
 
 
@@ -59,7 +58,7 @@ def test_a_pass_reports_the_scores_of_all_its_samples_in_any_order():
     assert report(passes) == {score.name: pytest.approx(score(Y, TARGET), rel=1e-6) for score in SCORES}
 
 
-def test_what_is_skipped_or_lost_is_left_out_of_the_scores():
+def test_skipped_and_lost_batches_are_left_out_of_the_scores():
     passes = begun(trains())
     draw(passes)
     home(passes, 0, 2, 4)
@@ -80,26 +79,26 @@ def through_json(position):
     return Position.from_dict(json.loads(json.dumps(position.as_dict())))
 
 
-def test_another_life_goes_on_with_the_scores():
+def test_the_next_incarnation_resumes_the_scores():
     first = begun(trains())
     draw(first)
     home(first, 4, 1)
     position = through_json(first.position(0.5))
     assert position == first.position(0.5)
     second = Passes(trains())
-    second.go_on(position, 0.0)
+    second.resume(position, 0.0)
     second.begin(0.0)
     draw(second)
     home(second, 0, 2, 3)
     assert report(second) == {score.name: pytest.approx(score(Y, TARGET), rel=1e-6) for score in SCORES}
 
 
-def test_another_life_with_other_scores_counts_the_new_ones_from_there():
+def test_an_incarnation_with_other_scores_counts_the_new_ones_from_its_start():
     first = begun(trains([nn.RMSE()]))
     draw(first)
     home(first, 0, 1, scores=[nn.RMSE()])
     second = Passes(trains([nn.R2(), nn.RMSE()]))
-    second.go_on(through_json(first.position(0.5)), 0.0)
+    second.resume(through_json(first.position(0.5)), 0.0)
     second.begin(0.0)
     draw(second)
     home(second, 2, 3, 4, scores=[nn.R2(), nn.RMSE()])
@@ -111,9 +110,9 @@ def test_another_life_with_other_scores_counts_the_new_ones_from_there():
 
 def test_a_position_of_before_scores_had_states_is_read():
     old = {"number": 1, "first": 0, "floor": 2, "beyond": [], "samples": 16, "lost": 0, "resent": 0}
-    told = {"finished": 0, "passes": [{**old, "loss": 16.0, "scores": [4.0], "seconds": 1.0}], "sequence": 5}
+    saved = {"finished": 0, "passes": [{**old, "loss": 16.0, "scores": [4.0], "seconds": 1.0}], "sequence": 5}
     passes = Passes(trains([nn.BinaryAccuracy()]))
-    passes.go_on(Position.from_dict(told), 0.0)
+    passes.resume(Position.from_dict(saved), 0.0)
     passes.begin(0.0)
     draw(passes)
     home(passes, 2, 3, 4, scores=[nn.BinaryAccuracy()])
@@ -135,7 +134,7 @@ class Confusion(nn.Score):
 
 
 def test_a_state_may_be_made_of_arrays_and_is_kept_as_plain_numbers():
-    ratings = rated([Confusion()], Y, TARGET)
+    ratings = score_batch([Confusion()], Y, TARGET)
     assert ratings == {"confusion": ((2, 2), (3, 0.5))}
     assert json.loads(json.dumps(ratings)) == {"confusion": [[2, 2], [3, 0.5]]}
     assert Confusion().merge(ratings["confusion"], ratings["confusion"]) == ((4, 4), (6, 1.0))
@@ -151,4 +150,4 @@ def test_a_state_that_is_no_tuple_of_numbers_is_refused(state):
             return state
 
     with pytest.raises(SpecError, match=r"Odd\(\): the state of a score is a tuple of numbers, not "):
-        rated([Odd()], Y, TARGET)
+        score_batch([Odd()], Y, TARGET)

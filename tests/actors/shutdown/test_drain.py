@@ -1,4 +1,4 @@
-"""Leaving by itself: who is waited for, how long, and why no longer; and whose signal SIGTERM is."""
+"""The drain of a worker alone: for which actors it waits, how long, and the reasons why no longer."""
 
 import asyncio
 import logging
@@ -22,157 +22,157 @@ def limits(leave="10m", patience="10m"):
         yield
 
 
-def told(story, *residents, **spans):
-    """Run a story of a worker with these residents, whose keys are their numbers; gives what users were told."""
-    said = []
+def notified(story, *actors, **spans):
+    """Run a story of a worker with these actors, whose keys are their numbers; returns the notifications of users."""
+    events = []
 
     async def run():
-        leaving = WorkerDrain("worker alice", lambda *event: said.append(event))
-        for number, resident in enumerate(residents):
-            leaving.register(str(number), resident)
+        drain = WorkerDrain("worker alice", lambda *event: events.append(event))
+        for number, info in enumerate(actors):
+            drain.register(str(number), info)
         async with asyncio.timeout(20):
-            await story(leaving)
+            await story(drain)
 
     with limits(**spans):
         asyncio.run(run())
-    return said
+    return events
 
 
-def test_an_empty_worker_leaves_at_once():
-    assert told(lambda leaving: leaving.leave()) == []
+def test_an_empty_worker_is_drained_at_once():
+    assert notified(lambda drain: drain.leave()) == []
 
 
-def test_each_network_is_told_once_of_all_that_is_here():
-    async def story(leaving):
-        leave = [asyncio.create_task(leaving.leave()) for _ in range(3)]
-        await leaving.started.wait()
+def test_each_network_is_notified_once_of_its_actors_here():
+    async def story(drain):
+        leave = [asyncio.create_task(drain.leave()) for _ in range(3)]
+        await drain.started.wait()
         for key in "012":
-            leaving.unregister(key)
+            drain.unregister(key)
         await asyncio.gather(*leave)
-        await leaving.leave()
+        await drain.leave()
 
-    assert told(story, GATE, TRAINS, STRANGER) == [
-        ("net", "worker alice is told to end, with gate 'g0', sentinel 'train0'"),
-        ("another", "worker alice is told to end, with sentinel 'train0'"),
+    assert notified(story, GATE, TRAINS, STRANGER) == [
+        ("net", "worker alice drains, with gate 'g0', sentinel 'train0'"),
+        ("another", "worker alice drains, with sentinel 'train0'"),
     ]
 
 
-def test_it_waits_until_the_last_one_is_gone(caplog):
-    async def story(leaving):
-        leave = asyncio.create_task(leaving.leave())
-        await leaving.started.wait()
-        leaving.unregister("0")
-        leaving.acknowledged("1")
+def test_the_drain_waits_until_the_last_actor_is_gone(caplog):
+    async def story(drain):
+        leave = asyncio.create_task(drain.leave())
+        await drain.started.wait()
+        drain.unregister("0")
+        drain.acknowledged("1")
         assert await asyncio.wait([leave], timeout=0.05) == (set(), {leave})
-        leaving.unregister("1")
+        drain.unregister("1")
         await leave
 
     with caplog.at_level(logging.INFO):
-        told(story, GATE, OTHER)
+        notified(story, GATE, OTHER)
     assert "; gone: gate 'g0' of network 'net', gate 'g1' of network 'net'; lost: nothing" in caplog.text
 
 
-def test_one_that_cannot_go_is_given_up_with_its_reason(caplog):
-    async def story(leaving):
-        leave = asyncio.create_task(leaving.leave())
-        await leaving.started.wait()
-        leaving.acknowledged("0")
-        leaving.abandon("0", "there is no other worker")
-        leaving.abandon("0", "something later")
-        leaving.abandon("nobody", "is not here")
+def test_an_actor_that_cannot_move_is_abandoned_with_its_reason(caplog):
+    async def story(drain):
+        leave = asyncio.create_task(drain.leave())
+        await drain.started.wait()
+        drain.acknowledged("0")
+        drain.abandon("0", "there is no other worker")
+        drain.abandon("0", "something later")
+        drain.abandon("nobody", "is not here")
         await leave
 
-    told(story, GATE)
+    notified(story, GATE)
     assert "; gone: nothing; lost: gate 'g0' of network 'net' (there is no other worker)" in caplog.text
 
 
-def test_sentinels_are_given_up_with_a_gate_of_their_network_and_no_others_are():
-    async def story(leaving):
-        leave = asyncio.create_task(leaving.leave())
-        await leaving.started.wait()
-        leaving.abandon("0", "there is no other worker")
+def test_sentinels_are_abandoned_with_a_gate_of_their_network_and_no_others():
+    async def story(drain):
+        leave = asyncio.create_task(drain.leave())
+        await drain.started.wait()
+        drain.abandon("0", "there is no other worker")
         assert await asyncio.wait([leave], timeout=0.05) == (set(), {leave})
-        leaving.unregister("2")
+        drain.unregister("2")
         await leave
 
-    told(story, GATE, TRAINS, STRANGER)
+    notified(story, GATE, TRAINS, STRANGER)
 
 
-def test_what_nobody_asks_for_is_given_up_after_the_patience(caplog):
-    told(lambda leaving: leaving.leave(), GATE, STRANGER, patience="20ms")
-    assert caplog.text.count("nobody asked for it within 0.02 s") == 2
+def test_an_actor_whose_owner_does_not_poll_is_abandoned_after_the_patience(caplog):
+    notified(lambda drain: drain.leave(), GATE, STRANGER, patience="20ms")
+    assert caplog.text.count("its owner did not poll within 0.02 s") == 2
 
 
-def test_the_patience_counts_from_when_somebody_last_asked(caplog):
-    async def story(leaving):
-        leaving.touched("0")
-        leaving._asked["0"] -= 600
-        await leaving.leave()
+def test_the_patience_counts_from_the_last_poll(caplog):
+    async def story(drain):
+        drain.touched("0")
+        drain._last_poll["0"] -= 600
+        await drain.leave()
 
-    told(story, GATE, patience="10m")
-    assert "nobody asked for it within 600 s" in caplog.text
+    notified(story, GATE, patience="10m")
+    assert "its owner did not poll within 600 s" in caplog.text
 
 
-def test_who_waits_for_news_is_there_however_long_ago_it_asked():
-    async def story(leaving):
-        asks = asyncio.create_task(leaving.wait_for_drain("0", asyncio.Event(), 600))
-        looks = asyncio.create_task(leaving.wait_for_drain("1", asyncio.Event(), 600, moves=False))
+def test_a_waiting_poll_is_a_sign_of_life_however_long_ago_it_began():
+    async def story(drain):
+        asks = asyncio.create_task(drain.wait_for_drain("0", asyncio.Event(), 600))
+        looks = asyncio.create_task(drain.wait_for_drain("1", asyncio.Event(), 600, moves=False))
         await asyncio.wait([asks, looks], timeout=0.01)
-        leaving._asked["0"] = leaving._asked["1"] = asyncio.get_running_loop().time() - 6000
-        leave = asyncio.create_task(leaving.leave())
+        drain._last_poll["0"] = drain._last_poll["1"] = asyncio.get_running_loop().time() - 6000
+        leave = asyncio.create_task(drain.leave())
         assert await asks and not await looks  # who cannot move it does not count
-        leaving.acknowledged("0")
+        drain.acknowledged("0")
         assert await asyncio.wait([leave], timeout=0.05) == (set(), {leave})
-        leaving.unregister("0")
+        drain.unregister("0")
         await leave
 
-    told(story, GATE, OTHER)
+    notified(story, GATE, OTHER)
 
 
-def test_who_has_heard_is_waited_for_up_to_the_limit(caplog):
-    async def story(leaving):
-        leaving.acknowledged("0")
-        await leaving.leave()
+def test_an_acknowledged_move_is_waited_for_up_to_the_limit(caplog):
+    async def story(drain):
+        drain.acknowledged("0")
+        await drain.leave()
 
-    told(story, GATE, leave="50ms", patience="1ms")
-    assert "gate 'g0' of network 'net' (did not go in time)" in caplog.text
+    notified(story, GATE, leave="50ms", patience="1ms")
+    assert "gate 'g0' of network 'net' (did not move in time)" in caplog.text
 
 
 def test_a_worker_that_closes_waits_for_nobody():
-    async def story(leaving):
-        leave = asyncio.create_task(leaving.leave())
-        await leaving.started.wait()
-        await leaving.end()
+    async def story(drain):
+        leave = asyncio.create_task(drain.leave())
+        await drain.started.wait()
+        await drain.end()
         assert leave.done() or await asyncio.wait_for(leave, 10) is None
 
-    told(story, GATE, STRANGER)
+    notified(story, GATE, STRANGER)
 
 
-def test_who_asks_is_told_until_the_actor_is_given_up_or_has_ended():
-    async def story(leaving):
+def test_a_poll_returns_true_until_the_actor_is_abandoned_or_has_ended():
+    async def story(drain):
         ended = asyncio.Event()
-        asks = asyncio.create_task(leaving.wait_for_drain("0", ended, 600))
-        leave = asyncio.create_task(leaving.leave())
-        assert await asks and await leaving.wait_for_drain("0", ended, 600)
-        leaving.abandon("0", "there is no other worker")
-        assert not await leaving.wait_for_drain("0", ended, 0.01)
-        asks = asyncio.create_task(leaving.wait_for_drain("0", ended, 600))
+        asks = asyncio.create_task(drain.wait_for_drain("0", ended, 600))
+        leave = asyncio.create_task(drain.leave())
+        assert await asks and await drain.wait_for_drain("0", ended, 600)
+        drain.abandon("0", "there is no other worker")
+        assert not await drain.wait_for_drain("0", ended, 0.01)
+        asks = asyncio.create_task(drain.wait_for_drain("0", ended, 600))
         ended.set()
         assert not await asks
         await leave
 
-    told(story, GATE)
+    notified(story, GATE)
 
 
-def test_nobody_is_told_of_a_worker_that_stays():
-    async def story(leaving):
+def test_a_poll_of_a_worker_that_stays_returns_false():
+    async def story(drain):
         ended = asyncio.Event()
-        assert not await leaving.wait_for_drain("0", ended, 0.01)
-        asks = asyncio.create_task(leaving.wait_for_drain("0", ended, 600))
+        assert not await drain.wait_for_drain("0", ended, 0.01)
+        asks = asyncio.create_task(drain.wait_for_drain("0", ended, 600))
         ended.set()
-        assert not await asks and not leaving.begun
+        assert not await asks and not drain.begun
 
-    told(story, GATE)
+    notified(story, GATE)
 
 
 @pytest.mark.parametrize("former", [signal.SIG_DFL, lambda number, frame: None], ids=["default", "a user's"])
@@ -180,7 +180,7 @@ def test_a_signal_to_a_process_that_is_no_workers_own_is_left_alone(former):
     async def story():
         async with offices("tcp://") as (here, there):
             assert signal.getsignal(signal.SIGTERM) is former
-            assert not here.leaving.begun and not there.leaving.begun
+            assert not here.drain.begun and not there.drain.begun
 
     before = signal.signal(signal.SIGTERM, former)
     try:
@@ -190,12 +190,12 @@ def test_a_signal_to_a_process_that_is_no_workers_own_is_left_alone(former):
         signal.signal(signal.SIGTERM, before)
 
 
-def test_an_office_counts_its_residents_until_they_are_removed():
+def test_an_office_registers_its_actors_until_they_are_removed():
     async def story():
         async with offices("tcp://") as (here, _):
-            here.add("actor", Kept().thread(), GATE)
-            leave = asyncio.create_task(here.leaving.leave())
-            await holds(lambda: here.leaving.begun)
+            here.add("actor", Kept().cell(), GATE)
+            leave = asyncio.create_task(here.drain.leave())
+            await holds(lambda: here.drain.begun)
             assert not leave.done()
             await here.remove("actor", 10)
             await asyncio.wait_for(leave, 10)

@@ -1,4 +1,4 @@
-"""SIGTERM waits until the worker has left, and no longer; a nanny that closes waits too, and always goes on."""
+"""SIGTERM waits until the worker is drained, and no longer; a closing nanny waits too, and always continues."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ def terminate():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_the_signal_goes_on_when_the_worker_has_left(former):
+def test_the_signal_is_passed_on_when_the_worker_is_drained(former):
     async def story():
         go, begun = asyncio.Event(), asyncio.Event()
 
@@ -45,7 +45,7 @@ def test_the_signal_goes_on_when_the_worker_has_left(former):
     asyncio.run(story())
 
 
-def test_a_second_signal_goes_on_at_once(former):
+def test_a_second_signal_is_passed_on_at_once(former):
     async def story():
         go = asyncio.Event()
         termination = SigtermHandler(go.wait)
@@ -60,7 +60,7 @@ def test_a_second_signal_goes_on_at_once(former):
     asyncio.run(story())
 
 
-def test_the_signal_goes_on_when_leaving_fails(former):
+def test_the_signal_is_passed_on_when_the_drain_fails(former):
     async def leave():
         raise OSError("no time")
 
@@ -81,7 +81,7 @@ def goes_on_after(former, story):
     assert former == [signal.SIGTERM]
 
 
-def test_a_worker_that_has_closed_leaves_the_signal_to_whoever_had_it(former):
+def test_a_closed_worker_restores_the_former_handler(former):
     async def story():
         before = signal.getsignal(signal.SIGTERM)
         termination = SigtermHandler(asyncio.Event().wait)
@@ -91,7 +91,7 @@ def test_a_worker_that_has_closed_leaves_the_signal_to_whoever_had_it(former):
     goes_on_after(former, story)
 
 
-def test_a_handler_that_came_later_stays_and_may_hand_the_signal_on(former):
+def test_a_later_handler_stays_and_may_pass_the_signal_on(former):
     async def story():
         termination = SigtermHandler(asyncio.Event().wait)
         ours = signal.getsignal(signal.SIGTERM)
@@ -106,7 +106,7 @@ def test_a_handler_that_came_later_stays_and_may_hand_the_signal_on(former):
     goes_on_after(former, story)
 
 
-def test_a_signal_after_the_end_of_the_loop_goes_on(former):
+def test_a_signal_after_the_end_of_the_loop_is_passed_on(former):
     async def story():
         SigtermHandler(asyncio.Event().wait)
 
@@ -120,7 +120,7 @@ def nanny(worker, status=Status.closing, process=Status.running):
 
 
 def closing(answers, **known):
-    """Let a nanny close whose worker `answers`, a coroutine function of the comm; gives what the worker was asked."""
+    """Close a nanny whose worker `answers`, a coroutine function of the comm; returns the requests to the worker."""
     asked = []
 
     async def story():
@@ -156,21 +156,21 @@ def test_a_nanny_that_stays_or_has_no_such_worker_asks_nobody(known):
     assert closing(at_once, **known) == []
 
 
-def test_a_nanny_goes_on_when_its_worker_hangs_up():
+def test_a_nanny_continues_when_its_worker_hangs_up():
     async def hangs_up(comm, lives):
         comm.abort()
 
     assert closing(hangs_up)
 
 
-def test_a_nanny_goes_on_when_its_workers_process_ends():
+def test_a_nanny_continues_when_its_workers_process_ends():
     async def ends(comm, lives):
         lives.process.stopped.set()
 
     assert closing(ends)
 
 
-def test_a_nanny_goes_on_after_its_limit_and_without_a_process():
+def test_a_nanny_continues_after_its_limit_and_without_a_process():
     async def story():
         async def silent(comm):
             await comm.read()

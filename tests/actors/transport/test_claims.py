@@ -1,4 +1,4 @@
-"""What gates take of their worker's resources, as its post office keeps it."""
+"""The reserved resources of a worker, in its post office."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ def on_a_worker(story):
     asyncio.run(run())
 
 
-def test_a_worker_gives_what_it_has_and_no_more():
+def test_a_worker_reserves_no_more_than_its_resources():
     @on_a_worker
     async def _story(office):
         office.claim("a", claim("g0", GPU=1))
@@ -46,12 +46,12 @@ def test_a_gate_that_asks_again_is_counted_once():
 
 
 @pytest.mark.parametrize("threaded", [True, False], ids=["at work", "not begun"])
-def test_a_key_that_dask_lets_go_gives_back_what_it_took(threaded):
+def test_a_key_released_by_dask_releases_its_resources(threaded):
     @on_a_worker
     async def _story(office):
         office.claim("a", claim("g0", GPU=2))
         if threaded:
-            office.add("a", Kept().thread())
+            office.add("a", Kept().cell())
         office.transition("a", "memory", "released")
         await holds(lambda: not office.claims)
         office.claim("b", claim("g1", GPU=2))

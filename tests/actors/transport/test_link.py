@@ -1,4 +1,4 @@
-"""Links: one kept connection, ordered; what is lost when it breaks is counted; the next message makes a new one."""
+"""Links: one kept connection, ordered; lost messages are counted; the next message reconnects."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ def _soon():
         yield
 
 
-def told(story):
+def run_story(story):
     """Run a story with a peer and a link to it; afterwards the link has no task left."""
 
     async def run():
@@ -48,7 +48,7 @@ def test_messages_arrive_in_order_over_one_connection():
         assert (seen.peer, seen.sent, seen.lost, seen.connects) == (peer.address, 100, 0, 1)
         assert seen.nbytes == seen.unsent == 100 * nbytes(forward(0))
 
-    told(story)
+    run_story(story)
 
 
 def test_any_thread_may_send():
@@ -64,10 +64,10 @@ def test_any_thread_may_send():
             mine = [sequence for sequence in peer.sequences if start <= sequence < start + 100]
             assert mine == list(range(start, start + 50))
 
-    told(story)
+    run_story(story)
 
 
-def test_promise_2_scattered_numbers_are_copied_by_who_sends_them(monkeypatch):
+def test_promise_2_a_scattered_array_is_copied_by_its_sender(monkeypatch):
     copying, copy, numbers = set(), np.ascontiguousarray, np.arange(80_000.0).reshape(200, 2, 200)
 
     def spied(array):
@@ -83,10 +83,10 @@ def test_promise_2_scattered_numbers_are_copied_by_who_sends_them(monkeypatch):
         assert copying == {sender}
 
     with dask.config.set({"akkordeon.link.max-unsent": "1MB"}):
-        told(story)
+        run_story(story)
 
 
-def test_what_the_peer_has_read_is_unsent_no_more():
+def test_bytes_that_the_peer_has_read_are_not_unsent():
     async def story(peer, link):
         for sequence in range(10):
             link.send("g0", forward(sequence))
@@ -94,10 +94,10 @@ def test_what_the_peer_has_read_is_unsent_no_more():
         await peer.comms[0].write({"ack": 7 * nbytes(forward(0))})
         await holds(lambda: link.statistics().unsent == 3 * nbytes(forward(0)))
 
-    told(story)
+    run_story(story)
 
 
-def test_a_cut_link_is_made_anew_by_the_next_message():
+def test_a_broken_link_reconnects_for_the_next_message():
     async def story(peer, link):
         for turn in range(5):
             link.send("g0", forward(turn))
@@ -107,7 +107,7 @@ def test_a_cut_link_is_made_anew_by_the_next_message():
         seen = link.statistics()
         assert (seen.sent, seen.lost, seen.connects) == (5, 0, 5)
 
-    told(story)
+    run_story(story)
 
 
 def test_a_connection_that_the_peer_ends_is_noticed_while_nothing_is_sent():
@@ -119,7 +119,7 @@ def test_a_connection_that_the_peer_ends_is_noticed_while_nothing_is_sent():
         link.send("g0", forward(1))
         await holds(lambda: peer.sequences == [0, 1])
 
-    told(story)
+    run_story(story)
 
 
 def test_a_peer_that_does_not_read_is_cut_off_above_the_bound_and_later_messages_pass():
@@ -143,7 +143,7 @@ def test_a_peer_that_does_not_read_is_cut_off_above_the_bound_and_later_messages
         assert seen.sent + seen.lost == fits + 4
         assert seen.connects >= 2 and seen.unsent <= 100_000
 
-    told(story)
+    run_story(story)
 
 
 def test_a_peer_that_is_not_there_costs_the_messages_and_nothing_else(caplog):
@@ -162,14 +162,14 @@ def test_a_peer_that_is_not_there_costs_the_messages_and_nothing_else(caplog):
     asyncio.run(story())
 
 
-def test_what_is_queued_leaves_before_a_link_ends():
+def test_queued_messages_are_written_before_a_link_ends():
     async def story(peer, link):
         for sequence in range(20):
             link.send("g0", forward(sequence))
         await link.close()
         await holds(lambda: len(peer.envelopes) == 20)
 
-    told(story)
+    run_story(story)
 
 
 def test_closing_does_not_wait_for_a_peer_that_is_not_there():
@@ -195,7 +195,7 @@ def test_nonsense_from_the_peer_ends_the_connection_not_the_link():
             await holds(lambda: link._comm is None)
         assert link.statistics().connects == 3
 
-    told(story)
+    run_story(story)
 
 
 def test_a_message_that_cannot_be_sent_is_logged_and_does_not_stop_the_others(caplog):
@@ -205,5 +205,5 @@ def test_a_message_that_cannot_be_sent_is_logged_and_does_not_stop_the_others(ca
         link.send("g0", forward(7))
         await holds(lambda: peer.sequences == [7])
 
-    told(story)
+    run_story(story)
     assert "could not send" in caplog.text

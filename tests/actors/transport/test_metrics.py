@@ -1,4 +1,4 @@
-"""What post offices show on `/metrics`."""
+"""The metrics of post offices on `/metrics`."""
 
 import math
 from dataclasses import fields
@@ -25,14 +25,14 @@ def gate(name="g0", network="net", delays=(), **figures):
 
 
 class Office:
-    """A post office that was told what its actors do."""
+    """A post office with given metrics of its actors."""
 
-    def __init__(self, address, *figures, links=()):
-        self.address, self._figures = address, figures
-        self.links = {link.peer: SimpleNamespace(peer=link.peer, figures=lambda link=link: link) for link in links}
+    def __init__(self, address, *metrics, links=()):
+        self.address, self._metrics = address, metrics
+        self.links = {link.peer: SimpleNamespace(peer=link.peer, metrics=lambda link=link: link) for link in links}
 
-    def figures(self):
-        return list(self._figures)
+    def metrics(self):
+        return list(self._metrics)
 
 
 def page(*offices):
@@ -56,7 +56,7 @@ def test_a_link_shows_each_of_its_figures_by_both_ends():
         assert len(seen.find(name)) == 2
 
 
-def test_delays_are_a_histogram_whose_buckets_hold_what_is_not_later():
+def test_delays_are_a_histogram_with_cumulative_buckets():
     delays = ((0, 5), (3, 2), (4, 1), (40, 7), (64, 1))
     seen = page(Office("tcp://a:1", gate(delays=delays)))
     bounds = {float(one.labels["le"]): one.value for one in seen.find("akkordeon_gate_delay_updates_bucket")}
@@ -84,8 +84,8 @@ def test_workers_in_one_process_share_a_page_and_nothing_is_on_it_twice():
 
 
 def test_sentinels_are_not_shown_here_but_on_the_scheduler():
-    told = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"network": "net", "name": "train0"}
-    assert page(Office("tcp://a:1", SentinelMetrics(**told))).samples == []
+    metrics = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"network": "net", "name": "train0"}
+    assert page(Office("tcp://a:1", SentinelMetrics(**metrics))).samples == []
 
 
 def test_without_an_office_each_family_has_its_help_and_type():
@@ -108,7 +108,7 @@ def test_all_that_a_gate_counts_is_shown():
     assert {family.field for family in _LINKS} == {field.name for field in fields(LinkMetrics)} - {"peer"}
 
 
-def test_a_post_office_is_told_of_from_its_setup_to_its_teardown(monkeypatch):
+def test_a_post_office_is_collected_from_its_setup_to_its_teardown(monkeypatch):
     registry = CollectorRegistry()
     monkeypatch.setattr(_post_office, "WORKER_COLLECTOR", Collector(collect_workers, registry))
     with deploy(NETWORK) as running:

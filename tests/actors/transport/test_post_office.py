@@ -1,4 +1,4 @@
-"""Post offices: straight into the mailbox within a process, over a link to another; nothing is ever lost in silence."""
+"""Post offices: straight into the mailbox within a process, over a link to another; no message vanishes uncounted."""
 
 import asyncio
 import logging
@@ -16,13 +16,13 @@ from tests.support.numbered_samples import header
 from tests.support.post_offices import Kept, forward, holds, offices
 
 
-def told(protocol, story):
+def run_story(protocol, story):
     """Run a story between the post offices of two workers; no thread of theirs is left."""
 
     async def run():
         kept = Kept()
         async with offices(protocol) as (here, there):
-            there.add("actor", kept.thread())
+            there.add("actor", kept.cell())
             await story(here, there, kept)
         assert kept.closed and not here.links and not there.links
 
@@ -44,7 +44,7 @@ def test_a_worker_has_one_post_office():
         first, second = await asyncio.gather(PostOffice.of(there.worker), PostOffice.of(there.worker))
         assert first is second is there is not here
 
-    told("inproc://", story)
+    run_story("inproc://", story)
 
 
 def test_a_message_arrives_as_it_was_sent(protocol):
@@ -57,7 +57,7 @@ def test_a_message_arrives_as_it_was_sent(protocol):
             assert one.header == other.header
             assert np.array_equal(one.x, other.x) and one.x.dtype == other.x.dtype
 
-    told(protocol, story)
+    run_story(protocol, story)
 
 
 def test_on_the_same_worker_the_very_object_is_handed_over(protocol):
@@ -67,7 +67,7 @@ def test_on_the_same_worker_the_very_object_is_handed_over(protocol):
         assert await asyncio.to_thread(kept.arrived.wait, 10)
         assert kept.messages[0] is message and not there.links
 
-    told(protocol, story)
+    run_story(protocol, story)
 
 
 def test_between_workers_of_one_process_there_is_no_comm():
@@ -78,7 +78,7 @@ def test_between_workers_of_one_process_there_is_no_comm():
         assert kept.messages[0] is message
         assert not here.links and not there.links and here.statistics() == []
 
-    told("inproc://", story)
+    run_story("inproc://", story)
 
 
 def test_between_processes_one_link_is_kept():
@@ -92,10 +92,10 @@ def test_between_processes_one_link_is_kept():
         assert (link.peer, link.sent, link.connects, link.lost) == (there.address, 60, 1, 0)
         assert not there.links
 
-    told("tcp://", story)
+    run_story("tcp://", story)
 
 
-def test_what_was_read_is_acknowledged():
+def test_read_bytes_are_acknowledged():
     async def story(here, there, kept):
         size = _ACK // 8
         for sequence in range(5):
@@ -103,7 +103,7 @@ def test_what_was_read_is_acknowledged():
         await holds(lambda: len(kept.messages) == 5)
         await holds(lambda: here.statistics()[0].unsent < here.statistics()[0].nbytes - _ACK)
 
-    told("tcp://", story)
+    run_story("tcp://", story)
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
@@ -116,15 +116,15 @@ def test_a_message_for_nobody_is_a_dead_letter(protocol, where):
         here.send(to(there), forward(7))
         await holds(lambda: kept.sequences == [7])
 
-    told(protocol, story)
+    run_story(protocol, story)
 
 
-def test_a_worker_of_this_process_that_is_gone_gets_no_letters():
+def test_messages_for_a_closed_worker_of_this_process_are_dead_letters():
     async def story(here, there, kept):
         here.send(Address("inproc://10.0.0.1/1/999", "actor"), forward(0))
         assert here.dead_letters == 1 and not here.links
 
-    told("inproc://", story)
+    run_story("inproc://", story)
 
 
 @pytest.mark.parametrize(
@@ -152,17 +152,17 @@ def test_garbage_is_dropped_with_a_warning_and_the_link_stays(garbage, caplog):
             await holds(lambda: kept.messages)
         assert kept.messages == [Leave("net", Address("w", "a"))]
         assert there.dead_letters == 1
-        assert "dropped what tcp://a-stranger:1 sent" in caplog.text
+        assert "dropped a message from tcp://a-stranger:1" in caplog.text
         await comm.close()
 
-    told("tcp://", story)
+    run_story("tcp://", story)
 
 
 def test_the_last_actor_takes_the_links_along():
     async def story(here, there, kept):
         mine = [Kept(), Kept()]
-        for number, core in enumerate(mine):
-            here.add(f"mine{number}", core.thread())
+        for number, behavior in enumerate(mine):
+            here.add(f"mine{number}", behavior.cell())
         here.send(to(there), forward(0))
         await holds(lambda: kept.sequences == [0])
         await here.remove("mine0", 10)
@@ -173,7 +173,7 @@ def test_the_last_actor_takes_the_links_along():
         here.send(to(here, "mine1"), forward(1))
         assert here.dead_letters == 1
 
-    told("tcp://", story)
+    run_story("tcp://", story)
 
 
 def test_an_actor_that_dask_forgets_is_stopped(protocol):
@@ -183,37 +183,37 @@ def test_an_actor_that_dask_forgets_is_stopped(protocol):
         assert not kept.closed
         there.transition("actor", "memory", "released")
         await holds(lambda: kept.closed)
-        await holds(lambda: not there._threads)
+        await holds(lambda: not there._cells)
 
-    told(protocol, story)
+    run_story(protocol, story)
 
 
 class Stubborn(Kept):
-    """Works on its message until it is let go."""
+    """Handles its message until it is released."""
 
     def __init__(self, go):
         super().__init__()
         self.go = go
 
-    def handle(self, message):
-        super().handle(message)
+    def receive(self, message):
+        super().receive(message)
         self.go.wait(20)
 
 
 def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
     async def story(here, there, kept):
         go = threading.Event()
-        core = Stubborn(go)
-        here.add("stubborn", core.thread("stubborn"))
+        behavior = Stubborn(go)
+        here.add("stubborn", behavior.cell("stubborn"))
         here.send(to(here, "stubborn"), forward(0))
-        assert await asyncio.to_thread(core.arrived.wait, 10)
+        assert await asyncio.to_thread(behavior.arrived.wait, 10)
         with caplog.at_level(logging.WARNING):
             await here.remove("stubborn", 0.01)
         go.set()
         assert "stubborn did not end within 0.01 s" in caplog.text
-        await holds(lambda: core.closed)
+        await holds(lambda: behavior.closed)
 
-    told("inproc://", story)
+    run_story("inproc://", story)
 
 
 def test_leaving_workers_stop_their_threads():
@@ -221,8 +221,8 @@ def test_leaving_workers_stop_their_threads():
         kept = Kept()
         with dask.config.set({"akkordeon.timeouts.close": "5s"}):
             async with offices("tcp://") as (here, _):
-                thread = kept.thread()
-                here.add("actor", thread)
-        assert kept.closed and not thread.alive
+                cell = kept.cell()
+                here.add("actor", cell)
+        assert kept.closed and not cell.alive
 
     asyncio.run(story())

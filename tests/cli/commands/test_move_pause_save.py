@@ -115,8 +115,8 @@ def test_the_loss_of_a_worker_and_the_recovery_are_lines_in_all_terminals_and_ob
             guest.passes(1)
             aaron.kill()
             lost = guest.line("lost        gate 'g0': ")
-            assert f"aaron ({gate['address']}) is gone, or gives no sign of life: it is made anew" in lost
-            guest.line("restarted   gate 'g0': made anew on ")
+            assert f"aaron ({gate['address']}) is gone, or gives no sign of life: it is restarted" in lost
+            guest.line("restarted   gate 'g0': on ")
             done = len(guest.out)
             guest.line(lambda _: sum("epoch:" in line for line in guest.out[done:]) >= 2)
             assert guest.interrupt() == 0
@@ -124,5 +124,5 @@ def test_the_loss_of_a_worker_and_the_recovery_are_lines_in_all_terminals_and_ob
         assert owner.interrupt() == 0
     lost, restarted = [event for event in map(json.loads, owner.out) if event["event"] in ("lost", "restarted")]
     assert (lost["network"], lost["gate"], restarted["gate"]) == ("hurt", "g0", "g0")
-    assert any(line.startswith("restarted   gate 'g0': made anew on ") for line in owner.err)
+    assert any(line.startswith("restarted   gate 'g0': on ") for line in owner.err)
     nothing_left()

@@ -1,4 +1,4 @@
-"""`status` and `stop`: what runs, whoever runs it, and its end."""
+"""`status` and `stop`: networks, whoever owns them, and their end."""
 
 import asyncio
 import json
@@ -6,7 +6,6 @@ import os
 import signal
 
 import pytest
-from dask import config as dask_config
 from distributed import Client
 
 import akkordeon_dask
@@ -31,9 +30,17 @@ def test_it_shows_the_gates_and_the_sentinels_of_all_programs(digits, at, cluste
     with akkordeon(*TRAIN, *at) as one, akkordeon(*TRAIN, *at, "--here", "--as", "mine") as other:
         one.passes(1)
         other.passes(1)
-        with akkordeon("status", *at) as look:
-            assert look.end() == 0
-        table = "\n".join(look.out)
+        figures = []
+
+        def known():
+            figures[:] = akkordeon_dask.status(client, "digits")
+            (network,) = figures
+            return len(network.sentinels) == 2 and all(gate.samples_per_s > 0 for gate in network.gates)
+
+        wait_until(known, seen=lambda: figures)
+        with akkordeon("status", *at) as shown:
+            assert shown.end() == 0
+        table = "\n".join(shown.out)
         (network,) = json.loads(said("status", "digits", *at, "--json"))["networks"]
     header, *rows = (line for line in table.splitlines() if "│" in line or "owner" in line)
     assert header.startswith("digits  owner Client-")
@@ -52,6 +59,12 @@ def test_it_shows_the_gates_and_the_sentinels_of_all_programs(digits, at, cluste
     assert (mine["name"], mine["mode"], train["worker"]) == ("mine", "train", "alice")
     assert mine["worker"].startswith("sentinel-")
     assert train["report"]["samples"] == 10_000 and train["report"]["samples_per_s"] > 0
+
+
+def states(client, name):
+    """The states of the gates."""
+    (network,) = akkordeon_dask.status(client, name)
+    return [gate.state for gate in network.gates]
 
 
 def test_a_network_whose_owner_was_killed_has_none_and_can_be_stopped_twice(at, file, client, nothing_left):
@@ -103,34 +116,32 @@ def test_the_name_of_a_stopped_network_is_free_and_its_former_owner_leaves_the_n
 
 
 def test_with_an_asynchronous_client_both_are_awaited(cluster, client, file, nothing_left):
-    async def look_and_stop():
+    async def show_and_stop():
         async with Client(cluster.address, asynchronous=True) as mine:
             networks = await akkordeon_dask.status(mine, "mine")
             return networks, await akkordeon_dask.stop("mine", mine), await akkordeon_dask.stop("mine", mine)
 
     with deploy(network_named(f"{file}:network"), client, name="mine"):
-        (network,), first, second = asyncio.run(look_and_stop())
+        (network,), first, second = asyncio.run(show_and_stop())
         assert (network.name, network.owner, first, second) == ("mine", client.id, True, False)
     nothing_left()
 
 
-def test_a_worker_that_hangs_is_said_to_and_one_that_is_gone_is_lost(at, cluster, client, file, nothing_left):
+def test_a_worker_that_hangs_gives_no_answer_and_one_that_is_gone_is_lost(at, cluster, client, file, nothing_left):
     with joined_worker(cluster.address, "carol") as carol:
         running = deploy(network_named(f"{file}:carols"), client, name="short")
+        assert states(client, "short") == ["running", "running"], "at once, before any heartbeat"
         os.kill(carol.process.pid, signal.SIGSTOP)
-        with dask_config.set({"akkordeon.timeouts.connect": "2s"}):
-            (network,) = json.loads(said("status", "short", "--json", *at))["networks"]
-        assert [gate["state"] for gate in network["gates"]] == ["running", "no answer"]
+        wait_until(lambda: states(client, "short") == ["running", "no answer"], seen=lambda: states(client, "short"))
         carol.kill()
     wait_until(lambda: len(workers_now(client)) == 2)
-    (network,) = akkordeon_dask.status(client, "short")
-    assert [gate.state for gate in network.gates] == ["running", "lost"]
+    assert states(client, "short") == ["running", "lost"]
     assert "lost" in said("status", "short", *at)
     running.close()
     nothing_left()
 
 
-def test_a_name_that_nobody_has_is_one_line(digits, at, client):
+def test_an_unknown_name_is_one_line(digits, at, client):
     done = called("status", "digit", *at)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "Error: no network named 'digit' on this cluster, there is digits: deploy it first\n"

@@ -1,4 +1,4 @@
-"""`top`: what a network does, until it ends."""
+"""`top`: a network at work, until it ends."""
 
 import pytest
 from distributed import Client
@@ -43,7 +43,7 @@ def test_once_it_shows_gates_and_sentinels_of_all_programs_at_work(digits, at):
     assert next(words for words in said if words[:1] == ["sentinel"])[-2:] == ["loss", "accuracy"]
 
 
-def test_into_a_pipe_it_writes_a_table_with_each_look_and_ctrl_c_is_a_good_end(digits, at):
+def test_into_a_pipe_it_writes_one_table_below_the_other_and_ctrl_c_is_a_good_end(digits, at):
     with akkordeon("top", "digits", *at, "--interval", "100ms") as top:
         top.line(lambda _: top.out.count("digits  runs") >= 3)
         assert top.interrupt() == 0
@@ -56,7 +56,7 @@ def test_when_the_network_is_closed_it_says_so_and_ends(name, at, client, file, 
     running = deploy(network_named(f"{file}:network"), client, name=name)
     with akkordeon("top", name, *at, "--interval", "100ms") as top:
         top.line(f"{name}  runs")
-        # The first look may come before the gates have told of themselves.
+        # The first table may come before the gates have been reported.
         top.line("g0")
         running.close()
         assert top.end() == 0
@@ -74,7 +74,7 @@ def test_a_network_without_a_name_of_its_own_can_be_watched_by_the_one_it_was_gi
     nothing_left()
 
 
-def test_a_name_that_nobody_has_is_one_line_with_those_there_are(digits, at):
+def test_an_unknown_name_is_one_line_with_those_there_are(digits, at):
     done = called("top", "digit", *at, "--wait", "0")
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -82,12 +82,12 @@ def test_a_name_that_nobody_has_is_one_line_with_those_there_are(digits, at):
     assert "digits" in line
 
 
-def test_a_scheduler_that_has_never_heard_of_networks_learns_it_and_its_death_is_one_line(file):
+def test_a_scheduler_without_telemetry_gets_it_and_its_death_is_one_line(file):
     patience = {"DASK_AKKORDEON__TIMEOUTS__CONNECT": "2s"}
     with dask("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard") as scheduler:
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
         at = ("--scheduler", address)
-        assert "there is none: look at the name" in called("top", "short", *at, "--wait", "0").stderr
+        assert "there is none: check the name" in called("top", "short", *at, "--wait", "0").stderr
         with joined_worker(address, "alice"), Client(address, timeout=20) as client:
             deploy(network_named(f"{file}:spread"), client, name="short")
             with akkordeon("top", "short", *at, "--interval", "100ms", **patience) as top:

@@ -14,7 +14,7 @@ from tests.support.fake_heartbeats import beat, gate, passed, sentinel
 
 WORDS = ("loss", "scores")
 EACH, KEPT = 7, 12
-"""Passes that a record keeps here: of one sentinel, and of all."""
+"""Passes that a network keeps here: of one sentinel, and of all."""
 
 PASSES = st.builds(
     dict,
@@ -33,33 +33,33 @@ FEW = settings(max_examples=25)
 
 
 class Story:
-    """A network of which passes are told; its record keeps few."""
+    """A store, and the telemetry of its network, which keeps few passes."""
 
     def __init__(self):
-        self.board, self.now, self.view = TelemetryStore(), 0.0, View()
+        self.store, self.now, self.view = TelemetryStore(), 0.0, View()
         self.take("deployed")
 
     @property
-    def record(self):
-        return self.board.networks["net"]
+    def network(self):
+        return self.store.networks["net"]
 
     def take(self, step):
         """Tell of passes, turn the switches, or put a network of the same name in its place."""
         if step == "deployed":
-            self.board.event({"network": "net", "event": "deployed", "gates": []}, self.now)
-            self.record.passes = PassLog(EACH, KEPT)
+            self.store.event({"network": "net", "event": "deployed", "gates": []}, self.now)
+            self.network.passes = PassLog(EACH, KEPT)
         elif isinstance(step, View):
             self.view = step
         else:
             for one in step:
                 self.now += 1.0
                 figures = {"updates": 7 * int(self.now), "samples_trained": 64 * int(self.now)} | one
-                self.board.event(passed(epoch=int(self.now), **figures), self.now)
+                self.store.event(passed(epoch=int(self.now), **figures), self.now)
 
     def look(self, pane):
         """Show it as it is."""
         pane.view = self.view
-        pane.show(self.record)
+        pane.show(self.network)
 
 
 def seen(pane):
@@ -124,7 +124,7 @@ def test_a_curve_goes_when_its_last_pass_is_forgotten(word):
         story.take([{"sentinel": f"s{number}"}])
         story.look(pane)
         shown = {one.name for one in curves(pane)}
-        assert shown == {one.sentinel for one in story.record.passes} and f"s{number}" in shown
+        assert shown == {one.sentinel for one in story.network.passes} and f"s{number}" in shown
     assert "s0" not in shown
 
 
@@ -147,24 +147,24 @@ def test_the_start_stays_where_it_is_when_the_first_pass_is_forgotten(word):
     assert curves(pane)[0].data_source.data["elapsed"][-1] == story.now
 
 
-def told(board, second):
+def finish_pass(store, second):
     """A second of a network at work; its gate's figures are different each time, and have the same form."""
     at = float(second)
     figures = {"at": at, "forwards": second, "busy": 0.5 * at, "delays": ((0, 1 + second), (1, 1))}
     ones = sentinel(at=at, samples=second)
-    board.update([beat(at=at, gates=[gate(**figures)], sentinels=[ones])], at)
-    board.event(passed(epoch=second + 1), at)
+    store.update([beat(at=at, gates=[gate(**figures)], sentinels=[ones])], at)
+    store.event(passed(epoch=second + 1), at)
 
 
 def update_after(passes):
     """What an update sends after so many passes, with one more pass and one more row of the history."""
-    board = TelemetryStore()
+    store = TelemetryStore()
     for second in range(passes):
-        told(board, second)
-    page = Page(board)
+        finish_pass(store, second)
+    page = Page(store)
     page.update()
     sent = Sent(served(page.root))
-    told(board, passes)
+    finish_pass(store, passes)
     page.update()
     return sent
 
@@ -182,9 +182,9 @@ def test_a_pass_is_one_point_a_curve_and_a_moment_is_one_message_for_all_lines()
 
 
 def test_an_update_without_anything_new_sends_none_of_the_lines_curves_and_tables():
-    board = TelemetryStore()
-    told(board, 0)
-    page = Page(board)
+    store = TelemetryStore()
+    finish_pass(store, 0)
+    page = Page(store)
     page.update()
     sent = Sent(served(page.root))
     page.update()
@@ -236,7 +236,7 @@ def test_smoothing_lets_the_curve_be_seen_faintly_below_its_mean():
 
 def test_at_most_six_curves_are_seen_at_a_glance_the_first_of_each_mode_and_a_switch_shows_all():
     story, pane = Story(), PANES["loss"]()
-    story.record.passes = PassLog()
+    story.network.passes = PassLog()
     story.take([{"sentinel": f"t{number}"} for number in range(20)] + [{"sentinel": "v", "mode": "validate"}])
     story.look(pane)
     assert [one.name for one in curves(pane) if one.visible] == ["t0", "v", "t1", "t2", "t3", "t4"]

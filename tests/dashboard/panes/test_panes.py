@@ -14,7 +14,7 @@ from akkordeon_dask.telemetry import TelemetryStore
 from tests.support.fake_heartbeats import HOSTILE, beat, gate, link, passed, sentinel
 
 
-def rounds(board, begin, end):
+def rounds(store, begin, end):
     """Seconds of a network at work: three gates on two workers, three sentinels."""
     for second in range(begin, end):
         at = float(second)
@@ -25,18 +25,18 @@ def rounds(board, begin, end):
         sentinels.append(sentinel("validate0", at=at, samples=10 * second, mode="validate"))
         links = [link("tcp://bob", 5000 * second)]
         beats = beat("alice", at=at, gates=alice, sentinels=sentinels, links=links), beat("bob", at=at, gates=bob)
-        board.update(beats, at)
+        store.update(beats, at)
         trained = {"updates": 10 * second, "samples_trained": 640 * second}
-        board.event(passed(epoch=second + 1, **trained), at)
-        board.event(passed("validate0", epoch=second + 1, mode="validate", **trained), at)
+        store.event(passed(epoch=second + 1, **trained), at)
+        store.event(passed("validate0", epoch=second + 1, mode="validate", **trained), at)
 
 
 @pytest.fixture
-def board():
-    board = TelemetryStore()
-    rounds(board, 0, 20)
-    board.event({"network": "net", "event": "lost", "sentinel": "train1", "text": "batch 7"}, 20.0)
-    return board
+def store():
+    store = TelemetryStore()
+    rounds(store, 0, 20)
+    store.event({"network": "net", "event": "lost", "sentinel": "train1", "text": "batch 7"}, 20.0)
+    return store
 
 
 def filled(root):
@@ -46,13 +46,13 @@ def filled(root):
 
 
 @pytest.mark.parametrize("word", PANES)
-def test_a_pane_is_empty_without_a_network_and_full_with_one(word, board):
+def test_a_pane_is_empty_without_a_network_and_full_with_one(word, store):
     pane = PANES[word]()
     document = Document()
     document.add_root(pane.root)
     pane.show(None)
     assert not filled(pane.root)
-    pane.show(board.newest())
+    pane.show(store.newest())
     assert filled(pane.root)
     pane.show(None)
     assert not filled(pane.root)
@@ -68,31 +68,31 @@ def test_every_axis_has_a_unit_and_everything_a_hover(word):
 
 
 @pytest.mark.parametrize("word", ["throughput", "busy", "traffic", "in-flight", "versions"])
-def test_lines_that_grow_hold_what_lines_drawn_at_once_hold(word, board):
+def test_lines_that_grow_hold_what_lines_drawn_at_once_hold(word, store):
     grown, fresh = PANES[word](), PANES[word]()
     for second in range(20, 340):
-        rounds(board, second, second + 1)
-        grown.show(board.newest())
-    fresh.show(board.newest())
-    assert grown.feed.source.data.keys() == fresh.feed.source.data.keys()
-    for name, column in fresh.feed.source.data.items():
-        np.testing.assert_array_equal(grown.feed.source.data[name], column)
+        rounds(store, second, second + 1)
+        grown.show(store.newest())
+    fresh.show(store.newest())
+    assert grown.streamer.source.data.keys() == fresh.streamer.source.data.keys()
+    for name, column in fresh.streamer.source.data.items():
+        np.testing.assert_array_equal(grown.streamer.source.data[name], column)
         assert len(column) == 300
 
 
-def test_the_lines_of_a_page_show_what_each_pane_shows_alone(board):
-    page = Page(board)
+def test_the_lines_of_a_page_show_what_each_pane_shows_alone(store):
+    page = Page(store)
     for second in range(20, 40):
         page.update()
         page.span.active = second % 3
         more = [sentinel("late", at=float(second))] if second > 30 else []
-        board.update([beat(at=float(second), gates=[gate(at=float(second))], sentinels=more)], float(second))
+        store.update([beat(at=float(second), gates=[gate(at=float(second))], sentinels=more)], float(second))
     page.span.active = 1
     page.update()
     for word in ("throughput", "busy", "traffic", "in-flight", "versions"):
         shared, alone = page.panes[word], PANES[word]()
-        alone.show(board.newest())
-        assert shared.feed is page.panes["busy"].feed
+        alone.show(store.newest())
+        assert shared.streamer is page.panes["busy"].streamer
         assert [one.name for one in shared.root.renderers] == [one.name for one in alone.root.renderers]
         for one, other in zip(shared.root.renderers, alone.root.renderers, strict=True):
             for field in ("x", "y"):
@@ -100,35 +100,35 @@ def test_the_lines_of_a_page_show_what_each_pane_shows_alone(board):
                 np.testing.assert_array_equal(*columns)
 
 
-def test_a_sentinel_that_joins_gets_its_line(board):
+def test_a_sentinel_that_joins_gets_its_line(store):
     pane = PANES["throughput"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     lines = len(pane.root.renderers)
-    board.update([beat(gates=[gate(at=20.0)], sentinels=[sentinel("late", at=20.0)])], 20.0)
-    pane.show(board.newest())
+    store.update([beat(gates=[gate(at=20.0)], sentinels=[sentinel("late", at=20.0)])], 20.0)
+    pane.show(store.newest())
     assert len(pane.root.renderers) == lines + 1
 
 
-def test_the_busiest_gate_stands_out(board):
+def test_the_busiest_gate_stands_out(store):
     pane = PANES["graph"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     data = pane.boxes.data
     widths = dict(zip(data["name"], data["edge_width"], strict=True))
     assert widths["g0"] > widths[HOSTILE] == widths["g2"]
 
 
-def test_a_gate_whose_worker_is_gone_is_shown_as_lost(board):
+def test_a_gate_whose_worker_is_gone_is_shown_as_lost(store):
     at = 20.0
-    board.update([beat("alice", at=at, gates=[gate("g0", 0, at=at)])], at)
+    store.update([beat("alice", at=at, gates=[gate("g0", 0, at=at)])], at)
     pane = PANES["graph"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     third = dict(zip(pane.boxes.data["name"], pane.boxes.data["third"], strict=True))
     assert third["g2"] == "lost with its worker" and "busy" in third["g0"]
 
 
-def test_a_share_of_delays_is_of_all_gradients_of_the_gate(board):
+def test_a_share_of_delays_is_of_all_gradients_of_the_gate(store):
     pane = PANES["delays"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     data = pane.source.data
     for name in ("g0", HOSTILE, "g2"):
         tops = [top for top, gate in zip(data["top"], data["name"], strict=True) if gate == name]
@@ -136,33 +136,33 @@ def test_a_share_of_delays_is_of_all_gradients_of_the_gate(board):
         assert tops[1] == pytest.approx(2 / 3)
 
 
-def test_training_and_validation_have_colours_of_their_own(board):
+def test_training_and_validation_have_colours_of_their_own(store):
     pane = PANES["loss"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     colors = {renderer.name: renderer.glyph.line_color for renderer in pane.root.renderers if renderer.name}
     assert colors.keys() == {"train0", "validate0"} and len(set(colors.values())) == 2
 
 
 @pytest.mark.parametrize("x", AXES)
-def test_curves_go_over_passes_time_updates_or_samples_trained(board, x):
+def test_curves_go_over_passes_time_updates_or_samples_trained(store, x):
     pane = PANES["scores"]()
     pane.view = View(x)
-    pane.show(board.newest())
-    for one in board.newest().passes:
+    pane.show(store.newest())
+    for one in store.newest().passes:
         data = next(curve.data_source.data for curve in pane.root.renderers if curve.name == one.sentinel)
         assert getattr(one, x) in data["x"]
         assert data["x"] == data[x]
     assert pane.root.xaxis[0].axis_label == AXES[x].title
 
 
-def test_tables_have_the_newest_on_top(board):
+def test_tables_have_the_newest_on_top(store):
     pane = PANES["passes"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     epochs = pane.source.data["epoch"]
     assert epochs[0] == 20 and epochs == sorted(epochs, reverse=True)
 
 
-def test_the_page_is_friendly_without_a_network_and_shows_the_next_one(board):
+def test_the_page_is_friendly_without_a_network_and_shows_the_next_one(store):
     empty = TelemetryStore()
     page = Page(empty)
     page.update()
@@ -172,10 +172,10 @@ def test_the_page_is_friendly_without_a_network_and_shows_the_next_one(board):
     assert not page.welcome.visible and page.body.visible
 
 
-def test_one_may_choose_a_network_that_has_ended(board):
-    board.event({"network": "net", "event": "closed"}, 21.0)
-    board.update([beat(gates=[gate(network="next", at=22.0)])], 22.0)
-    page = Page(board)
+def test_one_may_choose_a_network_that_has_ended(store):
+    store.event({"network": "net", "event": "closed"}, 21.0)
+    store.update([beat(gates=[gate(network="next", at=22.0)])], 22.0)
+    page = Page(store)
     page.update()
     assert "next" in page.head.text
     assert ("net", "net (ended)") in page.select.options
@@ -184,17 +184,17 @@ def test_one_may_choose_a_network_that_has_ended(board):
 
 
 def test_names_in_the_headline_are_escaped():
-    board = TelemetryStore()
-    board.update([beat(gates=[gate(network=HOSTILE)])], 0.0)
-    page = Page(board)
+    store = TelemetryStore()
+    store.update([beat(gates=[gate(network=HOSTILE)])], 0.0)
+    page = Page(store)
     page.update()
     assert "<img" not in page.head.text and "&lt;img" in page.head.text
 
 
-def test_pages_of_two_browsers_share_nothing(board):
+def test_pages_of_two_browsers_share_nothing(store):
     documents = []
     for _ in range(2):
-        page = Page(board)
+        page = Page(store)
         page.update()
         document = Document()
         document.add_root(page.root)
@@ -204,20 +204,20 @@ def test_pages_of_two_browsers_share_nothing(board):
 
 @pytest.mark.parametrize("word", ["loss", "passes", "throughput"])
 def test_no_other_record_can_have_the_place_of_the_one_that_is_shown(word):
-    board, pane = TelemetryStore(), PANES[word]()
-    rounds(board, 0, 3)
-    pane.show(board.newest())
-    shown = weakref.ref(board.newest())
-    del board
+    store, pane = TelemetryStore(), PANES[word]()
+    rounds(store, 0, 3)
+    pane.show(store.newest())
+    shown = weakref.ref(store.newest())
+    del store
     assert shown() is not None, "the next one at this place in memory would be taken for it"
 
 
 def at_work(count=1, **figures):
-    """A board with a network of some sentinels."""
-    board = TelemetryStore()
+    """A store with a network of some sentinels."""
+    store = TelemetryStore()
     ones = [sentinel(f"train{number}", epochs=10, **figures) for number in range(count)]
-    board.update([beat(gates=[gate()], sentinels=ones)], 0.0)
-    return board
+    store.update([beat(gates=[gate()], sentinels=ones)], 0.0)
+    return store
 
 
 def test_inside_a_pass_the_page_says_how_far_it_is():
@@ -225,8 +225,8 @@ def test_inside_a_pass_the_page_says_how_far_it_is():
     page = Page(at_work(progress=half))
     page.update()
     data = page.panes["progress"].source.data
-    told = "train0 · pass 3 of 10 · 42 % · loss 0.3100 · accuracy 0.9100"
-    assert data["text"] == [f"{told} · {HOSTILE} 0.5000 · 13 s left"]
+    text = "train0 · pass 3 of 10 · 42 % · loss 0.3100 · accuracy 0.9100"
+    assert data["text"] == [f"{text} · {HOSTILE} 0.5000 · 13 s left"]
     assert (data["end"][0] - data["left"][0]) / (data["right"][0] - data["left"][0]) == pytest.approx(0.42)
     boxes = page.panes["graph"].boxes.data
     assert "pass 3/10 · 42 % · 13 s left" in boxes["third"]
@@ -258,12 +258,12 @@ def test_of_many_sentinels_six_are_followed_at_a_glance_and_all_by_a_click():
 
 
 def test_of_many_gates_the_busiest_are_seen_at_a_glance_and_all_by_a_click():
-    board = TelemetryStore()
+    store = TelemetryStore()
     for second in range(3):
         at = float(second)
         gates = [gate(f"g{place}", place, at, busy=at * place, delays=((0, 1),)) for place in range(9)]
-        board.update([beat(at=at, gates=gates, sentinels=[sentinel(at=at)])], at)
-    page = Page(board)
+        store.update([beat(at=at, gates=gates, sentinels=[sentinel(at=at)])], at)
+    page = Page(store)
     page.update()
     busy, delays, throughput = page.panes["busy"], page.panes["delays"], page.panes["throughput"]
 
@@ -281,22 +281,22 @@ def test_of_many_gates_the_busiest_are_seen_at_a_glance_and_all_by_a_click():
     assert busy.root.title.text == "Busy"
 
 
-def test_names_in_a_legend_are_whole_and_what_has_no_room_is_counted(board):
+def test_names_in_a_legend_are_whole_and_what_has_no_room_is_counted(store):
     links = {(f"worker-{number}", "another-worker"): number for number in range(6)}
-    board.newest().links = links
+    store.newest().links = links
     pane = PANES["traffic"]()
-    pane.show(board.newest())
+    pane.show(store.newest())
     (legend,) = pane.root.legend
     labels = [item.label.value for item in legend.items]
     assert labels == ["worker-0 → another-worker", "worker-1 → another-worker", "and 4 more"]
     assert legend.ncols == 1
 
 
-def test_where_nothing_went_wrong_the_page_says_so(board):
+def test_where_nothing_went_wrong_the_page_says_so(store):
     pane = PANES["troubles"]()
     pane.show(TelemetryStore().newest())
     assert (pane.table.visible, pane.none.visible, pane.none.text) == (False, True, "nothing went wrong")
-    pane.show(board.newest())
+    pane.show(store.newest())
     assert (pane.table.visible, pane.none.visible) == (True, False)
 
 
@@ -307,8 +307,8 @@ def test_a_line_explains_what_is_shown(word):
 
 
 @pytest.mark.parametrize("word", ["loss", "scores"])
-def test_a_pane_of_its_own_has_the_switches(word, board):
-    single = SinglePane(board, PANES[word]())
+def test_a_pane_of_its_own_has_the_switches(word, store):
+    single = SinglePane(store, PANES[word]())
     single.update()
     assert single.switches.root in single.root.children
     single.switches.axis.active = 2

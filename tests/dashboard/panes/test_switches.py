@@ -25,18 +25,18 @@ def figures(number, place):
     return {"loss": loss, "updates": 10 * number, "elapsed": float(number), "ended": 1e9}
 
 
-def told(board, number):
+def finish_pass(store, number):
     """A second of a network whose sentinels all finish a pass."""
     at = float(number)
     half = PassProgress(number + 1, 42, 100, 0.5, {"accuracy": 0.5}, 1.0)
     ones = [sentinel(name, at, mode=mode, progress=half) for mode, name in SENTINELS]
     gates = [gate(f"g{place}", place, at, busy=0.1 * at, forwards=100 * number) for place in range(2)]
     links = [link("tcp://bob", 100 * number)]
-    board.update(
+    store.update(
         [beat("alice", at=at, gates=gates[:1], sentinels=ones, links=links), beat("bob", at=at, gates=gates[1:])], at
     )
     for place, (mode, name) in enumerate(SENTINELS):
-        board.event(passed(name, number + 1, mode=mode, samples_trained=640 * number, **figures(number, place)), at)
+        store.event(passed(name, number + 1, mode=mode, samples_trained=640 * number, **figures(number, place)), at)
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +47,10 @@ def browser():
 
 
 def filled():
-    board = TelemetryStore()
+    store = TelemetryStore()
     for number in range(PASSES):
-        told(board, number)
-    return board
+        finish_pass(store, number)
+    return store
 
 
 @pytest.fixture(scope="module", params=["page", "report"])
@@ -151,7 +151,7 @@ def test_the_download_has_all_passes_of_all_curves(opened, tmp_path):
 
 
 @pytest.fixture
-def board():
+def store():
     return filled()
 
 
@@ -161,16 +161,16 @@ def lock():
 
 
 @pytest.fixture
-def page(board, lock, browser):
-    with served_page(board, lock) as url, tab(browser, url, (1024, 768)) as page:
+def page(store, lock, browser):
+    with served_page(store, lock) as url, tab(browser, url, (1024, 768)) as page:
         yield page
 
 
-def test_the_table_of_passes_shows_the_newest_however_many_there_were(page, board, lock):
+def test_the_table_of_passes_shows_the_newest_however_many_there_were(page, store, lock):
     for last in (PASSES + 20, PASSES + 30):
         with lock:
             for number in range(last - 10, last):
-                told(board, number)
+                finish_pass(store, number)
         page.page.locator(".slick-row").first.get_by_text(str(last), exact=True).wait_for()
 
 

@@ -20,15 +20,15 @@ CHARTS = (
 
 def own(epoch, time, **figures):
     """A pass of the client's own."""
-    told = {name: value for name, value in passed(epoch=epoch, **figures).items() if name not in ("network", "event")}
-    return PassReport.from_dict({**told, "ended": time})
+    plain = {name: value for name, value in passed(epoch=epoch, **figures).items() if name not in ("network", "event")}
+    return PassReport.from_dict({**plain, "ended": time})
 
 
 def filled():
-    board = TelemetryStore()
-    told = [GateSpec(name, address, "Gate(...)") for name, address, _ in GATES]
-    specs = [{"name": spec.name, "worker": spec.worker, "text": spec.text} for spec in told]
-    board.event({"network": HOSTILE, "event": "deployed", "gates": specs, "settings": {"seed": 3}}, 0.0)
+    store = TelemetryStore()
+    plain = [GateSpec(name, address, "Gate(...)") for name, address, _ in GATES]
+    specs = [{"name": spec.name, "worker": spec.worker, "text": spec.text} for spec in plain]
+    store.event({"network": HOSTILE, "event": "deployed", "gates": specs, "settings": {"seed": 3}}, 0.0)
     for second in range(1, 9):
         at = float(second)
         moved = {"at": at, "network": HOSTILE, "forwards": 100 * second, "delays": ((0, second), (2, second))}
@@ -36,20 +36,20 @@ def filled():
         front = [gate("g0", 0, busy=0.9 * at, updates=1234, **moved)]
         links = [link("tcp://bob", 5000 * second)]
         alice = beat("alice", at=at, gates=front, sentinels=[ones], links=links)
-        board.update([alice, beat("bob", at=at, gates=[gate(HOSTILE, 1, **moved)])], at)
+        store.update([alice, beat("bob", at=at, gates=[gate(HOSTILE, 1, **moved)])], at)
         scores = {HOSTILE: 0.5, "accuracy": 0.25}
-        board.event(passed(epoch=second, network=HOSTILE, loss=1 / second, seconds=0.5, scores=scores), at)
-    board.event({"network": HOSTILE, "event": HOSTILE, "sentinel": HOSTILE, "text": HOSTILE}, 9.0)
-    return board
+        store.event(passed(epoch=second, network=HOSTILE, loss=1 / second, seconds=0.5, scores=scores), at)
+    store.event({"network": HOSTILE, "event": HOSTILE, "sentinel": HOSTILE, "text": HOSTILE}, 9.0)
+    return store
 
 
 def known(**more):
-    told = {"network": f"Gate(...)\n| Gate(..., name={HOSTILE!r})", "gates": GATES, "sentinels": {HOSTILE: HOSTILE}}
-    return RunFacts(**told | {"settings": {"seed": 3, HOSTILE: HOSTILE}} | more)
+    plain = {"network": f"Gate(...)\n| Gate(..., name={HOSTILE!r})", "gates": GATES, "sentinels": {HOSTILE: HOSTILE}}
+    return RunFacts(**plain | {"settings": {"seed": 3, HOSTILE: HOSTILE}} | more)
 
 
 @pytest.fixture
-def board():
+def store():
     return filled()
 
 
@@ -78,7 +78,7 @@ def test_it_has_all_curves_with_their_data(text):
     data = text[text.index('type="application/json"') :]
     for title in CHARTS:
         assert f'"text":"{title}' in data, title
-    for column in ("forward1", "busy0", "flying0", "link0", "versions1"):
+    for column in ("forward1", "busy0", "in_flight0", "link0", "versions1"):
         assert f'"{column}"' in data
 
 
@@ -115,16 +115,16 @@ def test_the_clients_own_passes_are_there_even_when_the_scheduler_knows_nothing(
     assert "39,250" in page.text
 
 
-def test_a_pass_that_both_know_is_there_once(board):
-    record = board.networks[HOSTILE]
-    seen = record.passes[3]
+def test_a_pass_that_both_know_is_there_once(store):
+    network = store.networks[HOSTILE]
+    seen = network.passes[3]
     both = own(seen.epoch, 4.01, seconds=seen.seconds, loss=seen.loss)
-    rows = Page(report(record, known(passes=(both, own(9, 9.0))), 10.0)).rows
+    rows = Page(report(network, known(passes=(both, own(9, 9.0))), 10.0)).rows
     assert sorted(int(row[3]) for row in rows if row[1:3] == ["train0", "train"]) == list(range(1, 10))
-    assert len(record.passes) == 8
+    assert len(network.passes) == 8
 
 
-def test_final_figures_of_each_sentinel_come_first(board):
+def test_final_figures_of_each_sentinel_come_first(store):
     more = {
         "network": HOSTILE,
         "mode": "validate",
@@ -133,16 +133,16 @@ def test_final_figures_of_each_sentinel_come_first(board):
         "samples_trained": 5120,
         "elapsed": 75.0,
     }
-    board.event(passed("validate0", epoch=4, ended=9.5, **more), 9.5)
-    record = board.networks[HOSTILE]
-    page = Page(report(record, known(), 10.0))
+    store.event(passed("validate0", epoch=4, ended=9.5, **more), 9.5)
+    network = store.networks[HOSTILE]
+    page = Page(report(network, known(), 10.0))
     assert "Newest figures" in page.texts
     head, train, validate = page.rows[:3]
     assert head[:5] == ["sentinel", "mode", "passes", "loss", "scores"]
     assert train[:5] == ["train0", "train", "8", "0.125000", f"{HOSTILE} 0.5000, accuracy 0.2500"]
     assert validate[2:] == ["4", "0.750000", "accuracy 0.9000", "50", "1 min 15 s", "80", "5,120"]
-    board.event({"network": HOSTILE, "event": "closed"}, 11.0)
-    assert "Final figures" in Page(report(record, known(), 12.0)).texts
+    store.event({"network": HOSTILE, "event": "closed"}, 11.0)
+    assert "Final figures" in Page(report(network, known(), 12.0)).texts
 
 
 def test_where_nothing_went_wrong_it_says_so(text):

@@ -1,9 +1,10 @@
-"""Who does not own a network asks its owner, and always gets an answer."""
+"""A client that does not own a network asks its owner, and always gets an answer."""
 
 import asyncio
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import dask.config
 import pytest
@@ -20,12 +21,12 @@ from tests.support.small_networks import NETWORK, train
 
 
 def left_on_scheduler(dask_scheduler):
-    """Requests that somebody waits for, and topics of requests with events in them."""
+    """Requests that a client waits for, and topics of requests with events in them."""
     topics = [name for name in dask_scheduler.get_events() if name.startswith(requests._TOPIC)]
     return [*dask_scheduler.extensions.get(requests._EXTENSION, {}), *topics]
 
 
-def test_who_has_only_connected_moves_gates_while_they_train(user, somebody, cluster, nothing_left):
+def test_a_guest_moves_gates_while_they_train(user, somebody, cluster, nothing_left):
     with user.deploy(NETWORK, name="asked") as running, somebody.connect("asked") as guest:
         trains = running.attach(train(epochs=30))
         names = {worker.address: str(worker.name) for worker in cluster.workers.values()}
@@ -34,7 +35,7 @@ def test_who_has_only_connected_moves_gates_while_they_train(user, somebody, clu
         assert guest.move("g1", there) > 0
         assert names[running.placement["g1"]] == there
         pauses = guest.drain(there)
-        assert "g1" in pauses and there not in {names[place] for place in running.placement.values()}
+        assert "g1" in pauses and there not in {names[worker] for worker in running.placement.values()}
         running.wait(timeout=PATIENT)
         assert [(one.samples, one.lost) for one in trains.reports] == [(64, 0)] * 30
     assert somebody.client.run_on_scheduler(left_on_scheduler) == []
@@ -51,14 +52,14 @@ def test_several_requests_at_once_are_answered_each_with_its_own(user, somebody,
     with user.deploy(NETWORK, name="many") as running:
 
         async def ask():
-            wishes = [("move", "g0", running.placement["g0"]), ("move", "g7", "0"), ("drain", "nobody"), ("dance",)] * 5
-            calls = [requests.ask_owner(somebody.client, "many", *wish) for wish in wishes]
+            verbs = [("move", "g0", running.placement["g0"]), ("move", "g7", "0"), ("drain", "nobody"), ("dance",)] * 5
+            calls = [requests.ask_owner(somebody.client, "many", *verb) for verb in verbs]
             return await asyncio.gather(*calls, return_exceptions=True)
 
         answers = somebody.client.sync(ask)
     assert {str(answer)[:40] for answer in answers[0::4]} == {"0.0"}
-    for place, told in ((1, "has no gate 'g7'"), (2, "drain asks for worker 'nobody'"), (3, "knows no 'dance'")):
-        assert all(told in str(answer) for answer in answers[place::4])
+    for index, text in ((1, "has no gate 'g7'"), (2, "drain asks for worker 'nobody'"), (3, "knows no 'dance'")):
+        assert all(text in str(answer) for answer in answers[index::4])
     nothing_left()
 
 
@@ -67,7 +68,7 @@ def test_a_network_that_nobody_knows_is_listed(somebody):
         ask_owner(somebody.client, "nobody", "move", "g0", "0")
 
 
-def test_an_owner_that_is_stopped_is_an_answer_in_time_and_one_that_is_dead_at_once(processes, tmp_path):
+def test_a_stopped_owner_is_an_error_in_time_and_a_dead_one_at_once(processes, tmp_path):
     client = processes.client
     with first_owner(processes, "gone", "wait", tmp_path) as (owner, placed):
         os.kill(owner.pid, signal.SIGSTOP)
@@ -110,6 +111,42 @@ def test_a_former_owner_gets_no_requests_and_one_that_closes_answers(user, someb
     with pytest.raises(DeploymentError, match="no network named 'handed'"):
         user.call(ask_owner, user.client, "handed", "move", "g0", "0")
     nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("begun", "text"),
+    [(False, "'net' is being closed by its owner"), (True, "'net' was closed by its owner while it worked on 'move'")],
+)
+def test_an_owner_that_closes_answers_the_requests_that_it_has_received(somebody, begun, text):
+    client = somebody.client
+
+    async def story():
+        moving, closing = asyncio.Event(), []
+        session = SimpleNamespace(client=client, name="net", entry=SimpleNamespace(run="run", generation=1))
+
+        async def move():
+            moving.set()
+            await asyncio.Event().wait()
+
+        owner = requests.OwnerRequests(session, {"move": move})
+
+        async def receive(event):
+            if not begun:  # the request's task begins after the close
+                closing.append(asyncio.ensure_future(owner.close()))
+            owner._receive(event)
+            if begun:
+                await moving.wait()
+                await owner.close()
+
+        owner.listen()
+        client.subscribe_topic(owner._topic, receive)
+        request = {"id": "one", "verb": "move", "arguments": []}
+        answer = await client.run_on_scheduler(requests._ask, owner._topic, client.id, request, 20.0)
+        await asyncio.gather(*closing)
+        return moving.is_set(), answer.error
+
+    moved, error = client.sync(story)
+    assert moved == begun and isinstance(error, DeploymentError) and text in str(error)
 
 
 def test_everybodys_sentinels_are_paused_and_go_on(user, somebody, nothing_left):

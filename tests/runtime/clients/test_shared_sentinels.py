@@ -16,7 +16,7 @@ from distributed import Client
 from akkordeon_dask import Gate, Sentinel, connect, data, nn
 from akkordeon_dask.errors import DeadlineError, NameConflictError
 from akkordeon_dask.messages import TOPIC, PassReport
-from akkordeon_dask.runtime._diary import Diary
+from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
 from tests.support.small_networks import NETWORK, SGD, Blocks, numbers, rating, train
 from tests.support.sync_and_async_client import SynchronousUser
@@ -25,7 +25,7 @@ HELD = Gate(Blocks() >> nn.Linear(6, 3), SGD)
 
 
 def each(history):
-    """Who finished which pass."""
+    """Pairs of sentinel and pass."""
     return sorted((report.sentinel, report.epoch) for report in history)
 
 
@@ -66,8 +66,8 @@ def test_clients_that_attach_at_once_never_get_the_same_name(cluster, user, noth
 def test_a_name_that_another_client_has_is_refused_with_that_client_and_free_when_it_is_detached(user, somebody):
     with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
         mine = running.attach(train(name="tdp", epochs=1))
-        told = f"has a sentinel 'tdp' already, attached by client {user.client.id}: detach it, or choose another name"
-        with pytest.raises(NameConflictError, match=told):
+        text = f"has a sentinel 'tdp' already, attached by client {user.client.id}: detach it, or choose another name"
+        with pytest.raises(NameConflictError, match=text):
             guest.attach(train(name="tdp"))
         with pytest.raises(NameConflictError, match="has a gate 'g1': give the sentinel another name"):
             guest.attach(train(name="g1"))
@@ -75,7 +75,7 @@ def test_a_name_that_another_client_has_is_refused_with_that_client_and_free_whe
         assert guest.attach(train(name="tdp", epochs=1)).name == "tdp"
 
 
-def test_a_name_is_free_again_when_its_sentinel_could_not_be_made(user, somebody):
+def test_a_name_is_free_again_when_its_sentinel_could_not_be_created(user, somebody):
     with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
         for _ in range(2):
             with pytest.raises(ValueError, match=r"features|shape"):
@@ -102,16 +102,17 @@ import sys, time
 from types import SimpleNamespace
 from distributed import Client
 from akkordeon_dask import connect
-from akkordeon_dask.runtime.clients._sentinel_names import claim_name
+from akkordeon_dask.runtime.handles._sentinel_names import claim_name
 from tests.support.small_networks import train
 client = Client(sys.argv[1])
-running = connect("shared", client)
-print(client.sync(claim_name, running._session, train()).name, client.id, flush=True)
+session = connect("shared", client)._session
+claim = claim_name, client, session.name, session.entry.run, session.network.names, train()
+print(client.sync(*claim).name, client.id, flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_name_is_free_again_when_its_client_is_killed_before_the_sentinel_is_made(processes, eventually):
+def test_a_name_is_free_again_when_its_client_is_killed_before_the_sentinel_is_created(processes, eventually):
     address = processes.client.scheduler.address
     user = SynchronousUser(address)
     command = [sys.executable, "-c", CLAIM, address]
@@ -136,7 +137,7 @@ def test_a_sentinel_that_moved_keeps_its_name(user, somebody):
         assert running.attach(train(epochs=1)).name == "train0"
 
 
-def test_a_network_deployed_anew_has_all_names_but_numbers_past_those_that_are_left_over(user, somebody):
+def test_a_network_deployed_again_has_all_names_but_numbers_past_those_that_are_left_over(user, somebody):
     with user.deploy(NETWORK, name="shared"):
         left = somebody.connect("shared")
         left.attach(train())
@@ -148,10 +149,10 @@ def test_a_network_deployed_anew_has_all_names_but_numbers_past_those_that_are_l
 
 
 def test_all_clients_have_all_passes_once_and_mine_are_ones_own(cluster, user, somebody):
-    heard, heard_mine = [], []
+    received, received_mine = [], []
     with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
-        running.plain.subscribe(heard.append)
-        running.plain.subscribe(heard_mine.append, mine=True)
+        running.plain.subscribe(received.append)
+        running.plain.subscribe(received_mine.append, mine=True)
         mine = running.attach(train(epochs=2))
         theirs = guest.attach(train(epochs=3))
         all_passes = [("train0", 1), ("train0", 2), ("train1", 1), ("train1", 2), ("train1", 3)]
@@ -159,7 +160,7 @@ def test_all_clients_have_all_passes_once_and_mine_are_ones_own(cluster, user, s
         assert running.passes(mine=True) == tuple(mine.reports) == running.wait(timeout=30, mine=True)
         assert guest.passes(mine=True) == tuple(theirs.reports)
         assert all(report in running.history for report in theirs.reports) and list(running.sentinels) == ["train0"]
-        assert each(heard) == all_passes and heard_mine == mine.reports
+        assert each(received) == all_passes and received_mine == mine.reports
         late = SynchronousUser(cluster.scheduler.address)
         with late.connect("shared") as later:
             assert each(later.history) == each(later.wait(timeout=30)) == all_passes
@@ -202,26 +203,26 @@ def test_the_failure_of_anothers_sentinel_is_logged_and_not_raised(user, somebod
     assert "sentinel 'train0' of client" in caplog.text and "failed" in caplog.text and "loss" in caplog.text
 
 
-def test_who_listens_to_the_events_of_a_cluster_still_hears_them(user, somebody, eventually):
-    heard = []
+def test_a_subscriber_of_the_events_of_a_cluster_still_gets_them(user, somebody, eventually):
+    received = []
 
-    def hear(event):
-        heard.append(event[1]["event"])
+    def receive(event):
+        received.append(event[1]["event"])
 
     with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
-        somebody.client.subscribe_topic(TOPIC, hear)
+        somebody.client.subscribe_topic(TOPIC, receive)
         running.attach(train(epochs=2))
         running.wait(timeout=30)
-        eventually(lambda: heard.count("pass") == 2)
+        eventually(lambda: received.count("pass") == 2)
         somebody.client.unsubscribe_topic(TOPIC)
         running.attach(train(epochs=1))
         assert len(guest.wait(timeout=30)) == 3
 
 
-def test_a_pass_that_a_sentinel_made_again_after_a_restart_counts_once():
-    diary = Diary()
+def test_a_pass_that_a_sentinel_repeats_after_a_restart_counts_once():
+    passes = FinishedPasses()
     first, again = (PassReport("train0", "train", 3, loss, {}, 64, 0, 1.0, 0) for loss in (0.5, 0.4))
-    assert diary.add_other("akkordeon-net-train0-1a2b", first)
-    assert not diary.add_other("akkordeon-net-train0-1a2b", again)
-    assert diary.add_other("akkordeon-net-train0-3c4d", again)
-    assert diary.reports() == [first, again] and diary.reports(mine=True) == []
+    assert passes.add_other("akkordeon-net-train0-1a2b", first)
+    assert not passes.add_other("akkordeon-net-train0-1a2b", again)
+    assert passes.add_other("akkordeon-net-train0-3c4d", again)
+    assert passes.history() == (first, again) and passes.history(mine=True) == ()

@@ -56,7 +56,7 @@ def test_it_has_a_dashboard_and_one_worker():
         assert len(set(running.placement.values())) == 1
 
 
-def test_closing_twice_is_fine_and_what_comes_after_is_told():
+def test_closing_twice_is_fine_and_a_verb_afterwards_is_an_error():
     running = deploy(NETWORK)
     running.attach(train(epochs=1))
     history = running.wait(timeout=30)
@@ -87,7 +87,7 @@ def test_an_error_closes_it_too():
         deploy(NETWORK, "tcp://10.0.0.1:8786")
 
 
-def test_a_gate_s_error_reaches_who_waits():
+def test_the_error_of_a_gate_reaches_the_wait():
     x, y = numbers()
     x[0, 0] = 13
     with deploy(Gate(Thirteen() >> nn.Linear(6, 3), SGD)) as running:
@@ -105,7 +105,7 @@ def test_a_client_that_closed_first_is_no_trouble():
         running.parameters()
 
 
-def test_dask_looks_less_often_at_a_cluster_in_this_process_but_not_where_somebody_has_configured_it():
+def test_dask_polls_a_cluster_in_this_process_less_often_unless_that_is_configured():
     key = "distributed.admin.tick.interval"
     before = dask.config.get(key)
     with dask.config.set({key: "70ms"}):
@@ -117,7 +117,7 @@ def test_dask_looks_less_often_at_a_cluster_in_this_process_but_not_where_somebo
 
 
 def periods():
-    """Milliseconds between two looks of an embedded cluster's worker, and whether it takes a profile of tasks."""
+    """Milliseconds between two polls of an embedded cluster's worker, and whether it takes a profile of tasks."""
     cluster = EmbeddedCluster()
     try:
         (worker,) = cluster.cluster.workers.values()
@@ -127,8 +127,8 @@ def periods():
         cluster.close()
 
 
-def test_the_loop_ends_after_all_who_wait_in_it(monkeypatch, caplog):
-    """What is due a little later finds no loop that runs on: here it is due in the loop's very last round."""
+def test_the_loop_ends_after_all_senders_that_wait_in_it(monkeypatch, caplog):
+    """A sender that is due a little later finds no loop that runs: here it is due in the loop's very last round."""
     close = asyncio.SelectorEventLoop.close
 
     def one_round_and_close(loop):

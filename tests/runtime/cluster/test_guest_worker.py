@@ -15,7 +15,7 @@ def guests(cluster):
     return [str(one.name) for one in cluster.scheduler.workers.values() if str(one.name).startswith("sentinel-")]
 
 
-def test_a_process_that_cannot_become_a_worker_is_told_why(cluster, somebody, eventually):
+def test_a_process_that_cannot_become_a_worker_gets_the_reason(cluster, somebody, eventually):
     with GuestWorker(somebody.client) as guest:
         assert guest.address in cluster.scheduler.workers
         with pytest.raises(DeploymentError, match=r"could not become a worker of .*name taken.*leave out --here"):
@@ -23,7 +23,7 @@ def test_a_process_that_cannot_become_a_worker_is_told_why(cluster, somebody, ev
     eventually(lambda: not guests(cluster), seen=lambda: guests(cluster))
 
 
-def test_who_gives_up_while_it_joins_leaves_no_worker_behind(somebody, monkeypatch):
+def test_a_guest_that_is_cancelled_while_it_joins_leaves_no_worker_behind(somebody, monkeypatch):
     joining, closed = asyncio.Event(), []
 
     async def held_up(worker):

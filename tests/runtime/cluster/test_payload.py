@@ -1,4 +1,4 @@
-"""What an actor is made of, however large: it arrives whole, once, without a warning, and nobody else keeps it."""
+"""Arguments of an actor, however large, arrive whole, once, without a warning, and nobody else keeps them."""
 
 import asyncio
 import pickle
@@ -29,9 +29,9 @@ def large(**options):
     return Sentinel.train(provider, **{"batch_size": 250, "epochs": 1, "concurrency": 1, **options})
 
 
-def parcels(dask_scheduler):
-    """What is known of parcels, and the bytes of all calls that the scheduler keeps."""
-    known = [key for key in map(str, dask_scheduler.tasks) if key.endswith("-parcel")]
+def payloads(dask_scheduler):
+    """The keys of payloads, and the bytes of all calls that the scheduler keeps."""
+    known = [key for key in map(str, dask_scheduler.tasks) if key.endswith("-payload")]
     return known, len(pickle.dumps([task.run_spec for task in dask_scheduler.tasks.values()]))
 
 
@@ -50,7 +50,7 @@ def test_large_data_arrive_without_a_warning_and_leave_nothing_behind(user, clus
         actor = worker.state.actors[attached.address.actor]
         assert np.shares_memory(actor._sentinel.provider.x, sentinel.provider.x), "one process has them once"
         eventually(lambda: not worker.data)
-        assert parcels(cluster.scheduler)[1] < 1e6
+        assert payloads(cluster.scheduler)[1] < 1e6
     nothing_left()
 
 
@@ -65,8 +65,8 @@ def test_another_process_has_them_once_on_the_grid_and_trains_to_the_same_bits(p
         attached = running.attach(large())
         running.wait(timeout=60)
         assert equal(running.parameters(), expected)
-        eventually(lambda: not client.run_on_scheduler(parcels)[0])
-        assert client.run_on_scheduler(parcels)[1] < 1e6
+        eventually(lambda: not client.run_on_scheduler(payloads)[0])
+        assert client.run_on_scheduler(payloads)[1] < 1e6
         offset, shape, others = client.run(provider_of, attached.address.actor, workers=[attached.worker])[
             attached.worker
         ]
@@ -102,11 +102,11 @@ def test_a_worker_that_takes_no_data_is_named_in_time(user, cluster, monkeypatch
         raise OSError("nobody waits for it any more")
 
     released = asyncio.Event()
-    told = r"what sentinel 'train0' is made of, 20,0.* bytes, did not get to inproc.*: is the worker there"
+    text = r"the arguments of sentinel 'train0', 20,0.* bytes, did not get to inproc.*: is the worker there"
     with user.deploy(WIDE) as running:
         with monkeypatch.context() as patch, dask.config.set({"akkordeon.timeouts.load": "300ms"}):
             patch.setitem(cluster.scheduler.handlers, "scatter", stand_still)
-            with pytest.raises(DeploymentError, match=told):
+            with pytest.raises(DeploymentError, match=text):
                 running.attach(large())
         cluster.loop.add_callback(released.set)
         assert running.attach(large()).name == "train0"
@@ -147,7 +147,7 @@ class Stays:
         raise RuntimeError("it stays here")
 
 
-def test_what_does_not_travel_is_said_in_one_line(user, nothing_left):
+def test_an_argument_that_cannot_be_pickled_is_an_error_of_one_line(user, nothing_left):
     with user.deploy(NETWORK) as running:
         with pytest.raises(SpecError, match="sentinel 'train0' cannot travel to its worker by pickle: it stays here: "):
             running.attach(Sentinel.train(Stays(), batch_size=16))
@@ -155,7 +155,7 @@ def test_what_does_not_travel_is_said_in_one_line(user, nothing_left):
     nothing_left()
 
 
-def test_a_parcel_travels_without_a_copy_and_is_opened_on_the_grid():
+def test_a_payload_travels_without_a_copy_and_is_opened_on_the_grid():
     x, odd = np.arange(100_000.0), np.arange(20, dtype=np.int8)[3:]
     buffers = []
     head = pickle.dumps(Payload.of({"x": x, "odd": odd}), protocol=5, buffer_callback=buffers.append)
@@ -167,7 +167,7 @@ def test_a_parcel_travels_without_a_copy_and_is_opened_on_the_grid():
     assert found["x"].ctypes.data % ALIGNMENT == 0
 
 
-def test_what_the_other_side_lacks_is_its_error_when_the_parcel_is_opened():
+def test_a_module_that_the_other_side_lacks_is_an_error_when_the_payload_is_opened():
     head = pickle.dumps(Payload(b"cnowhere\nNothing\n.", []))
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         pickle.loads(head).open()

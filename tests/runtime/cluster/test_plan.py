@@ -16,6 +16,8 @@ ASKING = network(9, 9, asks=[{"GPU": 1}])
 class Cluster:
     """A client, and the scheduler that it has. `answers` are given by worker's name: None is none at all."""
 
+    address = "tcp://scheduler"
+
     def __init__(self, answers, **resources):
         self.scheduler, self.answers, self.resources, self.asked = self, answers, resources, []
 
@@ -38,14 +40,14 @@ class Cluster:
         return asyncio.run(make_plan(network, self, timeout))
 
 
-def test_workers_are_asked_only_if_they_have_what_a_gate_takes():
+def test_workers_are_asked_only_if_they_have_resources_that_a_gate_takes():
     cluster = Cluster({"gpus": ()}, gpus={"GPU": 2}, memory={"MEM": 1}, plain={})
     assert cluster.plan(ASKING)["g0"].worker == "gpus" and cluster.asked == ["gpus"]
     cluster.plan(network(9, 9))
     assert cluster.asked == ["gpus"]
 
 
-def test_what_gates_of_other_networks_have_taken_is_not_given_again():
+def test_claims_of_gates_of_other_networks_are_not_given_again():
     taken = (Claim("other", "g0", Resources.from_mapping({"GPU": 1})),)
     cluster = Cluster({"one": taken, "two": taken}, one={"GPU": 1}, two={"GPU": 2})
     assert [(placed.worker, placed.reason) for placed in cluster.plan(ASKING)] == [("two", "has GPU 1 of 2 free")]
@@ -58,7 +60,7 @@ WITHOUT = Exception("""ModuleNotFoundError("No module named 'akkordeon_dask'")""
 @pytest.mark.parametrize(
     "answer", [None, OSError("the comm broke"), WITHOUT], ids=["silent", "broken", "without this package"]
 )
-def test_a_worker_that_does_not_say_is_done_without(answer):
+def test_a_worker_that_does_not_list_its_claims_gets_no_gate(answer):
     cluster = Cluster({"a": answer, "b": ()}, a={"GPU": 1}, b={"GPU": 1})
     assert cluster.plan(ASKING, timeout=0.05)["g0"].worker == "b"
     with pytest.raises(PlacementError, match=r"a \(tcp://a\) has GPU 1, but did not say what is taken of it: start"):
@@ -66,7 +68,7 @@ def test_a_worker_that_does_not_say_is_done_without(answer):
 
 
 @pytest.mark.parametrize("client", [None, "tcp://scheduler:8786"])
-def test_what_is_no_client_is_quoted(client):
+def test_an_argument_that_is_no_client_is_quoted(client):
     with pytest.raises(SpecError, match=r"client is a distributed.Client, not .*: write Client\(") as caught:
         plan(ASKING, client)
     assert repr(client) in str(caught.value)

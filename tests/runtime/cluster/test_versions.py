@@ -1,4 +1,4 @@
-"""Who runs another version is told before anything is deployed."""
+"""Another version on scheduler or workers is an error before anything is deployed."""
 
 import logging
 from contextlib import ExitStack
@@ -31,7 +31,7 @@ OTHER = "from akkordeon_dask.runtime.cluster import _versions; _versions.__versi
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Alice and bob are well, carol has a GPU and no akkordeon_dask, dora has another one."""
+    """Alice and bob have the same version, carol has a GPU and no akkordeon_dask, dora has another one."""
     folder = tmp_path_factory.mktemp("mixed")
     with running_cluster(folder) as cluster, Client(cluster.address) as client, ExitStack() as stack:
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
@@ -42,36 +42,36 @@ def mixed(tmp_path_factory):
             worker = stack.enter_context(started(*command, PYTHONPATH=str(folder / name)))
             worker.stderr.close()
         client.wait_for_workers(4, timeout=60)
-        addresses = {told["name"]: address for address, told in workers_now(client).items()}
+        addresses = {facts["name"]: address for address, facts in workers_now(client).items()}
         yield client, addresses
 
 
 @pytest.mark.parametrize(
-    ("who", "told"),
+    ("asked", "text"),
     [
         ("carol", "worker {} has no akkordeon_dask, this process {}: install akkordeon_dask=={} there"),
         ("dora", "worker {} has akkordeon_dask 0.0.9, this process {}: install akkordeon_dask=={} there, or"),
     ],
 )
-def test_a_worker_that_shall_have_a_gate_needs_the_same_akkordeon_dask(mixed, who, told):
+def test_a_worker_that_shall_have_a_gate_needs_the_same_akkordeon_dask(mixed, asked, text):
     client, addresses = mixed
     mine = akkordeon_dask.__version__
     with pytest.raises(DeploymentError) as caught:
-        deploy(three_gates(g0="alice", g1="bob", g2=who), client, name="mixed")
-    assert told.format(addresses[who], mine, mine) in str(caught.value)
+        deploy(three_gates(g0="alice", g1="bob", g2=asked), client, name="mixed")
+    assert text.format(addresses[asked], mine, mine) in str(caught.value)
     wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))))
 
 
 def test_a_worker_without_it_is_given_no_gate_that_takes_something(mixed, caplog):
     client, addresses = mixed
     greedy = Gate(nn.Linear(6, 3), SGD, resources={"GPU": 1})
-    told = rf"carol \({addresses['carol']}\) has GPU 1, but did not say what is taken of it"
-    with pytest.raises(PlacementError, match=told):
+    text = rf"carol \({addresses['carol']}\) has GPU 1, but did not say what is taken of it"
+    with pytest.raises(PlacementError, match=text):
         deploy(greedy, client)
     assert "ModuleNotFoundError" in caplog.text
 
 
-def test_who_is_not_needed_may_have_what_it_likes(mixed):
+def test_a_worker_that_is_not_used_may_have_any_version(mixed):
     client, _ = mixed
     with (
         deploy(three_gates(g0="alice", g1="bob", g2="bob"), client, name="fine") as running,
@@ -92,7 +92,7 @@ def test_this_process_may_be_the_one_that_differs(mixed, monkeypatch):
             connect("fine", other)
 
 
-def test_each_is_asked_once_for_a_client(mixed, monkeypatch):
+def test_each_process_is_asked_once_for_a_client(mixed, monkeypatch):
     client, addresses = mixed
     with deploy(three_gates(g0="alice", g1="bob", g2="bob"), client):
         assert {addresses["alice"], addresses["bob"], "the scheduler"} <= _versions._checked[client]
@@ -103,21 +103,21 @@ def test_each_is_asked_once_for_a_client(mixed, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "text"),
     [
         ({"python": "3.9.1"}, "worker w has Python 3.9.1, this process 3.11.7: install the same on both"),
         ({"numpy": "1.26.0"}, "worker w has numpy 1.26.0, this process 2.4.6: install the same on both"),
         ({"numpy": "2.0.1", "python": "3.11.0"}, None),
     ],
 )
-def test_another_python_or_numpy_is_a_warning(caplog, monkeypatch, changed, told):
+def test_another_python_or_numpy_is_a_warning(caplog, monkeypatch, changed, text):
     mine = _versions.Versions("0.1.0", "3.11.7", "2.4.6")
     monkeypatch.setattr(_versions, "versions", lambda: mine)
     with caplog.at_level(logging.WARNING):
         _versions._compare("worker w", replace(mine, **changed))
-    assert [record.getMessage() for record in caplog.records] == ([told] if told else [])
+    assert [record.getMessage() for record in caplog.records] == ([text] if text else [])
 
 
-def test_a_version_that_knows_nothing_of_this_is_another_one():
+def test_a_version_without_this_check_is_another_one():
     with pytest.raises(DeploymentError, match="the scheduler has a very different akkordeon_dask, this process "):
         _versions._compare("the scheduler", ImportError("No module named 'akkordeon_dask.runtime.cluster._versions'"))

@@ -25,7 +25,7 @@ def test_a_worker_that_is_drained_is_empty_and_training_goes_on(user, cluster, n
         assert {*running.placement.values(), trains.worker, looks.worker} == {stays}
         (left,) = [worker for worker in cluster.workers.values() if worker.address == leaving]
         office = left.plugins["akkordeon-post-office"]
-        assert not office._threads and not office.links
+        assert not office._cells and not office.links
         history = running.wait(timeout=PATIENT)
         done = [report for report in history if report.sentinel == trains.name]
         assert [(report.epoch, report.samples, report.lost) for report in done] == [
@@ -44,7 +44,7 @@ def test_a_process_that_is_drained_holds_no_thread_of_ours(processes):
     processes.nothing_left()
 
 
-def test_a_sentinel_that_is_moved_takes_no_batch_that_it_had_finished_again(user, cluster):
+def test_a_sentinel_that_is_moved_repeats_no_batch_that_it_had_finished(user, cluster):
     with user.deploy(three_gates(g0="0", g1="1", g2="1")) as running:
         running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=10, concurrency=2, epochs=1))
         wait_until(lambda: running.statistics()["g0"].version > 20)
@@ -52,7 +52,7 @@ def test_a_sentinel_that_is_moved_takes_no_batch_that_it_had_finished_again(user
         (report,) = running.wait(timeout=PATIENT)
         assert (report.samples, report.lost) == (10_000, 0)
         updates = {running.statistics()[gate].version for gate in running.placement}
-        assert updates <= {1000, 1001, 1002}  # those under way may have been in some gates, and are sent again
+        assert updates <= {1000, 1001, 1002}  # batches in flight may have updated some gates, and are resent
 
 
 def heavy(worker):
@@ -70,7 +70,7 @@ def test_two_heavy_gates_on_one_worker_are_parted(user):
         def shares():
             return [gate.busy for gate in user.call(live, user.client, running.name).gates]
 
-        with pytest.raises(DeploymentError, match="have told of no work yet"):
+        with pytest.raises(DeploymentError, match="have reported no work yet"):
             running.rebalance()
         wait_until(lambda: [share > 0.1 for share in shares()] == [True, True], within=PATIENT, seen=shares)
         (pause,) = running.rebalance().values()

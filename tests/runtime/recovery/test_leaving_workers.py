@@ -1,4 +1,4 @@
-"""A worker that is told to end by SIGTERM lets its gates go elsewhere first, whichever of its processes gets it."""
+"""A worker that gets SIGTERM lets its gates move off first, whichever of its processes gets it."""
 
 import dataclasses
 import os
@@ -21,7 +21,7 @@ from tests.support.workers import workers_now
 
 LIMITS = {"supervision.patience": "2s", "batch.deadline": "2s", "batch.min-deadline": "300ms"}
 FOREVER = {"supervision.leave": "10m"}
-"""Who waits for so long fails its test."""
+"""A test that waits for so long fails."""
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +40,22 @@ def client(cluster):
 
 
 @pytest.fixture
-def told(client):
-    """What becomes of a network, as pairs of event and gate: the scheduler itself forgets events that are old."""
-    heard = []
+def logged(client):
+    """Events of a network, as pairs of event and gate: the scheduler itself drops old ones."""
+    received = []
 
-    def hear(event):
-        _, said = event
-        if said["event"] not in ("deployed", "pass", "closed"):
-            heard.append((said["event"], said.get("gate")))
+    def receive(event):
+        _, message = event
+        if message["event"] not in ("deployed", "pass", "closed"):
+            received.append((message["event"], message.get("gate")))
 
-    client.subscribe_topic(TOPIC, hear)
-    yield heard
+    client.subscribe_topic(TOPIC, receive)
+    yield received
     client.unsubscribe_topic(TOPIC)
 
 
 class Program:
-    """`dask worker`, and the process of its that holds the gates."""
+    """`dask worker`, and that of its processes which holds the gates."""
 
     def __init__(self, process, address, pid) -> None:
         self.process, self.address, self.pid = process, address, pid
@@ -67,11 +67,11 @@ class Program:
 
 @contextmanager
 def worker(client, name, *options, **limits):
-    """One that the scheduler has met."""
+    """One that the scheduler knows."""
 
     def there():
         found = workers_now(client)
-        return [address for address, told in found.items() if told["name"] == name]
+        return [address for address, facts in found.items() if facts["name"] == name]
 
     wait_until(lambda: not there(), within=PATIENT, seen=there)
     environment = {
@@ -121,7 +121,9 @@ def is_gone(client, address):
 
 @WAYS
 @pytest.mark.parametrize("kept", [False, True], ids=["no snapshots", "snapshots"])
-def test_gates_go_to_the_other_worker_with_all_that_they_have_learned(client, told, signalled, options, kept, tmp_path):
+def test_gates_move_to_the_other_worker_with_their_parameters_and_updates(
+    client, logged, signalled, options, kept, tmp_path
+):
     keeping = {"snapshots": str(tmp_path), "snapshot_every": 10**6} if kept else {}
     with (
         worker(client, "alice", *options, **FOREVER) as alice,
@@ -142,12 +144,12 @@ def test_gates_go_to_the_other_worker_with_all_that_they_have_learned(client, to
         assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
         updates = {gate: running.statistics()[gate].version for gate in running.placement}
         assert updates == dict.fromkeys(running.placement, 4 * len(history))
-        wait_until(lambda: len(told) >= 3, within=PATIENT, seen=lambda: told)
-        assert {*told} == {("leaving", None), ("moved", "g0"), ("moved", "g1")}
+        wait_until(lambda: len(logged) >= 3, within=PATIENT, seen=lambda: logged)
+        assert {*logged} == {("leaving", None), ("moved", "g0"), ("moved", "g1")}
         wait_until(lambda: guest.placement == running.placement, within=PATIENT)
 
 
-def test_gates_and_the_sentinel_beside_them_go_together(client):
+def test_gates_and_the_sentinel_beside_them_move_together(client):
     with (
         worker(client, "alice", **FOREVER) as alice,
         worker(client, "bob") as bob,
@@ -167,7 +169,7 @@ def test_gates_and_the_sentinel_beside_them_go_together(client):
 
 
 @WAYS
-def test_where_no_other_worker_is_it_ends_at_once_and_the_owner_is_told(client, told, signalled, options):
+def test_a_worker_without_another_one_ends_at_once_and_the_owner_gets_an_error(client, logged, signalled, options):
     with worker(client, "alice", *options, **FOREVER) as alice, deploy(NETWORK, client) as running:
         running.attach(train())
         signalled(alice)
@@ -175,8 +177,8 @@ def test_where_no_other_worker_is_it_ends_at_once_and_the_owner_is_told(client, 
             running.wait(epochs=10**9, timeout=PATIENT)
         is_gone(client, alice.address)
         refused = {("leaving", None), ("stays", "g0"), ("stays", "g1")}
-        wait_until(lambda: refused <= {*told}, within=PATIENT, seen=lambda: told)
-        assert {event for event, _ in told} == {"leaving", "stays"}
+        wait_until(lambda: refused <= {*logged}, within=PATIENT, seen=lambda: logged)
+        assert {event for event, _ in logged} == {"leaving", "stays"}
 
 
 def test_gates_whose_owner_is_dead_are_not_waited_for(client):
@@ -187,4 +189,4 @@ def test_gates_whose_owner_is_dead_are_not_waited_for(client):
             owner.wait(timeout=20)
         by_nanny(alice)
         alice.ended()
-        assert "nobody asked for it within 2 s" in alice.process.stderr.read()
+        assert "its owner did not poll within 2 s" in alice.process.stderr.read()

@@ -8,7 +8,7 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
-from akkordeon_dask.runtime.recovery._supervisor import Supervisor
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, kept, workers
 from tests.support.sequential_trainer import train_sequentially
@@ -20,7 +20,7 @@ BATCHES = SAMPLES // 16
 
 
 def move_about(running, places, gate="g1"):
-    """Let a gate go to and fro while a sentinel trains; gives the pauses, and the sentinel at rest."""
+    """Move a gate to and fro while a sentinel trains; returns the pauses, and the sentinel at rest."""
     passed = threading.Semaphore(0)
     running.subscribe(lambda report: passed.release())
     trains = running.attach(train(concurrency=4))
@@ -46,9 +46,9 @@ def test_nothing_is_lost_while_a_gate_moves(user, cluster, nothing_left):
     with user.deploy(NETWORK) as running:
         pauses, trains = move_about(running, workers(cluster))
         nothing_was_lost(running, trains)
-        told = events(cluster.scheduler, running.name, "moved")
+        moved = events(cluster.scheduler, running.name, "moved")
     assert len(pauses) == MOVES and all(0 < pause < PATIENT for pause in pauses)
-    assert [event["gate"] for event in told] == ["g1"] * MOVES and " ms without it" in told[0]["text"]
+    assert [event["gate"] for event in moved] == ["g1"] * MOVES and " ms without it" in moved[0]["text"]
     nothing_left()
 
 
@@ -67,7 +67,7 @@ def test_a_validation_whose_gate_moves_reads_one_version_and_ends(user, cluster)
     assert {(report.samples, report.lost) for report in looks.reports} == {(SAMPLES, 0)}
 
 
-def goes_on_as_it_was(running, places, folder):
+def keeps_its_state(running, places, folder):
     running.attach(train(concurrency=4, epochs=3))
     running.wait(timeout=PATIENT)
     written = running.snapshot()
@@ -84,14 +84,14 @@ def goes_on_as_it_was(running, places, folder):
         assert equal(tree["state"]["slots"], same["state"]["slots"])
 
 
-def test_a_gate_goes_on_with_version_parameters_and_optimizer_as_they_were(user, cluster, tmp_path):
+def test_a_gate_that_moves_keeps_version_parameters_and_optimizer(user, cluster, tmp_path):
     with user.deploy(adam(), snapshots=str(tmp_path)) as running:
-        goes_on_as_it_was(running, workers(cluster), tmp_path)
+        keeps_its_state(running, workers(cluster), tmp_path)
 
 
-def test_it_does_so_in_another_process(processes, tmp_path):
+def test_a_gate_that_moves_to_another_process_keeps_version_parameters_and_optimizer(processes, tmp_path):
     with deploy(adam(), processes.client, snapshots=str(tmp_path)) as running:
-        goes_on_as_it_was(running, processes.two(), tmp_path)
+        keeps_its_state(running, processes.two(), tmp_path)
 
 
 def adam():
@@ -156,7 +156,7 @@ def test_a_move_that_cannot_be_is_refused_and_changes_nothing(user, somebody, cl
             guest.move("g7", "1")
         with pytest.raises(PlacementError, match="drain asks for worker 'nobody'"):
             guest.drain("nobody")
-        with pytest.raises(DeploymentError, match="have told of no work yet"):
+        with pytest.raises(DeploymentError, match="have reported no work yet"):
             guest.rebalance()
         with pytest.raises(PlacementError, match="drain asks for worker 'nobody'"):
             running.drain("nobody")
@@ -169,17 +169,17 @@ def test_a_move_that_cannot_be_is_refused_and_changes_nothing(user, somebody, cl
 def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(processes, monkeypatch):
     home, away = processes.two()
     network = three_gates(optim.Adam(0.01), g0=home, g1=home, g2=home)
-    join, victim = Supervisor.install, processes.pid(away)
+    install, victim = OwnerPolicy.install, processes.pid(away)
 
-    async def join_the_dead(supervisor, fresh):
+    async def install_on_the_dead(policy, fresh):
         os.kill(victim, signal.SIGKILL)
-        await join(supervisor, fresh)
+        await install(policy, fresh)
 
     with deploy(network, processes.client, seed=4) as running:
         running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"), epochs=4)
         running.wait(epochs=1, timeout=PATIENT)
         before = running.parameters()
-        monkeypatch.setattr(Supervisor, "install", join_the_dead)
+        monkeypatch.setattr(OwnerPolicy, "install", install_on_the_dead)
         with pytest.raises(AkkordeonError, match="g1"):
             running.move("g1", away)
         monkeypatch.undo()
@@ -192,7 +192,7 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
     processes.nothing_left()
 
 
-def test_what_stands_still_is_not_moved_and_goes_on_when_it_wakes(processes):
+def test_a_gate_on_a_stopped_worker_is_not_moved_and_works_again_when_that_wakes(processes):
     home, away = processes.two()
     pid = processes.pid(home)
     with deploy(three_gates(g0=away, g1=home, g2=away), processes.client) as running:
@@ -211,7 +211,7 @@ def test_what_stands_still_is_not_moved_and_goes_on_when_it_wakes(processes):
     processes.nothing_left()
 
 
-def test_where_the_target_dies_afterwards_the_gate_is_made_anew(processes, tmp_path):
+def test_where_the_target_dies_afterwards_the_gate_is_restarted(processes, tmp_path):
     home, away = processes.two()
     network = three_gates(optim.SGD(0.02), g0=home, g1=home, g2=home)
     with deploy(network, processes.client, snapshots=str(tmp_path), snapshot_every=1) as running:
@@ -220,13 +220,13 @@ def test_where_the_target_dies_afterwards_the_gate_is_made_anew(processes, tmp_p
         running.move("g1", away)
         os.kill(processes.pid(away), signal.SIGKILL)
         running.wait(epochs=20, timeout=PATIENT)
-        (told,) = events(processes.client, running.name, "restarted")
-        assert told["gate"] == "g1" and running.placement["g1"] != away
+        (restarted,) = events(processes.client, running.name, "restarted")
+        assert restarted["gate"] == "g1" and running.placement["g1"] != away
         assert {(report.samples, report.lost) for report in trains.reports} == {(300, 0)}
     processes.two()
 
 
-def test_a_guest_and_its_sentinel_go_on_with_the_gate_where_it_is_now(user, somebody, cluster, nothing_left):
+def test_a_guest_and_its_sentinel_follow_a_gate_that_moves(user, somebody, cluster, nothing_left):
     with user.deploy(NETWORK, name="hosting") as running, somebody.connect("hosting") as guest:
         passed = threading.Semaphore(0)
         guest.subscribe(lambda report: passed.release())

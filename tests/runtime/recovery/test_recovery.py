@@ -1,4 +1,4 @@
-"""Gates and sentinels whose workers die or stop are made anew, and go on where they were."""
+"""Gates and sentinels whose workers die or stop are restarted, and resume where they were."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ LONG = 1500
 def workers(_debug):
     """A cluster of three workers in processes of their own, each with a nanny."""
     options = {"dashboard_address": ":0", "worker_dashboard_address": None, "silence_logs": 50}
-    # It would end the nanny of a worker that is away at the moment when one of its lives is gone for so long.
+    # It would end the nanny of a worker that is away at the moment when one of its processes is gone for so long.
     forever = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
     with forever, LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as running:
         yield running
@@ -73,7 +73,7 @@ def versions(running):
 
 
 def complete(attached):
-    """The passes of a sentinel account for every sample, and none is missing or told twice."""
+    """The passes of a sentinel account for every sample, and none is missing or reported twice."""
     passes = [(report.epoch, report.samples + report.lost) for report in attached.reports]
     assert passes == [(epoch, SAMPLES) for epoch in range(1, len(passes) + 1)]
     return len(passes)
@@ -86,7 +86,7 @@ def train_on(attached, more=3):
     assert attached.error is None
 
 
-def test_a_lost_gate_goes_on_with_its_newest_snapshot(anybody, there, tmp_path):
+def test_a_lost_gate_resumes_from_its_newest_snapshot(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         attached = running.attach(train(workers=running.placement["g0"]))
         running.wait(epochs=3, timeout=60)
@@ -101,7 +101,7 @@ def test_a_lost_gate_goes_on_with_its_newest_snapshot(anybody, there, tmp_path):
         assert complete(attached) == done + 2
 
 
-def test_a_lost_sentinel_goes_on_with_the_pass_that_it_had_not_finished(anybody, there, tmp_path):
+def test_a_lost_sentinel_resumes_the_pass_that_it_had_not_finished(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
         (beside,) = there.keys() - {*running.placement.values()}
         attached = running.attach(train(workers=beside))
@@ -114,20 +114,20 @@ def test_a_lost_sentinel_goes_on_with_the_pass_that_it_had_not_finished(anybody,
 
 
 @pytest.mark.slow
-def test_a_lost_sentinel_goes_on_in_the_middle_of_its_pass(anybody, there, tmp_path):
+def test_a_lost_sentinel_resumes_in_the_middle_of_its_pass(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         (beside,) = there.keys() - {*running.placement.values()}
         attached = running.attach(train(samples=16 * LONG, workers=beside))
         wait_until(lambda: attached.position.passes and attached.position.passes[0].floor > 50, within=40)
-        told = attached.position
+        reported = attached.position
         os.kill(there[beside], signal.SIGKILL)
         wait_until(lambda: attached.worker != beside, within=40)
         (report,) = running.wait(epochs=1, timeout=150)
         assert (report.epoch, report.samples) == (1, 16 * LONG)
         events = [event for _, event in anybody.call(anybody.client.get_events, TOPIC)]
         goes_on = [one["text"] for one in events if (one["network"], one["event"]) == (running.name, "restarted")][-1]
-        (place,) = re.findall(r"in pass 1 after (\d+) batches", goes_on)
-        assert told.passes[0].finished <= int(place) < LONG
+        (batch,) = re.findall(r"in pass 1 after (\d+) batches", goes_on)
+        assert reported.passes[0].finished <= int(batch) < LONG
 
 
 def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp_path):
@@ -141,7 +141,7 @@ def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp
 
 
 @pytest.mark.slow
-def test_a_gate_is_lost_while_another_one_is_mended(anybody, there, tmp_path):
+def test_a_gate_is_lost_while_another_one_is_restarted(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
         before = running.placement
         (beside,) = there.keys() - {*before.values()}
@@ -155,7 +155,7 @@ def test_a_gate_is_lost_while_another_one_is_mended(anybody, there, tmp_path):
         complete(attached)
 
 
-def test_a_sentinel_that_slept_while_a_gate_was_made_anew_hears_of_it_when_it_wakes(anybody, there, tmp_path):
+def test_a_sentinel_that_slept_while_a_gate_was_restarted_is_rewired_when_it_wakes(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
         (beside,) = there.keys() - {*running.placement.values()}
         attached = running.attach(train(workers=beside))
@@ -168,7 +168,7 @@ def test_a_sentinel_that_slept_while_a_gate_was_made_anew_hears_of_it_when_it_wa
         complete(attached)
 
 
-def test_who_connected_goes_on_with_the_gates_that_the_owner_makes(anybody, there, workers, tmp_path):
+def test_a_guest_follows_the_gates_that_the_owner_restarts(anybody, there, workers, tmp_path):
     other = SynchronousUser(workers.scheduler.address)
     try:
         with (
@@ -186,7 +186,7 @@ def test_who_connected_goes_on_with_the_gates_that_the_owner_makes(anybody, ther
         other.close()
 
 
-def test_a_gate_waits_for_its_snapshots_when_their_place_cannot_be_read(anybody, there, tmp_path, caplog):
+def test_a_gate_waits_for_its_snapshots_while_they_cannot_be_read(anybody, there, tmp_path, caplog):
     caplog.set_level(logging.INFO, "akkordeon_dask.runtime")
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(workers=running.placement["g0"]))
@@ -228,7 +228,7 @@ async def _end(dask_worker):
     dask_worker.loop.add_callback(dask_worker.close, nanny=False)
 
 
-def test_a_gate_whose_worker_ends_by_itself_is_made_anew_too(anybody, there, tmp_path):
+def test_a_gate_whose_worker_ends_by_itself_is_restarted_too(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
         attached = running.attach(train(workers=running.placement["g0"]))
         train_on(attached)

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
 
 from distributed import Client, Scheduler
 
@@ -17,10 +16,7 @@ from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-if TYPE_CHECKING:
-    from akkordeon_dask.runtime._session import Session
-
-__all__ = ["Claim", "claim_name", "key_base", "key_token", "living_claims", "release_name"]
+__all__ = ["Claim", "claim_name", "key_base", "living_claims", "release_name"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,38 +26,33 @@ _CLAIMS = "akkordeon-sentinels"
 
 @dataclass(frozen=True)
 class Claim:
-    """A name that a client has for a sentinel, from before its actor is made until it is detached.
+    """A name that a client has reserved for a sentinel, from before its actor is created until it is detached.
 
-    It lapses when the client is gone, or asks for no actor of this sentinel any more.
+    It lapses when the client is gone, or wants no actor of this sentinel any more.
     """
 
     network: str
     run: str
-    """Of the network: one that is deployed anew under the same name has another."""
+    """Of the network: each deployment under the same name has another."""
     name: str
-    """Empty where the scheduler is to choose it."""
+    """Empty: the scheduler chooses it."""
     mode: Mode
     epochs: int | None
-    """Training passes after which it rests, as it was written."""
+    """Training passes after which it rests, by its spec."""
     client: str
     token: str
     limit: float
-    """Seconds within which its actor is made."""
+    """Seconds within which its actor is created."""
 
     @property
     def base(self) -> str:
-        """What the keys of all its actors begin with: it may be made anew."""
+        """The prefix of its actors' keys, which all incarnations share."""
         return f"akkordeon-{self.network}-{self.name}-{self.token}"
 
 
 def key_base(key: object) -> str:
-    """The part of an actor's key that all lives of a sentinel have in common; see `make_sentinel`."""
+    """The prefix of an actor's key that all incarnations of a sentinel share; see `Claim.base`."""
     return str(key).rpartition("-")[0]
-
-
-def key_token(key: object) -> str:
-    """The token of the claim that an actor's key belongs to; empty where it has none."""
-    return key_base(key).rpartition("-")[2]
 
 
 class _Claims:
@@ -70,49 +61,56 @@ class _Claims:
     def __init__(self) -> None:
         self.claims: dict[str, Claim] = {}
         self.ends: dict[str, float] = {}
-        """When those lapse whose actor was not seen yet, in seconds of the monotonic clock."""
+        """When claims without an actor lapse, in seconds of the monotonic clock."""
 
 
 def living_claims(scheduler: Scheduler) -> dict[str, Claim]:
-    """All names that are taken now, by token. On the scheduler's event loop."""
-    there: _Claims = scheduler.extensions.setdefault(_CLAIMS, _Claims())
+    """All claims that hold now, by token. On the scheduler's event loop."""
+    known: _Claims = scheduler.extensions.setdefault(_CLAIMS, _Claims())
     bases = {
         name: {key_base(task.key) for task in scheduler.clients[name].wants_what}
-        for name in {claim.client for claim in there.claims.values()}
+        for name in {claim.client for claim in known.claims.values()}
         if name in scheduler.clients
     }
-    for token, claim in list(there.claims.items()):
+    for token, claim in list(known.claims.items()):
         if claim.base in bases.get(claim.client, ()):
-            there.ends.pop(token, None)
-        elif claim.client not in bases or time.monotonic() > there.ends.get(token, 0.0):
-            del there.claims[token]
-            there.ends.pop(token, None)
-    return there.claims
+            known.ends.pop(token, None)
+        elif claim.client not in bases or time.monotonic() > known.ends.get(token, 0.0):
+            del known.claims[token]
+            known.ends.pop(token, None)
+    return known.claims
 
 
-def _claim(wish: Claim, gates: Collection[str], dask_scheduler: Scheduler) -> Claim:
-    """On the scheduler: take a name; gives the claim, or that of who has the name."""
+def _claim(requested: Claim, gates: Collection[str], dask_scheduler: Scheduler) -> Claim:
+    """On the scheduler: take a name; returns the claim, or the one that holds the name already."""
     claims = living_claims(dask_scheduler)
-    mine = [claim for claim in claims.values() if claim.network == wish.network]
-    if not wish.name:
-        # Not the name of one that is left over from a former run either: it still says what it does.
+    mine = [claim for claim in claims.values() if claim.network == requested.network]
+    if not requested.name:
+        # Nor the name of a sentinel that is left over from an earlier run: it still reports under it.
         taken = {*gates, *(claim.name for claim in mine)}
-        name = next(name for number in count() if (name := f"{wish.mode}{number}") not in taken)
-        wish = dataclasses.replace(wish, name=name)
+        name = next(name for number in count() if (name := f"{requested.mode}{number}") not in taken)
+        requested = dataclasses.replace(requested, name=name)
     for claim in mine:
-        if (claim.run, claim.name) == (wish.run, wish.name):
+        if (claim.run, claim.name) == (requested.run, requested.name):
             return claim
-    claims[wish.token] = wish
-    dask_scheduler.extensions[_CLAIMS].ends[wish.token] = time.monotonic() + wish.limit
-    return wish
+    claims[requested.token] = requested
+    dask_scheduler.extensions[_CLAIMS].ends[requested.token] = time.monotonic() + requested.limit
+    return requested
 
 
 def _release(token: str, dask_scheduler: Scheduler) -> None:
     living_claims(dask_scheduler).pop(token, None)
 
 
-async def claim_name(session: "Session", sentinel: Sentinel) -> Claim:
-    """Take the sentinel's own name for it, or its mode and the first number that is free among all clients.
+async def claim_name(client: Client, network: str, run: str, gates: Collection[str], sentinel: Sentinel) -> Claim:
+    """Reserve the sentinel's own name, or its mode and the first number that is free among all clients.
+
+    Parameters
+    ----------
+    network, run
+        the name and the run of its `NetworkEntry`.
+    gates
+        names that no sentinel may have.
 
     Raises
     ------
@@ -121,19 +119,18 @@ async def claim_name(session: "Session", sentinel: Sentinel) -> Claim:
     DeadlineError
         when the scheduler does not answer within `timeouts.control`.
     """
-    client, gates, network = session.client, session.network.names, session.name
     if sentinel.name in gates:
         raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
     limit = config.seconds("timeouts.load") + config.seconds("timeouts.control")
     name, token = sentinel.name or "", uuid.uuid4().hex[:8]
-    wish = Claim(network, session.run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
+    requested = Claim(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            claim: Claim = await client.run_on_scheduler(_claim, wish, gates)
+            claim: Claim = await client.run_on_scheduler(_claim, requested, gates)
     except BaseException:  # it may have been taken
-        await release_name(client, wish.token)
+        await release_name(client, requested.token)
         raise
-    if claim.token != wish.token:
+    if claim.token != requested.token:
         whose = "this client" if claim.client == client.id else f"client {claim.client}"
         raise NameConflictError(
             f"network {network!r} has a sentinel {claim.name!r} already, attached by {whose}: detach it, or choose "
@@ -143,9 +140,7 @@ async def claim_name(session: "Session", sentinel: Sentinel) -> Claim:
 
 
 async def release_name(client: Client, token: str) -> None:
-    """Let others have the name. No error where the scheduler does not answer: the name lapses then."""
-    if not token:
-        return
+    """Free the name. No error when the scheduler does not answer: the claim lapses then."""
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.close")):
             await client.run_on_scheduler(_release, token)

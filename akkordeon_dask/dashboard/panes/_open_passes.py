@@ -1,4 +1,4 @@
-"""How far the passes are that are not finished."""
+"""The progress of passes that are open."""
 
 from typing import Any
 
@@ -8,17 +8,15 @@ from bokeh.plotting import figure
 from akkordeon_dask.dashboard.panes._base import Pane
 from akkordeon_dask.dashboard.panes._theme import sentinel_color, shortened
 from akkordeon_dask.dashboard.panes._view import MOST
-from akkordeon_dask.telemetry._network import NetworkTelemetry
-from akkordeon_dask.telemetry._pass_rows import progress_words
-from akkordeon_dask.telemetry._rates import SentinelRates
+from akkordeon_dask.telemetry import NetworkTelemetry, SentinelRates, progress_words
 
-__all__ = ["Progress"]
+__all__ = ["OpenPasses"]
 
 _FIELDS = ("left", "right", "end", "row", "color", "text", "name", "worker")
 _COLUMNS, _ROW_HEIGHT, _GAP = 2, 18, 0.01
 
 
-class Progress(Pane):
+class OpenPasses(Pane):
     """A line for each sentinel at work: its pass, how much of it is done, loss and scores so far, time left.
 
     Drawn, not a table or text: those would have the browser lay out the whole page with each update.
@@ -43,26 +41,26 @@ class Progress(Pane):
         )
         self.root.add_tools(HoverTool(renderers=[whole], tooltips=[("", "@name on @worker"), ("", "@text")], limit=1))
 
-    def show(self, record: NetworkTelemetry | None) -> None:
-        """Say it as it is now."""
-        there = record.at_work if record is not None and record.ended is None else []
-        shown = there if self.every else there[:MOST]
+    def show(self, network: NetworkTelemetry | None) -> None:
+        """Draw the open passes."""
+        open_now = network.at_work if network is not None and network.ended is None else []
+        shown = open_now if self.every else open_now[:MOST]
         rows = max(1, -(-len(shown) // _COLUMNS))
         if rows != self.root.y_range.start:
             self.root.y_range.start, self.root.height = rows, rows * _ROW_HEIGHT
-        lines = [_line(place, one) for place, one in enumerate(shown)]
+        lines = [_line(number, one) for number, one in enumerate(shown)]
         cells = zip(*lines, strict=True) if lines else [()] * len(_FIELDS)
         data = {field: list(column) for field, column in zip(_FIELDS, cells, strict=True)}
         if data != self.source.data:
             self.source.data = data
 
 
-def _line(place: int, sentinel: SentinelRates) -> tuple[Any, ...]:
+def _line(number: int, sentinel: SentinelRates) -> tuple[Any, ...]:
     """A cell for each of `_FIELDS`."""
-    figures = sentinel.metrics
-    words = progress_words(figures.epoch, figures.epochs, figures.state, figures.progress)
-    share = (figures.progress and figures.progress.share) or 0.0
-    left, width = place % _COLUMNS + _GAP / 2, 1 - _GAP
-    text = " · ".join([shortened(figures.name, 24), *words])
-    where = left, left + width, left + width * share, place // _COLUMNS + 0.5
-    return *where, sentinel_color(figures.mode, sentinel.rank), text, figures.name, sentinel.worker
+    metrics = sentinel.metrics
+    words = progress_words(metrics.epoch, metrics.epochs, metrics.state, metrics.progress)
+    share = (metrics.progress and metrics.progress.share) or 0.0
+    left, width = number % _COLUMNS + _GAP / 2, 1 - _GAP
+    text = " · ".join([shortened(metrics.name, 24), *words])
+    bar = left, left + width, left + width * share, number // _COLUMNS + 0.5
+    return *bar, sentinel_color(metrics.mode, sentinel.rank), text, metrics.name, sentinel.worker

@@ -1,14 +1,17 @@
-"""Light computations: done at once, and beside the heavy ones."""
+"""Cheap computations: run at once, and beside the expensive ones."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
 from akkordeon_dask import nn
-from akkordeon_dask.actors.engine._effort import CostEstimate
+from akkordeon_dask.actors.engine import _cell
+from akkordeon_dask.actors.engine._cell import ActorCell
 from akkordeon_dask.actors.engine._helpers import Helpers
-from akkordeon_dask.actors.gate import _actor, _behavior, _computations
+from akkordeon_dask.actors.gate import _behavior, _computations
+from akkordeon_dask.actors.gate._computations import CostEstimate
 from tests.actors.gate.test_behavior_helped import help_out
 from tests.support.gate_harness import Bench
 from tests.support.no_load import Still
@@ -43,7 +46,7 @@ def two(monkeypatch):
     """One helper beside the gate's thread."""
     helpers = Helpers(2, background=Still)
     helpers.start()
-    monkeypatch.setattr(_actor, "helpers", helpers)
+    monkeypatch.setattr(_cell, "helpers", helpers)
     monkeypatch.setattr(_behavior, "helpers", helpers)
     yield helpers
     helpers.stop()
@@ -57,7 +60,7 @@ def takes(forward, backward):
     cpu.forward, cpu.backward = forward, backward
 
 
-def test_what_was_never_seen_is_not_light_and_what_is_seen_decides():
+def test_a_first_computation_is_not_cheap_and_later_ones_follow_their_cost():
     effort = CostEstimate()
     assert not effort.is_cheap
     effort.update(LIGHT)
@@ -66,7 +69,7 @@ def test_what_was_never_seen_is_not_light_and_what_is_seen_decides():
     assert not effort.is_cheap
 
 
-def test_one_slow_run_in_many_does_not_make_light_work_heavy():
+def test_one_slow_run_in_many_does_not_make_a_computation_expensive():
     effort = CostEstimate()
     for _ in range(50):
         effort.update(LIGHT)
@@ -79,17 +82,17 @@ def test_one_slow_run_in_many_does_not_make_light_work_heavy():
 def test_passes_forward_and_back_are_judged_apart(forward, backward, helped):
     takes(forward, backward)
     gate, seen = bench(helped=helped), []
-    gate.core.assist = lambda work: seen.append(work) or (helped and not gate.taken.append(work))
+    gate.behavior.assist = lambda work: seen.append(work) or (helped and not gate.taken.append(work))
     for sequence in range(5):
         for step in (gate.forward, gate.backward):
             step(sequence)
             if helped:
                 help_out(gate)
-    assert [work.light for work in seen] == [False, False, *[forward < backward, backward < forward] * 4]
+    assert [work.cheap for work in seen] == [False, False, *[forward < backward, backward < forward] * 4]
 
 
 @pytest.mark.parametrize(("seconds", "free"), [(LIGHT, True), (HEAVY, False)])
-def test_light_work_keeps_no_core_from_a_helper(two, seconds, free):
+def test_a_cheap_computation_keeps_no_core_from_a_helper(two, seconds, free):
     takes(seconds, seconds)
     gate, offered = bench(), []
     gate.forward(0)
@@ -98,13 +101,12 @@ def test_light_work_keeps_no_core_from_a_helper(two, seconds, free):
     assert offered == [free]
 
 
-@pytest.mark.parametrize(("light", "waiting", "left"), [(False, 1, True), (True, 1, False), (False, 0, False)])
-def test_a_helper_gets_what_is_worth_it_while_another_batch_waits(two, light, waiting, left):
-    gate = _actor.GateActor.__new__(_actor.GateActor)
+@pytest.mark.parametrize(("cheap", "waiting", "left"), [(False, 1, True), (True, 1, False), (False, 0, False)])
+def test_a_helper_gets_an_expensive_computation_while_another_batch_waits(two, cheap, waiting, left):
     done = []
-    gate._aside = done.append
-    gate._thread = SimpleNamespace(mailbox=[None] * waiting)
-    work = SimpleNamespace(light=light)
-    assert gate._assist(work) is left
+    cell = ActorCell.__new__(ActorCell)
+    cell.mailbox = MagicMock(put=done.append, **{"__len__.return_value": waiting})
+    work = SimpleNamespace(cheap=cheap, compute=lambda: done.append("computed"))
+    assert cell.assist(work, send=lambda result: done.append("sent")) is left
     two.stop()
-    assert done == [work] * left
+    assert done == ["computed", work, "sent"] * left

@@ -55,7 +55,7 @@ def test_a_guest_that_leaves_takes_its_sentinels_along(user, somebody):
             guest.parameters()
 
 
-def test_a_guest_is_told_when_the_owner_closes(user, somebody):
+def test_a_guest_gets_an_error_when_the_owner_closes(user, somebody):
     with user.deploy(NETWORK, name="shared"):
         guest = somebody.connect("shared")
         guest.attach(train())
@@ -90,9 +90,9 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for(user, cluster, monke
     nothing_left()  # though the frames of the error are still there
 
 
-def test_what_there_is_is_listed(user, somebody):
-    told = "no network named 'c' on this cluster, there is a, b: deploy it first"
-    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"), pytest.raises(DeploymentError, match=told):
+def test_an_unknown_name_lists_the_known_ones(user, somebody):
+    text = "no network named 'c' on this cluster, there is a, b: deploy it first"
+    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"), pytest.raises(DeploymentError, match=text):
         somebody.connect("c")
 
 
@@ -105,15 +105,15 @@ def test_bad_options_are_quoted(user, options, text):
         user.deploy(NETWORK, **options)
 
 
-def test_a_worker_that_is_not_there_is_named_beside_those_that_are(user, cluster):
+def test_an_unknown_worker_is_named_beside_the_known_ones(user, cluster):
     addresses = [worker.address for worker in cluster.workers.values()]
     with pytest.raises(PlacementError, match="gate 'g1' asks for worker 'alice', the cluster has ") as caught:
         user.deploy(three_gates(g1="alice"))
-    assert all(f"{place} ({address})" in str(caught.value) for place, address in enumerate(addresses))
+    assert all(f"{index} ({address})" in str(caught.value) for index, address in enumerate(addresses))
     assert "dask worker ADDRESS --name alice" in str(caught.value)
 
 
-def test_gates_go_where_they_are_told_by_name_or_address(user, cluster):
+def test_gates_ask_for_workers_by_name_or_address(user, cluster):
     first, second = (worker.address for worker in cluster.workers.values())
     with user.deploy(three_gates(g0="1", g1=first, g2=second)) as running:
         assert running.placement == {"g0": second, "g1": first, "g2": second}

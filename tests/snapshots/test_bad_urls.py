@@ -1,4 +1,4 @@
-"""Places that cannot be written: told with their URL and cause, and nothing that was there is lost."""
+"""URLs that cannot be written: errors name URL and cause, and older snapshots are kept."""
 
 import os
 import resource
@@ -48,36 +48,36 @@ def check_that_it_fails(store, tree, cause):
     with pytest.raises(CheckpointError, match="cannot write snapshots") as caught:
         store.save("g0", tree, number=9)
     assert repr(store.url) in str(caught.value) and cause in str(caught.value)
-    assert "make room there or choose another place" in str(caught.value)
+    assert "make room there or choose another URL" in str(caught.value)
     assert files(store.url) == before
 
 
 @pytest.mark.parametrize("url", ["nowhere://x", "memory::nowhere://x", "s4://bucket/x"])
-def test_a_place_of_no_known_kind_is_refused_at_once(url):
+def test_a_url_of_an_unknown_protocol_is_refused_at_once(url):
     with pytest.raises(CheckpointError, match="a URL that fsspec knows") as caught:
         Store(url)
     assert repr(url) in str(caught.value)
 
 
 @pytest.mark.parametrize("place", ["{file}", "{file}/below", "file://{file}/below"])
-def test_a_place_below_a_file_cannot_be_written(tmp_path, place):
+def test_a_folder_below_a_file_cannot_be_written(tmp_path, place):
     (tmp_path / "file").write_bytes(b"mine")
     store = Store(place.format(file=tmp_path / "file"))
     with pytest.raises(CheckpointError, match="cannot write snapshots") as caught:
         store.save("g0", (), number=1)
-    assert repr(store.url) in str(caught.value) and "make room there or choose another place" in str(caught.value)
+    assert repr(store.url) in str(caught.value) and "make room there or choose another URL" in str(caught.value)
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_a_place_below_a_file_cannot_be_read(tmp_path):
+def test_a_folder_below_a_file_cannot_be_read(tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     store = Store(tmp_path / "file" / "below")
     for read in (lambda: store.load("g0"), lambda: store.numbers("g0"), store.series):
-        with pytest.raises(CheckpointError, match=r"cannot read snapshots.*Not a directory.*check the place"):
+        with pytest.raises(CheckpointError, match=r"cannot read snapshots.*Not a directory.*check the URL"):
             read()
 
 
-def test_a_full_disk_is_told_and_the_older_snapshots_still_load(small_disk):
+def test_a_full_disk_is_reported_and_the_older_snapshots_still_load(small_disk):
     store = Store(small_disk)
     for number in (1, 2):
         store.save("g0", np.full(40_000, number), number=number)
@@ -96,7 +96,7 @@ def test_a_disk_too_full_for_the_manifest_alone_counts_as_full(small_disk):
     assert store.load("g0").tree == "small"
 
 
-def test_a_file_that_the_system_cuts_off_is_told(tmp_path):
+def test_a_file_that_the_system_truncates_is_reported(tmp_path):
     store = Store(tmp_path)
     store.save("g0", "small", number=1)
     with files_of_at_most(100_000):
@@ -122,7 +122,7 @@ def test_a_write_that_fails_at_either_file_leaves_nothing(url, monkeypatch, at, 
     assert store.load("g0").number == 1
 
 
-def test_an_interrupt_while_it_writes_leaves_nothing(url, monkeypatch):
+def test_an_interrupt_during_a_write_leaves_nothing(url, monkeypatch):
     store = Store(url)
     store.save("g0", 1, number=1)
     before = files(url)
@@ -146,7 +146,7 @@ def test_a_folder_that_vanishes_is_made_again(tmp_path):
     assert store.load("g0").number == 2
 
 
-def test_a_file_in_the_place_of_a_series_is_no_series_without_snapshots(tmp_path):
+def test_a_file_with_the_name_of_a_series_is_no_series_without_snapshots(tmp_path):
     store = Store(tmp_path)
     (tmp_path / "g0").write_text("mine", encoding="utf-8")
     assert store.series() == []

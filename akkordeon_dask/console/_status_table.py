@@ -1,0 +1,59 @@
+"""The networks of a cluster, as tables."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from akkordeon_dask.telemetry import LiveGate, LiveSentinel, NetworkStatus
+
+__all__ = ["status_table"]
+
+_GATES = ("gate", "worker", "state", "version", "updates/s", "samples/s", "busy", "mailbox")
+_SENTINELS = ("sentinel", "mode", "worker", "state", "pass", "loss", "samples/s")
+_LEFT = frozenset(("gate", "sentinel", "mode", "worker", "state"))
+_NOTHING = "-"
+
+
+def status_table(networks: Sequence[NetworkStatus]) -> RenderableType:
+    """A renderable for rich: for each network its owner, a row a gate, and a row a sentinel."""
+    if not networks:
+        return "no networks"
+    return Group(*(part for network in networks for part in _parts(network)))
+
+
+def _parts(network: NetworkStatus) -> Iterator[RenderableType]:
+    owner = f"owner {network.owner}" if network.owner is not None else "no owner"
+    yield f"[bold]{escape(network.name)}[/bold]  {escape(owner)}"
+    yield _table(_GATES, map(_gate, network.gates))
+    if network.sentinels:
+        yield _table(_SENTINELS, map(_sentinel, network.sentinels))
+    else:
+        yield "no sentinels"
+
+
+def _table(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table()
+    for column in columns:
+        table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "worker")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _gate(gate: LiveGate) -> tuple[str, ...]:
+    rates = _number(gate.updates_per_s, ",.0f"), _number(gate.samples_per_s, ",.0f"), _number(gate.busy, ".0%")
+    version, mailbox = _number(gate.version, ","), _number(gate.mailbox, "")
+    return gate.name, gate.worker or gate.address, gate.state, version, *rates, mailbox
+
+
+def _number(number: float | None, form: str) -> str:
+    return _NOTHING if number is None or math.isnan(number) else format(number, form)
+
+
+def _sentinel(sentinel: LiveSentinel) -> tuple[str, ...]:
+    report = sentinel.report
+    last = (str(report.epoch), f"{report.loss:.6f}", f"{report.samples_per_s:,.0f}") if report else (_NOTHING,) * 3
+    return sentinel.name, sentinel.mode, sentinel.worker, sentinel.state, *last

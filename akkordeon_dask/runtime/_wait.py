@@ -1,0 +1,81 @@
+"""Wait for the sentinels of a network, or for its end."""
+
+import logging
+import warnings
+from collections.abc import Iterable
+
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.errors import AkkordeonError, SpecError
+from akkordeon_dask.runtime._history import History
+from akkordeon_dask.runtime._pause import training_sentinels
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
+from akkordeon_dask.runtime.handles._sentinel import Attached
+
+__all__ = ["wait", "wait_closed", "wait_for"]
+
+logger = logging.getLogger(__name__)
+
+
+async def wait(session: Session, epochs: int | None, timeout: float | None, *, mine: bool) -> History:
+    """`Running.wait`, on the client's event loop."""
+    session.check()
+    training = training_sentinels(session)
+    endless = [one.name for one in training if epochs is None and one.sentinel.epochs is None]
+    if endless and timeout is None:
+        remedy = "say wait(epochs=...), or attach it with epochs"
+        raise SpecError(f"sentinel {endless[0]!r} trains without end: {remedy}")
+    waited_for = [one for one in session.sentinels.values() if one.sentinel.mode != "validate"]
+    for attached in training:
+        if epochs is not None or (attached.until is not None and attached.sentinel.epochs is not None):
+            await attached.count(epochs)
+    await _wait_until_ended(session, waited_for, timeout, alone=mine or epochs is not None)
+    await _warn_about_snapshots(session)
+    return session.passes.history(mine=mine)
+
+
+async def _wait_until_ended(
+    session: Session, waited_for: Iterable[Attached], timeout: float | None, *, alone: bool
+) -> None:
+    """Wait for sentinels of this client and, unless it is `alone`, for those of other clients."""
+
+    def ended() -> bool:
+        return all(attached.ended for attached in waited_for)
+
+    if alone:
+        await session.wait_until(ended, timeout)
+        return
+    async with watched(session):
+        await session.wait_until(lambda: ended() and others_rest(session), timeout)
+
+
+async def _warn_about_snapshots(session: Session) -> None:
+    """Warn of each gate whose newest snapshot could not be written: the network trains on, but cannot go back to it.
+
+    Python shows a warning once, and may turn it into an error.
+    """
+    if not session.policy.restarts:  # the network keeps no snapshots
+        return
+    try:
+        gates = await session.on_gates(GateActor.statistics)
+    except AkkordeonError as error:  # a gate is being restarted
+        logger.info("cannot check the snapshots of network %r: %s", session.name, error)
+        return
+    for gate, statistics in gates.items():
+        if statistics.snapshot_error is not None:
+            newest = "none" if statistics.snapshot is None else f"one of update {statistics.snapshot:,}"
+            warnings.warn(
+                f"snapshots of gate {gate!r} are not written, there is {newest}: {statistics.snapshot_error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+async def wait_for(session: Session, attached: Attached) -> None:
+    """`Running.wait_for`, on the client's event loop."""
+    await session.wait_until(lambda: attached.ended, None)
+
+
+async def wait_closed(session: Session) -> None:
+    """`Running.wait_closed`, on the client's event loop."""
+    await session.wait_until(lambda: False, None)
