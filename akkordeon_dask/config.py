@@ -21,9 +21,10 @@ for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkorde
     dask.config.update_defaults(_defaults)
 
 
-def get(key: str) -> Any:
+def get(key: str) -> object:
     """The value of `akkordeon.<key>`, `get("batch.max-attempts")`; KeyError for a key without a default."""
-    return dask.config.get(f"akkordeon.{key}")
+    value: object = dask.config.get(f"akkordeon.{key}")
+    return value
 
 
 def seconds(key: str) -> float:
@@ -67,7 +68,7 @@ def nbytes(key: str) -> int:
     SpecError
         the value is not such a size.
     """
-    value = get(key)
+    value: Any = get(key)
     try:
         number = float(parse_bytes(value))
     except (AttributeError, KeyError, TypeError, ValueError):

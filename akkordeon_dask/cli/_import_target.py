@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TypeVar
 
 from akkordeon_dask._files import expand
 from akkordeon_dask.errors import SpecError
 
 __all__ = ["call_named", "import_object"]
 
+T = TypeVar("T")
+
 _PACKAGE = Path(__file__).parents[1]
 
 
-def import_object(target: str, example: str) -> Any:
+def import_object(target: str, example: str) -> object:
     """The value of that name.
 
     A module is imported, here and on the workers that need it. A file is run, and so are modules beside it that
@@ -45,10 +47,11 @@ def import_object(target: str, example: str) -> Any:
     if not hasattr(module, name):
         there = ", ".join(key for key in vars(module) if key[0] != "_") or "nothing"
         raise SpecError(f"{source} has no {name!r}, it has {there}: write one of those behind the colon")
-    return getattr(module, name)
+    found: object = getattr(module, name)
+    return found
 
 
-def call_named(function: Callable[[], Any], target: str) -> Any:
+def call_named(function: Callable[[], T], target: str) -> T:
     """The result of a function named on the command line.
 
     Raises

@@ -36,7 +36,7 @@ class Metrics:
 class GateMetrics(Metrics):
     """A gate."""
 
-    place: int
+    position: int
     """Gates in front of it."""
     parameters: int
     """Numbers that training adjusts."""

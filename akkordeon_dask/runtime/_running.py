@@ -463,8 +463,7 @@ class Running:
             session.check()
             if isinstance(session.policy, OwnerPolicy):
                 return await action(session.policy, *args, **kwargs)
-            answer: T = await ask_owner(session.client, session.name, action.__name__, *args)
-            return answer
+            return cast(T, await ask_owner(session.client, session.name, action.__name__, *args))
 
         return act()
 

@@ -105,7 +105,7 @@ class NetworkTelemetry:
             gate.update(metrics, worker, address, now)
         else:
             self.gates[metrics.name] = GateRates(metrics, worker, address, now)
-            self.gates = dict(sorted(self.gates.items(), key=lambda item: item[1].metrics.place))
+            self.gates = dict(sorted(self.gates.items(), key=lambda item: item[1].metrics.position))
 
     def update_sentinel(self, metrics: SentinelMetrics, worker: str, address: str, now: float) -> None:
         """A worker, of this name and address, reports a sentinel."""
@@ -144,7 +144,7 @@ class NetworkTelemetry:
     def _gate_row(self, now: float) -> dict[str, float]:
         row: dict[str, float] = {}
         for gate in self.gates.values():
-            number, metrics = gate.metrics.place, gate.metrics
+            number, metrics = gate.metrics.position, gate.metrics
             row[f"forward{number}"] = gate.rate("forwards", now) + gate.rate("evaluated", now)
             row[f"backward{number}"] = gate.rate("backwards", now)
             row[f"busy{number}"] = min(gate.rate("busy", now), 1.0)  # in this order NaN stays

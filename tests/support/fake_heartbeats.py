@@ -11,10 +11,10 @@ _GATE = dict.fromkeys(GateMetrics.__dataclass_fields__, 0)
 _SENTINEL = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"progress": None}
 
 
-def gate(name="g0", place=0, at=0.0, network="net", **figures):
+def gate(name="g0", position=0, at=0.0, network="net", **figures):
     """A gate's part of a heartbeat."""
-    reported = _GATE | {"network": network, "name": name, "key": f"key-{name}", "at": at, "place": place, "delays": ()}
-    return GateMetrics(**(reported | figures)).as_dict()
+    own = {"network": network, "name": name, "key": f"key-{name}", "at": at, "position": position, "delays": ()}
+    return GateMetrics(**(_GATE | own | figures)).as_dict()
 
 
 def sentinel(name="train0", at=0.0, network="net", **figures):

@@ -64,7 +64,7 @@ class Mailbox:
         (self._backward if isinstance(item, Backward) else self._forward)[batch] = item
         self._peak = max(self._peak, len(self))
 
-    def get(self, timeout: float) -> Any:
+    def get(self, timeout: float) -> object:
         """The next message; None when there is none within `timeout` seconds."""
         while True:
             try:

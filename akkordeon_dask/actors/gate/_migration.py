@@ -96,10 +96,10 @@ async def request_state(worker: Worker, former: Address) -> GateState:
     return state
 
 
-def export_handler(worker: Worker) -> Callable[[Comm, str], Awaitable[Any]]:
+def export_handler(worker: Worker) -> Callable[[Comm, str], Awaitable[object]]:
     """The handler of `EXPORT_OP`: it stops this incarnation of a gate and answers with its state. On the event loop."""
 
-    async def export_state(comm: Comm, actor: str) -> Any:
+    async def export_state(comm: Comm, actor: str) -> object:
         try:
             return to_serialize(await _export(worker, actor))
         except ClosedError as error:

@@ -55,7 +55,7 @@ def metrics_of(
         key=key,
         at=now,
         busy=cell.busy,
-        place=position,
+        position=position,
         parameters=parameters,
         forwards=counts.samples,
         backwards=counts.backwards,

@@ -1,5 +1,7 @@
 """`dask akkordeon move` and `drain`: gates go to other workers, whoever owns the network."""
 
+from typing import cast
+
 import click
 
 from akkordeon_dask.cli._connection import client_at
@@ -31,7 +33,7 @@ def move(*, name: str, gate: str, worker: str, where: ClusterAddress) -> None:
           lists the gates with their workers
     """
     with interruptible(), client_at(where) as client:
-        seconds = ask_owner(client, name, "move", gate, worker)
+        seconds = cast(float, ask_owner(client, name, "move", gate, worker))
     click.echo(f"gate {gate!r} moved to {worker}, unavailable for {1000 * seconds:.0f} ms")
 
 
@@ -50,6 +52,6 @@ def drain(*, name: str, worker: str, where: ClusterAddress) -> None:
       dask akkordeon drain digits bob --scheduler tcp://127.0.0.1:8786
     """
     with interruptible(), client_at(where) as client:
-        pauses = ask_owner(client, name, "drain", worker)
+        pauses = cast("dict[str, float]", ask_owner(client, name, "drain", worker))
     moved = ", ".join(f"{gate!r} unavailable for {1000 * seconds:.0f} ms" for gate, seconds in pauses.items())
     click.echo(f"gates moved off {worker}: {moved or 'none, it had none'}")

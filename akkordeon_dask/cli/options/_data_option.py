@@ -47,7 +47,7 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
     """
     chosen = {name: value for name, value in given.items() if name in _CHOICES}
     options = {name: value for name, value in given.items() if name not in _CHOICES}
-    value = import_object(source, "provider") if ":" in source else None
+    value: Any = import_object(source, "provider") if ":" in source else None
     if isinstance(value, Sentinel):
         if mode not in (None, value.mode):
             raise click.UsageError(

@@ -34,9 +34,10 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def sentinel_default(field: str) -> Any:
+def sentinel_default(field: str) -> object:
     """The default of a field of `Sentinel`."""
-    return Sentinel.__dataclass_fields__[field].default
+    default: object = Sentinel.__dataclass_fields__[field].default
+    return default
 
 
 batch_size_option: Callable[[Any], Any] = click.option(
@@ -49,7 +50,7 @@ concurrency_option: Callable[[Any], Any] = click.option(
 )  # fmt: skip
 
 
-def every_option(name: str) -> Callable[[Any], Any]:
+def every_option(name: str) -> Callable[[Command], Command]:
     """The time between two validation passes, as an option of this name."""
     return click.option(
         name, callback=duration, default=f"{sentinel_default('every'):g}s", metavar="TIME",

@@ -46,7 +46,7 @@ class Delays(Pane):
             total = sum(count for _, count in gate.metrics.delays)
             width = 0.8 / len(gates)
             for delay, count in gate.metrics.delays:
-                position, name = gate.metrics.place, gate.metrics.name
+                position, name = gate.metrics.position, gate.metrics.name
                 x = delay - 0.4 + (number + 0.5) * width
                 row = x, count / total, width, gate_color(position), name, delay, count
                 for column, value in zip(_COLUMNS, row, strict=True):

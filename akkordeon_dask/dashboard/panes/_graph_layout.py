@@ -47,7 +47,7 @@ def _gate(gate: GateRates, share: float, worst: float, now: float) -> tuple[Any,
     lost = not gate.is_reported
     busiest = not lost and share == worst > 0
     rate = gate.rate("forwards", now) + gate.rate("evaluated", now)
-    box = metrics.place + 1, 0.0, 2 * _HALF_WIDTH, 2 * _HALF_HEIGHT
+    box = metrics.position + 1, 0.0, 2 * _HALF_WIDTH, 2 * _HALF_HEIGHT
     style = EMPTY if lost else busy_color(share), "#5a0000" if busiest else "#888888", 3 if busiest else 1
     ink = "#ffffff" if share > 0.65 and not lost else "#222222"
     busy = "lost with its worker" if lost else "" if math.isnan(share) else f"busy {min(share, 1):.0%}"
@@ -58,7 +58,7 @@ def _gate(gate: GateRates, share: float, worst: float, now: float) -> tuple[Any,
         f"{metrics.contexts} contexts, {metrics.failed} failed, "
         f"{metrics.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
     )
-    stripe = _HALF_HEIGHT + 0.09, gate_color(metrics.place)
+    stripe = _HALF_HEIGHT + 0.09, gate_color(metrics.position)
     what = "gate", f"{gate.worker} ({gate.address})", facts
     return (*box, *style, ink, *stripe, metrics.name, *words, fourth, "", *what)
 
@@ -112,7 +112,7 @@ def arrows(network: NetworkTelemetry, now: float) -> list[tuple[Any, ...]]:
     gates, stack = list(network.gates.values()), _stack(network)
     rates: list[tuple[list[float], list[float], float, str, str]] = []
     for front, back in pairwise(gates):
-        x, names = front.metrics.place + 1, (front.metrics.name, back.metrics.name)
+        x, names = front.metrics.position + 1, (front.metrics.name, back.metrics.name)
         forward = front.rate("forwards", now) + front.rate("evaluated", now)
         rates.append((*_hop(x, x + 1, 0.12), forward, _FORWARD, " → ".join(names)))
         rates.append((*_hop(x + 1, x, -0.12), back.rate("backwards", now), _BACKWARD, " → ".join(names[::-1])))

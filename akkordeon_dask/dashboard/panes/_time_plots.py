@@ -20,7 +20,7 @@ def throughput() -> TimePlot:
     def lines(network: NetworkTelemetry) -> Iterable[Series]:
         lines = []
         for gate in network.gates.values():
-            position, name = gate.metrics.place, gate.metrics.name
+            position, name = gate.metrics.position, gate.metrics.name
             lines.append(Series(f"forward{position}", name, gate_color(position)))
             lines.append(
                 Series(f"backward{position}", f"{name}, backward", gate_color(position), "dashed", named=False)
@@ -58,7 +58,7 @@ def in_flight() -> TimePlot:
     def lines(network: NetworkTelemetry) -> Iterable[Series]:
         lines = [Series(f"in_flight{one.number}", one.metrics.name, _color(one)) for one in _sentinels(network)]
         for gate in network.gates.values():
-            position, label = gate.metrics.place, f"waiting at {gate.metrics.name}"
+            position, label = gate.metrics.position, f"waiting at {gate.metrics.name}"
             lines.append(Series(f"mailbox{position}", label, gate_color(position), "dashed", named=False))
         return _with_front(lines, _in_turns(network, "mailbox", "in_flight"))
 
@@ -73,7 +73,7 @@ def versions() -> TimePlot:
 
 def _of_gates(column: str, network: NetworkTelemetry) -> Iterable[Series]:
     gates = [gate.metrics for gate in network.gates.values()]
-    lines = [Series(f"{column}{one.place}", one.name, gate_color(one.place)) for one in gates]
+    lines = [Series(f"{column}{one.position}", one.name, gate_color(one.position)) for one in gates]
     return _with_front(lines, _columns(network, column))
 
 
@@ -85,7 +85,7 @@ def _with_front(lines: Iterable[Series], columns: Iterable[str]) -> list[Series]
 
 def _columns(network: NetworkTelemetry, column: str) -> list[str]:
     """A column of the gates, the busiest first."""
-    return [f"{column}{gate.metrics.place}" for gate in network.busiest]
+    return [f"{column}{gate.metrics.position}" for gate in network.busiest]
 
 
 def _in_turns(network: NetworkTelemetry, gates: str, sentinels: str) -> list[str]:

@@ -106,13 +106,13 @@ class OwnerRequests:
         return _Answer(error=error)
 
 
-def ask(client: Client, network: str, verb: str, *arguments: Any) -> Any:
+def ask(client: Client, network: str, verb: str, *arguments: Any) -> object:
     """`ask_owner` for a client of either kind, which need not have connected to the network."""
     check_name("a network's name", network)
     return check_client(client).sync(ask_owner, client, network, verb, *arguments)
 
 
-async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) -> Any:
+async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) -> object:
     """Let the network's owner `move`, `drain` or `rebalance`, with the arguments of `Running`; returns the result.
 
     Raises
