@@ -5,6 +5,7 @@ from distributed import LocalCluster
 
 from tests.support.leftovers import akkordeon_threads, wait_until
 from tests.support.restarting_workers import pair
+from tests.support.small_networks import NETWORK
 from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
 
 
@@ -41,6 +42,13 @@ def somebody(cluster):
     other = SynchronousUser(cluster.scheduler.address)
     yield other
     other.close()
+
+
+@pytest.fixture
+def running(user):
+    """A network that runs as long as the test."""
+    with user.deploy(NETWORK) as network:
+        yield network
 
 
 @pytest.fixture

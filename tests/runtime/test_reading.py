@@ -6,9 +6,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from akkordeon_dask import Gate, Network, Sentinel, data, nn
-from akkordeon_dask.errors import DataError, DeadlineError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, DeadlineError, ShapeError
 from akkordeon_dask.tree import leaves
-from tests.support.small_networks import NETWORK, SGD, HeldUp, batches, equal, numbers, rating, three_gates, train
+from tests.support.for_each import for_each
+from tests.support.small_networks import NETWORK, SGD, HeldUp, equal, numbers, rating, three_gates, train
 
 CONTROL = ("akkordeon.timeouts.control",)
 
@@ -62,8 +63,8 @@ def test_one_sample_is_a_batch_too(user):
         assert running.predict(x.tolist()).shape == (1, 3)
 
 
-@pytest.mark.parametrize(
-    ("x", "error", "text"),
+@for_each(
+    "x, error, text",
     [
         (np.zeros((4, 7), np.float32), ShapeError, "gate 'g0' cannot work on 7 features: .*takes 6 features"),
         (np.zeros((4, 6), np.uint8), ShapeError, r"gate 'g0' .*not uint8: put nn\.Scale"),
@@ -72,12 +73,11 @@ def test_one_sample_is_a_batch_too(user):
         (np.array(["six"]), DataError, "x"),
     ],
 )
-def test_predict_refuses_what_the_network_does_not_take(user, x, error, text):
-    with user.deploy(NETWORK) as running:
-        with pytest.raises(error, match=text):
-            running.predict(x)
-        assert running.sentinels == {}
-        assert running.predict(numbers()[0]).shape == (64, 3)
+def test_predict_refuses_what_the_network_does_not_take(running, x, error, text):
+    with pytest.raises(error, match=text):
+        running.predict(x)
+    assert running.sentinels == {}
+    assert running.predict(numbers()[0]).shape == (64, 3)
 
 
 def test_evaluate_is_one_pass_of_a_test_sentinel(user):
@@ -130,13 +130,6 @@ def test_float16_in_front_of_batch_norm_trains(user):
         running.wait(epochs=20)
         assert running.history[-1].scores["accuracy"] > 0.9
         assert np.isfinite(running.predict(x)).all()
-
-
-@pytest.mark.parametrize("sentinel", [train(), Sentinel.validate(data.stream(batches)), 3])
-def test_evaluate_refuses_other_sentinels(user, sentinel):
-    with user.deploy(NETWORK) as running, pytest.raises(SpecError, match=r"takes a Sentinel\.test") as caught:
-        running.evaluate(sentinel)
-    assert repr(sentinel) in str(caught.value)
 
 
 def test_parameters_begin_as_the_spec_initializes_them(user):

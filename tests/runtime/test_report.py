@@ -11,6 +11,8 @@ from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
 from tests.support.small_networks import NETWORK, SGD, rating, train
 
+pytestmark = pytest.mark.slow
+
 
 def rows(path):
     """The rows of all tables of a report that is whole."""
@@ -26,7 +28,6 @@ def passes(path):
     return [(row[1], row[3]) for row in reversed(rows(path)) if len(row) == 11 and row[0] != "time"]
 
 
-@pytest.mark.slow
 def test_it_works_before_the_first_pass_while_it_trains_and_after_the_end(user, tmp_path):
     trained = threading.Event()
     early, busy, late, last = (tmp_path / f"{word}.html" for word in ("early", "busy", "late", "last"))

@@ -16,6 +16,8 @@ from tests.support.leftovers import wait_until
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
 from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
 
+pytestmark = pytest.mark.slow
+
 KEPT = {"snapshot_every": 1}
 LONG = 1500
 """Batches of a pass that lasts for seconds."""
@@ -113,7 +115,6 @@ def test_a_lost_sentinel_resumes_the_pass_that_it_had_not_finished(anybody, ther
         complete(attached)
 
 
-@pytest.mark.slow
 def test_a_lost_sentinel_resumes_in_the_middle_of_its_pass(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         (beside,) = there.keys() - {*running.placement.values()}
@@ -140,7 +141,6 @@ def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp
         complete(attached)
 
 
-@pytest.mark.slow
 def test_a_gate_is_lost_while_another_one_is_restarted(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
         before = running.placement
