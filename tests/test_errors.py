@@ -10,8 +10,8 @@ def drawn(text):
     """Each class of the drawing with the one that it hangs on."""
     parents, above = {}, []
     for line in text.splitlines():
-        stem, mark, rest = line.rpartition("── ")
-        if mark or line == "AkkordeonError":
+        stem, mark, rest = line.removeprefix("    ").rpartition("── ")
+        if mark or rest == "AkkordeonError":
             depth = (len(stem) + len(mark)) // 4
             name = rest.split()[0]
             above[depth:] = [name]

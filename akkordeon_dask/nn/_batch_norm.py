@@ -1,6 +1,7 @@
 """The base of the batch normalisations: all but the shape of a sample."""
 
 import math
+from abc import abstractmethod
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -58,6 +59,10 @@ class BatchNorm(Layer):
     def _channels(self) -> int:
         channels: int = getattr(self, fields(self)[0].name)
         return channels
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> Shape | None: ...
 
     def __post_init__(self) -> None:
         keep_int(self, fields(self)[0].name, 1)

@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from akkordeon_dask import beside, deploy
+from akkordeon_dask import beside, deploy, plan
 from akkordeon_dask.errors import NameConflictError, PlacementError, SpecError
 from akkordeon_dask.runtime import _deploy
 from tests.support.resource_cluster import asking, claims, nothing_is_left, stocked_cluster
@@ -46,11 +46,11 @@ def _nothing_left(stocked):
     ids=["asks", "one asks", "plain", "wishes"],
 )
 def test_the_plan_is_where_the_gates_go(owner, stocked, network):
-    plan = owner.call(network.plan, owner.client)
+    placed = owner.call(plan, network, owner.client)
     assert not stocked.scheduler.tasks
     with owner.deploy(network) as running:
-        assert {placed.gate: placed.address for placed in plan} == running.placement
-    assert all(placed.worker in str(plan) and placed.reason in str(plan) for placed in plan)
+        assert {one.gate: one.address for one in placed} == running.placement
+    assert all(one.worker in str(placed) and one.reason in str(placed) for one in placed)
 
 
 def test_gates_land_on_workers_that_have_what_they_take(owner, stocked):
@@ -71,13 +71,13 @@ def test_networks_of_two_clients_share_what_there_is(owner, rival, stocked, name
     with owner.deploy(asking(2, 0), name=name) as first:
         (taken,) = claims(stocked)["alice"]
         assert taken == (first.name, "g0", 2)
-        assert "has GPU 1 of 1 free" in str(rival.call(asking(1).plan, rival.client))
+        assert "has GPU 1 of 1 free" in str(rival.call(plan, asking(1), rival.client))
         with rival.deploy(asking(1)) as second:
             assert second.placement["g0"] == stocked.workers["bob"].address
             told = (
                 rf"alice \(tcp.*\) has GPU 2, of which gate 'g0' of network '{first.name}' has 2; bob \(.* GPU 1, of "
             )
-            for verb in (owner.deploy, lambda network: owner.call(network.plan, owner.client)):
+            for verb in (owner.deploy, lambda network: owner.call(plan, network, owner.client)):
                 with pytest.raises(PlacementError, match=told):
                     verb(asking(0, 1))
         assert first.predict(numbers()[0]).shape == (SAMPLES, 3)
@@ -89,7 +89,7 @@ def test_networks_of_two_clients_share_what_there_is(owner, rival, stocked, name
 
 def test_what_was_taken_in_between_is_refused_by_the_worker_and_nothing_is_left(owner, rival, stocked, monkeypatch):
     wanted = asking(0, 2, 1)
-    stale = rival.call(wanted.plan, rival.client)
+    stale = rival.call(plan, wanted, rival.client)
 
     async def as_it_was(*_):
         return stale

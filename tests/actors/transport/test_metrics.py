@@ -102,7 +102,7 @@ def test_names_keep_to_the_naming_guide(name):
 
 
 def test_all_that_a_gate_counts_is_shown():
-    about = {"network", "name", "key", "at", "place"}
+    about = {"network", "name", "key", "at", "position"}
     counted = {field.name for field in fields(GateMetrics)} - about
     assert {family.field for family in _GATES} == counted - {"delays", "version"}, "a histogram; `updates` of its life"
     assert {family.field for family in _LINKS} == {field.name for field in fields(LinkMetrics)} - {"peer"}
