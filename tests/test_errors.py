@@ -9,7 +9,7 @@ CLASSES = [getattr(errors, name) for name in errors.__all__]
 def drawn(text):
     """Each class of the drawing with the one that it hangs on."""
     parents, above = {}, []
-    for line in text.splitlines():
+    for line in (line.removeprefix("    ") for line in text.splitlines()):
         stem, mark, rest = line.rpartition("── ")
         if mark or line == "AkkordeonError":
             depth = (len(stem) + len(mark)) // 4
