@@ -115,11 +115,8 @@ class Passes(_Table):
     def _rows(self, network: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
         rows = []
         for one in network.passes[: -_ROWS - 1 : -1]:
-            loss, work = (
-                (one.loss, scores_text(one), one.samples_per_s),
-                (one.seconds, one.samples, one.lost, one.resent),
-            )
-            rows.append((_clock(one.ended), one.sentinel, one.mode, one.epoch, *loss, *work))
+            figures = one.epoch, one.loss, scores_text(one), one.samples_per_s, one.seconds
+            rows.append((_clock(one.ended), one.sentinel, one.mode, *figures, one.samples, one.lost, one.resent))
         return network.passes.seen, rows
 
 

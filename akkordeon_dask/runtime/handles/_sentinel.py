@@ -43,7 +43,7 @@ class Attached(ActorHandle[SentinelActor]):
         called on that loop when the actor is lost; returns when it works again, restarted, or raises the error with
         which the sentinel fails.
     evacuate
-        called on that loop when the actor's worker shuts down: moves the sentinel, or lets the worker know why it stays.
+        called on that loop when the actor's worker shuts down: moves the sentinel, or tells the worker why it stays.
     """
 
     _kind, _closed = "sentinel", "was detached: attach it again"
