@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_int
-from akkordeon_dask.errors import DataError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, ShapeError
 from akkordeon_dask.memory import empty
-from akkordeon_dask.nn._initializers import Initializer, Normal
+from akkordeon_dask.nn._initializers import Initializer, Normal, check_initializer
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Layer, Shape
 from akkordeon_dask.nn._shapes import is_full
@@ -61,8 +61,7 @@ class Embedding(Layer):
     def __post_init__(self) -> None:
         for name in ("vocabulary", "features"):
             keep_int(self, name, 1)
-        if not isinstance(self.initializer, Initializer):
-            raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
+        check_initializer(self, self.initializer)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         return {"w": self.initializer(rng, (self.vocabulary, self.features), dtype)}
