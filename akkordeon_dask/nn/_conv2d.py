@@ -12,7 +12,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._initializers import HeNormal, Initializer, check_initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._linear import LinearContext
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import Extent, is_full
@@ -100,9 +100,7 @@ class Conv2d(Layer):
             y += params["b"][:, np.newaxis, np.newaxis]
         return y, LinearContext(params, x)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         w, x = self._matrix(context.params["w"]), context.x
         unfold = self._unfold(x.shape[1:])
         dw = np.zeros(w.shape, w.dtype)

@@ -12,7 +12,7 @@ from akkordeon_dask.errors import DataError, ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._initializers import Initializer, Normal, check_initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._shapes import is_full
 from akkordeon_dask.tree import Array, Tree
 
@@ -76,9 +76,7 @@ class Embedding(Layer):
         np.take(w, x.astype(np.intp, copy=False), axis=0, out=y, mode="clip")
         return y, _Context(x, w.dtype)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         x, dtype = context
         grads = {"w": self._scattered(x.reshape(-1), dy.reshape(-1, self.features), dtype)}
         if not need_dx:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.nn._layer import Context, Gradients, Layer
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Function"]
@@ -25,7 +25,5 @@ class Function(Layer):
     ) -> tuple[Array, Context]:
         return self._apply(x, own)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         return (self._gradient(context, dy, own) if need_dx else None), {}
