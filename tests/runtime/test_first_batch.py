@@ -144,16 +144,6 @@ BAD = [
 
 
 @pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
-def test_bad_data_are_told_by_attach_and_no_worker_logs_a_traceback(user, caplog, provider, error, text):
-    with user.deploy(NETWORK) as running:
-        with pytest.raises(error, match=text):
-            running.attach(Sentinel.train(provider, name="tdp", batch_size=16))
-        running.attach(train(name="tdp"), epochs=2)
-        assert len(running.wait(timeout=PATIENT)) == 2
-    assert "Compute Failed" not in caplog.text
-
-
-@pytest.mark.parametrize(("provider", "error", "text"), BAD, ids=["stream", "features", "few", "raises"])
 def test_a_worker_process_tells_them_as_well(processes, provider, error, text):
     with deploy(NETWORK, processes.client) as running:
         with pytest.raises(error, match=text):
