@@ -14,7 +14,6 @@ from akkordeon_dask.errors import (
     GateError,
     NonFiniteError,
     PlacementError,
-    SentinelError,
     ShapeError,
     SpecError,
 )
@@ -28,7 +27,6 @@ from tests.support.small_networks import (
     Thirteen,
     numbers,
     rating,
-    three_gates,
     train,
 )
 
@@ -110,17 +108,6 @@ def test_a_loss_that_is_no_number(user):
 
 def nothing():
     return []
-
-
-def breaks():
-    x, y = numbers(16)
-    yield x, y
-    raise OSError("the sensor is unplugged")
-
-
-def refuses():
-    raise OSError("the sensor is unplugged")
-    yield
 
 
 def no_batch():
@@ -208,12 +195,3 @@ def test_predictions_that_do_not_come_back_are_no_result(user):
             running.predict(numbers()[0], batch_size=16)
         Blocks.go.set()
         assert running.sentinels == {}
-
-
-def test_closing_while_it_trains(user):
-    training = threading.Event()
-    with user.deploy(NETWORK) as running:
-        running.subscribe(lambda report: training.set())
-        for _ in range(3):
-            running.attach(train(concurrency=4))
-        assert training.wait(30)
