@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "tests" / "support" / "typed_user.py"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_type_checker_knows_the_result_of_each_verb():
     options = "--strict", "--follow-imports=silent", "--config-file=", f"--cache-dir={ROOT / '.mypy_cache' / 'user'}"
