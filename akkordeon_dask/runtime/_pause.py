@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from distributed import Client
@@ -89,10 +89,9 @@ async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:
 
 async def _change_on(client: Client, worker: str, name: str, event: str, limit: float) -> list[str] | None:
     """Pause or resume on a worker; returns the names of the sentinels, or None where it does not answer."""
-    function = _pause_here if event == "paused" else _resume_here
     try:
         async with asyncio.timeout(limit):
-            answer = (await client.run(function, name, workers=[worker], on_error="return"))[worker]
+            answer = (await client.run(_change_here, name, event, workers=[worker], on_error="return"))[worker]
     except (TimeoutError, OSError, KeyError):
         return None
     if isinstance(answer, ImportError):  # a worker without this package has no sentinel
@@ -100,10 +99,11 @@ async def _change_on(client: Client, worker: str, name: str, event: str, limit: 
     return None if isinstance(answer, BaseException) else list(answer)
 
 
-async def _pause_here(network: str, dask_worker: Any) -> list[str]:
-    """On a worker: pause the training sentinels that are here."""
-    found = await _training(network, dask_worker, "running")
-    await asyncio.gather(*map(_pause_one, found.values()))
+async def _change_here(network: str, event: str, dask_worker: Any) -> list[str]:
+    """On a worker: pause the training sentinels that are here, or resume those that are paused."""
+    found = await _training(network, dask_worker, "running" if event == "paused" else "paused")
+    change: Callable[[SentinelActor], Awaitable[object]] = _pause_one if event == "paused" else SentinelActor.resume
+    await asyncio.gather(*map(change, found.values()))
     return list(found)
 
 
@@ -112,13 +112,6 @@ async def _pause_one(actor: SentinelActor) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(config.seconds("timeouts.control") / 2):
             await actor.pause()
-
-
-async def _resume_here(network: str, dask_worker: Any) -> list[str]:
-    """On a worker: resume the paused training sentinels that are here."""
-    found = await _training(network, dask_worker, "paused")
-    await asyncio.gather(*(actor.resume() for actor in found.values()))
-    return list(found)
 
 
 async def _training(network: str, dask_worker: Any, state: str) -> dict[str, SentinelActor]:

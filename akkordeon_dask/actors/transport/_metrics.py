@@ -4,20 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from akkordeon_dask._metrics import Collector, Family, Metric, families, label
+from akkordeon_dask.actors.transport._link import Link
 from akkordeon_dask.messages import GateMetrics, LinkMetrics, Metrics
 
-__all__ = ["WORKER_COLLECTOR", "LinkSource", "WorkerSource", "collect_workers"]
-
-
-class LinkSource(Protocol):
-    """A link whose metrics are collected."""
-
-    @property
-    def peer(self) -> str:
-        """The address of the other worker."""
-
-    def metrics(self) -> LinkMetrics:
-        """The latest metrics. Any thread."""
+__all__ = ["WORKER_COLLECTOR", "WorkerSource", "collect_workers"]
 
 
 class WorkerSource(Protocol):
@@ -28,7 +18,7 @@ class WorkerSource(Protocol):
         """The worker's address."""
 
     @property
-    def links(self) -> Mapping[str, LinkSource]:
+    def links(self) -> Mapping[str, Link]:
         """Its links, by the address of the peer."""
 
     def metrics(self) -> list[Metrics]:
