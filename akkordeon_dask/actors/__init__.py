@@ -3,23 +3,19 @@
 from akkordeon_dask.actors.engine._mailbox import Mailbox, MailboxStatistics
 from akkordeon_dask.actors.gate._actor import GateActor
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.gate._state import GateCounts, Version
+from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics
 from akkordeon_dask.actors.sentinel._actor import SentinelActor
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelState
 from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate
-from akkordeon_dask.actors.transport._link import Link, LinkStatistics
 from akkordeon_dask.actors.transport._post_office import POST_OFFICE, PostOffice
 
 __all__ = [
     "POST_OFFICE",
     "GateActor",
     "GateBehavior",
-    "GateCounts",
     "GateStatistics",
-    "Link",
-    "LinkStatistics",
     "Mailbox",
     "MailboxStatistics",
     "Position",

@@ -48,12 +48,12 @@ def evaluate(
     if batch.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
     y = aligned(y)
-    with _blaming(header, sentinel.loss):
+    with _blaming(sentinel.loss, header):
         loss, dy = sentinel.loss(y, batch.target, need_dy=sentinel.mode == "train")
         finite = math.isfinite(loss)
     batch.scores = {}
     for score in sentinel.scores if finite else ():
-        with _blaming(header, score):
+        with _blaming(score, header):
             batch.scores |= score_batch([score], y, batch.target)
     batch.loss = loss
     if not finite:
@@ -66,15 +66,17 @@ def evaluate(
 
 
 @contextmanager
-def _blaming(header: Header, function: Loss | Score) -> Iterator[None]:
+def _blaming(function: Loss | Score, header: Header | None = None) -> Iterator[None]:
     """Errors of a loss or a score name the batch and, where they are a defect of its code, the function."""
     try:
         yield
     except AkkordeonError as error:
+        if header is None:
+            raise
         raise type(error)(f"{header}: {error}") from error
     except BaseException as error:
-        where = f"{header} on {header.reply_to.worker}"
-        raise SentinelError(f"{where}: {function!r} raised {error!r}: fix it, or leave it out") from error
+        where = "" if header is None else f"{header} on {header.reply_to.worker}: "
+        raise SentinelError(f"{where}{function!r} raised {error!r}: fix it, or leave it out") from error
 
 
 def score_batch(scores: Iterable[Score], y: Array, target: Array) -> ScoreStates:
@@ -93,7 +95,7 @@ def merge_scores(scores: Iterable[Score], one: ScoreStates, other: ScoreStates) 
     both = {**one, **other}
     for score in scores:
         if score.name in one and score.name in other:
-            with _blaming_score(score):
+            with _blaming(score):
                 both[score.name] = _state(score, score.merge(one[score.name], other[score.name]))
     return both
 
@@ -108,21 +110,10 @@ def score_results(scores: Iterable[Score], states: ScoreStates) -> dict[str, flo
     """
     results = {}
     for score in scores:
-        with _blaming_score(score):
+        with _blaming(score):
             state = states.get(score.name)
             results[score.name] = math.nan if state is None else float(score.result(state))
     return results
-
-
-@contextmanager
-def _blaming_score(score: Score) -> Iterator[None]:
-    """A defect of a score's own code is reported with the score's name."""
-    try:
-        yield
-    except AkkordeonError:
-        raise
-    except BaseException as error:
-        raise SentinelError(f"{score!r} raised {error!r}: fix it, or leave it out") from error
 
 
 def read_scores(saved: Any, samples: int) -> ScoreStates:
