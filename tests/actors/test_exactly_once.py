@@ -28,7 +28,8 @@ pytestmark = pytest.mark.timeout(120 + CASES // 5)
 laws = settings(max_examples=CASES // 2, deadline=None, derandomize=True)
 
 few = st.integers(0, 2)
-DELAYS = (0.0, 0.1, 0.5, 2.0, 9.0, 45.0)
+DELAYS = (0.0, 0.1, 0.5, 2.0, 9.0, 45.0, 200.0)
+"""Seconds: far below and far above `impatient` deadlines, and above the leases of pins."""
 LATE = [(delay,) for delay in DELAYS] + [(0.0, *copies) for copies in product(DELAYS, repeat=2)]
 LOSSES = [()] * 10
 delays = st.sampled_from(DELAYS)

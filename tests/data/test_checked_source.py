@@ -128,25 +128,6 @@ def test_arrays_are_gathered_from_aligned_memory():
     assert source._x is memory.aligned(source._x) and source._y is memory.aligned(source._y)
 
 
-@for_each(
-    "bad, words",
-    [
-        (np.zeros((2, 3)), r"a batch is a pair \(x, y\), not a ndarray"),
-        ((np.zeros((3, 2)), np.zeros(2)), "x has 3 samples, y has 2"),
-        ((np.zeros((0, 2)), None), "has no samples"),
-        ((np.ma.masked_all((2, 2)), None), "x: 4 of 4 values are masked"),
-        ((np.zeros((2, 2)), np.array(["a", "b"])), "y holds <U1"),
-        ((np.zeros((2, 2), complex), None), "x holds complex128"),
-    ],
-)
-def test_batches_of_the_users_own_source_are_checked_and_numbered(bad, words):
-    source = data.open_source(Provider(lambda: [(np.zeros((2, 2)), None), bad]))
-    batches = source.batches(4, 1)
-    next(batches)
-    with pytest.raises(DataError, match=f"^mine, epoch 4, batch 2.*{words}"):
-        next(batches)
-
-
 def test_a_source_that_promises_is_taken_at_its_word():
     class Promising(Mine):
         stable = True

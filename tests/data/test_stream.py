@@ -7,6 +7,7 @@ import pytest
 
 from akkordeon_dask import data
 from akkordeon_dask.errors import DataError
+from tests.data.test_checked_source import Provider
 from tests.support.for_each import for_each
 
 
@@ -159,13 +160,17 @@ def test_the_users_own_error_arrives_as_it_is():
         ((["a"], [1]), "x holds <U1"),
         (([1], [object()]), "y holds object"),
         ((1.0, [1]), r"x is the single number 1\.0"),
+        ((np.ma.masked_all((2, 2)), None), "x: 4 of 4 values are masked"),
+        ((np.zeros((2, 2), complex), None), "x holds complex128"),
     ],
 )
 def test_a_value_that_is_no_batch_is_refused_with_its_epoch_and_number(bad, words):
-    batches = data.stream([batch(), bad]).open().batches(4, 1)
-    next(batches)
-    with pytest.raises(DataError, match=rf"data\.stream\(<list of 2>\), epoch 4, batch 2.*{words}"):
+    mine = Provider(lambda: [batch(), bad])
+    for provider, name in ((data.stream([batch(), bad]), r"data\.stream\(<list of 2>\)"), (mine, "mine")):
+        batches = data.open_source(provider).batches(4, 1)
         next(batches)
+        with pytest.raises(DataError, match=rf"^{name}, epoch 4, batch 2.*{words}"):
+            next(batches)
 
 
 def test_a_function_that_makes_no_iterable_is_refused():

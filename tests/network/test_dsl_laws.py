@@ -34,11 +34,6 @@ def test_the_precedence_of_python_groups_layers_into_gates():
     assert ast.dump(ast.parse("a >> b | c >> d")) == ast.dump(ast.parse("(a >> b) | (c >> d)"))
 
 
-def test_layers_joined_one_by_one_are_the_chain_of_all():
-    a, b, c = nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)
-    assert Gate(a >> b >> c, SGD) == Gate(a >> (b >> c), SGD) == Gate(nn.Chain([a, b, c]), SGD)
-
-
 @given(values)
 def test_a_value_prints_as_it_is_written(read, value):
     assert read(repr(value)) == value

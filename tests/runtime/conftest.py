@@ -31,17 +31,15 @@ def cluster(_debug):
 
 @pytest.fixture(scope="session", params=[SynchronousUser, AsynchronousUser], ids=["sync", "async"])
 def user(request, cluster):
-    somebody = request.param(cluster.scheduler.address)
-    yield somebody
-    somebody.close()
+    with request.param(cluster.scheduler.address) as somebody:
+        yield somebody
 
 
 @pytest.fixture(scope="session")
 def somebody(cluster):
     """Another client of the cluster."""
-    other = SynchronousUser(cluster.scheduler.address)
-    yield other
-    other.close()
+    with SynchronousUser(cluster.scheduler.address) as other:
+        yield other
 
 
 @pytest.fixture

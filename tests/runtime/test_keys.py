@@ -41,16 +41,13 @@ def test_a_gate_that_cannot_travel_releases_the_others_while_its_error_is_kept(u
 
 
 def test_a_bystander_that_is_the_default_client_never_counts_a_key(user, somebody, cluster):
-    bystander = Bystander(cluster.scheduler.address)
-    try:
+    with Bystander(cluster.scheduler.address) as bystander:
         with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
             guest.attach(train(epochs=1))
             running.detach(running.attach(train()))
             running.evaluate(rating())
             guest.wait(timeout=30)
         assert bystander.counted == set()
-    finally:
-        bystander.close()
 
 
 def test_gates_that_are_gone_by_now_are_named(user, somebody, nothing_left):

@@ -87,10 +87,7 @@ def test_gates_that_are_forgotten_while_they_open_leave_no_thread(sockets, event
 
 def test_another_client_of_this_process_never_counts_a_key(sockets):
     cluster, client = sockets
-    bystander = Bystander(cluster.scheduler.address)
-    try:
+    with Bystander(cluster.scheduler.address) as bystander:
         with deploy(NETWORK, client) as running:
             running.evaluate(rating())
         assert bystander.counted == set()
-    finally:
-        bystander.close()

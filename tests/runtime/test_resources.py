@@ -21,17 +21,15 @@ def stocked(_debug):
 
 @pytest.fixture(scope="module", params=[SynchronousUser, AsynchronousUser], ids=["sync", "async"])
 def owner(request, stocked):
-    somebody = request.param(stocked.scheduler.address)
-    yield somebody
-    somebody.close()
+    with request.param(stocked.scheduler.address) as somebody:
+        yield somebody
 
 
 @pytest.fixture(scope="module")
 def rival(stocked):
     """Another client of the cluster."""
-    other = SynchronousUser(stocked.scheduler.address)
-    yield other
-    other.close()
+    with SynchronousUser(stocked.scheduler.address) as other:
+        yield other
 
 
 @pytest.fixture(autouse=True)

@@ -30,11 +30,8 @@ async def typed(client):
 
 
 def test_an_asynchronous_program_awaits_aio(cluster):
-    user = AsynchronousUser(cluster.scheduler.address)
-    try:
+    with AsynchronousUser(cluster.scheduler.address) as user:
         user.call(typed, user.client)
-    finally:
-        user.close()
 
 
 def test_aio_refuses_a_synchronous_client_at_the_call(somebody):

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +15,7 @@ import pytest
 from tests.support.chaos_owner import Fault, Owner
 from tests.support.chaos_user import NAME
 from tests.support.leftovers import wait_until
-from tests.support.machines import Machines, Process, joined
-from tests.support.programs import environment
+from tests.support.machines import Machines, Process, joined, running
 
 WORKERS = ("alice", "bob", "carol")
 HOSTS = ("scheduler", *WORKERS, "client")
@@ -37,15 +35,8 @@ class Here:
     @contextmanager
     def start(self, host: str, folder: Path, name: str, *command: object, cwd: Path | None = None) -> Iterator[Process]:
         """Run a program, and end it."""
-        output, errors = folder / f"{name}.out", folder / f"{name}.err"
-        variables = environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-        with output.open("wb") as told, errors.open("wb") as log:
-            popen = subprocess.Popen([*map(str, command)], stdout=told, stderr=log, env=variables, cwd=cwd)
-        process = Process(popen, output, errors)
-        try:
+        with running(folder, name, *command, cwd=cwd) as process:
             yield process
-        finally:
-            process.end()
 
 
 class Chaos:

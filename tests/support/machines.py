@@ -69,6 +69,21 @@ class Process:
             self._popen.wait()
 
 
+@contextmanager
+def running(folder: Path, name: str, *command: object, cwd: Path | None) -> Iterator[Process]:
+    """Run a program, and end it; `name` names its files in `folder`."""
+    output, errors = folder / f"{name}.out", folder / f"{name}.err"
+    # Each host is a small machine: no BLAS threads that wait for each other on the cores that all hosts share.
+    variables = environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    with output.open("wb") as told, errors.open("wb") as log:
+        popen = subprocess.Popen([*map(str, command)], stdout=told, stderr=log, env=variables, cwd=cwd)
+    process = Process(popen, output, errors)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
 class Machines:
     """Hosts by name. The bridge has a namespace of its own: no address or name of this machine can collide."""
 
@@ -80,17 +95,9 @@ class Machines:
     @contextmanager
     def start(self, host: str, folder: Path, name: str, *command: object, cwd: Path | None = None) -> Iterator[Process]:
         """Run a program on a host, and end it; `name` names its files in `folder`."""
-        inside = ("ip", "netns", "exec", self._namespace(host), *map(str, command))
-        output, errors = folder / f"{name}.out", folder / f"{name}.err"
-        # Each host is a small machine: no BLAS threads that wait for each other on the cores that all hosts share.
-        variables = environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-        with output.open("wb") as told, errors.open("wb") as log:
-            popen = subprocess.Popen(inside, stdout=told, stderr=log, env=variables, cwd=cwd or folder)
-        process = Process(popen, output, errors)
-        try:
+        inside = ("ip", "netns", "exec", self._namespace(host), *command)
+        with running(folder, name, *inside, cwd=cwd or folder) as process:
             yield process
-        finally:
-            process.end()
 
     def left(self) -> list[str]:
         """The namespaces that are there."""

@@ -64,13 +64,3 @@ def header(sequence=0, *, attempt=1, mode="train", opening=False, home=HOME, **c
         "sequence": sequence, "floor": 0, "attempt": attempt, "mode": mode, "opening": opening, "deadline": 10.0,
     }  # fmt: skip
     return Header(**known | changes)
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now

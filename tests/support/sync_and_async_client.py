@@ -32,7 +32,13 @@ class Verbs:
 
 
 class User:
-    """Somebody with a client."""
+    """Somebody with a client, who closes it when a `with` ends."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
 
     def deploy(self, network, **options):
         return Verbs(self, self.call(deploy, network, self.client, **options))

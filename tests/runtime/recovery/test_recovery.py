@@ -35,9 +35,8 @@ def workers(_debug):
 
 @pytest.fixture(scope="module", params=[SynchronousUser, AsynchronousUser], ids=["sync", "async"])
 def anybody(request, workers):
-    somebody = request.param(workers.scheduler.address)
-    yield somebody
-    somebody.close()
+    with request.param(workers.scheduler.address) as somebody:
+        yield somebody
 
 
 @pytest.fixture(autouse=True)
@@ -169,21 +168,18 @@ def test_a_sentinel_that_slept_while_a_gate_was_restarted_is_rewired_when_it_wak
 
 
 def test_a_guest_follows_the_gates_that_the_owner_restarts(anybody, there, workers, tmp_path):
-    other = SynchronousUser(workers.scheduler.address)
-    try:
-        with (
-            anybody.deploy(NETWORK, name="shared", snapshots=str(tmp_path), **KEPT) as running,
-            other.connect("shared") as guest,
-        ):
-            attached = guest.attach(train())
-            train_on(attached)
-            kill(running, there, "g0")
-            train_on(attached)
-            assert guest.placement == running.placement
-            guest.wait(epochs=2, timeout=60)
-            complete(attached)
-    finally:
-        other.close()
+    with (
+        SynchronousUser(workers.scheduler.address) as other,
+        anybody.deploy(NETWORK, name="shared", snapshots=str(tmp_path), **KEPT) as running,
+        other.connect("shared") as guest,
+    ):
+        attached = guest.attach(train())
+        train_on(attached)
+        kill(running, there, "g0")
+        train_on(attached)
+        assert guest.placement == running.placement
+        guest.wait(epochs=2, timeout=60)
+        complete(attached)
 
 
 def test_a_gate_waits_for_its_snapshots_while_they_cannot_be_read(anybody, there, tmp_path, caplog):
