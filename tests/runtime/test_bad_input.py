@@ -99,13 +99,12 @@ def test_one_sentinel_s_error_leaves_the_others_at_work(user):
         assert len(running.wait(epochs=3, timeout=30)) >= done + 3
 
 
-def test_a_loss_that_is_no_number(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
-        with pytest.raises(NonFiniteError, match="the loss is nan on batch 1 of pass 1 of sentinel 'tdp': lower"):
-            running.wait(timeout=30)
-        before = running.statistics()["g0"]
-        assert before.version == 1 and before.contexts <= 1
+def test_a_loss_that_is_no_number(running):
+    running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
+    with pytest.raises(NonFiniteError, match="the loss is nan on batch 1 of pass 1 of sentinel 'tdp': lower"):
+        running.wait(timeout=30)
+    before = running.statistics()["g0"]
+    assert before.version == 1 and before.contexts <= 1
 
 
 def nothing():
@@ -150,11 +149,10 @@ def test_streams_that_go_wrong_where_they_run_are_not_attached(running, caplog, 
     assert "Compute Failed" not in caplog.text
 
 
-def test_a_stream_that_goes_wrong_later_is_told_to_who_waits(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(Sentinel.train(data.stream(breaks), epochs=2, name="tdp", concurrency=1))
-        with pytest.raises(SentinelError, match=r"sentinel 'tdp': .*<function breaks>.* raised .*is unplugged"):
-            running.wait(timeout=30)
+def test_a_stream_that_goes_wrong_later_is_told_to_who_waits(running):
+    running.attach(Sentinel.train(data.stream(breaks), epochs=2, name="tdp", concurrency=1))
+    with pytest.raises(SentinelError, match=r"sentinel 'tdp': .*<function breaks>.* raised .*is unplugged"):
+        running.wait(timeout=30)
 
 
 @dataclass(frozen=True, repr=False)
@@ -210,10 +208,9 @@ def test_predictions_that_do_not_come_back_are_no_result(user):
         assert running.sentinels == {}
 
 
-def test_closing_while_it_trains(user):
+def test_closing_while_it_trains(running):
     training = threading.Event()
-    with user.deploy(NETWORK) as running:
-        running.subscribe(lambda report: training.set())
-        for _ in range(3):
-            running.attach(train(concurrency=4))
-        assert training.wait(30)
+    running.subscribe(lambda report: training.set())
+    for _ in range(3):
+        running.attach(train(concurrency=4))
+    assert training.wait(30)
