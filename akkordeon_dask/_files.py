@@ -12,7 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["PART", "absolute", "expand", "is_url", "read_bytes", "write_atomic"]
+__all__ = ["PART", "absolute", "expand", "is_url", "read_bytes", "write_atomic", "write_or_raise"]
 
 PART = ".part"
 """The suffix of a file that is being written."""
@@ -133,3 +133,17 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_or_raise(target: str, pieces: Iterable[bytes | memoryview], error: type[AkkordeonError]) -> None:
+    """Write a file by `write_atomic`, for a verb whose errors are of the class `error`.
+
+    Raises
+    ------
+    `error`
+        when it cannot be written.
+    """
+    try:
+        write_atomic(target, pieces)
+    except (OSError, ValueError, ImportError) as reason:
+        raise error(f"cannot write {target!r}: {reason}: choose another place, or make room there") from reason

@@ -2,14 +2,32 @@
 
 import math
 import operator
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
 __all__ = ["check_flag", "check_int", "check_number", "keep_flag", "keep_int", "keep_number"]
+
+
+_COMPARISONS: dict[str, tuple[Callable[[float, Any], bool], str]] = {
+    "least": (operator.ge, "of at least"),
+    "above": (operator.gt, "above"),
+    "most": (operator.le, "of at most"),
+    "below": (operator.lt, "below"),
+}
+
+
+class Bounds(TypedDict, total=False):
+    """The bounds of a number."""
+
+    least: float
+    above: float
+    most: float
+    below: float
 
 
 def check_int(label: str, value: Any, least: int | None = None, *, error: type[AkkordeonError] = SpecError) -> int:
@@ -46,16 +64,7 @@ def check_int(label: str, value: Any, least: int | None = None, *, error: type[A
     return number
 
 
-def check_number(
-    label: str,
-    value: Any,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-    below: float | None = None,
-    error: type[AkkordeonError] = SpecError,
-) -> float:
+def check_number(label: str, value: Any, *, error: type[AkkordeonError] = SpecError, **bounds: Unpack[Bounds]) -> float:
     """`value` as Python's int or float: finite, within its bounds; bool is no number here.
 
     Parameters
@@ -80,17 +89,10 @@ def check_number(
     0.5
     """
     number = _plain(value)
-    inside = (
-        math.isfinite(number)
-        and (least is None or number >= least)
-        and (above is None or number > above)
-        and (most is None or number <= most)
-        and (below is None or number < below)
-    )
-    if not inside:
-        limits = {"of at least": least, "above": above, "of at most": most, "below": below}
-        bounds = " and ".join(f"{words} {bound:g}" for words, bound in limits.items() if bound is not None)
-        raise error(f"{label} is a finite number{bounds and ' ' + bounds}, not {_quoted(value)}")
+    limits = [(*_COMPARISONS[name], limit) for name, limit in bounds.items()]
+    if not (math.isfinite(number) and all(inside(number, limit) for inside, _, limit in limits)):
+        words = " and".join(f" {text} {limit:g}" for _, text, limit in limits)
+        raise error(f"{label} is a finite number{words}, not {_quoted(value)}")
     return number
 
 
@@ -135,16 +137,7 @@ def keep_int(spec: Any, name: str, least: int | None = None) -> int:
     return number
 
 
-def keep_number(
-    spec: Any,
-    name: str,
-    note: str = "",
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-    below: float | None = None,
-) -> float:
+def keep_number(spec: Any, name: str, note: str = "", **bounds: Unpack[Bounds]) -> float:
     """The field `name` of a frozen value, checked by `check_number` and stored as Python's number.
 
     A numpy scalar would print as `np.float64(0.1)`, and `np.float64(0.1) * float32_array` is float64.
@@ -160,7 +153,7 @@ def keep_number(
         `nn.Dropout(1): rate is a finite number of at least 0 and below 1, not 1`.
     """
     label = f"{spec!r}: {name}{note}"
-    number = check_number(label, getattr(spec, name), least=least, above=above, most=most, below=below)
+    number = check_number(label, getattr(spec, name), **bounds)
     object.__setattr__(spec, name, number)
     return number
 

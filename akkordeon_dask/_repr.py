@@ -23,10 +23,11 @@ class Written:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             if not field.repr:
                 continue
-            value = getattr(self, field.name)
-            if _has_no_default(field):
+            value, factory = getattr(self, field.name), field.default_factory
+            default = field.default if factory is dataclasses.MISSING else factory()
+            if default is dataclasses.MISSING:
                 parts.append(repr(value))
-            elif not _same(value, _default(field)):
+            elif not _same(value, default):
                 parts.append(f"{field.name}={value!r}")
         return f"{_namespace(type(self))}{type(self).__name__}({', '.join(parts)})"
 
@@ -56,17 +57,6 @@ def _namespace(kind: type[Written]) -> str:
     home = next(base for base in kind.__mro__ if "namespace" in vars(base))
     same = home.__module__.partition(".")[0] == kind.__module__.partition(".")[0]
     return kind.namespace if same else ""
-
-
-def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
-def _default(field: "dataclasses.Field[Any]") -> Any:
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    assert field.default_factory is not dataclasses.MISSING
-    return field.default_factory()
 
 
 def _same(a: Any, b: Any) -> bool:

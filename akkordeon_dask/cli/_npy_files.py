@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from akkordeon_dask._files import is_url, read_bytes, write_atomic
+from akkordeon_dask._files import is_url, read_bytes, write_or_raise
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -46,7 +46,4 @@ def write_array(target: str, array: Array) -> None:
     """
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
-    try:
-        write_atomic(target, [content.getbuffer()])
-    except (OSError, ValueError, ImportError) as error:
-        raise DataError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
+    write_or_raise(target, [content.getbuffer()], DataError)

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from akkordeon_dask.messages import PassProgress, PassReport
-from akkordeon_dask.telemetry import Incident, LiveGate, LiveSentinel, LiveStatus, duration_text, share_text
+from akkordeon_dask.telemetry import LiveGate, LiveSentinel, LiveStatus, duration_text, share_text
 
 __all__ = ["top_table"]
 
@@ -43,7 +43,8 @@ def _parts(status: LiveStatus) -> Iterator[RenderableType]:
     yield _Sentinels(status.sentinels) if status.sentinels else "no sentinels"
     if status.incidents:
         yield f"\nincidents, newest of {status.incidents_seen:,} first:"
-        yield from map(_incident, status.incidents)
+        for one in status.incidents:
+            yield escape(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
 
 
 def _gates(status: LiveStatus) -> Table:
@@ -135,10 +136,6 @@ def _newest(one: LiveSentinel) -> PassProgress | PassReport | None:
 
 def _rate(rate: float) -> str:
     return _NOTHING if math.isnan(rate) else f"{rate:,.0f}"
-
-
-def _incident(one: Incident) -> str:
-    return escape(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
 
 
 def _clock(seconds: float) -> str:

@@ -4,7 +4,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -34,7 +33,7 @@ class View:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
     def say(self, text: str) -> None:
@@ -74,7 +73,7 @@ class TerminalView(View):
                 self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live = None
         self._stack.close()
 
@@ -112,7 +111,7 @@ class NotebookView(View):
         self._lines: list[str] = []
         self._display = Display()
 
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._lines or self._display.shown:
             self._display.show(display_bundle(self._lines, ""))
 

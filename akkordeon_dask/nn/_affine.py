@@ -5,8 +5,8 @@ from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_flag, keep_int
 from akkordeon_dask._repr import shape_text
-from akkordeon_dask.errors import ShapeError, SpecError
-from akkordeon_dask.nn._initializers import Initializer
+from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.nn._initializers import Initializer, check_initializer
 from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import agree
 from akkordeon_dask.tree import Tree
@@ -29,8 +29,7 @@ class Affine(Layer):
         for name in ("in_features", "out_features"):
             keep_int(self, name, 1)
         keep_flag(self, "bias")
-        if not isinstance(self.initializer, Initializer):
-            raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
+        check_initializer(self, self.initializer)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         params = {"w": self.initializer(rng, (self.in_features, self.out_features), dtype)}

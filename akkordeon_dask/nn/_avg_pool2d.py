@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._pool2d import AxisWindow, Pool2d
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import padded, pair, unpadded
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array
 
 __all__ = ["AvgPool2d"]
 
@@ -33,9 +32,7 @@ class AvgPool2d(Pool2d):
     rows_out = (rows + 2 * padding - kernel_size) // stride + 1, and columns likewise
     """
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         y, context = padded(widened(x), self.padding, 0), []
         for window in self._axes(x.shape[1:]):
             context.append((window, y.shape[window.axis]))
@@ -43,11 +40,7 @@ class AvgPool2d(Pool2d):
         y *= self._share()
         return y.astype(x.dtype, copy=False), context
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         dtype, dy = dy.dtype, widened(dy)
         dy = dy * dy.dtype.type(self._share())
         for window, extent in reversed(context):
@@ -58,7 +51,7 @@ class AvgPool2d(Pool2d):
                 else:
                     np.copyto(part, dy)
             dy = dx
-        return unpadded(dy, self.padding).astype(dtype, copy=False), {}
+        return unpadded(dy, self.padding).astype(dtype, copy=False)
 
     def _share(self) -> float:
         rows, columns = pair(self.kernel_size)

@@ -12,7 +12,7 @@ from akkordeon_dask._numbers import keep_int, keep_number
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts
 from akkordeon_dask.nn._shapes import is_full, merged
 from akkordeon_dask.tree import STATISTICS, Array, Tree
@@ -115,9 +115,7 @@ class BatchNorm(Layer):
         inverse = 1 / np.sqrt(shown["var"].astype(np.float64) + self.eps)
         return _Context(params["w"], centred, np.zeros(self._channels), inverse, shown, itself=False)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         w, centred = context.w, context.centred
         rows = dy.reshape(centred.shape)
         sums, products = np.zeros((2, rows.shape[1]))

@@ -13,7 +13,7 @@ from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import agree, asked, is_full, merged
 from akkordeon_dask.tree import Array, Tree
@@ -73,9 +73,7 @@ class Branches(Layer):
         ends = np.cumsum([y.shape[axis] for y in ys]).tolist()
         return np.concatenate(ys, axis, out=y), _Context(tuple(items), ends)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         branches, axis = self._branches, self._axis
         pieces = [dy] * len(branches) if axis is None else np.split(dy, context.ends[:-1], axis + 1)
         dxs, grads = [], []

@@ -11,7 +11,7 @@ from akkordeon_dask._repr import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._execution_plan import ExecutionPlan, Step, plan
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._summary import summarise
@@ -73,9 +73,7 @@ class Chain(Layer, Sequence[Layer]):
             items.append(context)
         return x, _Context(steps, tuple(items), narrow)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         grads: list[Tree] = list(self._plan.no_grads)
         first = 0 if need_dx else self._first_with_parameters()
         dx: Array | None = dy

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,9 +10,10 @@ from akkordeon_dask._numbers import keep_flag, keep_int
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
-from akkordeon_dask.nn._initializers import HeNormal, Initializer
+from akkordeon_dask.nn._initializers import HeNormal, Initializer, check_initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
+from akkordeon_dask.nn._linear import LinearContext
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._unfold import Unfold
@@ -24,11 +24,6 @@ __all__ = ["Conv2d"]
 
 _BLOCK = 2 * 1024 * 1024
 """Bytes of columns that are made at a time: multiplied while a core still has them in its cache."""
-
-
-class _Context(NamedTuple):
-    params: Tree
-    x: Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,8 +73,7 @@ class Conv2d(Layer):
         if self.in_channels % self.groups or self.out_channels % self.groups:
             channels = f"{self.in_channels} and {self.out_channels} channels"
             raise SpecError(f"{self!r}: {self.groups} groups do not divide {channels}: choose a common divisor")
-        if not isinstance(self.initializer, Initializer):
-            raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
+        check_initializer(self, self.initializer)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         window = self.in_channels // self.groups, *pair(self.kernel_size)
@@ -104,11 +98,9 @@ class Conv2d(Layer):
             y[some] = unfold.valid(wide)
         if self.bias:
             y += params["b"][:, np.newaxis, np.newaxis]
-        return y, _Context(params, x)
+        return y, LinearContext(params, x)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         w, x = self._matrix(context.params["w"]), context.x
         unfold = self._unfold(x.shape[1:])
         dw = np.zeros(w.shape, w.dtype)
@@ -161,7 +153,7 @@ class Conv2d(Layer):
         return unpadded(images, self.padding)
 
     def rebind(self, context: Context, params: Tree) -> Context:
-        return _Context(params, context.x)
+        return LinearContext(params, context.x)
 
     @property
     def input_shape(self) -> Shape:

@@ -8,7 +8,7 @@ import numpy as np
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.nn._layer import Context, Gradients, Layer
 from akkordeon_dask.nn._masks import draw_mask, need_key
 from akkordeon_dask.tree import Array, Tree
 
@@ -53,9 +53,7 @@ class Dropout(Layer):
         mask = draw_mask(need_key(self, key).generator(), x.shape, self.rate, x.dtype)
         return np.multiply(x, mask, out=x if own else empty_like(x)), mask
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         if not need_dx:
             return None, {}
         if context is None:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_int
-from akkordeon_dask.errors import DataError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, ShapeError
 from akkordeon_dask.memory import empty
-from akkordeon_dask.nn._initializers import Initializer, Normal
+from akkordeon_dask.nn._initializers import Initializer, Normal, check_initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._shapes import is_full
 from akkordeon_dask.tree import Array, Tree
 
@@ -61,8 +61,7 @@ class Embedding(Layer):
     def __post_init__(self) -> None:
         for name in ("vocabulary", "features"):
             keep_int(self, name, 1)
-        if not isinstance(self.initializer, Initializer):
-            raise SpecError(f"{self!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {self.initializer!r}")
+        check_initializer(self, self.initializer)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         return {"w": self.initializer(rng, (self.vocabulary, self.features), dtype)}
@@ -77,9 +76,7 @@ class Embedding(Layer):
         np.take(w, x.astype(np.intp, copy=False), axis=0, out=y, mode="clip")
         return y, _Context(x, w.dtype)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         x, dtype = context
         grads = {"w": self._scattered(x.reshape(-1), dy.reshape(-1, self.features), dtype)}
         if not need_dx:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._precision import widened
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array
 
 __all__ = ["GELU"]
 
@@ -29,7 +29,7 @@ class _Context(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class GELU(Layer):
+class GELU(Function):
     """`y = x / 2 * (1 + t)` with `t = tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))`.
 
     Hendrycks, Gimpel, 'Gaussian Error Linear Units (GELUs)', arXiv 1606.08415, 2016. This is the paper's
@@ -40,9 +40,7 @@ class GELU(Layer):
     x, y : (batch, ...) float
     """
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         wide = widened(x)
         near = np.clip(wide, -_FLAT, _FLAT, out=empty_like(wide))
         t = np.multiply(near, near, out=empty_like(wide))
@@ -56,14 +54,10 @@ class GELU(Layer):
         y *= wide
         return y.astype(x.dtype, copy=False), _Context(near, t)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         x, t = context
         # dy/dx = (1 + t + x * (1 - t**2) * sqrt(2 / pi) * (1 + 3 * 0.044715 * x**2)) / 2
-        dx = np.multiply(x, x, out=empty_like(x))
+        dx: Array = np.multiply(x, x, out=empty_like(x))
         dx *= 3 * _CUBIC
         dx += 1
         dx *= x
@@ -75,4 +69,4 @@ class GELU(Layer):
         dx += 1
         dx *= 0.5
         dx *= dy
-        return dx.astype(dy.dtype, copy=False), {}
+        return dx.astype(dy.dtype, copy=False)

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from akkordeon_dask.memory import empty
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import image_shape
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array
 
 __all__ = ["GlobalAvgPool2d"]
 
 
 @dataclass(frozen=True, repr=False)
-class GlobalAvgPool2d(Layer):
+class GlobalAvgPool2d(Function):
     """The mean of each channel: images of any size become vectors.
 
     Lin, Chen, Yan, 'Network In Network', arXiv 1312.4400, 2013.
@@ -25,23 +25,17 @@ class GlobalAvgPool2d(Layer):
     x : (batch, channels, rows, columns) float; y : (batch, channels)
     """
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         batch, channels, rows, columns = x.shape
         y = np.ascontiguousarray(widened(x)).reshape(batch, channels, rows * columns).sum(axis=2)
         y *= 1 / (rows * columns)
         return y.astype(x.dtype, copy=False), x.shape
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         rows, columns = context[2:]
         dx = empty(context, dy.dtype)
         np.multiply(dy[:, :, np.newaxis, np.newaxis], dy.dtype.type(1 / (rows * columns)), out=dx)
-        return dx, {}
+        return dx
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return None if shape is None else image_shape(self, shape)[:1]

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.tree import Array
 
 __all__ = ["Identity"]
 
 
 @dataclass(frozen=True, repr=False)
-class Identity(Layer):
+class Identity(Function):
     """`y = x`: the branch of a `Parallel` that hands its input on, and the default projection of a `Residual`.
 
     Shapes
@@ -21,12 +21,8 @@ class Identity(Layer):
 
     views: ClassVar[bool] = True
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         return x, None
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        return (dy if need_dx else None), {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
+        return dy

@@ -3,16 +3,17 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask._repr import Written
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.tree import Array
 
-__all__ = ["GlorotUniform", "HeNormal", "Initializer", "Normal", "Zeros"]
+__all__ = ["GlorotUniform", "HeNormal", "Initializer", "Normal", "Zeros", "check_initializer"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,3 +71,15 @@ class Zeros(Initializer):
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         return np.zeros(shape, dtype)
+
+
+def check_initializer(layer: object, value: Any) -> None:
+    """Check that the initializer of a layer is one.
+
+    Raises
+    ------
+    SpecError
+        when it is not.
+    """
+    if not isinstance(value, Initializer):
+        raise SpecError(f"{layer!r}: an initializer is an nn.Initializer, e.g. nn.Zeros(), not {value!r}")

@@ -17,10 +17,13 @@ from akkordeon_dask.tree import Array, Tree
 if TYPE_CHECKING:
     from akkordeon_dask.nn._chain import Chain
 
-__all__ = ["Context", "Layer", "Shape"]
+__all__ = ["Context", "Gradients", "Layer", "Shape"]
 
 Context: TypeAlias = Any
 """The part of a forward pass that the backward pass needs. Opaque, and never kept on the layer."""
+
+Gradients: TypeAlias = tuple[Array | None, Tree]
+"""Of the input, None where it is not asked for, and of the parameters."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,9 +60,7 @@ class Layer(Written, ABC):
         """
 
     @abstractmethod
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         """The gradient of the output to `(dx, grads)`: of the input (None unless `need_dx`) and of the parameters.
 
         `grads` has the form of the parameters; in place of statistics it holds those of the batch.

@@ -12,7 +12,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
 from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts, row_products
 from akkordeon_dask.tree import Array, Tree
 
@@ -83,9 +83,7 @@ class LayerNorm(Layer):
             block += b
         return y.reshape(x.shape), _Context(params["w"], normalised, inverse)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         w, normalised = context.w, context.normalised
         rows = dy.reshape(normalised.shape)
         dw, db = np.zeros((2, w.size), w.dtype)

@@ -7,15 +7,15 @@ import numpy as np
 
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.tree import Array
 
 __all__ = ["LeakyReLU"]
 
 
 @dataclass(frozen=True, repr=False)
-class LeakyReLU(Layer):
+class LeakyReLU(Function):
     """`y = x` above 0, `slope * x` below.
 
     Maas, Hannun, Ng, 'Rectifier Nonlinearities Improve Neural Network Acoustic Models', ICML 2013.
@@ -37,20 +37,14 @@ class LeakyReLU(Layer):
     def __post_init__(self) -> None:
         keep_number(self, "slope", least=0, below=1)
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         y = np.multiply(x, self.slope, out=empty_like(x))
         np.maximum(x, y, out=y)
         return y, y
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         dx = empty_like(dy)
         np.copyto(dx, context > 0)
         np.maximum(dx, self.slope, out=dx)
         dx *= dy
-        return dx, {}
+        return dx

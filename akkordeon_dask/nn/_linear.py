@@ -10,7 +10,7 @@ from akkordeon_dask.nn._affine import Affine
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.nn._layer import Context, Gradients
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Linear", "LinearContext"]
@@ -55,9 +55,7 @@ class Linear(Affine):
             y += params["b"]
         return y, LinearContext(params, x)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         w, x = context.params["w"], context.x
         grads = {"w": np.matmul(x.T, dy, out=empty(w.shape, w.dtype))}
         if self.bias:

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._pool2d import AxisWindow, Pool2d
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._windows import padded, unpadded
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array
 
 __all__ = ["MaxPool2d"]
 
@@ -29,9 +28,7 @@ class MaxPool2d(Pool2d):
     Parameters and shapes are those of `nn.AvgPool2d`.
     """
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         y, kept = padded(x, self.padding, -np.inf), []
         for window in self._axes(x.shape[1:]):
             extent = y.shape[window.axis]
@@ -39,11 +36,7 @@ class MaxPool2d(Pool2d):
             kept.append(_Greatest(window, extent, which))
         return y, kept
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         dtype, dy = dy.dtype, widened(dy)
         for window, extent, which in reversed(context):
             dx = window.spread(dy, extent)
@@ -53,7 +46,7 @@ class MaxPool2d(Pool2d):
                 else:
                     np.multiply(dy, which == offset, out=part)
             dy = dx
-        return unpadded(dy, self.padding).astype(dtype, copy=False), {}
+        return unpadded(dy, self.padding).astype(dtype, copy=False)
 
 
 def _greatest(x: Array, window: AxisWindow) -> tuple[Array, Array]:

@@ -34,15 +34,9 @@ class MeanSquaredError(Loss):
         wide = widened(y)
         d = np.subtract(wide, target, out=empty_like(wide), casting="same_kind")
         loss = float(np.vdot(d, d)) / d.size
-        if not math.isfinite(loss):
-            _check_finite(target)
+        if not math.isfinite(loss) and not (finite := np.isfinite(target)).all():
+            raise DataError(f"{first_not(finite, target)} is not a finite number: check the data")
         if not need_dy:
             return loss, None
         d *= 2 / d.size
         return loss, d.astype(y.dtype, copy=False)
-
-
-def _check_finite(target: Array) -> None:
-    finite = np.isfinite(target)
-    if not finite.all():
-        raise DataError(f"{first_not(finite, target)} is not a finite number: check the data")

@@ -7,7 +7,8 @@ import numpy as np
 
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
-from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Shape
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, positions
 from akkordeon_dask.tree import Array
@@ -55,7 +56,7 @@ class AxisWindow:
 
 
 @dataclass(frozen=True, repr=False)
-class Pool2d(Layer):
+class Pool2d(Function):
     """A layer that turns each window of a channel into one number. `AvgPool2d` documents the fields."""
 
     kernel_size: Pair

@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.tree import Array
 
 __all__ = ["ReLU"]
 
 
 @dataclass(frozen=True, repr=False)
-class ReLU(Layer):
+class ReLU(Function):
     """`y = max(x, 0)`.
 
     Shapes
@@ -25,18 +25,13 @@ class ReLU(Layer):
 
     keeps_output: ClassVar[bool] = True
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         y = np.maximum(x, _zeros(x.shape, x.dtype), out=x if own else empty_like(x))
         return y, y
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
-        return np.multiply(dy, context > 0, out=dy if own else empty_like(dy)), {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
+        dx: Array = np.multiply(dy, context > 0, out=dy if own else empty_like(dy))
+        return dx
 
 
 @lru_cache(maxsize=16)

@@ -8,16 +8,16 @@ import numpy as np
 
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import ShapeError, SpecError
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._shapes import is_full
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array
 
 __all__ = ["Reshape"]
 
 
 @dataclass(frozen=True, repr=False)
-class Reshape(Layer):
+class Reshape(Function):
     """Each sample in another shape, its numbers in the same order. Nothing is copied where the input is contiguous.
 
     Parameters
@@ -44,15 +44,11 @@ class Reshape(Layer):
             raise SpecError(f"{self!r}: one size may be -1, not {shape.count(-1)} of them")
         object.__setattr__(self, "shape", shape)
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         return x.reshape(len(x), *self._filled(x.shape[1:])), x.shape
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        return (dy.reshape(context) if need_dx else None), {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
+        return dy.reshape(context)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         if is_full(shape):

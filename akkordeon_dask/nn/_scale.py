@@ -9,9 +9,9 @@ import numpy as np
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.memory import empty, empty_like
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.tree import Array
 
 __all__ = ["Scale"]
 
@@ -26,7 +26,7 @@ _NEAR = 2.0**62
 
 
 @dataclass(frozen=True, repr=False)
-class Scale(Layer):
+class Scale(Function):
     """`y = (x - mean) / std`, computed as `(x - mean) * (1 / std)`.
 
     The place where whole numbers (images) become floating point.
@@ -54,9 +54,7 @@ class Scale(Layer):
         if not math.isfinite(1 / self.std):
             raise SpecError(f"{self!r}: 1 / std is beyond all floats: scale the data before")
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         dtype = self.output_dtype(x.dtype)
         y = x if own and x.dtype == dtype else empty(x.shape, dtype)
         rows = max(1, _CHUNK * len(y) // max(1, y.nbytes))
@@ -104,12 +102,8 @@ class Scale(Layer):
             mean, factor = (float(output.type(number)) for number in (self.mean, 1 / self.std))
         return bool(abs(mean - self.mean) <= digits * self.std and abs(factor * self.std - 1) <= digits)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
-        return np.multiply(dy, 1 / self.std, out=dy if own else empty_like(dy)), {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
+        return np.multiply(dy, 1 / self.std, out=dy if own else empty_like(dy))
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         if dtype.kind not in "biuf":

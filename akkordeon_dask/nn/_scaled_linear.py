@@ -9,7 +9,7 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
+from akkordeon_dask.nn._layer import Context, Gradients, Layer
 from akkordeon_dask.nn._linear import Linear, LinearContext
 from akkordeon_dask.nn._scale import Scale
 from akkordeon_dask.tree import Array, Tree
@@ -50,9 +50,7 @@ class ScaledLinear(Layer):
         y += shift + its["b"] if self.linear.bias else shift
         return y, LinearContext(its, x)
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
+    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
         its, x = context
         w = its["w"]
         dw: Array | None = None

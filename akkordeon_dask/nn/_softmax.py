@@ -8,16 +8,16 @@ import numpy as np
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer, Shape
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._precision import widened
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array
 
 __all__ = ["Softmax"]
 
 
 @dataclass(frozen=True, repr=False)
-class Softmax(Layer):
+class Softmax(Function):
     """`y = exp(x) / sum(exp(x))` along the last axis of a sample; overflows for no input.
 
     Not in front of `nn.SoftmaxCrossEntropy`, which takes the scores themselves.
@@ -29,9 +29,7 @@ class Softmax(Layer):
 
     keeps_output: ClassVar[bool] = True
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         self.output_shape(x.shape[1:])
         wide = widened(x)
         with np.errstate(over="ignore"):  # the difference to the greatest may overflow: its exp is 0 as well
@@ -41,16 +39,12 @@ class Softmax(Layer):
         y = y.astype(x.dtype, copy=False)
         return y, y
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         y, wide = context, widened(dy)
         mean = np.einsum("...c,...c->...", wide, y)[..., np.newaxis]
-        dx = np.subtract(wide, mean, out=wide if own else empty_like(wide))
+        dx: Array = np.subtract(wide, mean, out=wide if own else empty_like(wide))
         dx *= y
-        return dx.astype(dy.dtype, copy=False), {}
+        return dx.astype(dy.dtype, copy=False)
 
     @property
     def keeps_shape(self) -> bool:

@@ -6,15 +6,15 @@ from typing import ClassVar
 import numpy as np
 
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Layer
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.nn._function import Function
+from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.tree import Array
 
 __all__ = ["Tanh"]
 
 
 @dataclass(frozen=True, repr=False)
-class Tanh(Layer):
+class Tanh(Function):
     """`y = tanh(x)`.
 
     Shapes
@@ -24,19 +24,13 @@ class Tanh(Layer):
 
     keeps_output: ClassVar[bool] = True
 
-    def forward(
-        self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
-    ) -> tuple[Array, Context]:
+    def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
         y = np.tanh(x, out=x if own else empty_like(x))
         return y, y
 
-    def backward(
-        self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False
-    ) -> tuple[Array | None, Tree]:
-        if not need_dx:
-            return None, {}
+    def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
         y = context
         dx = np.multiply(y, y, out=empty_like(y))
         np.subtract(1, dx, out=dx)
         dx *= dy
-        return dx, {}
+        return dx

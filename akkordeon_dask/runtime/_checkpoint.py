@@ -6,7 +6,7 @@ import numpy as np
 from distributed.utils import offload
 from safetensors.numpy import save as encode
 
-from akkordeon_dask._files import read_bytes, write_atomic
+from akkordeon_dask._files import read_bytes, write_or_raise
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
@@ -46,10 +46,7 @@ def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None
     """
     tensors = {name: leaf.copy() for gate, tree in parameters.items() for name, leaf in paths(tree, gate)}
     content = encode(tensors, metadata={"format": "akkordeon_dask 1", "network": repr(network.named())})
-    try:
-        write_atomic(target, [content])
-    except (OSError, ValueError, ImportError) as error:
-        raise CheckpointError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
+    write_or_raise(target, [content], CheckpointError)
 
 
 def read(source: str) -> dict[str, Array]:

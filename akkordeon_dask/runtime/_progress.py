@@ -118,7 +118,8 @@ class Drawing:
     def _rows(self) -> list[Row]:
         own = [one for one in list(self._session.sentinels.values()) if not one.ended and self._chosen(one)]
         own.sort(key=lambda one: one.sentinel.mode == "validate")
-        return [*map(_row, own), *(() if self._mine else map(_other_row, filter(_works, self._session.others)))]
+        others = [] if self._mine else [one for one in self._session.others if one.ends and one.works]
+        return [*map(_row, own), *map(_other_row, others)]
 
 
 def draw_during(drawing: Drawing | None, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T] | Blocking[T]:
@@ -202,10 +203,6 @@ def _row(one: Attached) -> Row:
     epochs = 1 if one.sentinel.mode == "test" else one.until or one.sentinel.epochs
     epoch = progress.epoch if progress is not None else min(made + 1, epochs or made + 1)
     return Row(one.name, epoch, epochs, progress, newest, paused=one.state == "paused")
-
-
-def _works(one: OtherSentinel) -> bool:
-    return one.ends and one.works
 
 
 def _other_row(one: OtherSentinel) -> Row:

@@ -1,15 +1,14 @@
-"""What happens to actors whose worker is lost or shuts down."""
+"""The recovery of gates whose worker is lost or shuts down."""
 
 from typing import Protocol
 
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
-from akkordeon_dask.runtime.handles._sentinel import SentinelPolicy
 
 __all__ = ["RecoveryPolicy"]
 
 
-class RecoveryPolicy(SentinelPolicy, Protocol):
+class RecoveryPolicy(Protocol):
     """Of one session. Its methods run on the client's event loop."""
 
     restarts: bool

@@ -13,7 +13,7 @@ from distributed import Client
 from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask._files import expand, write_atomic
+from akkordeon_dask._files import expand, write_or_raise
 from akkordeon_dask._version import __version__
 from akkordeon_dask.dashboard.report import RunFacts
 from akkordeon_dask.errors import ReportError
@@ -122,7 +122,4 @@ def _write(found: NetworkTelemetry, facts: RunFacts, target: str) -> None:
     from akkordeon_dask.dashboard.report._report import report  # needs bokeh
 
     text = report(found, facts, time.time())
-    try:
-        write_atomic(target, [text.encode()])
-    except (OSError, ValueError, ImportError) as error:
-        raise ReportError(f"cannot write {target!r}: {error}: choose another place, or make room there") from error
+    write_or_raise(target, [text.encode()], ReportError)

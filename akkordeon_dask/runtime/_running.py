@@ -4,7 +4,6 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from distributed import Client
@@ -19,13 +18,14 @@ from akkordeon_dask.errors import ClosedError, DeadlineError, SpecError, WorkerL
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.runtime import _checkpoint, _evaluate, _pause, _report, _wait
+from akkordeon_dask.runtime import _checkpoint, _evaluate, _pause, _report
 from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_name, check_timeout
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import check_asynchronous, verb
+from akkordeon_dask.runtime._wait import wait
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.handles._sentinel import Attached
@@ -74,13 +74,13 @@ class Running:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._close()
 
     @property
@@ -299,7 +299,7 @@ class Running:
         """
         mine = bool(check_flag("mine", mine, optional=True))
         epochs, seconds = check_epochs(epochs), check_timeout(timeout)
-        return self._shown(progress, has_bar, mine, _wait.wait, epochs, seconds, mine=mine)
+        return self._shown(progress, has_bar, mine, wait, epochs, seconds, mine=mine)
 
     @verb
     def wait_for(self, attached: Attached, *, progress: bool | None = False) -> Awaitable[None]:
@@ -317,7 +317,9 @@ class Running:
         GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
             the first failure, with the gate, the batch and the worker.
         """
-        return self._shown(progress, lambda one: one is attached, True, _wait.wait_for, attached)
+        return self._shown(
+            progress, lambda one: one is attached, True, Session.wait_until, lambda: attached.ended, None
+        )
 
     @verb
     def wait_closed(self) -> Awaitable[None]:
@@ -330,7 +332,7 @@ class Running:
         GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
             the first failure, with the gate, the batch and the worker.
         """
-        return _wait.wait_closed(self._connected)
+        return self._connected.wait_until(lambda: False, None)
 
     @verb
     def evaluate(self, sentinel: Sentinel, *, progress: bool | None = None) -> Awaitable[PassReport]:

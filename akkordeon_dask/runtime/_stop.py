@@ -1,9 +1,6 @@
 """End a network, whichever client deployed it."""
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable
 
 from distributed import Client
 
@@ -12,6 +9,7 @@ from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._on_worker import close_gates, close_sentinels
 from akkordeon_dask.runtime._registry import get, unpublish
 from akkordeon_dask.runtime._sync import verb
+from akkordeon_dask.runtime.cluster._queries import ask_workers
 from akkordeon_dask.runtime.cluster._workers import list_workers
 
 __all__ = ["stop"]
@@ -38,18 +36,9 @@ async def _stop(name: str, client: Client) -> bool:
         return False
     workers = [worker.address for worker in await list_workers(client)]
     # The gates first: clients that watch a gate learn that the network has ended, and not that a sentinel is gone.
-    await _run_on({worker for _, worker, _ in record.gates}.intersection(workers), client, close_gates, record.keys)
+    holders = {worker for _, worker, _ in record.gates}.intersection(workers)
+    limit = config.seconds("timeouts.close")
+    await ask_workers(client, close_gates, holders, limit, record.keys)
     await unpublish(client, name, record.keys)
-    await _run_on(workers, client, close_sentinels, name)
+    await ask_workers(client, close_sentinels, workers, limit, name)
     return True
-
-
-async def _run_on(workers: Iterable[str], client: Client, function: Callable[..., Any], *args: Any) -> None:
-    """Run a function on workers; those that are gone, or do not answer in time, are left alone."""
-
-    async def run(worker: str) -> None:
-        with contextlib.suppress(TimeoutError, OSError, KeyError):
-            async with asyncio.timeout(config.seconds("timeouts.close")):
-                await client.run(function, *args, workers=[worker], on_error="ignore")
-
-    await asyncio.gather(*map(run, workers))

@@ -12,7 +12,7 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
-__all__ = ["wait", "wait_closed", "wait_for"]
+__all__ = ["wait"]
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +69,3 @@ async def _warn_about_snapshots(session: Session) -> None:
                 RuntimeWarning,
                 stacklevel=2,
             )
-
-
-async def wait_for(session: Session, attached: Attached) -> None:
-    """`Running.wait_for`, on the client's event loop."""
-    await session.wait_until(lambda: attached.ended, None)
-
-
-async def wait_closed(session: Session) -> None:
-    """`Running.wait_closed`, on the client's event loop."""
-    await session.wait_until(lambda: False, None)

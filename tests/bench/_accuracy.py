@@ -9,8 +9,6 @@ from akkordeon_dask.cli.demo import _defaults
 from akkordeon_dask.cli.demo._network import demo_network
 from tests.support.sequential_trainer import train_sequentially
 
-__all__ = ["BATCH_SIZE", "LEARNING_RATE", "accuracy"]
-
 BATCH_SIZE, LEARNING_RATE = 64, 5e-2
 
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from akkordeon_dask import Network, nn
 
-__all__ = ["flops", "in_flight"]
-
 
 def flops(network: Network) -> int:
     """Of training on a sample: two for each multiply-add of products with weights, forward and by weights and input.

@@ -13,8 +13,6 @@ from akkordeon_dask.messages import Address, Forward, Header
 from akkordeon_dask.runtime import EmbeddedCluster
 from akkordeon_dask.tree import Array
 
-__all__ = ["hop"]
-
 
 class Echo(DaskActor):
     """Sends what it gets back to its peer until the message's sequence is used up."""

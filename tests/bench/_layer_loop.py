@@ -7,8 +7,6 @@ import numpy as np
 from akkordeon_dask import Network, nn
 from tests.bench._loop import Epochs
 
-__all__ = ["LayerLoop"]
-
 
 @dataclass
 class LayerLoop(Epochs):

@@ -8,8 +8,6 @@ from threadpoolctl import threadpool_limits
 
 from akkordeon_dask.actors.engine._helpers import cores
 
-__all__ = ["Epochs", "Loop"]
-
 MEAN, STD = np.float32(33.3), np.float32(78.6)
 
 

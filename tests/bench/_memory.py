@@ -6,8 +6,6 @@ from akkordeon_dask import Sentinel, data, deploy
 from akkordeon_dask.memory import pool
 from tests.bench._rows import ROWS
 
-__all__ = ["memory"]
-
 
 def memory(epochs: int, every: int) -> list[tuple[int, float, int]]:
     """After every so many epochs on the sample: epoch, resident MiB, blocks of the pool under living arrays."""

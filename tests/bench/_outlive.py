@@ -15,8 +15,6 @@ from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._rows import ROWS
 from tests.support.workers import workers_now
 
-__all__ = ["Phase", "pauses", "snapshot_phases"]
-
 _SAMPLES, _PASSES = 256, 4
 
 

@@ -10,8 +10,6 @@ from akkordeon_dask.data import Provider
 from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._rows import ROWS
 
-__all__ = ["NAME", "own_arrays"]
-
 NAME = "own arrays on a worker process"
 
 _SAMPLES = 60_000

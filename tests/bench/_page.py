@@ -17,9 +17,6 @@ from akkordeon_dask.messages import TOPIC, Mode, PassReport
 from akkordeon_dask.telemetry import network_telemetry
 from tests.support.dashboard_clusters import PRELOAD, started_cluster
 
-__all__ = ["Phase", "page_cost", "page_memory"]
-
-
 _BEGUN = 20
 """Messages of the server after which the page is there: two or three updates."""
 

@@ -13,8 +13,6 @@ from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._cost import flops, in_flight
 from tests.bench._rows import Row
 
-__all__ = ["Result", "race"]
-
 SAMPLES = 60_000
 
 SETTLE = 0.3

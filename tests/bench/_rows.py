@@ -10,8 +10,6 @@ from akkordeon_dask import Gate, Network, nn, optim
 from tests.bench._layer_loop import LayerLoop
 from tests.bench._loop import Loop
 
-__all__ = ["LENET", "ROWS", "Row"]
-
 
 @dataclass(frozen=True)
 class Dense:

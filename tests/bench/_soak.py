@@ -13,8 +13,6 @@ from akkordeon_dask.runtime import Attached
 from tests.support.dashboard_clusters import PRELOAD, started_cluster
 from tests.support.workers import workers_now
 
-__all__ = ["Sample", "soak"]
-
 _GUESTS = 6
 
 

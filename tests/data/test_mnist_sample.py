@@ -1,7 +1,4 @@
 import gzip
-import os
-import subprocess
-import sys
 from importlib import resources
 
 import numpy as np
@@ -57,18 +54,3 @@ def test_the_choice_is_a_function_of_the_seed_and_fair_to_rare_classes():
     assert rows.tolist() != choose(labels, 100, seed=6).tolist()
     assert len(set(rows.tolist())) == 100
     assert np.bincount(labels[rows], minlength=3).tolist() == [70, 30, 0]
-
-
-def test_the_numeric_side_of_the_house_imports_no_dask():
-    script = (
-        "import sys, types; bare = types.ModuleType('akkordeon_dask'); bare.__path__ = [sys.argv[1]];"
-        "sys.modules['akkordeon_dask'] = bare; import akkordeon_dask.data;"
-        "print([n for n in ('dask', 'distributed', 'tornado', 'bokeh') if n in sys.modules])"
-    )
-    import akkordeon_dask
-
-    folder = os.path.dirname(akkordeon_dask.__file__)
-    done = subprocess.run(
-        [sys.executable, "-c", script, folder], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.strip() == "[]"

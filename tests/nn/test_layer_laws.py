@@ -83,20 +83,9 @@ def test_overwriting_its_input_computes_the_same_bits(case, dtype):
 
 
 @for_each("case", CASES)
-def test_nothing_that_was_received_is_written_into(case):
-    params, x, dy = case.params(), case.x(), case.dy()
-    assert not any(array.flags.writeable for array in (x, dy, *leaves(params)))
-    before = x.copy(), dy.copy(), map_leaves(np.copy, params)
-    _, context = case.forward(params, x)
-    case.layer.backward(context, dy)
-    assert_array_equal(x, before[0])
-    assert_array_equal(dy, before[1])
-    assert_same_tree(params, before[2])
-
-
-@for_each("case", CASES)
 def test_a_context_serves_twice(case):
     params, x, dy = case.params(), case.x(), case.dy()
+    assert not any(array.flags.writeable for array in (x, dy, *leaves(params))), "to write into them raises"
     y, context = case.forward(params, x)
     sent = y.copy()
     dx, grads = case.layer.backward(context, dy)
@@ -130,12 +119,6 @@ def test_two_batches_in_flight_do_not_disturb_each_other(case):
         dx, grads = case.layer.backward(contexts[number], case.dy(seed=10 * number + 10).copy(), own=True)
         assert_array_equal(dx, alone[number][0])
         assert_same_tree(grads, alone[number][1])
-
-
-@for_each("case", CASES)
-def test_the_same_key_draws_the_same_bits(case):
-    params, x = case.params(), case.x()
-    assert_array_equal(case.forward(params, x)[0], case.forward(params, x)[0])
 
 
 @for_each("case", CASES)
@@ -191,20 +174,13 @@ def test_memory_order_does_not_matter(case):
 
 
 @for_each("case", CASES)
-def test_the_same_parameters_rebound_change_nothing(case):
+def test_the_same_parameters_rebound_change_nothing_and_others_leave_the_context_as_it_was(case):
     params, x, dy = case.params(), case.x(), case.dy()
     _, context = case.forward(params, x)
     dx, grads = case.layer.backward(context, dy)
     dx_rebound, grads_rebound = case.layer.backward(case.layer.rebind(context, params), dy)
     assert_array_equal(dx_rebound, dx)
     assert_same_tree(grads_rebound, grads)
-
-
-@for_each("case", CASES)
-def test_rebinding_leaves_the_context_as_it_was(case):
-    params, x, dy = case.params(), case.x(), case.dy()
-    _, context = case.forward(params, x)
-    dx, _ = case.layer.backward(context, dy)
     other, _ = case.layer.backward(case.layer.rebind(context, case.params(seed=7)), dy)
     assert_array_equal(case.layer.backward(context, dy)[0], dx)
     assert np.array_equal(other, dx) is not case.layer.trainable

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import ShapeError, SpecError
-from tests.support.for_each import for_each
+from akkordeon_dask.errors import ShapeError
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 shapes = st.lists(st.integers(1, 4), max_size=4).map(tuple)
@@ -89,12 +88,3 @@ def test_sizes_that_do_not_fit_are_named_from_both_sides(layer, shape, said):
     for call in (lambda: layer.output_shape(shape), lambda: layer.forward({}, np.ones((2, *shape)))):
         with pytest.raises(ShapeError, match=said):
             call()
-
-
-@for_each("shape, said", [
-    (784, r"nn\.Reshape\(784\): a sample's shape is a tuple .* not 784"),
-    ((-1, 3, -1), r"one size may be -1, not 2 of them"),
-])  # fmt: skip
-def test_a_shape_that_is_none_is_refused(shape, said):
-    with pytest.raises(SpecError, match=said):
-        nn.Reshape(shape)

@@ -2,12 +2,11 @@
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akkordeon_dask.optim import SGD, Constant, Cosine, Schedule, Step, WarmUp
+from akkordeon_dask.optim import Constant, Cosine, Schedule, Step, WarmUp
 from tests.support.for_each import for_each
 
 VALUES = [
@@ -66,13 +65,3 @@ def test_a_step_multiplies_once_every_so_many_updates(every, lr, factor):
     for count in range(3 * every):
         assert schedule(count + every) == pytest.approx(schedule(count) * factor)
         assert schedule(count) == schedule(count - count % every)
-
-
-def test_a_schedule_drives_the_learning_rate_by_the_states_count():
-    optimizer = SGD(WarmUp(2, Step(1.0, 2, factor=0.5)))
-    params, grads = {"w": np.zeros(1)}, {"w": np.array([-1.0])}
-    state, path = optimizer.init(params), []
-    for _ in range(6):
-        params, state = optimizer.update(grads, state, params, stale_params=params)
-        path.append(float(params["w"][0]))
-    assert path == [0.5, 1.5, 2.5, 3.5, 4.0, 4.5]

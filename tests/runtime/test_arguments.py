@@ -98,12 +98,6 @@ def test_a_switch(network, resume):
     assert refused(network.plain.attach, train(), resume=resume).startswith("resume is True, False or None, not ")
 
 
-@for_each("target", [None, 7, "", b"x"])
-def test_a_path(network, target):
-    for verb in ("save", "load", "report"):
-        assert refused(getattr(network.plain, verb), target).startswith(f"{verb} takes a path")
-
-
 @for_each(
     "options",
     [

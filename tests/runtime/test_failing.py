@@ -146,8 +146,8 @@ def test_an_error_in_its_thread_is_its_own_and_nobody_else_has_closed_it(running
     assert len(running.wait(timeout=PATIENT)) == 1
 
 
-@pytest.mark.parametrize("error", [SystemExit(2), KeyboardInterrupt(), GeneratorExit()], ids=repr)
-def test_a_provider_that_would_end_its_program_is_named_by_attach_or_by_wait(user, error):
+@pytest.mark.parametrize("error", [SystemExit(2), KeyboardInterrupt(), GeneratorExit(), OSError("unplugged")], ids=repr)
+def test_a_provider_that_raises_or_would_end_its_program_is_named_by_attach_or_by_wait(user, error):
     def at_once():
         raise error
         yield
@@ -156,11 +156,12 @@ def test_a_provider_that_would_end_its_program_is_named_by_attach_or_by_wait(use
         yield numbers(16)
         raise error
 
+    raised = f".* raised {type(error).__name__}.*"
     with user.deploy(NETWORK) as running:
-        with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*fix the provider"):
+        with pytest.raises(SentinelError, match=rf"'bad': .*<function .*at_once>{raised}fix the provider"):
             running.attach(Sentinel.train(data.stream(at_once), name="bad"))
         running.attach(Sentinel.train(data.stream(later), name="bad"))
-        with pytest.raises(SentinelError, match=rf"raised {type(error).__name__}.*running\.detach\('bad'\)"):
+        with pytest.raises(SentinelError, match=rf"'bad': .*<function .*later>{raised}running\.detach\('bad'\)"):
             running.wait(epochs=3, timeout=PATIENT)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from akkordeon_dask import Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
-from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.snapshots import Store
+from tests.support.restarting_workers import events
 from tests.support.small_networks import NETWORK, numbers
 
 LIMIT = 60
@@ -39,23 +39,12 @@ def train(**options):
     return Sentinel.train(data.arrays(*numbers()), batch_size=16, **{"concurrency": 1, "epochs": 3, **options})
 
 
-def events(running, *kinds):
-    return [told for _, told in running.client.get_events(TOPIC) if told["event"] in kinds]
-
-
-def test_it_stops_by_itself_and_names_the_batch():
-    with deploy(NETWORK) as running:
-        running.attach(train(loss=faulty(5)))
-        with pytest.raises(NonFiniteError, match=r"nan on batch 5 of pass 2 of sentinel 'train0'"):
-            running.wait(timeout=LIMIT)
-
-
 def test_a_batch_that_is_skipped_changes_nothing_and_counts_as_lost():
     with deploy(NETWORK) as running:
         running.attach(train(loss=faulty(5, 6), on_nonfinite="skip"))
         history = running.wait(timeout=LIMIT)
         updates = {gate: running.statistics()[gate].counts.updates for gate in running.network.names}
-        told = events(running, "skipped")
+        told = events(running.client, running.name, "skipped")
     assert [(report.samples, report.lost) for report in history] == [(64, 0), (32, 32), (64, 0)]
     assert all(np.isfinite(report.loss) for report in history)
     assert set(updates.values()) == {10}
@@ -66,7 +55,7 @@ def test_gates_go_back_to_their_snapshots_and_the_pass_begins_anew_more_slowly(t
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
         running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
         history = running.wait(timeout=LIMIT)
-        (told,) = events(running, "rewound")
+        (told,) = events(running.client, running.name, "rewound")
         versions = {gate: running.statistics()[gate].version for gate in running.network.names}
     assert [(report.epoch, report.samples, report.lost) for report in history] == [(n, 64, 0) for n in (1, 2, 3)]
     assert "g0 to 4, g1 to 4 updates" in told["text"] and "learning rates times 0.5" in told["text"]
@@ -79,7 +68,7 @@ def test_numbers_that_stay_bad_end_it_after_some_tries(tmp_path):
         running.attach(train(loss=faulty(*range(6, 100)), on_nonfinite="rewind"))
         with pytest.raises(NonFiniteError, match="lower the learning rate"):
             running.wait(timeout=LIMIT)
-        assert len(events(running, "rewound")) == 5
+        assert len(events(running.client, running.name, "rewound")) == 5
 
 
 def test_without_snapshots_there_is_nothing_to_go_back_to():

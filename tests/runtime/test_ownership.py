@@ -153,9 +153,3 @@ def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothin
 def workers_by_name(user):
     identity = user.call(user.client.sync, user.client.scheduler.identity, n_workers=-1)
     return {str(worker["name"]): address for address, worker in identity["workers"].items()}
-
-
-def test_an_unknown_name_is_not_adopted(user, somebody):
-    text = "no network named 'there' on this cluster, there is here"
-    with somebody.deploy(NETWORK, name="here"), pytest.raises(DeploymentError, match=text):
-        user.adopt("there")

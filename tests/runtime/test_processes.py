@@ -4,41 +4,21 @@ import os
 import signal
 import threading
 
-import dask.config
 import pytest
 
 from akkordeon_dask import Sentinel, connect, data, deploy, nn, optim
 from akkordeon_dask.errors import WorkerLostError
-from akkordeon_dask.runtime import EmbeddedCluster
 from akkordeon_dask.runtime._registry import unpublish
-from tests.support.leftovers import akkordeon_threads
 from tests.support.programs import started
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
-from tests.support.workers import workers_now
-
-LIMITS = {"akkordeon.batch.deadline": "2s", "akkordeon.batch.min-deadline": "300ms"}
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Two worker processes that give a lost batch up soon."""
-    with dask.config.set({"akkordeon.embedded.dashboard-address": "127.0.0.1:0"}):
-        cluster = EmbeddedCluster(2)
-    cluster.client.run(dask.config.set, LIMITS)
-    yield cluster
-    cluster.close()
 
 
 @pytest.fixture
 def placed(processes):
     """A network of three gates, the middle one away from the others: every batch crosses four links."""
-    front, back = sorted(workers_now(processes.client))
+    front, back = processes.two()
     return lambda optimizer: three_gates(optimizer, g0=front, g1=back, g2=front)
-
-
-def _threads(client):
-    return {name for names in client.run(akkordeon_threads).values() for name in names}
 
 
 def _cut(dask_worker):
@@ -79,7 +59,7 @@ def test_promise_7_links_that_are_cut_are_connected_again_and_every_sample_count
     assert statistics["train0"].credits == 5
 
 
-def test_promise_9_a_wait_raises_for_a_killed_worker_and_the_cluster_stays_usable(processes, placed, eventually):
+def test_promise_9_a_wait_raises_for_a_killed_worker_and_the_cluster_stays_usable(processes, placed):
     client = processes.client
     pids = client.run(os.getpid)
     network = placed(optim.SGD(0.02))
@@ -89,8 +69,7 @@ def test_promise_9_a_wait_raises_for_a_killed_worker_and_the_cluster_stays_usabl
         running.subscribe(lambda report: os.kill(pids[victim], signal.SIGKILL) if report.epoch == 3 else None)
         with pytest.raises(WorkerLostError, match=f"gate 'g1' on {victim} is gone"):
             running.wait(epochs=10**9, timeout=60)
-    eventually(lambda: len(workers_now(client)) == 2)
-    client.run(dask.config.set, LIMITS)
+    processes.two()
     with deploy(NETWORK, client) as running:
         running.attach(train(epochs=2))
         assert [p.samples for p in running.wait(timeout=60)] == [SAMPLES] * 2
@@ -100,10 +79,10 @@ def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, even
     client = processes.client
     with started("-m", "tests.support.owner_program", client.scheduler.address) as owner:
         assert owner.stdout.readline() == "up\n"
-        assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= _threads(client)
+        assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= set(processes.threads())
         owner.kill()
         owner.wait(timeout=20)
-        eventually(lambda: not _threads(client))
+        eventually(lambda: not processes.threads())
         eventually(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))))
 
 
@@ -113,10 +92,10 @@ def test_a_published_network_outlives_its_owner_whose_sentinels_go(processes, ev
         assert owner.stdout.readline() == "up\n"
         owner.kill()
         owner.wait(timeout=20)
-    eventually(lambda: "akkordeon sentinel train0" not in _threads(client))
-    assert {"akkordeon gate g0", "akkordeon gate g1"} <= _threads(client)
+    eventually(lambda: "akkordeon sentinel train0" not in set(processes.threads()))
+    assert {"akkordeon gate g0", "akkordeon gate g1"} <= set(processes.threads())
     with connect("orphan", client) as guest:
         assert guest.evaluate(rating()).samples == SAMPLES
         assert guest.predict(numbers()[0]).shape == (SAMPLES, 3)
     client.sync(unpublish, client, "orphan")
-    eventually(lambda: not _threads(client))
+    eventually(lambda: not processes.threads())

@@ -5,7 +5,6 @@ import pytest
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import (
-    NETWORK,
     SGD,
     Witness,
     WitnessLoss,
@@ -73,13 +72,3 @@ def test_promise_2_numbers_are_computed_by_gates_sentinels_and_helpers_and_never
         assert names(gate, "forward") - {f"akkordeon gate {gate}"} <= {"akkordeon helper 0", "akkordeon helper 1"}
     assert names("g1", "backward") - {"akkordeon gate g1"} <= {"akkordeon helper 0", "akkordeon helper 1"}
     assert names("s", "loss") == {"akkordeon sentinel tdp"}
-
-
-def test_two_deployments_of_one_seed_are_one_and_the_same(user):
-    ends = []
-    for _ in range(2):
-        with user.deploy(NETWORK, seed=9) as running:
-            running.attach(train(concurrency=1, epochs=3, name="tdp"))
-            running.wait(timeout=30)
-            ends.append(running.parameters())
-    assert equal(*ends)

@@ -92,8 +92,10 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for(user, cluster, monke
 
 def test_an_unknown_name_lists_the_known_ones(user, somebody):
     text = "no network named 'c' on this cluster, there is a, b: deploy it first"
-    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"), pytest.raises(DeploymentError, match=text):
-        somebody.connect("c")
+    with user.deploy(NETWORK, name="b"), user.deploy(NETWORK, name="a"):
+        for verb in (somebody.connect, somebody.adopt):
+            with pytest.raises(DeploymentError, match=text):
+                verb("c")
 
 
 @pytest.mark.parametrize(

@@ -45,28 +45,24 @@ def check_that_the_first_is_loaded(folder, reason=""):
     assert len(lines) == 1 and "0000000002" in lines[0] and reason in lines[0], lines
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@law
-@given(data=st.data())
-def test_a_file_cut_off_anywhere_is_recognised(tmp_path, two, ending, data):
-    path = two[1].with_suffix(ending)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1), "length")])
-    try:
-        check_that_the_first_is_loaded(tmp_path)
-    finally:
-        path.write_bytes(whole)
+def cut_off(whole, draw):
+    return whole[: draw(st.integers(0, len(whole) - 1), "length")]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@law
-@given(data=st.data())
-def test_a_flipped_bit_anywhere_is_recognised(tmp_path, two, ending, data):
-    path = two[1].with_suffix(ending)
-    whole = path.read_bytes()
+def with_a_flipped_bit(whole, draw):
     changed = bytearray(whole)
-    changed[data.draw(st.integers(0, len(whole) - 1), "place")] ^= 1 << data.draw(st.integers(0, 7), "bit")
-    path.write_bytes(changed)
+    changed[draw(st.integers(0, len(whole) - 1), "place")] ^= 1 << draw(st.integers(0, 7), "bit")
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("damaged", [cut_off, with_a_flipped_bit])
+@pytest.mark.parametrize("ending", ENDINGS)
+@law
+@given(data=st.data())
+def test_a_file_cut_off_or_with_a_flipped_bit_anywhere_is_recognised(tmp_path, two, ending, damaged, data):
+    path = two[1].with_suffix(ending)
+    whole = path.read_bytes()
+    path.write_bytes(damaged(whole, data.draw))
     try:
         check_that_the_first_is_loaded(tmp_path)
     finally:

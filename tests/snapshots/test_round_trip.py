@@ -48,14 +48,6 @@ def test_any_tree_comes_back(memory_url, tree):
 
 
 @on_disk
-@given(trees)
-def test_any_tree_comes_back_from_a_disk(tmp_path, tree):
-    store = Store(tmp_path, keep=1)
-    store.save("g0", tree, number=1)
-    assert same(store.load("g0").tree, tree)
-
-
-@on_disk
 @given(st.lists(arrays, max_size=5))
 def test_the_arrays_are_a_safetensors_file(tmp_path, several):
     url = Store(tmp_path, keep=1).save("g0", several, number=1)

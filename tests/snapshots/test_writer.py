@@ -61,23 +61,6 @@ def held(gated, writer):
     return writer
 
 
-def test_of_a_series_only_the_newest_waiting_is_written(gated, held):
-    for number in (1, 2, 3):
-        held.put("g0", (), number=number)
-    gated.open.set()
-    held.flush(SOON)
-    assert gated.saved == [("first", 1, 0), ("g0", 1, 3)]
-
-
-@pytest.mark.parametrize("older", [{"number": 4}, {"number": 9, "generation": 1}])
-def test_an_older_one_does_not_displace_a_newer(gated, held, older):
-    held.put("g0", (), number=5, generation=2)
-    held.put("g0", (), **{"generation": 2} | older)
-    gated.open.set()
-    held.flush(SOON)
-    assert gated.saved[1:] == [("g0", 2, 5)]
-
-
 def test_the_series_take_turns_in_the_order_they_came(gated, held):
     for number, series in enumerate(["b", "a", "c", "b", "a"]):
         held.put(series, (), number=number)

@@ -9,8 +9,6 @@ from akkordeon_dask import data
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, make_batch_reader
 from tests.support.numbered_samples import LIMIT
 
-__all__ = ["Threaded", "batch", "numbers", "reading"]
-
 
 def batch(number):
     return np.full((2, 4), number, np.float32), np.arange(2 * number, 2 * number + 2)

@@ -12,8 +12,6 @@ from tests.support.system_tools import give_up, need
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["PATIENCE", "SMALL", "Tab", "need_browser", "running_browser", "tab"]
-
 PATIENCE = 60.0
 """Seconds after which a page is said to hang."""
 SMALL = (1280, 800)

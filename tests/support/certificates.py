@@ -6,8 +6,6 @@ from pathlib import Path
 from tests.support.programs import PATIENCE
 from tests.support.system_tools import need
 
-__all__ = ["certify"]
-
 _SCRIPT = Path(__file__).parents[2] / "deploy" / "make-certificates.sh"
 
 

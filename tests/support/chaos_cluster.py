@@ -19,8 +19,6 @@ from tests.support.leftovers import wait_until
 from tests.support.machines import Machines, Process, joined
 from tests.support.programs import environment
 
-__all__ = ["HOSTS", "Chaos", "Here", "chaos"]
-
 WORKERS = ("alice", "bob", "carol")
 HOSTS = ("scheduler", *WORKERS, "client")
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,6 @@ from typing import Any
 from tests.support.leftovers import wait_until
 from tests.support.machines import Process
 
-__all__ = ["Fault", "Owner"]
-
 
 @dataclass
 class Fault:

@@ -18,8 +18,6 @@ from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from tests.support.leftovers import wait_until
 
-__all__ = ["NAME", "SAMPLES"]
-
 NAME, SAMPLES = "chaos", 60_000
 _POLL, _ANSWER = 0.1, 0.25
 """Seconds between two questions to a gate, and for its answer: together, how exact the time of a recovery is."""

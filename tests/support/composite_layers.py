@@ -2,8 +2,6 @@
 
 from akkordeon_dask import nn
 
-__all__ = ["COMPOSITES"]
-
 IMAGE = (2, 3)
 VIEWS = [nn.Flatten(), nn.Identity(), nn.Reshape((5,)), nn.Chain([nn.Reshape((5, 1)), nn.Dropout(0), nn.Flatten()])]
 KEEPS = [nn.ReLU(), nn.Softmax(), nn.Tanh() >> nn.Flatten(), nn.Linear(5, 5) >> nn.Sigmoid() >> nn.Dropout(0)]

@@ -10,8 +10,6 @@ from distributed import Client
 from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT
 from tests.support.dialogues import Program, dask, joined_worker
 
-__all__ = ["PRELOAD", "Scheduler", "started_cluster", "started_scheduler"]
-
 PRELOAD = ("--preload", "akkordeon_dask.preload")
 """What a scheduler is started with to have the page from the start."""
 

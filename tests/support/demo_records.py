@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-__all__ = ["end_of", "parsed", "passes_of"]
-
 _NUMBER = (int, float)
 PASS = {
     "event": str,

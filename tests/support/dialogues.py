@@ -15,8 +15,6 @@ from click.testing import CliRunner, Result
 from akkordeon_dask.cli import akkordeon as group
 from tests.support.programs import started
 
-__all__ = ["Program", "akkordeon", "called", "dask", "joined_worker"]
-
 PATIENCE = 30.0
 
 _AKKORDEON = """

@@ -8,8 +8,6 @@ from bokeh.models import ColumnDataSource
 from bokeh.protocol import Protocol
 from bokeh.util.warnings import BokehUserWarning
 
-__all__ = ["Mirror", "Sent", "held", "served"]
-
 
 def served(root):
     """A document with this root, as a server has it for a browser."""

@@ -9,8 +9,6 @@ import numpy as np
 
 from akkordeon_dask.snapshots import Store
 
-__all__ = ["tree"]
-
 
 def tree(number):
     """What snapshot `number` holds: half a megabyte."""

@@ -3,8 +3,6 @@
 from akkordeon_dask.messages import GateMetrics, LinkMetrics, SentinelMetrics
 from akkordeon_dask.telemetry import Heartbeat
 
-__all__ = ["HOSTILE", "beat", "gate", "link", "passed", "sentinel"]
-
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 _GATE = dict.fromkeys(GateMetrics.__dataclass_fields__, 0)

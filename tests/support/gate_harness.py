@@ -12,8 +12,6 @@ from akkordeon_dask.messages import Address, Backward, Forward, Message
 from akkordeon_dask.tree import leaves
 from tests.support.numbered_samples import BACK, FRONT, HOME, NumberedLoss, Numbers, header, numbered
 
-__all__ = ["Bench", "Played", "Sent", "array", "bits"]
-
 
 def array(seed, *shape):
     """Numbers that nobody writes into."""

@@ -2,8 +2,6 @@
 
 from akkordeon_dask import nn
 
-__all__ = ["IMAGES"]
-
 IMAGES = [
     (nn.Conv2d(2, 3, 3), (2, 5, 4)),
     (nn.Conv2d(1, 2, 1, bias=False), (1, 3, 2)),

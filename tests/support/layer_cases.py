@@ -10,8 +10,6 @@ from tests.support.composite_layers import COMPOSITES
 from tests.support.image_layers import IMAGES
 from tests.support.normalisation_layers import NORMALISATIONS
 
-__all__ = ["CASES", "Case"]
-
 KEY = nn.Key((20, 26))
 ACTIVATIONS = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout(0.4)]
 

@@ -4,8 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["akkordeon_threads", "wait_until"]
-
 
 def akkordeon_threads() -> list[str]:
     """The names of the living threads that this package has made in this process."""

@@ -17,8 +17,6 @@ from tests.support.packet_capture import Capture
 from tests.support.programs import environment
 from tests.support.system_tools import need
 
-__all__ = ["Machines", "Process", "joined"]
-
 _FOLDER = Path("/run/netns")
 _OURS = re.compile(r"akk-(\d+)-[0-9a-f]{6}-\w+")
 """A namespace of these tests, with the process that made it."""

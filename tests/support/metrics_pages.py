@@ -9,8 +9,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-__all__ = ["OURS", "Page", "exposed_names", "fetched", "shown"]
-
 OURS = "akkordeon_"
 """What our names begin with."""
 

@@ -10,8 +10,6 @@ from typing import Any
 from tests.support.leftovers import wait_until
 from tests.support.machines import Machines, Process
 
-__all__ = ["HOSTS", "Far", "User", "far_cluster"]
-
 HOSTS = ("scheduler", "alice", "bob", "client")
 ROOT = Path(__file__).parents[2]
 _START = 40

@@ -10,8 +10,6 @@ from tests.support.multi_machine_cluster import Far, User
 from tests.support.multi_machine_user import BATCH, SAMPLES, WIDTH, images, network, training
 from tests.support.packet_capture import Capture
 
-__all__ = ["FarStories", "Journey", "travel"]
-
 EPOCHS = 5
 
 

@@ -12,8 +12,6 @@ from distributed import Client, Security
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from tests.support.leftovers import wait_until
 
-__all__ = ["BATCH", "NAMES", "SAMPLES", "WIDTH", "images", "network", "rating", "security", "training"]
-
 SAMPLES, BATCH, WIDTH = 10_000, 100, 50
 NAMES = ("orchard", "pippin", "quince", "gardener")
 """Of the network, its two gates and its sentinel: words that nothing else says."""

@@ -1,7 +1,5 @@
 """What a helper is told of its thread where the machine's load shall not matter."""
 
-__all__ = ["Still"]
-
 
 class Still:
     """Stands in for a `Background`: what it has computed and waited is what the test says."""

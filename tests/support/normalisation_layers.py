@@ -5,8 +5,6 @@
 
 from akkordeon_dask import nn
 
-__all__ = ["NORMALISATIONS"]
-
 EPS = 0.3
 IMAGE = (2, 3, 2)
 

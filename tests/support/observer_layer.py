@@ -7,8 +7,6 @@ import numpy as np
 from akkordeon_dask import nn
 from akkordeon_dask.tree import STATISTICS
 
-__all__ = ["Observer"]
-
 
 @dataclass(frozen=True, repr=False)
 class Observer(nn.Layer):

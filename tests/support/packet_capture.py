@@ -10,8 +10,6 @@ from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Capture"]
-
 _ALL_PROTOCOLS = 0x0003
 _SO_RCVBUFFORCE = 33
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6

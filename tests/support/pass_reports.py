@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.messages import PassReport
 
-__all__ = ["report", "reports"]
-
 
 def report(sentinel: str = "train0", epoch: int = 1, **changes: Any) -> PassReport:
     """A pass; `changes` replaces its figures."""

@@ -8,8 +8,6 @@ from akkordeon_dask import Gate, Network, beside, nn, optim
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
 
-__all__ = ["asking_networks", "clusters", "network", "placements", "worker"]
-
 SGD = optim.SGD(0.1)
 NAMES = ("alice", "bob", "carol")
 

@@ -14,8 +14,6 @@ from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.messages import Forward, decode
 from tests.support.numbered_samples import header
 
-__all__ = ["Kept", "Peer", "forward", "holds", "offices"]
-
 
 def forward(sequence, size=4):
     """A batch of `4 * size` bytes that is told apart by its sequence and its content."""

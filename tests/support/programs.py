@@ -13,8 +13,6 @@ from distributed import Client
 from tests.support.leftovers import wait_until
 from tests.support.workers import workers_now
 
-__all__ = ["LINE", "PATIENCE", "Cluster", "environment", "run", "running_cluster", "started"]
-
 PATIENCE = 60
 """Seconds after which a program is said to hang."""
 

@@ -6,8 +6,6 @@ import threading
 from akkordeon_dask.actors.engine._cell import ActorCell
 from tests.support.numbered_samples import LIMIT
 
-__all__ = ["RecordingBehavior", "run_cell"]
-
 
 class RecordingBehavior:
     """A behavior that records its calls and their threads; a "hold" message keeps it busy until `held` is set."""

@@ -8,8 +8,6 @@ from akkordeon_dask import Gate, Network, nn
 from tests.support.leftovers import akkordeon_threads, wait_until
 from tests.support.small_networks import SGD
 
-__all__ = ["asking", "claims", "nothing_is_left", "stocked_cluster"]
-
 STOCK = {"alice": {"GPU": 2}, "bob": {"GPU": 1, "MEM": 4}, "carol": {}}
 
 

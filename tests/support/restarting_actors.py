@@ -13,8 +13,6 @@ from akkordeon_dask.messages import Address, Leave
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.traced_actors import TracedGate, TracedSentinel
 
-__all__ = ["RestartingCluster"]
-
 
 class RestartingCluster(SimulatedCluster):
     """A network under a supervisor, with faults.

@@ -13,8 +13,6 @@ from akkordeon_dask.snapshots import Store
 from tests.support.leftovers import akkordeon_threads, wait_until
 from tests.support.workers import workers_now
 
-__all__ = ["PATIENT", "Pair", "events", "kept", "pair"]
-
 PATIENT = 60
 """Seconds."""
 

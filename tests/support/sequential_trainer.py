@@ -4,8 +4,6 @@ from threadpoolctl import threadpool_limits
 
 from akkordeon_dask.nn import Key
 
-__all__ = ["train_sequentially"]
-
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as the gates have it: the number changes bits
 def train_sequentially(network, provider, *, loss, batch_size, epochs, seed, sentinel):

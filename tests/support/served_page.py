@@ -12,8 +12,6 @@ from bokeh.server.server import Server
 from akkordeon_dask.dashboard._page import Page
 from akkordeon_dask.telemetry import TelemetryStore
 
-__all__ = ["served_page"]
-
 
 @contextmanager
 def served_page(board: TelemetryStore, lock: threading.Lock) -> Iterator[str]:

@@ -12,8 +12,6 @@ from pathlib import Path
 from tests.support.leftovers import wait_until
 from tests.support.programs import PATIENCE, environment
 
-__all__ = ["address_in", "service"]
-
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 

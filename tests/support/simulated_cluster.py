@@ -16,8 +16,6 @@ from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.messages import Address, Leave
 
-__all__ = ["PERFECT", "SimulatedCluster"]
-
 PERFECT = (0.0,)
 """The fate of a message that arrives once, at once."""
 

@@ -8,25 +8,6 @@ import numpy as np
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.tree import paths
 
-__all__ = [
-    "NETWORK",
-    "SAMPLES",
-    "SGD",
-    "Blocks",
-    "Broken",
-    "HeldUp",
-    "Thirteen",
-    "Witness",
-    "WitnessLoss",
-    "WitnessSGD",
-    "batches",
-    "equal",
-    "numbers",
-    "rating",
-    "three_gates",
-    "train",
-]
-
 SGD = optim.SGD(0.05)
 NETWORK = Gate(nn.Linear(6, 5) >> nn.ReLU(), SGD) | Gate(nn.Linear(5, 3), SGD)
 SAMPLES = 64

@@ -9,8 +9,6 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-__all__ = ["arrays", "logged", "same", "trees"]
-
 DTYPES = ("float32", "float64", "uint8", "int64", "bool")
 
 LAYOUTS = {

@@ -9,8 +9,6 @@ from distributed import Client
 
 from akkordeon_dask import adopt, connect, deploy
 
-__all__ = ["AsynchronousUser", "Bystander", "SynchronousUser"]
-
 
 class Verbs:
     """A `Running` in the hands of a user: each verb is called, and awaited, as that user does."""

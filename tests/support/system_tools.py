@@ -6,8 +6,6 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["give_up", "need"]
-
 
 def need(tool: str, package: str) -> None:
     """Go on where `tool` is installed; else skip the test, or fail it in CI, which has to install the package."""

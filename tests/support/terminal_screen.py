@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["lines_left"]
-
 _PART = re.compile(r"\x1b\[(?P<number>[?\d;]*)(?P<control>[A-Za-z])|(?P<text>[^\x1b])", re.DOTALL)
 
 

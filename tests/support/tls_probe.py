@@ -14,8 +14,6 @@ from distributed.comm import connect
 
 from tests.support.multi_machine_user import security
 
-__all__ = ["PATIENCE"]
-
 PATIENCE = 3
 """Seconds that a stranger tries."""
 

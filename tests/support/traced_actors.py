@@ -8,8 +8,6 @@ from akkordeon_dask.actors.sentinel._passes import Passes, Position
 from akkordeon_dask.messages import Forward
 from akkordeon_dask.nn import Chain
 
-__all__ = ["TracedGate", "TracedSentinel"]
-
 
 class TracedChain(Chain):
     """Keeps for an output, outside training, the parameters of all gates that it was computed with."""

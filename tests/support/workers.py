@@ -4,8 +4,6 @@ from typing import Any
 
 from distributed import Client
 
-__all__ = ["workers_now"]
-
 
 def workers_now(client: Client) -> dict[str, dict[str, Any]]:
     """What the scheduler says of its workers, by address.

@@ -82,11 +82,6 @@ class WorkerDrain:
         """The actor's owner has given a sign of life."""
         self._last_poll[key] = asyncio.get_running_loop().time()
 
-    def acknowledged(self, key: str) -> None:
-        """The owner moves the actor: the worker waits for that, up to `supervision.leave`."""
-        self._acknowledged.add(key)
-        self._changed.set()
-
     def abandon(self, key: str, reason: str) -> None:
         """Wait for an actor no longer, for this reason."""
         info = self._actors.get(key)
@@ -99,12 +94,13 @@ class WorkerDrain:
                     self._staying.setdefault(other, f"gate {info.name!r} stays: {reason}")
         self._changed.set()
 
-    def acknowledge(self, key: str, refusal: str) -> None:
-        """The owner moves the actor, or refuses to for a reason."""
+    def acknowledge(self, key: str, refusal: str = "") -> None:
+        """The owner moves the actor: the worker waits up to `supervision.leave`. With a `refusal` it does not."""
         if refusal:
             self.abandon(key, refusal)
         else:
-            self.acknowledged(key)
+            self._acknowledged.add(key)
+            self._changed.set()
 
     async def wait_for_drain(self, key: str, ended: asyncio.Event, timeout: float, *, moves: bool = True) -> bool:
         """Long-poll: True where the caller should move the actor now, because the worker drains.

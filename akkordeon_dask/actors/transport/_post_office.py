@@ -110,9 +110,7 @@ class PostOffice(WorkerPlugin):
         limit = config.seconds("timeouts.close")
         for key in list(self._cells):
             await self.remove(key, limit)
-        for link in list(self.links.values()):
-            await link.close()
-        self.links.clear()
+        await self._close_links()
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
         """Dask releases a key: an actor's thread and its claim end. On the event loop."""

@@ -1,13 +1,13 @@
 """A part of the page."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from akkordeon_dask.telemetry import NetworkTelemetry
 
-__all__ = ["Pane"]
+__all__ = ["Pane", "columns"]
 
 
 class Pane(ABC):
@@ -30,3 +30,9 @@ class Pane(ABC):
         else:
             with document.models.freeze():
                 yield
+
+
+def columns(fields: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Rows with a cell for each field, as the columns of a bokeh source."""
+    cells = zip(*rows, strict=True) if rows else [()] * len(fields)
+    return {field: list(column) for field, column in zip(fields, cells, strict=True)}

@@ -66,7 +66,7 @@ class CurvePoints:
 
     def new_points(self) -> dict[Curve, Points]:
         """The points since the last call."""
-        passes, points = self._network.passes, defaultdict[Curve, Points](_no_points)
+        passes, points = self._network.passes, defaultdict[Curve, Points](lambda: {column: [] for column in COLUMNS})
         new, self._seen = passes.seen - self._seen, passes.seen
         for one in passes[max(0, len(passes) - new) :]:
             if one.mode != "predict":
@@ -82,10 +82,6 @@ class CurvePoints:
             point = one.epoch, one.elapsed, one.updates, one.samples_trained, value, smooth, one.samples
             for column, number in zip(COLUMNS, point, strict=True):
                 points[column].append(number)
-
-
-def _no_points() -> Points:
-    return {column: [] for column in COLUMNS}
 
 
 class _State:

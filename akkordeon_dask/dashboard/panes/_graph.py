@@ -5,7 +5,7 @@ from typing import Any
 from bokeh.models import ColorBar, ColumnDataSource, HoverTool, LinearColorMapper, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
 
-from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._base import Pane, columns
 from akkordeon_dask.dashboard.panes._graph_layout import ARROW_FIELDS, BOX_FIELDS, arrows, boxes
 from akkordeon_dask.dashboard.panes._theme import BUSY
 from akkordeon_dask.telemetry import NetworkTelemetry
@@ -36,7 +36,8 @@ class Graph(Pane):
         self.root.title.text_font_size = "11px"
         self.root.axis.visible = self.root.grid.visible = False
         self.root.outline_line_color = None
-        paths, blocks = self._paths(), self._blocks()
+        paths = self.root.multi_line("xs", "ys", line_width="width", line_color="color", source=self.arrows)
+        blocks = self._blocks()
         self._heads()  # on top: half of each reaches into its box
         self._hovers(paths, blocks)
         mapper = LinearColorMapper(palette=BUSY, low=0, high=1)
@@ -44,9 +45,6 @@ class Graph(Pane):
         bar.major_label_text_font_size = "10px"
         bar.background_fill_alpha = 0.0
         self.root.add_layout(bar, "right")
-
-    def _paths(self) -> Any:
-        return self.root.multi_line("xs", "ys", line_width="width", line_color="color", source=self.arrows)
 
     def _heads(self) -> None:
         self.root.scatter(
@@ -80,10 +78,5 @@ class Graph(Pane):
         drawn = boxes(network, network.time) if network is not None else []
         paths = arrows(network, network.time) if network is not None else []
         self.root.x_range.end = max(1, len(network.gates) if network is not None else 1) + 0.5
-        self.boxes.data = _columns(BOX_FIELDS, drawn)
-        self.arrows.data = _columns(ARROW_FIELDS, paths)
-
-
-def _columns(fields: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    cells = zip(*rows, strict=True) if rows else [()] * len(fields)
-    return {field: list(column) for field, column in zip(fields, cells, strict=True)}
+        self.boxes.data = columns(BOX_FIELDS, drawn)
+        self.arrows.data = columns(ARROW_FIELDS, paths)

@@ -5,7 +5,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._base import Pane, columns
 from akkordeon_dask.dashboard.panes._theme import sentinel_color, shortened
 from akkordeon_dask.dashboard.panes._view import MOST
 from akkordeon_dask.telemetry import NetworkTelemetry, SentinelRates, progress_words
@@ -49,8 +49,7 @@ class OpenPasses(Pane):
         if rows != self.root.y_range.start:
             self.root.y_range.start, self.root.height = rows, rows * _ROW_HEIGHT
         lines = [_line(number, one) for number, one in enumerate(shown)]
-        cells = zip(*lines, strict=True) if lines else [()] * len(_FIELDS)
-        data = {field: list(column) for field, column in zip(_FIELDS, cells, strict=True)}
+        data = columns(_FIELDS, lines)
         if data != self.source.data:
             self.source.data = data
 

@@ -14,7 +14,7 @@ from bokeh.models import (
     TableColumn,
 )
 
-from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._base import Pane, columns
 from akkordeon_dask.telemetry import NetworkTelemetry, scores_text
 
 __all__ = ["Incidents", "Passes"]
@@ -76,9 +76,7 @@ class _Table(Pane):
         if (network, seen) == self._shown:
             return
         self._shown = network, seen
-        fields = [field for field, *_ in self.columns]
-        cells = list(zip(*rows, strict=True)) or [()] * len(fields)
-        self.source.data = {field: list(column) for field, column in zip(fields, cells, strict=True)}
+        self.source.data = columns([field for field, *_ in self.columns], rows)
         if self.nothing:
             self.table.visible, self.none.visible = bool(rows), not rows
 
@@ -115,11 +113,8 @@ class Passes(_Table):
     def _rows(self, network: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
         rows = []
         for one in network.passes[: -_ROWS - 1 : -1]:
-            loss, work = (
-                (one.loss, scores_text(one), one.samples_per_s),
-                (one.seconds, one.samples, one.lost, one.resent),
-            )
-            rows.append((_clock(one.ended), one.sentinel, one.mode, one.epoch, *loss, *work))
+            figures = one.epoch, one.loss, scores_text(one), one.samples_per_s, one.seconds
+            rows.append((_clock(one.ended), one.sentinel, one.mode, *figures, one.samples, one.lost, one.resent))
         return network.passes.seen, rows
 
 

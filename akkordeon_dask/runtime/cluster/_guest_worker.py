@@ -2,7 +2,6 @@
 
 import os
 import socket
-from types import TracebackType
 from typing import Any, Self
 
 from distributed import Client, Worker
@@ -80,5 +79,5 @@ class GuestWorker:
         self._client.sync(self._open)
         return self
 
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._client.sync(self._close)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any
 
 from distributed import Actor, Future
 
@@ -18,43 +18,35 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.messages import Address, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.runtime.cluster._actor_calls import call_actor, release
+from akkordeon_dask.runtime.cluster._actor_calls import release
+from akkordeon_dask.runtime.handles._actor_handle import ActorHandle
 from akkordeon_dask.runtime.handles._sentinel_names import Claim
 
-__all__ = ["Attached", "SentinelPolicy"]
+__all__ = ["Attached"]
 
 logger = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
 _NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError)
 
 
-class SentinelPolicy(Protocol):
-    """What happens to a sentinel whose worker is lost or shuts down. On the client's event loop."""
-
-    async def sentinel_lost(self, sentinel: "Attached", error: AkkordeonError) -> None:
-        """Return when the sentinel works again, restarted.
-
-        Raises
-        ------
-        AkkordeonError
-            when it will not: the sentinel has failed.
-        """
-
-    async def sentinel_leaving(self, sentinel: "Attached") -> None:
-        """The sentinel's worker shuts down: move the sentinel, or let the worker know why it stays."""
-
-
-class Attached:
+class Attached(ActorHandle[SentinelActor]):
     """A sentinel at work.
 
     A task on the client's event loop long-polls the actor, and keeps the state here in step with it. Only that loop
     changes it.
+
+    Parameters
+    ----------
+    recover
+        called on that loop when the actor is lost; returns when it works again, restarted, or raises the error with
+        which the sentinel fails.
+    evacuate
+        called on that loop when the actor's worker shuts down: moves the sentinel, or tells the worker why it stays.
     """
+
+    _kind, _closed = "sentinel", "was detached: attach it again"
 
     def __init__(
         self,
@@ -66,16 +58,17 @@ class Attached:
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
-        policy: SentinelPolicy,
+        recover: Callable[["Attached", AkkordeonError], Awaitable[None]],
+        evacuate: Callable[["Attached"], Awaitable[None]],
     ) -> None:
         self.sentinel, self.claim, self.worker = sentinel, claim, worker
         self.name = claim.name
-        self._actor: Actor | None = actor
+        self._actor = actor
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.reports: list[PassReport] = []
         self._future: Future[Any] | None = future
-        self._changed, self._report, self._policy = changed, report, policy
+        self._changed, self._report, self._recover, self._evacuate = changed, report, recover, evacuate
         self.progress: PassProgress | None = None
         """Progress of its present pass, as of the last poll; None between two passes."""
         self._earlier = 0
@@ -99,48 +92,13 @@ class Attached:
         return f"<{self.label}: {self.state}, {len(self.reports)} passes>"
 
     @property
-    def label(self) -> str:
-        """For errors: the sentinel and its worker."""
-        return f"sentinel {self.name!r} on {self.worker}"
-
-    @property
-    def actor(self) -> Actor:
-        """The handle of its actor. It counts as a use of the key on the scheduler, so it goes with the sentinel.
-
-        Raises
-        ------
-        ClosedError
-            when the sentinel has been detached.
-        """
-        if self._actor is None:
-            raise ClosedError(f"{self.label} was detached: attach it again")
-        return self._actor
-
-    async def ask(
-        self, method: Callable[Concatenate[SentinelActor, P], Awaitable[T]], *args: P.args, **options: P.kwargs
-    ) -> T:
-        """Call a method of the actor and return its answer; see `call_actor`."""
-        return await self.poll(0.0, method, *args, **options)
-
-    async def poll(
-        self,
-        seconds: float,
-        method: Callable[Concatenate[SentinelActor, P], Awaitable[T]],
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> T:
-        """Call a method that itself waits for up to `seconds`."""
-
-        def call() -> Awaitable[T]:
-            answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
-            return answer
-
-        return await call_actor(call, self.label, more=seconds, future=self._future)
-
-    @property
     def address(self) -> Address:
         """Where the gates' messages go."""
         return Address(self.worker, str(self._future.key) if self._future is not None else "")
+
+    @property
+    def _known_future(self) -> Future[Any] | None:
+        return self._future
 
     @property
     def position(self) -> Position:
@@ -187,12 +145,12 @@ class Attached:
         try:
             if await self._poll():
                 async with self._restarting:
-                    await self._policy.sentinel_leaving(self)
+                    await self._evacuate(self)
         except (WorkerLostError, DeadlineError, NonFiniteError) as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
             async with self._restarting:
-                await self._policy.sentinel_lost(self, error)
+                await self._recover(self, error)
 
     async def _poll(self) -> bool:
         """Apply the news; return True when the worker shuts down."""

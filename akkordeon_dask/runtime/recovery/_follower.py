@@ -15,8 +15,6 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
-from akkordeon_dask.runtime.handles._sentinel import Attached
-from akkordeon_dask.runtime.recovery._sentinels import drain_sentinel, restart_sentinel
 
 __all__ = ["Follower", "join"]
 
@@ -79,12 +77,6 @@ class Follower(RecoveryPolicy):
 
     async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
         """The owner moves it."""
-
-    async def sentinel_lost(self, sentinel: Attached, error: AkkordeonError) -> None:
-        await restart_sentinel(self._session, sentinel, error)
-
-    async def sentinel_leaving(self, sentinel: Attached) -> None:
-        await drain_sentinel(self._session, sentinel)
 
     async def _adopt_successor(self, key: str) -> bool:
         """Connect to the gates of the entry, once it has another than the gate of this key; False: it never will."""

@@ -217,7 +217,8 @@ async def rebalance(owner: OwnerPolicy) -> dict[str, float]:
     busiest worker gains at least a tenth by it.
     """
     session = owner.session
-    shares = await _shares(session.client, session.name)
+    status = await _live_status(session.client, session.name)
+    shares = {gate.name: gate.busy for gate in status.gates if not math.isnan(gate.busy)}
     if missing := [gate.name for gate in session.gates if gate.name not in shares]:
         raise DeploymentError(
             f"gates {', '.join(missing)} of network {session.name!r} have reported no work yet: train some seconds"
@@ -230,11 +231,6 @@ async def rebalance(owner: OwnerPolicy) -> dict[str, float]:
             break
         pauses[name] = await move(owner, name, to)
     return pauses
-
-
-async def _shares(client: Client, network: str) -> Mapping[str, float]:
-    status = await _live_status(client, network)
-    return {gate.name: gate.busy for gate in status.gates if not math.isnan(gate.busy)}
 
 
 def _best_move(at: Mapping[str, str], shares: Mapping[str, float], workers: Collection[str]) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, WorkerLostError
+from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.network import Beside, Gate, Network
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
@@ -17,10 +17,9 @@ from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
 from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
-from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.recovery._gate_factory import GateFactory, wire
 from akkordeon_dask.runtime.recovery._rewiring import Rewiring
-from akkordeon_dask.runtime.recovery._sentinels import current_name, drain_sentinel, restart_sentinel
+from akkordeon_dask.runtime.recovery._sentinels import current_name
 
 __all__ = ["OwnerPolicy"]
 
@@ -44,12 +43,6 @@ class OwnerPolicy(RecoveryPolicy):
         self.lock = asyncio.Lock()
         self.unresponsive: set[str] = set()
         """Workers that did not answer the last ping."""
-
-    async def sentinel_lost(self, sentinel: Attached, error: AkkordeonError) -> None:
-        await restart_sentinel(self.session, sentinel, error)
-
-    async def sentinel_leaving(self, sentinel: Attached) -> None:
-        await drain_sentinel(self.session, sentinel)
 
     async def require_ownership(self) -> None:
         """Check that this client still owns the network: one that was stopped and wakes may not.

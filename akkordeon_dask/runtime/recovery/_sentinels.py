@@ -62,7 +62,8 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
             *created,
             changed=session.notify_waiters,
             report=session.add_pass,
-            policy=session.policy,
+            recover=partial(restart_sentinel, session),
+            evacuate=partial(drain_sentinel, session),
         )
         await session.add(attached, partial(_open, session, attached))
     except BaseException:

@@ -63,23 +63,6 @@ def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
         last.backward(sequence)
 
 
-def test_a_backward_pass_uses_the_parameters_of_its_forward_pass_after_any_updates_between():
-    bench = Bench(optimizer=STALE)
-    params = bench.behavior.version.params
-    _, dx, grads = by_hand(bench, params, 0)
-    bench.forward(0)
-    for sequence in (1, 2, 3):
-        bench.round(sequence)
-    now, optimizer = bench.behavior.version, bench.behavior.gate.optimizer
-    assert now.number == 3 and bits(now.params) != bits(params)
-    (back,) = bench.backward(0)
-    assert bits(back.message.dy) == bits(dx)
-    updated, _ = optimizer.update(grads, now.state, now.params, stale_params=params)
-    unaware, _ = optimizer.update(grads, now.state, now.params, stale_params=now.params)
-    assert bits(bench.behavior.version.params) == bits(updated) != bits(unaware)
-    assert bench.behavior.counts.delays == {0: 3, 3: 1}
-
-
 def test_the_latest_policy_goes_back_through_the_newest_parameters():
     bench = Bench(optimizer=STALE, backward="latest")
     params = bench.behavior.version.params
@@ -94,24 +77,6 @@ def test_the_latest_policy_goes_back_through_the_newest_parameters():
     updated, _ = optimizer.update(grads, now.state, now.params, stale_params=now.params)
     assert bits(bench.behavior.version.params) == bits(updated)
     assert bench.behavior.counts.delays == {0: 3}
-
-
-def pipelined(bench, depth, batches):
-    """Batches of which `depth` are in flight at once."""
-    for sequence in range(batches + depth):
-        if sequence < batches:
-            bench.forward(sequence)
-        if sequence >= depth:
-            bench.backward(sequence - depth)
-
-
-@pytest.mark.parametrize("depth", [0, 1, 3])
-def test_delays_are_counted_in_updates(depth):
-    bench = Bench()
-    pipelined(bench, depth, 10)
-    assert bench.behavior.counts.delays.pop(depth) == 10 - depth
-    assert sorted(bench.behavior.counts.delays.items()) == [(delay, 1) for delay in range(depth)]
-    assert bench.behavior.contexts == 0 and bench.behavior.versions == 1
 
 
 def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_is_sent_on():

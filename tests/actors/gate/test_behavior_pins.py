@@ -68,25 +68,6 @@ def test_promise_6_in_any_order_each_backward_pass_uses_the_version_of_its_forwa
     assert bench.behavior.counts.delays == delays
 
 
-@pytest.mark.parametrize("policy", ["stashed", "latest"])
-def test_the_policy_decides_which_weights_the_backward_pass_uses_and_activations_stay(policy):
-    bench = Bench(backward=policy)
-    old = bench.behavior.version.params
-    bench.forward(0)
-    for sequence in (1, 2):
-        bench.round(sequence)
-    now = bench.behavior.version.params
-    weights = old if policy == "stashed" else now
-    x, dy = array(0, 2, 4), array(1000, 2, 3)
-    h = np.tanh(x @ old[0]["w"] + old[0]["b"])
-    dh = (dy @ weights[2]["w"].T) * (1 - h * h)
-    (back,) = bench.backward(0)
-    np.testing.assert_allclose(back.message.dy, dh @ weights[0]["w"].T, rtol=1e-4, atol=1e-6)
-    for place, g in ((0, x.T @ dh), (2, h.T @ dy)):
-        w = bench.behavior.version.params[place]["w"]
-        np.testing.assert_allclose(w, now[place]["w"] - 0.1 * g, rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize("optimizer", [optim.SGD(0.1), optim.DCASGD(0.1, lam=0.5), optim.DCASGDa(0.1)], ids=repr)
 def test_promise_5_without_delay_a_gate_is_plain_sgd_bit_for_bit(optimizer):
     bench = Bench(masked(), optimizer)

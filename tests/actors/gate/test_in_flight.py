@@ -33,20 +33,6 @@ def test_a_floor_never_falls():
         assert in_flight.floor == known
 
 
-def test_an_opening_batch_pins_the_present_version_and_its_pass_reads_only_that():
-    in_flight = InFlight()
-    assert in_flight.pin(evaluating(opening=True), V5, now=0.0) is V5
-    assert in_flight.pin(evaluating(sequence=1), V6, now=1.0) is V5
-    assert in_flight.pin(evaluating(opening=True), V7, now=2.0) is V5
-    assert in_flight.versions == {5}
-
-
-def test_a_batch_that_does_not_open_its_pass_pins_nothing():
-    in_flight = InFlight()
-    assert in_flight.pin(evaluating(sequence=1), V5, now=0.0) is None
-    assert in_flight.versions == set()
-
-
 def test_the_next_pass_takes_the_place_of_the_one_before():
     in_flight = InFlight()
     in_flight.pin(evaluating(1, opening=True), V5, now=0.0)

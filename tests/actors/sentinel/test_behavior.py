@@ -5,9 +5,7 @@ import dataclasses
 import pytest
 
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
-from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Address, Leave, Refused
-from tests.support.for_each import for_each
 from tests.support.gate_harness import Played, array
 from tests.support.numbered_samples import BACK, FRONT, HOME, counted
 
@@ -250,14 +248,6 @@ def test_a_pause_within_the_passes_that_are_waited_for_changes_nothing_of_their_
     assert not post.behavior.can_draw() and post.behavior.state == "resting" and len(post.reports) == 2
     post.behavior.pause()
     assert not post.behavior.can_draw() and post.behavior.state == "resting"
-
-
-@for_each("epochs", ["3", 2.5, 0, -1, True, float("nan")])
-def test_a_wrong_number_of_passes_changes_nothing(epochs):
-    post = Played(concurrency=1)
-    with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
-        post.behavior.count(epochs)
-    assert post.behavior.state == "running" and post.behavior.can_draw()
 
 
 def test_a_sentinel_that_leaves_notifies_the_gates_and_its_credits_return():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import OpenPass, Passes, Position
+from akkordeon_dask.actors.sentinel._passes import OpenPass, Passes
 from tests.support.numbered_samples import Numbers, numbered
 
 DATA = numbered(8)
@@ -155,13 +155,6 @@ def test_an_open_pass_is_finished_though_fewer_are_counted():
     assert passes.all_done
 
 
-def test_a_resumed_sentinel_repeats_neither_an_epoch_nor_the_number_of_a_pass():
-    passes = Passes(Sentinel.train(DATA, batch_size=4, epochs=5))
-    passes.resume(Position(3), 0.0)
-    assert [(one.number, one.epoch) for one in (drawn(passes, 2), drawn(passes, 2))] == [(4, 4), (5, 5)]
-    assert not passes.begin(0.0)
-
-
 def test_without_a_limit_there_is_always_another_pass():
     passes = Passes(Sentinel.train(DATA))
     for number in range(1, 6):
@@ -189,14 +182,6 @@ def test_a_validation_that_takes_longer_than_its_interval_begins_again_at_once()
     passes = Passes(Sentinel.validate(DATA, every="10s"))
     complete(passes, drawn(passes, 1, now=100.0), now=150.0)
     assert passes.begin(150.0)
-
-
-def test_a_stream_is_cut_into_passes_of_so_many_batches():
-    passes = Passes(Sentinel.train(DATA, batches_per_pass=3))
-    assert passes.begin(0.0)
-    open_passes = [passes.draw()[0] for _ in range(3)]
-    assert passes.drawing is None
-    assert open_passes[0].drawn == 3 and open_passes[0].closed
 
 
 def test_the_time_of_a_pass_begins_with_it_or_with_the_end_of_the_one_before():

@@ -62,7 +62,7 @@ def test_the_drain_waits_until_the_last_actor_is_gone(caplog):
         leave = asyncio.create_task(drain.leave())
         await drain.started.wait()
         drain.unregister("0")
-        drain.acknowledged("1")
+        drain.acknowledge("1")
         assert await asyncio.wait([leave], timeout=0.05) == (set(), {leave})
         drain.unregister("1")
         await leave
@@ -76,7 +76,7 @@ def test_an_actor_that_cannot_move_is_abandoned_with_its_reason(caplog):
     async def story(drain):
         leave = asyncio.create_task(drain.leave())
         await drain.started.wait()
-        drain.acknowledged("0")
+        drain.acknowledge("0")
         drain.abandon("0", "there is no other worker")
         drain.abandon("0", "something later")
         drain.abandon("nobody", "is not here")
@@ -121,7 +121,7 @@ def test_a_waiting_poll_is_a_sign_of_life_however_long_ago_it_began():
         drain._last_poll["0"] = drain._last_poll["1"] = asyncio.get_running_loop().time() - 6000
         leave = asyncio.create_task(drain.leave())
         assert await asks and not await looks  # who cannot move it does not count
-        drain.acknowledged("0")
+        drain.acknowledge("0")
         assert await asyncio.wait([leave], timeout=0.05) == (set(), {leave})
         drain.unregister("0")
         await leave
@@ -131,7 +131,7 @@ def test_a_waiting_poll_is_a_sign_of_life_however_long_ago_it_began():
 
 def test_an_acknowledged_move_is_waited_for_up_to_the_limit(caplog):
     async def story(drain):
-        drain.acknowledged("0")
+        drain.acknowledge("0")
         await drain.leave()
 
     notified(story, GATE, leave="50ms", patience="1ms")

@@ -8,11 +8,11 @@ import dask.config
 import pytest
 from threadpoolctl import threadpool_info
 
-from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
-from akkordeon_dask.errors import ClosedError, GateError, ShapeError, SpecError
+from akkordeon_dask import Network, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import ClosedError, ShapeError, SpecError
 from akkordeon_dask.runtime import EmbeddedCluster
 from tests.support.sequential_trainer import train_sequentially
-from tests.support.small_networks import NETWORK, SGD, Thirteen, equal, numbers, three_gates, train
+from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
 
 
 @pytest.fixture(autouse=True)
@@ -85,15 +85,6 @@ def test_an_error_closes_it_too():
         deploy(nn.Linear(2, 2))
     with pytest.raises(SpecError, match=r"client is a distributed\.Client or None, not 'tcp://10\.0\.0\.1:8786'"):
         deploy(NETWORK, "tcp://10.0.0.1:8786")
-
-
-def test_the_error_of_a_gate_reaches_the_wait():
-    x, y = numbers()
-    x[0, 0] = 13
-    with deploy(Gate(Thirteen() >> nn.Linear(6, 3), SGD)) as running:
-        running.attach(Sentinel.train(data.arrays(x, y), batch_size=16))
-        with pytest.raises(GateError, match="a sample begins with 13"):
-            running.wait(epochs=5)
 
 
 def test_a_client_that_closed_first_is_no_trouble():
