@@ -97,13 +97,12 @@ def test_one_sentinel_s_error_leaves_the_others_at_work(user):
         assert len(running.wait(epochs=3, timeout=30)) >= done + 3
 
 
-def test_a_loss_that_is_no_number(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
-        with pytest.raises(NonFiniteError, match="the loss is nan on batch 1 of pass 1 of sentinel 'tdp': lower"):
-            running.wait(timeout=30)
-        before = running.statistics()["g0"]
-        assert before.version == 1 and before.contexts <= 1
+def test_a_loss_that_is_no_number(running):
+    running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
+    with pytest.raises(NonFiniteError, match="the loss is nan on batch 1 of pass 1 of sentinel 'tdp': lower"):
+        running.wait(timeout=30)
+    before = running.statistics()["g0"]
+    assert before.version == 1 and before.contexts <= 1
 
 
 def nothing():

@@ -58,13 +58,12 @@ def test_float32_becomes_what_the_gate_computes_with(user, kept):
     assert loaded.dtype == np.float64 and np.array_equal(loaded, parameters["g0"][0]["w"])
 
 
-def test_a_url_is_a_place_too(user, kept):
+def test_a_url_is_a_place_too(running, kept):
     path, parameters = kept
-    with user.deploy(NETWORK) as running:
-        running.load(f"file://{path}")
-        running.save("memory://kept.safetensors")
-        running.load("memory://kept.safetensors")
-        assert equal(running.parameters(), parameters)
+    running.load(f"file://{path}")
+    running.save("memory://kept.safetensors")
+    running.load("memory://kept.safetensors")
+    assert equal(running.parameters(), parameters)
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
@@ -91,15 +90,14 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["missing", "a folder", "cut", "head only", "empty", "text"])
-def test_what_is_no_checkpoint_changes_nothing(user, kept, how):
+def test_what_is_no_checkpoint_changes_nothing(running, kept, how):
     path = damaged(kept[0], how)
-    with user.deploy(NETWORK) as running:
-        before = running.parameters()
-        with pytest.raises(CheckpointError) as caught:
-            running.load(path)
-        assert repr(str(path)) in str(caught.value)
-        assert equal(running.parameters(), before)
-        assert running.predict(numbers()[0]).shape == (64, 3)
+    before = running.parameters()
+    with pytest.raises(CheckpointError) as caught:
+        running.load(path)
+    assert repr(str(path)) in str(caught.value)
+    assert equal(running.parameters(), before)
+    assert running.predict(numbers()[0]).shape == (64, 3)
 
 
 def test_shapes_that_differ_are_both_named(user, tmp_path):
@@ -164,13 +162,12 @@ def test_bfloat16_that_another_program_wrote_is_loaded_exactly(user, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["int8", "int64", "bool", "complex64", "uint16"])
-def test_what_is_no_float_is_refused_with_tensor_dtype_and_file(user, tmp_path, kind):
-    with user.deploy(NETWORK) as running:
-        save_file(tensors(running, g1_0_b=lambda array: array.astype(kind)), tmp_path / "odd")
-        before = running.parameters()
-        with pytest.raises(CheckpointError, match=rf"odd' has 'g1.0.b' of dtype {kind}, the network's is float32"):
-            running.load(tmp_path / "odd")
-        assert equal(running.parameters(), before)
+def test_what_is_no_float_is_refused_with_tensor_dtype_and_file(running, tmp_path, kind):
+    save_file(tensors(running, g1_0_b=lambda array: array.astype(kind)), tmp_path / "odd")
+    before = running.parameters()
+    with pytest.raises(CheckpointError, match=rf"odd' has 'g1.0.b' of dtype {kind}, the network's is float32"):
+        running.load(tmp_path / "odd")
+    assert equal(running.parameters(), before)
 
 
 @pytest.mark.parametrize("value", [1e300, -1e39, np.nan, np.inf])

@@ -32,23 +32,21 @@ def counted(running, attached, interrupt):
     return len(attached.reports) - before
 
 
-def test_one_that_is_paused_meanwhile(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(train(16 * LONG))
+def test_one_that_is_paused_meanwhile(running):
+    attached = running.attach(train(16 * LONG))
 
-        def interrupt():
-            running.pause()
-            running.resume()
+    def interrupt():
+        running.pause()
+        running.resume()
 
-        assert counted(running, attached, interrupt) == MORE
+    assert counted(running, attached, interrupt) == MORE
 
 
-def test_one_that_is_moved_meanwhile(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(train(16 * LONG))
-        source = attached.worker
-        assert counted(running, attached, lambda: running.drain(source)) == MORE
-        assert attached.worker != source
+def test_one_that_is_moved_meanwhile(running):
+    attached = running.attach(train(16 * LONG))
+    source = attached.worker
+    assert counted(running, attached, lambda: running.drain(source)) == MORE
+    assert attached.worker != source
 
 
 def test_one_whose_worker_dies_meanwhile(tmp_path):
@@ -92,12 +90,11 @@ def test_an_actor_that_did_not_answer_in_time_is_told_later(user, monkeypatch):
         assert {report.samples for report in attached.reports} == {16 * LONG}
 
 
-def test_the_last_call_counts(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(train(16 * LONG))
-        with pytest.raises(DeadlineError):
-            running.wait(epochs=10**6, timeout="20ms")
-        running.wait(epochs=1, timeout=PATIENT)
-        before = len(attached.reports)
-        running.wait(epochs=1, timeout=PATIENT)
-        assert len(attached.reports) == before + 1
+def test_the_last_call_counts(running):
+    attached = running.attach(train(16 * LONG))
+    with pytest.raises(DeadlineError):
+        running.wait(epochs=10**6, timeout="20ms")
+    running.wait(epochs=1, timeout=PATIENT)
+    before = len(attached.reports)
+    running.wait(epochs=1, timeout=PATIENT)
+    assert len(attached.reports) == before + 1

@@ -36,42 +36,39 @@ def failed(running, name="bad"):
     return attached
 
 
-def test_its_error_is_told_once_with_the_way_to_be_rid_of_it(user):
-    with user.deploy(NETWORK) as running:
-        attached = failed(running)
-        good = running.attach(train(epochs=3))
-        with pytest.raises(NonFiniteError, match=r"pass 1 of sentinel 'bad'.*running\.detach\('bad'\)") as told:
-            running.wait(timeout=PATIENT)
-        assert "\n" not in str(told.value) and told.value.__cause__ is attached.error
-        for _ in range(2):
-            assert len(running.wait(timeout=PATIENT)) == 3 == len(good.reports)
-        assert running.evaluate(rating()).samples == 64
-        assert len(running.predict(numbers()[0])) == 64
-        running.pause()
-        running.resume()
-        assert running.statistics()["bad"].state == "failed"
-        running.detach("bad")
-        assert list(running.sentinels) == [good.name]
+def test_its_error_is_told_once_with_the_way_to_be_rid_of_it(running):
+    attached = failed(running)
+    good = running.attach(train(epochs=3))
+    with pytest.raises(NonFiniteError, match=r"pass 1 of sentinel 'bad'.*running\.detach\('bad'\)") as told:
+        running.wait(timeout=PATIENT)
+    assert "\n" not in str(told.value) and told.value.__cause__ is attached.error
+    for _ in range(2):
+        assert len(running.wait(timeout=PATIENT)) == 3 == len(good.reports)
+    assert running.evaluate(rating()).samples == 64
+    assert len(running.predict(numbers()[0])) == 64
+    running.pause()
+    running.resume()
+    assert running.statistics()["bad"].state == "failed"
+    running.detach("bad")
+    assert list(running.sentinels) == [good.name]
 
 
 @pytest.mark.parametrize("first", ["evaluate", "predict"])
-def test_whichever_verb_meets_it_first_tells(user, first):
-    with user.deploy(NETWORK) as running:
-        failed(running)
-        with pytest.raises(NonFiniteError, match="sentinel 'bad'"):
-            running.evaluate(rating()) if first == "evaluate" else running.predict(numbers()[0])
-        assert list(running.sentinels) == ["bad"]
-        assert running.wait(timeout=PATIENT) == ()
+def test_whichever_verb_meets_it_first_tells(running, first):
+    failed(running)
+    with pytest.raises(NonFiniteError, match="sentinel 'bad'"):
+        running.evaluate(rating()) if first == "evaluate" else running.predict(numbers()[0])
+    assert list(running.sentinels) == ["bad"]
+    assert running.wait(timeout=PATIENT) == ()
 
 
-def test_another_failure_is_told_too(user):
-    with user.deploy(NETWORK) as running:
-        for name in ("bad", "worse"):
-            failed(running, name)
-            with pytest.raises(NonFiniteError, match=f"sentinel '{name}'"):
-                running.wait(epochs=1, timeout=PATIENT)
-        running.attach(train(epochs=1))
-        assert len(running.wait(timeout=PATIENT)) == 1
+def test_another_failure_is_told_too(running):
+    for name in ("bad", "worse"):
+        failed(running, name)
+        with pytest.raises(NonFiniteError, match=f"sentinel '{name}'"):
+            running.wait(epochs=1, timeout=PATIENT)
+    running.attach(train(epochs=1))
+    assert len(running.wait(timeout=PATIENT)) == 1
 
 
 def test_all_who_wait_while_it_fails_are_told(user, monkeypatch):
@@ -140,14 +137,13 @@ class BreaksSource(data.Source):
         yield (numbers(16)[0],)  # a defect of the source
 
 
-def test_an_error_in_its_thread_is_its_own_and_nobody_else_has_closed_it(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(Sentinel.train(Breaks(), name="breaks"))
-        with pytest.raises(SentinelError, match=r"sentinel 'breaks'.*ValueError.*running\.detach\('breaks'\)"):
-            running.wait(epochs=3, timeout=PATIENT)
-        assert attached.state == "failed" and running.statistics()["breaks"].state == "failed"
-        running.attach(train(epochs=1))
-        assert len(running.wait(timeout=PATIENT)) == 1
+def test_an_error_in_its_thread_is_its_own_and_nobody_else_has_closed_it(running):
+    attached = running.attach(Sentinel.train(Breaks(), name="breaks"))
+    with pytest.raises(SentinelError, match=r"sentinel 'breaks'.*ValueError.*running\.detach\('breaks'\)"):
+        running.wait(epochs=3, timeout=PATIENT)
+    assert attached.state == "failed" and running.statistics()["breaks"].state == "failed"
+    running.attach(train(epochs=1))
+    assert len(running.wait(timeout=PATIENT)) == 1
 
 
 @pytest.mark.parametrize("error", [SystemExit(2), KeyboardInterrupt(), GeneratorExit(), OSError("unplugged")], ids=repr)
@@ -213,22 +209,20 @@ def test_a_score_whose_result_fails_is_named_and_its_thread_goes_on_to_tell_it(u
         running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=2, scores=[Divides()]))
 
 
-def test_a_later_batch_of_another_form_is_told_as_the_first_would_be(user):
+def test_a_later_batch_of_another_form_is_told_as_the_first_would_be(running):
     x, y = numbers(16)
-    with user.deploy(NETWORK) as running:
-        running.attach(Sentinel.train(data.stream([(x, y), (x[:, :5], y)]), name="bad"))
-        with pytest.raises(ShapeError, match="takes 6 features, not 5"):
-            running.wait(epochs=1, timeout=PATIENT)
+    running.attach(Sentinel.train(data.stream([(x, y), (x[:, :5], y)]), name="bad"))
+    with pytest.raises(ShapeError, match="takes 6 features, not 5"):
+        running.wait(epochs=1, timeout=PATIENT)
 
 
-def test_a_time_that_is_over_names_who_is_not_done(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(train(name="done"), epochs=1)
-        running.wait(timeout=PATIENT)
-        running.attach(train(name="works"))
-        with pytest.raises(DeadlineError, match="'works'") as caught:
-            running.wait(epochs=10**6, timeout=0.1)
-        assert "'done'" not in str(caught.value)
+def test_a_time_that_is_over_names_who_is_not_done(running):
+    running.attach(train(name="done"), epochs=1)
+    running.wait(timeout=PATIENT)
+    running.attach(train(name="works"))
+    with pytest.raises(DeadlineError, match="'works'") as caught:
+        running.wait(epochs=10**6, timeout=0.1)
+    assert "'done'" not in str(caught.value)
 
 
 def test_a_worker_process_tells_the_same(processes):

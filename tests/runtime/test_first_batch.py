@@ -65,23 +65,21 @@ def test_the_batch_that_was_tried_is_trained_on_and_none_is_drawn_twice(user, ta
         assert {its.version for name, its in running.statistics().items() if name in running.placement} == {3}
 
 
-def test_a_stream_that_has_nothing_yet_is_attached_and_waited_for(user, tap, hasty):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(Sentinel.train(data.stream(tap), epochs=1))
-        assert tap.drawn == [] and attached.state == "running"
-        assert running.evaluate(rating()).samples == 64
-        tap.batches.put(numbers(16))
-        tap.batches.put(None)
-        (*_, report) = running.wait(timeout=PATIENT)
-        assert report.samples == 16
+def test_a_stream_that_has_nothing_yet_is_attached_and_waited_for(running, tap, hasty):
+    attached = running.attach(Sentinel.train(data.stream(tap), epochs=1))
+    assert tap.drawn == [] and attached.state == "running"
+    assert running.evaluate(rating()).samples == 64
+    tap.batches.put(numbers(16))
+    tap.batches.put(None)
+    (*_, report) = running.wait(timeout=PATIENT)
+    assert report.samples == 16
 
 
-def test_a_first_batch_that_comes_late_and_does_not_fit_is_told_to_who_waits(user, tap, hasty):
-    with user.deploy(NETWORK) as running:
-        running.attach(Sentinel.train(data.stream(tap), epochs=1))
-        tap.batches.put((np.zeros((4, 7), np.float32), np.zeros(4, int)))
-        with pytest.raises(ShapeError, match=r"gate 'g0' cannot work on 7 features.*running\.detach\('train0'\)"):
-            running.wait(timeout=PATIENT)
+def test_a_first_batch_that_comes_late_and_does_not_fit_is_told_to_who_waits(running, tap, hasty):
+    running.attach(Sentinel.train(data.stream(tap), epochs=1))
+    tap.batches.put((np.zeros((4, 7), np.float32), np.zeros(4, int)))
+    with pytest.raises(ShapeError, match=r"gate 'g0' cannot work on 7 features.*running\.detach\('train0'\)"):
+        running.wait(timeout=PATIENT)
 
 
 def test_where_it_fails_nothing_is_left_and_the_name_is_free(user, nothing_left):

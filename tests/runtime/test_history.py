@@ -11,7 +11,7 @@ from akkordeon_dask.errors import ReportError
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
 from tests.support.pass_reports import report
-from tests.support.small_networks import NETWORK, train
+from tests.support.small_networks import train
 from tests.support.system_tools import give_up
 
 PASSES = (
@@ -30,13 +30,12 @@ def pandas():
     return pandas
 
 
-def test_the_history_of_a_running_network(user):
-    with user.deploy(NETWORK) as running:
-        assert running.history == () and isinstance(running.history, History)
-        running.attach(train(epochs=2))
-        history = running.wait(timeout=30)
-        assert isinstance(history, History)
-        assert history == running.history and [one.epoch for one in history] == [1, 2]
+def test_the_history_of_a_running_network(running):
+    assert running.history == () and isinstance(running.history, History)
+    running.attach(train(epochs=2))
+    history = running.wait(timeout=30)
+    assert isinstance(history, History)
+    assert history == running.history and [one.epoch for one in history] == [1, 2]
 
 
 def test_a_history_is_the_tuple_of_its_passes():

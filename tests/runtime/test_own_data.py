@@ -121,15 +121,14 @@ def masked_stream():
     yield hidden(), numbers()[1]
 
 
-def test_masked_values_train_rate_and_predict_nothing(user):
+def test_masked_values_train_rate_and_predict_nothing(running):
     words = "x: 8 of 384 values are masked"
-    with user.deploy(NETWORK) as running:
-        with pytest.raises(DataError, match=words):
-            running.predict(hidden())
-        with pytest.raises(DataError, match=words):
-            running.evaluate(Sentinel.test(masked_stream))
-        running.attach(train(epochs=1))
-        running.wait(timeout=30)
+    with pytest.raises(DataError, match=words):
+        running.predict(hidden())
+    with pytest.raises(DataError, match=words):
+        running.evaluate(Sentinel.test(masked_stream))
+    running.attach(train(epochs=1))
+    running.wait(timeout=30)
 
 
 def test_dates_and_bools_go_in_as_they_are(user):

@@ -77,40 +77,37 @@ def lines(passes):
     return [pass_line(report) for report in passes]
 
 
-def test_a_pipe_gets_nothing_by_default_and_all_passes_once_somebody_asks(user, output):
+def test_a_pipe_gets_nothing_by_default_and_all_passes_once_somebody_asks(running, output):
     written = output(terminal=False)
-    with user.deploy(NETWORK) as running:
-        running.attach(train(epochs=2))
-        running.wait()
-        running.evaluate(rating())
-        assert written.getvalue() == ""
-        running.attach(train(epochs=3))
-        history = running.wait(progress=True)
-        assert written.getvalue().splitlines() == lines(history)
+    running.attach(train(epochs=2))
+    running.wait()
+    running.evaluate(rating())
+    assert written.getvalue() == ""
+    running.attach(train(epochs=3))
+    history = running.wait(progress=True)
+    assert written.getvalue().splitlines() == lines(history)
 
 
-def test_each_pass_is_one_line_through_all_waits(user, output):
+def test_each_pass_is_one_line_through_all_waits(running, output):
     written = output(terminal=False)
-    with user.deploy(NETWORK) as running:
-        running.attach(Sentinel.validate(data.arrays(*numbers(), shuffle=False), batch_size=16, every="10ms"))
-        running.attach(train())
-        for _ in range(3):
-            running.wait(epochs=2, progress=True)
-        running.evaluate(rating(), progress=True)
-        told = written.getvalue().splitlines()
-        assert len(told) == len(set(told)) >= 6 + 1 + 1
-        assert told == lines(running.history)[: len(told)]
+    running.attach(Sentinel.validate(data.arrays(*numbers(), shuffle=False), batch_size=16, every="10ms"))
+    running.attach(train())
+    for _ in range(3):
+        running.wait(epochs=2, progress=True)
+    running.evaluate(rating(), progress=True)
+    told = written.getvalue().splitlines()
+    assert len(told) == len(set(told)) >= 6 + 1 + 1
+    assert told == lines(running.history)[: len(told)]
 
 
-def test_a_terminal_is_told_the_network_once_and_keeps_the_passes_alone(user, output):
+def test_a_terminal_is_told_the_network_once_and_keeps_the_passes_alone(running, output):
     written = output(terminal=True)
-    with user.deploy(NETWORK) as running:
-        running.attach(train(epochs=3))
-        history = running.wait()
-        report = running.evaluate(rating())
-        head, *rest = lines_left(written.getvalue())
-        assert head.startswith(f"network {running.name}: 2 gates, 53 parameters")
-        assert rest == lines([*history, report])
+    running.attach(train(epochs=3))
+    history = running.wait()
+    report = running.evaluate(rating())
+    head, *rest = lines_left(written.getvalue())
+    assert head.startswith(f"network {running.name}: 2 gates, 53 parameters")
+    assert rest == lines([*history, report])
 
 
 def test_a_reader_who_comes_late_is_shown_the_newest_passes(output):
@@ -149,25 +146,23 @@ def test_a_client_of_another_thread_shows_too(output):
         assert lines_left(written.getvalue())[1:] == lines(running.history)
 
 
-def test_a_pass_under_way_is_drawn_with_its_figures(user, output):
+def test_a_pass_under_way_is_drawn_with_its_figures(running, output):
     written = output(terminal=True)
-    with user.deploy(NETWORK) as running:
-        report = running.evaluate(Sentinel.test(data.stream(until_it_is_drawn), batch_size=16))
-        assert lines_left(written.getvalue())[1:] == lines([report])
+    report = running.evaluate(Sentinel.test(data.stream(until_it_is_drawn), batch_size=16))
+    assert lines_left(written.getvalue())[1:] == lines([report])
 
 
-def test_a_validation_that_takes_its_time_is_drawn_until_it_has_ended(user, output):
+def test_a_validation_that_takes_its_time_is_drawn_until_it_has_ended(running, output):
     written = output(terminal=True)
-    with user.deploy(NETWORK) as running:
-        validate = running.attach(Sentinel.validate(data.stream(until_it_is_drawn), batch_size=16, every="1h"))
-        running.attach(train())
-        end = time.monotonic() + PATIENCE
-        while not validate.reports:
-            assert time.monotonic() < end
-            running.wait(epochs=50)
-        running.evaluate(rating())
-        (line,) = [line for line in lines_left(written.getvalue()) if line.startswith("validate0")]
-        assert line == pass_line(validate.reports[0])
+    validate = running.attach(Sentinel.validate(data.stream(until_it_is_drawn), batch_size=16, every="1h"))
+    running.attach(train())
+    end = time.monotonic() + PATIENCE
+    while not validate.reports:
+        assert time.monotonic() < end
+        running.wait(epochs=50)
+    running.evaluate(rating())
+    (line,) = [line for line in lines_left(written.getvalue()) if line.startswith("validate0")]
+    assert line == pass_line(validate.reports[0])
 
 
 def test_a_terminal_that_goes_away_does_not_end_the_run(user, output, monkeypatch, caplog):
@@ -217,15 +212,14 @@ def test_an_asynchronous_wait_needs_none_of_the_loops_threads(output):
     asyncio.run(story())
 
 
-def test_what_goes_wrong_comes_behind_the_passes_before(user, output):
+def test_what_goes_wrong_comes_behind_the_passes_before(running, output):
     written = output(terminal=True)
 
-    with user.deploy(NETWORK) as running:
-        running.attach(Sentinel.train(data.stream(Torn()), batch_size=16), epochs=5)
-        with pytest.raises(SentinelError, match="torn"):
-            running.wait()
-        assert sys.stdout is written
-        assert lines_left(written.getvalue())[1:] == lines(running.history) and len(running.history) == 1
+    running.attach(Sentinel.train(data.stream(Torn()), batch_size=16), epochs=5)
+    with pytest.raises(SentinelError, match="torn"):
+        running.wait()
+    assert sys.stdout is written
+    assert lines_left(written.getvalue())[1:] == lines(running.history) and len(running.history) == 1
 
 
 def test_an_asynchronous_wait_that_is_cancelled_leaves_the_terminal_as_it_was(output, eventually):
@@ -257,16 +251,15 @@ def test_progress_is_a_switch(progress):
                 verb()
 
 
-def test_a_listener_can_be_taken_away(user):
-    with user.deploy(NETWORK) as running:
-        heard = []
-        silence = running.plain.subscribe(heard.append)
-        running.attach(train(epochs=1))
-        running.wait()
-        silence()
-        silence()
-        running.evaluate(rating())
-        assert [report.sentinel for report in heard] == ["train0"]
+def test_a_listener_can_be_taken_away(running):
+    heard = []
+    silence = running.plain.subscribe(heard.append)
+    running.attach(train(epochs=1))
+    running.wait()
+    silence()
+    silence()
+    running.evaluate(rating())
+    assert [report.sentinel for report in heard] == ["train0"]
 
 
 PROGRAM = """

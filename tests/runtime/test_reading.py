@@ -35,12 +35,11 @@ def test_predict_is_the_sequential_product(user, batch_size):
         assert y[part].tobytes() == product(running.network, parameters, x[part]).tobytes()
 
 
-def test_predict_works_while_it_trains_and_leaves_nothing_behind(user):
+def test_predict_works_while_it_trains_and_leaves_nothing_behind(running):
     x, _ = numbers(40)
-    with user.deploy(NETWORK) as running:
-        running.attach(train(name="tdp"))
-        assert running.predict(x, batch_size=7).shape == (40, 3)
-        assert set(running.sentinels) == {"tdp"}
+    running.attach(train(name="tdp"))
+    assert running.predict(x, batch_size=7).shape == (40, 3)
+    assert set(running.sentinels) == {"tdp"}
 
 
 def test_parameters_have_the_update_of_a_batch_that_has_completed(user):
@@ -56,11 +55,10 @@ def test_parameters_have_the_update_of_a_batch_that_has_completed(user):
         assert not equal(running.parameters(), first)
 
 
-def test_one_sample_is_a_batch_too(user):
+def test_one_sample_is_a_batch_too(running):
     x, _ = numbers(1)
-    with user.deploy(NETWORK) as running:
-        assert running.predict(x).tobytes() == product(NETWORK, running.parameters(), x).tobytes()
-        assert running.predict(x.tolist()).shape == (1, 3)
+    assert running.predict(x).tobytes() == product(NETWORK, running.parameters(), x).tobytes()
+    assert running.predict(x.tolist()).shape == (1, 3)
 
 
 @for_each(
@@ -80,45 +78,42 @@ def test_predict_refuses_what_the_network_does_not_take(running, x, error, text)
     assert running.predict(numbers()[0]).shape == (64, 3)
 
 
-def test_evaluate_is_one_pass_of_a_test_sentinel(user):
+def test_evaluate_is_one_pass_of_a_test_sentinel(running):
     x, y = numbers()
-    with user.deploy(NETWORK) as running:
-        report, outputs = running.evaluate(rating(scores=[nn.Accuracy(), nn.TopK(2)])), running.predict(x)
-        assert (report.mode, report.epoch, report.samples, report.lost) == ("test", 1, 64, 0)
-        assert report.scores["accuracy"] == (outputs.argmax(1) == y).mean()
-        assert report.loss == pytest.approx(nn.SoftmaxCrossEntropy()(outputs, y)[0], rel=1e-5)
-        assert running.sentinels == {} and running.history == (report,)
-        assert running.statistics()["g0"].version == 0
+    report, outputs = running.evaluate(rating(scores=[nn.Accuracy(), nn.TopK(2)])), running.predict(x)
+    assert (report.mode, report.epoch, report.samples, report.lost) == ("test", 1, 64, 0)
+    assert report.scores["accuracy"] == (outputs.argmax(1) == y).mean()
+    assert report.loss == pytest.approx(nn.SoftmaxCrossEntropy()(outputs, y)[0], rel=1e-5)
+    assert running.sentinels == {} and running.history == (report,)
+    assert running.statistics()["g0"].version == 0
 
 
 def fitted(x, y, **options):
     return Sentinel.test(data.arrays(x, y), **{"loss": nn.MeanSquaredError(), "batch_size": 32} | options)
 
 
-def test_a_regression_as_first_written_has_one_r2_whatever_the_batch_size(user):
+def test_a_regression_as_first_written_has_one_r2_whatever_the_batch_size(running):
     x = numbers()[0]
     y = 20_220_000 + x[:, :3].astype(np.float64)
-    with user.deploy(NETWORK) as running:
-        source = data.arrays(x, y - 20_220_000)
-        running.attach(Sentinel.train(source, loss=nn.MeanSquaredError(), epochs=1, batch_size=16))
-        running.wait(epochs=1)
-        assert list(running.history[-1].scores) == ["r2"]
-        outputs = running.predict(x)
-        expected = np.mean([1 - np.sum((y - outputs) ** 2, 0) / np.sum((y - y.mean(0)) ** 2, 0)])
-        for batch_size in (1, 7, 64):
-            report = running.evaluate(fitted(x, y, batch_size=batch_size))
-            assert report.scores == {"r2": pytest.approx(expected, rel=1e-6)}
+    source = data.arrays(x, y - 20_220_000)
+    running.attach(Sentinel.train(source, loss=nn.MeanSquaredError(), epochs=1, batch_size=16))
+    running.wait(epochs=1)
+    assert list(running.history[-1].scores) == ["r2"]
+    outputs = running.predict(x)
+    expected = np.mean([1 - np.sum((y - outputs) ** 2, 0) / np.sum((y - y.mean(0)) ** 2, 0)])
+    for batch_size in (1, 7, 64):
+        report = running.evaluate(fitted(x, y, batch_size=batch_size))
+        assert report.scores == {"r2": pytest.approx(expected, rel=1e-6)}
 
 
-def test_targets_that_do_not_fit_are_an_error_with_the_remedy(user):
+def test_targets_that_do_not_fit_are_an_error_with_the_remedy(running):
     x, y = numbers()
-    with user.deploy(NETWORK) as running:
-        with pytest.raises(DataError, match=r"SquaredError\(\) takes .*: give .* one output and write y\[:, None\]"):
-            running.evaluate(fitted(x, y / 1))
-        for labels in (np.eye(3)[y], y / 1):
-            with pytest.raises(DataError, match=r"SoftmaxCrossEntropy\(\) takes one whole number .*: write y\."):
-                running.evaluate(fitted(x, labels, loss=nn.SoftmaxCrossEntropy()))
-        assert running.evaluate(fitted(x, y > 0, loss=nn.SoftmaxCrossEntropy())).samples == 64
+    with pytest.raises(DataError, match=r"SquaredError\(\) takes .*: give .* one output and write y\[:, None\]"):
+        running.evaluate(fitted(x, y / 1))
+    for labels in (np.eye(3)[y], y / 1):
+        with pytest.raises(DataError, match=r"SoftmaxCrossEntropy\(\) takes one whole number .*: write y\."):
+            running.evaluate(fitted(x, labels, loss=nn.SoftmaxCrossEntropy()))
+    assert running.evaluate(fitted(x, y > 0, loss=nn.SoftmaxCrossEntropy())).samples == 64
 
 
 def test_float16_in_front_of_batch_norm_trains(user):
@@ -138,14 +133,13 @@ def test_parameters_begin_as_the_spec_initializes_them(user):
             assert equal(running.parameters(), NETWORK.init(seed))
 
 
-def test_parameters_once_given_never_change(user):
-    with user.deploy(NETWORK) as running:
-        before = running.parameters()
-        copies = [leaf.copy() for leaf in leaves(before)]
-        running.attach(train(epochs=2))
-        running.wait(timeout=30)
-        assert all(map(np.array_equal, leaves(before), copies))
-        assert not equal(before, running.parameters())
+def test_parameters_once_given_never_change(running):
+    before = running.parameters()
+    copies = [leaf.copy() for leaf in leaves(before)]
+    running.attach(train(epochs=2))
+    running.wait(timeout=30)
+    assert all(map(np.array_equal, leaves(before), copies))
+    assert not equal(before, running.parameters())
 
 
 def test_statistics_add_up(user):

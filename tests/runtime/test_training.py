@@ -21,96 +21,87 @@ def test_each_epoch_is_reported_with_all_its_samples(user):
     assert running.history == history
 
 
-def test_wait_counts_passes_from_the_call_and_then_no_batch_is_drawn(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(train(concurrency=1))
-        done = len(running.wait(epochs=2, timeout=30))
-        for epochs in (1, 4, 2):
-            assert attached.state == "resting"
-            assert versions(running) == {done * SAMPLES // 16}
-            done += epochs
-            assert len(running.wait(epochs=epochs, timeout=30)) == done
+def test_wait_counts_passes_from_the_call_and_then_no_batch_is_drawn(running):
+    attached = running.attach(train(concurrency=1))
+    done = len(running.wait(epochs=2, timeout=30))
+    for epochs in (1, 4, 2):
+        assert attached.state == "resting"
+        assert versions(running) == {done * SAMPLES // 16}
+        done += epochs
+        assert len(running.wait(epochs=epochs, timeout=30)) == done
 
 
-def test_passes_of_several_sentinels_are_counted_each_for_itself(user):
-    with user.deploy(NETWORK) as running:
-        there = [running.attach(train(samples, concurrency=2)) for samples in (64, 128, 256)]
-        running.wait(epochs=2, timeout=30)
-        before = [len(attached.reports) for attached in there]
-        running.wait(epochs=3, timeout=30)
-        assert [len(attached.reports) for attached in there] == [done + 3 for done in before]
-        assert {report.samples for attached in there for report in attached.reports} == {64, 128, 256}
+def test_passes_of_several_sentinels_are_counted_each_for_itself(running):
+    there = [running.attach(train(samples, concurrency=2)) for samples in (64, 128, 256)]
+    running.wait(epochs=2, timeout=30)
+    before = [len(attached.reports) for attached in there]
+    running.wait(epochs=3, timeout=30)
+    assert [len(attached.reports) for attached in there] == [done + 3 for done in before]
+    assert {report.samples for attached in there for report in attached.reports} == {64, 128, 256}
 
 
-def test_no_sentinel_makes_more_passes_than_it_was_attached_for(user):
-    with user.deploy(NETWORK) as running:
-        named, written = running.attach(train(), epochs=3), running.attach(train(epochs=2))
-        overruled = running.attach(train(epochs=9), epochs=1)
-        running.wait(epochs=2, timeout=30)
-        assert len(named.reports) in (2, 3) and len(written.reports) == 2 and len(overruled.reports) == 1
-        running.wait(timeout=30)
-        for _ in range(2):
-            assert [len(attached.reports) for attached in (named, written, overruled)] == [3, 2, 1]
-            running.wait(epochs=5, timeout=30)
+def test_no_sentinel_makes_more_passes_than_it_was_attached_for(running):
+    named, written = running.attach(train(), epochs=3), running.attach(train(epochs=2))
+    overruled = running.attach(train(epochs=9), epochs=1)
+    running.wait(epochs=2, timeout=30)
+    assert len(named.reports) in (2, 3) and len(written.reports) == 2 and len(overruled.reports) == 1
+    running.wait(timeout=30)
+    for _ in range(2):
+        assert [len(attached.reports) for attached in (named, written, overruled)] == [3, 2, 1]
+        running.wait(epochs=5, timeout=30)
 
 
-def test_wait_without_a_number_goes_on_to_the_end_that_an_earlier_one_cut_short(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(train(16 * 50), epochs=40)
-        running.wait(epochs=1, timeout=30)
-        assert attached.state == "resting" and len(attached.reports) < 40
-        assert len(running.wait(timeout=60)) == 40
+def test_wait_without_a_number_goes_on_to_the_end_that_an_earlier_one_cut_short(running):
+    attached = running.attach(train(16 * 50), epochs=40)
+    running.wait(epochs=1, timeout=30)
+    assert attached.state == "resting" and len(attached.reports) < 40
+    assert len(running.wait(timeout=60)) == 40
 
 
-def test_who_waits_does_not_wait_for_those_that_come_later(user):
+def test_who_waits_does_not_wait_for_those_that_come_later(running):
     heard = threading.Event()
-    with user.deploy(NETWORK) as running:
-        running.attach(train(16 * 50, epochs=4))
-        running.subscribe(lambda report: heard.set())
-        waiting = threading.Thread(target=running.wait, kwargs={"timeout": 60})
-        waiting.start()
-        assert heard.wait(30)
-        running.attach(train(name="forever"))
-        waiting.join(60)
-        assert not waiting.is_alive()
+    running.attach(train(16 * 50, epochs=4))
+    running.subscribe(lambda report: heard.set())
+    waiting = threading.Thread(target=running.wait, kwargs={"timeout": 60})
+    waiting.start()
+    assert heard.wait(30)
+    running.attach(train(name="forever"))
+    waiting.join(60)
+    assert not waiting.is_alive()
 
 
-def test_a_wait_after_one_that_was_too_short_counts_anew(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(train(concurrency=1))
-        with pytest.raises(DeadlineError):
-            running.wait(epochs=10**9, timeout="50ms")
-        assert running.wait(epochs=1, timeout="30s")
-        done = len(running.history)
-        running.pause()
-        assert len(running.wait(epochs=2, timeout=30)) == done + 2
+def test_a_wait_after_one_that_was_too_short_counts_anew(running):
+    running.attach(train(concurrency=1))
+    with pytest.raises(DeadlineError):
+        running.wait(epochs=10**9, timeout="50ms")
+    assert running.wait(epochs=1, timeout="30s")
+    done = len(running.history)
+    running.pause()
+    assert len(running.wait(epochs=2, timeout=30)) == done + 2
 
 
 def versions(running):
     return {its.version for name, its in running.statistics().items() if name in running.placement}
 
 
-def test_epochs_one_by_one_never_stall(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(train(16, concurrency=1))
-        done = len(running.wait(epochs=1, timeout=8))
-        for epochs in range(done + 1, done + 30):
-            assert len(running.wait(epochs=1, timeout=8)) == epochs
+def test_epochs_one_by_one_never_stall(running):
+    running.attach(train(16, concurrency=1))
+    done = len(running.wait(epochs=1, timeout=8))
+    for epochs in range(done + 1, done + 30):
+        assert len(running.wait(epochs=1, timeout=8)) == epochs
 
 
-def test_waiting_for_what_never_ends_is_refused(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(train(name="forever"))
-        with pytest.raises(SpecError, match=r"'forever' trains without end: say wait\(epochs="):
-            running.wait()
+def test_waiting_for_what_never_ends_is_refused(running):
+    running.attach(train(name="forever"))
+    with pytest.raises(SpecError, match=r"'forever' trains without end: say wait\(epochs="):
+        running.wait()
 
 
-def test_a_wait_that_is_too_short_says_how_far_all_are(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(train(name="forever"))
-        with pytest.raises(DeadlineError, match=r"not done after 0\.05 s: <sentinel 'forever' on .*: running, \d"):
-            running.wait(timeout=0.05)
-        assert running.wait(epochs=1, timeout=30)
+def test_a_wait_that_is_too_short_says_how_far_all_are(running):
+    running.attach(train(name="forever"))
+    with pytest.raises(DeadlineError, match=r"not done after 0\.05 s: <sentinel 'forever' on .*: running, \d"):
+        running.wait(timeout=0.05)
+    assert running.wait(epochs=1, timeout=30)
 
 
 def test_a_stream_without_end_is_reported_in_pieces(user):
@@ -143,50 +134,46 @@ def test_every_listener_hears_every_pass_though_one_fails(user, caplog):
     assert "a listener failed" in caplog.text
 
 
-def test_a_pause_drains_and_resume_goes_on(user):
-    with user.deploy(NETWORK) as running:
-        attached = running.attach(train(concurrency=3))
-        running.pause()
-        before = running.statistics()
-        assert before[attached.name].state == "paused"
-        assert before[attached.name].in_flight == 0 and before[attached.name].credits == 3
-        assert before["g0"].contexts == before["g1"].contexts == 0
-        assert running.statistics()["g0"].version == before["g0"].version
-        running.resume()
-        passes = len(running.history)
-        assert len(running.wait(epochs=2, timeout=30)) >= passes + 2
-        assert running.statistics()["g0"].version > before["g0"].version
+def test_a_pause_drains_and_resume_goes_on(running):
+    attached = running.attach(train(concurrency=3))
+    running.pause()
+    before = running.statistics()
+    assert before[attached.name].state == "paused"
+    assert before[attached.name].in_flight == 0 and before[attached.name].credits == 3
+    assert before["g0"].contexts == before["g1"].contexts == 0
+    assert running.statistics()["g0"].version == before["g0"].version
+    running.resume()
+    passes = len(running.history)
+    assert len(running.wait(epochs=2, timeout=30)) >= passes + 2
+    assert running.statistics()["g0"].version > before["g0"].version
 
 
-def test_a_pause_leaves_validation_alone(user):
-    with user.deploy(NETWORK) as running:
-        running.attach(train(name="tdp"))
-        running.attach(Sentinel.validate(data.arrays(*numbers()), batch_size=16, every="1h", name="vdp"))
-        running.pause()
-        states = {name: running.statistics()[name].state for name in ("tdp", "vdp")}
-        assert states == {"tdp": "paused", "vdp": "running"}
+def test_a_pause_leaves_validation_alone(running):
+    running.attach(train(name="tdp"))
+    running.attach(Sentinel.validate(data.arrays(*numbers()), batch_size=16, every="1h", name="vdp"))
+    running.pause()
+    states = {name: running.statistics()[name].state for name in ("tdp", "vdp")}
+    assert states == {"tdp": "paused", "vdp": "running"}
 
 
-def test_one_sentinel_leaves_and_the_others_stay(user):
-    with user.deploy(NETWORK) as running:
-        first, second = running.attach(train()), running.attach(train())
-        assert set(running.sentinels) == {first.name, second.name} == {"train0", "train1"}
-        running.detach(first)
-        running.detach(first)
-        assert running.sentinels == {"train1": second} and first.state == "left"
-        done = len(second.reports)
-        running.wait(epochs=2, timeout=30)
-        assert len(second.reports) >= done + 2
-        assert running.attach(train()).name == "train0"
+def test_one_sentinel_leaves_and_the_others_stay(running):
+    first, second = running.attach(train()), running.attach(train())
+    assert set(running.sentinels) == {first.name, second.name} == {"train0", "train1"}
+    running.detach(first)
+    running.detach(first)
+    assert running.sentinels == {"train1": second} and first.state == "left"
+    done = len(second.reports)
+    running.wait(epochs=2, timeout=30)
+    assert len(second.reports) >= done + 2
+    assert running.attach(train()).name == "train0"
 
 
-def test_a_sentinel_that_left_takes_no_namesake_with_it(user):
-    with user.deploy(NETWORK) as running:
-        first = running.attach(train(name="tdp"))
-        running.detach(first)
-        second = running.attach(train(name="tdp"))
-        running.detach(first)
-        assert running.sentinels == {"tdp": second}
+def test_a_sentinel_that_left_takes_no_namesake_with_it(running):
+    first = running.attach(train(name="tdp"))
+    running.detach(first)
+    second = running.attach(train(name="tdp"))
+    running.detach(first)
+    assert running.sentinels == {"tdp": second}
 
 
 def test_no_sentinel_has_a_gate_s_name_so_statistics_tell_of_all(user):
