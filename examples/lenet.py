@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", choices=SETS, default="mnist-sample")
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--concurrency", type=int, default=3, help="batches under way at once")
+    parser.add_argument("--concurrency", type=int, default=3, help="batches in flight at once")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     images, samples = SETS[args.data]

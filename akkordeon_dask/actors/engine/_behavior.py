@@ -22,7 +22,7 @@ class Computation(Protocol):
 
 
 class Behavior(Protocol):
-    """What an actor does. One thread calls it."""
+    """The reactions of an actor to messages and timers. One thread at a time calls them."""
 
     def receive(self, message: Any) -> bool | None:
         """Handle one message; True asks for `on_timer` at once."""
