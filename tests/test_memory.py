@@ -16,7 +16,7 @@ from tests.support.for_each import for_each
 
 LARGE = (1000, 100)
 BLOCK = 7 * 64 * 1024
-"""What an array of `LARGE` float32 takes: 400 000 bytes, rounded up."""
+"""Bytes of the block for a float32 array of shape `LARGE`: 400 000, rounded up."""
 
 
 def address(array):
@@ -228,7 +228,7 @@ def test_a_copy_is_a_new_array_even_of_what_lies_as_it_should():
     assert (other == 1).all() and aligned(other) is other
 
 
-def test_what_is_lent_is_lent_from_the_process_pool():
+def test_arrays_are_lent_from_the_process_pool():
     before = memory.pool.lent
     x = empty(LARGE)
     assert memory.pool.lent == before + 1

@@ -1,4 +1,4 @@
-"""What is in the registry, and when."""
+"""The samples in the registry while sources come and go."""
 
 import gc
 import logging
@@ -67,7 +67,7 @@ def test_a_source_twice_is_one_and_one_that_never_came_may_leave(exposition, reg
     assert list(registry.collect()) == []
 
 
-def test_a_source_that_was_forgotten_is_told_of_no_more_and_not_kept(exposition, registry):
+def test_a_collected_source_is_no_longer_exposed_and_not_kept_alive(exposition, registry):
     tea = Source("tea")
     exposition.add(tea)
     gone = weakref.ref(tea)
@@ -88,7 +88,7 @@ def test_a_name_that_is_taken_is_logged_and_stops_nobody(exposition, registry, c
     assert told(registry) == {("akkordeon_steam_bytes",): 0}
 
 
-def test_without_the_client_nothing_is_told_as_by_dask(exposition, registry, monkeypatch):
+def test_without_the_prometheus_client_nothing_is_exposed_as_by_dask(exposition, registry, monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     tea = Source()
     exposition.add(tea)

@@ -44,7 +44,7 @@ class WatchedGate(GateBehavior):
 
 @dataclass(frozen=True)
 class Storm:
-    """What happens to the first messages; those behind them arrive at once."""
+    """The fates of the first messages; the later ones arrive at once."""
 
     fates: tuple
     paces: tuple

@@ -1,4 +1,4 @@
-"""What the demo's network reaches, through the actors and in a sequential loop with the same settings."""
+"""The accuracy of the demo's network, through the actors and in a sequential loop with the same settings."""
 
 import time
 

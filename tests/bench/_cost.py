@@ -1,4 +1,4 @@
-"""What a network costs by its definition: operations, and memory of batches under way."""
+"""The cost of a network by its definition: operations, and memory of batches in flight."""
 
 from typing import Any
 

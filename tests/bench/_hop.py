@@ -1,4 +1,4 @@
-"""What a message between two workers costs."""
+"""The cost of a message between two workers."""
 
 import asyncio
 import itertools

@@ -12,7 +12,7 @@ MEAN, STD = np.float32(33.3), np.float32(78.6)
 
 
 class Epochs:
-    """What goes through all samples in a new order, batch by batch."""
+    """A sequential loop over all samples, in a new order each epoch, batch by batch."""
 
     x: np.ndarray
     batch_size: int

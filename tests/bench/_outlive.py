@@ -1,4 +1,4 @@
-"""What it costs that a gate's state outlives its worker: the pause of a move, and snapshots beside the work."""
+"""The cost of a gate's state that outlives its worker: the pause of a move, and snapshots beside the work."""
 
 import math
 import tempfile

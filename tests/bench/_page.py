@@ -1,4 +1,4 @@
-"""What the page on the dashboard costs the cluster."""
+"""The cost of the dashboard's page for the cluster."""
 
 import asyncio
 import threading

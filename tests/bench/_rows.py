@@ -1,4 +1,4 @@
-"""What is measured: networks, and where they run."""
+"""The rows of the measurements: networks, and where they run."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -93,7 +93,7 @@ class Row:
 
     @property
     def network(self) -> Network:
-        """What is deployed."""
+        """The network to deploy."""
         return self.model.network()
 
 

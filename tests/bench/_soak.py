@@ -1,4 +1,4 @@
-"""What stays flat while a network trains for a long time, and sentinels come and go."""
+"""Memory and other figures that stay flat while a network trains for long, and sentinels come and go."""
 
 import random
 import tempfile

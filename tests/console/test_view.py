@@ -92,7 +92,7 @@ def test_an_error_or_an_interrupt_leaves_the_terminal_as_it_was(terminal, error)
     assert sys.stdout is written
 
 
-def test_what_the_program_prints_meanwhile_stands_between_the_lines(terminal):
+def test_output_of_the_program_stands_between_the_lines(terminal):
     written = terminal()
     with make_view(None) as view:
         view.draw([ROW])
@@ -135,7 +135,7 @@ def test_the_echo_of_an_interrupt_has_room_behind_the_bars(terminal, monkeypatch
         assert max(map(len, lines_left(written.getvalue()))) == 100 - len("^C")
 
 
-def test_bars_are_drawn_anew_when_something_has_changed(terminal):
+def test_bars_are_redrawn_when_something_has_changed(terminal):
     written = terminal()
     with make_view(None) as view:
         for row in (ROW, ROW, replace(ROW, epoch=3), replace(ROW, epoch=3)):

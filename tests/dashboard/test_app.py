@@ -20,13 +20,13 @@ PREFIXES = pytest.mark.parametrize("prefix", ["", "/foo"], ids=["plain", "prefix
 
 
 def fetched(scheduler, page):
-    """What the scheduler answers, as text; with a status other than 200 an error."""
+    """The scheduler's answer, as text; a status other than 200 is an error."""
     with urlopen(scheduler.url(page), timeout=30) as answer:
         return answer.read().decode()
 
 
 def individual_plots(scheduler):
-    """What JupyterLab reads: the words of the addresses of our panes."""
+    """The names of our panes in the addresses that JupyterLab reads."""
     listed = json.loads(fetched(scheduler, "individual-plots.json"))
     return {address.removeprefix("/individual-akkordeon-") for address in listed.values() if "akkordeon-" in address}
 

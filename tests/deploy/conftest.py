@@ -1,4 +1,4 @@
-"""What the tests of deploy/ share: the folder, and certificates as its script makes them."""
+"""Fixtures of the tests of deploy/: the folder, and certificates as its script makes them."""
 
 import os
 import subprocess

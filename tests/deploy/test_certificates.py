@@ -59,7 +59,7 @@ def test_an_authority_that_is_there_signs_those_who_come_later(certificates, scr
 
 
 @pytest.mark.parametrize("there", FILES)
-def test_what_is_there_stays_and_nothing_else_is_made(certificates, script, tmp_path, there):
+def test_an_existing_file_stays_and_nothing_else_is_made(certificates, script, tmp_path, there):
     old = tmp_path / "old"
     old.mkdir()
     (old / there).write_text("mine")
@@ -91,7 +91,7 @@ def test_one_folder_is_not_filled_twice(certificates, script, tmp_path):
         (("other-half", "x"), "other-half has ca-key.pem and no ca.pem"),
     ],
 )
-def test_what_it_cannot_do_it_says(certificates, script, tmp_path, monkeypatch, args, said):
+def test_bad_arguments_are_refused_with_the_reason(certificates, script, tmp_path, monkeypatch, args, said):
     monkeypatch.chdir(tmp_path)
     for folder, file in (("half", "ca.pem"), ("other-half", "ca-key.pem")):
         (tmp_path / folder).mkdir()

@@ -68,7 +68,7 @@ def test_counters_are_rates_and_gauges_are_not(targets):
             assert (function in ("rate", "increase")) == counts, target["expr"]
 
 
-def test_what_has_a_network_is_asked_for_by_the_chosen_networks(targets, labels):
+def test_metrics_with_a_network_label_are_filtered_by_the_chosen_networks(targets, labels):
     for target in targets:
         for name, chosen in re.findall(r"(akkordeon_\w+)(\{[^}]*\})?", target["expr"]):
             assert ('network=~"$network"' in chosen) == ("network" in labels[name])
@@ -101,7 +101,7 @@ def test_it_asks_nothing_twice_and_belongs_to_no_installation(dashboard, targets
     assert dashboard["id"] is None and dashboard["uid"] == "akkordeon"
 
 
-def test_prometheus_is_told_of_a_scheduler_and_workers(deploy_folder):
+def test_the_prometheus_configuration_scrapes_a_scheduler_and_workers(deploy_folder):
     told = yaml.safe_load((deploy_folder / "prometheus.yml").read_text(encoding="utf-8"))
     jobs = {job["job_name"]: job for job in told["scrape_configs"]}
     assert jobs.keys() == {"akkordeon-scheduler", "akkordeon-workers"}

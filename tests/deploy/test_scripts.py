@@ -147,6 +147,6 @@ def test_options_and_environment_say_the_same(told):
     assert {option: command[command.index(option) + 1] for option in pairs} == pairs
 
 
-def test_what_follows_two_dashes_goes_to_dask(told):
+def test_arguments_after_two_dashes_go_to_dask(told):
     assert told("worker.sh", ADDRESS, "--", "--worker-port", "9000")[0][-2:] == ["--worker-port", "9000"]
     assert told("scheduler.sh", "--", "--idle-timeout", "1h")[0][-2:] == ["--idle-timeout", "1h"]

@@ -59,7 +59,7 @@ messages = (
 
 
 def over_the_wire(message, *, inline, shard):
-    """What the other end hears: as a link sends it, which depends on the bytes of its array."""
+    """The message that the other end receives: a link's encoding depends on the bytes of its array."""
     with mock.patch.multiple(_link, _INLINE=inline, _SHARD=shard):
         sent = _link._to_wire("g0", message)
     received = loads([bytes(frame) for frame in dumps(sent)])

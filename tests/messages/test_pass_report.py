@@ -98,7 +98,7 @@ def test_a_header_names_the_attempt_from_the_second_on(attempt):
 
 
 KEPT = {"reply_to", "sequence"}
-"""What makes a batch the one it is."""
+"""The fields that identify a batch."""
 CHANGED = header(
     attempt=5, mode="test", opening=True, network="other", generation=9, sentinel="validate2", pass_number=7,
     floor=3, deadline=0.5,

@@ -105,7 +105,7 @@ def test_a_value_prints_as_it_was_written(layer, written):
     nn.Residual(nn.Tanh()), nn.Residual(nn.ReLU(), nn.ReLU()), nn.Parallel([nn.ReLU()]), nn.Parallel([nn.ReLU()] * 2),
     nn.Parallel([nn.ReLU()], axis=1), nn.Parallel([nn.ReLU()], "concatenate"), nn.Chain([nn.ReLU()]), nn.ReLU(),
 ])  # fmt: skip
-def test_what_is_written_otherwise_is_another_value(other):
+def test_layers_of_another_spec_are_not_equal(other):
     assert other != nn.Residual(nn.ReLU())
 
 

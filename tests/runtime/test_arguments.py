@@ -1,4 +1,4 @@
-"""What a verb is given is looked at where it is given: nothing is sent, and everything works on."""
+"""A verb checks its arguments before it sends anything; after an error the network works on."""
 
 import math
 from datetime import timedelta

@@ -158,7 +158,7 @@ class Held(data.Provider):
         (Sentinel.train(data.mnist("train")), DataError, "MNIST|mnist"),
     ],
 )
-def test_what_cannot_be_attached_is_said_at_once(running, sentinel, error, text, tmp_path, monkeypatch, caplog):
+def test_attach_refuses_a_bad_sentinel_with_the_cause(running, sentinel, error, text, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("AKKORDEON_DATA", str(tmp_path))
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
     with pytest.raises(error, match=text):

@@ -29,7 +29,7 @@ def kept(user, tmp_path):
         return tmp_path / "deep" / "er" / "kept.safetensors", running.parameters()
 
 
-def test_what_was_saved_comes_back_bit_for_bit(user, kept):
+def test_saved_parameters_load_bit_for_bit(user, kept):
     path, parameters = kept
     with user.deploy(NETWORK, seed=2) as running:
         assert not equal(running.parameters(), parameters)
@@ -90,7 +90,7 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["missing", "a folder", "cut", "head only", "empty", "text"])
-def test_what_is_no_checkpoint_changes_nothing(running, kept, how):
+def test_a_file_that_is_no_checkpoint_is_named_and_changes_nothing(running, kept, how):
     path = damaged(kept[0], how)
     before = running.parameters()
     with pytest.raises(CheckpointError) as caught:
@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_is_named_and_what_was_there_stays(user, 
     assert (path.read_bytes(), sorted(tmp_path.rglob("*"))) == before
 
 
-def test_loading_starts_the_optimizers_anew(user, tmp_path):
+def test_loading_resets_the_optimizers(user, tmp_path):
     network = Gate(nn.Linear(6, 3), optim.SGD(0.05, momentum=0.9))
     ends = []
     with user.deploy(network) as running:
@@ -162,7 +162,7 @@ def test_bfloat16_that_another_program_wrote_is_loaded_exactly(user, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["int8", "int64", "bool", "complex64", "uint16"])
-def test_what_is_no_float_is_refused_with_tensor_dtype_and_file(running, tmp_path, kind):
+def test_a_tensor_that_is_no_float_is_refused_with_its_name_dtype_and_file(running, tmp_path, kind):
     save_file(tensors(running, g1_0_b=lambda array: array.astype(kind)), tmp_path / "odd")
     before = running.parameters()
     with pytest.raises(CheckpointError, match=rf"odd' has 'g1.0.b' of dtype {kind}, the network's is float32"):
@@ -194,7 +194,7 @@ def test_other_floats_become_what_the_gate_computes_with(user, tmp_path, kind):
         assert np.array_equal(running.parameters()["g0"][0]["w"], arrays["g0.0.w"].astype(np.float32))
 
 
-def test_names_of_another_program_are_told_shortened_beside_those_that_are_missing(user, tmp_path):
+def test_an_error_lists_unknown_names_shortened_beside_those_that_are_missing(user, tmp_path):
     save_file({f"model.layers.{number}.weight": np.zeros(3, "f4") for number in range(3000)}, tmp_path / "theirs")
     told = r"has 'model.layers.0.weight', .* and 2,995 more and lacks 'g0.0.b', 'g0.0.w', 'g1.0.b', 'g1.0.w', unlike"
     with user.deploy(NETWORK) as running, pytest.raises(CheckpointError, match=told) as caught:

@@ -74,7 +74,7 @@ def test_one_that_goes_on_in_an_earlier_run_s_pass(user, tmp_path):
         assert [report.epoch for report in attached.reports] == [3, 4, 5, 6]
 
 
-def test_an_actor_that_did_not_answer_in_time_is_told_later(user, monkeypatch):
+def test_an_actor_that_did_not_answer_in_time_is_notified_later(user, monkeypatch):
     ask = Attached.ask
 
     async def silent(attached, method, *args, **options):

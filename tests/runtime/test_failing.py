@@ -36,7 +36,7 @@ def failed(running, name="bad"):
     return attached
 
 
-def test_its_error_is_told_once_with_the_way_to_be_rid_of_it(running):
+def test_its_error_is_raised_once_and_names_the_way_to_detach_it(running):
     attached = failed(running)
     good = running.attach(train(epochs=3))
     with pytest.raises(NonFiniteError, match=r"pass 1 of sentinel 'bad'.*running\.detach\('bad'\)") as told:
@@ -54,7 +54,7 @@ def test_its_error_is_told_once_with_the_way_to_be_rid_of_it(running):
 
 
 @pytest.mark.parametrize("first", ["evaluate", "predict"])
-def test_whichever_verb_meets_it_first_tells(running, first):
+def test_the_first_verb_after_its_failure_raises(running, first):
     failed(running)
     with pytest.raises(NonFiniteError, match="sentinel 'bad'"):
         running.evaluate(rating()) if first == "evaluate" else running.predict(numbers()[0])
@@ -62,7 +62,7 @@ def test_whichever_verb_meets_it_first_tells(running, first):
     assert running.wait(timeout=PATIENT) == ()
 
 
-def test_another_failure_is_told_too(running):
+def test_another_failure_is_raised_too(running):
     for name in ("bad", "worse"):
         failed(running, name)
         with pytest.raises(NonFiniteError, match=f"sentinel '{name}'"):
@@ -71,7 +71,7 @@ def test_another_failure_is_told_too(running):
     assert len(running.wait(timeout=PATIENT)) == 1
 
 
-def test_all_who_wait_while_it_fails_are_told(user, monkeypatch):
+def test_every_wait_raises_when_it_fails(user, monkeypatch):
     there, told = threading.Barrier(3), []
 
     def wait():
@@ -209,7 +209,7 @@ def test_a_score_whose_result_fails_is_named_and_its_thread_goes_on_to_tell_it(u
         running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=2, scores=[Divides()]))
 
 
-def test_a_later_batch_of_another_form_is_told_as_the_first_would_be(running):
+def test_a_later_batch_of_another_form_raises_the_same_error_as_a_first_batch(running):
     x, y = numbers(16)
     running.attach(Sentinel.train(data.stream([(x, y), (x[:, :5], y)]), name="bad"))
     with pytest.raises(ShapeError, match="takes 6 features, not 5"):
@@ -225,7 +225,7 @@ def test_a_time_that_is_over_names_who_is_not_done(running):
     assert "'done'" not in str(caught.value)
 
 
-def test_a_worker_process_tells_the_same(processes):
+def test_a_worker_process_reports_the_same_error(processes):
     with deploy(NETWORK, processes.client) as running:
         failed(running)
         with pytest.raises(NonFiniteError, match=r"running\.detach\('bad'\)"):

@@ -75,7 +75,7 @@ def test_a_stream_that_has_nothing_yet_is_attached_and_waited_for(running, tap, 
     assert report.samples == 16
 
 
-def test_a_first_batch_that_comes_late_and_does_not_fit_is_told_to_who_waits(running, tap, hasty):
+def test_wait_raises_for_a_first_batch_that_comes_late_and_does_not_fit(running, tap, hasty):
     running.attach(Sentinel.train(data.stream(tap), epochs=1))
     tap.batches.put((np.zeros((4, 7), np.float32), np.zeros(4, int)))
     with pytest.raises(ShapeError, match=r"gate 'g0' cannot work on 7 features.*running\.detach\('train0'\)"):
@@ -141,7 +141,7 @@ BAD = [
 ]
 
 
-def test_bad_data_of_a_worker_process_are_told_by_attach(processes):
+def test_attach_raises_for_bad_data_of_a_worker_process(processes):
     with deploy(NETWORK, processes.client) as running:
         for provider, error, text in BAD:
             with pytest.raises(error, match=text):

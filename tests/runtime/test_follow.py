@@ -65,7 +65,7 @@ def test_the_epochs_are_handed_on_to_wait():
     assert running.asked == [7]
 
 
-def test_what_went_wrong_is_raised_behind_the_passes_before():
+def test_an_error_is_raised_after_the_passes_before_it():
     given = follow(StandIn(error=GateError("gate 'g0' failed")))
     assert [next(given) for _ in STORY] == STORY
     with pytest.raises(GateError, match="'g0'"):

@@ -51,7 +51,7 @@ def test_a_batch_that_is_skipped_changes_nothing_and_counts_as_lost():
     assert [event["sentinel"] for event in told] == ["train0"] * 2 and "batch 5" in told[0]["text"]
 
 
-def test_gates_go_back_to_their_snapshots_and_the_pass_begins_anew_more_slowly(tmp_path):
+def test_gates_go_back_to_their_snapshots_and_the_pass_restarts_more_slowly(tmp_path):
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
         running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
         history = running.wait(timeout=LIMIT)
@@ -83,7 +83,7 @@ def test_another_word_is_refused_where_it_is_written():
         train(on_nonfinite="ignore")
 
 
-def test_what_was_slowed_down_stays_slow_in_every_later_life(tmp_path, eventually):
+def test_reduced_learning_rates_persist_in_every_later_incarnation(tmp_path, eventually):
     def rates():
         return [Store(tmp_path).load(gate).tree["state"]["rate"] for gate in NETWORK.names]
 

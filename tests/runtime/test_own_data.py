@@ -86,7 +86,7 @@ class Mine(data.Provider):
 
 
 @pytest.mark.parametrize("provider", [data.stream(refilling), Mine()], ids=["stream", "own provider"])
-def test_what_is_rated_is_each_batch_that_was_drawn_though_they_share_a_buffer(user, provider):
+def test_each_drawn_batch_is_evaluated_though_all_share_a_buffer(user, provider):
     with user.deploy(NETWORK, seed=3) as running:
         wanted = running.evaluate(rating())
         for concurrency in (1, 2, 8):
@@ -96,7 +96,7 @@ def test_what_is_rated_is_each_batch_that_was_drawn_though_they_share_a_buffer(u
             assert report.scores == pytest.approx(wanted.scores)
 
 
-def test_what_is_predicted_may_be_written_into_while_the_answer_is_under_way(cluster):
+def test_samples_may_be_overwritten_while_their_prediction_is_in_flight(cluster):
     async def predicted():
         async with (
             Client(cluster.scheduler.address, asynchronous=True) as client,

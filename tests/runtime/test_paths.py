@@ -77,13 +77,13 @@ def test_one_place_written_in_two_ways_is_one_place(user, tmp_path, monkeypatch)
         ("s3://bucket/snaps", "s3://bucket/snaps"),
     ],
 )
-def test_what_is_relative_begins_in_the_folder_of_this_process(tmp_path, monkeypatch, given, meant):
+def test_a_relative_path_begins_in_the_folder_of_this_process(tmp_path, monkeypatch, given, meant):
     monkeypatch.chdir(tmp_path)
     assert absolute(given) == meant.format(here=tmp_path)
 
 
 @pytest.mark.parametrize("wrong", ["", 3, b"there", True, Path])
-def test_what_is_no_path_is_quoted_at_every_door(user, home, wrong):
+def test_a_bad_path_is_quoted_by_every_verb_that_takes_one(user, home, wrong):
     with pytest.raises(SpecError, match=r"takes a path or"):
         Store(wrong)
     for option in ("snapshots", "resume"):

@@ -36,7 +36,7 @@ def test_it_goes_on_in_the_pass_and_at_the_batch_where_it_was(user, tmp_path, no
     nothing_left()
 
 
-def test_who_connects_says_whether_it_does(user, somebody, tmp_path):
+def test_a_connected_client_chooses_whether_a_sentinel_resumes(user, somebody, tmp_path):
     done = interrupted(user, str(tmp_path))
     with user.deploy(NETWORK, name="resumed", resume=str(tmp_path)), somebody.connect("resumed") as joined:
         again = joined.attach(train(16 * LONG, name="a", epochs=len(done) + 2), resume=True)
@@ -60,7 +60,7 @@ def test_a_program_finds_the_position_in_the_run_that_was_resumed_to_another_pla
             assert [report.epoch for report in attached.reports] == epochs
 
 
-def test_who_is_attached_again_begins_again(user, tmp_path):
+def test_a_sentinel_attached_again_begins_with_the_first_pass(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         running.attach(train(epochs=2))
         running.wait(timeout=PATIENT)
@@ -93,7 +93,7 @@ def test_a_run_that_had_all_its_passes_rests_at_once(user, tmp_path):
         assert attached.reports == [] and updates(running) == {2 * SAMPLES // 16}
 
 
-def test_a_position_that_cannot_be_written_is_told_and_training_goes_on(user, tmp_path):
+def test_a_position_that_cannot_be_written_is_reported_and_training_continues(user, tmp_path):
     (tmp_path / "sentinels").write_bytes(b"no folder")
     with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
         attached = running.attach(train(name="a", epochs=3))

@@ -1,4 +1,4 @@
-"""What `wait` and `evaluate` show: passes as lines, and bars where standard output is a terminal."""
+"""The output of `wait` and `evaluate`: passes as lines, and bars where standard output is a terminal."""
 
 import asyncio
 import os
@@ -100,7 +100,7 @@ def test_each_pass_is_one_line_through_all_waits(running, output):
     assert told == lines(running.history)[: len(told)]
 
 
-def test_a_terminal_is_told_the_network_once_and_keeps_the_passes_alone(running, output):
+def test_a_terminal_shows_the_network_once_and_keeps_the_passes_alone(running, output):
     written = output(terminal=True)
     running.attach(train(epochs=3))
     history = running.wait()
@@ -119,7 +119,7 @@ def test_a_reader_who_comes_late_is_shown_the_newest_passes(output):
         assert lines_left(written.getvalue())[1:] == ["50 passes before, see history", *lines(history[50:])]
 
 
-def test_what_others_did_before_this_client_came_is_not_told(output):
+def test_passes_of_others_before_this_client_connected_are_not_shown(output):
     with (
         Client(processes=False, dashboard_address=":0") as owner,
         Client(owner.scheduler.address, set_as_default=False) as client,
@@ -146,7 +146,7 @@ def test_a_client_of_another_thread_shows_too(output):
         assert lines_left(written.getvalue())[1:] == lines(running.history)
 
 
-def test_a_pass_under_way_is_drawn_with_its_figures(running, output):
+def test_a_pass_in_flight_is_drawn_with_its_figures(running, output):
     written = output(terminal=True)
     report = running.evaluate(Sentinel.test(data.stream(until_it_is_drawn), batch_size=16))
     assert lines_left(written.getvalue())[1:] == lines([report])
@@ -212,7 +212,7 @@ def test_an_asynchronous_wait_needs_none_of_the_loops_threads(output):
     asyncio.run(story())
 
 
-def test_what_goes_wrong_comes_behind_the_passes_before(running, output):
+def test_an_error_is_raised_after_the_passes_before_it_are_shown(running, output):
     written = output(terminal=True)
 
     running.attach(Sentinel.train(data.stream(Torn()), batch_size=16), epochs=5)
@@ -298,7 +298,7 @@ def test_an_interrupt_in_a_terminal_takes_the_bars_away():
 
 
 def _read(terminal, until=lambda said: False):
-    """What comes, up to what is looked for, or the end."""
+    """The output of a terminal, until the condition holds or the output ends."""
     said = b""
     while not until(said.decode(errors="replace")):
         assert select.select([terminal], [], [], PATIENCE)[0], f"nothing came any more after {said[-500:]!r}"

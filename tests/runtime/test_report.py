@@ -63,7 +63,7 @@ def test_it_has_gates_settings_and_the_network_as_it_was_written(user, tmp_path)
     assert "\n| ".join(map(repr, NETWORK)) in Page(path.read_text()).texts
 
 
-def test_what_the_scheduler_has_forgotten_is_missing_and_said_so_the_passes_are_there(user, somebody, tmp_path):
+def test_a_report_without_the_schedulers_part_says_so_and_has_the_passes(user, somebody, tmp_path):
     path = tmp_path / "run.html"
 
     def forget(name, dask_scheduler):

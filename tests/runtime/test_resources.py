@@ -59,7 +59,7 @@ def test_gates_land_on_workers_that_have_what_they_take(owner, stocked):
     assert claims(stocked) == {}
 
 
-def test_a_name_in_use_is_told_of_before_what_its_network_has_taken(owner, rival):
+def test_a_name_conflict_is_raised_before_a_lack_of_resources(owner, rival):
     with owner.deploy(asking(2, 1), name="mnist"), pytest.raises(NameConflictError):
         rival.deploy(asking(2, 1), name="mnist")
 
@@ -85,7 +85,7 @@ def test_networks_of_two_clients_share_what_there_is(owner, rival, stocked, name
         assert len(claims(stocked)) == 2
 
 
-def test_what_was_taken_in_between_is_refused_by_the_worker_and_nothing_is_left(owner, rival, stocked, monkeypatch):
+def test_a_worker_refuses_resources_claimed_since_the_plan_and_nothing_is_left(owner, rival, stocked, monkeypatch):
     wanted = asking(0, 2, 1)
     stale = rival.call(plan, wanted, rival.client)
 

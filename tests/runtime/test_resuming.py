@@ -130,7 +130,7 @@ def spoil(folder, gate):
     return mend
 
 
-def test_a_place_that_cannot_be_written_is_told_and_training_goes_on(user, tmp_path):
+def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continues(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
         trains = running.attach(train())
         done = PASS * len(running.wait(epochs=2, timeout=PATIENT))
@@ -175,7 +175,7 @@ def test_a_network_without_snapshots_can_write_none(user):
         running.snapshot()
 
 
-def test_a_lost_gate_of_which_no_snapshot_is_left_begins_anew_and_that_is_told(tmp_path):
+def test_a_lost_gate_without_a_snapshot_restarts_from_its_initial_parameters_and_that_is_reported(tmp_path):
     with pair() as processes, deploy(NETWORK, processes.client, snapshots=str(tmp_path)) as running:
         running.attach(train())
         lost = PASS * len(running.wait(epochs=2, timeout=PATIENT))

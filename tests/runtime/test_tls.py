@@ -33,7 +33,7 @@ def journey(far):
 
 
 class TestTLS(FarStories):
-    def test_who_listens_reads_no_name_and_no_array(self, far, journey):
+    def test_an_eavesdropper_reads_no_name_and_no_array(self, far, journey):
         alice, bob = self.workers(far)
         assert journey.alice.nbytes(alice, bob) > EPOCHS * SAMPLES
         assert len(journey.predictions) == 640

@@ -58,7 +58,7 @@ def test_wait_without_a_number_goes_on_to_the_end_that_an_earlier_one_cut_short(
     assert len(running.wait(timeout=60)) == 40
 
 
-def test_who_waits_does_not_wait_for_those_that_come_later(running):
+def test_a_wait_does_not_include_sentinels_attached_later(running):
     heard = threading.Event()
     running.attach(train(16 * 50, epochs=4))
     running.subscribe(lambda report: heard.set())
@@ -70,7 +70,7 @@ def test_who_waits_does_not_wait_for_those_that_come_later(running):
     assert not waiting.is_alive()
 
 
-def test_a_wait_after_one_that_was_too_short_counts_anew(running):
+def test_a_wait_after_one_that_timed_out_counts_from_zero(running):
     running.attach(train(concurrency=1))
     with pytest.raises(DeadlineError):
         running.wait(epochs=10**9, timeout="50ms")
@@ -186,7 +186,7 @@ def test_no_sentinel_has_a_gate_s_name_so_statistics_tell_of_all(user):
         assert sorted(running.statistics()) == ["end", "train0", "train1"]
 
 
-def test_sentinels_work_beside_the_first_gate_or_where_they_are_told(user):
+def test_sentinels_work_beside_the_first_gate_or_on_the_requested_worker(user):
     with user.deploy(three_gates(g0="1", g1="0", g2="1")) as running:
         beside = running.attach(Sentinel.test(data.mnist_sample("test", take=16), batch_size=16))
         there = running.attach(Sentinel.test(data.mnist_sample("test", take=16), batch_size=16, workers="0"))
@@ -230,7 +230,7 @@ def test_closing_in_the_middle_leaves_nothing(user, cluster, nothing_left):
     assert running.plain.owner and "closed" in repr(running.plain)
 
 
-def test_who_waits_while_it_is_closed_is_told(user, nothing_left):
+def test_a_wait_raises_when_the_network_is_closed(user, nothing_left):
     training, errors = threading.Event(), []
     running = user.deploy(NETWORK)
     running.subscribe(lambda report: training.set())

@@ -27,7 +27,7 @@ NAMES = [
 
 
 def files(url):
-    """What is anywhere below the URL, with its bytes."""
+    """The content of each file below the URL, by path."""
     system, root = fsspec.core.url_to_fs(url)
     return {path: system.cat_file(path) for path in system.find(root)}
 

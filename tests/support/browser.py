@@ -70,7 +70,7 @@ class Tab:
         self.until("asked.ready()")
 
     def ask(self, script: str, *args: Any) -> Any:
-        """What the page answers; `args` are named `args` there."""
+        """The page's value of an expression; it refers to `args` by that name."""
         return self.page.evaluate(f"(args) => {script}", args)
 
     def until(self, script: str, *args: Any) -> None:

@@ -50,7 +50,7 @@ class Owner:
         self.process.succeed(within=120)
 
     def told(self, what: str) -> Any:
-        """What it said of something, once."""
+        """The value of a key that it printed exactly once."""
         (found,) = [said[what] for said in self.said if what in said]
         return found
 

@@ -11,7 +11,7 @@ from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT
 from tests.support.dialogues import Program, dask, joined_worker
 
 PRELOAD = ("--preload", "akkordeon_dask.preload")
-"""What a scheduler is started with to have the page from the start."""
+"""The options of a scheduler that has the page from the start."""
 
 _PATIENCE = 60.0
 _LISTENS = ("--host", "127.0.0.1", "--port", 0, "--dashboard-address", "127.0.0.1:0")

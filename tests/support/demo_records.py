@@ -1,4 +1,4 @@
-"""What `demo --json` says, parsed and checked."""
+"""The output of `demo --json`, parsed and checked."""
 
 import json
 from typing import Any

@@ -17,7 +17,7 @@ def served(root):
 
 
 def held(document):
-    """What each source of a document holds, as text: NaN is NaN."""
+    """The data of each source of a document, as text: NaN equals NaN."""
     return sorted((one.id, repr(dict(one.data))) for one in document.select({"type": ColumnDataSource}))
 
 

@@ -11,7 +11,7 @@ from akkordeon_dask.snapshots import Store
 
 
 def tree(number):
-    """What snapshot `number` holds: half a megabyte."""
+    """The content of snapshot `number`: half a megabyte."""
     return {"w": np.full((250, 256), number, "f8"), "state": (number, [np.full(7, number, "f4")])}
 
 

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """What a browser would find: all tags with their attributes, and the text outside of scripts."""
+    """A page as a browser reads it: all tags with their attributes, and the text outside of scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Page(HTMLParser):
 
     @property
     def resources(self) -> list[str]:
-        """What it would fetch, or leads to."""
+        """The addresses that a browser would fetch or could follow."""
         keys = ("src", "href", "data", "action")
         return [value for _, attributes in self.tags for key, value in attributes.items() if key in keys and value]
 

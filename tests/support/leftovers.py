@@ -1,4 +1,4 @@
-"""What this package leaves behind, and waiting for it to go."""
+"""Leftovers of this package in a process, and waiting for them to go."""
 
 import threading
 import time

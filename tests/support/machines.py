@@ -30,7 +30,7 @@ class Process:
 
     @property
     def lines(self) -> list[str]:
-        """What it has written so far, but for a line that has not ended."""
+        """The complete lines of its output so far."""
         return self._output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
 
     @property

@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 OURS = "akkordeon_"
-"""What our names begin with."""
+"""The prefix of our names."""
 
 
 class Page:
@@ -64,7 +64,7 @@ def shown(read: Callable[[tuple[Any, ...]], Iterable[Metric]], *sources: Any) ->
 
 
 def fetched(url: str) -> Page:
-    """What a server answers."""
+    """The page that a server answers."""
     with urlopen(url, timeout=30) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return Page(answer.read().decode())

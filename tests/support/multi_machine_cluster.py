@@ -51,7 +51,7 @@ class User:
 
     @property
     def log(self) -> str:
-        """What went wrong: the ends of the logs of all that runs beside it, its own last."""
+        """The ends of the logs of all programs that run beside it, its own last."""
         folder = self._enough.parent
         services = [path.read_text(encoding="utf-8")[-1500:] for path in sorted(folder.glob("[!u]*.err"))]
         return "\n".join([*services, self._process.log])

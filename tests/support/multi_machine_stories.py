@@ -1,4 +1,4 @@
-"""What holds for a network over several machines, with TLS and without: the stories."""
+"""Tests of a network over several machines that hold with TLS and without."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit

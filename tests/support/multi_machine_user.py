@@ -37,12 +37,12 @@ def rating():
 
 
 def images():
-    """What is predicted."""
+    """The samples to predict."""
     return np.random.default_rng(1).integers(0, 256, (16, 784), np.uint8)
 
 
 def security(folder: Path) -> Security:
-    """Who a client is whose certificate lies in this folder."""
+    """The identity of a client whose certificate is in this folder."""
     ca, cert, key = (str(folder / name) for name in ("ca.pem", "cert.pem", "key.pem"))
     return Security(require_encryption=True, tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key)
 

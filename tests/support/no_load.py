@@ -1,4 +1,4 @@
-"""What a helper is told of its thread where the machine's load shall not matter."""
+"""CPU and waiting times that a test gives to a helper, so that the machine's load does not matter."""
 
 
 class Still:

@@ -1,4 +1,4 @@
-"""What crosses a wire, heard by a raw socket on one of its ends."""
+"""A capture of the packets on a wire, by a raw socket on one of its ends."""
 
 import contextlib
 import ctypes

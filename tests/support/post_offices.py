@@ -87,7 +87,7 @@ class Peer:
                 self.envelopes += await comm.read()
 
     def worker(self):
-        """What a link needs to know of its own worker."""
+        """A worker, reduced to the attributes that a link reads."""
         loop = SimpleNamespace(asyncio_loop=asyncio.get_running_loop())
         return SimpleNamespace(address="tcp://127.0.0.1:1", loop=loop, connection_args={})
 

@@ -32,7 +32,7 @@ def asking(*amounts):
 
 
 def claims(cluster):
-    """What is taken, worker by worker."""
+    """The claims, by worker."""
     offices = {name: worker.plugins.get("akkordeon-post-office") for name, worker in cluster.workers.items()}
     return {
         name: sorted((claim.network, claim.gate, claim.resources["GPU"]) for claim in office.claims.values())

@@ -76,7 +76,7 @@ def workers(cluster):
 
 
 def events(client, network, *kinds):
-    """What was told of a network, the oldest first."""
+    """The logged events of a network that have these kinds, the oldest first."""
     told = [told for _, told in client.get_events(TOPIC)]
     return [one for one in told if one["network"] == network and one["event"] in kinds]
 

@@ -55,7 +55,7 @@ def same(a, b):
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """What the package logs in this block."""
+    """The messages that the package logs in this block."""
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""What is left to read on a terminal: the few controls that a live display uses."""
+"""The lines left on a terminal, which knows the few controls that a live display uses."""
 
 import re
 

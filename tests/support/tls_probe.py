@@ -1,4 +1,4 @@
-"""Who comes to a cluster with TLS, and whether they are let in; see `main`."""
+"""Clients and strangers that try to connect to a cluster with TLS, and the outcome of each try; see `main`."""
 
 import asyncio
 import json

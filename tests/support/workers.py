@@ -1,4 +1,4 @@
-"""Who works for a scheduler."""
+"""The workers of a scheduler."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from distributed import Client
 
 
 def workers_now(client: Client) -> dict[str, dict[str, Any]]:
-    """What the scheduler says of its workers, by address.
+    """The scheduler's information on its workers, by address.
 
     `client.scheduler_info(n_workers=-1)` may give none: what it reads is overwritten every two seconds by the answer to
     another question, which asks for no workers (distributed 2026.8.0).

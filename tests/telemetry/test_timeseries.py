@@ -22,7 +22,7 @@ def test_it_gives_back_the_newest_rows_as_they_were(rows, capacity, since):
         np.testing.assert_array_equal(columns[name], expected)
 
 
-def test_what_it_gives_is_a_copy():
+def test_columns_are_returned_as_copies():
     history = TimeSeries(3)
     history.append(0.0, {"a": 1.0})
     times, columns = history.since(0)

@@ -20,7 +20,7 @@ LIGHT, HEAVY = 1e-5, 1e-2
 """Seconds of CPU."""
 
 cpu = SimpleNamespace(now=0.0, forward=0.0, backward=0.0, during=lambda: None)
-"""What the layer below takes, and calls meanwhile."""
+"""The CPU clock, the cost of each pass of the layer below, and the function that its forward pass calls."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -28,7 +28,7 @@ def statistics(bench):
 
 
 def shown(params, sequence):
-    """What a batch of the bench shows a gate of these parameters, in float64."""
+    """The statistics of one batch of the bench at a gate with these parameters, in float64."""
     hidden = (array(sequence, 2, 4) @ params[0]["w"] + params[0]["b"]).astype(np.float64)
     return {"mean": hidden.mean(axis=0), "var": hidden.var(axis=0, ddof=1)}
 

@@ -114,7 +114,7 @@ def test_a_signal_after_the_end_of_the_loop_is_passed_on(former):
 
 
 def nanny(worker, status=Status.closing, process=Status.running):
-    """What the plugin looks at."""
+    """A nanny, reduced to the attributes that the plugin reads."""
     lives = SimpleNamespace(status=process, worker_address=worker, stopped=asyncio.Event())
     return SimpleNamespace(status=status, process=lives, connection_args={})
 

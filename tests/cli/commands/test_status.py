@@ -20,7 +20,7 @@ TRAIN = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample")
 
 
 def said(*args, **env):
-    """What a command prints that ends by itself, and well."""
+    """The output of a command that ends by itself without an error."""
     done = called(*args, **env)
     assert (done.exit_code, done.stderr) == (0, "")
     return done.stdout.removesuffix("\n")
@@ -81,7 +81,7 @@ def test_a_network_whose_owner_was_killed_has_none_and_can_be_stopped_twice(at, 
     assert said("stop", "orphan", *at).startswith("no network named 'orphan' on this cluster, there is ")
 
 
-def test_who_owns_a_network_that_is_stopped_saves_it_and_ends_well(at, file, client, tmp_path, nothing_left):
+def test_the_owner_of_a_stopped_network_saves_it_and_ends_well(at, file, client, tmp_path, nothing_left):
     saved = tmp_path / "saved.safetensors"
     with (
         deploy(network_named(f"{file}:network"), client, name="other") as other,

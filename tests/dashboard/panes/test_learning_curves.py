@@ -28,7 +28,7 @@ BURSTS = st.one_of(st.lists(PASSES, min_size=1, max_size=4), st.lists(PASSES, mi
 VIEWS = st.builds(View, st.sampled_from(list(AXES)), *[st.booleans()] * 4)
 EYES = st.sets(st.sampled_from([0, 1]))
 STEPS = st.lists(st.tuples(st.one_of(*[BURSTS] * 4, VIEWS, st.just("deployed")), EYES), max_size=12)
-"""What happens, and which of two pages look then."""
+"""Each step is an event, and the set of those of two pages that update after it."""
 FEW = settings(max_examples=25)
 
 
@@ -157,7 +157,7 @@ def finish_pass(store, second):
 
 
 def update_after(passes):
-    """What an update sends after so many passes, with one more pass and one more row of the history."""
+    """The data sent by an update after so many passes, with one more pass and one more row of the history."""
     store = TelemetryStore()
     for second in range(passes):
         finish_pass(store, second)
@@ -169,7 +169,7 @@ def update_after(passes):
     return sent
 
 
-def test_what_an_update_sends_does_not_depend_on_how_many_passes_there_were():
+def test_the_data_sent_by_an_update_do_not_depend_on_the_number_of_passes():
     short, long, trimmed = update_after(100), update_after(1500), update_after(2500)
     assert short.cells == long.cells == trimmed.cells
     assert len(short.messages) == len(long.messages) == len(trimmed.messages)
@@ -248,7 +248,7 @@ def test_at_most_six_curves_are_seen_at_a_glance_the_first_of_each_mode_and_a_sw
     assert pane.root.title.text == "Loss"
 
 
-def test_an_axis_that_the_reader_has_moved_starts_anew_with_another_unit():
+def test_an_axis_that_the_reader_has_moved_is_reset_by_another_unit():
     story, pane = Story(), PANES["loss"]()
     story.take([{"sentinel": "a"}] * 3)
     story.look(pane)
