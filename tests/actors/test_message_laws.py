@@ -1,6 +1,6 @@
 """Gates and sentinels together keep their promises whatever happens to their messages."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
 
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.gate._computations import Evaluation
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.nn import Chain
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
 from tests.support.simulated_cluster import PERFECT, SimulatedCluster
 
@@ -29,17 +31,46 @@ def patient():
 
 
 class WatchedGate(GateBehavior):
-    """Counts the updates by each batch."""
+    """Counts the updates by each batch, and keeps which parameters each pass of evaluation read."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
+        self.chain = Watched(self.chain)
         self.updates = Counter()
+        self.read, self.opened = defaultdict(list), Counter()
 
     def receive(self, message):
         number = self.version.number
         super().receive(message)
         if self.version.number != number:
             self.updates[message.header.batch] += self.version.number - number
+
+    def send_result(self, work):
+        super().send_result(work)
+        if type(work) is Evaluation:
+            which = work.header.reply_to, work.header.pass_number
+            versions = self.read[which]
+            if work.header.opening and work.header.attempt > self.opened[which]:
+                # What earlier attempts read has come to nothing: the pass begins with this one.
+                self.opened[which] = work.header.attempt
+                versions.clear()
+            used = next(params for y, params in self.chain.evaluated if y is work.y)
+            if not any(used is known for known in versions):
+                versions.append(used)
+
+
+class Watched(Chain):
+    """Remembers which parameters an output was made with."""
+
+    def __init__(self, layers):
+        super().__init__(layers)
+        object.__setattr__(self, "evaluated", [])
+
+    def forward(self, params, x, *, train=False, **options):
+        y, context = super().forward(params, x, train=train, **options)
+        if not train:
+            self.evaluated.append((y, params))
+        return y, context
 
 
 @dataclass(frozen=True)
@@ -75,7 +106,7 @@ def storms(*fates, most=60):
 
 
 @st.composite
-def scenes(draw, storms, max_attempts=(5,), timer=impatient):
+def scenes(draw, storms, validators=0, max_attempts=(5,), timer=impatient):
     """A simulated cluster with its sentinels attached, and how many samples each of them has."""
     cluster = SimulatedCluster(
         small_network(draw(st.integers(1, 3))),
@@ -88,6 +119,11 @@ def scenes(draw, storms, max_attempts=(5,), timer=impatient):
         name, samples = f"train{number}", draw(st.integers(4, 20))
         plan = {"epochs": draw(st.integers(1, 3)), "concurrency": draw(st.integers(1, 4))}
         cluster.attach(name, Sentinel.train(numbered(samples), batch_size=4, **plan, **options))
+        has[name] = samples
+    for number in range(validators):
+        name, samples = f"validate{number}", draw(st.integers(4, 20))
+        plan = {"every": draw(st.sampled_from([0.5, 3.0])), "concurrency": draw(st.integers(1, 3))}
+        cluster.attach(name, Sentinel.validate(numbered(samples), batch_size=4, **plan, **options))
         has[name] = samples
     return cluster, has
 
@@ -106,7 +142,7 @@ def keeps_credits(cluster):
 def finish(cluster):
     cluster.run(cluster.finished, law=keeps_credits(cluster))
     for behavior in cluster.behaviors.values():
-        assert behavior.state == "resting", behavior.error
+        assert behavior.state == ("running" if behavior.sentinel.mode == "validate" else "resting"), behavior.error
         behavior.pause()
     cluster.run(
         lambda: all(behavior.in_flight == 0 for behavior in cluster.behaviors.values()), law=keeps_credits(cluster)
@@ -117,7 +153,7 @@ def passes_are_accounted_for(cluster, has):
     for name, reports in cluster.reports.items():
         sentinel = cluster.behaviors[name].sentinel
         assert sorted(report.epoch for report in reports) == list(range(1, len(reports) + 1))
-        assert len(reports) == sentinel.epochs
+        assert len(reports) == sentinel.epochs or sentinel.mode == "validate"
         for report in reports:
             assert counted(report) <= set(range(has[name]))
             assert report.samples + report.lost == has[name]
@@ -183,13 +219,26 @@ def test_promise_7_abandoned_batches_are_reported_lost(scene):
 
 
 @pytest.mark.slow
+@settings(laws, max_examples=150)
+@given(scenes(storms(shuffled, repeated, lost, st.tuples(delays)), validators=2))
+def test_promise_8_a_validation_pass_reads_one_version_of_each_gate(scene):
+    cluster, has = scene
+    finish(cluster)
+    passes_are_accounted_for(cluster, has)
+    for gate in cluster.gates:
+        assert all(len(versions) == 1 for versions in gate.read.values())
+        assert set(gate.updates.values()) <= {1}
+    nothing_is_left(cluster)
+
+
+@pytest.mark.slow
 def test_the_storms_reach_every_corner_of_these_laws():
     """Not a law of the package but of this file: whatever the gates and sentinels are ready for does happen in it."""
     seen = Counter()
     stormy = storms(shuffled, repeated, lost, st.tuples(delays))
 
     @settings(laws, max_examples=300, database=None, phases=[Phase.generate])
-    @given(scenes(stormy) | scenes(stormy, max_attempts=(1, 2)))
+    @given(scenes(stormy, validators=1) | scenes(stormy, max_attempts=(1, 2)))
     def look(scene):
         cluster, _ = scene
         finish(cluster)
@@ -199,8 +248,9 @@ def test_the_storms_reach_every_corner_of_these_laws():
         for gate in cluster.gates:
             seen.update(gate.counts.dropped)
             seen["delayed"] += sum(delay > 0 for delay in gate.counts.delays)
+            seen["evaluated passes"] += len(gate.read)
 
     look()
     corners = ["lost", "resent", "delayed", "gave way", "repeated forward", "second update of a batch"]
-    corners += ["finished batch", "backward without its forward"]
+    corners += ["finished batch", "backward without its forward", "evaluated passes"]
     assert not [corner for corner in corners if seen[corner] < 5], seen
