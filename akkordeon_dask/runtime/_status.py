@@ -63,6 +63,10 @@ def networks(client: Client) -> Awaitable[list[str]]:
 
 
 @verb
-async def worker_names(client: Client) -> dict[str, str]:
+def worker_names(client: Client) -> Awaitable[dict[str, str]]:
     """The names of all workers by address; with an asynchronous client, an awaitable of them."""
+    return _worker_names(check_client(client))
+
+
+async def _worker_names(client: Client) -> dict[str, str]:
     return {worker.address: worker.name for worker in await list_workers(client)}

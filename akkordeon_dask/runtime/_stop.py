@@ -31,14 +31,14 @@ def stop(name: str, client: Client) -> Awaitable[bool]:
 
 
 async def _stop(name: str, client: Client) -> bool:
-    record = await get(client, name)
-    if record is None:
+    entry = await get(client, name)
+    if entry is None:
         return False
     workers = [worker.address for worker in await list_workers(client)]
     # The gates first: clients that watch a gate learn that the network has ended, and not that a sentinel is gone.
-    holders = {worker for _, worker, _ in record.gates}.intersection(workers)
+    holders = {worker for _, worker, _ in entry.gates}.intersection(workers)
     limit = config.seconds("timeouts.close")
-    await ask_workers(client, close_gates, holders, limit, record.keys)
-    await unpublish(client, name, record.keys)
+    await ask_workers(client, close_gates, holders, limit, entry.keys)
+    await unpublish(client, name, entry.keys)
     await ask_workers(client, close_sentinels, workers, limit, name)
     return True

@@ -9,7 +9,7 @@ import pytest
 from akkordeon_dask import Sentinel, adopt, connect, data, deploy, plan, stop
 from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.runtime import live, networks, status
+from akkordeon_dask.runtime import live, networks, status, worker_names
 from tests.support.for_each import for_each
 from tests.support.small_networks import NETWORK, numbers, rating, train
 
@@ -68,7 +68,7 @@ def test_a_name(network, user, name):
 def test_a_client(client):
     for call, *args in ((connect, "n", client), (adopt, "n", client), (stop, "n", client), (status, client)):
         assert "client is a distributed.Client, not " in refused(call, *args)
-    for call, *args in ((networks, client), (live, client, "n")):
+    for call, *args in ((networks, client), (worker_names, client), (live, client, "n"), (plan, NETWORK, client)):
         assert "client is a distributed.Client, not " in refused(call, *args)
     if client is not None:
         assert "client is a distributed.Client or None, not " in refused(deploy, NETWORK, client)

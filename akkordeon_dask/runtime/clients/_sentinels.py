@@ -137,6 +137,6 @@ def _is_lost(claim: Claim, scheduler: Scheduler) -> bool:
 def _error(claim: Claim, scheduler: Scheduler) -> str:
     """The text of its newest failure."""
     monitor = scheduler.plugins.get(TOPIC)
-    record = monitor.store.networks.get(claim.network) if isinstance(monitor, TelemetryPlugin) else None
-    incidents = reversed(record.incidents) if record is not None else ()
+    telemetry = monitor.store.networks.get(claim.network) if isinstance(monitor, TelemetryPlugin) else None
+    incidents = reversed(telemetry.incidents) if telemetry is not None else ()
     return next((one.text for one in incidents if (one.event, one.who) == ("failed", claim.name)), "")
