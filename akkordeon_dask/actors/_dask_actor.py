@@ -10,7 +10,8 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask.actors.engine._behavior import Behavior
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._cell import Cell
+from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.errors import ClosedError
@@ -37,20 +38,20 @@ class DaskActor:
         self._loop: asyncio.AbstractEventLoop = self._worker.loop.asyncio_loop  # type: ignore[attr-defined]
         self.address = Address(self._worker.address, key)
         self._office = PostOffice.from_thread(self._worker)
-        self._cell: ActorCell | None = None
+        self._cell: Cell | None = None
 
     async def _start(
         self,
         info: ActorInfo,
         behavior: Behavior,
         *,
-        observe: Callable[[ActorCell, float], Metrics | None],
+        observe: Callable[[Cell, float], Metrics] | None,
         ended: Callable[[], None],
-    ) -> ActorCell:
+    ) -> Cell:
         if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end its thread
             await offload(ended)
             raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy or attach it again")
-        self._cell = ActorCell(f"akkordeon {info.kind} {info.name}", behavior, ended, observe)
+        self._cell = dispatcher.cell(f"akkordeon {info.kind} {info.name}", behavior, ended, observe)
         self._office.add(self.key, self._cell, info)
         return self._cell
 
@@ -64,6 +65,12 @@ class DaskActor:
         if self._cell is None:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
         return await self._cell.call(function, config.seconds("timeouts.control"))
+
+    async def _read(self, function: Callable[[], T]) -> T:
+        """What a function that only looks at the actor returns, or returned before a turn that lasts."""
+        if self._cell is None:
+            raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
+        return await asyncio.wait_for(self._cell.read(function), config.seconds("timeouts.control"))
 
     async def acknowledge_drain(self, refusal: str = "") -> None:
         """The owner moves the actor off its draining worker, which waits for that; with a `refusal` it cannot."""

@@ -39,14 +39,11 @@ class WatchedGate(GateBehavior):
         self.updates = Counter()
         self.read, self.opened = defaultdict(list), Counter()
 
-    def receive(self, message):
+    def apply(self, work):
         number = self.version.number
-        super().receive(message)
+        super().apply(work)
         if self.version.number != number:
-            self.updates[message.header.batch] += self.version.number - number
-
-    def send_result(self, work):
-        super().send_result(work)
+            self.updates[work.header.batch] += self.version.number - number
         if type(work) is Evaluation:
             which = work.header.reply_to, work.header.pass_number
             versions = self.read[which]

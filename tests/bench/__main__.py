@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from akkordeon_dask.actors.engine._helpers import cores
+from dask.system import CPU_COUNT
 from tests.bench._accuracy import LEARNING_RATE, accuracy
 from tests.bench._cost import in_flight
 from tests.bench._hop import hop
@@ -50,7 +50,7 @@ def speed(rounds: int = 7, only: str = "", output: str = "bench.json") -> None:
     _show(results, costs)
     if own is not None:
         click.echo(f"{own['row']}: {own['samples_per_s']:,} samples/s, {own['ratio']} of data.mnist's there")
-    machine = {"cores": cores(), "python": platform.python_version(), "numpy": np.__version__}
+    machine = {"cores": CPU_COUNT, "python": platform.python_version(), "numpy": np.__version__}
     content = {"machine": machine, "rows": [r.as_dict() for r in results], "own_arrays": own, "message_us": costs}
     Path(output).write_text(json.dumps(content, indent=1) + "\n")
     console.print(f"written to {os.path.abspath(output)}")

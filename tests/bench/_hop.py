@@ -22,7 +22,7 @@ class Echo(DaskActor):
         self._peer, self._done = peer, asyncio.Event()
         self._playing, self._numbers = 0, itertools.count()
         await self._start(
-            ActorInfo("bench", "gate", self.key), _Behavior(self), observe=lambda cell, now: None, ended=lambda: None
+            ActorInfo("bench", "gate", self.key), _Behavior(self), observe=None, ended=lambda: None
         )
 
     async def play(self, pairs: int, nbytes: int, balls: int) -> float:
@@ -57,8 +57,13 @@ class _Behavior:
     def __init__(self, echo: Echo) -> None:
         self._echo = echo
 
+    wants_timer = False
+
     def receive(self, message: Forward) -> None:
         self._echo.post(message.header.pass_number - 1, message.x)
+
+    def apply(self, computation: object) -> None:
+        pass
 
     def on_timer(self, now: float) -> float:
         return 1.0

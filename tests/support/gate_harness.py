@@ -43,7 +43,7 @@ class Bench:
     previous, next_
         its neighbours.
     helped
-        computations are left to a helper: they are put into `taken`.
+        computations are left to other threads: they are put into `taken`.
     """
 
     def __init__(self, layers=None, optimizer=None, *, previous=FRONT, next_=BACK, helped=False, **policies):
@@ -52,8 +52,9 @@ class Bench:
         gate = Gate(layers, optimizer or optim.SGD(0.1), **policies)
         self.behavior = GateBehavior(
             gate, name="g7", network="net", generation=1, seed=3, worker="tcp://here",
-            clock=lambda: self.now, send=self._send, assist=lambda work: helped and not self.taken.append(work),
+            clock=lambda: self.now, send=self._send,
         )  # fmt: skip
+        self._helped = helped
         self.behavior.wire(previous, next_)
         for leaf in leaves(self.behavior.version.params):
             leaf.flags.writeable = False
@@ -64,7 +65,13 @@ class Bench:
     def say(self, message):
         """Let the gate handle a message; returns the messages that it sends."""
         before = len(self.sent)
-        self.behavior.receive(message)
+        computation = self.behavior.receive(message)
+        if computation is not None and self._helped:
+            self.taken.append(computation)
+        elif computation is not None:
+            computation.run()
+            self.behavior.apply(computation)
+            computation.send()
         return self.sent[before:]
 
     def forward(self, sequence=0, *, seed=None, **options):
@@ -124,7 +131,7 @@ class Played:
 
     def wake(self):
         """The reader has a batch."""
-        return self.behavior.receive(BatchReady())
+        self.behavior.receive(BatchReady())
 
     def draw(self, batches=1000, samples=2):
         """Submit batches while they may be drawn; returns the headers of those sent."""

@@ -9,7 +9,7 @@ import numpy as np
 from distributed import Scheduler, Worker
 from distributed.comm import listen
 
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.messages import Forward, decode
 from tests.support.numbered_samples import header
@@ -29,6 +29,8 @@ async def holds(condition, within=10.0):
 
 class Kept:
     """A behavior that keeps its messages."""
+
+    wants_timer = False
 
     def __init__(self):
         self.messages = []
@@ -52,7 +54,7 @@ class Kept:
 
     def cell(self, name="a test's actor"):
         """A cell that runs it."""
-        return ActorCell(f"akkordeon {name}", self)
+        return dispatcher.cell(f"akkordeon {name}", self)
 
 
 class Peer:

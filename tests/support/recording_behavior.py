@@ -3,12 +3,14 @@
 import asyncio
 import threading
 
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._dispatcher import Dispatcher
 from tests.support.numbered_samples import LIMIT
 
 
 class RecordingBehavior:
     """A behavior that records its calls and their threads; a "hold" message keeps it busy until `held` is set."""
+
+    wants_timer = False
 
     def __init__(self, *, interval=LIMIT, fails_on=()):
         self.calls, self.threads, self.timers = [], set(), []
@@ -17,7 +19,7 @@ class RecordingBehavior:
 
     def note(self, call):
         self.calls.append(call)
-        self.threads.add(threading.current_thread().name)
+        self.threads.add(threading.get_ident())
         if call in self.fails_on:
             raise ValueError(f"no {call}")
 
@@ -26,6 +28,9 @@ class RecordingBehavior:
             self.entered.set()
             assert self.held.wait(LIMIT)
         self.note(message)
+
+    def apply(self, computation):
+        self.note(computation)
 
     def on_timer(self, now):
         self.timers.append(now)
@@ -37,18 +42,21 @@ class RecordingBehavior:
         self.note("stop")
 
 
-def run_cell(story, behavior, ended=lambda: None):
-    """Run a story with a cell, whose thread has ended when this returns."""
+def run_cell(story, behavior, ended=None, *, threads=1):
+    """Run a story with a cell; the cell, and all threads of its dispatcher, have ended when this returns."""
+    before = set(threading.enumerate())
 
     async def run():
-        cell = ActorCell("the actor", behavior, ended)
+        dispatcher = Dispatcher(threads)
+        cell = dispatcher.cell("the actor", behavior, ended)
         try:
             return await story(cell)
         finally:
             behavior.held.set()
             cell.stop()
             await cell.stopped(LIMIT)
+            dispatcher.join(LIMIT)
 
     answer = asyncio.run(run())
-    assert "the actor" not in [thread.name for thread in threading.enumerate()]
+    assert not [thread for thread in threading.enumerate() if thread not in before]
     return answer

@@ -46,7 +46,7 @@ class RestartingCluster(SimulatedCluster):
 
     def _later(self, seconds, function, *arguments):
         self._pending += 1
-        self._at(seconds, self._now, function, *arguments)
+        self.at(seconds, self._now, function, *arguments)
 
     def _now(self, function, *arguments):
         function(*arguments)
@@ -108,12 +108,11 @@ class RestartingCluster(SimulatedCluster):
             self._silent.add(gate)
             self._later(restarted, self._restart, index, gate, age)
             if wakes is not None:
-                self._later(wakes, self._wake, gate, self._actors[self.gate_addresses[index].actor])
+                self._later(wakes, self._wake, gate, self.cells[self.gate_addresses[index].actor])
 
-    def _wake(self, gate, actor):
+    def _wake(self, gate, cell):
         self._silent.discard(gate)
-        actor.at_work = True
-        self._at(0.0, self._work, actor)
+        self.queued(cell)
 
     def _restart(self, index, lost, age):
         if self.gates[index] is lost:
@@ -130,12 +129,12 @@ class RestartingCluster(SimulatedCluster):
             self._export(index, self.gates[index], pause, fails)
 
     def _export(self, index, gate, pause, fails):
-        handover = None
         if self.gates[index] is not gate or gate in self._silent:
             self._moving.discard(index)
-        elif (handover := gate.export_state()) is None:
+        elif self.cells[self.gate_addresses[index].actor].computing:  # a call waits for that
             self._later(0.001, self._export, index, gate, pause, fails)
         else:
+            handover = gate.export_state()
             self._later(pause, self._moved, index, gate, None if fails else handover)
 
     def _moved(self, index, gate, handover):
@@ -158,7 +157,7 @@ class RestartingCluster(SimulatedCluster):
         address = Address(f"worker of {name}", f"gate {name} {next(self._born)}")
         behavior = TracedGate(
             self._spec.gates[index], name=name, network="net", generation=self.generation, seed=0,
-            worker=address.worker, clock=lambda: self.now, send=self.send, assist=partial(self._assist, address),
+            worker=address.worker, clock=lambda: self.now, send=self.send,
             traces=self.traces,
         )  # fmt: skip
         self._add(address, behavior)
@@ -182,35 +181,26 @@ class RestartingCluster(SimulatedCluster):
         if gate not in self._silent:
             gate.generation = self.generation
             gate.wire(around[index], around[index + 2])
+            self.mailbox(self.gate_addresses[index]).entry = index == 0
 
     def _rewire(self, name):
         self.behaviors[name].rewire(self.gate_addresses, self.generation)
 
-    # Silent actors
+    # Silent actors: a stopped one finds its mail when it wakes
 
     def _deliver(self, to, message):
-        actor = self._actors[to.actor]
-        if actor.behavior in self._silent:  # a stopped actor finds it when it wakes
-            actor.mailbox.put(message)
-            self._in_flight -= 1
-        else:
-            super()._deliver(to, message)
-        mailbox = actor.mailbox
-        waiting = [held.header.batch for lane in (mailbox._backward, mailbox._forward) for held in lane.values()]
+        super()._deliver(to, message)
+        waiting = [held.header.batch for held in self.mailbox(to).batches]
         assert len(set(waiting)) == len(waiting), f"{to.actor} holds a batch twice"
 
-    def _work(self, actor):
-        if actor.behavior in self._silent:
-            actor.at_work = False
+    def _work(self, cell):
+        if cell.behavior in self._silent:
+            self._at_work.discard(cell)
         else:
-            super()._work(actor)
+            super()._work(cell)
 
-    def _tick(self, actor):
-        if actor.behavior not in self._silent:
-            super()._tick(actor)
-
-    def _send_on(self, gate, work):
-        if gate in self._silent:
+    def _send_on(self, cell, computation):
+        if cell.behavior in self._silent:
             self._in_flight -= 1
         else:
-            super()._send_on(gate, work)
+            super()._send_on(cell, computation)

@@ -1,30 +1,38 @@
 """A simulated cluster: gates and sentinels over an in-memory post with a virtual clock.
 
-Everything of an actor is real but its thread, its worker and the time: each has its real mailbox and its real
+Everything of an actor is real but its thread, its worker and the time: each has its real cell and its real
 behavior. One loop takes the next event (a delivery, a step of an actor, a timer), so a run is a pure function
 of the network, the seed and the fates of the messages.
 """
 
 import heapq
 import itertools
-from functools import partial
 
-from akkordeon_dask.actors.engine._mailbox import Mailbox
+from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.messages import Address, Leave
+from tests.support.stepped_engine import SteppedEngine
 
 PERFECT = (0.0,)
 """The fate of a message that arrives once, at once."""
 
 
-class _Actor:
-    """An actor and its mailbox; a thread would run its `behavior`."""
+class _Engine(SteppedEngine):
+    """Timers are events of the cluster."""
 
-    def __init__(self, behavior):
-        self.behavior, self.mailbox, self.at_work = behavior, Mailbox(), False
+    def __init__(self, cluster):
+        super().__init__()
+        self._cluster = cluster
+
+    def arm(self, cell, due):
+        cell.due = due
+        self._cluster.at(due - self.now, self._cluster.tick, cell, due)
+
+    def _queued(self, cell, lane):
+        self._cluster.queued(cell)
 
 
 class SimulatedCluster:
@@ -39,7 +47,7 @@ class SimulatedCluster:
     pace
         returns the seconds that an actor takes for its next message.
     help
-        returns the seconds that a helper takes for a gate's next computation; None: no helper is free.
+        returns the seconds that another thread takes for a gate's next computation; None: none is free.
     timer
         makes a sentinel's `RetransmissionTimer`.
     max_attempts
@@ -52,17 +60,17 @@ class SimulatedCluster:
         self, network, *, seed=0, fate=lambda message: PERFECT, pace=lambda: 0.0, help=lambda: None,
         timer=RetransmissionTimer, max_attempts=5, gate_class=GateBehavior,
     ):  # fmt: skip
-        self.now = 0.0
+        self.engine = _Engine(self)
         self.fate, self.pace, self.help = fate, pace, help
         self.timer, self.max_attempts = timer, max_attempts
         self.behaviors, self.reports, self.addresses = {}, {}, {}
         self._events, self._number, self._in_flight = [], itertools.count(), 0
-        self._actors = {}
+        self.cells, self._at_work = {}, set()
         addresses = [Address(f"worker of {name}", f"gate {name}") for name in network.names]
         self.gates = [
             gate_class(
                 gate, name=name, network="net", generation=1, seed=seed, worker=address.worker,
-                clock=lambda: self.now, send=self.send, assist=partial(self._assist, address),
+                clock=lambda: self.now, send=self.send,
             )
             for name, gate, address in zip(network.names, network.gates, addresses, strict=True)
         ]  # fmt: skip
@@ -71,7 +79,12 @@ class SimulatedCluster:
             [None, *addresses], addresses, self.gates, [*addresses[1:], None], strict=False
         ):
             gate.wire(before, behind)
-            self._add(address, gate)
+            self._add(address, gate).mailbox.entry = before is None
+
+    @property
+    def now(self):
+        """Seconds since the begin."""
+        return self.engine.now
 
     def attach(self, name, sentinel):
         """Let a sentinel begin; returns its behavior."""
@@ -91,61 +104,67 @@ class SimulatedCluster:
         return behavior
 
     def _add(self, address, behavior):
-        actor = self._actors[address.actor] = _Actor(behavior)
-        self._at(0.0, self._tick, actor)
+        cell = self.cells[address.actor] = Cell(self.engine, address.actor, behavior)
+        return cell
 
     def mailbox(self, address):
         """Of the actor at the address."""
-        return self._actors[address.actor].mailbox
+        return self.cells[address.actor].mailbox
 
     def send(self, to, message):
         """Called by behaviors: each copy is delivered when its fate says so."""
         for delay in self.fate(message):
             self._in_flight += 1
-            self._at(delay, self._deliver, to, message)
+            self.at(delay, self._deliver, to, message)
 
-    def _at(self, delay, function, *arguments):
+    def at(self, delay, function, *arguments):
+        """Have an event after so many seconds."""
         heapq.heappush(self._events, (self.now + delay, next(self._number), function, arguments))
 
-    def _assist(self, address, work):
-        """A helper computes: the gate has the result in its mailbox before it is sent on."""
-        seconds = self.help()
-        if seconds is None:
-            return False
-        work.compute()
-        self._in_flight += 2
-        self._at(seconds, self._deliver, address, work)
-        self._at(2 * seconds, self._send_on, self._actors[address.actor].behavior, work)
-        return True
-
-    def _send_on(self, gate, work):
-        gate.send_result(work)
-        self._in_flight -= 1
-
     def _deliver(self, to, message):
-        actor = self._actors[to.actor]
-        actor.mailbox.put(message)
         self._in_flight -= 1
-        if not actor.at_work:
-            actor.at_work = True
-            self._at(self.pace(), self._work, actor)
+        self.cells[to.actor].put(message)
 
-    def _work(self, actor):
-        message = actor.mailbox.get(timeout=0)
-        actor.at_work = message is not None
-        if actor.at_work:
-            actor.behavior.receive(message)
-            self._at(self.pace(), self._work, actor)
+    def queued(self, cell):
+        """A cell has mail."""
+        if cell not in self._at_work:
+            self._at_work.add(cell)
+            self.at(self.pace(), self._work, cell)
 
-    def _tick(self, actor):
-        self._at(actor.behavior.on_timer(self.now), self._tick, actor)
+    def _work(self, cell):
+        seconds = self.help()
+        self._at_work.discard(cell)
+        if seconds is None:
+            self.engine.step(cell)
+        else:
+            self.engine.step(cell, detached=lambda cell, computation: self._detach(cell, computation, seconds))
+
+    def _detach(self, cell, computation, seconds):
+        """Another thread computes: the actor has the result in its mailbox before it is sent on."""
+        computation.run()
+        self._in_flight += 2
+        self.at(seconds, self._deliver_result, cell, computation)
+        self.at(2 * seconds, self._send_on, cell, computation)
+
+    def _deliver_result(self, cell, computation):
+        self._in_flight -= 1
+        self.engine.deliver_result(cell, computation)
+
+    def _send_on(self, cell, computation):
+        self._in_flight -= 1
+        computation.send()
+
+    def tick(self, cell, due):
+        """The timer of a cell may be due."""
+        with self.engine.lock:
+            self.engine._ring(cell, due)
 
     def run(self, until, *, law=lambda: None, events=20_000):
         """Take events until `until()` is True; `law` is called after each."""
         for _ in range(events):
             if until():
                 return
-            self.now, _, function, arguments = heapq.heappop(self._events)
+            self.engine.now, _, function, arguments = heapq.heappop(self._events)
             function(*arguments)
             law()
         states = {
@@ -157,7 +176,7 @@ class SimulatedCluster:
         """Let time pass."""
         end = self.now + seconds
         self.run(lambda: self._events[0][0] > end)
-        self.now = end
+        self.engine.now = end
 
     def finished(self):
         """All sentinels with an end have reached it; those without one (validation) have finished a pass."""
@@ -168,7 +187,7 @@ class SimulatedCluster:
 
     def quiet(self):
         """No message is in flight, none waits."""
-        return not self._in_flight and not any(actor.at_work for actor in self._actors.values())
+        return not self._in_flight and not self._at_work
 
     def close(self):
         """All sentinels leave, and their last messages arrive; none of their `Leave` messages is lost."""

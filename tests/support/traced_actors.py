@@ -33,11 +33,11 @@ class TracedGate(GateBehavior):
         self.chain = TracedChain(self.chain, self.name, traces)
         self.updates, self.history = Counter(), [self.version]
 
-    def receive(self, message):
+    def apply(self, computation):
         before = self.version
-        super().receive(message)
+        super().apply(computation)
         if self.version is not before:
-            self.updates[message.header.batch] += self.version.number - before.number
+            self.updates[computation.header.batch] += self.version.number - before.number
             self.history.append(self.version)
 
 

@@ -5,27 +5,43 @@ from typing import Any, Protocol, TypeAlias
 
 from akkordeon_dask.messages import Address, Message
 
-__all__ = ["Behavior", "Computation", "Send"]
+__all__ = ["HOLD", "Behavior", "Computation", "Hold", "Send"]
 
 Send: TypeAlias = Callable[[Address, Message], None]
-"""Sends a message to an actor. It never blocks and never raises."""
+"""Sends a message to an actor. It never blocks and never raises. Any thread."""
 
 
 class Computation(Protocol):
-    """Numbers only: a pure function of its inputs. Any thread may run it."""
+    """Numbers only: a pure function of its inputs. Any thread may run it, beside its actor's next messages."""
 
-    cheap: bool
-    """It is expected to take less time than handing it to another thread."""
+    waits: bool
+    """It may sit without using the CPU, for a device that computes: that is no stuck thread."""
 
-    def compute(self) -> None:
-        """Run it, and keep its result or its error."""
+    def run(self) -> None:
+        """Compute, and keep the result or the error; what depends on nothing else may be sent from here."""
+
+    def send(self) -> None:
+        """Send the result on. Called once the actor has it, or has it in its mailbox."""
+
+
+class Hold:
+    """The message has to wait until all computations of the actor are applied."""
+
+
+HOLD = Hold()
 
 
 class Behavior(Protocol):
     """The reactions of an actor to messages and timers. One thread at a time calls them."""
 
-    def receive(self, message: Any) -> bool | None:
-        """Handle one message; True asks for `on_timer` at once."""
+    wants_timer: bool
+    """`on_timer` is to be called after this message, and not only when its time has come."""
+
+    def receive(self, message: Any) -> Computation | Hold | None:
+        """Handle one message; a returned computation is run, and handed to `apply`. `HOLD`: call again later."""
+
+    def apply(self, computation: Any) -> None:
+        """Take the result of a computation into the actor's state."""
 
     def on_timer(self, now: float) -> float:
         """Do what is due; returns the seconds until the next call."""

@@ -1,4 +1,4 @@
-"""The compute resources of a process, shared by all gates in it."""
+"""One BLAS thread for each product while gates compute."""
 
 import contextlib
 import threading
@@ -7,8 +7,6 @@ from concurrent.futures import Future
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
-
-from akkordeon_dask.actors.engine._helpers import helpers
 
 __all__ = ["limit_blas", "release_blas"]
 
@@ -21,7 +19,7 @@ _limit: Any = None
 
 
 def limit_blas(owner: str) -> None:
-    """Have helpers in this process, and BLAS calls on one thread each, until `owner` releases them. Not on a loop.
+    """Have BLAS calls on one thread each in this process, until `owner` releases them. Not on an event loop.
 
     BLAS has one pool of threads a process, which gates that multiply at once would wait for. What the
     process had before comes back with the last owner's release. Guarded by a lock.
@@ -31,7 +29,6 @@ def limit_blas(owner: str) -> None:
         _owners.add(owner)
         if _limit is None:
             _limit = _in_own_thread(lambda: ThreadpoolController().limit(limits=1, user_api="blas"))
-            helpers.start()
 
 
 def release_blas(owner: str) -> None:
@@ -41,7 +38,6 @@ def release_blas(owner: str) -> None:
         _owners.discard(owner)
         if _limit is not None and not _owners:
             limit, _limit = _limit, None
-            helpers.stop()
             with contextlib.suppress(RuntimeError):  # no thread begins in an interpreter that ends
                 _in_own_thread(limit.restore_original_limits)
 

@@ -1,31 +1,45 @@
-"""The cell of an actor: mailbox, behavior and thread."""
+"""The cell of an actor: its mailbox, its behavior, and what is known of its turns."""
 
 import asyncio
+import enum
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from akkordeon_dask.actors.engine._behavior import Behavior, Computation
-from akkordeon_dask.actors.engine._helpers import helpers
-from akkordeon_dask.actors.engine._mailbox import Mailbox
+from akkordeon_dask.actors.engine._behavior import HOLD, Behavior, Computation, Hold
+from akkordeon_dask.actors.engine._mailbox import BACKWARD, LANES, RESULT, Mailbox
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Metrics
 
-__all__ = ["ActorCell"]
+__all__ = ["HEAVY", "Cell", "CellState"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+HEAVY = 3e-4
+"""Seconds of CPU from which on a message is worth another thread: waking one takes 0.05 to 0.1 ms where both want the
+interpreter."""
 _METRICS = 0.25
-"""Seconds between two updates of the metrics."""
+"""Seconds between two updates of the metrics of an actor that works."""
+_GLANCE = 0.02
+"""Seconds that a reader waits for the end of a turn before it takes what was true before that."""
+_WEIGHT = 0.1
+
+
+class CellState(enum.Enum):
+    """Whether a cell has mail, and somebody at it."""
+
+    IDLE = enum.auto()
+    QUEUED = enum.auto()
+    RUNNING = enum.auto()
+    CLOSED = enum.auto()
 
 
 class _Call:
-    """A function for the actor's thread, and the future of its result."""
+    """A function for a turn of the actor, and the future of its result."""
 
     __slots__ = ("function", "future")
 
@@ -33,51 +47,134 @@ class _Call:
         self.function = function
         self.future: Future[Any] = Future()
 
+    def answer(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.function())
+        except BaseException as error:
+            self.future.set_exception(error)
+
+    def reject(self, error: BaseException) -> None:
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class _Timer:
+    """The time for the behavior's timer has come."""
+
 
 class _Stop:
-    """The end of the thread."""
+    """The end of the actor."""
 
 
-class ActorCell:
-    """A mailbox, a behavior, and the thread that hands the one's messages to the other.
+_TIMER, _STOP = _Timer(), _Stop()
+_FENCES = _Call, _Stop  # a union would be made at each use
 
-    No other thread touches the behavior. `call` runs a function in it and `stop` ends it.
+
+class Turns(Protocol):
+    """The scheduler of a cell."""
+
+    clock: Callable[[], float]
+    """Seconds."""
+
+    def open(self, cell: "Cell", item: Any) -> None:
+        """Give a new cell its turns from now on, beginning with this item."""
+
+    def put(self, cell: "Cell", item: Any) -> None:
+        """Add an item to the mailbox, and the cell to the queue."""
+
+    def put_first(self, cell: "Cell", item: Any) -> None:
+        """Add a control message in front of all others."""
+
+    def hold(self, cell: "Cell", item: Any, lane: int) -> None:
+        """Take a message again once all computations of the cell are applied."""
+
+    def claim(self, cell: "Cell") -> bool:
+        """Take a cell on which nobody works; False where somebody does."""
+
+    def unclaim(self, cell: "Cell") -> None:
+        """Give it back."""
+
+    def arm(self, cell: "Cell", due: float) -> None:
+        """Have the timer run at this time."""
+
+    def close(self, cell: "Cell") -> None:
+        """Take no more messages."""
+
+    def forget(self, cell: "Cell") -> None:
+        """The cell has ended."""
+
+    def drain(self, cell: "Cell") -> list[Any]:
+        """What is left in the mailbox of a closed cell."""
+
+
+class Cell:
+    """A mailbox, a behavior, and the state of both among all cells of a scheduler.
+
+    Threads: any thread may put, call, read and stop. The scheduler's lock guards the mailbox, the state and the counts;
+    whoever has set the state to running, and nobody else, touches the behavior until it sets another one.
 
     Parameters
     ----------
     ended
-        called by the thread, last.
+        called last, in a thread of its own: it may wait. None: nothing is to be done.
     observe
-        called by the thread now and then, with this cell and the time; returns the actor's metrics.
+        called in a turn now and then, with this cell and the time; returns the actor's metrics. None: it has none.
     """
 
     def __init__(
         self,
+        scheduler: Turns,
         name: str,
         behavior: Behavior,
-        ended: Callable[[], None] = lambda: None,
-        observe: "Callable[[ActorCell, float], Metrics | None]" = lambda cell, now: None,
+        ended: Callable[[], None] | None = None,
+        observe: "Callable[[Cell, float], Metrics] | None" = None,
     ) -> None:
+        self.name = name
+        self.behavior = behavior
         self.mailbox = Mailbox()
+        self.state = CellState.IDLE
+        self.queued_in = 0
+        """The lane of its most urgent item, while it is queued."""
+        self.stands_in = [False for _ in LANES]
+        """By lane, whether it stands in the scheduler's queue; it counts in `queued_in` only."""
+        self.computing = 0
+        """Computations of its own that run beside it."""
         self.busy = 0.0
+        """Seconds of work."""
+        self.costs = [HEAVY if lane >= BACKWARD else 0.0 for lane in LANES]
+        """By lane, a moving average of the CPU seconds of a message; before the first one just not cheap."""
+        self.due = 0.0
         self.error: BaseException | None = None
-        """The error that broke the thread. Read it once the thread is not alive."""
+        """The error that broke the actor. Read it once it is not alive."""
         self.metrics: Metrics | None = None
-        """The latest metrics: replaced by the thread, never changed, so any thread may read them."""
-        self._behavior = behavior
+        """The latest metrics: replaced in a turn, never changed, so any thread may read them."""
+        self._scheduler = scheduler
         self._ended, self._observe = ended, observe
         self._stopped = Future[None]()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._ending = False
+        self._frozen: dict[Callable[[], Any], Any] = {}
+        """What `read` returned last, by its function. Replaced entries, never changed ones."""
+        self._held = False
+        """A message waits for the computations that run beside the actor."""
+        scheduler.open(self, _TIMER)
+
+    # Any thread
 
     @property
     def alive(self) -> bool:
-        """The thread runs."""
+        """It handles messages."""
         return not self._stopped.done()
 
+    def put(self, item: Any) -> None:
+        """Add a message to the mailbox, or anything else as control. Never blocks."""
+        self._scheduler.put(self, item)
+
     async def call(self, function: Callable[[], T], timeout: float) -> T:
-        """Run `function` in the actor's thread, before the batches that wait; at most `timeout` seconds.
+        """Run `function` in a turn of the actor, before the batches that wait; at most `timeout` seconds.
+
+        The computations that run beside the actor are applied first.
 
         Raises
         ------
@@ -85,96 +182,176 @@ class ActorCell:
             when the actor is closed.
         """
         call = _Call(function)
-        self.mailbox.put(call)
+        self.put(call)
         if not self.alive:
             raise self._closed()
         answer: T = await asyncio.wait_for(asyncio.wrap_future(call.future), timeout)
         return answer
 
-    def assist(self, computation: Computation, send: Callable[[Any], None]) -> bool:
-        """Have a helper run an expensive computation, where another batch waits here and a core is idle."""
-        waits = len(self.mailbox) > 0
-        return waits and not computation.cheap and helpers.offer(lambda: self._compute_aside(computation, send))
+    async def read(self, function: Callable[[], T]) -> T:
+        """What `function` returns between two turns, or returned before the present one where that lasts.
 
-    def _compute_aside(self, computation: Computation, send: Callable[[Any], None]) -> None:
-        """In a helper's thread: the result is in the mailbox before what it sets off can come back."""
-        computation.compute()
-        self.mailbox.put(computation)
-        send(computation)
+        The function only looks at the actor: it is called by whoever has the cell at that time, and takes microseconds.
+
+        Raises
+        ------
+        ClosedError
+            when the actor is closed.
+        """
+        deadline = asyncio.get_running_loop().time() + _GLANCE
+        while True:
+            if self._scheduler.claim(self):
+                try:
+                    self._frozen.setdefault(function)
+                    self._observe_now(self._scheduler.clock())
+                finally:
+                    self._scheduler.unclaim(self)
+                break
+            if not self.alive:
+                raise self._closed()
+            if function in self._frozen and asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(_GLANCE / 20)
+        value: T = self._frozen[function]
+        return value
+
+    def freeze(self, function: Callable[[], Any]) -> None:
+        """Have the value of `function` ready for `read`, whatever the actor does. Before its first message."""
+        self._frozen[function] = function()
 
     def stop(self) -> None:
-        """End the thread after the message it works on. Any thread may call it, more than once."""
-        self._stopping = True
-        self.mailbox.put(_Stop())
+        """End the actor after the message it works on. Any thread may call it, more than once."""
+        if not self._ending:
+            self._ending = True
+            self._scheduler.put_first(self, _STOP)
 
     async def stopped(self, timeout: float) -> None:
-        """Wait until the thread has ended, at most `timeout` seconds."""
+        """Wait until the actor has ended, at most `timeout` seconds."""
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._stopped)), timeout)
-        # It has only late calls to reject: microseconds.
-        self._thread.join(timeout)
 
-    def _run(self) -> None:
+    # In a turn
+
+    def handle(self, item: Any, lane: int, now: float) -> Computation | None:
+        """Handle one item of the mailbox; returns a computation to be run. What raises ends the actor."""
+        behavior = self.behavior
+        computation: Computation | Hold | None = None
         try:
-            self._run_until_stopped()
+            if lane == RESULT:
+                behavior.apply(item)
+            elif lane >= BACKWARD:
+                computation = behavior.receive(item)
+                if computation is HOLD:
+                    computation = None
+                    self._scheduler.hold(self, item, lane)
+                if behavior.wants_timer:
+                    self._run_timer(now)
+            else:
+                self._handle_control(item, now)
         except BaseException as error:
-            self._broke(error)
-        finally:
-            try:
-                self._ended()
-            finally:
-                self._stopped.set_result(None)
-                # Last: whoever puts a call after this finds the thread not alive.
-                self._reject_pending()
+            self.broke(error)
+        return computation  # type: ignore[return-value]  # HOLD was handled
 
-    def _run_until_stopped(self) -> None:
+    def _handle_control(self, item: Any, now: float) -> None:
+        if isinstance(item, _Stop):
+            self._stop()
+            return
+        if isinstance(item, _Call):
+            item.answer()
+        elif not isinstance(item, _Timer):
+            self.behavior.receive(item)
+            if not self.behavior.wants_timer:
+                return
+        self._run_timer(now)
+
+    def apply(self, computation: Computation) -> None:
+        """Take a result in the turn that computed it."""
         try:
-            self._run_messages()
+            self.behavior.apply(computation)
         except BaseException as error:
-            self._broke(error)  # before the behavior stops: whoever reads it then finds the reason
-        finally:
-            self._behavior.stop()
+            self.broke(error)
 
-    def _broke(self, error: BaseException) -> None:
+    def _run_timer(self, now: float) -> None:
+        """Run the behavior's timer and update the metrics."""
+        seconds = self.behavior.on_timer(now)
+        if self._observe is not None:
+            seconds = min(seconds, _METRICS)
+        self._observe_now(now)
+        self._scheduler.arm(self, now + seconds)
+
+    def _observe_now(self, now: float) -> None:
+        if self._observe is not None:
+            self.metrics = self._observe(self, now)
+        for function in self._frozen:
+            self._frozen[function] = function()
+
+    def broke(self, error: BaseException) -> None:
+        """End by an error of the behavior's own."""
         self.error = error
-        logger.error("%s ended by an error of its own", self._thread.name, exc_info=error)
+        logger.error("%s ended by an error of its own", self.name, exc_info=error)
+        self._stop()
 
-    def _run_messages(self) -> None:
-        due = self._run_timer(time.monotonic())
-        while not self._stopping:
-            item = self.mailbox.get(timeout=max(0.0, due - time.monotonic()))
-            begun, timer_due = time.monotonic(), False
-            if isinstance(item, _Call):
-                _answer(item)
-                timer_due = True
-            elif item is not None and not isinstance(item, _Stop):
-                timer_due = bool(self._behavior.receive(item))
-            now = time.monotonic()
-            if item is not None:
-                self.busy += now - begun
-            if item is None or now >= due or timer_due:
-                due = self._run_timer(now)
+    def _stop(self) -> None:
+        try:
+            self.behavior.stop()
+        except BaseException as error:
+            self.error = error
+            logger.exception("%s ended by an error of its own", self.name)
+        finally:
+            self._ending = True
+            self._scheduler.close(self)
 
-    def _run_timer(self, now: float) -> float:
-        """Run the behavior's timer and update the metrics; returns the time of the next run."""
-        seconds = self._behavior.on_timer(now)
-        self.metrics = self._observe(self, now)
-        return now + min(seconds, _METRICS)
+    # For the scheduler
 
-    def _reject_pending(self) -> None:
+    def next_lane(self) -> int | None:
+        """The lane of the next item that may be taken. Under the lock."""
+        mailbox = self.mailbox
+        if not self.computing:
+            self._held = False
+            return mailbox.lane()
+        return mailbox.lane(fenced=self._held or type(mailbox.first_control()) in _FENCES)
+
+    def hold(self, item: Any, lane: int) -> None:
+        """Take a message again once all computations are applied. Under the lock."""
+        self.mailbox.put_back(item, lane)
+        self._held = True
+
+    def wake(self) -> Any:
+        """The item by which the timer runs."""
+        return _TIMER
+
+    def observe_cost(self, lane: int, seconds: float) -> None:
+        """Note the CPU seconds of a message. In the turn."""
+        self.costs[lane] += _WEIGHT * (seconds - self.costs[lane])
+
+    def end(self) -> None:
+        """Do what is to be done last, in a thread of its own where that may wait. The state is closed."""
+        if self._ended is None:
+            self._finish()
+        else:
+            try:
+                threading.Thread(target=self._run_ended, name=f"{self.name} ends", daemon=True).start()
+            except RuntimeError:  # no thread begins in an interpreter that ends
+                self._run_ended()
+
+    def _run_ended(self) -> None:
+        assert self._ended is not None
+        try:
+            self._ended()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._scheduler.forget(self)
+        self._stopped.set_result(None)
+        # Last: whoever puts a call after this finds the actor not alive.
+        self.reject_calls()
+
+    def reject_calls(self) -> None:
         """Raise an error in calls that still wait for their answer."""
-        while (item := self.mailbox.get(timeout=0)) is not None:
-            if isinstance(item, _Call) and item.future.set_running_or_notify_cancel():
-                item.future.set_exception(self._closed())
+        for item in self._scheduler.drain(self):
+            if isinstance(item, _Call):
+                item.reject(self._closed())
 
     def _closed(self) -> ClosedError:
         why = "is closed" if self.error is None else f"broke, {self.error!r}"
-        return ClosedError(f"{self._thread.name} {why}: deploy or attach it again")
-
-
-def _answer(call: _Call) -> None:
-    if not call.future.set_running_or_notify_cancel():
-        return
-    try:
-        call.future.set_result(call.function())
-    except BaseException as error:
-        call.future.set_exception(error)
+        return ClosedError(f"{self.name} {why}: deploy or attach it again")

@@ -1,16 +1,17 @@
 """The mailbox of an actor."""
 
-import queue
-import threading
-from collections import OrderedDict, deque
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from akkordeon_dask.messages import Backward, Forward
 
-__all__ = ["Mailbox", "MailboxStatistics"]
+__all__ = ["BACKWARD", "CONTROL", "ENTRY", "FORWARD", "LANES", "RESULT", "Mailbox", "MailboxStatistics"]
 
-_BATCH = Forward, Backward  # a union would be made at each use
+RESULT, CONTROL, BACKWARD, FORWARD, ENTRY = LANES = range(5)
+"""The lanes, the most urgent one first. Results are of the actor's own computations. A forward pass into the first gate
+is new work, all others are old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,64 +27,113 @@ class MailboxStatistics:
 
 
 class Mailbox:
-    """Control first, then backward, then forward: the oldest work leaves the pipe first.
+    """Results and control first, then backward, then forward: the oldest work leaves the pipe first.
 
     Within a lane, first come, first served. A batch waits once: a newer attempt replaces an older one, and any other
     message of the batch is dropped, so no more batches wait than the sentinels' credits allow.
 
-    Threads: any thread may `put`; one thread takes with `get`. A lock guards the lanes; the bell (a C queue)
-    wakes the taker.
+    Threads: its dispatcher's lock guards it; any thread may read its length and statistics.
+
+    Parameters
+    ----------
+    entry
+        forward passes are new work here.
     """
 
-    def __init__(self) -> None:
-        self._control: deque[Any] = deque()
-        self._backward: OrderedDict[tuple[str, int], Forward | Backward] = OrderedDict()
-        self._forward: OrderedDict[tuple[str, int], Forward | Backward] = OrderedDict()
-        self._lock = threading.Lock()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+    def __init__(self, *, entry: bool = False) -> None:
+        self.entry = entry
+        self._lanes: tuple[deque[Any], ...] = tuple(deque() for _ in LANES)
+        self._results, self._control, self._backward, self._forward, self._entry = self._lanes
+        self._batches: dict[tuple[str, int], Forward | Backward] = {}
         self._peak = 0
         self._replaced = 0
 
     def put(self, item: Any) -> None:
-        """Add a message, or anything else as control. Never blocks."""
-        with self._lock:
-            if isinstance(item, _BATCH):
-                self._put_batch(item)
-            else:
-                self._control.append(item)
-        self._bell.put(None)
+        """Add a message, or anything else as control."""
+        kind = type(item)
+        if kind is Forward:
+            self._put_batch(item, self._entry if self.entry else self._forward)
+        elif kind is Backward:
+            self._put_batch(item, self._backward)
+        else:
+            self._control.append(item)
 
-    def _put_batch(self, item: Forward | Backward) -> None:
-        batch = item.header.batch
-        for lane in (self._backward, self._forward):
-            if (older := lane.get(batch)) is not None:
-                self._replaced += 1
-                if not _newer(item, older):
-                    return
-                del lane[batch]
-        (self._backward if isinstance(item, Backward) else self._forward)[batch] = item
-        self._peak = max(self._peak, len(self))
+    def put_first(self, item: Any) -> None:
+        """Add a control message in front of all others."""
+        self._control.appendleft(item)
 
-    def get(self, timeout: float) -> object:
-        """The next message; None when there is none within `timeout` seconds."""
-        while True:
-            try:
-                self._bell.get(timeout=timeout)
-            except queue.Empty:
-                return None
-            with self._lock:
-                item = self._take()
-            if item is not None:
-                return item
+    def put_result(self, computation: Any) -> None:
+        """Add a computation that was run elsewhere."""
+        self._results.append(computation)
 
-    def _take(self) -> Any:
+    def _put_batch(self, item: Forward | Backward, lane: "deque[Any]") -> None:
+        batches, batch = self._batches, item.header.batch
+        older = batches.get(batch)
+        if older is not None:
+            self._replaced += 1
+            if not _newer(item, older):
+                return
+            self._remove(older)
+        batches[batch] = item
+        lane.append(item)
+        self._peak = max(self._peak, len(batches))
+
+    def _remove(self, older: Forward | Backward) -> None:
+        for lane in self._lanes:
+            kept = [item for item in lane if item is not older]  # by identity: equal arrays are compared slowly
+            if len(kept) < len(lane):
+                lane.clear()
+                lane.extend(kept)
+
+    def lane(self, *, fenced: bool = False) -> int | None:
+        """The lane of the next message; None where there is none.
+
+        Parameters
+        ----------
+        fenced
+            only results are taken.
+        """
+        if self._results:
+            return RESULT
+        if fenced:
+            return None
         if self._control:
-            return self._control.popleft()
-        lane = self._backward or self._forward
-        return lane.popitem(last=False)[1] if lane else None
+            return CONTROL
+        if self._backward:
+            return BACKWARD
+        if self._forward:
+            return FORWARD
+        return ENTRY if self._entry else None
+
+    def first_control(self) -> Any:
+        """The next control message; None where there is none."""
+        return self._control[0] if self._control else None
+
+    def take(self, lane: int) -> Any:
+        """The next message of a lane, which has one."""
+        item = self._lanes[lane].popleft()
+        if lane >= BACKWARD:
+            del self._batches[item.header.batch]
+        return item
+
+    def put_back(self, item: Forward | Backward, lane: int) -> None:
+        """Have an item that was just taken be the next one of its lane."""
+        if item.header.batch not in self._batches:  # else a newer attempt has come
+            self._batches[item.header.batch] = item
+            self._lanes[lane].appendleft(item)
+
+    def drain(self) -> Iterator[Any]:
+        """Take everything."""
+        while (lane := self.lane()) is not None:
+            yield self.take(lane)
+
+    @property
+    def batches(self) -> tuple[Forward | Backward, ...]:
+        """The batches that wait."""
+        return tuple(self._batches.values())
 
     def __len__(self) -> int:
-        return len(self._backward) + len(self._forward)
+        return len(self._batches)
 
     def statistics(self) -> MailboxStatistics:
         """Lengths and counts at this moment."""

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import time
-from functools import partial
 
 from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
 from akkordeon_dask.actors.engine._blas import limit_blas, release_blas
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
@@ -108,7 +107,8 @@ class GateActor(DaskActor):
         await offload(limit_blas, self.key)
         info = ActorInfo(self._behavior.network, "gate", self._behavior.name)
         cell = await self._start(info, self._behavior, observe=self._metrics, ended=self._ended)
-        self._behavior.assist = partial(cell.assist, send=self._behavior.send_result)
+        cell.mailbox.entry = previous is None
+        cell.freeze(self._statistics)
         self._office.drain.touched(self.key)  # by whoever deploys it
 
     def _reserve_resources(self) -> None:
@@ -187,6 +187,8 @@ class GateActor(DaskActor):
         behavior.generation = generation
         self._snapshots.raise_generation(generation)
         behavior.wire(previous, next_)
+        if self._cell is not None:
+            self._cell.mailbox.entry = previous is None
 
     async def import_from(self, former: Address) -> None:
         """Continue where the gate's incarnation on another worker stops now. Before `open`, on the event loop."""
@@ -259,14 +261,14 @@ class GateActor(DaskActor):
 
     # Figures
 
-    def _metrics(self, cell: ActorCell, now: float) -> GateMetrics:
+    def _metrics(self, cell: Cell, now: float) -> GateMetrics:
         """In the gate's thread."""
         position, parameters = self._position, self._parameters
         return metrics_of(self._behavior, cell, key=self.key, position=position, parameters=parameters, now=now)
 
     async def statistics(self) -> GateStatistics:
-        """The statistics of the gate; read by its thread."""
-        return await self._call(self._statistics)
+        """The statistics of the gate, between two of its turns, or before a long one."""
+        return await self._read(self._statistics)
 
     def _statistics(self) -> GateStatistics:
         assert self._cell is not None

@@ -3,14 +3,11 @@
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import nullcontext
 
-from akkordeon_dask.actors.engine._behavior import Send
-from akkordeon_dask.actors.engine._helpers import helpers
+from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
 from akkordeon_dask.actors.gate._computations import (
     BackwardPass,
     Computation,
-    CostEstimate,
     Evaluation,
     ForwardPass,
     format_exception,
@@ -32,19 +29,17 @@ _BATCH = Forward, Backward  # a union would be made at each use
 class GateBehavior:
     """A gate's state, and the effect of each message on it.
 
-    One thread calls `receive` for every message, and `on_timer` now and then. `version` may be read by any thread: it
-    is replaced, never changed.
+    One thread at a time calls it. `version` may be read by any thread: it is replaced, never changed.
 
     Parameters
     ----------
     send
         sends a message to another actor.
-    assist
-        has a helper run a computation, put it into the gate's mailbox and then call `send_result`; False where it is
-        to run here.
     keep
         called with the version after each update and at each tick, where a snapshot may be due; None: there are none.
     """
+
+    wants_timer = False
 
     def __init__(
         self,
@@ -57,7 +52,6 @@ class GateBehavior:
         worker: str,
         clock: Callable[[], float],
         send: Send,
-        assist: Callable[[Computation], bool] = lambda computation: False,
         keep: Callable[[Version, float], None] | None = None,
     ) -> None:
         self.gate = gate
@@ -73,13 +67,11 @@ class GateBehavior:
         self.next: Address | None = None
         self._clock = clock
         self._send = send
-        self.assist = assist
         self._keep = keep
         self._key = Key((seed,)).fold(name)
         self._in_flight: defaultdict[str, InFlight] = defaultdict(InFlight)
-        self._costs: defaultdict[type[Computation], CostEstimate] = defaultdict(CostEstimate)
-        self._outstanding = 0
-        """Computations that helpers run."""
+        self._updating: set[tuple[str, int]] = set()
+        """Batches whose gradient has left, or may have, before the update by it."""
         self._tombstones: dict[str, float] = {}
         params = gate.init(Key((seed,)).fold(name, "init"))
         self.version = Version(0, params, gate.optimizer.init(params))
@@ -88,11 +80,9 @@ class GateBehavior:
         """Set the neighbours; None stands for the sentinel of each batch."""
         self.previous, self.next = previous, next_
 
-    def export_state(self) -> GateState | None:
-        """Start no more computations; returns the state for the next incarnation, None while helpers still run one."""
+    def export_state(self) -> GateState:
+        """Start no more computations; returns the state for the next incarnation. No computation is under way."""
         self.migrating = True
-        if self._outstanding:
-            return None
         return GateState(
             self.version, {key: (own.floor, own.applied_sequences) for key, own in self._in_flight.items()}
         )
@@ -121,20 +111,27 @@ class GateBehavior:
         for in_flight in self._in_flight.values():
             in_flight.expire(float("inf"))
 
-    def receive(self, message: Message | Computation) -> None:
+    def receive(self, message: Message) -> Computation | Hold | None:
         """Handle one message; a failure is reported to the sentinel of the batch."""
         if isinstance(message, _BATCH):
             if reason := self._rejection(message.header):
                 self.counts.drop(reason)
-            else:
-                self._on_batch(message)
-        elif isinstance(message, Computation):
-            self._outstanding -= 1
-            self.apply_result(message)
-        elif isinstance(message, Leave):
+                return None
+            if self._updating and self._has_to_wait(message):
+                return HOLD
+            return self._on_batch(message)
+        if isinstance(message, Leave):
             self.drop_sentinel(message.sentinel.actor)
         else:
             self.counts.drop("not for a gate")
+        return None
+
+    def _has_to_wait(self, message: Forward | Backward) -> bool:
+        """It was sent by somebody who knows a gradient to have left, and counts on the update by it."""
+        header = message.header
+        if header.opening:
+            return True
+        return any(actor == header.reply_to.actor and done < header.floor for actor, done in self._updating)
 
     def _rejection(self, header: Header) -> str | None:
         if self.migrating:
@@ -145,91 +142,71 @@ class GateBehavior:
             return "sentinel gone"
         return None
 
-    def _on_batch(self, message: Forward | Backward) -> None:
+    def _on_batch(self, message: Forward | Backward) -> Computation | None:
         header = message.header
         in_flight = self._in_flight[header.reply_to.actor]
         in_flight.advance_floor(header, self._clock())
         self.counts.nbytes_in += array_nbytes(message)
         if header.sequence < in_flight.floor:
             self.counts.drop("finished batch")
-        elif isinstance(message, Backward):
-            self._backward(in_flight, header, message.dy)
-        elif header.mode == "train":
-            self._forward(in_flight, header, message.x)
-        else:
-            self._evaluate(in_flight, header, message.x)
+            return None
+        if isinstance(message, Backward):
+            return self._backward(in_flight, header, message.dy)
+        if header.mode == "train":
+            return self._forward(in_flight, header, message.x)
+        return self._evaluate(in_flight, header, message.x)
 
-    def _forward(self, in_flight: InFlight, header: Header, x: Array) -> None:
+    def _forward(self, in_flight: InFlight, header: Header, x: Array) -> Computation | None:
         before = in_flight.batches.get(header.sequence)
         if before is not None and header.attempt <= before.attempt:
             self.counts.drop("repeated forward")
-            return
+            return None
         applied = before is not None and before.applied
         batch = StashedBatch(header.attempt, self.version, None, self._clock() + header.deadline, applied)
         in_flight.batches[header.sequence] = batch
         key = self._key.fold(header.sentinel, header.pass_number, header.sequence)
-        self._compute(ForwardPass(self.chain, header, self.version, x=x, batch=batch, key=key))
+        to, last = self.next or header.reply_to, self.next is None
+        return ForwardPass(self.chain, header, self.version, self._send, to, x=x, last=last, batch=batch, key=key)
 
-    def _evaluate(self, in_flight: InFlight, header: Header, x: Array) -> None:
+    def _evaluate(self, in_flight: InFlight, header: Header, x: Array) -> Computation | None:
         if in_flight.is_duplicate_opening(header):
             self.counts.drop("repeated opening")
         elif (pinned := in_flight.pin(header, self.version, self._clock())) is not None:
-            self._compute(Evaluation(self.chain, header, pinned, x=x))
+            to, last = self.next or header.reply_to, self.next is None
+            return Evaluation(self.chain, header, pinned, self._send, to, x=x, last=last)
         else:
             self.counts.drop("pin unknown")
             self._send(header.reply_to, Refused(header, self.name))
+        return None
 
-    def _backward(self, in_flight: InFlight, header: Header, dy: Array | None) -> None:
+    def _backward(self, in_flight: InFlight, header: Header, dy: Array | None) -> Computation | None:
         batch = in_flight.batches.get(header.sequence)
         if batch is None or dy is None or batch.context is None or batch.attempt != header.attempt:
             self.counts.drop("backward without its forward")
-            return
+            return None
         stale, context = batch.release()
         if self.gate.backward == "latest":
             context, stale = self.chain.rebind(context, self.version.params), self.version
         applies, batch.applied = not batch.applied, True
-        first = self.previous is None
-        self._compute(
-            BackwardPass(self.chain, header, stale, context=context, dy=dy, need_dx=not first, applies=applies)
+        to, need_dx = self.previous or header.reply_to, self.previous is not None
+        if applies and need_dx:
+            self._updating.add(header.batch)
+        return BackwardPass(
+            self.chain, header, stale, self._send, to, context=context, dy=dy, need_dx=need_dx, applies=applies
         )
 
-    def _compute(self, computation: Computation) -> None:
-        """Run the computation in a helper if one is free, otherwise here.
-
-        Forward passes store their context before sending; backward passes send before updating.
-        """
-        computation.cheap = self._costs[type(computation)].is_cheap
-        if self.assist(computation):
-            self._outstanding += 1
-            return
-        with nullcontext() if computation.cheap else helpers.computing():
-            computation.compute()
-        if isinstance(computation, BackwardPass):
-            self.send_result(computation)
-            self.apply_result(computation)
-        else:
-            self.apply_result(computation)
-            self.send_result(computation)
-
-    def send_result(self, computation: Computation) -> None:
-        """Send the result on. Any thread: a helper does so once the computation is back in the gate's mailbox."""
-        if computation.error is None:
-            neighbour = self.previous if isinstance(computation, BackwardPass) else self.next
-            self._send(neighbour or computation.header.reply_to, computation.result(last=self.next is None))
-
-    def apply_result(self, computation: Computation) -> None:
+    def apply(self, computation: Computation) -> None:
         """Take the result into the gate's state."""
+        if isinstance(computation, BackwardPass):
+            self._updating.discard(computation.header.batch)
         if computation.error is not None:
             self._report_failure(computation.header, computation.error)
             return
-        self._costs[type(computation)].update(computation.seconds)
         computation.count(self.counts)
         if isinstance(computation, BackwardPass):
             self._apply_gradient(computation)
-        elif isinstance(computation, ForwardPass):
-            batch = computation.batch
-            if batch is not None and batch.version is not None:
-                batch.context = computation.context
+        elif isinstance(computation, ForwardPass) and computation.batch.version is not None:
+            computation.batch.context = computation.context
 
     def _apply_gradient(self, computation: BackwardPass) -> None:
         if not computation.applies:

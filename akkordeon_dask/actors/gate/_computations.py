@@ -1,87 +1,78 @@
 """The numbers of a gate: pure functions of their inputs, so any thread may run them."""
 
-import time
 import traceback
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
+from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.gate._state import GateCounts, StashedBatch, Version
 from akkordeon_dask.memory import aligned
-from akkordeon_dask.messages import Backward, Forward, Header
+from akkordeon_dask.messages import Address, Backward, Forward, Header
 from akkordeon_dask.nn import Chain, Key
 from akkordeon_dask.tree import Array, Tree
 
-__all__ = ["BackwardPass", "Computation", "CostEstimate", "Evaluation", "ForwardPass", "format_exception"]
+__all__ = ["BackwardPass", "Computation", "Evaluation", "ForwardPass", "format_exception"]
 
-_CHEAP, _WEIGHT = 3e-4, 0.1
+class Computation(ABC):
+    """The computation of one message. Any thread runs it, then a turn of the gate applies the result.
 
-
-class CostEstimate:
-    """A moving average of the CPU seconds of one kind of computation. Owned by one thread.
-
-    Handing a computation to another thread takes 0.05 to 0.1 ms where other threads want the interpreter too, so a
-    cheap one runs at once. Nor does it count as taking a core, which would keep a helper from expensive ones.
+    Parameters
+    ----------
+    version
+        of the batch's forward pass.
+    send, to
+        how, and to whom the result is sent.
     """
 
-    __slots__ = ("seconds",)
+    __slots__ = ("chain", "error", "header", "samples", "send_to", "to", "version")
 
-    def __init__(self) -> None:
-        self.seconds = _CHEAP
-        """Before the first one: just not cheap."""
+    waits = False
 
-    def update(self, seconds: float) -> None:
-        """Note another run."""
-        self.seconds += _WEIGHT * (seconds - self.seconds)
+    def __init__(self, chain: Chain, header: Header, version: Version, send: Send, to: Address) -> None:
+        self.chain, self.header, self.version = chain, header, version
+        self.send_to, self.to = send, to
+        self.error: BaseException | None = None
+        self.samples = 0
 
-    @property
-    def is_cheap(self) -> bool:
-        """Not worth a helper."""
-        return self.seconds < _CHEAP
-
-
-@dataclass(slots=True)
-class Computation(ABC):
-    """The computation of one message. One thread computes it, then the gate's own thread applies the result."""
-
-    chain: Chain
-    header: Header
-    version: Version
-    """The version of the batch's forward pass."""
-    error: BaseException | None = None
-    cheap: bool = False
-    """It is expected to take little time."""
-    seconds: float = 0.0
-    """CPU seconds that it took."""
-
-    def compute(self) -> None:
-        """Run it; an exception is kept as its error."""
-        begun = time.thread_time()
+    def run(self) -> None:
+        """Compute; an exception is kept as its error."""
         try:
             self._compute()
         except BaseException as error:
             self.error = error
-        self.seconds = time.thread_time() - begun
 
     @abstractmethod
     def _compute(self) -> None: ...
 
     @abstractmethod
-    def result(self, *, last: bool = False) -> Forward | Backward:
-        """The message to send on; the `last` gate adds how far training is."""
+    def send(self) -> None:
+        """Send the result on, unless there is none or it has left."""
 
     @abstractmethod
     def count(self, counts: GateCounts) -> None:
         """Add it to the gate's counts."""
 
 
-@dataclass(slots=True)
 class Evaluation(Computation):
-    """A forward pass whose context is not kept."""
+    """A forward pass whose context is not kept.
 
-    x: Array | None = None
-    samples: int = 0
-    y: Array | None = None
+    Parameters
+    ----------
+    x
+        (batch, *shape)
+    last
+        the gate is the last one: it says how far training is.
+    """
+
+    __slots__ = ("last", "x", "y")
+
+    def __init__(
+        self, chain: Chain, header: Header, version: Version, send: Send, to: Address, *, x: Array, last: bool
+    ) -> None:
+        super().__init__(chain, header, version, send, to)
+        self.x: Array | None = x
+        self.y: Array | None = None
+        self.last = last
 
     def _compute(self) -> None:
         assert self.x is not None
@@ -89,9 +80,10 @@ class Evaluation(Computation):
         self.y, _ = self.chain.forward(self.version.params, aligned(self.x))
         self.x = None
 
-    def result(self, *, last: bool = False) -> Forward | Backward:
-        assert self.y is not None
-        return Forward(self.header, self.y, (self.version.number, self.version.samples) if last else None)
+    def send(self) -> None:
+        if self.y is not None:
+            trained = (self.version.number, self.version.samples) if self.last else None
+            self.send_to(self.to, Forward(self.header, self.y, trained))
 
     def count(self, counts: GateCounts) -> None:
         assert self.y is not None
@@ -99,13 +91,35 @@ class Evaluation(Computation):
         counts.nbytes_out += self.y.nbytes
 
 
-@dataclass(slots=True)
 class ForwardPass(Evaluation):
-    """A forward pass whose context is kept for the backward pass."""
+    """A forward pass whose context is kept for the backward pass.
 
-    batch: StashedBatch | None = None
-    key: Key | None = None
-    context: Any = None
+    Parameters
+    ----------
+    batch
+        keeps the context.
+    key
+        of the batch's randomness; None: no layer draws.
+    """
+
+    __slots__ = ("batch", "context", "key")
+
+    def __init__(
+        self,
+        chain: Chain,
+        header: Header,
+        version: Version,
+        send: Send,
+        to: Address,
+        *,
+        x: Array,
+        last: bool,
+        batch: StashedBatch,
+        key: Key | None,
+    ) -> None:
+        super().__init__(chain, header, version, send, to, x=x, last=last)
+        self.batch, self.key = batch, key
+        self.context: Any = None
 
     def _compute(self) -> None:
         assert self.x is not None
@@ -120,27 +134,54 @@ class ForwardPass(Evaluation):
         counts.nbytes_out += self.y.nbytes
 
 
-@dataclass(slots=True)
 class BackwardPass(Computation):
-    """A backward pass."""
+    """A backward pass: the gradient by the input leaves before the one by the parameters is computed.
 
-    context: Any = None
-    dy: Array | None = None
-    need_dx: bool = True
-    applies: bool = True
-    """The gate is to be updated with the gradient."""
-    dx: Array | None = None
-    grads: Tree = None
-    samples: int = 0
+    Parameters
+    ----------
+    context
+        of the forward pass.
+    dy
+        the gradient by the output.
+    need_dx
+        there is a gate in front; else the sentinel learns that the batch is done.
+    applies
+        the gate is to be updated with the gradient.
+    """
+
+    __slots__ = ("applies", "context", "dx", "dy", "grads", "need_dx")
+
+    def __init__(
+        self,
+        chain: Chain,
+        header: Header,
+        version: Version,
+        send: Send,
+        to: Address,
+        *,
+        context: Any,
+        dy: Array,
+        need_dx: bool,
+        applies: bool,
+    ) -> None:
+        super().__init__(chain, header, version, send, to)
+        self.context: Any = context
+        self.dy: Array | None = dy
+        self.need_dx, self.applies = need_dx, applies
+        self.dx: Array | None = None
+        self.grads: Tree = None
 
     def _compute(self) -> None:
         assert self.dy is not None
         self.samples = len(self.dy)
         self.dx, self.grads = self.chain.backward(self.context, aligned(self.dy), need_dx=self.need_dx)
         self.context = self.dy = None
+        if self.need_dx:
+            self.send_to(self.to, Backward(self.header, self.dx))
 
-    def result(self, *, last: bool = False) -> Forward | Backward:
-        return Backward(self.header, self.dx)
+    def send(self) -> None:
+        if self.error is None and not self.need_dx:
+            self.send_to(self.to, Backward(self.header, None))
 
     def count(self, counts: GateCounts) -> None:
         counts.backwards += self.samples

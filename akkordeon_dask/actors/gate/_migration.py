@@ -20,9 +20,6 @@ __all__ = ["EXPORT_OP", "Migration", "export_handler", "request_state"]
 EXPORT_OP = "akkordeon_handover"
 """The name of the handler that exports a gate's state."""
 
-_RETRY = 0.001
-"""Seconds between two attempts while helpers still run a computation."""
-
 
 class Migration:
     """The migration of one gate, on either side. On the event loop.
@@ -32,14 +29,13 @@ class Migration:
     worker
         the gate's.
     call
-        runs a function in the gate's thread.
+        runs a function in a turn of the gate.
     """
 
     def __init__(
         self, behavior: GateBehavior, worker: Worker, call: Callable[[Callable[[], Any]], Awaitable[Any]]
     ) -> None:
         self._behavior, self._worker, self._call = behavior, worker, call
-        self._exporting = False
 
     async def import_from(self, former: Address) -> None:
         """Continue where the gate's incarnation on another worker stops now. Before the gate opens."""
@@ -47,27 +43,12 @@ class Migration:
         await offload(self._behavior.import_state, state)
 
     async def export(self) -> GateState:
-        """Stop this incarnation; returns the state for the next one.
-
-        Raises
-        ------
-        ClosedError
-            when the migration is cancelled meanwhile.
-        """
-        self._exporting = True
-        while self._exporting:
-            state: GateState | None = await self._call(self._behavior.export_state)
-            if state is not None:
-                self._exporting = False
-                return state
-            await asyncio.sleep(_RETRY)
-        await self._call(self._behavior.resume)
-        name = self._behavior.name
-        raise ClosedError(f"gate {name!r} on {self._worker.address} stays: its migration was cancelled. Move it again")
+        """Stop this incarnation; returns the state for the next one."""
+        state: GateState = await self._call(self._behavior.export_state)
+        return state
 
     async def cancel(self) -> None:
         """Continue with this incarnation."""
-        self._exporting = False
         await self._call(self._behavior.resume)
 
 

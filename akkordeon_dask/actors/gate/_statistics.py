@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.engine._mailbox import MailboxStatistics
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots
@@ -42,9 +42,9 @@ class GateStatistics:
 
 
 def metrics_of(
-    behavior: GateBehavior, cell: ActorCell, *, key: str, position: int, parameters: int, now: float
+    behavior: GateBehavior, cell: Cell, *, key: str, position: int, parameters: int, now: float
 ) -> GateMetrics:
-    """The metrics for the heartbeat. In the gate's thread."""
+    """The metrics for the heartbeat. In a turn of the gate."""
     counts = behavior.counts
     delays: dict[int, int] = {}
     for delay, number in counts.delays.items():
@@ -74,9 +74,9 @@ def metrics_of(
 
 
 def statistics_of(
-    behavior: GateBehavior, cell: ActorCell, links: tuple[LinkStatistics, ...], snapshots: GateSnapshots
+    behavior: GateBehavior, cell: Cell, links: tuple[LinkStatistics, ...], snapshots: GateSnapshots
 ) -> GateStatistics:
-    """The statistics of a gate. In its thread."""
+    """The statistics of a gate. In a turn of it, or between two."""
     counts = behavior.counts
     return GateStatistics(
         gate=behavior.name,

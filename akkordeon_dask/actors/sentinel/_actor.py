@@ -12,7 +12,7 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
@@ -163,6 +163,7 @@ class SentinelActor(DaskActor):
         await offload(self._snapshots.begin)
         info = ActorInfo(self.network, "sentinel", self._name)
         cell = await self._start(info, behavior, observe=self._metrics, ended=self._ended)
+        cell.freeze(self._statistics)
         if self._former is not None:
             for gate in gates:
                 self._office.send(gate, Leave(self.network, self._former))
@@ -170,10 +171,10 @@ class SentinelActor(DaskActor):
             self._source,
             self._sentinel.batch_size,
             endless_passes=bool(self._sentinel.batches_per_pass),
-            wake=lambda: cell.mailbox.put(BatchReady()),
+            wake=lambda: cell.put(BatchReady()),
             name=f"akkordeon reader of {self._name}",
         )
-        cell.mailbox.put(BatchReady())
+        cell.put(BatchReady())
         if self._former is None:  # a former incarnation has tried the data
             await self._try_data()
 
@@ -203,7 +204,7 @@ class SentinelActor(DaskActor):
         self._log_event(self.network, "pass", **report.as_dict())
         self._set_changed()
 
-    def _metrics(self, cell: ActorCell, now: float) -> SentinelMetrics:
+    def _metrics(self, cell: Cell, now: float) -> SentinelMetrics:
         self._update_position(now)
         behavior, passes = self._behavior, self._behavior.passes
         return SentinelMetrics(
@@ -363,8 +364,8 @@ class SentinelActor(DaskActor):
         return np.concatenate([outputs[sequence] for sequence in sorted(outputs)])
 
     async def statistics(self) -> SentinelStatistics:
-        """The statistics of the sentinel; read by its thread."""
-        return await self._call(self._statistics)
+        """The statistics of the sentinel, between two of its turns, or before a long one."""
+        return await self._read(self._statistics)
 
     def _statistics(self) -> SentinelStatistics:
         behavior = self._behavior

@@ -91,6 +91,7 @@ class SentinelBehavior:
         self.timer = timer
         self.reader: BatchReader | None = None
         self.passes = Passes(sentinel)
+        self.wants_timer = False
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
         self.tried = False
@@ -138,12 +139,15 @@ class SentinelBehavior:
 
     # Messages and time
 
-    def receive(self, message: Message | BatchReady) -> bool:
-        """Handle one message, then send what the credits allow; True where the next pass is due later."""
+    def receive(self, message: Message | BatchReady) -> None:
+        """Handle one message, then send what the credits allow."""
         if not isinstance(message, BatchReady):
             self._guard(lambda: self._receive(message))
         self._fill()
-        return self.between_passes
+        self.wants_timer = self.between_passes  # the next pass is due later
+
+    def apply(self, computation: object) -> None:
+        """There are no computations."""
 
     def on_timer(self, now: float) -> float:
         """Resend overdue batches, then send what the credits allow; returns the seconds until the next timer."""

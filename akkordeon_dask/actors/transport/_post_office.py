@@ -7,13 +7,16 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from dask.system import CPU_COUNT
 from distributed import Worker
 from distributed.comm import Comm
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.actors.engine._cell import ActorCell
+from akkordeon_dask.actors.engine._cell import Cell
+from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.shutdown._drain import ActorInfo, WorkerDrain
 from akkordeon_dask.actors.shutdown._hooks import ShutdownHooks
 from akkordeon_dask.actors.transport._link import LINK_OP, Link, LinkStatistics
@@ -38,6 +41,15 @@ _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDict
 plugins; this directory only finds them. Written on event loops, read by any thread."""
 
 
+def _count_threads() -> None:
+    """Have the process's actors compute with as many threads as its workers have, or as the configuration says."""
+    if config.get("threads") is not None:
+        dispatcher.threads = config.whole("threads", 1)
+    else:
+        dispatcher.threads = max(1, min(CPU_COUNT, sum(one.worker.state.nthreads for one in _offices.values())))
+    dispatcher.messages_per_turn = config.whole("messages-per-turn", 1)
+
+
 class PostOffice(WorkerPlugin):
     """One for each worker: delivers messages between actors, here and elsewhere.
 
@@ -60,7 +72,7 @@ class PostOffice(WorkerPlugin):
         self.claims: dict[str, Claim] = {}
         """The worker's resources that gates reserve, by the actor's key. Used on the event loop only."""
         self._in_process = self.address.startswith("inproc://")
-        self._cells: dict[str, ActorCell] = {}
+        self._cells: dict[str, Cell] = {}
         self._handlers: set[str] = set()
         self._removals: set[asyncio.Task[None]] = set()
         self._hooks: ShutdownHooks | None = None
@@ -83,6 +95,7 @@ class PostOffice(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         _offices[self.address] = self
+        _count_threads()
         pool.capacity = config.nbytes("pool.capacity")
         self.register(LINK_OP, self._receive)
         worker.metrics[TOPIC] = self._heartbeat_metrics
@@ -105,6 +118,7 @@ class PostOffice(WorkerPlugin):
         worker.metrics.pop(TOPIC, None)
         WORKER_COLLECTOR.remove(self)
         _offices.pop(self.address, None)
+        _count_threads()
         for key in list(self._cells):
             self._cells[key].stop()
         limit = config.seconds("timeouts.close")
@@ -139,7 +153,7 @@ class PostOffice(WorkerPlugin):
             )
         self.claims[key] = claim
 
-    def add(self, key: str, cell: ActorCell, info: ActorInfo | None = None) -> None:
+    def add(self, key: str, cell: Cell, info: ActorInfo | None = None) -> None:
         """Deliver messages for `key` to this cell; an actor with `info` takes part in the worker's drain."""
         self._cells[key] = cell
         if info is not None:
@@ -160,6 +174,7 @@ class PostOffice(WorkerPlugin):
         self.claims.pop(key, None)
         self.drain.unregister(key)
         if not self._cells:
+            await offload(dispatcher.join, timeout)
             await self._close_links()
 
     async def _close_links(self) -> None:
@@ -191,7 +206,7 @@ class PostOffice(WorkerPlugin):
         if cell is None:
             self.dead_letters += 1
         else:
-            cell.mailbox.put(message)
+            cell.put(message)
 
     async def _receive(self, comm: Comm, sender: str) -> Status:
         """The other end of a link: runs for as long as the connection lives. On the event loop."""

@@ -11,6 +11,7 @@ from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 import dask.config
+from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.core import Status
 from distributed.utils import format_dashboard_link, get_ip
@@ -53,7 +54,7 @@ class EmbeddedCluster:
         preload()
         with _interrupts_kept() if processes else _reduced_polling():
             self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
-                threads_per_worker=1,
+                threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
                 dashboard_address=f"{host}:{port}",
                 worker_dashboard_address=None,
                 **options,

@@ -1,4 +1,4 @@
-"""The thread of an actor: the only one that touches its behavior."""
+"""The turns of an actor: one thread at a time touches its behavior."""
 
 import asyncio
 import threading
@@ -11,16 +11,18 @@ from tests.support.numbered_samples import LIMIT
 from tests.support.recording_behavior import RecordingBehavior, run_cell
 
 
-def test_promise_2_the_whole_behavior_runs_in_one_thread():
+def test_promise_2_the_whole_behavior_runs_in_a_thread_that_bears_the_actors_name():
     behavior = RecordingBehavior()
 
     async def story(cell):
-        cell.mailbox.put("message")
+        cell.put("message")
         return await cell.call(lambda: behavior.note("call"), LIMIT), await cell.call(threading.current_thread, LIMIT)
 
+    names = []
+    behavior.receive = lambda message: names.append(threading.current_thread().name) or behavior.note(message)
     nothing, where = run_cell(story, behavior)
-    assert nothing is None and where.name == "the actor"
-    assert behavior.threads == {"the actor"}
+    assert nothing is None and names == ["the actor"]
+    assert behavior.threads == {where.ident}
     assert (
         {"message", "call"} <= set(behavior.calls) and behavior.calls[0] == "on_timer" and behavior.calls[-1] == "stop"
     )
@@ -30,10 +32,10 @@ def test_a_call_is_answered_before_the_batches_that_wait():
     behavior = RecordingBehavior()
 
     async def story(cell):
-        cell.mailbox.put("hold")
+        cell.put("hold")
         assert behavior.entered.wait(LIMIT)
-        cell.mailbox.put(forward(0))
-        cell.mailbox.put(backward(1))
+        cell.put(forward(0))
+        cell.put(backward(1))
         call = asyncio.ensure_future(cell.call(lambda: behavior.note("call"), LIMIT))
         await asyncio.sleep(0)
         behavior.held.set()
@@ -45,7 +47,7 @@ def test_a_call_is_answered_before_the_batches_that_wait():
     assert order[:2] == ["hold", "call"] and order[-1] == "stop"
 
 
-def test_an_error_in_a_call_is_raised_by_the_call_and_the_thread_continues():
+def test_an_error_in_a_call_is_raised_by_the_call_and_the_actor_continues():
     def broken():
         raise KeyError("of the call")
 
@@ -75,7 +77,7 @@ def test_messages_do_not_hasten_the_timer_and_calls_do():
 
     async def story(cell):
         for number in range(10):
-            cell.mailbox.put(f"message {number}")
+            cell.put(f"message {number}")
         return await cell.call(lambda: len(behavior.timers), LIMIT)
 
     run_cell(story, behavior)
@@ -88,7 +90,7 @@ def test_busy_are_the_seconds_of_work():
 
     async def story(cell):
         before = cell.busy
-        cell.mailbox.put("message")
+        cell.put("message")
         await cell.call(lambda: None, LIMIT)
         await cell.call(lambda: None, LIMIT)
         return before, cell.busy

@@ -1,4 +1,4 @@
-"""The end of an actor's thread: every pending call gets an error."""
+"""The end of an actor: every pending call gets an error."""
 
 import asyncio
 import threading
@@ -22,8 +22,8 @@ def test_a_call_of_a_stopped_cell_raises_an_error():
 
 
 async def pending_calls(cell, behavior, count=3):
-    """Calls that wait behind a message that is worked on, in a thread that shall stop after it."""
-    cell.mailbox.put("hold")
+    """Calls that wait behind a message that is worked on, in an actor that shall stop after it."""
+    cell.put("hold")
     assert behavior.entered.wait(LIMIT)
     calls = [asyncio.ensure_future(cell.call(lambda: behavior.note("call"), LIMIT)) for _ in range(count)]
     await asyncio.sleep(0)
@@ -43,7 +43,7 @@ def test_calls_that_wait_at_the_end_learn_that_there_will_be_no_answer():
     assert "call" not in behavior.calls
 
 
-def test_a_cancelled_call_does_not_keep_the_thread_from_its_end():
+def test_a_cancelled_call_does_not_keep_the_actor_from_its_end():
     behavior, ends = RecordingBehavior(), []
 
     async def story(cell):
@@ -58,7 +58,7 @@ def test_a_cancelled_call_does_not_keep_the_thread_from_its_end():
     assert ends == ["ended"]
 
 
-def test_a_call_while_the_thread_ends_is_not_left_waiting():
+def test_a_call_while_the_actor_ends_is_not_left_waiting():
     behavior, leaving, left = RecordingBehavior(), threading.Event(), threading.Event()
 
     def ended():
@@ -80,24 +80,6 @@ def test_a_call_while_the_thread_ends_is_not_left_waiting():
     assert "call" not in behavior.calls
 
 
-def test_a_thread_that_takes_no_more_calls_is_not_alive():
-    behavior, alive = RecordingBehavior(), []
-
-    def looks(cell, timeout, get):
-        item = get(timeout)
-        if item is None and "stop" in behavior.calls:
-            alive.append(cell.alive)
-        return item
-
-    async def story(cell):
-        get = cell.mailbox.get
-        cell.mailbox.get = lambda timeout: looks(cell, timeout, get)
-        cell.stop()
-
-    run_cell(story, behavior)
-    assert alive == [False]
-
-
 def test_stopping_twice_is_stopping_once():
     behavior, ends = RecordingBehavior(), []
 
@@ -110,15 +92,15 @@ def test_stopping_twice_is_stopping_once():
 
     run_cell(story, behavior, ended=lambda: ends.append(threading.current_thread().name))
     assert behavior.calls.count("stop") == 1
-    assert ends == ["the actor"]
+    assert ends == ["the actor ends"]
 
 
 @pytest.mark.parametrize("fails_on", ["on_timer", "message", "stop"])
-def test_promise_9_a_behavior_that_raises_ends_its_thread_with_a_log(fails_on, caplog):
+def test_promise_9_a_behavior_that_raises_ends_its_actor_with_a_log(fails_on, caplog):
     behavior, ends = RecordingBehavior(fails_on={fails_on}), []
 
     async def story(cell):
-        cell.mailbox.put("message")
+        cell.put("message")
         if fails_on == "stop":
             cell.stop()
         await cell.stopped(LIMIT)
@@ -146,7 +128,7 @@ def test_a_call_after_a_behavior_raised_quotes_the_error_and_the_behavior_stops_
 
     async def story(cell):
         there.append(cell)
-        cell.mailbox.put("message")
+        cell.put("message")
         await cell.stopped(LIMIT)
         text = r"the actor broke, ValueError\('no message'\): deploy or attach it again"
         with pytest.raises(ClosedError, match=text):

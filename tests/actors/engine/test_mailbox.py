@@ -1,8 +1,6 @@
 """Mailboxes: control overtakes backward, backward overtakes forward, and a batch waits once."""
 
-import itertools
 import random
-import threading
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from akkordeon_dask.actors import Mailbox, MailboxStatistics
 from akkordeon_dask.messages import Address, Backward, Forward, Leave
 from tests.support.for_each import for_each
-from tests.support.numbered_samples import HOME, LIMIT, header
+from tests.support.numbered_samples import HOME, header
 
 X = np.zeros(1, np.float32)
 
@@ -27,7 +25,13 @@ def backward(sequence, attempt=1, home=HOME):
 
 def taken(mailbox):
     """Everything that waits, in the order it is taken."""
-    return list(iter(lambda: mailbox.get(timeout=0), None))
+    return list(mailbox.drain())
+
+
+def get(mailbox):
+    """The next item; None where there is none."""
+    lane = mailbox.lane()
+    return None if lane is None else mailbox.take(lane)
 
 
 def filled(*items):
@@ -48,7 +52,7 @@ def test_promise_6_control_overtakes_backward_and_backward_overtakes_forward(see
 
 def test_a_control_message_overtakes_waiting_batches():
     mailbox = filled(forward(0), forward(1))
-    first = mailbox.get(timeout=0)
+    first = get(mailbox)
     mailbox.put(backward(2))
     mailbox.put("control")
     assert [first, *taken(mailbox)] == [forward(0), "control", backward(2), forward(1)]
@@ -102,40 +106,6 @@ def test_the_peak_is_the_most_that_waited_at_once():
     assert mailbox.statistics() == MailboxStatistics(waiting=1, peak=3, replaced=0)
 
 
-@pytest.mark.parametrize("item", ["control", forward(0), backward(0)], ids=lambda item: type(item).__name__)
-def test_a_waiting_taker_is_woken(item):
-    mailbox, came = Mailbox(), []
-    taker = threading.Thread(target=lambda: came.append(mailbox.get(timeout=LIMIT)))
-    taker.start()
-    mailbox.put(item)
-    taker.join(LIMIT)
-    assert came == [item]
-
-
-def test_many_threads_put_and_one_takes_nothing_is_lost_and_nothing_comes_twice():
-    mailbox, producers, each = Mailbox(), 8, 300
-    kinds = [forward, backward, lambda number: ("control", number)]
-    start = threading.Barrier(producers)
-
-    def produce(which):
-        start.wait(LIMIT)
-        for number in range(which, producers * each, producers):
-            mailbox.put(kinds[number % 3](number))
-
-    threads = [threading.Thread(target=produce, args=[which]) for which in range(producers)]
-    for thread in threads:
-        thread.start()
-    came = [mailbox.get(timeout=LIMIT) for _ in range(producers * each)]
-    for thread in threads:
-        thread.join(LIMIT)
-    numbers = [item[1] if isinstance(item, tuple) else item.header.sequence for item in came]
-    assert sorted(numbers) == list(range(producers * each))
-    assert mailbox.get(timeout=0) is None and len(mailbox) == 0
-    for which, kind in itertools.product(range(producers), range(3)):
-        own = [number for number in numbers if number % producers == which and number % 3 == kind]
-        assert own == sorted(own)
-
-
 class Reference:
     """A mailbox as three lists, in the plainest words."""
 
@@ -177,7 +147,7 @@ def test_a_mailbox_is_three_lists(steps):
     mailbox, reference = Mailbox(), Reference()
     for step in [*steps, *[None] * len(steps)]:
         if step is None:
-            assert mailbox.get(timeout=0) == reference.get()
+            assert get(mailbox) == reference.get()
         else:
             mailbox.put(step)
             reference.put(step)

@@ -1,4 +1,4 @@
-"""A gate whose computations run in helpers: the gate's own thread keeps its state."""
+"""A gate whose computations run in other threads: its own turns keep its state."""
 
 import pytest
 
@@ -12,10 +12,10 @@ STALE = optim.DCASGD(0.1, lam=0.5)
 
 
 def help_out(bench, *, deliver_first=False):
-    """Do the oldest computation as a helper and the gate's thread would; returns the sent messages."""
+    """Do the oldest computation as another thread and a turn of the gate would; returns the sent messages."""
     work, before = bench.taken.pop(0), len(bench.sent)
-    work.compute()
-    steps = [lambda: bench.behavior.receive(work), lambda: bench.behavior.send_result(work)]
+    work.run()
+    steps = [lambda: bench.behavior.apply(work), work.send]
     for step in reversed(steps) if deliver_first else steps:
         step()
     return bench.sent[before:]
@@ -28,7 +28,7 @@ def sent_arrays(sent):
 
 
 @pytest.mark.parametrize("deliver_first", [True, False])
-def test_promise_2_a_helper_computes_the_same_as_the_gate_itself(deliver_first):
+def test_promise_2_another_thread_computes_the_same_as_the_gate_itself(deliver_first):
     alone, bench = Bench(optimizer=STALE), Bench(optimizer=STALE, helped=True)
     for sequence in range(6):
         for step in ("forward", "backward"):
@@ -40,21 +40,21 @@ def test_promise_2_a_helper_computes_the_same_as_the_gate_itself(deliver_first):
     assert bench.behavior.counts == alone.behavior.counts and bench.number == 6
 
 
-def test_promise_2_a_helper_changes_nothing_of_the_gate():
+def test_promise_2_another_thread_changes_nothing_of_the_gate():
     bench = Bench(helped=True)
     bench.forward(0)
     help_out(bench)
-    bench.backward(0)
     bench.evaluate(opening=True)
+    bench.backward(0)
     version, counts = bench.behavior.version, repr(bench.behavior.counts)
     for work in bench.taken:
-        work.compute()
-        bench.behavior.send_result(work)
+        work.run()
+        work.send()
     assert len(bench.sent) == 3
     assert bench.behavior.version is version and repr(bench.behavior.counts) == counts
 
 
-def test_a_computation_in_a_helper_reads_the_version_of_its_start():
+def test_a_computation_in_another_thread_reads_the_version_of_its_start():
     alone, bench = Bench(), Bench(helped=True)
     bench.round(0)
     bench.forward(0)
@@ -70,7 +70,7 @@ def test_a_computation_in_a_helper_reads_the_version_of_its_start():
     assert sent_arrays(help_out(bench)) == expected
 
 
-def test_promise_7_a_batch_that_two_helpers_compute_updates_once():
+def test_promise_7_a_batch_that_two_threads_compute_updates_once():
     bench = Bench(helped=True)
     bench.forward(0)
     help_out(bench)
@@ -83,7 +83,7 @@ def test_promise_7_a_batch_that_two_helpers_compute_updates_once():
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_promise_9_a_failure_in_a_helper_is_reported_to_the_sentinel(where):
+def test_promise_9_a_failure_in_another_thread_is_reported_to_the_sentinel(where):
     bench = Bench(nn.Linear(4, 3) >> Broken(where), helped=True)
     bench.forward(0)
     sent = help_out(bench)
@@ -95,7 +95,7 @@ def test_promise_9_a_failure_in_a_helper_is_reported_to_the_sentinel(where):
     assert f"ZeroDivisionError: of the layer (raised in {where}, " in failed.message.reason
 
 
-def test_the_result_of_a_helper_for_a_sentinel_that_left_is_not_kept():
+def test_the_result_of_another_thread_for_a_sentinel_that_left_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0)
     bench.say(Leave("net", HOME))
@@ -103,7 +103,7 @@ def test_the_result_of_a_helper_for_a_sentinel_that_left_is_not_kept():
     assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
 
 
-def test_the_result_of_a_helper_after_the_deadline_is_not_kept():
+def test_the_result_of_another_thread_after_the_deadline_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0, deadline=10.0)
     bench.now += 11.0

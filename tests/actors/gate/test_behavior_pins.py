@@ -187,6 +187,11 @@ def test_at_the_end_nothing_is_held(end):
     assert (bench.behavior.contexts, bench.behavior.versions, bench.number) == (0, 1, 2)
 
 
+def _by_batch(sent):
+    kind, *rest = carried(sent)
+    return kind.__name__, *map(repr, rest)
+
+
 @laws
 @given(st.permutations(range(4)), st.permutations(range(4)))
 def test_promise_2_computations_of_many_threads_come_back_in_any_order_and_give_the_same(there, back):
@@ -195,13 +200,14 @@ def test_promise_2_computations_of_many_threads_come_back_in_any_order_and_give_
         for sequence in range(4):
             getattr(helped, step)(sequence)
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(Computation.compute, helped.taken))
+            list(threads.map(Computation.run, helped.taken))
         for sequence in order:
-            helped.behavior.receive(helped.taken[sequence])
-            helped.behavior.send_result(helped.taken[sequence])
+            helped.behavior.apply(helped.taken[sequence])
+            helped.taken[sequence].send()
             getattr(alone, step)(sequence)
         helped.taken.clear()
-    assert [carried(sent) for sent in helped.sent] == [carried(sent) for sent in alone.sent]
+    # A gradient leaves as soon as it is computed, in whatever order the threads get there.
+    assert sorted(map(_by_batch, helped.sent)) == sorted(map(_by_batch, alone.sent))
     assert bits(helped.behavior.version.params) == bits(alone.behavior.version.params)
     assert helped.behavior.counts == alone.behavior.counts and alone.number == 4
 

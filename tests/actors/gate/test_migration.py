@@ -1,16 +1,11 @@
 """A migrated gate continues exactly where its former incarnation stopped."""
 
-import asyncio
 import dataclasses
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from akkordeon_dask import nn, optim
-from akkordeon_dask.actors.gate._migration import Migration
-from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.memory import ALIGNMENT, aligned
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench, bits
@@ -72,16 +67,6 @@ def test_promise_7_batches_finished_before_the_migration_stay_finished():
     assert heir.forward(0, attempt=2) == [] and heir.dropped == {"finished batch": 1}
 
 
-def test_a_migration_waits_for_a_helper_that_computes():
-    bench = Bench(helped=True)
-    bench.forward(0)
-    assert bench.behavior.export_state() is None
-    (work,) = bench.taken
-    work.compute()
-    bench.behavior.receive(work)
-    assert bench.behavior.export_state() is not None
-
-
 def test_lowered_learning_rates_migrate():
     former = Bench(optimizer=ADAM)
     version = former.behavior.version
@@ -122,23 +107,3 @@ def test_replaced_parameters_are_aligned_too():
         mine = leaves(gate.behavior.version.params) + leaves(gate.behavior.version.state.slots)
         assert all(leaf is aligned(leaf) for leaf in mine)
         assert bits(gate.behavior.version.params) == bits(params)
-
-
-def test_a_migration_that_is_cancelled_while_a_helper_computes_leaves_the_gate_where_it_is():
-    async def story():
-        bench, asked = Bench(helped=True), asyncio.Event()
-        bench.forward(0)
-
-        async def call(function):
-            asked.set()
-            return function()
-
-        migration = Migration(bench.behavior, SimpleNamespace(address="tcp://here"), call)
-        exporting = asyncio.create_task(migration.export())
-        await asked.wait()
-        await migration.cancel()
-        with pytest.raises(ClosedError, match="'g7' on tcp://here stays"):
-            await exporting
-        assert not bench.behavior.migrating
-
-    asyncio.run(asyncio.wait_for(story(), 10))

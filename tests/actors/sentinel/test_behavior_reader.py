@@ -52,9 +52,11 @@ def test_a_sentinel_is_woken_when_a_slow_batch_is_there(threaded):
 
 def test_the_end_of_a_repeated_pass_asks_for_the_timer_at_once():
     played = with_reader(samples(2), mode="validate", every=5.0)
-    assert not played.wake()
+    played.wake()
+    assert not played.behavior.wants_timer
     (opening,) = (message.header for _, message in played.sent)
-    assert played.behavior.receive(Forward(opening, np.zeros((2, 3))))
+    played.behavior.receive(Forward(opening, np.zeros((2, 3))))
+    assert played.behavior.wants_timer
     assert played.behavior.on_timer(played.now) <= 1.0 and len(played.reports) == 1
 
 
@@ -131,7 +133,9 @@ def test_a_defect_between_data_and_gates_fails_the_sentinel_and_its_thread_conti
     assert played.behavior.state == "failed" and played.changes[-1] == ("failed", 0)
     assert isinstance(played.behavior.error, errors.SentinelError)
     assert "sentinel 'it' on tcp://home broke: ValueError" in str(played.behavior.error)
-    assert played.behavior.on_timer(100.0) > 0 and not played.wake()
+    assert played.behavior.on_timer(100.0) > 0
+    played.wake()
+    assert not played.behavior.wants_timer
     assert "ValueError" in caplog.text
 
 

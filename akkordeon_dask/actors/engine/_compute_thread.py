@@ -1,0 +1,52 @@
+"""What the dispatcher knows of one of its threads."""
+
+import threading
+import time
+
+from akkordeon_dask.actors.engine._cell import Cell
+
+__all__ = ["ComputeThread"]
+
+_LONG, _SHARE = 1.0, 0.1
+"""A thread is stuck that has spent so many seconds with one message, and no more than this share of them on the CPU."""
+
+
+class ComputeThread:
+    """A thread of the dispatcher's, or a reader that works in the place of one. The dispatcher's lock guards it."""
+
+    __slots__ = ("_clock", "_seen", "cell", "cost", "leaving", "name", "since", "stuck", "thread", "waits", "wakeup")
+
+    def __init__(self, thread: threading.Thread, name: str) -> None:
+        self.thread, self.name = thread, name
+        self.wakeup = threading.Lock()
+        """Released by whoever wakes it."""
+        self.wakeup.acquire()
+        self.cell: Cell | None = None
+        """Whose message it handles."""
+        self.since = 0.0
+        """The time when that message began."""
+        self.cost = 0.0
+        """The CPU seconds that the message is expected to take, where it is heavy; else 0."""
+        self.waits = False
+        """Its present computation may sit without using the CPU."""
+        self.stuck = False
+        """Another thread is in its place until it goes on."""
+        self.leaving = False
+        """It ends as soon as it has nothing to do."""
+        self._clock: int | None = None
+        self._seen = 0.0, 0.0
+
+    def measure_cpu(self) -> None:
+        """Let others see how long it computes. In the thread."""
+        if hasattr(time, "pthread_getcpuclockid"):  # not on every system
+            self._clock = time.pthread_getcpuclockid(threading.get_ident())
+
+    def gets_stuck(self, now: float) -> bool:
+        """It has been long with its message since it was looked at first, and has hardly computed."""
+        if self._clock is None or self.waits or self.stuck:
+            return False
+        cpu = time.clock_gettime(self._clock)
+        if self._seen[0] != self.since:
+            self._seen = self.since, cpu
+        self.stuck = now - self.since > _LONG and cpu - self._seen[1] < _SHARE * (now - self.since)
+        return self.stuck

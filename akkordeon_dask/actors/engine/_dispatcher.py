@@ -1,0 +1,357 @@
+"""The threads of a process that give actors their turns."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from akkordeon_dask.actors.engine._behavior import Behavior, Computation
+from akkordeon_dask.actors.engine._cell import HEAVY, Cell, CellState
+from akkordeon_dask.actors.engine._compute_thread import ComputeThread
+from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY
+from akkordeon_dask.actors.engine._scheduler import Scheduler
+from akkordeon_dask.actors.engine._watch import Watch
+from akkordeon_dask.messages import Metrics
+
+__all__ = ["Dispatcher", "dispatcher"]
+
+logger = logging.getLogger(__name__)
+
+_LONG = 1e-3
+"""Seconds of CPU from which on light work does not wait for the end of heavy work."""
+_SAMPLE = 7
+"""Every eighth cheap message is timed."""
+_LOOK, _IDLE = 0.02, 1.0
+"""Seconds between two looks at the threads, with some at work and without."""
+_REPLACEMENTS = 4
+"""Threads that may be stuck, and have another one in their place."""
+
+
+class Dispatcher(Scheduler):
+    """Gives the cells of a process their turns: with as many threads as it may use cores, most of them parked.
+
+    One thread leads: it takes the most urgent cell, hands it some messages, and goes on with the next one, so what an
+    actor sets off is handled without any thread being woken. Where it begins heavy work it gives the lead away, to
+    a parked thread if heavy work is left. A heavy computation leaves its cell: another thread may begin the
+    cell's next message beside it. Threads begin when there is work for them, and end with the last cell.
+
+    Parameters
+    ----------
+    threads
+        how many compute at once. It may be changed at any time.
+    messages_per_turn
+        of one lane, that a cell is handed in a row. More are faster, for caches stay warm, and gradients are later.
+    """
+
+    def __init__(
+        self, threads: int = 1, *, messages_per_turn: int = 4, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(clock)
+        self.threads = threads
+        self.messages_per_turn = messages_per_turn
+        self._leader: ComputeThread | None = None
+        self._all: list[ComputeThread] = []
+        """Threads that live."""
+        self._readers: list[ComputeThread] = []
+        """Other threads that work in the place of one."""
+        self._parked: list[ComputeThread] = []
+        self._leaving: list[threading.Thread] = []
+        self._count = 0
+        self._watch: Watch | None = None
+        self._looks_at = 0.0
+        """The time at which the watch looks again."""
+
+    def cell(
+        self,
+        name: str,
+        behavior: Behavior,
+        ended: Callable[[], None] | None = None,
+        observe: Callable[[Cell, float], Metrics] | None = None,
+    ) -> Cell:
+        """A new actor; see `Cell`."""
+        return Cell(self, name, behavior, ended, observe)
+
+    # Threads begin, park, are woken, and end
+
+    def _queued(self, cell: Cell, lane: int) -> None:
+        if self._leader is None:
+            costs = [one.cost for one in self.working]
+            if not costs or cell.costs[lane] >= HEAVY or max(costs) >= _LONG:
+                self.wake()
+
+    def wake(self) -> None:
+        """Let a parked thread or a new one lead, where there is one. With the lock held."""
+        stuck = min(sum(one.stuck for one in self._all), _REPLACEMENTS)
+        if len(self._all) - len(self._parked) + len(self._readers) >= self.threads + stuck:
+            return
+        if self._parked:
+            one = self._parked.pop()
+            self._leader = one
+            one.wakeup.release()
+        else:
+            self._leader = self._begin()
+
+    @property
+    def working(self) -> "list[ComputeThread]":
+        """Threads that handle a message. With the lock held."""
+        return [one for one in (*self._all, *self._readers) if one.cell is not None]
+
+    def _begin(self) -> ComputeThread:
+        name = f"akkordeon compute {len(self._all)}"
+        thread = threading.Thread(target=lambda: self._run(one), name=name, daemon=True)
+        one = ComputeThread(thread, name)
+        self._all.append(one)
+        if self._watch is None:
+            self._watch = Watch(self._look)
+        thread.start()
+        return one
+
+    def forget(self, cell: Cell) -> None:
+        super().forget(cell)
+        with self.lock:
+            if self._cells:
+                return
+            for one in self._all:
+                one.leaving = True
+                self._leaving.append(one.thread)
+            for one in self._parked:
+                one.wakeup.release()
+            self._all, self._parked, self._leader = [], [], None
+            watch, self._watch = self._watch, None
+            if watch is not None:
+                watch.stop()
+                self._leaving.append(watch.thread)
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end of threads that have nothing to do any more. Neither in one of them nor on an event loop."""
+        with self.lock:
+            leaving, self._leaving = self._leaving, []
+        deadline = time.monotonic() + timeout
+        for thread in leaving:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self, me: ComputeThread) -> None:
+        me.measure_cpu()
+        while (cell := self._wait_for_work(me)) is not None:
+            me.thread.name = cell.name
+            try:
+                self._turn(me, cell)
+            except BaseException:
+                logger.exception("a computation of %s", cell.name)
+            me.thread.name = me.name
+
+    def _wait_for_work(self, me: ComputeThread) -> Cell | None:
+        """The next cell for this thread, which parks until there is one; None: it ends."""
+        while True:
+            with self.lock:
+                me.cost, me.cell = 0.0, None
+                if me.leaving or self._is_surplus(me):
+                    return None
+                self._run_timers(self.clock())
+                cell = self._pick(me)
+                if cell is not None:
+                    return cell
+                self._parked.append(me)
+                self._leave_timers_to_watch()
+            me.wakeup.acquire()
+
+    def _is_surplus(self, me: ComputeThread) -> bool:
+        """It was stuck, or there are fewer threads now: another one is in its place."""
+        me.stuck = False
+        if len(self._all) <= self.threads:
+            return False
+        self._all.remove(me)
+        self._leaving.append(me.thread)
+        if self._leader is me:
+            self._leader = None
+        return True
+
+    def _pick(self, me: ComputeThread) -> Cell | None:
+        if self._leader is None or self._leader is me:
+            cell = self._pop()
+            self._leader = me if cell is not None else None
+        else:
+            cell = self._pop_heavy()
+        return cell
+
+    # The watch
+
+    def _leave_timers_to_watch(self) -> None:
+        """This may be the last thread that works."""
+        due = self._next_timer
+        if self._watch is not None and due is not None and due < self._looks_at:
+            self._watch.hurry()
+
+    def _look(self) -> float:
+        """Let a thread lead where one is needed and none does; returns the seconds until the next look."""
+        with self.lock:
+            now = self.clock()
+            self._run_timers(now)
+            working = self.working
+            for one in working:
+                if now - one.since > _LOOK:
+                    self._look_at(one, now)
+            if self._leader is None and any(self._queues):
+                self.wake()
+            due = self._next_timer
+            self._looks_at = min(now + (_LOOK if working else _IDLE), now + _IDLE if due is None else due)
+            return max(0.0, self._looks_at - now)
+
+    def _look_at(self, one: ComputeThread, now: float) -> None:
+        """A thread that is long with a message leads no more; one that is stuck has another in its place."""
+        if self._leader is one:
+            self._leader = None
+        if one.gets_stuck(now):
+            assert one.cell is not None
+            logger.warning(
+                "%s has spent %.1f s with one message and hardly used the CPU: does it wait for a file or a lock? "
+                "Another thread takes its place until it goes on",
+                one.cell.name,
+                now - one.since,
+            )
+
+    # Turns
+
+    def _turn(self, me: ComputeThread, cell: Cell) -> None:
+        """Hand a cell some messages of a lane."""
+        lane = ENTRY
+        for left in range(self.messages_per_turn, 0, -1):
+            with self.lock:
+                following = cell.next_lane()
+                if following is None or following > lane or (following == ENTRY != lane):
+                    break
+                lane = following if left == self.messages_per_turn else lane
+                item = cell.mailbox.take(following)
+                cost = cell.costs[following]
+                me.cell, me.since = cell, self.clock()
+                if cost >= HEAVY and self.threads > 1:
+                    self._begin_heavy(me, cost)
+            if self._handle(me, cell, item, following):
+                return
+        with self.lock:
+            self._release(cell)
+
+    def _handle(self, me: ComputeThread, cell: Cell, item: object, lane: int) -> bool:
+        """Handle one item; True: the cell was left to others meanwhile."""
+        begun = me.since
+        self._count += 1
+        timed = lane != CONTROL and (me.cost > 0 or not self._count & _SAMPLE)
+        cpu = time.thread_time() if timed else 0.0
+        computation = cell.handle(item, lane, begun)
+        if computation is not None:
+            if me.cost > 0 and cell.state is CellState.RUNNING:
+                self._compute_detached(me, cell, computation, lane, cpu)
+                return True
+            me.waits = computation.waits
+            computation.run()
+            cell.apply(computation)
+            computation.send()
+            me.waits = False
+        cell.busy += self.clock() - begun
+        if timed:
+            cell.observe_cost(lane, time.thread_time() - cpu)
+        if me.cost > 0:
+            self._end_heavy(me)
+        return cell.state is CellState.CLOSED
+
+    def _begin_heavy(self, me: ComputeThread, cost: float) -> None:
+        """This thread is busy for a while: another one leads, if there is something for it."""
+        me.cost = cost
+        if self._leader is me:
+            self._leader = None
+        if self._leader is None and self._is_worth_a_thread(cost):
+            self.wake()
+
+    def _is_worth_a_thread(self, cost: float) -> bool:
+        for lane, queue in enumerate(self._queues):
+            for cell in queue:
+                if cell.state is CellState.QUEUED and (cost >= _LONG or cell.costs[lane] >= HEAVY):
+                    return True
+        return False
+
+    def _end_heavy(self, me: ComputeThread) -> None:
+        with self.lock:
+            self._lead_again(me)
+
+    def _lead_again(self, me: ComputeThread) -> None:
+        me.cost = 0.0
+        if self._leader is None and not me.leaving:
+            self._leader = me
+
+    def _compute_detached(
+        self, me: ComputeThread, cell: Cell, computation: Computation, lane: int, cpu: float
+    ) -> None:
+        """Leave the cell to others and compute: the result is in the mailbox before what it sets off can come back."""
+        me.waits = computation.waits
+        with self.lock:
+            cell.computing += 1
+            self._release(cell)
+            if self._leader is None and self._is_worth_a_thread(me.cost):
+                self.wake()
+        try:
+            computation.run()
+        finally:
+            seconds = time.thread_time() - cpu
+            with self.lock:
+                me.waits = False
+                cell.busy += self.clock() - me.since
+                cell.observe_cost(lane, seconds)
+                cell.computing -= 1
+                self._lead_again(me)
+                cell.mailbox.put_result(computation)
+                self._mail(cell)
+        computation.send()
+
+    # Readers
+
+    def deliver(self, put: Callable[[], None]) -> None:
+        """Call `put`, which gives cells mail, and give them their turns in the calling thread, if a place is free.
+
+        For a thread that reads messages: no other one needs to be woken. Heavy work is left to others, where there
+        are any.
+        """
+        me = self._take_place()
+        put()
+        if me is None:
+            return
+        try:
+            while (cell := self._light_work(me)) is not None:
+                self._turn(me, cell)
+        finally:
+            self._leave_place(me)
+
+    def _take_place(self) -> ComputeThread | None:
+        with self.lock:
+            active = len(self._all) - len(self._parked) + len(self._readers)
+            if self._leader is not None or active >= self.threads:
+                return None
+            me = ComputeThread(threading.current_thread(), threading.current_thread().name)
+            self._readers.append(me)
+            self._leader = me
+            return me
+
+    def _light_work(self, me: ComputeThread) -> Cell | None:
+        with self.lock:
+            me.cost, me.cell = 0.0, None
+            self._run_timers(self.clock())
+            cell = self._pick(me)
+            if cell is None or cell.costs[cell.queued_in] < HEAVY or self.threads == 1:
+                return cell
+            cell.state = CellState.IDLE
+            self._leader = None
+            self._mail(cell)  # which wakes a thread
+            return None
+
+    def _leave_place(self, me: ComputeThread) -> None:
+        with self.lock:
+            self._readers.remove(me)
+            if self._leader is me:
+                self._leader = None
+            self._leave_timers_to_watch()
+            waiting = next((cell for queue in self._queues for cell in queue if cell.state is CellState.QUEUED), None)
+            if waiting is not None:
+                self._queued(waiting, waiting.queued_in)
+
+
+dispatcher = Dispatcher()
+"""The process's dispatcher. How many threads it has is said by whoever knows the process's workers."""

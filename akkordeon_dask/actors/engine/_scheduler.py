@@ -1,0 +1,168 @@
+"""The order in which cells get their turns; who gives them, a thread or a test, is decided elsewhere."""
+
+import heapq
+import itertools
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from akkordeon_dask.actors.engine._cell import HEAVY, Cell, CellState
+from akkordeon_dask.actors.engine._mailbox import ENTRY, LANES, RESULT
+
+__all__ = ["Scheduler"]
+
+
+class Scheduler:
+    """Cells with mail, the most urgent lane first across all of them, and their timers.
+
+    New work begins only when nothing old is ready. Within a lane, first come, first served.
+
+    Threads: a lock guards it and all that belongs to its cells but their behaviors. Methods that begin with an
+    underscore are called with the lock held.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.lock = threading.Lock()
+        self._queues: tuple[deque[Cell], ...] = tuple(deque() for _ in LANES)
+        self._timers: list[tuple[float, int, Cell]] = []
+        self._numbers = itertools.count()
+        self._cells: set[Cell] = set()
+
+    # Mail
+
+    def open(self, cell: Cell, item: Any) -> None:
+        """Give a new cell its turns from now on, beginning with this item."""
+        with self.lock:
+            self._cells.add(cell)
+        self.put(cell, item)
+
+    def put(self, cell: Cell, item: Any) -> None:
+        """Add an item to a cell's mailbox, and the cell to the queue."""
+        with self.lock:
+            cell.mailbox.put(item)
+            self._mail(cell)
+
+    def put_first(self, cell: Cell, item: Any) -> None:
+        """Add a control message in front of all others."""
+        with self.lock:
+            cell.mailbox.put_first(item)
+            self._mail(cell)
+
+    def _mail(self, cell: Cell) -> None:
+        """Have a cell with new mail in the queue of its most urgent item."""
+        if cell.state is CellState.IDLE or cell.state is CellState.QUEUED:
+            lane = cell.next_lane()
+            if lane is None or (cell.state is CellState.QUEUED and cell.queued_in <= lane):
+                return
+            cell.state, cell.queued_in = CellState.QUEUED, lane
+            if not cell.stands_in[lane]:
+                cell.stands_in[lane] = True
+                self._queues[lane].append(cell)
+            self._queued(cell, lane)
+
+    def hold(self, cell: Cell, item: Any, lane: int) -> None:
+        """Take a message again once all computations of the cell are applied. In its turn."""
+        with self.lock:
+            cell.hold(item, lane)
+
+    def _queued(self, cell: Cell, lane: int) -> None:
+        """A cell was added to the queue."""
+
+    def _pop(self) -> Cell | None:
+        """The next cell, which runs from now on; None where none has mail."""
+        for lane, queue in enumerate(self._queues):
+            while queue:
+                cell = queue.popleft()
+                cell.stands_in[lane] = False
+                if cell.state is CellState.QUEUED and cell.queued_in == lane:  # else it was taken from another queue
+                    cell.state = CellState.RUNNING
+                    return cell
+        return None
+
+    def _pop_heavy(self) -> Cell | None:
+        """The next cell whose first message is worth a thread beside the one that does everything else."""
+        old = False
+        for lane, queue in enumerate(self._queues):
+            if lane == ENTRY and old:
+                break
+            for cell in queue:
+                if cell.state is CellState.QUEUED and cell.queued_in == lane:
+                    if cell.costs[lane] >= HEAVY:
+                        cell.state = CellState.RUNNING
+                        return cell
+                    old = True
+        return None
+
+    def _release(self, cell: Cell) -> None:
+        """A turn of the cell is over."""
+        if cell.state is CellState.RUNNING:
+            cell.state = CellState.IDLE
+            self._mail(cell)
+
+    # Looking at a cell between two turns
+
+    def claim(self, cell: Cell) -> bool:
+        """Take a cell on which nobody works, nor at a computation of its; False where somebody does."""
+        with self.lock:
+            if cell.state not in (CellState.IDLE, CellState.QUEUED) or cell.computing:
+                return False
+            if cell.mailbox.lane() == RESULT:
+                return False
+            cell.state = CellState.RUNNING
+            return True
+
+    def unclaim(self, cell: Cell) -> None:
+        """Give it back."""
+        with self.lock:
+            self._release(cell)
+
+    # Timers
+
+    def arm(self, cell: Cell, due: float) -> None:
+        """Have the timer of a cell run at this time, and at no other."""
+        with self.lock:
+            cell.due = due
+            heapq.heappush(self._timers, (due, next(self._numbers), cell))
+
+    def _run_timers(self, now: float) -> None:
+        """Give mail to the cells whose timer is due."""
+        while self._timers and self._timers[0][0] <= now:
+            due, _, cell = heapq.heappop(self._timers)
+            self._ring(cell, due)
+
+    def _ring(self, cell: Cell, due: float) -> None:
+        """A time has come at which the timer of a cell was to run, unless that was changed."""
+        if cell.due == due:
+            cell.due = math.inf
+            cell.mailbox.put(cell.wake())
+            self._mail(cell)
+
+    @property
+    def _next_timer(self) -> float | None:
+        """The time at which the first timer is due; None where there is none."""
+        while self._timers and self._timers[0][2].due != self._timers[0][0]:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    # The end of a cell
+
+    def close(self, cell: Cell) -> None:
+        """Take no more of its messages. In its last turn."""
+        with self.lock:
+            if cell.state is CellState.CLOSED:
+                return
+            cell.state, cell.due = CellState.CLOSED, math.inf
+        cell.end()
+
+    def forget(self, cell: Cell) -> None:
+        """It has ended."""
+        with self.lock:
+            self._cells.discard(cell)
+
+    def drain(self, cell: Cell) -> list[Any]:
+        """What is left in the mailbox of a closed cell."""
+        with self.lock:
+            return list(cell.mailbox.drain())
