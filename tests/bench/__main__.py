@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 import numpy as np
+from dask.system import CPU_COUNT
 from rich.console import Console
 from rich.table import Table
 
-from dask.system import CPU_COUNT
 from tests.bench._accuracy import LEARNING_RATE, accuracy
 from tests.bench._cost import in_flight
 from tests.bench._hop import hop

@@ -21,9 +21,7 @@ class Echo(DaskActor):
         """Start the thread."""
         self._peer, self._done = peer, asyncio.Event()
         self._playing, self._numbers = 0, itertools.count()
-        await self._start(
-            ActorInfo("bench", "gate", self.key), _Behavior(self), observe=None, ended=lambda: None
-        )
+        await self._start(ActorInfo("bench", "gate", self.key), _Behavior(self), observe=None, ended=lambda: None)
 
     async def play(self, pairs: int, nbytes: int, balls: int) -> float:
         """Seconds a message, over pairs of messages to and fro, so many of them under way at once."""

@@ -4,9 +4,8 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
-
 from dask.system import CPU_COUNT
+from threadpoolctl import threadpool_limits
 
 MEAN, STD = np.float32(33.3), np.float32(78.6)
 

@@ -79,7 +79,7 @@ def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, even
     client = processes.client
     with started("-m", "tests.support.owner_program", client.scheduler.address) as owner:
         assert owner.stdout.readline() == "up\n"
-        assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= set(processes.threads())
+        assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= processes.actors()
         owner.kill()
         owner.wait(timeout=20)
         eventually(lambda: not processes.threads())
@@ -92,8 +92,8 @@ def test_a_published_network_outlives_its_owner_whose_sentinels_go(processes, ev
         assert owner.stdout.readline() == "up\n"
         owner.kill()
         owner.wait(timeout=20)
-    eventually(lambda: "akkordeon sentinel train0" not in set(processes.threads()))
-    assert {"akkordeon gate g0", "akkordeon gate g1"} <= set(processes.threads())
+    eventually(lambda: "akkordeon sentinel train0" not in processes.actors())
+    assert {"akkordeon gate g0", "akkordeon gate g1"} <= processes.actors()
     with connect("orphan", client) as guest:
         assert guest.evaluate(rating()).samples == SAMPLES
         assert guest.predict(numbers()[0]).shape == (SAMPLES, 3)

@@ -1,5 +1,7 @@
 """Promises 1 and 2 where all is in one process."""
 
+from itertools import product
+
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
@@ -51,7 +53,7 @@ def test_promise_1_holds_for_either_policy_and_with_company_that_only_looks(user
         assert equal(running.parameters(), sequential(network))
 
 
-def test_promise_2_numbers_are_computed_by_gates_sentinels_and_helpers_and_never_on_an_event_loop(user):
+def test_promise_2_numbers_are_computed_by_the_threads_of_the_dispatcher_and_never_on_an_event_loop(user):
     mark = f"{type(user).__name__}"
     network = Gate(Witness(f"{mark} g0") >> nn.Linear(6, 5), WitnessSGD(0.05, mark=f"{mark} g0"), workers="0") | Gate(
         Witness(f"{mark} g1") >> nn.Linear(5, 3), WitnessSGD(0.05, mark=f"{mark} g1"), workers="1"
@@ -63,12 +65,9 @@ def test_promise_2_numbers_are_computed_by_gates_sentinels_and_helpers_and_never
         running.evaluate(rating())
         running.predict(numbers()[0])
 
-    def names(who, what):
-        return {thread.name for thread in Witness.seen[f"{mark} {who}", what]}
-
-    for gate in ("g0", "g1"):
-        assert names(gate, "update") == {f"akkordeon gate {gate}"}
-        assert len(Witness.seen[f"{mark} {gate}", "update"]) == 1
-        assert names(gate, "forward") - {f"akkordeon gate {gate}"} <= {"akkordeon helper 0", "akkordeon helper 1"}
-    assert names("g1", "backward") - {"akkordeon gate g1"} <= {"akkordeon helper 0", "akkordeon helper 1"}
-    assert names("s", "loss") == {"akkordeon sentinel tdp"}
+    seen = [
+        thread.name
+        for who, what in [*product(("g0", "g1"), ("forward", "update")), ("g1", "backward"), ("s", "loss")]
+        for thread in Witness.seen[f"{mark} {who}", what]
+    ]
+    assert len(seen) >= 6 and all(name.startswith("akkordeon compute ") for name in seen)

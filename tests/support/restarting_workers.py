@@ -40,7 +40,11 @@ class Pair:
     def threads(self, *workers: str) -> list[str]:
         """The names of all threads of ours on these workers, or on all."""
         told = self.client.run(akkordeon_threads, workers=list(workers) or None)
-        return [name for names in told.values() for name in names if not name.startswith("akkordeon helper")]
+        return [name for names in told.values() for name in names]
+
+    def actors(self) -> set[str]:
+        """The names of all actors on the workers."""
+        return {name for names in self.client.run(_actors).values() for name in names}
 
     def nothing_left(self) -> None:
         """Wait until no thread, key or name of ours is left."""
@@ -49,6 +53,11 @@ class Pair:
             return [*self.threads(), *self.client.run_on_scheduler(_left)]
 
         wait_until(lambda: not left(), seen=left)
+
+
+def _actors(dask_worker):
+    office = dask_worker.plugins.get("akkordeon-post-office")
+    return [cell.name for cell in office._cells.values()] if office is not None else []
 
 
 def _left(dask_scheduler):

@@ -24,7 +24,7 @@ HEAVY = 3e-4
 interpreter."""
 _METRICS = 0.25
 """Seconds between two updates of the metrics of an actor that works."""
-_GLANCE = 0.02
+_PATIENCE = 0.02
 """Seconds that a reader waits for the end of a turn before it takes what was true before that."""
 _WEIGHT = 0.1
 
@@ -105,7 +105,7 @@ class Turns(Protocol):
     def forget(self, cell: "Cell") -> None:
         """The cell has ended."""
 
-    def drain(self, cell: "Cell") -> list[Any]:
+    def drain(self, cell: "Cell") -> list[object]:
         """What is left in the mailbox of a closed cell."""
 
 
@@ -154,6 +154,8 @@ class Cell:
         self._ended, self._observe = ended, observe
         self._stopped = Future[None]()
         self._ending = False
+        self._last: threading.Thread | None = None
+        """Runs `ended`."""
         self._frozen: dict[Callable[[], Any], Any] = {}
         """What `read` returned last, by its function. Replaced entries, never changed ones."""
         self._held = False
@@ -198,7 +200,7 @@ class Cell:
         ClosedError
             when the actor is closed.
         """
-        deadline = asyncio.get_running_loop().time() + _GLANCE
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
         while True:
             if self._scheduler.claim(self):
                 try:
@@ -211,7 +213,7 @@ class Cell:
                 raise self._closed()
             if function in self._frozen and asyncio.get_running_loop().time() > deadline:
                 break
-            await asyncio.sleep(_GLANCE / 20)
+            await asyncio.sleep(_PATIENCE / 20)
         value: T = self._frozen[function]
         return value
 
@@ -228,6 +230,8 @@ class Cell:
     async def stopped(self, timeout: float) -> None:
         """Wait until the actor has ended, at most `timeout` seconds."""
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._stopped)), timeout)
+        if self._last is not None:
+            self._last.join(timeout)  # it has only late calls to reject: microseconds
 
     # In a turn
 
@@ -315,7 +319,7 @@ class Cell:
         self.mailbox.put_back(item, lane)
         self._held = True
 
-    def wake(self) -> Any:
+    def wake(self) -> object:
         """The item by which the timer runs."""
         return _TIMER
 
@@ -328,9 +332,11 @@ class Cell:
         if self._ended is None:
             self._finish()
         else:
+            self._last = threading.Thread(target=self._run_ended, name=f"{self.name} ends", daemon=True)
             try:
-                threading.Thread(target=self._run_ended, name=f"{self.name} ends", daemon=True).start()
+                self._last.start()
             except RuntimeError:  # no thread begins in an interpreter that ends
+                self._last = None
                 self._run_ended()
 
     def _run_ended(self) -> None:

@@ -21,8 +21,8 @@ _LONG = 1e-3
 """Seconds of CPU from which on light work does not wait for the end of heavy work."""
 _SAMPLE = 7
 """Every eighth cheap message is timed."""
-_LOOK, _IDLE = 0.02, 1.0
-"""Seconds between two looks at the threads, with some at work and without."""
+_BUSY, _IDLE = 0.02, 1.0
+"""Seconds between two inspections of the threads, with some at work and without."""
 _REPLACEMENTS = 4
 """Threads that may be stuck, and have another one in their place."""
 
@@ -58,8 +58,8 @@ class Dispatcher(Scheduler):
         self._leaving: list[threading.Thread] = []
         self._count = 0
         self._watch: Watch | None = None
-        self._looks_at = 0.0
-        """The time at which the watch looks again."""
+        self._inspects_at = 0.0
+        """The time of the watch's next inspection."""
 
     def cell(
         self,
@@ -102,7 +102,7 @@ class Dispatcher(Scheduler):
         one = ComputeThread(thread, name)
         self._all.append(one)
         if self._watch is None:
-            self._watch = Watch(self._look)
+            self._watch = Watch(self._inspect)
         thread.start()
         return one
 
@@ -179,25 +179,25 @@ class Dispatcher(Scheduler):
     def _leave_timers_to_watch(self) -> None:
         """This may be the last thread that works."""
         due = self._next_timer
-        if self._watch is not None and due is not None and due < self._looks_at:
+        if self._watch is not None and due is not None and due < self._inspects_at:
             self._watch.hurry()
 
-    def _look(self) -> float:
-        """Let a thread lead where one is needed and none does; returns the seconds until the next look."""
+    def _inspect(self) -> float:
+        """Let a thread lead where one is needed and none does; returns the seconds until the next inspection."""
         with self.lock:
             now = self.clock()
             self._run_timers(now)
             working = self.working
             for one in working:
-                if now - one.since > _LOOK:
-                    self._look_at(one, now)
+                if now - one.since > _BUSY:
+                    self._inspect_thread(one, now)
             if self._leader is None and any(self._queues):
                 self.wake()
             due = self._next_timer
-            self._looks_at = min(now + (_LOOK if working else _IDLE), now + _IDLE if due is None else due)
-            return max(0.0, self._looks_at - now)
+            self._inspects_at = min(now + (_BUSY if working else _IDLE), now + _IDLE if due is None else due)
+            return max(0.0, self._inspects_at - now)
 
-    def _look_at(self, one: ComputeThread, now: float) -> None:
+    def _inspect_thread(self, one: ComputeThread, now: float) -> None:
         """A thread that is long with a message leads no more; one that is stuck has another in its place."""
         if self._leader is one:
             self._leader = None
@@ -278,9 +278,7 @@ class Dispatcher(Scheduler):
         if self._leader is None and not me.leaving:
             self._leader = me
 
-    def _compute_detached(
-        self, me: ComputeThread, cell: Cell, computation: Computation, lane: int, cpu: float
-    ) -> None:
+    def _compute_detached(self, me: ComputeThread, cell: Cell, computation: Computation, lane: int, cpu: float) -> None:
         """Leave the cell to others and compute: the result is in the mailbox before what it sets off can come back."""
         me.waits = computation.waits
         with self.lock:
@@ -310,7 +308,7 @@ class Dispatcher(Scheduler):
         For a thread that reads messages: no other one needs to be woken. Heavy work is left to others, where there
         are any.
         """
-        me = self._take_place()
+        me = self._enter()
         put()
         if me is None:
             return
@@ -318,9 +316,9 @@ class Dispatcher(Scheduler):
             while (cell := self._light_work(me)) is not None:
                 self._turn(me, cell)
         finally:
-            self._leave_place(me)
+            self._exit(me)
 
-    def _take_place(self) -> ComputeThread | None:
+    def _enter(self) -> ComputeThread | None:
         with self.lock:
             active = len(self._all) - len(self._parked) + len(self._readers)
             if self._leader is not None or active >= self.threads:
@@ -342,7 +340,7 @@ class Dispatcher(Scheduler):
             self._mail(cell)  # which wakes a thread
             return None
 
-    def _leave_place(self, me: ComputeThread) -> None:
+    def _exit(self, me: ComputeThread) -> None:
         with self.lock:
             self._readers.remove(me)
             if self._leader is me:

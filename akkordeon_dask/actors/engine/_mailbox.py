@@ -105,13 +105,13 @@ class Mailbox:
             return FORWARD
         return ENTRY if self._entry else None
 
-    def first_control(self) -> Any:
+    def first_control(self) -> object:
         """The next control message; None where there is none."""
         return self._control[0] if self._control else None
 
-    def take(self, lane: int) -> Any:
+    def take(self, lane: int) -> object:
         """The next message of a lane, which has one."""
-        item = self._lanes[lane].popleft()
+        item: Any = self._lanes[lane].popleft()
         if lane >= BACKWARD:
             del self._batches[item.header.batch]
         return item
@@ -122,7 +122,7 @@ class Mailbox:
             self._batches[item.header.batch] = item
             self._lanes[lane].appendleft(item)
 
-    def drain(self) -> Iterator[Any]:
+    def drain(self) -> Iterator[object]:
         """Take everything."""
         while (lane := self.lane()) is not None:
             yield self.take(lane)

@@ -162,7 +162,7 @@ class Scheduler:
         with self.lock:
             self._cells.discard(cell)
 
-    def drain(self, cell: Cell) -> list[Any]:
+    def drain(self, cell: Cell) -> list[object]:
         """What is left in the mailbox of a closed cell."""
         with self.lock:
             return list(cell.mailbox.drain())

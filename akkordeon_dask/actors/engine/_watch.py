@@ -1,4 +1,4 @@
-"""A thread that looks now and then whether the others get on."""
+"""A thread that inspects the others now and then."""
 
 import threading
 from collections.abc import Callable
@@ -7,23 +7,23 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """Calls `look` again and again, from its construction until `stop`.
+    """Calls `inspect` again and again, from its construction until `stop`.
 
     Parameters
     ----------
-    look
-        looks once, and returns the seconds until it wants to look again.
+    inspect
+        inspects once, and returns the seconds until the next inspection.
     """
 
-    def __init__(self, look: Callable[[], float]) -> None:
-        self._look = look
+    def __init__(self, inspect: Callable[[], float]) -> None:
+        self._inspect = inspect
         self._bell = threading.Event()
         self._stopped = False
         self.thread = threading.Thread(target=self._run, name="akkordeon watch", daemon=True)
         self.thread.start()
 
     def hurry(self) -> None:
-        """Look at once. Any thread."""
+        """Inspect at once. Any thread."""
         self._bell.set()
 
     def stop(self) -> None:
@@ -33,5 +33,5 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stopped:
-            self._bell.wait(self._look())
+            self._bell.wait(self._inspect())
             self._bell.clear()

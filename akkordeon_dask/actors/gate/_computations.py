@@ -13,6 +13,7 @@ from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["BackwardPass", "Computation", "Evaluation", "ForwardPass", "format_exception"]
 
+
 class Computation(ABC):
     """The computation of one message. Any thread runs it, then a turn of the gate applies the result.
 
