@@ -162,6 +162,18 @@ def nothing_is_left(cluster):
     assert all(gate.contexts == 0 and gate.versions == 1 for gate in cluster.gates)
 
 
+@laws
+@given(storms(shuffled, st.tuples(st.sampled_from(DELAYS[:4]))), st.integers(1, 4), st.integers(1, 3))
+def test_with_one_sentinel_no_gradient_is_more_than_twice_its_concurrency_late(storm, concurrency, gates):
+    cluster = SimulatedCluster(small_network(gates), **storm.weather(), timer=patient, gate_class=WatchedGate)
+    options = {"loss": NumberedLoss(), "scores": [Numbers()]}
+    cluster.attach("train0", Sentinel.train(numbered(80), batch_size=4, concurrency=concurrency, epochs=2, **options))
+    finish(cluster)
+    for gate in cluster.gates:
+        assert sum(gate.counts.delays.values()) == 40
+        assert max(gate.counts.delays) <= (2 * concurrency if concurrency > 1 else 0)
+
+
 @pytest.mark.slow
 @laws
 @given(scenes(storms(shuffled, repeated, lost)))

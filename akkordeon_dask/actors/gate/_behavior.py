@@ -127,11 +127,15 @@ class GateBehavior:
         return None
 
     def _has_to_wait(self, message: Forward | Backward) -> bool:
-        """It was sent by somebody who knows a gradient to have left, and counts on the update by it."""
+        """It reads a version that lacks an update which its sender, or the bound on delays, counts on."""
         header = message.header
+        if isinstance(message, Backward):
+            return False
         if header.opening:
             return True
-        return any(actor == header.reply_to.actor and done < header.floor for actor, done in self._updating)
+        home = header.reply_to.actor
+        missing = [done for actor, done in self._updating if actor == home and done < header.sequence]
+        return len(missing) > 1 or any(done < header.floor for done in missing)
 
     def _rejection(self, header: Header) -> str | None:
         if self.migrating:

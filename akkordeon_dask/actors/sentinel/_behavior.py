@@ -1,6 +1,7 @@
 """The behavior of a sentinel: a state machine without a thread, a clock or a network of its own."""
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -33,8 +34,9 @@ logger = logging.getLogger(__name__)
 
 SentinelState = Literal["running", "paused", "resting", "failed", "left"]
 
-_WINDOW = 32
-"""Batches per credit that may lie between the oldest one in flight and the next."""
+_WINDOW = 2
+"""Batches per credit that may be finished, or in flight, while one is: no gradient is more updates late. Without the
+one whose gradient has left a gate that has still to be updated with it."""
 _TICK = 1.0
 """Seconds between two timers, at most."""
 
@@ -105,6 +107,8 @@ class SentinelBehavior:
         self._notify, self._changed, self._check = notify, changed, check
         self._max_attempts = max_attempts
         self._batches: dict[int, BatchInFlight] = {}
+        self._finished = 0
+        """Batches that were completed or given up."""
         self._checked_form: tuple[Any, ...] = ()
         self._known: tuple[str, bool, bool] = (self.state, True, False)
 
@@ -143,8 +147,10 @@ class SentinelBehavior:
         """Handle one message, then send what the credits allow."""
         if not isinstance(message, BatchReady):
             self._guard(lambda: self._receive(message))
+        self.wants_timer = False
         self._fill()
-        self.wants_timer = self.between_passes  # the next pass is due later
+        if self.between_passes:  # the next pass is due later
+            self.wants_timer = True
 
     def apply(self, computation: object) -> None:
         """There are no computations."""
@@ -153,7 +159,8 @@ class SentinelBehavior:
         """Resend overdue batches, then send what the credits allow; returns the seconds until the next timer."""
         self._guard(lambda: self._resend_overdue(now))
         self._fill()
-        due = [batch.expires for batch in self._batches.values()]
+        self.wants_timer = False
+        due = [self._hurried_at(), *(batch.expires for batch in self._batches.values())]
         if self.between_passes and self.passes.rest_until > now:
             due.append(self.passes.rest_until)
         return max(0.0, min([now + _TICK, *due]) - now)
@@ -216,7 +223,8 @@ class SentinelBehavior:
         self._rest_if_done()
         if self.state != "running" or self.credits < 1:
             return False
-        if self.passes.sequence - self.floor >= _WINDOW * self.sentinel.concurrency:
+        if self._blocking_batch() is not None:
+            self.wants_timer = True
             return False
         if self.passes.drawing is None:
             return self.passes.begin(self._clock())
@@ -238,6 +246,14 @@ class SentinelBehavior:
         elif drawing is not None:
             self.passes.stop_drawing()
             self._report_ended()
+
+    def _blocking_batch(self) -> BatchInFlight | None:
+        """The batch whose gradient another batch, drawn now, might make too late."""
+        if not self._batches:
+            return None
+        oldest = min(self._batches.values(), key=lambda batch: batch.finished_before)
+        passed = self._finished - oldest.finished_before + len(self._batches)
+        return oldest if passed >= _WINDOW * self.sentinel.concurrency else None
 
     def _fill(self) -> None:
         self._guard(self._draw)
@@ -279,7 +295,7 @@ class SentinelBehavior:
             self._checked_form = form
 
     def _dispatch(self, batch: BatchInFlight) -> None:
-        batch.next_attempt(self._clock(), self.timer)
+        batch.next_attempt(self._clock(), self.timer, self._finished)
         self._send(self.gates[0], Forward(self._header(batch), batch.x))
 
     def _header(self, batch: BatchInFlight) -> Header:
@@ -297,8 +313,18 @@ class SentinelBehavior:
             deadline=batch.deadline,
         )
 
+    def _hurried_at(self) -> float:
+        """The time at which a batch that blocks all others is resent early, once: it may be lost."""
+        blocking = self._blocking_batch()
+        return math.inf if blocking is None or blocking.hurried else blocking.sent + self.timer.hurried
+
     def _resend_overdue(self, now: float) -> None:
         """Resend overdue batches; give up those that have had their last attempt."""
+        if self._hurried_at() <= now and (blocking := self._blocking_batch()) is not None:
+            blocking.hurried = True
+            blocking.tries -= 1
+            self.passes.resend(blocking)
+            self._dispatch(blocking)
         for batch in [batch for batch in self._batches.values() if batch.expires <= now]:
             if batch.tries < self._max_attempts:
                 self.passes.resend(batch)
@@ -318,6 +344,7 @@ class SentinelBehavior:
     def _release(self, batch: BatchInFlight) -> None:
         """The credit returns: here and nowhere else while the sentinel works."""
         del self._batches[batch.sequence]
+        self._finished += 1
         self._report_ended()
 
     def _report_ended(self) -> None:

@@ -7,6 +7,9 @@ from akkordeon_dask.tree import Array
 
 __all__ = ["BatchInFlight", "RetransmissionTimer"]
 
+_HURRIED = 2.0
+"""Round trips."""
+
 
 @dataclass(slots=True)
 class BatchInFlight:
@@ -20,6 +23,10 @@ class BatchInFlight:
     attempt: int = 0
     tries: int = 0
     """Attempts with the present gates."""
+    finished_before: int = 0
+    """Batches that were finished when the present attempt began."""
+    hurried: bool = False
+    """It was resent early, because it blocked all others."""
     sent: float = 0.0
     deadline: float = 0.0
     """Seconds for the present attempt."""
@@ -37,8 +44,9 @@ class BatchInFlight:
         """The time at which the present attempt is given up."""
         return self.sent + self.deadline
 
-    def next_attempt(self, now: float, timer: "RetransmissionTimer") -> None:
-        """Begin another attempt."""
+    def next_attempt(self, now: float, timer: "RetransmissionTimer", finished: int) -> None:
+        """Begin another attempt, when so many batches are finished."""
+        self.finished_before = finished
         self.attempt += 1
         self.tries += 1
         self.loss = None
@@ -76,6 +84,11 @@ class RetransmissionTimer:
         else:
             self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
             self._mean += (seconds - self._mean) / 8
+
+    @property
+    def hurried(self) -> float:
+        """The seconds after which a batch is resent that many others have overtaken, as TCP's fast retransmit does."""
+        return self.first if self._mean is None else _HURRIED * (self._mean + 4 * self._deviation)
 
     def seconds(self, attempt: int) -> float:
         """The time-out of this attempt, from 1; each waits twice as long as the one before."""

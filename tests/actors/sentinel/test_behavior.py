@@ -101,17 +101,43 @@ def test_only_batches_sent_once_are_observed_by_the_timer():
     assert post.behavior.timer.seconds(1) == 8 * (4.0 + 4 * 2.0)
 
 
-def test_a_sentinel_runs_at_most_a_window_ahead_of_its_oldest_batch():
-    post = Played(concurrency=2)
+@pytest.mark.parametrize("concurrency", [2, 3, 8])
+def test_a_sentinel_runs_at_most_a_window_ahead_of_its_oldest_batch(concurrency):
+    post = Played(concurrency=concurrency)
+    (stuck, *others) = post.draw()
+    passed = len(others)
+    while others:
+        post.back(others.pop(0))
+        new = post.draw()
+        assert all(header.floor == 0 for header in new)
+        passed += len(new)
+        others += new
+    assert passed == 2 * concurrency - 1
+    post.back(stuck)
+    assert len(post.draw()) == concurrency
+
+
+def test_a_batch_that_blocks_all_others_is_resent_once_after_some_round_trips():
+    post = Played(concurrency=2, first=100.0)
+    post.now += 1.0
     (stuck, *others) = post.draw()
     while others:
-        post.back(others.pop())
-        others = post.draw()
-        assert all(header.floor == 0 for header in others)
-    assert post.behavior.in_flight == 1 and post.behavior.credits == 1
-    assert post.sent[-2][1].header.sequence == 63
-    post.back(stuck)
-    assert len(post.draw()) == 2
+        post.now += 1.0
+        post.back(others.pop(0))
+        others += post.draw()
+    # Each took a second at first, and the timer has its deviations.
+    again = post.behavior.timer.hurried
+    assert 0 < again < 100.0 and post.behavior.wants_timer
+    before = len(post.sent)
+    assert post.wait(0.0) <= stuck.deadline and len(post.sent) == before
+    post.wait(again)
+    (_, message) = post.sent[-1]
+    assert (message.header.sequence, message.header.attempt) == (stuck.sequence, 2)
+    count = len(post.sent)
+    post.wait(again)
+    assert len(post.sent) == count
+    post.back(message.header)
+    assert post.behavior.passes.lost == 0 and len(post.draw()) == 2
 
 
 def test_training_does_not_wait_at_the_end_of_a_pass():
