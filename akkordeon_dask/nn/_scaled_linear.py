@@ -18,8 +18,11 @@ from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["ScaledLinear"]
 
-_BLOCK = 4 * 1024 * 1024
-"""Bytes of floating point that are made of the input at a time."""
+_BLOCK = 1024 * 1024
+"""Bytes of floating point that are made of the input at a time: multiplied while a core has them in its L2 cache.
+
+As many bytes as the weights have if that is more, for each block adds to a gradient of their size.
+"""
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +83,7 @@ class ScaledLinear(SplitLayer):
 def _blocks(x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
     """The samples as floating point, some rows at a time in one buffer."""
     buffer: Array | None = None
-    for some in blocks(len(x), x.shape[1] * w.itemsize, _BLOCK):
+    for some in blocks(len(x), x.shape[1] * w.itemsize, max(_BLOCK, w.nbytes)):
         if buffer is None:
             buffer = empty(x[some].shape, w.dtype)
         block = buffer[: some.stop - some.start]
