@@ -6,10 +6,12 @@ __all__ = ["blocks"]
 
 
 def blocks(samples: int, sample_bytes: int, bound: int) -> Iterator[slice]:
-    """Slices of a batch, as few as can be and almost of one size: no more samples of `sample_bytes` than `bound`
-    bytes hold, and at least one. The first is the largest.
+    """Slices of a batch, as few as can be and of about one size.
+
+    Each has at least one sample of `sample_bytes` and no more of them than `bound` bytes hold; the first is the largest.
     """
     most = max(1, bound // max(1, sample_bytes))
-    step = -(-samples // max(1, -(-samples // most)))
-    for start in range(0, samples, max(1, step)):
+    few = max(1, -(-samples // most))
+    step = max(1, -(-samples // few))
+    for start in range(0, samples, step):
         yield slice(start, min(start + step, samples))
