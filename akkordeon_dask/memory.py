@@ -10,6 +10,7 @@ Threads: the pool is shared by all threads of the process. Its free lists change
 add up: the pool may hold a block per thread above its capacity, no more.
 """
 
+import math
 import mmap
 import os
 import weakref
@@ -78,9 +79,7 @@ class Pool:
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         """An uninitialised C-contiguous array; a large one is recycled and page-aligned."""
         kind = np.dtype(dtype)
-        nbytes = kind.itemsize
-        for extent in shape:
-            nbytes *= extent
+        nbytes = kind.itemsize * math.prod(shape)
         if nbytes < _SMALL:
             return np.empty(shape, kind)
         return self._lend(-(-nbytes // _GRAIN) * _GRAIN, shape, kind)
@@ -123,8 +122,8 @@ empty = pool.empty
 
 
 def empty_like(x: Array) -> Array:
-    """An uninitialised array with the shape and dtype of `x`."""
-    return empty(x.shape, x.dtype)
+    """An uninitialised array with the shape and dtype of `x`, in C order."""
+    return np.empty(x.shape, x.dtype) if x.nbytes < _SMALL else empty(x.shape, x.dtype)
 
 
 def copied(x: Array) -> Array:

@@ -83,33 +83,41 @@ def map_leaves(function: Callable[[Array], Any], tree: Tree, *, statistics: bool
     return rebuild(tree, iter(found), statistics=statistics)
 
 
-def join_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
-    """A tree of the same form with `function` applied to every leaf and its counterparts in `others`.
+def join_leaves(function: Callable[[Array, Array, Array], Any], tree: Tree, one: Tree, other: Tree) -> Tree:
+    """A tree of the same form with `function` applied to every leaf and its counterparts in `one` and `other`.
 
     Statistics stay as `tree` has them.
 
     Raises
     ------
     ShapeError
-        when the others have another form.
+        when one of the others has another form.
     """
-    for other in others:
+    # Nearly all are dicts of one form, with arrays in them: no call takes longer than to look.
+    alike = type(tree) is type(one) is type(other) is dict and tree.keys() == one.keys() == other.keys()
+    if not alike:
+        _check_form(tree, one)
         _check_form(tree, other)
+    if alike or isinstance(tree, dict):
+        joined = {}
+        for key, child in tree.items():
+            if key == STATISTICS:
+                joined[key] = child
+                continue
+            its, others = one[key], other[key]
+            leaf = type(child) is type(its) is type(others) is np.ndarray
+            joined[key] = function(child, its, others) if leaf else join_leaves(function, child, its, others)
+        return joined
     if isinstance(tree, np.ndarray):
-        return function(tree, *others)
-    if isinstance(tree, dict):
-        return {
-            key: child if key == STATISTICS else join_leaves(function, child, *[other[key] for other in others])
-            for key, child in tree.items()
-        }
-    return tuple([join_leaves(function, *children) for children in zip(tree, *others, strict=True)])
+        return function(tree, one, other)
+    return tuple([join_leaves(function, *three) for three in zip(tree, one, other, strict=True)])
 
 
 def _check_form(tree: Tree, other: Tree) -> None:
-    if isinstance(tree, np.ndarray):
-        fits = isinstance(other, np.ndarray)
-    elif isinstance(tree, dict):
+    if isinstance(tree, dict):
         fits = isinstance(other, dict) and (tree.keys() == other.keys() or _trained(tree) == _trained(other))
+    elif isinstance(tree, np.ndarray):
+        fits = isinstance(other, np.ndarray)
     else:
         fits = isinstance(other, tuple | list) and len(tree) == len(other)
     if not fits:

@@ -83,16 +83,16 @@ def test_a_missing_leaf_is_named():
 @bounded
 @given(trees)
 def test_joining_combines_the_leaves_of_one_path(tree):
-    other, seen = map_leaves(np.ones_like, tree), []
-    joined = join_leaves(lambda *both: seen.append(tuple(map(id, both))) or both[1], tree, other)
-    assert seen == [(id(one), id(two)) for one, two in zip(leaves(tree), leaves(other), strict=True)]
-    assert form(joined) == form(other)
+    one, other, seen = map_leaves(np.ones_like, tree), map_leaves(np.ones_like, tree), []
+    joined = join_leaves(lambda *three: seen.append(tuple(map(id, three))) or three[1], tree, one, other)
+    assert seen == [tuple(map(id, three)) for three in zip(leaves(tree), leaves(one), leaves(other), strict=True)]
+    assert form(joined) == form(one)
 
 
 def test_joining_leaves_statistics_as_the_first_tree_has_them():
     one, other = ({"w": np.full(2, k), "statistics": {"mean": np.full(2, k)}} for k in (1.0, 2.0))
-    joined = join_leaves(np.add, one, other)
-    assert joined["statistics"] is one["statistics"] and (joined["w"] == 3).all()
+    joined = join_leaves(lambda a, b, c: a + b + c, one, other, one)
+    assert joined["statistics"] is one["statistics"] and (joined["w"] == 4).all()
 
 
 ONE = np.ones(1)
@@ -109,11 +109,14 @@ ONE = np.ones(1)
     (None, "None stands where a dict"),
 ])  # fmt: skip
 def test_trees_of_other_forms_are_not_joined(other, said):
-    with pytest.raises(ShapeError, match=said):
-        join_leaves(lambda one, other: one, {"w": (ONE, ONE), "b": ONE}, other)
+    tree = {"w": (ONE, ONE), "b": ONE}
+    for others in ((other, tree), (tree, other)):
+        with pytest.raises(ShapeError, match=said):
+            join_leaves(lambda *three: three[0], tree, *others)
 
 
 def test_keys_are_joined_whatever_their_order_and_statistics_may_be_missing():
     tree = {"w": ONE, "statistics": {"mean": ONE}, "b": 2 * ONE}
-    joined = join_leaves(np.add, tree, {"b": 5 * ONE, "w": 3 * ONE})
-    assert (joined["w"], joined["b"], joined["statistics"]) == (4, 7, tree["statistics"])
+    turned = {"b": 5 * ONE, "w": 3 * ONE}
+    joined = join_leaves(lambda a, b, c: a + b + c, tree, turned, turned)
+    assert (joined["w"], joined["b"], joined["statistics"]) == (7, 12, tree["statistics"])

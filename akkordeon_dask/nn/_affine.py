@@ -7,14 +7,15 @@ from akkordeon_dask._numbers import keep_flag, keep_int
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn._initializers import Initializer, check_initializer
-from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._layer import Shape
 from akkordeon_dask.nn._shapes import agree
+from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.tree import Tree
 
 __all__ = ["Affine"]
 
 
-class Affine(Layer):
+class Affine(SplitLayer):
     """A layer with `w : (in_features, out_features)` and, where `bias` is set, `b : (out_features,)`.
 
     A subclass is a dataclass with these fields, in the order of its own signature.

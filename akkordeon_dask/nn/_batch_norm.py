@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from dataclasses import fields
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -51,6 +51,8 @@ class BatchNorm(Layer):
     A batch is worked on as `(batch, channels * positions)`, with the one number of each channel
     repeated for its positions: numpy is twice as fast on a long row as on many short ones. Small arrays are float64.
     """
+
+    draws: ClassVar[bool] = False
 
     momentum: float
     eps: float

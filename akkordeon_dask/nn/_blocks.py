@@ -6,7 +6,12 @@ __all__ = ["blocks"]
 
 
 def blocks(samples: int, sample_bytes: int, bound: int) -> Iterator[slice]:
-    """Slices of a batch, each of as many samples of `sample_bytes` as `bound` bytes hold, and at least one."""
-    step = max(1, bound // max(1, sample_bytes))
+    """Slices of a batch, as few as can be and of about one size.
+
+    Each has at least one sample of `sample_bytes` and no more of them than `bound` bytes hold; the first is the largest.
+    """
+    most = max(1, bound // max(1, sample_bytes))
+    few = max(1, -(-samples // most))
+    step = max(1, -(-samples // few))
     for start in range(0, samples, step):
         yield slice(start, min(start + step, samples))

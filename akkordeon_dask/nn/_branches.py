@@ -13,7 +13,7 @@ from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import agree, asked, is_full, merged
 from akkordeon_dask.tree import Array, Tree
@@ -59,7 +59,7 @@ class Branches(Layer):
             raise ShapeError(f"{self!r} has {len(branches)} branches, its parameters are those of {len(params)}")
         ys, items = [], []
         for index, (branch, its) in enumerate(zip(branches, params, strict=True)):
-            below = key.fold(index) if key is not None else None
+            below = key.fold(index) if key is not None and branch.draws else None
             y, item = branch.forward(its, x, train=train, key=below)
             ys.append(y)
             items.append(item)
@@ -74,15 +74,20 @@ class Branches(Layer):
         return np.concatenate(ys, axis, out=y), _Context(tuple(items), ends)
 
     def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
+        # A subclass that overrides `backward` alone may call this one: its own `split_backward` would call it again.
+        dx, later = Branches.split_backward(self, context, dy, need_dx=need_dx)
+        return dx, later()
+
+    def split_backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> SplitGradients:
         branches, axis = self._branches, self._axis
         pieces = [dy] * len(branches) if axis is None else np.split(dy, context.ends[:-1], axis + 1)
-        dxs, grads = [], []
+        dxs, rest = [], []
         for branch, item, piece in zip(branches, context.items, pieces, strict=True):
-            dx, its = branch.backward(item, piece, need_dx=need_dx)
+            dx, later = branch.split_backward(item, piece, need_dx=need_dx)
             dxs.append(dx)
-            grads.append(its)
+            rest.append(later)
         dx = added([dx for dx in dxs if dx is not None], [not branch.views for branch in branches]) if need_dx else None
-        return dx, tuple(grads)
+        return dx, lambda: tuple(later() for later in rest)
 
     def rebind(self, context: Context, params: Tree) -> Context:
         triples = zip(self._branches, context.items, params, strict=True)
@@ -91,6 +96,10 @@ class Branches(Layer):
     @property
     def trainable(self) -> bool:
         return any(branch.trainable for branch in self._branches)
+
+    @property
+    def draws(self) -> bool:  # type: ignore[override]
+        return any(branch.draws for branch in self._branches)
 
     @property
     def observes(self) -> bool:

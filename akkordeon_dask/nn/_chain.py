@@ -1,8 +1,9 @@
 """Layers one after the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, overload
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,13 +12,18 @@ from akkordeon_dask._repr import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._execution_plan import ExecutionPlan, Step, plan
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._summary import summarise
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Chain"]
+
+_HALF = np.dtype(np.float16)
+
+_Rest: TypeAlias = list[tuple[Step, Callable[[], Tree]]]
+"""The steps whose gradients by the parameters are yet to be computed, the foremost last."""
 
 
 class _Context(NamedTuple):
@@ -63,41 +69,58 @@ class Chain(Layer, Sequence[Layer]):
         if len(params) != len(self.layers):
             raise ShapeError(f"{self!r} has {len(self.layers)} layers, its parameters are those of {len(params)}")
         steps, items = self._plan.steps(x.dtype), []
-        narrow = x.dtype == np.float16
+        narrow = x.dtype == _HALF
         if narrow:
             x, own = widened(x), True
-        for step in steps:
-            below = key.fold(step.position) if key is not None else None
-            x, context = step.layer.forward(step.of(params), x, train=train, key=below, own=own)
-            own = (own or not step.layer.views) and not step.layer.keeps_output
+        for position, layer, fused, views, keeps_output, draws, _ in steps:
+            its = params[position : position + 2] if fused else params[position]
+            below = key.fold(position) if draws and key is not None else None
+            x, context = layer.forward(its, x, train=train, key=below, own=own)
+            own = (own or not views) and not keeps_output
             items.append(context)
         return x, _Context(steps, tuple(items), narrow)
 
     def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
-        grads: list[Tree] = list(self._plan.no_grads)
-        first = 0 if need_dx else self._first_with_parameters()
+        grads = list(self._plan.no_grads)
+        dx = self._walk_back(context, dy, grads, None, need_dx=need_dx, own=own)
+        return dx, tuple(grads)
+
+    def split_backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> SplitGradients:
+        grads, rest = list(self._plan.no_grads), _Rest()
+        dx = self._walk_back(context, dy, grads, rest, need_dx=need_dx, own=own)
+        return dx, partial(_completed, grads, rest)
+
+    def _walk_back(
+        self, context: Context, dy: Array, grads: list[Tree], rest: _Rest | None, *, need_dx: bool, own: bool
+    ) -> Array | None:
+        """`dx`. Gradients by parameters are put in `grads`, or functions that compute them in the `rest`."""
+        first = 0 if need_dx else self._plan.first_trained
         dx: Array | None = dy
         for step, item in zip(reversed(context.steps), reversed(context.items), strict=True):
-            if step.position + step.fused < first:
+            position, layer, fused, views, _, _, splits = step
+            if position + fused < first:
                 break
             assert dx is not None
-            below = need_dx or step.position > first
-            dx, its = step.layer.backward(item, dx, need_dx=below, own=own)
-            grads[step.position : step.position + 1 + step.fused] = its if step.fused else (its,)
-            own = own or not step.layer.views
-        if not need_dx:
-            return None, tuple(grads)
-        return (dx.astype(np.float16) if context.narrow and dx is not None else dx), tuple(grads)
-
-    def _first_with_parameters(self) -> int:
-        for position, layer in enumerate(self.layers):
-            if layer.trainable:
-                return position
-        return len(self.layers)
+            below = need_dx or position > first
+            if splits and rest is not None:
+                dx, later = layer.split_backward(item, dx, need_dx=below, own=own)
+                rest.append((step, later))
+            else:
+                dx, its = layer.backward(item, dx, need_dx=below, own=own)
+                _put(grads, step, its)
+            own = own or not views
+        if dx is None or not need_dx:
+            return None
+        return dx.astype(_HALF) if context.narrow else dx
 
     def rebind(self, context: Context, params: Tree) -> Context:
         pairs = zip(context.steps, context.items, strict=True)
         return context._replace(items=tuple(step.layer.rebind(item, step.of(params)) for step, item in pairs))
+
+    @property
+    def draws(self) -> bool:  # type: ignore[override]
+        """A layer may draw when it trains: `forward` needs a key. A chain that does not draw takes none."""
+        return self._plan.draws
 
     @property
     def observes(self) -> bool:
@@ -212,6 +235,21 @@ class Chain(Layer, Sequence[Layer]):
 
     def _parts(self) -> tuple[Layer, ...]:
         return self.layers
+
+
+def _put(grads: list[Tree], step: Step, its: Tree) -> None:
+    if step.fused:
+        grads[step.position : step.position + 2] = its
+    else:
+        grads[step.position] = its
+
+
+def _completed(grads: list[Tree], rest: _Rest) -> Tree:
+    """The gradients by the parameters. A step's context and gradient are released once they are computed."""
+    while rest:
+        step, later = rest.pop()
+        _put(grads, step, later())
+    return tuple(grads)
 
 
 def repr_nested(layer: Layer) -> str:

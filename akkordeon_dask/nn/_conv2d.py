@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,10 +13,11 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._initializers import HeNormal, Initializer, check_initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._linear import LinearContext
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import Extent, is_full
+from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.nn._unfold import Unfold
 from akkordeon_dask.nn._windows import Pair, image_shape, normalise, padded, pair, positions, unpadded
 from akkordeon_dask.tree import Array, Tree
@@ -27,7 +29,7 @@ _BLOCK = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, repr=False)
-class Conv2d(Layer):
+class Conv2d(SplitLayer):
     """Cross-correlation of images with learned windows, channels first.
 
     LeCun, Bottou, Bengio, Haffner, 'Gradient-Based Learning Applied to Document Recognition',
@@ -53,6 +55,8 @@ class Conv2d(Layer):
     w : (out_channels, in_channels / groups, kernel_rows, kernel_columns); b : (out_channels,);
     rows_out = (rows + 2 * padding - dilation * (kernel_rows - 1) - 1) // stride + 1, and columns likewise
     """
+
+    draws: ClassVar[bool] = False
 
     in_channels: int
     out_channels: int
@@ -100,21 +104,25 @@ class Conv2d(Layer):
             y += params["b"][:, np.newaxis, np.newaxis]
         return y, LinearContext(params, x)
 
-    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
+    def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
+        w, x = self._matrix(context.params["w"]), context.x
+        unfold = self._unfold(x.shape[1:])
+        dx = empty(x.shape, w.dtype)
+        for some, matrix in self._buffers(unfold, x, w):
+            np.matmul(w.swapaxes(-1, -2), self._by_column(unfold, dy[some], w), out=matrix)
+            dx[some] = self._folded(unfold, matrix)
+        return dx
+
+    def parameter_gradients(self, context: Context, dy: Array) -> Tree:
         w, x = self._matrix(context.params["w"]), context.x
         unfold = self._unfold(x.shape[1:])
         dw = np.zeros(w.shape, w.dtype)
-        dx = empty(x.shape, w.dtype) if need_dx else None
         for some, matrix in self._columns(unfold, x, w):
-            its = self._wide(unfold, dy[some]).reshape(len(matrix), *w.shape[:2], -1)[..., : unfold.size]
-            dw += np.matmul(its, matrix.swapaxes(-1, -2)).sum(axis=0)
-            if dx is not None:
-                np.matmul(w.swapaxes(-1, -2), its, out=matrix)
-                dx[some] = self._folded(unfold, matrix)
+            dw += np.matmul(self._by_column(unfold, dy[some], w), matrix.swapaxes(-1, -2)).sum(axis=0)
         grads = {"w": dw.reshape(context.params["w"].shape)}
         if self.bias:
             grads["b"] = widened(dy).sum(axis=(2, 3)).sum(axis=0)
-        return dx, grads
+        return grads
 
     def _matrix(self, w: Array) -> Array:
         """(groups, out_channels / groups, numbers in a window)"""
@@ -128,14 +136,23 @@ class Conv2d(Layer):
 
     def _columns(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
         """Blocks of the batch, and their columns in one buffer: (samples, groups, numbers in a window, columns)."""
+        for some, matrix in self._buffers(unfold, x, w):
+            unfold.unfold(padded(x[some], self.padding, 0), matrix.reshape(unfold.shape(len(matrix))))
+            yield some, matrix
+
+    def _buffers(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
+        """Blocks of the batch, and room for their columns in one buffer."""
         sample_bytes = int(np.prod(unfold.shape(1))) * w.itemsize
         buffer: Array | None = None
         for some in blocks(len(x), sample_bytes, _BLOCK):
             size = some.stop - some.start
             if buffer is None:
                 buffer = empty(unfold.shape(size), w.dtype)
-            unfold.unfold(padded(x[some], self.padding, 0), buffer[:size])
             yield some, buffer[:size].reshape(size, self.groups, w.shape[2], unfold.size)
+
+    def _by_column(self, unfold: Unfold, dy: Array, w: Array) -> Array:
+        """(samples, groups, out_channels / groups, columns)"""
+        return self._wide(unfold, dy).reshape(len(dy), *w.shape[:2], -1)[..., : unfold.size]
 
     def _wide(self, unfold: Unfold, dy: Array) -> Array:
         """The gradient by all columns: 0 for columns that are no window positions."""

@@ -10,7 +10,7 @@ from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._affine import Affine
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients
+from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._linear import Linear
 from akkordeon_dask.nn._masks import draw_mask, need_key
 from akkordeon_dask.tree import Array, Tree
@@ -71,9 +71,11 @@ class DropConnect(Affine):
         y, inner = self._affine.forward(_masked(params, masks), x)
         return y, _Context(inner, masks)
 
-    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
-        dx, grads = self._affine.backward(context.inner, dy, need_dx=need_dx)
-        return dx, _masked(grads, context.masks)
+    def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
+        return self._affine.input_gradient(context.inner, dy)
+
+    def parameter_gradients(self, context: Context, dy: Array) -> Tree:
+        return _masked(self._affine.parameter_gradients(context.inner, dy), context.masks)
 
     def rebind(self, context: Context, params: Tree) -> Context:
         inner = self._affine.rebind(context.inner, _masked(params, context.masks))

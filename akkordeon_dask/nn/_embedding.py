@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,8 +12,9 @@ from akkordeon_dask.errors import DataError, ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._initializers import Initializer, Normal, check_initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._shapes import is_full
+from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Embedding"]
@@ -28,7 +29,7 @@ class _Context(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Embedding(Layer):
+class Embedding(SplitLayer):
     """`y = w[x]`: a learned vector for each word of a vocabulary.
 
     Bengio, Ducharme, Vincent, Jauvin, 'A Neural Probabilistic Language Model', JMLR 3, 2003.
@@ -54,6 +55,8 @@ class Embedding(Layer):
         by `forward`, for a number that is no word.
     """
 
+    draws: ClassVar[bool] = False
+
     vocabulary: int
     features: int
     initializer: Initializer = Normal(1.0)
@@ -76,14 +79,14 @@ class Embedding(Layer):
         np.take(w, x.astype(np.intp, copy=False), axis=0, out=y, mode="clip")
         return y, _Context(x, w.dtype)
 
-    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
-        x, dtype = context
-        grads = {"w": self._scattered(x.reshape(-1), dy.reshape(-1, self.features), dtype)}
-        if not need_dx:
-            return None, grads
-        dx = empty(x.shape, dtype)
+    def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
+        dx = empty(context.x.shape, context.dtype)
         dx.fill(0)
-        return dx, grads
+        return dx
+
+    def parameter_gradients(self, context: Context, dy: Array) -> Tree:
+        x, dtype = context
+        return {"w": self._scattered(x.reshape(-1), dy.reshape(-1, self.features), dtype)}
 
     def _scattered(self, x: Array, dy: Array, dtype: np.dtype[Any]) -> Array:
         """The sum of the rows of `dy` for each word. Number by number: numpy adds rows with a third of the speed."""

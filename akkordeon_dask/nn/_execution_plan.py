@@ -18,11 +18,19 @@ _MOST_DEVIATIONS = 16
 
 
 class Step(NamedTuple):
-    """A layer at its position in the chain, or a fused one for two layers with the parameters of both."""
+    """A layer at its position in the chain, or a fused one for two layers with the parameters of both.
+
+    The layer's answers are asked for once: a chain walks its steps for each batch.
+    """
 
     position: int
     layer: Layer
-    fused: bool = False
+    fused: bool
+    views: bool
+    keeps_output: bool
+    draws: bool
+    splits: bool
+    """The layer's backward pass has two halves."""
 
     def of(self, tree: Tree) -> Tree:
         """This step's part of the chain's parameters."""
@@ -36,6 +44,9 @@ class ExecutionPlan(NamedTuple):
     other: tuple[Step, ...]
     no_grads: tuple[Tree, ...]
     """For each layer without parameters the form of its gradients."""
+    first_trained: int
+    """The position of the first layer with parameters; where there is none, that behind the last layer."""
+    draws: bool
 
     def steps(self, dtype: np.dtype[Any]) -> tuple[Step, ...]:
         """Those for input of `dtype`."""
@@ -44,14 +55,20 @@ class ExecutionPlan(NamedTuple):
 
 def plan(layers: tuple[Layer, ...]) -> ExecutionPlan:
     """The execution plan of a chain of `layers`."""
-    other = [Step(position, layer) for position, layer in enumerate(layers)]
+    other = [_step(position, layer) for position, layer in enumerate(layers)]
     steps = list(other)
     for position, (scale, linear) in enumerate(pairwise(layers)):
         # A user's subclass may do something else; and the fused layer takes the mean off after the product.
         if type(scale) is Scale and type(linear) is Linear and abs(scale.mean) <= _MOST_DEVIATIONS * scale.std:
-            steps[position : position + 2] = [Step(position, ScaledLinear(scale, linear), fused=True)]
+            steps[position : position + 2] = [_step(position, ScaledLinear(scale, linear), fused=True)]
             break  # behind it there are no bytes
     rng = np.random.default_rng(0)
-    return ExecutionPlan(
-        tuple(steps), tuple(other), tuple(None if layer.trainable else layer.init(rng) for layer in layers)
-    )
+    no_grads = tuple(None if layer.trainable else layer.init(rng) for layer in layers)
+    trained = [position for position, layer in enumerate(layers) if layer.trainable]
+    first = min(trained, default=len(layers))
+    return ExecutionPlan(tuple(steps), tuple(other), no_grads, first, any(step.draws for step in other))
+
+
+def _step(position: int, layer: Layer, *, fused: bool = False) -> Step:
+    splits = type(layer).split_backward is not Layer.split_backward
+    return Step(position, layer, fused, layer.views, layer.keeps_output, layer.draws, splits)

@@ -1,6 +1,7 @@
 """The base of layers that are functions of their input alone."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Gradients, Layer
@@ -11,6 +12,8 @@ __all__ = ["Function"]
 
 class Function(Layer):
     """A layer without parameters and without randomness, the same in training and inference."""
+
+    draws: ClassVar[bool] = False
 
     @abstractmethod
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:

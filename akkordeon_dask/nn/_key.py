@@ -31,10 +31,7 @@ class Key:
 
     def fold(self, *path: int | str) -> "Key":
         """The key of a node below this one; words count by their CRC-32."""
-        for step in path:
-            if type(step) is not int:
-                return Key(self.entropy + tuple(map(_number, path)))
-        return Key(self.entropy + path)  # type: ignore[operator]  # all are ints
+        return Key(self.entropy + tuple([step if type(step) is int else _number(step) for step in path]))
 
     def generator(self) -> np.random.Generator:
         """A new generator at the start of this key's stream."""

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -17,13 +18,16 @@ from akkordeon_dask.tree import Array, Tree
 if TYPE_CHECKING:
     from akkordeon_dask.nn._chain import Chain
 
-__all__ = ["Context", "Gradients", "Layer", "Shape"]
+__all__ = ["Context", "Gradients", "Layer", "Shape", "SplitGradients"]
 
 Context: TypeAlias = Any
 """The part of a forward pass that the backward pass needs. Opaque, and never kept on the layer."""
 
 Gradients: TypeAlias = tuple[Array | None, Tree]
 """Of the input, None where it is not asked for, and of the parameters."""
+
+SplitGradients: TypeAlias = tuple[Array | None, Callable[[], Tree]]
+"""Of the input, and a function that computes those of the parameters."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +46,16 @@ class Layer(Written, ABC):
     """The context refers to the output, so the next layer must not overwrite it."""
     views: ClassVar[bool] = False
     """The output may be the input itself, or a view of it; likewise `dx` of `dy`."""
+    draws: ClassVar[bool] = True
+    """In training `forward` may use its key. True again for a class that overrides `forward` and does not say so."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class that overrides a method inherits nothing that was said of, or built on, the method of its base."""
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and "draws" not in vars(cls):
+            cls.draws = True
+        if "backward" in vars(cls) and "split_backward" not in vars(cls):
+            cls.split_backward = Layer.split_backward  # type: ignore[method-assign]
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         """New parameters: a dict of arrays of `dtype`, empty where there are none.
@@ -56,7 +70,7 @@ class Layer(Written, ABC):
     ) -> tuple[Array, Context]:
         """`x : (batch, *shape)` to `(y : (batch, *output_shape(shape)), context)`.
 
-        `key` determines the layer's random draws; needed only when `train` is set.
+        `key` determines the layer's random draws; needed only when `train` is set and the layer `draws`.
         """
 
     @abstractmethod
@@ -65,6 +79,16 @@ class Layer(Written, ABC):
 
         `grads` has the form of the parameters; in place of statistics it holds those of the batch.
         """
+
+    def split_backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> SplitGradients:
+        """`backward` in two halves: `dx` at once, and a function that computes and returns `grads`, to be called once.
+
+        Between the two `dx` can be sent. To the bit the results are those of `backward`, which by default is called
+        for both halves at once. The function holds the context, or parts of it, and `dy` until it is called or dies;
+        neither `dx` nor anything made of it is among them, so that `dx` may be overwritten before the call.
+        """
+        dx, grads = self.backward(context, dy, need_dx=need_dx, own=own)
+        return dx, lambda: grads
 
     @property
     def trainable(self) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,8 +12,9 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape
+from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._normalisation import OPERATIONS, column_products, output_for, parts, row_products
+from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["LayerNorm"]
@@ -28,7 +29,7 @@ class _Context(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class LayerNorm(Layer):
+class LayerNorm(SplitLayer):
     """`y = (x - mean) / sqrt(var + eps) * w + b`, each sample by its own mean and (biased) variance.
 
     Ba, Kiros, Hinton, 'Layer Normalization', arXiv 1607.06450, 2016. A sample does not depend on those beside it,
@@ -45,6 +46,8 @@ class LayerNorm(Layer):
     ------
     x, y : (batch, ...) float, each sample of shape `features`; w, b : `features`
     """
+
+    draws: ClassVar[bool] = False
 
     features: int | tuple[int, ...]
     eps: float = 1e-5
@@ -83,19 +86,20 @@ class LayerNorm(Layer):
             block += b
         return y.reshape(x.shape), _Context(params["w"], normalised, inverse)
 
-    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
+    def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
+        rows = dy.reshape(context.normalised.shape)
+        dx = output_for(rows, context.w.dtype, own)
+        _through_statistics(context, rows, dx)
+        return dx.reshape(dy.shape)
+
+    def parameter_gradients(self, context: Context, dy: Array) -> Tree:
         w, normalised = context.w, context.normalised
         rows = dy.reshape(normalised.shape)
         dw, db = np.zeros((2, w.size), w.dtype)
         for part in parts(normalised):
             dw += column_products(rows[part], normalised[part])
             db += column_sums(rows[part])
-        grads = {"w": dw.reshape(w.shape), "b": db.reshape(w.shape)}
-        if not need_dx:
-            return None, grads
-        dx = output_for(rows, w.dtype, own)
-        _through_statistics(context, rows, dx)
-        return dx.reshape(dy.shape), grads
+        return {"w": dw.reshape(w.shape), "b": db.reshape(w.shape)}
 
     def rebind(self, context: Context, params: Tree) -> Context:
         return context._replace(w=params["w"])

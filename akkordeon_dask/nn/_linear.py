@@ -1,7 +1,7 @@
 """The affine layer."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from akkordeon_dask.nn._affine import Affine
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._initializers import HeNormal, Initializer
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients
+from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Linear", "LinearContext"]
@@ -40,6 +40,8 @@ class Linear(Affine):
     w : (in_features, out_features); b : (out_features,)
     """
 
+    draws: ClassVar[bool] = False
+
     in_features: int
     out_features: int
     bias: bool = True
@@ -55,13 +57,17 @@ class Linear(Affine):
             y += params["b"]
         return y, LinearContext(params, x)
 
-    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
-        w, x = context.params["w"], context.x
-        grads = {"w": np.matmul(x.T, dy, out=empty(w.shape, w.dtype))}
+    def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
+        w = context.params["w"]
+        dx: Array = np.matmul(dy, w.T, out=empty(context.x.shape, w.dtype))
+        return dx
+
+    def parameter_gradients(self, context: Context, dy: Array) -> Tree:
+        w = context.params["w"]
+        grads = {"w": np.matmul(context.x.T, dy, out=empty(w.shape, w.dtype))}
         if self.bias:
             grads["b"] = column_sums(dy)
-        dx = np.matmul(dy, w.T, out=empty(x.shape, w.dtype)) if need_dx else None
-        return dx, grads
+        return grads
 
     def rebind(self, context: Context, params: Tree) -> Context:
         return LinearContext(params, context.x)

@@ -30,7 +30,10 @@ class ReLU(Function):
         return y, y
 
     def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
-        dx: Array = np.multiply(dy, context > 0, out=dy if own else empty_like(dy))
+        # numpy multiplies by a mask of bool at half the speed.
+        dx = empty_like(dy)
+        np.copyto(dx, context > 0)
+        dx *= dy
         return dx
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -9,19 +10,23 @@ from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer
+from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._linear import Linear, LinearContext
 from akkordeon_dask.nn._scale import Scale
+from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["ScaledLinear"]
 
-_BLOCK = 4 * 1024 * 1024
-"""Bytes of floating point that are made of the input at a time."""
+_BLOCK = 1024 * 1024
+"""Bytes of floating point that are made of the input at a time: multiplied while a core has them in its L2 cache.
+
+As many bytes as the weights have if that is more, for each block adds to a gradient of their size.
+"""
 
 
 @dataclass(frozen=True, repr=False)
-class ScaledLinear(Layer):
+class ScaledLinear(SplitLayer):
     """`Scale >> Linear` on samples of one byte a feature: `y = (x @ w - mean * sum(w)) / std + b`.
 
     Mean and deviation are applied to the small output instead of the large input, and the context holds the bytes
@@ -32,6 +37,8 @@ class ScaledLinear(Layer):
     ------
     x : (batch, in_features) bool, int8 or uint8; y : (batch, out_features)
     """
+
+    draws: ClassVar[bool] = False
 
     scale: Scale
     linear: Linear
@@ -50,7 +57,12 @@ class ScaledLinear(Layer):
         y += shift + its["b"] if self.linear.bias else shift
         return y, LinearContext(its, x)
 
-    def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
+    def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
+        w = context.params["w"]
+        dx: Array = np.matmul(dy, w.T * w.dtype.type(1 / self.scale.std))
+        return dx
+
+    def parameter_gradients(self, context: Context, dy: Array) -> Tree:
         its, x = context
         w = its["w"]
         dw: Array | None = None
@@ -62,9 +74,7 @@ class ScaledLinear(Layer):
         sums, factor = column_sums(dy), w.dtype.type(1 / self.scale.std)
         dw -= sums * w.dtype.type(self.scale.mean)
         dw *= factor
-        grads = {"w": dw, "b": sums} if self.linear.bias else {"w": dw}
-        dx = np.matmul(dy, w.T * factor) if need_dx else None
-        return dx, ({}, grads)
+        return {}, ({"w": dw, "b": sums} if self.linear.bias else {"w": dw})
 
     def rebind(self, context: Context, params: Tree) -> Context:
         return LinearContext(params[1], context.x)
@@ -73,7 +83,7 @@ class ScaledLinear(Layer):
 def _blocks(x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
     """The samples as floating point, some rows at a time in one buffer."""
     buffer: Array | None = None
-    for some in blocks(len(x), x.shape[1] * w.itemsize, _BLOCK):
+    for some in blocks(len(x), x.shape[1] * w.itemsize, max(_BLOCK, w.nbytes)):
         if buffer is None:
             buffer = empty(x[some].shape, w.dtype)
         block = buffer[: some.stop - some.start]

@@ -1,5 +1,8 @@
 """Checks of targets against outputs."""
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from akkordeon_dask.errors import DataError
@@ -30,10 +33,15 @@ def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
     _check_not_empty(y)
     if target.dtype.kind == "b":
         target = target.view(np.uint8)
-    unsigned = target.view(target.dtype.str.replace("i", "u"))  # as which numbers below zero are large
-    if unsigned.max() >= y.shape[1]:
+    if np.maximum.reduce(target.view(_unsigned(target.dtype))) >= y.shape[1]:
         raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(target, y)}")
     return target
+
+
+@lru_cache(maxsize=16)
+def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the same bytes in which numbers below zero are large."""
+    return np.dtype(dtype.str.replace("i", "u"))
 
 
 def _labels_remedy(target: Array, y: Array) -> str:

@@ -71,7 +71,7 @@ class Optimizer(Written, ABC):
             a gradient or stale array has another shape than its parameters, or they or the state another form.
         """
         lr = (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
-        slots, kept = iter(state.slots), []
+        count, slots, kept = state.count + 1, iter(state.slots), []
 
         def step(w: Array, g: Array, stale: Array) -> Array:
             if not w.shape == g.shape == stale.shape:
@@ -81,14 +81,14 @@ class Optimizer(Written, ABC):
                 )
             if (slot := next(slots, None)) is None:
                 raise self._wrong_state(state)
-            new, its = self.step(w, g, slot, lr=lr, count=state.count + 1, stale=stale)
+            new, its = self.step(w, g, slot, lr=lr, count=count, stale=stale)
             kept.append(its)
             return new
 
         new_params = join_leaves(step, params, grads, stale_params)
         if len(kept) < len(state.slots):
             raise self._wrong_state(state)
-        return new_params, State(state.count + 1, tuple(kept), state.rate)
+        return new_params, State(count, tuple(kept), state.rate)
 
     def _wrong_state(self, state: State) -> ShapeError:
         which = f"a state of {len(state.slots)} arrays"

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from akkordeon_dask import nn
 from akkordeon_dask.tree import leaves, map_leaves, paths
 from tests.support.for_each import for_each
-from tests.support.layer_cases import CASES
+from tests.support.layer_cases import CASES, KEY
 
 pytestmark = pytest.mark.usefixtures("memory_of_layers")
 bounded = settings(
@@ -129,6 +129,30 @@ def test_without_dx_the_gradients_are_the_same(case):
     nothing, same = case.layer.backward(context, dy, need_dx=False)
     assert nothing is None
     assert_same_tree(same, grads)
+
+
+@for_each("case", CASES)
+@for_each("dtype", [np.float32, np.float64])
+@for_each("own", [False, True])
+def test_the_two_halves_of_a_backward_pass_are_the_bits_of_the_whole(case, dtype, own):
+    params, x, dy = case.params(dtype), case.x(dtype=dtype), case.dy(dtype=dtype)
+    _, context = case.forward(params, x)
+    dx, grads = case.layer.backward(context, dy)
+    given = dy.copy() if own else dy
+    half, later = case.layer.split_backward(context, given, own=own)
+    assert_array_equal(half, dx)
+    if own or not np.shares_memory(half, dy):
+        half[...] = np.nan
+    assert_same_tree(later(), grads)
+    nothing, later = case.layer.split_backward(context, dy.copy() if own else dy, need_dx=False, own=own)
+    assert nothing is None
+    assert_same_tree(later(), grads)
+
+
+@for_each("case", CASES)
+def test_a_layer_that_does_not_draw_needs_no_key(case):
+    key = KEY if case.layer.draws else None
+    assert_array_equal(case.forward(case.params(), case.x(), key=key)[0], case.forward(case.params(), case.x())[0])
 
 
 @for_each("case", CASES)
