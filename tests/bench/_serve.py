@@ -4,10 +4,12 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import akkordeon_dask
 from akkordeon_dask import data
 from akkordeon_dask.data import Provider
 from tests.bench._actors import Actors
@@ -25,6 +27,9 @@ def serve(kind: str, row: str, sample: bool) -> None:
 
     The first line of the answer comes when the side is ready. Whatever else is printed goes to standard error.
     """
+    code = Path(akkordeon_dask.__file__).parents[1]
+    if code != Path.cwd():
+        raise RuntimeError(f"the code of {code} is imported in {Path.cwd()}, which shall be measured")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     side = Messages() if row == MESSAGES else _side(kind, row, sample)

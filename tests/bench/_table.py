@@ -14,7 +14,7 @@ _SHOWN = 4
 
 def show(results: list[Result], costs: Costs) -> None:
     """A line for each side of each row; triples are quantiles of 5, 50 and 95 % of the rounds."""
-    console = Console(width=150)
+    console = Console(width=180)
     table = Table("network", "side", "samples/s", "over the loop", "goal", "over before", "delay of gates", "switches")
     for result in results:
         for number, side in enumerate(result.runs):
