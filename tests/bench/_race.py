@@ -1,16 +1,19 @@
 """The sides of a row, in turn."""
 
 import importlib.util
+import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests.bench._cost import flops, in_flight
+from tests.bench._machine import load
 from tests.bench._rows import Dense, Row
 from tests.bench._side import HERE, Side
 
@@ -28,7 +31,9 @@ class Result:
     """What the sides of a row did; lists have an entry for each round."""
 
     row: Row
-    runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    runs: dict[str, list[dict[str, Any]]]
+    load: tuple[float, float] = (math.nan, math.nan)
+    """The load average over a minute, before and after; the benchmark itself adds up to the cores."""
 
     def rates(self, side: str) -> np.ndarray:
         """Samples a second."""
@@ -40,9 +45,16 @@ class Result:
 
     def delays(self, side: str) -> list[float]:
         """Mean updates by which the gradients of each gate were late; empty for a side without gates."""
+        return [sum(delay * n for delay, n in gate.items()) / gate.total() for gate in self._counts(side)]
+
+    def greatest(self, side: str) -> list[int]:
+        """Updates by which a gradient of each gate was late at most."""
+        return [max(gate) for gate in self._counts(side)]
+
+    def _counts(self, side: str) -> list[Counter[int]]:
+        """The gradients of each gate by their delay, over all rounds."""
         rounds = [run.get("delays", []) for run in self.runs[side]]
-        gates = [_sum(counts) for counts in zip(*rounds, strict=True)]
-        return [sum(int(delay) * n for delay, n in gate.items()) / sum(gate.values()) for gate in gates]
+        return [sum((_counted(counts) for counts in gate), Counter()) for gate in zip(*rounds, strict=True)]
 
     def switches(self, side: str) -> float | None:
         """Context switches a batch, the median; None for a side that does not count them."""
@@ -59,6 +71,7 @@ class Result:
         return {
             "row": self.row.name,
             "goal": self.row.goal,
+            "load": self.load,
             "gflop_per_s": round(self.gflops, 1),
             "mebibytes_a_batch_in_flight": round(in_flight(self.row.network, self.row.batch_size) / 2**20, 2),
             "sides": {side: self._side(side) for side in self.runs},
@@ -73,6 +86,7 @@ class Result:
                 if other != side
             },
             "mean_delays": [round(delay, 3) for delay in self.delays(side)],
+            "greatest_delays": self.greatest(side),
             "switches_a_batch": self.switches(side),
             "rounds": [round(rate) for rate in self.rates(side)],
         }
@@ -105,6 +119,7 @@ def race(
     sample
         train on the sample in the package in place of the full MNIST.
     """
+    begun = load()[0]
     with ExitStack() as stack:
 
         def side(kind: str, checkout: Path = HERE) -> Side:
@@ -115,7 +130,7 @@ def race(
             sides[BEFORE] = side("actors", before)
         sides[LOOP] = side("loop")
         sides |= {name: side(name) for name in rivals}
-        return Result(row, alternate(sides, rounds, seconds))
+        return Result(row, alternate(sides, rounds, seconds), (begun, load()[0]))
 
 
 def alternate(sides: dict[str, Side], rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
@@ -132,9 +147,6 @@ def _turns(names: list[str], rounds: int) -> Iterator[str]:
         yield from names if number % 2 == 0 else reversed(names)
 
 
-def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for count in counts:
-        for delay, number in count.items():
-            total[delay] = total.get(delay, 0) + number
-    return total
+def _counted(counts: dict[str, int]) -> Counter[int]:
+    """JSON has no keys but text."""
+    return Counter({int(delay): number for delay, number in counts.items()})

@@ -27,7 +27,7 @@ def serve(kind: str, row: str, sample: bool) -> None:
 
     The first line of the answer comes when the side is ready. Whatever else is printed goes to standard error.
     """
-    code = Path(akkordeon_dask.__file__).parents[1]
+    code = Path(akkordeon_dask.__file__).resolve().parents[1]
     if code != Path.cwd():
         raise RuntimeError(f"the code of {code} is imported in {Path.cwd()}, which shall be measured")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -15,11 +15,14 @@ _SHOWN = 4
 def show(results: list[Result], costs: Costs) -> None:
     """A line for each side of each row; triples are quantiles of 5, 50 and 95 % of the rounds."""
     console = Console(width=180)
-    table = Table("network", "side", "samples/s", "over the loop", "goal", "over before", "delay of gates", "switches")
+    table = Table(
+        "network", "side", "samples/s", "over the loop", "goal", "over before", "delay of gates", "switches", "load"
+    )
     for result in results:
         for number, side in enumerate(result.runs):
             goal = f"{result.row.goal}" if side == OURS and result.row.goal is not None else ""
-            table.add_row("" if number else result.row.name, side, *_speed(result, side, goal), *_beside(result, side))
+            name, load = ("", "") if number else (result.row.name, "{:.1f} to {:.1f}".format(*result.load))
+            table.add_row(name, side, *_speed(result, side, goal), *_beside(result, side), load)
         table.add_section()
     if results:
         console.print(table)

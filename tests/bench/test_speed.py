@@ -38,6 +38,7 @@ def test_ratios_are_taken_round_by_round_and_delays_over_all_rounds():
     result = Result(ROWS[0], runs)
     assert list(result.ratios("actors", "loop")) == [2.0, 3.0]
     assert result.delays("actors") == [14 / 8, 0.0] and result.delays("loop") == []
+    assert result.greatest("actors") == [2, 0]
     assert result.switches("actors") == 1.0 and result.switches("loop") is None
 
 
