@@ -17,7 +17,7 @@ from tests.bench._messages import messages
 from tests.bench._outlive import pauses, snapshot_phases
 from tests.bench._own_arrays import NAME, own_arrays
 from tests.bench._page import Phase, page_cost, page_memory
-from tests.bench._race import peers, race
+from tests.bench._race import LOOP, OURS, peers, race
 from tests.bench._rows import ROWS
 from tests.bench._scale import scale
 from tests.bench._serve import MESSAGES
@@ -64,6 +64,7 @@ def speed(
         if only in row.name:
             with console.status(row.name):
                 results.append(race(row, rounds, seconds, before, peers(row) if rivals else (), sample=sample))
+            console.print(f"{row.name}: {np.median(results[-1].ratios(OURS, LOOP)):.2f} of the loop")
     own = own_arrays(rounds) if only in NAME and not sample else None
     costs = messages(rounds, before) if only in MESSAGES else {}
     show(results, costs)

@@ -19,7 +19,7 @@ from tests.bench._rows import row_named
 from tests.bench._torch_loop import TorchLoop
 
 MESSAGES = "messages"
-_SIZES, _PAIRS = (50, 50_000, 200_000, 800_000), 100
+_SIZES, _PAIRS = (50, 50_000, 200_000, 800_000), 300
 
 
 def serve(kind: str, row: str, sample: bool) -> None:
