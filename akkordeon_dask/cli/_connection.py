@@ -10,7 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask.cli._wait import NotYetError, WaitLimit
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
-from akkordeon_dask.runtime import EmbeddedCluster, Running, connect, networks
+from akkordeon_dask.runtime import EmbeddedCluster, LingeringClient, Running, connect, networks
 
 __all__ = ["client_at", "client_of", "wait_for_network"]
 
@@ -92,7 +92,7 @@ def _connect(where: ClusterAddress) -> Client:
     if where.security is not None and not address.startswith("tls://"):
         raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
     try:
-        return Client(address, timeout=limit, security=where.security)
+        return LingeringClient(address, timeout=limit, security=where.security)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         kind = NotYetError if isinstance(error, OSError) else DeploymentError
         raise kind(

@@ -13,6 +13,7 @@ from akkordeon_dask.runtime._stop import stop
 from akkordeon_dask.runtime.clients._owner_requests import ask as ask_owner
 from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT, EmbeddedCluster
 from akkordeon_dask.runtime.cluster._guest_worker import GuestWorker
+from akkordeon_dask.runtime.cluster._linger import LingeringClient
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "EmbeddedCluster",
     "GuestWorker",
     "History",
+    "LingeringClient",
     "Running",
     "adopt",
     "ask_owner",

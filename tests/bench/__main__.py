@@ -2,27 +2,29 @@
 
 import json
 import os
-import platform
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import numpy as np
-from dask.system import CPU_COUNT
 from rich.console import Console
-from rich.table import Table
 
 from tests.bench._accuracy import LEARNING_RATE, accuracy
-from tests.bench._cost import in_flight
-from tests.bench._hop import hop
+from tests.bench._loaded import loaded
+from tests.bench._machine import load, machine
 from tests.bench._memory import memory
+from tests.bench._messages import messages
 from tests.bench._outlive import pauses, snapshot_phases
 from tests.bench._own_arrays import NAME, own_arrays
 from tests.bench._page import Phase, page_cost, page_memory
-from tests.bench._race import Result, race
+from tests.bench._race import LOOP, OURS, peers, race
 from tests.bench._rows import ROWS
+from tests.bench._scale import scale
+from tests.bench._serve import MESSAGES
 from tests.bench._soak import soak
+from tests.bench._table import show
 
-MESSAGE_SIZES = (50, 50_000, 200_000, 800_000)
+CHECKOUT = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 
 
 @click.group(invoke_without_command=True, help="Without a command: speed.")
@@ -33,27 +35,72 @@ def main(context: click.Context) -> None:
         context.invoke(speed)
 
 
-@main.command(help="Training speed against a plain numpy loop, in turn, and what a message costs.")
-@click.option("--rounds", default=7, show_default=True, help="Rounds of each row; medians are shown.")
-@click.option("--only", default="", help="Only rows whose name contains this; 'own arrays', 'message'.")
+@main.command(help="Training speed against a plain numpy loop and other peers, in turn, and what a message costs.")
+@click.option("--rounds", default=10, show_default=True, help="Rounds of each row.")
+@click.option("--seconds", default=0.5, show_default=True, help="Of a side's run in a round, about.")
+@click.option("--only", default="", help="Only rows whose name contains this; 'own arrays', 'messages'.")
+@click.option("--before", type=CHECKOUT, help="Race against the code of this other checkout, too.")
+@click.option(
+    "--peers/--no-peers", "rivals", default=True, show_default=True, help="Race against PyTorch and Ray, too."
+)
+@click.option("--sample", is_flag=True, help="Train on the sample in the package: no row needs the full MNIST.")
 @click.option("--output", default="bench.json", show_default=True, help="Where the figures go as JSON.")
-def speed(rounds: int = 7, only: str = "", output: str = "bench.json") -> None:
+def speed(
+    rounds: int = 10,
+    seconds: float = 0.5,
+    only: str = "",
+    before: Path | None = None,
+    rivals: bool = True,
+    sample: bool = False,
+    output: str = "bench.json",
+) -> None:
     """Run all rows."""
     console = Console(stderr=True)
-    results = []
+    results, there = [], machine()
+    missing = [name for name in ("torch", "ray") if find_spec(name) is None]
+    if rivals and missing:
+        console.print(f"not installed, and left out: {', '.join(missing)} (pip install '.[bench]')")
     for row in ROWS:
         if only in row.name:
             with console.status(row.name):
-                results.append(race(row, rounds))
-    own = own_arrays(rounds) if only in NAME else None
-    costs = hop(MESSAGE_SIZES, 1000) if only in "message" else {}
-    _show(results, costs)
+                results.append(race(row, rounds, seconds, before, peers(row) if rivals else (), sample=sample))
+            console.print(f"{row.name}: {np.median(results[-1].ratios(OURS, LOOP)):.2f} of the loop")
+    own = own_arrays(rounds) if only in NAME and not sample else None
+    costs = messages(rounds, before) if only in MESSAGES else {}
+    show(results, costs)
     if own is not None:
         click.echo(f"{own['row']}: {own['samples_per_s']:,} samples/s, {own['ratio']} of data.mnist's there")
-    machine = {"cores": CPU_COUNT, "python": platform.python_version(), "numpy": np.__version__}
-    content = {"machine": machine, "rows": [r.as_dict() for r in results], "own_arrays": own, "message_us": costs}
+    there["load_after"] = load()
+    click.echo(", ".join(f"{key} {value}" for key, value in there.items()))
+    content = {"machine": there, "rows": [r.as_dict() for r in results], "own_arrays": own, "message_us": costs}
     Path(output).write_text(json.dumps(content, indent=1) + "\n")
     console.print(f"written to {os.path.abspath(output)}")
+
+
+@main.command(name="loaded", help="The share of its speed that training keeps beside another program on all cores.")
+@click.option("--rounds", default=10, show_default=True, help="Each alone, then beside the other program.")
+@click.option("--seconds", default=1.0, show_default=True, help="Of a run, about.")
+@click.option("--only", default="batch 128, one process, SGD", show_default=True, help="Rows whose name contains this.")
+@click.option("--before", type=CHECKOUT, help="Another checkout, whose code is measured too.")
+def beside_others(rounds: int, seconds: float, only: str, before: Path | None) -> None:
+    """Train."""
+    for row in (row for row in ROWS if only in row.name):
+        for one in loaded(row, rounds, seconds, before):
+            low, middle, high = (f"{share:.2f}" for share in one.shares)
+            late = "" if one.greatest is None else f", no gradient more than {one.greatest} updates late"
+            keeps = f"keeps {middle} ({low} to {high}) of {one.alone:,.0f} samples/s{late}"
+            click.echo(f"{row.name}, {one.side}: {keeps}; load {load()}")
+
+
+@main.command(name="scale", help="Worker processes with a gate each that sleeps 10 ms in each pass.")
+@click.option("--workers", default="2,4,8,16", show_default=True, help="How many.")
+@click.option("--seconds", default=8.0, show_default=True, help="Of each measurement, about.")
+def scaled(workers: str, seconds: float) -> None:
+    """Train."""
+    for number in map(int, workers.split(",")):
+        one = scale(number, seconds)
+        share = f"{one.share:.3f} of the ideal samples/s"
+        click.echo(f"{number:2d} workers: {share}, a hop adds {one.hop_us:.0f} us; load {load()}")
 
 
 @main.command(name="accuracy", help="Test accuracy on the full MNIST, actors beside a sequential loop.")
@@ -126,11 +173,11 @@ def moves(moves: int) -> None:
 @click.option("--every", default=5.0, show_default=True, help="Seconds from one to the next.")
 def snapshots(rounds: int, every: float) -> None:
     """Train."""
-    for row in (one.name for one in ROWS if "one process, DCASGDa" in one.name):
+    for row in (one for one in ROWS if "one process, DCASGDa" in one.name and one.batch_size > 128):
         phases = list(snapshot_phases(row, rounds, every))
         for name, unit in (("seconds", "of the speed"), ("cpu", "of the CPU")):
             low, middle, high = (f"{100 * share:+.2f}" for share in _of_neighbours([getattr(p, name) for p in phases]))
-            click.echo(f"{row}: one every {every:g} s costs {middle} % {unit} (95 % sure: {low} to {high})")
+            click.echo(f"{row.name}: one every {every:g} s costs {middle} % {unit} (95 % sure: {low} to {high})")
 
 
 def _of_neighbours(phases: list[float]) -> list[float]:
@@ -155,21 +202,6 @@ def soaked(minutes: float, samples: int) -> None:
         shown = [f"{one.process} {one.mebibytes:.0f} MiB {one.threads} threads {one.files} files" for one in looks]
         passes, joined = looks[0].passes, looks[0].joined
         click.echo(f"{looks[0].minutes:5.1f} min, {passes:,} passes, {joined} joined: {', '.join(shown)}")
-
-
-def _show(results: list[Result], costs: dict[int, tuple[float, ...]]) -> None:
-    console = Console(width=120)
-    table = Table("network", "samples/s", "numpy loop", "ratio", "of rounds", "goal", "GFLOP/s", "MiB a batch")
-    for result in results:
-        spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}"
-        goal = "" if result.row.goal is None else f"{result.row.goal:.2f}"
-        memory = in_flight(result.row.network, result.row.batch_size) / 2**20
-        speeds = f"{result.ours:,.0f}", f"{result.loop:,.0f}", f"{result.ratio:.2f}"
-        table.add_row(result.row.name, *speeds, spread, goal, f"{result.gflops:.0f}", f"{memory:.1f}")
-    if results:
-        console.print(table)
-    for size, (alone, beside) in costs.items():
-        console.print(f"a message of {size:,} bytes between two workers: {alone:.0f} us, eight at once {beside:.0f} us")
 
 
 if __name__ == "__main__":

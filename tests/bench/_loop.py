@@ -1,7 +1,9 @@
 """The peer: a plain numpy loop over the same network, as a careful user would write it."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from dask.system import CPU_COUNT
@@ -11,21 +13,29 @@ MEAN, STD = np.float32(33.3), np.float32(78.6)
 
 
 class Epochs:
-    """A sequential loop over all samples, in a new order each epoch, batch by batch."""
+    """A sequential loop over all samples; all BLAS threads."""
 
     x: np.ndarray
     batch_size: int
     rng: np.random.Generator
 
-    def run(self, epochs: int) -> float:
-        """Seconds for some epochs."""
+    def run(self, seconds: float) -> float:
+        """Samples a second, over at least so many seconds."""
         with threadpool_limits(CPU_COUNT, user_api="blas"):
-            begun = time.perf_counter()
-            for _ in range(epochs):
-                order = self.rng.permutation(len(self.x))
-                for start in range(0, len(order), self.batch_size):
-                    self.step(order[start : start + self.batch_size])
-            return time.perf_counter() - begun
+            done, begun = 0, time.perf_counter()
+            while (elapsed := time.perf_counter() - begun) < seconds:
+                index = next(self.indices)
+                self.step(index)
+                done += len(index)
+            return done / elapsed
+
+    @cached_property
+    def indices(self) -> Iterator[np.ndarray]:
+        """Of all samples in a new order each epoch, batch by batch, without end."""
+        while True:
+            order = self.rng.permutation(len(self.x))
+            for start in range(0, len(order), self.batch_size):
+                yield order[start : start + self.batch_size]
 
     def step(self, index: np.ndarray) -> None:
         """One batch."""

@@ -12,7 +12,7 @@ import numpy as np
 from akkordeon_dask import Gate, Network, Running, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.runtime import EmbeddedCluster
-from tests.bench._rows import ROWS
+from tests.bench._rows import Row
 from tests.support.workers import workers_now
 
 _SAMPLES, _PASSES = 256, 4
@@ -71,15 +71,13 @@ class Phase:
     """Seconds of all threads of the process."""
 
 
-def snapshot_phases(row: str, rounds: int, every: float) -> Iterator[Phase]:
+def snapshot_phases(row: Row, rounds: int, every: float) -> Iterator[Phase]:
     """Train the network of a row in one process: phases of half the time and equally many samples.
 
     In every second one a snapshot of each gate is begun at its start; the first and the last have none.
     """
-    network = next(one.network for one in ROWS if one.name == row)
-    batch_size = next(one.batch_size for one in ROWS if one.name == row)
-    with tempfile.TemporaryDirectory() as folder, deploy(network, snapshots=folder) as running:
-        running.attach(Sentinel.train(data.mnist("train"), batch_size=batch_size, concurrency=6))
+    with tempfile.TemporaryDirectory() as folder, deploy(row.network, snapshots=folder) as running:
+        running.attach(Sentinel.train(data.mnist("train"), batch_size=row.batch_size, concurrency=6))
         _keep(running, math.inf)
         running.wait(epochs=2)
         epochs = max(1, round(every / 2 / _phase(running, 4).seconds * 4))

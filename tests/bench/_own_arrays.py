@@ -8,7 +8,7 @@ from distributed import Client
 from akkordeon_dask import Sentinel, data, deploy
 from akkordeon_dask.data import Provider
 from akkordeon_dask.runtime import EmbeddedCluster
-from tests.bench._rows import ROWS
+from tests.bench._rows import SMALL
 
 NAME = "own arrays on a worker process"
 
@@ -40,7 +40,7 @@ def own_arrays(rounds: int) -> dict[str, Any]:
 
 def _rate(provider: Provider, client: Client) -> float:
     """Samples a second in the faster of two passes, after one that warms up."""
-    with deploy(ROWS[0].network, client) as running:
+    with deploy(SMALL.network(), client) as running:
         running.attach(Sentinel.train(provider, batch_size=1024, concurrency=8, epochs=3))
         history = running.wait()
         return _SAMPLES / min(report.seconds for report in history[1:])

@@ -65,22 +65,22 @@ class LeNet:
 
 @dataclass(frozen=True)
 class Row:
-    """A network against the loop.
+    """A network against its peers.
 
     Parameters
     ----------
     name
         in the table.
     model
-        says what the network is, and its peer.
+        says what the network is, and its peers.
     batch_size, concurrency
         samples; batches under way.
     workers
         0: one process; else that many worker processes.
     goal
-        ratio to reach, None where none was set.
-    epochs
-        in each round, on each side.
+        ratio to the loop to reach, None where none was set.
+    samples
+        of a pass; a round has as many passes as fit.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Row:
     concurrency: int
     workers: int = 0
     goal: float | None = None
-    epochs: int = 5
+    samples: int = 60_000
 
     @property
     def network(self) -> Network:
@@ -97,19 +97,26 @@ class Row:
         return self.model.network()
 
 
-_SMALL = Dense((784, 50, 20, 10), (1, 1, 1))
-_SMALL_DC = Dense((784, 50, 20, 10), (1, 1, 1), compensated=True)
-_WIDE = Dense((784, 512, 512, 512, 10), (1, 1, 2))
-_WIDE_DC = Dense((784, 512, 512, 512, 10), (1, 1, 2), compensated=True)
-LENET = LeNet()
+SMALL, SMALL_DC = (Dense((784, 50, 20, 10), (1, 1, 1), compensated) for compensated in (False, True))
+WIDE, WIDE_DC = (Dense((784, 512, 512, 512, 10), (1, 1, 2), compensated) for compensated in (False, True))
+DEEP = Dense((784, *15 * (50,), 10), 16 * (1,))
 
 ROWS = (
-    Row("784-50-20-10, one process, SGD", _SMALL, 1024, 8, goal=1.0),
-    Row("784-50-20-10, one process, DCASGDa", _SMALL_DC, 1024, 8),
-    Row("784-512-512-512-10, one process, SGD", _WIDE, 256, 6, goal=0.95, epochs=1),
-    Row("784-512-512-512-10, one process, DCASGDa", _WIDE_DC, 256, 6, epochs=1),
-    Row("784-50-20-10, two workers, SGD", _SMALL, 1024, 8, workers=2, goal=0.5),
-    Row("784-50-20-10, two workers, DCASGDa", _SMALL_DC, 1024, 8, workers=2),
-    Row("LeNet, one process", LENET, 128, 4, goal=1.0, epochs=1),
-    Row("LeNet, two workers", LENET, 128, 4, workers=2, epochs=1),
+    Row("784-50-20-10, batch 128, one process, SGD", SMALL, 128, 8, goal=0.65),
+    Row("784-50-20-10, batch 128, one process, DCASGDa", SMALL_DC, 128, 8, goal=0.6),
+    Row("784-50-20-10, batch 1024, one process, SGD", SMALL, 1024, 8, goal=1.2),
+    Row("784-50-20-10, batch 1024, one process, DCASGDa", SMALL_DC, 1024, 8, goal=1.15),
+    Row("784-512-512-512-10, batch 256, one process, SGD", WIDE, 256, 6, goal=1.1, samples=20_480),
+    Row("784-512-512-512-10, batch 256, one process, DCASGDa", WIDE_DC, 256, 6, goal=1.05, samples=20_480),
+    Row("LeNet, batch 128, one process", LeNet(), 128, 4, goal=1.6, samples=10_240),
+    Row("16 small gates, batch 128, one process", DEEP, 128, 16),
+    Row("784-50-20-10, batch 128, two workers, SGD", SMALL, 128, 8, workers=2, goal=0.55),
+    Row("784-50-20-10, batch 1024, two workers, SGD", SMALL, 1024, 8, workers=2, goal=0.9),
+    Row("784-50-20-10, batch 1024, two workers, DCASGDa", SMALL_DC, 1024, 8, workers=2),
+    Row("LeNet, batch 128, two workers", LeNet(), 128, 4, workers=2, samples=10_240),
 )
+
+
+def row_named(name: str) -> Row:
+    """The row of this name."""
+    return next(row for row in ROWS if row.name == name)

@@ -1,6 +1,5 @@
 """A cluster inside this process."""
 
-import asyncio
 import logging
 import signal
 import socket
@@ -19,6 +18,7 @@ from distributed.utils import format_dashboard_link, get_ip
 from akkordeon_dask import config
 from akkordeon_dask.dashboard import preload
 from akkordeon_dask.runtime._sync import Blocking, block_on
+from akkordeon_dask.runtime.cluster._linger import linger
 
 __all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter", "OnEmbeddedCluster"]
 
@@ -93,12 +93,6 @@ class OnEmbeddedCluster(Blocking[T]):
         return result
 
 
-_LINGER_S = 0.02
-"""Seconds. Two of Dask's senders outlive their connections, the client's and the one of the list of workers: up
-to 10 ms after their last message they wait for another, and then without end. A loop that stops in the round in which
-the 10 ms are over leaves their TimeoutError unhandled, and logs that to standard error (distributed 2026.8.0)."""
-
-
 class _Cluster(LocalCluster):
     """Knows the host where its dashboard listens: Dask takes the one in the scheduler's address.
 
@@ -116,7 +110,7 @@ class _Cluster(LocalCluster):
 
     async def _close(self) -> None:
         await super()._close()  # type: ignore[no-untyped-call]
-        await asyncio.sleep(_LINGER_S)
+        await linger()
 
 
 class LogNoiseFilter(WorkerPlugin):
