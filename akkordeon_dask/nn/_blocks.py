@@ -8,7 +8,7 @@ __all__ = ["blocks"]
 def blocks(samples: int, sample_bytes: int, bound: int) -> Iterator[slice]:
     """Slices of a batch, as few as can be and of about one size.
 
-    Each has at least one sample of `sample_bytes` and no more of them than `bound` bytes hold; the first is the largest.
+    Each has a sample of `sample_bytes` or more, but no more than `bound` bytes hold; the first is the largest.
     """
     most = max(1, bound // max(1, sample_bytes))
     few = max(1, -(-samples // most))
