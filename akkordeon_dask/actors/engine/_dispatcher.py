@@ -81,8 +81,7 @@ class Dispatcher(Scheduler):
 
     def wake(self) -> None:
         """Let a parked thread or a new one lead, where there is one. With the lock held."""
-        stuck = min(sum(one.stuck for one in self._all), _REPLACEMENTS)
-        if len(self._all) - len(self._parked) + len(self._readers) >= self.threads + stuck:
+        if self._active >= self._places:
             return
         if self._parked:
             one = self._parked.pop()
@@ -90,6 +89,16 @@ class Dispatcher(Scheduler):
             one.wakeup.release()
         else:
             self._leader = self._begin()
+
+    @property
+    def _active(self) -> int:
+        """Threads that are not parked, readers among them."""
+        return len(self._all) - len(self._parked) + len(self._readers)
+
+    @property
+    def _places(self) -> int:
+        """How many threads may work."""
+        return self.threads + min(sum(one.stuck for one in self._all), _REPLACEMENTS)
 
     @property
     def working(self) -> "list[ComputeThread]":
@@ -158,7 +167,7 @@ class Dispatcher(Scheduler):
     def _is_surplus(self, me: ComputeThread) -> bool:
         """It was stuck, or there are fewer threads now: another one is in its place."""
         me.stuck = False
-        if len(self._all) <= self.threads:
+        if len(self._all) <= self._places:
             return False
         self._all.remove(me)
         self._leaving.append(me.thread)
@@ -320,8 +329,7 @@ class Dispatcher(Scheduler):
 
     def _enter(self) -> ComputeThread | None:
         with self.lock:
-            active = len(self._all) - len(self._parked) + len(self._readers)
-            if self._leader is not None or active >= self.threads:
+            if self._leader is not None or self._active >= self._places:
                 return None
             me = ComputeThread(threading.current_thread(), threading.current_thread().name)
             self._readers.append(me)

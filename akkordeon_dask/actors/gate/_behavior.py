@@ -168,7 +168,7 @@ class GateBehavior:
         applied = before is not None and before.applied
         batch = StashedBatch(header.attempt, self.version, None, self._clock() + header.deadline, applied)
         in_flight.batches[header.sequence] = batch
-        key = self._key.fold(header.sentinel, header.pass_number, header.sequence)
+        key = self._key.fold(header.sentinel, header.pass_number, header.sequence) if self.chain.draws else None
         to, last = self.next or header.reply_to, self.next is None
         return ForwardPass(self.chain, header, self.version, self._send, to, x=x, last=last, batch=batch, key=key)
 

@@ -150,7 +150,7 @@ class BackwardPass(Computation):
         the gate is to be updated with the gradient.
     """
 
-    __slots__ = ("applies", "context", "dx", "dy", "grads", "need_dx")
+    __slots__ = ("applies", "context", "dy", "grads", "nbytes", "need_dx")
 
     def __init__(
         self,
@@ -169,16 +169,18 @@ class BackwardPass(Computation):
         self.context: Any = context
         self.dy: Array | None = dy
         self.need_dx, self.applies = need_dx, applies
-        self.dx: Array | None = None
+        self.nbytes = 0
         self.grads: Tree = None
 
     def _compute(self) -> None:
         assert self.dy is not None
         self.samples = len(self.dy)
-        self.dx, self.grads = self.chain.backward(self.context, aligned(self.dy), need_dx=self.need_dx)
+        dx, compute_grads = self.chain.split_backward(self.context, aligned(self.dy), need_dx=self.need_dx)
+        if dx is not None:
+            self.nbytes = dx.nbytes
+            self.send_to(self.to, Backward(self.header, dx))
+        self.grads = compute_grads()
         self.context = self.dy = None
-        if self.need_dx:
-            self.send_to(self.to, Backward(self.header, self.dx))
 
     def send(self) -> None:
         if self.error is None and not self.need_dx:
@@ -186,7 +188,7 @@ class BackwardPass(Computation):
 
     def count(self, counts: GateCounts) -> None:
         counts.backwards += self.samples
-        counts.nbytes_out += 0 if self.dx is None else self.dx.nbytes
+        counts.nbytes_out += self.nbytes
 
 
 def format_exception(error: BaseException) -> str:

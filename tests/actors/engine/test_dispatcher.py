@@ -1,0 +1,267 @@
+"""The threads of a process: one at a time is at an actor, and heavy computations run beside one another."""
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from akkordeon_dask.actors.engine._cell import HEAVY
+from akkordeon_dask.actors.engine._dispatcher import Dispatcher
+from akkordeon_dask.actors.engine._mailbox import BACKWARD, FORWARD
+from tests.actors.engine.test_mailbox import backward, forward
+from tests.support.computing_behavior import ComputingBehavior
+from tests.support.leftovers import wait_until
+from tests.support.numbered_samples import LIMIT
+from tests.support.recording_behavior import RecordingBehavior, run_cell
+
+
+@pytest.fixture
+def dispatchers():
+    """Makes dispatchers and their cells, and ends them."""
+    made = []
+
+    def make(threads=1, behaviors=(), **options):
+        dispatcher = Dispatcher(threads, **options)
+        cells = [dispatcher.cell(f"actor {number}", behavior) for number, behavior in enumerate(behaviors)]
+        made.append((dispatcher, cells, behaviors))
+        return dispatcher, cells
+
+    yield make
+    for dispatcher, cells, behaviors in made:
+        for behavior, cell in zip(behaviors, cells, strict=True):
+            behavior.held.set()
+            cell.stop()
+        for cell in cells:
+            asyncio.run(cell.stopped(LIMIT))
+        dispatcher.join(LIMIT)
+
+
+def computing():
+    return [thread for thread in threading.enumerate() if thread.name.startswith(("akkordeon compute", "actor "))]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_promise_2_one_thread_at_a_time_is_at_an_actor_and_no_message_is_lost(dispatchers, threads):
+    behaviors = [ComputingBehavior() for _ in range(3)]
+    _, cells = dispatchers(threads, behaviors)
+    start = threading.Barrier(4)
+
+    def post(which):
+        start.wait(LIMIT)
+        for number in range(which, 400, 4):
+            cells[number % 3].put(backward(number) if number % 2 else forward(number))
+
+    posts = [threading.Thread(target=post, args=[which]) for which in range(4)]
+    for thread in posts:
+        thread.start()
+    wait_until(lambda: sum(call.endswith("applied") for one in behaviors for call in one.calls) == 400)
+    for number in range(400):
+        calls = behaviors[number % 3].calls
+        found = [call for call in calls if call in (f"received {number}", f"batch {number} applied")]
+        assert found == [f"received {number}", f"batch {number} applied"]
+    assert not any(one.error for one in cells)
+    for thread in posts:
+        thread.join(LIMIT)
+
+
+def test_a_hundred_actors_have_as_many_threads_as_one(dispatchers):
+    behaviors = [ComputingBehavior() for _ in range(164)]
+    _, cells = dispatchers(2, behaviors)
+    for cell in cells:
+        cell.put(forward(0))
+    wait_until(lambda: all("batch 0 sent" in one.calls for one in behaviors))
+    assert len(computing()) <= 2
+
+
+def test_heavy_computations_of_one_actor_run_beside_one_another(dispatchers):
+    meeting = threading.Barrier(2)
+    behavior = ComputingBehavior(lambda: meeting.wait(LIMIT))
+    _, (cell,) = dispatchers(2, [behavior])
+    cell.put(forward(0))
+    cell.put(forward(1))
+    wait_until(lambda: len([call for call in behavior.calls if call.endswith("sent")]) == 2)
+    for sequence in (0, 1):
+        calls = behavior.calls
+        assert calls.index(f"received {sequence}") < calls.index(f"batch {sequence} applied")
+
+
+def test_one_thread_computes_one_thing_at_a_time(dispatchers):
+    most, here = [0], []
+
+    def compute():
+        here.append(1)
+        most[0] = max(most[0], len(here))
+        here.pop()
+
+    behaviors = [ComputingBehavior(compute) for _ in range(4)]
+    _, cells = dispatchers(1, behaviors)
+    for sequence in range(20):
+        for cell in cells:
+            cell.put(forward(sequence))
+    wait_until(lambda: all(one.calls.count("batch 19 sent") == 1 for one in behaviors))
+    assert most == [1] and len({thread for one in behaviors for thread in one.threads}) == 1
+
+
+def test_a_call_waits_for_computations_that_run_beside_the_actor():
+    go, begun = threading.Event(), threading.Event()
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)))
+
+    async def story(cell):
+        cell.put(forward(0))
+        assert await asyncio.to_thread(begun.wait, LIMIT)
+        call = asyncio.ensure_future(cell.call(lambda: list(behavior.calls), LIMIT))
+        await asyncio.sleep(0)
+        cell.put(forward(1))
+        go.set()
+        return await call
+
+    calls = run_cell(story, behavior, threads=2)
+    assert "batch 0 applied" in calls and "received 1" not in calls
+
+
+def test_a_message_that_has_to_wait_is_handled_once_the_computations_are_applied():
+    go, begun = threading.Event(), threading.Event()
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)), holds={1})
+
+    async def story(cell):
+        cell.put(forward(0))
+        assert await asyncio.to_thread(begun.wait, LIMIT)
+        cell.put(forward(1))
+        cell.put(forward(2))
+        go.set()
+        await asyncio.to_thread(wait_until, lambda: "batch 2 applied" in behavior.calls)
+
+    run_cell(story, behavior, threads=2)
+    order = [call for call in behavior.calls if call.startswith("received") or call == "batch 0 applied"]
+    assert order == ["received 0", "batch 0 applied", "received 1", "received 2"]
+
+
+def test_cheap_messages_wake_no_second_thread(dispatchers):
+    behavior = ComputingBehavior()
+    _, (cell,) = dispatchers(2, [behavior])
+    cell.costs = [0.0] * len(cell.costs)
+    for sequence in range(50):
+        cell.put(forward(sequence))
+    wait_until(lambda: "batch 49 sent" in behavior.calls)
+    assert len(computing()) == 1
+
+
+def test_the_cost_of_a_message_follows_its_cpu_seconds(dispatchers):
+    _, (cell,) = dispatchers(1, [RecordingBehavior()])
+    assert cell.costs[FORWARD] >= HEAVY and cell.costs[BACKWARD] >= HEAVY
+    cell.observe_cost(FORWARD, HEAVY / 2)
+    assert cell.costs[FORWARD] < HEAVY <= cell.costs[BACKWARD]
+    for _ in range(50):
+        cell.observe_cost(FORWARD, HEAVY / 10)
+    cell.observe_cost(FORWARD, 5 * HEAVY)
+    assert cell.costs[FORWARD] < HEAVY  # one slow run in many changes little
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_named(dispatchers, caplog):
+    clock, stuck, other = Clock(), RecordingBehavior(), RecordingBehavior()
+    dispatcher, (blocked, free) = dispatchers(1, [stuck, other], clock=clock)
+    blocked.put("hold")
+    assert stuck.entered.wait(LIMIT)
+    free.put("message")
+    for clock.now in (0.5, 0.9):
+        dispatcher._inspect()
+    assert "message" not in other.calls and not caplog.records
+    with caplog.at_level(logging.WARNING):
+        clock.now = 2.5
+        dispatcher._inspect()
+    wait_until(lambda: "message" in other.calls)
+    (record,) = caplog.records
+    assert "actor 0 has spent 2.5 s with one message and hardly used the CPU" in record.message
+    stuck.held.set()
+    wait_until(lambda: "hold" in stuck.calls and len(computing()) <= 1)
+
+
+def test_no_more_than_four_threads_are_replaced(dispatchers):
+    clock, behaviors = Clock(), [RecordingBehavior() for _ in range(7)]
+    dispatcher, cells = dispatchers(1, behaviors, clock=clock)
+    for number, (behavior, cell) in enumerate(zip(behaviors, cells, strict=True)):
+        cell.put("hold")
+        if number < 5:
+            assert behavior.entered.wait(LIMIT)
+        for _ in range(2):
+            clock.now += 2.0
+            dispatcher._inspect()
+    assert len(computing()) == 5
+    assert not any(behavior.entered.is_set() for behavior in behaviors[5:])
+
+
+def test_a_computation_that_waits_for_a_device_is_not_stuck(dispatchers, caplog):
+    go, begun, clock = threading.Event(), threading.Event(), Clock()
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)), waits=True)
+    dispatcher, (cell,) = dispatchers(2, [behavior], clock=clock)
+    cell.put(forward(0))
+    assert begun.wait(LIMIT)
+    for clock.now in (1.0, 5.0, 50.0):
+        dispatcher._inspect()
+    go.set()
+    wait_until(lambda: "batch 0 sent" in behavior.calls)
+    assert not caplog.records
+
+
+def test_a_reader_gives_the_turns_itself_and_wakes_no_thread(dispatchers):
+    behaviors = [ComputingBehavior(), ComputingBehavior()]
+    dispatcher, cells = dispatchers(1, behaviors)
+    wait_until(lambda: all(one.calls == ["on_timer"] for one in behaviors) and dispatcher._leader is None)
+    dispatcher.deliver(lambda: [cell.put(forward(0)) for cell in cells])
+    assert all("batch 0 sent" in one.calls for one in behaviors)
+    assert all(threading.get_ident() in one.threads for one in behaviors)
+
+
+def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
+    behaviors = [RecordingBehavior(), RecordingBehavior()]
+    dispatcher, (busy, cell) = dispatchers(1, behaviors)
+    busy.put("hold")
+    assert behaviors[0].entered.wait(LIMIT)
+    dispatcher.deliver(lambda: cell.put("message"))
+    assert "message" not in behaviors[1].calls
+    behaviors[0].held.set()
+    wait_until(lambda: "message" in behaviors[1].calls)
+    assert threading.get_ident() not in behaviors[1].threads
+
+
+def test_figures_are_read_between_two_turns_and_before_one_that_lasts():
+    behavior = RecordingBehavior()
+
+    async def story(cell):
+        def calls():
+            return list(behavior.calls)
+
+        cell.freeze(calls)
+        cell.put("message")
+        await cell.call(lambda: None, LIMIT)
+        fresh = await cell.read(calls)
+        cell.put("hold")
+        assert await asyncio.to_thread(behavior.entered.wait, LIMIT)
+        behavior.calls.append("in the turn")
+        return fresh, await cell.read(calls)
+
+    fresh, frozen = run_cell(story, behavior)
+    assert "message" in fresh and frozen == fresh
+
+
+def test_fewer_threads_are_left_where_there_shall_be_fewer(dispatchers):
+    meeting = threading.Barrier(3)
+    behaviors = [ComputingBehavior(lambda: meeting.wait(LIMIT)) for _ in range(3)]
+    dispatcher, cells = dispatchers(3, behaviors)
+    for cell in cells:
+        cell.put(forward(0))
+    wait_until(lambda: all("batch 0 sent" in one.calls for one in behaviors))
+    dispatcher.threads = 1
+    for cell, behavior in zip(cells, behaviors, strict=True):
+        behavior.run_it = lambda: None
+        cell.put(forward(1))
+    wait_until(lambda: all("batch 1 sent" in one.calls for one in behaviors))
+    assert len({thread for thread in computing() if thread.name.startswith("actor ")}) <= 1
