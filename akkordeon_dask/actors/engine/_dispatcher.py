@@ -81,7 +81,7 @@ class Dispatcher(Scheduler):
 
     def wake(self) -> None:
         """Let a parked thread or a new one lead, where there is one. With the lock held."""
-        if self._active >= self._places:
+        if self._active >= self._capacity:
             return
         if self._parked:
             one = self._parked.pop()
@@ -96,7 +96,7 @@ class Dispatcher(Scheduler):
         return len(self._all) - len(self._parked) + len(self._readers)
 
     @property
-    def _places(self) -> int:
+    def _capacity(self) -> int:
         """How many threads may work."""
         return self.threads + min(sum(one.stuck for one in self._all), _REPLACEMENTS)
 
@@ -167,7 +167,7 @@ class Dispatcher(Scheduler):
     def _is_surplus(self, me: ComputeThread) -> bool:
         """It was stuck, or there are fewer threads now: another one is in its place."""
         me.stuck = False
-        if len(self._all) <= self._places:
+        if len(self._all) <= self._capacity:
             return False
         self._all.remove(me)
         self._leaving.append(me.thread)
@@ -329,7 +329,7 @@ class Dispatcher(Scheduler):
 
     def _enter(self) -> ComputeThread | None:
         with self.lock:
-            if self._leader is not None or self._active >= self._places:
+            if self._leader is not None or self._active >= self._capacity:
                 return None
             me = ComputeThread(threading.current_thread(), threading.current_thread().name)
             self._readers.append(me)

@@ -7,8 +7,8 @@ from akkordeon_dask.tree import Array
 
 __all__ = ["BatchInFlight", "RetransmissionTimer"]
 
-_HURRIED = 2.0
-"""Round trips."""
+_HURRIED, _SHARE = 2.0, 0.1
+"""Round trips, and share of the shortest time-out."""
 
 
 @dataclass(slots=True)
@@ -88,7 +88,9 @@ class RetransmissionTimer:
     @property
     def hurried(self) -> float:
         """The seconds after which a batch is resent that many others have overtaken, as TCP's fast retransmit does."""
-        return self.first if self._mean is None else _HURRIED * (self._mean + 4 * self._deviation)
+        if self._mean is None:
+            return self.first
+        return max(_SHARE * self.least, _HURRIED * (self._mean + 4 * self._deviation))
 
     def seconds(self, attempt: int) -> float:
         """The time-out of this attempt, from 1; each waits twice as long as the one before."""
