@@ -21,7 +21,7 @@ from akkordeon_dask.messages._messages import (
 )
 from akkordeon_dask.tree import Array
 
-__all__ = ["decode", "encode", "flat", "nbytes", "packed"]
+__all__ = ["NUMBERS", "decode", "encode", "flat", "nbytes", "packed"]
 
 _KINDS: dict[str, type[Any]] = {
     "forward": Forward,
@@ -33,7 +33,8 @@ _KINDS: dict[str, type[Any]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
 _OVERHEAD = 512
-_NUMBERS = "biufc"
+NUMBERS = "biufc"
+"""The kinds of dtypes that a message's array may have."""
 
 
 def encode(message: Message) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def flat(array: Array) -> dict[str, Any] | None:
 
     The bytes, under `"data"`, are a view of the array.
     """
-    if array.dtype.kind not in _NUMBERS or not array.flags.c_contiguous:
+    if array.dtype.kind not in NUMBERS or not array.flags.c_contiguous:
         return None
     return {"dtype": array.dtype.str, "shape": array.shape, "data": array.reshape(-1).view(np.uint8).data}
 
@@ -175,7 +176,7 @@ def _array(value: Any) -> Array:
     if not isinstance(value, Mapping):
         raise MessageError(f"expected an array, got {_short(value)}")
     dtype, data = np.dtype(_text(value["dtype"])), memoryview(value["data"])
-    if dtype.kind not in _NUMBERS:
+    if dtype.kind not in NUMBERS:
         raise MessageError(f"expected an array of numbers, got one of {dtype}")
     array: Array = np.ndarray(tuple(value["shape"]), dtype, buffer=data)
     if array.nbytes != data.nbytes:

@@ -10,7 +10,8 @@ import pytest
 from distributed.comm import connect
 
 from akkordeon_dask.actors.transport._link import LINK_OP
-from akkordeon_dask.actors.transport._post_office import _ACK, PostOffice
+from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
+from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.messages import Address, Forward, Leave, encode
 from tests.support.numbered_samples import header
 from tests.support.post_offices import Kept, forward, holds, offices
@@ -97,11 +98,11 @@ def test_between_processes_one_link_is_kept():
 
 def test_read_bytes_are_acknowledged():
     async def story(here, there, kept):
-        size = _ACK // 8
+        size = ACKNOWLEDGE // 8
         for sequence in range(5):
             here.send(to(there), forward(sequence, size))
         await holds(lambda: len(kept.messages) == 5)
-        await holds(lambda: here.statistics()[0].unsent < here.statistics()[0].nbytes - _ACK)
+        await holds(lambda: here.statistics()[0].unsent < here.statistics()[0].nbytes - ACKNOWLEDGE)
 
     run_story("tcp://", story)
 
