@@ -1,7 +1,8 @@
 """Messages as plain dicts: msgpack types and numpy arrays, without any pickle."""
 
 import dataclasses
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -32,6 +33,8 @@ _KINDS: dict[str, type[Any]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
+_USUAL_TYPES = tuple(float if kind == (int, float) else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES)
+_MODES: tuple[str, ...] = get_args(Mode)
 _OVERHEAD = 512
 NUMBERS = "biufc"
 """The kinds of dtypes that a message's array may have."""
@@ -125,27 +128,33 @@ def _flat(address: Address) -> tuple[str, str]:
 
 
 def _flat_header(header: Header) -> tuple[Any, ...]:
-    values = [getattr(header, name) for name in _HEADER_FIELDS]
+    values = list(_header_values(header))
     values[_REPLY_TO] = _flat(header.reply_to)
     return tuple(values)
 
 
 _HEADER_FIELDS = tuple(field.name for field in dataclasses.fields(Header))
+_header_values = operator.attrgetter(*_HEADER_FIELDS)
 _REPLY_TO = _HEADER_FIELDS.index("reply_to")
 
 
 def _header(values: Any) -> Header:
     if not isinstance(values, tuple | list) or len(values) != len(_HEADER_FIELDS):
         raise MessageError(f"a header has {len(_HEADER_FIELDS)} fields {_HEADER_FIELDS}, this one is {_short(values)}")
-    for name, value, kind in zip(_HEADER_FIELDS, values, _HEADER_TYPES, strict=True):
-        if not isinstance(value, kind):
-            raise MessageError(f"the header's {name} is {_short(value)}, a {type(value).__name__}: that is no message")
+    if tuple(map(type, values)) != _USUAL_TYPES:
+        _check_types(values)
     values = list(values)
     values[_REPLY_TO] = _address(values[_REPLY_TO])
     header = Header(*values)
-    if header.mode not in get_args(Mode):
-        raise MessageError(f"the header's mode is {_short(header.mode)}: known are {', '.join(get_args(Mode))}")
+    if header.mode not in _MODES:
+        raise MessageError(f"the header's mode is {_short(header.mode)}: known are {', '.join(_MODES)}")
     return header
+
+
+def _check_types(values: Sequence[Any]) -> None:
+    for name, value, kind in zip(_HEADER_FIELDS, values, _HEADER_TYPES, strict=True):
+        if not isinstance(value, kind):
+            raise MessageError(f"the header's {name} is {_short(value)}, a {type(value).__name__}: that is no message")
 
 
 def _address(value: Any) -> Address:

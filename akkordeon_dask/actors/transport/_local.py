@@ -160,7 +160,9 @@ class LocalReceiver:
 
 def _after(buffers: list[Any], sent: int) -> list[Any]:
     """The bytes behind the first `sent` ones."""
-    rest = []
+    rest: list[Any] = []
+    if sent == sum(map(len, buffers)):
+        return rest
     for buffer in buffers:
         if sent < len(buffer):
             rest.append(memoryview(buffer)[sent:])
