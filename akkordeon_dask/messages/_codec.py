@@ -33,7 +33,9 @@ _KINDS: dict[str, type[Any]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
-_USUAL_TYPES = tuple(float if kind == (int, float) else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES)
+_USUAL_TYPES = tuple(
+    float if kind == (int, float) else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES
+)
 _MODES: tuple[str, ...] = get_args(Mode)
 _OVERHEAD = 512
 NUMBERS = "biufc"

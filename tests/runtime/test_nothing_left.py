@@ -34,7 +34,10 @@ def connections(cluster):
     """Connections that links made, seen from the side that they came to."""
     comms = [op for worker in cluster.workers.values() for op in worker._comms.values() if op == LINK_OP]
     listeners = [office._station._listener for office in offices(cluster)]
-    return [*comms, *(fd for listener in listeners if listener for poller in listener._readers for fd in poller._sockets)]
+    return [
+        *comms,
+        *(fd for listener in listeners if listener for poller in listener._readers for fd in poller._sockets),
+    ]
 
 
 @pytest.mark.parametrize("name", [None, "published"])

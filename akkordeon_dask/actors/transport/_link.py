@@ -123,10 +123,10 @@ class Link:
                 return
 
     async def _flush(self) -> None:
-        while self._queue:
+        while self._queue and self._local is None:
             comm = self._comm or await self._connect()
             if comm is None:
-                return  # the socket has taken the queue over
+                continue  # a socket has taken the queue over
             batch, size = self._next_batch()
             self._unsent += size
             self._check_unsent()

@@ -65,6 +65,7 @@ class Listener:
 
     async def _admit(self, connection: socket.socket) -> None:
         try:
+            bound = config.nbytes("link.max-unsent")
             async with asyncio.timeout(config.seconds("timeouts.connect")):
                 sender = await self._greeted(connection)
         except BaseException as error:
@@ -73,7 +74,6 @@ class Listener:
                 raise
             logger.info("refused a connection to %s: %s", self.path, error or type(error).__name__)
             return
-        bound = config.nbytes("link.max-unsent")
         next(self._next).add(connection, LocalReceiver(connection, sender, self._recipient, bound).handle)
 
     async def _greeted(self, connection: socket.socket) -> str:

@@ -153,8 +153,8 @@ class LocalReceiver:
     def _acknowledge(self) -> None:
         try:
             self._connection.send(_ACKNOWLEDGEMENT.pack(self._unread))
-        except BlockingIOError:
-            return  # with the next message
+        except OSError:
+            return  # a full socket takes it with the next message; of a broken one, the rest can still be read
         self._unread = 0
 
 

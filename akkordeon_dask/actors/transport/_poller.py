@@ -1,6 +1,7 @@
 """Threads that wait for sockets."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import select
@@ -86,7 +87,10 @@ class Poller:
                 self._handled()
             except Exception:
                 logger.exception("%s continues after an error", self._thread.name)
-        for connection, _ in self._sockets.values():
+        for descriptor, (connection, _) in list(self._sockets.items()):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            self._handle(descriptor, READABLE)  # it learns that this is the end
             connection.close()
         with self._lock:
             self._epoll.close()

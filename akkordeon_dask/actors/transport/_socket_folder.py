@@ -13,6 +13,8 @@ _PREFIX = "akkordeon-link-"
 _SOCKET = "s"
 _LONGEST = 107
 """Bytes of a UNIX socket's path."""
+_TRIES = 5
+"""Folders that are made before it is given up: between its birth and its lock, another process may remove one."""
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "fuse")
 """File systems, by the beginnings of their names, that other hosts may share."""
 
@@ -61,14 +63,16 @@ def _make(base: Path) -> tuple[Path, int]:
     """A new folder, and the descriptor that holds its lock."""
     if _file_system(base).startswith(_REMOTE):
         raise OSError("this file system is not a local one")
-    while True:
+    for _ in range(_TRIES):
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         if len(os.fsencode(path / _SOCKET)) > _LONGEST:
             path.rmdir()
             raise OSError(f"the path of a socket has at most {_LONGEST} bytes")
         lock = _locked(path)
         if lock is not None:
-            return path, lock  # else another process has just taken it for a dead one's
+            return path, lock
+        _remove(path)
+    raise OSError("the lock of a new folder cannot be had")
 
 
 def _locked(path: Path) -> int | None:
