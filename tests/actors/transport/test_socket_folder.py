@@ -12,13 +12,13 @@ from akkordeon_dask.actors.transport._socket_folder import SocketFolder
 from tests.support.programs import started
 
 HOLDER = """
-import socket, sys
+import signal, socket
 from akkordeon_dask.actors.transport import _socket_folder
 folder = _socket_folder.SocketFolder()
 bound = socket.socket(socket.AF_UNIX)
 bound.bind(folder.socket)
 print(folder.path, flush=True)
-sys.stdin.read()
+signal.pause()
 """
 
 
