@@ -123,10 +123,11 @@ class Link:
                 return
 
     async def _flush(self) -> None:
+        """Write the queue to the comm, or connect a socket, which takes it over."""
         while self._queue and self._local is None:
             comm = self._comm or await self._connect()
             if comm is None:
-                continue  # a socket has taken the queue over
+                return
             batch, size = self._next_batch()
             self._unsent += size
             self._check_unsent()
@@ -180,7 +181,7 @@ class Link:
             return False
         try:
             connection = await station.connect(offer)
-        except (OSError, LookupError, TypeError) as error:
+        except Exception as error:  # also of an offer that is none
             why = str(error) or type(error).__name__
             logger.info("link to %s uses TCP, for its UNIX socket cannot be used: %s", self.peer, why)
             self._station = None
@@ -232,10 +233,9 @@ class Link:
 
     def _broke(self, local: LocalSender, error: OSError) -> None:
         """The next message connects again. With the lock."""
-        if self._queue or not isinstance(error, ConnectionError):
+        if self._queue or not isinstance(error, ConnectionError):  # an idle one may end
             logger.info("link to %s broke: %s", self.peer, error)
-        self._lost += len(self._queue)
-        self._queue.clear()
+        self._lose_queue()
         self._local = None
         local.shut_down()
 
@@ -251,14 +251,14 @@ class Link:
                 self._comm = None
 
     async def _recover(self) -> None:
-        self._drop()
+        self._lose_queue()
+        self.disconnect()
         if not self._closed:
             await asyncio.sleep(config.seconds("link.retry"))
 
-    def _drop(self) -> None:
+    def _lose_queue(self) -> None:
         self._lost += len(self._queue)
         self._queue.clear()
-        self.disconnect()
 
     def disconnect(self) -> None:
         """Break the connection as the network would; the next message reconnects. On the event loop."""
@@ -278,11 +278,11 @@ class Link:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(config.seconds("link.linger")):
                 await self._written()
-        self.disconnect()
         tasks = [task for task in (self._writer, self._reader) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.disconnect()
 
     async def _written(self) -> None:
         """Wait until the task has ended, and the station's writer has written the rest."""

@@ -79,7 +79,13 @@ class LocalStation:
         if not (allowed and self._host and self._address.startswith("tcp://") and peer.startswith("tcp://")):
             return None
         async with asyncio.timeout(config.seconds("timeouts.connect")):
-            offer: dict[str, Any] | None = await send_recv(comm, op=LOCAL_OP, host=self._host)
+            try:
+                offer: dict[str, Any] | None = await send_recv(comm, op=LOCAL_OP, host=self._host)
+            except OSError:
+                raise
+            except Exception as error:  # whatever went wrong over there
+                logger.info("%s offers no UNIX socket, TCP is used: %s", peer, error)
+                return None
         return offer
 
     async def connect(self, offer: dict[str, Any]) -> socket.socket:

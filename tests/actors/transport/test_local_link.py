@@ -385,6 +385,41 @@ def test_a_process_that_is_killed_in_the_middle_of_a_frame_leaves_nothing(caplog
     assert not [line for line in lines(caplog) if "dies" in line]
 
 
+def test_a_peer_whose_offer_fails_is_reached_over_tcp(caplog, monkeypatch):
+    def fails(host):
+        raise ZeroDivisionError("nothing to offer")
+
+    async def story(here, there, kept):
+        monkeypatch.setattr(there._station, "offer", fails)
+        with caplog.at_level(logging.INFO):
+            await sent_and_kept(here, there, kept, 0)
+        assert over_tcp(there) == 1 and "nothing to offer" in caplog.text
+
+    run_story(story)
+
+
+def test_who_has_delivered_may_run_turns(caplog):
+    async def story(here, there, kept):
+        ran = threading.Event()
+
+        def turns():
+            if kept.messages:
+                ran.thread = threading.current_thread().name
+                ran.set()
+                raise ZeroDivisionError("a turn failed")
+
+        there.run_turns = turns
+        there.deliver = lambda actor, message: kept.receive(message)
+        for sequence in range(3):
+            ran.clear()
+            await sent_and_kept(here, there, kept, sequence)
+            assert await asyncio.to_thread(ran.wait, 10)
+        assert ran.thread == "akkordeon link reader 0"
+
+    run_story(story)
+    assert "akkordeon link reader 0 continues after an error" in caplog.text
+
+
 def test_a_worker_without_actors_offers_no_socket():
     async def story():
         async with offices("unix") as (here, there):
