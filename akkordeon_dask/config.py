@@ -15,7 +15,7 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["get", "nbytes", "number", "seconds", "whole"]
+__all__ = ["choice", "get", "nbytes", "number", "seconds", "whole"]
 
 for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
     dask.config.update_defaults(_defaults)
@@ -25,6 +25,20 @@ def get(key: str) -> object:
     """The value of `akkordeon.<key>`, `get("batch.max-attempts")`; KeyError for a key without a default."""
     value: object = dask.config.get(f"akkordeon.{key}")
     return value
+
+
+def choice(key: str, options: tuple[str, ...]) -> str:
+    """One of `options`.
+
+    Raises
+    ------
+    SpecError
+        the value is none of them.
+    """
+    value = get(key)
+    if value not in options:
+        raise SpecError(f"akkordeon.{key} is {value!r} in Dask's configuration: set it to {' or '.join(options)}")
+    return str(value)
 
 
 def seconds(key: str) -> float:

@@ -34,6 +34,8 @@ def test_defaults_are_loaded_with_their_units():
     assert config.seconds("batch.min-deadline") == 2
     assert config.seconds("link.retry") == 0.1
     assert config.nbytes("link.max-unsent") == 256 * 1024**2
+    assert config.choice("link.local", ("auto", "never")) == "auto"
+    assert config.whole("link.threads", 1) == 1
     assert config.nbytes("pool.capacity") == 512 * 1024**2
     assert config.get("embedded.dashboard-address") == ":8787"
 

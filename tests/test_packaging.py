@@ -16,7 +16,7 @@ from tests.support.for_each import for_each
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "akkordeon_dask"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-CONDA_NAMES = {"dask-core": "dask", "python-build": "build"}
+CONDA_NAMES = {"msgpack-python": "msgpack", "dask-core": "dask", "python-build": "build"}
 """conda-forge's names that differ: its `dask` is a bundle, `dask-core` is what pip calls dask."""
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py")

@@ -1,6 +1,6 @@
 """The messages of actors: small frozen values, and their form on the wire."""
 
-from akkordeon_dask.messages._codec import decode, encode, flat, nbytes, packed
+from akkordeon_dask.messages._codec import NUMBERS, decode, encode, flat, nbytes, packed
 from akkordeon_dask.messages._messages import (
     Address,
     Backward,
@@ -17,6 +17,7 @@ from akkordeon_dask.messages._metrics import PASS_TOPIC, TOPIC, GateMetrics, Lin
 from akkordeon_dask.messages._pass_report import PassProgress, PassReport
 
 __all__ = [
+    "NUMBERS",
     "PASS_TOPIC",
     "TOPIC",
     "Address",

@@ -1,7 +1,8 @@
 """Messages as plain dicts: msgpack types and numpy arrays, without any pickle."""
 
 import dataclasses
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ from akkordeon_dask.messages._messages import (
 )
 from akkordeon_dask.tree import Array
 
-__all__ = ["decode", "encode", "flat", "nbytes", "packed"]
+__all__ = ["NUMBERS", "decode", "encode", "flat", "nbytes", "packed"]
 
 _KINDS: dict[str, type[Any]] = {
     "forward": Forward,
@@ -32,8 +33,13 @@ _KINDS: dict[str, type[Any]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
+_USUAL_TYPES = tuple(
+    float if kind == (int, float) else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES
+)
+_MODES: tuple[str, ...] = get_args(Mode)
 _OVERHEAD = 512
-_NUMBERS = "biufc"
+NUMBERS = "biufc"
+"""The kinds of dtypes that a message's array may have."""
 
 
 def encode(message: Message) -> dict[str, Any]:
@@ -109,7 +115,7 @@ def flat(array: Array) -> dict[str, Any] | None:
 
     The bytes, under `"data"`, are a view of the array.
     """
-    if array.dtype.kind not in _NUMBERS or not array.flags.c_contiguous:
+    if array.dtype.kind not in NUMBERS or not array.flags.c_contiguous:
         return None
     return {"dtype": array.dtype.str, "shape": array.shape, "data": array.reshape(-1).view(np.uint8).data}
 
@@ -124,27 +130,33 @@ def _flat(address: Address) -> tuple[str, str]:
 
 
 def _flat_header(header: Header) -> tuple[Any, ...]:
-    values = [getattr(header, name) for name in _HEADER_FIELDS]
+    values = list(_header_values(header))
     values[_REPLY_TO] = _flat(header.reply_to)
     return tuple(values)
 
 
 _HEADER_FIELDS = tuple(field.name for field in dataclasses.fields(Header))
+_header_values = operator.attrgetter(*_HEADER_FIELDS)
 _REPLY_TO = _HEADER_FIELDS.index("reply_to")
 
 
 def _header(values: Any) -> Header:
     if not isinstance(values, tuple | list) or len(values) != len(_HEADER_FIELDS):
         raise MessageError(f"a header has {len(_HEADER_FIELDS)} fields {_HEADER_FIELDS}, this one is {_short(values)}")
-    for name, value, kind in zip(_HEADER_FIELDS, values, _HEADER_TYPES, strict=True):
-        if not isinstance(value, kind):
-            raise MessageError(f"the header's {name} is {_short(value)}, a {type(value).__name__}: that is no message")
+    if tuple(map(type, values)) != _USUAL_TYPES:
+        _check_types(values)
     values = list(values)
     values[_REPLY_TO] = _address(values[_REPLY_TO])
     header = Header(*values)
-    if header.mode not in get_args(Mode):
-        raise MessageError(f"the header's mode is {_short(header.mode)}: known are {', '.join(get_args(Mode))}")
+    if header.mode not in _MODES:
+        raise MessageError(f"the header's mode is {_short(header.mode)}: known are {', '.join(_MODES)}")
     return header
+
+
+def _check_types(values: Sequence[Any]) -> None:
+    for name, value, kind in zip(_HEADER_FIELDS, values, _HEADER_TYPES, strict=True):
+        if not isinstance(value, kind):
+            raise MessageError(f"the header's {name} is {_short(value)}, a {type(value).__name__}: that is no message")
 
 
 def _address(value: Any) -> Address:
@@ -175,7 +187,7 @@ def _array(value: Any) -> Array:
     if not isinstance(value, Mapping):
         raise MessageError(f"expected an array, got {_short(value)}")
     dtype, data = np.dtype(_text(value["dtype"])), memoryview(value["data"])
-    if dtype.kind not in _NUMBERS:
+    if dtype.kind not in NUMBERS:
         raise MessageError(f"expected an array of numbers, got one of {dtype}")
     array: Array = np.ndarray(tuple(value["shape"]), dtype, buffer=data)
     if array.nbytes != data.nbytes:

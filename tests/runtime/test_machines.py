@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from akkordeon_dask.actors.transport._host import host_identity
 from tests.support.leftovers import wait_until
 from tests.support.machines import joined
 from tests.support.multi_machine_cluster import HOSTS, far_cluster
@@ -59,6 +60,18 @@ with joined("lonely") as machines, machines.start("lonely", pathlib.Path(sys.arg
     print("up", flush=True)
     time.sleep(1000)
 """
+
+
+IDENTITY = "from akkordeon_dask.actors.transport._host import host_identity; print(host_identity())"
+
+
+def test_machines_of_one_kernel_are_hosts_of_their_own(tmp_path):
+    with joined("east", "west") as machines:
+        told = []
+        for host in ("east", "west", "west"):
+            with machines.start(host, tmp_path, f"{host}{len(told)}", sys.executable, "-c", IDENTITY) as process:
+                told += process.succeed(within=30)
+    assert len({*told, str(host_identity())}) == 3 and told[1] == told[2]
 
 
 def test_a_host_goes_with_all_that_runs_on_it_when_a_test_fails(tmp_path):

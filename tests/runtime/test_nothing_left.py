@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import dask.config
 import pytest
 from distributed import Client, LocalCluster
 
@@ -15,11 +16,12 @@ from tests.support.small_networks import NETWORK, rating, train
 from tests.support.sync_and_async_client import Bystander
 
 
-@pytest.fixture(scope="module")
-def sockets(_debug):
-    """Two workers of this process that reach one another by TCP only, and a client."""
+@pytest.fixture(scope="module", params=["auto", "never"])
+def sockets(_debug, request):
+    """Two workers of this process that reach one another over UNIX sockets, or TCP only, and a client."""
     options = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
-    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster, Client(cluster) as client:
+    local = dask.config.set({"akkordeon.link.local": request.param})
+    with local, LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster, Client(cluster) as client:
         yield cluster, client
 
 
@@ -28,9 +30,14 @@ def offices(cluster):
     return [office for office in found if office is not None]
 
 
-def comms(cluster):
+def connections(cluster):
     """Connections that links made, seen from the side that they came to."""
-    return [op for worker in cluster.workers.values() for op in worker._comms.values() if op == LINK_OP]
+    comms = [op for worker in cluster.workers.values() for op in worker._comms.values() if op == LINK_OP]
+    listeners = [office._station._listener for office in offices(cluster)]
+    return [
+        *comms,
+        *(fd for listener in listeners if listener for poller in listener._readers for fd in poller._sockets),
+    ]
 
 
 @pytest.mark.parametrize("name", [None, "published"])
@@ -42,12 +49,12 @@ def test_nothing_is_left(sockets, eventually, name):
         running.attach(train(concurrency=3))
     running.evaluate(rating())
     assert len(offices(cluster)) == 2 and all(office.links for office in offices(cluster))
-    assert len(comms(cluster)) == 2
+    assert len(connections(cluster)) == 2
     assert akkordeon_threads()
     eventually(lambda: len(cluster.scheduler.tasks) == 4, seen=lambda: cluster.scheduler.tasks)
     running.close()
     assert not any(office.links or office._cells for office in offices(cluster))
-    eventually(lambda: not comms(cluster), seen=lambda: comms(cluster))
+    eventually(lambda: not connections(cluster), seen=lambda: connections(cluster))
     eventually(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
     eventually(lambda: not akkordeon_threads(), seen=akkordeon_threads)
     assert not cluster.scheduler.extensions["publish"].datasets

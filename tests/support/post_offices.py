@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from types import SimpleNamespace
 
+import dask.config
 import numpy as np
 from distributed import Scheduler, Worker
 from distributed.comm import listen
 
 from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.transport._post_office import PostOffice
+from akkordeon_dask.actors.transport._socket_folder import _PREFIX, _bases
 from akkordeon_dask.messages import Forward, decode
 from tests.support.numbered_samples import header
 
@@ -94,11 +97,22 @@ class Peer:
         return SimpleNamespace(address="tcp://127.0.0.1:1", loop=loop, connection_args={})
 
 
+WAYS = ("inproc", "unix", "tcp")
+"""The ways between two post offices: in one process, over UNIX sockets, over TCP."""
+
+
 @contextlib.asynccontextmanager
-async def offices(protocol):
-    """The post offices of two workers in this event loop."""
-    where = {"protocol": protocol} if protocol == "inproc://" else {"protocol": protocol, "host": "127.0.0.1"}
-    async with Scheduler(dashboard=False, dashboard_address=":0", port=0, **where) as scheduler:
-        plain = {"nthreads": 1, "dashboard": False, **where}
-        async with Worker(scheduler.address, **plain) as a, Worker(scheduler.address, **plain) as b:
-            yield await PostOffice.of(a), await PostOffice.of(b)
+async def offices(way, **options):
+    """The post offices of two workers in this event loop, who reach each other on this way."""
+    local = {"akkordeon.link.local": "never" if way == "tcp" else "auto"}
+    where = {"protocol": "inproc://"} if way == "inproc" else {"protocol": "tcp://", "host": "127.0.0.1", **options}
+    with dask.config.set(local):
+        async with Scheduler(dashboard=False, dashboard_address=":0", port=0, **where) as scheduler:
+            plain = {"nthreads": 1, "dashboard": False, **where}
+            async with Worker(scheduler.address, **plain) as a, Worker(scheduler.address, **plain) as b:
+                yield await PostOffice.of(a), await PostOffice.of(b)
+
+
+def socket_folders():
+    """The folders of UNIX sockets that processes of this user have now."""
+    return {path for base in _bases() for path in base.glob(f"{_PREFIX}*") if path.stat().st_uid == os.getuid()}

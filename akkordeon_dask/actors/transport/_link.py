@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import threading
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from distributed import Worker
@@ -12,6 +14,10 @@ from distributed.comm import Comm, connect
 from distributed.protocol import Serialized, register_serialization_family, to_serialize
 
 from akkordeon_dask import config
+from akkordeon_dask.actors.transport._local import LocalSender
+from akkordeon_dask.actors.transport._local_station import LocalStation
+from akkordeon_dask.actors.transport._poller import WRITABLE
+from akkordeon_dask.errors import MessageError
 from akkordeon_dask.messages import LinkMetrics, Message, encode, flat, nbytes, packed
 from akkordeon_dask.tree import Array
 
@@ -52,27 +58,43 @@ class Link:
     Messages in flight when it breaks are lost; the sentinels resend those batches. The peer acknowledges
     now and then the bytes that it has read; when too many are unread, the link breaks itself.
 
-    Threads: any thread may `send`; everything else runs on the worker's event loop, in the one task that
-    `send` starts and `close` ends.
+    A worker of another host is reached over a Dask comm, one of the same host over a UNIX socket, which the peer
+    offers over such a comm.
+
+    Threads: any thread may `send`. Over a comm everything else runs on the worker's event loop, in the one task that
+    `send` starts and `close` ends. Over a socket the thread that sends writes as much as the socket takes, and
+    the station's writer the rest; the lock says whose turn it is.
     """
 
-    def __init__(self, worker: Worker, peer: str) -> None:
+    def __init__(self, worker: Worker, peer: str, station: LocalStation | None = None) -> None:
         self.peer = peer
         self._worker = worker
         self._loop = worker.loop.asyncio_loop  # type: ignore[attr-defined]
+        self._station = station
         self._queue: deque[tuple[str, Message]] = deque()
+        """Messages that are not written, or not completely."""
         self._awake = asyncio.Event()
         self._scheduled = False
         self._closed = False
         self._comm: Comm | None = None
+        self._local: LocalSender | None = None
+        """Set and read with the lock."""
+        self._lock = threading.Lock()
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._bound = config.nbytes("link.max-unsent")
         self._sent = self._nbytes = self._unsent = self._lost = self._connects = 0
 
     def send(self, actor: str, message: Message) -> None:
-        """Queue a message for an actor of the peer. Any thread; never blocks."""
-        self._queue.append((actor, packed(message)))
+        """Write a message for an actor of the peer, or queue it. Any thread; never blocks."""
+        message = packed(message)
+        with self._lock:
+            self._queue.append((actor, message))
+            if self._local is not None:
+                self._unsent += nbytes(message)
+                if not self._local.full or self._unsent > self._bound:
+                    self._write_local(self._local)
+                return
         if not self._scheduled:
             self._scheduled = True
             with contextlib.suppress(RuntimeError):  # the loop is closed already
@@ -101,17 +123,23 @@ class Link:
                 return
 
     async def _flush(self) -> None:
-        while self._queue:
+        """Write the queue to the comm, or connect a socket, which takes it over."""
+        while self._queue and self._local is None:
             comm = self._comm or await self._connect()
+            if comm is None:
+                return
             batch, size = self._next_batch()
             self._unsent += size
-            if self._unsent > self._bound:
-                raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
+            self._check_unsent()
             await comm.write([_to_wire(actor, message) for actor, message in batch])
             for _ in batch:
                 self._queue.popleft()
             self._sent += len(batch)
             self._nbytes += size
+
+    def _check_unsent(self) -> None:
+        if self._unsent > self._bound:
+            raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
 
     def _next_batch(self) -> tuple[list[tuple[str, Message]], int]:
         """The messages to write together, and their bytes: the oldest one, and small ones behind it."""
@@ -126,16 +154,90 @@ class Link:
             size += more
         return batch, size
 
-    async def _connect(self) -> Comm:
+    async def _connect(self) -> Comm | None:
+        """A new comm to the peer; None where a socket reaches it."""
         args = self._worker.connection_args
         comm: Comm = await connect(self.peer, timeout=config.seconds("timeouts.connect"), **args)
-        comm.name = f"akkordeon link to {self.peer}"
-        comm.allow_offload = False  # checking whether it would pay takes longer than everything else
-        await comm.write({"op": LINK_OP, "reply": False, "sender": self._worker.address})
+        try:
+            if await self._connect_local(comm):
+                comm.abort()
+                return None
+            comm.name = f"akkordeon link to {self.peer}"
+            comm.allow_offload = False  # checking whether it would pay takes longer than everything else
+            await comm.write({"op": LINK_OP, "reply": False, "sender": self._worker.address})
+        except BaseException:
+            comm.abort()
+            raise
         self._comm, self._unsent = comm, 0
         self._connects += 1
         self._reader = asyncio.get_running_loop().create_task(self._read(comm))
         return comm
+
+    async def _connect_local(self, comm: Comm) -> bool:
+        """Whether a socket reaches the peer, which is asked over the comm."""
+        station = self._station
+        offer = None if station is None else await station.ask(comm, self.peer)
+        if station is None or offer is None:
+            return False
+        try:
+            connection = await station.connect(offer)
+        except Exception as error:  # also of an offer that is none
+            why = str(error) or type(error).__name__
+            logger.info("link to %s uses TCP, for its UNIX socket cannot be used: %s", self.peer, why)
+            self._station = None
+            return False
+        poller = station.writer()
+        local = LocalSender(connection, poller)
+        with self._lock:
+            self._local, self._unsent = local, sum(nbytes(message) for _, message in self._queue)
+            self._connects += 1
+            poller.add(connection, partial(self._ready, local))
+            self._write_local(local)
+        return True
+
+    def _ready(self, local: LocalSender, events: int) -> bool:
+        """The socket has news, or takes bytes again; False when this link has done with it. The writer's thread."""
+        with self._lock:
+            if self._local is local:
+                try:
+                    if events & ~WRITABLE:
+                        self._unsent -= local.acknowledged()
+                    if events & WRITABLE:
+                        self._write_local(local)
+                except OSError as error:
+                    self._broke(local, error)
+            return self._local is local
+
+    def _write_local(self, local: LocalSender) -> None:
+        """Write queued messages until the socket is full. With the lock."""
+        try:
+            self._check_unsent()
+            while self._queue and self._write_one(local):
+                pass
+        except OSError as error:
+            self._broke(local, error)
+
+    def _write_one(self, local: LocalSender) -> bool:
+        actor, message = self._queue[0]
+        try:
+            if not local.write(actor, message):
+                return False
+            self._sent += 1
+            self._nbytes += nbytes(message)
+        except MessageError:
+            logger.exception("link to %s could not send", self.peer)
+            self._lost += 1
+            self._unsent -= nbytes(message)
+        self._queue.popleft()
+        return True
+
+    def _broke(self, local: LocalSender, error: OSError) -> None:
+        """The next message connects again. With the lock."""
+        if self._queue or not isinstance(error, ConnectionError):  # an idle one may end
+            logger.info("link to %s broke: %s", self.peer, error)
+        self._lose_queue()
+        self._local = None
+        local.shut_down()
 
     async def _read(self, comm: Comm) -> None:
         """Read the peer's acknowledgements until the connection is gone."""
@@ -149,34 +251,45 @@ class Link:
                 self._comm = None
 
     async def _recover(self) -> None:
-        self._drop()
+        self._lose_queue()
+        self.disconnect()
         if not self._closed:
             await asyncio.sleep(config.seconds("link.retry"))
 
-    def _drop(self) -> None:
+    def _lose_queue(self) -> None:
         self._lost += len(self._queue)
         self._queue.clear()
-        self.disconnect()
 
     def disconnect(self) -> None:
         """Break the connection as the network would; the next message reconnects. On the event loop."""
         comm, self._comm = self._comm, None
         if comm is not None:
             comm.abort()
+        with self._lock:
+            if self._local is not None:
+                self._broke(self._local, ConnectionAbortedError("it was disconnected"))
 
     async def close(self) -> None:
         """Write queued messages, for `link.linger` at most, and end. On the event loop."""
-        if self._queue:
+        if self._queue and self._local is None:
             self._wake()
         self._closed = True
         self._awake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(config.seconds("link.linger")):
+                await self._written()
         tasks = [task for task in (self._writer, self._reader) if task is not None]
-        if self._writer is not None:
-            await asyncio.wait([self._writer], timeout=config.seconds("link.linger"))
-        self.disconnect()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.disconnect()
+
+    async def _written(self) -> None:
+        """Wait until the task has ended, and the station's writer has written the rest."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+        while self._queue and self._local is not None:  # noqa: ASYNC110 - a thread that must be quick tells nobody
+            await asyncio.sleep(0.002)
 
     def statistics(self) -> LinkStatistics:
         """Counts at this moment."""

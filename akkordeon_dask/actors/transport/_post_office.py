@@ -20,6 +20,8 @@ from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.shutdown._drain import ActorInfo, WorkerDrain
 from akkordeon_dask.actors.shutdown._hooks import ShutdownHooks
 from akkordeon_dask.actors.transport._link import LINK_OP, Link, LinkStatistics
+from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
+from akkordeon_dask.actors.transport._local_station import LOCAL_OP, LocalStation, check_settings
 from akkordeon_dask.actors.transport._metrics import WORKER_COLLECTOR
 from akkordeon_dask.errors import MessageError, PlacementError
 from akkordeon_dask.memory import pool
@@ -32,9 +34,6 @@ logger = logging.getLogger(__name__)
 
 POST_OFFICE = "akkordeon-post-office"
 """The name of the post office among its worker's plugins."""
-
-_ACK = 1 << 20
-"""Unacknowledged bytes at which the reader of a link acknowledges."""
 
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
 """Post offices of in-process workers by worker address, which is unique in a process. Each belongs to its worker's
@@ -71,6 +70,7 @@ class PostOffice(WorkerPlugin):
         self.links: dict[str, Link] = {}
         self.claims: dict[str, Claim] = {}
         """The worker's resources that gates reserve, by the actor's key. Used on the event loop only."""
+        self._station = LocalStation(self.address, self)
         self._in_process = self.address.startswith("inproc://")
         self._cells: dict[str, Cell] = {}
         self._handlers: set[str] = set()
@@ -97,7 +97,9 @@ class PostOffice(WorkerPlugin):
         _offices[self.address] = self
         _count_threads()
         pool.capacity = config.nbytes("pool.capacity")
+        check_settings()
         self.register(LINK_OP, self._receive)
+        self.register(LOCAL_OP, self._offer_socket)
         worker.metrics[TOPIC] = self._heartbeat_metrics
         WORKER_COLLECTOR.add(self)
         self._hooks = ShutdownHooks(worker, self.drain)
@@ -181,15 +183,16 @@ class PostOffice(WorkerPlugin):
         links, self.links = self.links, {}
         for link in links.values():
             await link.close()
+        await self._station.close()
 
     def send(self, to: Address, message: Message) -> None:
         """Deliver a message or queue it on a link. Any thread; never blocks, never raises: dead letters are counted."""
         if to.worker == self.address:
-            self._deliver(to.actor, message)
+            self.deliver(to.actor, message)
         elif self._in_process:
             office = _offices.get(to.worker)
             if office is not None:
-                office._deliver(to.actor, message)
+                office.deliver(to.actor, message)
             else:
                 self.dead_letters += 1
         else:
@@ -198,15 +201,28 @@ class PostOffice(WorkerPlugin):
     def _link(self, peer: str) -> Link:
         link = self.links.get(peer)
         if link is None:
-            link = self.links.setdefault(peer, Link(self.worker, peer))
+            link = self.links.setdefault(peer, Link(self.worker, peer, self._station))
         return link
 
-    def _deliver(self, actor: str, message: Message) -> None:
+    def deliver(self, actor: str, message: Message) -> None:
+        """Put a message into the mailbox of an actor of this worker; a dead letter where it has none. Any thread."""
         cell = self._cells.get(actor)
         if cell is None:
             self.dead_letters += 1
         else:
             cell.put(message)
+
+    def refuse(self, sender: str, error: Exception) -> None:
+        """Count as a dead letter what a link brought from `sender`, and is no message. Any thread."""
+        logger.warning("dropped a message from %s: %s", sender, error)
+        self.dead_letters += 1
+
+    def run_turns(self) -> None:
+        """Called by a thread that has delivered a burst of messages, and has time for their turns."""
+
+    async def _offer_socket(self, host: Any) -> dict[str, Any] | None:
+        """The way to this worker's socket, for a worker of the same host. On the event loop."""
+        return self._station.offer(host) if self._cells else None
 
     async def _receive(self, comm: Comm, sender: str) -> Status:
         """The other end of a link: runs for as long as the connection lives. On the event loop."""
@@ -217,7 +233,7 @@ class PostOffice(WorkerPlugin):
                 envelopes = await comm.read()
                 for envelope in envelopes if isinstance(envelopes, list | tuple) else [envelopes]:
                     unread += self._deliver_encoded(envelope, sender)
-                if unread > _ACK:
+                if unread > ACKNOWLEDGE:
                     await comm.write({"ack": unread})
                     unread = 0
         except OSError:
@@ -227,10 +243,9 @@ class PostOffice(WorkerPlugin):
     def _deliver_encoded(self, envelope: Any, sender: str) -> int:
         try:
             message = decode(envelope["message"])
-            self._deliver(envelope["to"], message)
+            self.deliver(envelope["to"], message)
         except (MessageError, KeyError, TypeError) as error:
-            logger.warning("dropped a message from %s: %s", sender, error)
-            self.dead_letters += 1
+            self.refuse(sender, error)
             return 0
         return nbytes(message)
 

@@ -178,7 +178,7 @@ def test_a_poll_of_a_worker_that_stays_returns_false():
 @pytest.mark.parametrize("former", [signal.SIG_DFL, lambda number, frame: None], ids=["default", "a user's"])
 def test_a_signal_to_a_process_that_is_no_workers_own_is_left_alone(former):
     async def story():
-        async with offices("tcp://") as (here, there):
+        async with offices("unix") as (here, there):
             assert signal.getsignal(signal.SIGTERM) is former
             assert not here.drain.begun and not there.drain.begun
 
@@ -192,7 +192,7 @@ def test_a_signal_to_a_process_that_is_no_workers_own_is_left_alone(former):
 
 def test_an_office_registers_its_actors_until_they_are_removed():
     async def story():
-        async with offices("tcp://") as (here, _):
+        async with offices("unix") as (here, _):
             here.add("actor", Kept().cell(), GATE)
             leave = asyncio.create_task(here.drain.leave())
             await holds(lambda: here.drain.begun)

@@ -17,7 +17,7 @@ def on_a_worker(story):
     """Run `story(office)` at a worker with two GPUs."""
 
     async def run():
-        async with offices("inproc://") as (office, _):
+        async with offices("inproc") as (office, _):
             await office.worker.set_resources(GPU=2)
             await story(office)
 

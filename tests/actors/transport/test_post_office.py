@@ -10,31 +10,40 @@ import pytest
 from distributed.comm import connect
 
 from akkordeon_dask.actors.transport._link import LINK_OP
-from akkordeon_dask.actors.transport._post_office import _ACK, PostOffice
+from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
+from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.messages import Address, Forward, Leave, encode
 from tests.support.numbered_samples import header
-from tests.support.post_offices import Kept, forward, holds, offices
+from tests.support.post_offices import WAYS, Kept, forward, holds, offices, socket_folders
 
 
-def run_story(protocol, story):
-    """Run a story between the post offices of two workers; no thread of theirs is left."""
+def run_story(way, story):
+    """Run a story between the post offices of two workers; nothing of theirs is left."""
+    threads, folders = set(threading.enumerate()), socket_folders()
 
     async def run():
         kept = Kept()
-        async with offices(protocol) as (here, there):
+        async with offices(way) as (here, there):
             there.add("actor", kept.cell())
             await story(here, there, kept)
         assert kept.closed and not here.links and not there.links
 
     asyncio.run(run())
+    assert not [thread.name for thread in set(threading.enumerate()) - threads if thread.name.startswith("akkordeon")]
+    assert socket_folders() <= folders
 
 
 def to(office, actor="actor"):
     return Address(office.address, actor)
 
 
-@pytest.fixture(params=["tcp://", "inproc://"])
-def protocol(request):
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def far_way(request):
     return request.param
 
 
@@ -44,10 +53,10 @@ def test_a_worker_has_one_post_office():
         first, second = await asyncio.gather(PostOffice.of(there.worker), PostOffice.of(there.worker))
         assert first is second is there is not here
 
-    run_story("inproc://", story)
+    run_story("inproc", story)
 
 
-def test_a_message_arrives_as_it_was_sent(protocol):
+def test_a_message_arrives_as_it_was_sent(way):
     async def story(here, there, kept):
         sent = [forward(sequence, 20_000) for sequence in range(20)]
         for message in sent:
@@ -57,17 +66,17 @@ def test_a_message_arrives_as_it_was_sent(protocol):
             assert one.header == other.header
             assert np.array_equal(one.x, other.x) and one.x.dtype == other.x.dtype
 
-    run_story(protocol, story)
+    run_story(way, story)
 
 
-def test_on_the_same_worker_the_very_object_is_handed_over(protocol):
+def test_on_the_same_worker_the_very_object_is_handed_over(way):
     async def story(here, there, kept):
         message = forward(0)
         there.send(to(there), message)
         assert await asyncio.to_thread(kept.arrived.wait, 10)
         assert kept.messages[0] is message and not there.links
 
-    run_story(protocol, story)
+    run_story(way, story)
 
 
 def test_between_workers_of_one_process_there_is_no_comm():
@@ -78,10 +87,10 @@ def test_between_workers_of_one_process_there_is_no_comm():
         assert kept.messages[0] is message
         assert not here.links and not there.links and here.statistics() == []
 
-    run_story("inproc://", story)
+    run_story("inproc", story)
 
 
-def test_between_processes_one_link_is_kept():
+def test_between_processes_one_link_is_kept(far_way):
     async def story(here, there, kept):
         for sequence in range(30):
             here.send(to(there), forward(sequence))
@@ -92,22 +101,22 @@ def test_between_processes_one_link_is_kept():
         assert (link.peer, link.sent, link.connects, link.lost) == (there.address, 60, 1, 0)
         assert not there.links
 
-    run_story("tcp://", story)
+    run_story(far_way, story)
 
 
-def test_read_bytes_are_acknowledged():
+def test_read_bytes_are_acknowledged(far_way):
     async def story(here, there, kept):
-        size = _ACK // 8
+        size = ACKNOWLEDGE // 8
         for sequence in range(5):
             here.send(to(there), forward(sequence, size))
         await holds(lambda: len(kept.messages) == 5)
-        await holds(lambda: here.statistics()[0].unsent < here.statistics()[0].nbytes - _ACK)
+        await holds(lambda: here.statistics()[0].unsent < here.statistics()[0].nbytes - ACKNOWLEDGE)
 
-    run_story("tcp://", story)
+    run_story(far_way, story)
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
-def test_a_message_for_nobody_is_a_dead_letter(protocol, where):
+def test_a_message_for_nobody_is_a_dead_letter(way, where):
     async def story(here, there, kept):
         target = here if where == "here" else there
         for sequence in range(3):
@@ -116,7 +125,7 @@ def test_a_message_for_nobody_is_a_dead_letter(protocol, where):
         here.send(to(there), forward(7))
         await holds(lambda: kept.sequences == [7])
 
-    run_story(protocol, story)
+    run_story(way, story)
 
 
 def test_messages_for_a_closed_worker_of_this_process_are_dead_letters():
@@ -124,7 +133,7 @@ def test_messages_for_a_closed_worker_of_this_process_are_dead_letters():
         here.send(Address("inproc://10.0.0.1/1/999", "actor"), forward(0))
         assert here.dead_letters == 1 and not here.links
 
-    run_story("inproc://", story)
+    run_story("inproc", story)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +164,10 @@ def test_garbage_is_dropped_with_a_warning_and_the_link_stays(garbage, caplog):
         assert "dropped a message from tcp://a-stranger:1" in caplog.text
         await comm.close()
 
-    run_story("tcp://", story)
+    run_story("tcp", story)
 
 
-def test_the_last_actor_takes_the_links_along():
+def test_the_last_actor_takes_the_links_along(far_way):
     async def story(here, there, kept):
         mine = [Kept(), Kept()]
         for number, behavior in enumerate(mine):
@@ -173,10 +182,10 @@ def test_the_last_actor_takes_the_links_along():
         here.send(to(here, "mine1"), forward(1))
         assert here.dead_letters == 1
 
-    run_story("tcp://", story)
+    run_story(far_way, story)
 
 
-def test_an_actor_that_dask_forgets_is_stopped(protocol):
+def test_an_actor_that_dask_forgets_is_stopped(way):
     async def story(here, there, kept):
         there.transition("actor", "memory", "memory")
         there.transition("somebody else", "memory", "released")
@@ -185,7 +194,7 @@ def test_an_actor_that_dask_forgets_is_stopped(protocol):
         await holds(lambda: kept.closed)
         await holds(lambda: not there._cells)
 
-    run_story(protocol, story)
+    run_story(way, story)
 
 
 class Stubborn(Kept):
@@ -213,14 +222,14 @@ def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
         assert "stubborn did not end within 0.01 s" in caplog.text
         await holds(lambda: behavior.closed)
 
-    run_story("inproc://", story)
+    run_story("inproc", story)
 
 
 def test_leaving_workers_stop_their_threads():
     async def story():
         kept = Kept()
         with dask.config.set({"akkordeon.timeouts.close": "5s"}):
-            async with offices("tcp://") as (here, _):
+            async with offices("tcp") as (here, _):
                 cell = kept.cell()
                 here.add("actor", cell)
         assert kept.closed and not cell.alive
