@@ -66,7 +66,7 @@ class DaskActor:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
         return await self._cell.call(function, config.seconds("timeouts.control"))
 
-    async def _read(self, function: Callable[[], T]) -> T:
+    async def _read(self, function: Callable[[Cell], T]) -> T:
         """What a function that only looks at the actor returns, or returned before a turn that lasts."""
         if self._cell is None:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")

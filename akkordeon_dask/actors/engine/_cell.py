@@ -156,7 +156,7 @@ class Cell:
         self._ending = False
         self._last: threading.Thread | None = None
         """Runs `ended`."""
-        self._frozen: dict[Callable[[], Any], Any] = {}
+        self._frozen: dict[Callable[[Cell], Any], Any] = {}
         """What `read` returned last, by its function. Replaced entries, never changed ones."""
         self._held = False
         """A message waits for the computations that run beside the actor."""
@@ -190,8 +190,8 @@ class Cell:
         answer: T = await asyncio.wait_for(asyncio.wrap_future(call.future), timeout)
         return answer
 
-    async def read(self, function: Callable[[], T]) -> T:
-        """What `function` returns between two turns, or returned before the present one where that lasts.
+    async def read(self, function: "Callable[[Cell], T]") -> T:
+        """What `function` returns of this cell between two turns, or returned before the present one where that lasts.
 
         The function only looks at the actor: it is called by whoever has the cell at that time, and takes microseconds.
 
@@ -217,9 +217,9 @@ class Cell:
         value: T = self._frozen[function]
         return value
 
-    def freeze(self, function: Callable[[], Any]) -> None:
+    def freeze(self, function: "Callable[[Cell], Any]") -> None:
         """Have the value of `function` ready for `read`, whatever the actor does. Before its first message."""
-        self._frozen[function] = function()
+        self._frozen[function] = function(self)
 
     def stop(self) -> None:
         """End the actor after the message it works on. Any thread may call it, more than once."""
@@ -286,7 +286,7 @@ class Cell:
         if self._observe is not None:
             self.metrics = self._observe(self, now)
         for function in self._frozen:
-            self._frozen[function] = function()
+            self._frozen[function] = function(self)
 
     def broke(self, error: BaseException) -> None:
         """End by an error of the behavior's own."""

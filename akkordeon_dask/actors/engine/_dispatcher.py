@@ -21,6 +21,8 @@ _LONG = 1e-3
 """Seconds of CPU from which on light work does not wait for the end of heavy work."""
 _SAMPLE = 7
 """Every eighth cheap message is timed."""
+_WAITED = 0.05
+"""Share of its seconds that a message counts as CPU at least: a thread that only wants a core gets more of it."""
 _BUSY, _IDLE = 0.02, 1.0
 """Seconds between two inspections of the threads, with some at work and without."""
 _REPLACEMENTS = 4
@@ -256,9 +258,10 @@ class Dispatcher(Scheduler):
             cell.apply(computation)
             computation.send()
             me.waits = False
-        cell.busy += self.clock() - begun
+        seconds = self.clock() - begun
+        cell.busy += seconds
         if timed:
-            cell.observe_cost(lane, time.thread_time() - cpu)
+            cell.observe_cost(lane, _cost(time.thread_time() - cpu, seconds))
         if me.cost > 0:
             self._end_heavy(me)
         return cell.state is CellState.CLOSED
@@ -298,11 +301,12 @@ class Dispatcher(Scheduler):
         try:
             computation.run()
         finally:
-            seconds = time.thread_time() - cpu
+            cpu = time.thread_time() - cpu
             with self.lock:
                 me.waits = False
-                cell.busy += self.clock() - me.since
-                cell.observe_cost(lane, seconds)
+                seconds = self.clock() - me.since
+                cell.busy += seconds
+                cell.observe_cost(lane, _cost(cpu, seconds))
                 cell.computing -= 1
                 self._lead_again(me)
                 cell.mailbox.put_result(computation)
@@ -312,20 +316,19 @@ class Dispatcher(Scheduler):
     # Readers
 
     def deliver(self, put: Callable[[], None]) -> None:
-        """Call `put`, which gives cells mail, and give them their turns in the calling thread, if a place is free.
+        """Call `put`, which gives cells mail, and give them their turns in the calling thread, if one may work.
 
-        For a thread that reads messages: no other one needs to be woken. Heavy work is left to others, where there
-        are any.
+        For a thread that reads messages: no other one needs to be woken. Heavy work is left to others, for the next
+        messages may come meanwhile.
         """
         me = self._enter()
-        put()
-        if me is None:
-            return
         try:
-            while (cell := self._light_work(me)) is not None:
+            put()
+            while me is not None and (cell := self._light_work(me)) is not None:
                 self._turn(me, cell)
         finally:
-            self._exit(me)
+            if me is not None:
+                self._exit(me)
 
     def _enter(self) -> ComputeThread | None:
         with self.lock:
@@ -341,12 +344,11 @@ class Dispatcher(Scheduler):
             me.cost, me.cell = 0.0, None
             self._run_timers(self.clock())
             cell = self._pick(me)
-            if cell is None or cell.costs[cell.queued_in] < HEAVY or self.threads == 1:
+            if cell is None or cell.costs[cell.queued_in] < HEAVY:
                 return cell
             cell.state = CellState.IDLE
-            self._leader = None
-            self._mail(cell)  # which wakes a thread
-            return None
+            self._mail(cell)
+            return None  # leaving wakes a thread
 
     def _exit(self, me: ComputeThread) -> None:
         with self.lock:
@@ -357,6 +359,11 @@ class Dispatcher(Scheduler):
             waiting = next((cell for queue in self._queues for cell in queue if cell.state is CellState.QUEUED), None)
             if waiting is not None:
                 self._queued(waiting, waiting.queued_in)
+
+
+def _cost(cpu: float, seconds: float) -> float:
+    """The CPU seconds of a message; more where it has hardly computed, for then it has waited for something else."""
+    return max(cpu, _WAITED * seconds)
 
 
 dispatcher = Dispatcher()

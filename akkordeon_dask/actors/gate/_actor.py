@@ -270,6 +270,5 @@ class GateActor(DaskActor):
         """The statistics of the gate, between two of its turns, or before a long one."""
         return await self._read(self._statistics)
 
-    def _statistics(self) -> GateStatistics:
-        assert self._cell is not None
-        return statistics_of(self._behavior, self._cell, tuple(self._office.statistics()), self._snapshots)
+    def _statistics(self, cell: Cell) -> GateStatistics:
+        return statistics_of(self._behavior, cell, tuple(self._office.statistics()), self._snapshots)

@@ -367,9 +367,8 @@ class SentinelActor(DaskActor):
         """The statistics of the sentinel, between two of its turns, or before a long one."""
         return await self._read(self._statistics)
 
-    def _statistics(self) -> SentinelStatistics:
+    def _statistics(self, cell: Cell) -> SentinelStatistics:
         behavior = self._behavior
-        assert self._cell is not None
         return SentinelStatistics(
             sentinel=self._name,
             network=self.network,
@@ -381,5 +380,5 @@ class SentinelActor(DaskActor):
             in_flight=behavior.in_flight,
             dropped=behavior.dropped,
             restarts=behavior.restarts,
-            busy=self._cell.busy,
+            busy=cell.busy,
         )

@@ -3,6 +3,7 @@
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from akkordeon_dask.actors.transport._frames import FrameReader, FrameWriter
@@ -33,8 +34,8 @@ class Recipient(Protocol):
     def refuse(self, sender: str, error: Exception) -> None:
         """What came from `sender` was no message."""
 
-    def run_turns(self) -> None:
-        """The thread has delivered a burst of messages, and has time for the turns of their actors."""
+    def run_turns(self, deliver_all: Callable[[], None]) -> None:
+        """Call `deliver_all`, which delivers a burst of messages; the thread has time for the turns of their actors."""
 
 
 class LocalSender:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 __all__ = ["READABLE", "WRITABLE", "Poller"]
 
@@ -27,12 +28,14 @@ class Poller:
     ----------
     name
         the name of the thread.
-    handled
-        called by the thread each time that the handlers of all ready sockets have run.
+    around
+        called by the thread with a function that runs the handlers of all ready sockets.
     """
 
-    def __init__(self, name: str, handled: Callable[[], None] = lambda: None) -> None:
-        self._handled = handled
+    def __init__(
+        self, name: str, around: Callable[[Callable[[], None]], None] = lambda handle_all: handle_all()
+    ) -> None:
+        self._around = around
         self._epoll = select.epoll()
         self._end = os.eventfd(0)
         self._epoll.register(self._end, READABLE)
@@ -80,11 +83,9 @@ class Poller:
 
     def _run(self) -> None:
         while not self._closing:
-            for descriptor, events in self._epoll.poll():
-                if descriptor != self._end:
-                    self._handle(descriptor, events)
+            ready = [one for one in self._epoll.poll() if one[0] != self._end]
             try:
-                self._handled()
+                self._around(partial(self._handle_all, ready))
             except Exception:
                 logger.exception("%s continues after an error", self._thread.name)
         for descriptor, (connection, _) in list(self._sockets.items()):
@@ -96,6 +97,10 @@ class Poller:
             self._epoll.close()
             os.close(self._end)
         self._closed.set_result(None)
+
+    def _handle_all(self, ready: list[tuple[int, int]]) -> None:
+        for descriptor, events in ready:
+            self._handle(descriptor, events)
 
     def _handle(self, descriptor: int, events: int) -> None:
         connection, handler = self._sockets[descriptor]

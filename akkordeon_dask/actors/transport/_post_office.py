@@ -217,8 +217,9 @@ class PostOffice(WorkerPlugin):
         logger.warning("dropped a message from %s: %s", sender, error)
         self.dead_letters += 1
 
-    def run_turns(self) -> None:
-        """Called by a thread that has delivered a burst of messages, and has time for their turns."""
+    def run_turns(self, deliver_all: Callable[[], None]) -> None:
+        """Deliver a burst of messages, and give their actors turns in this thread where no other one does."""
+        dispatcher.deliver(deliver_all)
 
     async def _offer_socket(self, host: Any) -> dict[str, Any] | None:
         """The way to this worker's socket, for a worker of the same host. On the event loop."""

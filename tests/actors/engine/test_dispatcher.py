@@ -215,9 +215,20 @@ def test_a_reader_gives_the_turns_itself_and_wakes_no_thread(dispatchers):
     behaviors = [ComputingBehavior(), ComputingBehavior()]
     dispatcher, cells = dispatchers(1, behaviors)
     wait_until(lambda: all(one.calls == ["on_timer"] for one in behaviors) and dispatcher._leader is None)
+    for cell in cells:
+        cell.costs = [0.0] * len(cell.costs)
     dispatcher.deliver(lambda: [cell.put(forward(0)) for cell in cells])
     assert all("batch 0 sent" in one.calls for one in behaviors)
     assert all(threading.get_ident() in one.threads for one in behaviors)
+
+
+def test_a_reader_leaves_heavy_work_to_others(dispatchers):
+    behavior = ComputingBehavior()
+    dispatcher, (cell,) = dispatchers(1, [behavior])
+    wait_until(lambda: behavior.calls == ["on_timer"] and dispatcher._leader is None)
+    dispatcher.deliver(lambda: cell.put(forward(0)))
+    wait_until(lambda: "batch 0 sent" in behavior.calls)
+    assert threading.get_ident() not in behavior.threads
 
 
 def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
@@ -236,7 +247,8 @@ def test_figures_are_read_between_two_turns_and_before_one_that_lasts():
     behavior = RecordingBehavior()
 
     async def story(cell):
-        def calls():
+        def calls(of):
+            assert of is cell
             return list(behavior.calls)
 
         cell.freeze(calls)

@@ -402,7 +402,8 @@ def test_who_has_delivered_may_run_turns(caplog):
     async def story(here, there, kept):
         ran = threading.Event()
 
-        def turns():
+        def turns(deliver_all):
+            deliver_all()
             if kept.messages:
                 ran.thread = threading.current_thread().name
                 ran.set()
