@@ -41,7 +41,7 @@ def main(context: click.Context) -> None:
 @click.option("--only", default="", help="Only rows whose name contains this; 'own arrays', 'messages'.")
 @click.option("--before", type=CHECKOUT, help="Race against the code of this other checkout, too.")
 @click.option(
-    "--peers/--no-peers", "rivals", default=True, show_default=True, help="Race against PyTorch and Ray, too."
+    "--peers", "rivals", is_flag=True, help="Race against PyTorch and Ray, too, whose daemons never quite rest."
 )
 @click.option("--sample", is_flag=True, help="Train on the sample in the package: no row needs the full MNIST.")
 @click.option("--output", default="bench.json", show_default=True, help="Where the figures go as JSON.")
@@ -50,7 +50,7 @@ def speed(
     seconds: float = 0.5,
     only: str = "",
     before: Path | None = None,
-    rivals: bool = True,
+    rivals: bool = False,
     sample: bool = False,
     output: str = "bench.json",
 ) -> None:

@@ -44,6 +44,7 @@ class RayPipeline:
                 index = next(self._orders)
                 flying[self._begin(index)] = len(index)
             (first,), _ = self._ray.wait(list(flying))
+            self._ray.get(first)  # raises what went wrong on the way
             done += flying.pop(first)
         return done / (time.perf_counter() - begun)
 
@@ -67,7 +68,7 @@ class _Stage:
     """A gate in an actor of Ray."""
 
     def __init__(self, gate: Gate, params: Any, x: np.ndarray, y: np.ndarray) -> None:
-        self._gate, self._params, self._state = gate, params, gate.init(params)
+        self._gate, self._params, self._state = gate, params, gate.optimizer.init(params)
         self._x, self._y, self._contexts = x, y, {}  # type: ignore[var-annotated]
         self._loss, self._accuracy = nn.SoftmaxCrossEntropy(), nn.Accuracy()
 

@@ -16,7 +16,7 @@ from tests.bench._side import Side
 def test_a_row_races_the_loop_on_the_sample(tmp_path):
     output = tmp_path / "bench.json"
     row = "784-50-20-10, batch 1024, one process, SGD"
-    options = ("--only", row, "--rounds", "2", "--seconds", "0.01", "--sample", "--no-peers", "--output", str(output))
+    options = ("--only", row, "--rounds", "2", "--seconds", "0.01", "--sample", "--output", str(output))
     done = CliRunner().invoke(main, ["speed", *options], catch_exceptions=False)
     assert done.exit_code == 0
     content = json.loads(output.read_text(encoding="utf-8"))

@@ -29,7 +29,7 @@ class UnluckyLoop(asyncio.SelectorEventLoop):
 
 @pytest.fixture(scope="module")
 def address():
-    with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0") as cluster:
         yield cluster.scheduler_address
 
 
