@@ -1,6 +1,7 @@
 """The engine without threads: a test gives the turns, and moves the clock."""
 
 from akkordeon_dask.actors.engine._cell import CellState
+from akkordeon_dask.actors.engine._mailbox import RESULT
 from akkordeon_dask.actors.engine._scheduler import Scheduler
 
 
@@ -52,7 +53,7 @@ class SteppedEngine(Scheduler):
         with self.lock:
             cell.computing -= 1
             cell.mailbox.put_result(computation)
-            self._mail(cell)
+            self._mail(cell, RESULT)
 
     def advance(self, seconds):
         """Let time pass, and timers run."""

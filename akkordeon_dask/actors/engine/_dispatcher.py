@@ -8,7 +8,7 @@ from collections.abc import Callable
 from akkordeon_dask.actors.engine._behavior import Behavior, Computation
 from akkordeon_dask.actors.engine._cell import HEAVY, Cell, CellState
 from akkordeon_dask.actors.engine._compute_thread import ComputeThread
-from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY
+from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY, RESULT
 from akkordeon_dask.actors.engine._scheduler import Scheduler
 from akkordeon_dask.actors.engine._watch import Watch
 from akkordeon_dask.messages import Metrics
@@ -310,7 +310,7 @@ class Dispatcher(Scheduler):
                 cell.computing -= 1
                 self._lead_again(me)
                 cell.mailbox.put_result(computation)
-                self._mail(cell)
+                self._mail(cell, RESULT)
         computation.send()
 
     # Readers
@@ -346,8 +346,7 @@ class Dispatcher(Scheduler):
             cell = self._pick(me)
             if cell is None or cell.costs[cell.queued_in] < HEAVY:
                 return cell
-            cell.state = CellState.IDLE
-            self._mail(cell)
+            self._release(cell)
             return None  # leaving wakes a thread
 
     def _exit(self, me: ComputeThread) -> None:

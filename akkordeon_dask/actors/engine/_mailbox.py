@@ -48,15 +48,15 @@ class Mailbox:
         self._peak = 0
         self._replaced = 0
 
-    def put(self, item: Any) -> None:
-        """Add a message, or anything else as control."""
+    def put(self, item: Any) -> int | None:
+        """Add a message, or anything else as control; returns its lane, None where a newer message waits already."""
         kind = type(item)
         if kind is Forward:
-            self._put_batch(item, self._entry if self.entry else self._forward)
-        elif kind is Backward:
-            self._put_batch(item, self._backward)
-        else:
-            self._control.append(item)
+            return self._put_batch(item, ENTRY if self.entry else FORWARD)
+        if kind is Backward:
+            return self._put_batch(item, BACKWARD)
+        self._control.append(item)
+        return CONTROL
 
     def put_first(self, item: Any) -> None:
         """Add a control message in front of all others."""
@@ -66,17 +66,18 @@ class Mailbox:
         """Add a computation that was run elsewhere."""
         self._results.append(computation)
 
-    def _put_batch(self, item: Forward | Backward, lane: "deque[Any]") -> None:
+    def _put_batch(self, item: Forward | Backward, lane: int) -> int | None:
         batches, batch = self._batches, item.header.batch
         older = batches.get(batch)
         if older is not None:
             self._replaced += 1
             if not _newer(item, older):
-                return
+                return None
             self._remove(older)
         batches[batch] = item
-        lane.append(item)
+        self._lanes[lane].append(item)
         self._peak = max(self._peak, len(batches))
+        return lane
 
     def _remove(self, older: Forward | Backward) -> None:
         for lane in self._lanes:

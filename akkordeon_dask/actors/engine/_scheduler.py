@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from akkordeon_dask.actors.engine._cell import HEAVY, Cell, CellState
-from akkordeon_dask.actors.engine._mailbox import ENTRY, LANES, RESULT
+from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY, LANES, RESULT
 
 __all__ = ["Scheduler"]
+
+IDLE, QUEUED, RUNNING, CLOSED = CellState  # a member's look-up takes longer
 
 
 class Scheduler:
@@ -42,26 +44,28 @@ class Scheduler:
     def put(self, cell: Cell, item: Any) -> None:
         """Add an item to a cell's mailbox, and the cell to the queue."""
         with self.lock:
-            cell.mailbox.put(item)
-            self._mail(cell)
+            lane = cell.mailbox.put(item)
+            if lane is not None:
+                self._mail(cell, lane)
 
     def put_first(self, cell: Cell, item: Any) -> None:
         """Add a control message in front of all others."""
         with self.lock:
             cell.mailbox.put_first(item)
-            self._mail(cell)
+            self._mail(cell, CONTROL)
 
-    def _mail(self, cell: Cell) -> None:
-        """Have a cell with new mail in the queue of its most urgent item."""
-        if cell.state is CellState.IDLE or cell.state is CellState.QUEUED:
-            lane = cell.next_lane()
-            if lane is None or (cell.state is CellState.QUEUED and cell.queued_in <= lane):
-                return
-            cell.state, cell.queued_in = CellState.QUEUED, lane
-            if not cell.stands_in[lane]:
-                cell.stands_in[lane] = True
-                self._queues[lane].append(cell)
-            self._queued(cell, lane)
+    def _mail(self, cell: Cell, new: int) -> None:
+        """Have a cell with new mail in a lane in the queue of its most urgent item."""
+        if cell.state is not IDLE and cell.state is not QUEUED:
+            return
+        lane = cell.next_lane() if cell.computing else new
+        if lane is None or (cell.state is QUEUED and cell.queued_in <= lane):
+            return
+        cell.state, cell.queued_in = QUEUED, lane
+        if not cell.stands_in[lane]:
+            cell.stands_in[lane] = True
+            self._queues[lane].append(cell)
+        self._queued(cell, lane)
 
     def hold(self, cell: Cell, item: Any, lane: int) -> None:
         """Take a message again once all computations of the cell are applied. In its turn."""
@@ -77,8 +81,8 @@ class Scheduler:
             while queue:
                 cell = queue.popleft()
                 cell.stands_in[lane] = False
-                if cell.state is CellState.QUEUED and cell.queued_in == lane:  # else it was taken from another queue
-                    cell.state = CellState.RUNNING
+                if cell.state is QUEUED and cell.queued_in == lane:  # else it was taken from another queue
+                    cell.state = RUNNING
                     return cell
         return None
 
@@ -89,29 +93,31 @@ class Scheduler:
             if lane == ENTRY and old:
                 break
             for cell in queue:
-                if cell.state is CellState.QUEUED and cell.queued_in == lane:
+                if cell.state is QUEUED and cell.queued_in == lane:
                     if cell.costs[lane] >= HEAVY:
-                        cell.state = CellState.RUNNING
+                        cell.state = RUNNING
                         return cell
                     old = True
         return None
 
     def _release(self, cell: Cell) -> None:
         """A turn of the cell is over."""
-        if cell.state is CellState.RUNNING:
-            cell.state = CellState.IDLE
-            self._mail(cell)
+        if cell.state is RUNNING:
+            cell.state = IDLE
+            lane = cell.next_lane()
+            if lane is not None:
+                self._mail(cell, lane)
 
     # Looking at a cell between two turns
 
     def claim(self, cell: Cell) -> bool:
         """Take a cell on which nobody works, nor at a computation of its; False where somebody does."""
         with self.lock:
-            if cell.state not in (CellState.IDLE, CellState.QUEUED) or cell.computing:
+            if cell.state not in (IDLE, QUEUED) or cell.computing:
                 return False
             if cell.mailbox.lane() == RESULT:
                 return False
-            cell.state = CellState.RUNNING
+            cell.state = RUNNING
             return True
 
     def unclaim(self, cell: Cell) -> None:
@@ -138,7 +144,7 @@ class Scheduler:
         if cell.due == due:
             cell.due = math.inf
             cell.mailbox.put(cell.wake())
-            self._mail(cell)
+            self._mail(cell, CONTROL)
 
     @property
     def _next_timer(self) -> float | None:
@@ -152,9 +158,9 @@ class Scheduler:
     def close(self, cell: Cell) -> None:
         """Take no more of its messages. In its last turn."""
         with self.lock:
-            if cell.state is CellState.CLOSED:
+            if cell.state is CLOSED:
                 return
-            cell.state, cell.due = CellState.CLOSED, math.inf
+            cell.state, cell.due = CLOSED, math.inf
         cell.end()
 
     def forget(self, cell: Cell) -> None:

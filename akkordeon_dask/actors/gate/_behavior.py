@@ -237,7 +237,8 @@ class GateBehavior:
             params = self.chain.advance(params, grads)
         self.version = Version(now.number + 1, params, state, now.samples + samples)
         self.counts.updates += 1
-        self._keep_version(self._clock())
+        if self._keep is not None:
+            self._keep_version(self._clock())
 
     def _keep_version(self, now: float) -> None:
         if self._keep is not None and not self.migrating:

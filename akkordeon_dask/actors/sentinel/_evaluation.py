@@ -1,8 +1,7 @@
 """The evaluation of predictions: loss, gradient, and the states of scores, which add up over a pass."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -48,13 +47,15 @@ def evaluate(
     if batch.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
     y = aligned(y)
-    with _blaming(sentinel.loss, header):
+    batch.scores = {}
+    function: Loss | Score = sentinel.loss
+    try:
         loss, dy = sentinel.loss(y, batch.target, need_dy=sentinel.mode == "train")
         finite = math.isfinite(loss)
-    batch.scores = {}
-    for score in sentinel.scores if finite else ():
-        with _blaming(score, header):
-            batch.scores |= score_batch([score], y, batch.target)
+        for function in sentinel.scores if finite else ():
+            batch.scores[function.name] = _state(function, function.update(y, batch.target))
+    except BaseException as error:
+        raise _blamed(function, error, header) from error
     batch.loss = loss
     if not finite:
         text = f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
@@ -65,18 +66,12 @@ def evaluate(
     return dy
 
 
-@contextmanager
-def _blaming(function: Loss | Score, header: Header | None = None) -> Iterator[None]:
-    """Errors of a loss or a score name the batch and, where they are a defect of its code, the function."""
-    try:
-        yield
-    except AkkordeonError as error:
-        if header is None:
-            raise
-        raise type(error)(f"{header}: {error}") from error
-    except BaseException as error:
-        where = "" if header is None else f"{header} on {header.reply_to.worker}: "
-        raise SentinelError(f"{where}{function!r} raised {error!r}: fix it, or leave it out") from error
+def _blamed(function: Loss | Score, error: BaseException, header: Header | None = None) -> BaseException:
+    """An error of a loss or a score that names the batch and, where it is a defect of its code, the function."""
+    if isinstance(error, AkkordeonError):
+        return error if header is None else type(error)(f"{header}: {error}")
+    where = "" if header is None else f"{header} on {header.reply_to.worker}: "
+    return SentinelError(f"{where}{function!r} raised {error!r}: fix it, or leave it out")
 
 
 def score_batch(scores: Iterable[Score], y: Array, target: Array) -> ScoreStates:
@@ -95,8 +90,10 @@ def merge_scores(scores: Iterable[Score], one: ScoreStates, other: ScoreStates) 
     both = {**one, **other}
     for score in scores:
         if score.name in one and score.name in other:
-            with _blaming(score):
+            try:
                 both[score.name] = _state(score, score.merge(one[score.name], other[score.name]))
+            except BaseException as error:
+                raise _blamed(score, error) from error
     return both
 
 
@@ -110,9 +107,11 @@ def score_results(scores: Iterable[Score], states: ScoreStates) -> dict[str, flo
     """
     results = {}
     for score in scores:
-        with _blaming(score):
-            state = states.get(score.name)
+        state = states.get(score.name)
+        try:
             results[score.name] = math.nan if state is None else float(score.result(state))
+        except BaseException as error:
+            raise _blamed(score, error) from error
     return results
 
 
