@@ -14,7 +14,7 @@ Usage: worker.sh SCHEDULER [OPTIONS] [-- OPTIONS OF dask worker]
   --name NAME        by which a network requests it, Gate(..., workers="NAME"); one worker each  [default: this host's]
   --tls FOLDER       speak TLS only, with FOLDER's ca.pem, cert.pem and key.pem; see make-certificates.sh
   --host HOST        under which scheduler and other workers reach it  [default: what leads to the scheduler]
-  --nthreads NUMBER  of ordinary tasks at once; gates have threads of their own, and use all cores  [default: 1]
+  --nthreads NUMBER  of threads that compute for its gates, and of ordinary tasks at once  [default: the cores]
   --memory LIMIT     8GB, 0.5 (of the machine's) or 0 (none): the worker is killed above 95 % of it, and with it
                      its gates  [default: 0.8]
   --scratch FOLDER   for temporary files  [default: the system's]
@@ -33,7 +33,7 @@ END
 }
 
 scheduler=${AKKORDEON_SCHEDULER:-} name=${AKKORDEON_NAME:-} tls=${AKKORDEON_TLS:-} host=${AKKORDEON_HOST:-}
-nthreads=${AKKORDEON_NTHREADS:-1} memory=${AKKORDEON_MEMORY:-0.8} scratch=${AKKORDEON_SCRATCH:-}
+nthreads=${AKKORDEON_NTHREADS:-} memory=${AKKORDEON_MEMORY:-0.8} scratch=${AKKORDEON_SCRATCH:-}
 dashboard=${AKKORDEON_DASHBOARD:-127.0.0.1:0}
 while [ $# -gt 0 ]; do
     case $1 in
@@ -75,6 +75,7 @@ else
 fi
 if [ "$dashboard" = no ]; then set -- --no-dashboard "$@"; else set -- --dashboard-address "$dashboard" "$@"; fi
 if [ -n "$host" ]; then set -- --host "$host" "$@"; fi
+if [ -n "$nthreads" ]; then set -- --nthreads "$nthreads" "$@"; fi
 if [ -n "$scratch" ]; then set -- --local-directory "$scratch" "$@"; fi
-exec "$dask" worker "$scheduler" --protocol "$protocol" --name "${name:-$(uname -n)}" --nthreads "$nthreads" \
+exec "$dask" worker "$scheduler" --protocol "$protocol" --name "${name:-$(uname -n)}" \
     --memory-limit "$memory" "$@"

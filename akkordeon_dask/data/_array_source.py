@@ -34,6 +34,7 @@ class ArraySource(Source):
     """
 
     stable = True
+    blocking = False
 
     def __init__(self, provider: Selected, x: Array, y: Array | None) -> None:
         self._provider = provider

@@ -35,8 +35,9 @@ class Source(ABC):
     labelled: bool | None = None
     """Whether batches have a y; None where it is not known before the first batch."""
 
-    blocking: bool = False
-    """The next batch may take its time: it is drawn in a thread of its own."""
+    blocking: bool = True
+    """The next batch may wait for a disk or a network: it is drawn in a thread of its own. False: it takes nothing but
+    CPU, and is drawn in a turn of the sentinel."""
 
     stable: bool = False
     """The promise that each batch is a pair of plain arrays of numbers, in C order and the machine's byte order, into

@@ -41,7 +41,7 @@ def options(args: argparse.Namespace) -> dict[str, object]:
         # `exec` has made the worker itself: its gates go to other workers first.
         "job_extra_directives": ["--signal=B:TERM@60"],
         "python": f"exec {args.python}",
-        "worker_extra_args": ["--nthreads", "1", "--dashboard-address", "127.0.0.1:0"],
+        "worker_extra_args": ["--dashboard-address", "127.0.0.1:0"],
         "job_script_prologue": [f"export DASK_CONFIG='{CONFIGURATION}'"],
         "scheduler_options": {"dashboard_address": "127.0.0.1:0"},
     }

@@ -52,7 +52,7 @@ def main() -> None:
             args.hosts,
             connect_options=login,
             remote_python=args.python,
-            worker_options={"nthreads": 1, "memory_limit": 0.8},
+            worker_options={"memory_limit": 0.8},
             scheduler_options={"dashboard_address": "127.0.0.1:8787"},
             security=Security(),
         ) as cluster,

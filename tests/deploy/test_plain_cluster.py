@@ -1,5 +1,6 @@
 """A cluster of scheduler.sh and worker.sh on one machine: how it ends."""
 
+from dask.system import CPU_COUNT
 from distributed import Client
 
 from tests.support.leftovers import wait_until
@@ -21,7 +22,9 @@ def test_sigterm_ends_all_of_it_and_a_worker_whose_scheduler_goes_ends_without_a
             client.wait_for_workers(2, timeout=PATIENCE)
             info = workers_now(client)
             assert all(address.startswith("tcp://127.0.0.1:") for address in info)
-            assert {worker["name"]: worker["nthreads"] for worker in info.values()} == {"alice": 1, "bob": 1}
+            assert {worker["name"]: worker["nthreads"] for worker in info.values()} == dict.fromkeys(
+                ("alice", "bob"), CPU_COUNT
+            )
             alice.terminate()
             assert alice.wait(timeout=PATIENCE) == 0
             wait_until(lambda: len(workers_now(client)) == 1)

@@ -59,7 +59,7 @@ def SSHCluster(hosts, *, connect_options, remote_python, worker_options, schedul
     """Takes what distributed's takes, and starts processes here."""
     assert hosts == ["a", "b", "c"]
     assert connect_options == {"port": 22, "username": "me"}
-    assert worker_options == {"nthreads": 1, "memory_limit": 0.8}
+    assert worker_options == {"memory_limit": 0.8}
     assert security.require_encryption
     address = scheduler_options["dashboard_address"].rpartition(":")[0]
     return Local(len(hosts) - 1, security=security, dashboard_address=f"{address}:0", threads_per_worker=1)
