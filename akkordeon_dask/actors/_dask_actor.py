@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from distributed import get_worker
@@ -26,10 +27,10 @@ T = TypeVar("T")
 
 
 class DaskActor:
-    """A Dask actor whose behavior runs in a thread of its own.
+    """A Dask actor whose behavior gets its turns from the process's dispatcher.
 
     Its methods are the control plane: all `async`, run on the worker's event loop, and leave the
-    numbers to the thread. The constructor runs in Dask's one thread for actors.
+    numbers to the turns. The constructor runs in Dask's one thread for actors.
     """
 
     def __init__(self, key: str) -> None:
@@ -48,12 +49,16 @@ class DaskActor:
         observe: Callable[[Cell, float], Metrics] | None,
         ended: Callable[[], None],
     ) -> Cell:
-        if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end its thread
+        if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end it
             await offload(ended)
             raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy or attach it again")
-        self._cell = dispatcher.cell(f"akkordeon {info.kind} {info.name}", behavior, ended, observe)
+        name = f"akkordeon {info.kind} {info.name}"
+        self._cell = dispatcher.cell(name, behavior, ended, observe, partial(self._log_stuck, info))
         self._office.add(self.key, self._cell, info)
         return self._cell
+
+    def _log_stuck(self, info: ActorInfo, text: str) -> None:
+        self._log_event(info.network, "stuck", **{info.kind: info.name, "text": f"{text} ({self.address.worker})"})
 
     def _log_event(self, network: str, event: str, **facts: Any) -> None:
         """Log an event for everybody who listens to the cluster's events. Any thread."""
@@ -61,7 +66,7 @@ class DaskActor:
         self._worker.log_event(topics, {"network": network, "event": event, **facts})
 
     async def _call(self, function: Callable[[], T]) -> T:
-        """Run a function in the actor's thread, before the batches that wait for it."""
+        """Run a function in a turn of the actor, before the batches that wait for it."""
         if self._cell is None:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
         return await self._cell.call(function, config.seconds("timeouts.control"))
@@ -77,6 +82,6 @@ class DaskActor:
         self._office.drain.acknowledge(self.key, refusal)
 
     async def close(self) -> None:
-        """End the thread; after the last one, the worker's links. On the event loop."""
+        """End the actor; after the last one, the worker's links. On the event loop."""
         self._cell = None
         await asyncio.shield(self._office.remove(self.key, config.seconds("timeouts.close")))

@@ -25,7 +25,7 @@ class Metrics:
     at: float
     """Seconds of the worker's monotonic clock at the time of the metrics."""
     busy: float
-    """Seconds of work of the actor's thread."""
+    """Seconds of work of the actor."""
 
     def as_dict(self) -> dict[str, Any]:
         """The metrics as plain types, for the heartbeat."""

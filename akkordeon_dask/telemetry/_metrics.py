@@ -20,7 +20,7 @@ _SENTINELS = (
     Family("akkordeon_sentinel_resent_batches_total", "resent", "Batches that had to be sent more than once."),
     Family("akkordeon_sentinel_restarted_passes_total", "restarts", "Passes that were restarted: a gate lost its pin."),
     Family("akkordeon_sentinel_dropped_messages_total", "dropped", "Messages that belonged to no batch in flight."),
-    Family("akkordeon_sentinel_busy_seconds_total", "busy", "Seconds of work of the sentinel's thread."),
+    Family("akkordeon_sentinel_busy_seconds_total", "busy", "Seconds of work of the sentinel."),
     Family("akkordeon_sentinel_in_flight_batches", "in_flight", "Batches in flight."),
     Family("akkordeon_sentinel_concurrency_batches", "concurrency", "Batches that may be in flight."),
     Family("akkordeon_sentinel_epoch", "epoch", "Finished passes, and the one that batches are drawn for."),

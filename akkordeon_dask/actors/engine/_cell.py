@@ -119,6 +119,8 @@ class Cell:
     ----------
     ended
         called last, in a thread of its own: it may wait. None: nothing is to be done.
+    on_stuck
+        called by another thread with what there is to say of a message that takes long and does not compute.
     observe
         called in a turn now and then, with this cell and the time; returns the actor's metrics. None: it has none.
     """
@@ -130,6 +132,7 @@ class Cell:
         behavior: Behavior,
         ended: Callable[[], None] | None = None,
         observe: "Callable[[Cell, float], Metrics] | None" = None,
+        on_stuck: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.name = name
         self.behavior = behavior
@@ -151,7 +154,7 @@ class Cell:
         self.metrics: Metrics | None = None
         """The latest metrics: replaced in a turn, never changed, so any thread may read them."""
         self._scheduler = scheduler
-        self._ended, self._observe = ended, observe
+        self._ended, self._observe, self._on_stuck = ended, observe, on_stuck
         self._stopped = Future[None]()
         self._ending = False
         self._last: threading.Thread | None = None
@@ -326,6 +329,15 @@ class Cell:
     def observe_cost(self, lane: int, seconds: float) -> None:
         """Note the CPU seconds of a message. In the turn."""
         self.costs[lane] += _WEIGHT * (seconds - self.costs[lane])
+
+    def report_stuck(self, seconds: float) -> None:
+        """Say that a thread has been at a message of this actor for so long, and has hardly computed."""
+        text = (
+            f"{self.name} has spent {seconds:.1f} s with one message and hardly used the CPU: does it wait for a file "
+            "or a lock? Another thread takes its place until it goes on"
+        )
+        logger.warning(text)
+        self._on_stuck(text)
 
     def end(self) -> None:
         """Do what is to be done last, in a thread of its own where that may wait. The state is closed."""

@@ -69,9 +69,10 @@ class Dispatcher(Scheduler):
         behavior: Behavior,
         ended: Callable[[], None] | None = None,
         observe: Callable[[Cell, float], Metrics] | None = None,
+        on_stuck: Callable[[str], None] = lambda text: None,
     ) -> Cell:
         """A new actor; see `Cell`."""
-        return Cell(self, name, behavior, ended, observe)
+        return Cell(self, name, behavior, ended, observe, on_stuck)
 
     # Threads begin, park, are woken, and end
 
@@ -195,31 +196,25 @@ class Dispatcher(Scheduler):
 
     def _inspect(self) -> float:
         """Let a thread lead where one is needed and none does; returns the seconds until the next inspection."""
+        stuck = []
         with self.lock:
             now = self.clock()
             self._run_timers(now)
             working = self.working
             for one in working:
                 if now - one.since > _BUSY:
-                    self._inspect_thread(one, now)
+                    if self._leader is one:  # others need not wait for it
+                        self._leader = None
+                    if one.gets_stuck(now) and one.cell is not None:
+                        stuck.append((one.cell, now - one.since))
             if self._leader is None and any(self._queues):
                 self.wake()
             due = self._next_timer
             self._inspects_at = min(now + (_BUSY if working else _IDLE), now + _IDLE if due is None else due)
-            return max(0.0, self._inspects_at - now)
-
-    def _inspect_thread(self, one: ComputeThread, now: float) -> None:
-        """A thread that is long with a message leads no more; one that is stuck has another in its place."""
-        if self._leader is one:
-            self._leader = None
-        if one.gets_stuck(now):
-            assert one.cell is not None
-            logger.warning(
-                "%s has spent %.1f s with one message and hardly used the CPU: does it wait for a file or a lock? "
-                "Another thread takes its place until it goes on",
-                one.cell.name,
-                now - one.since,
-            )
+            wait = max(0.0, self._inspects_at - now)
+        for cell, seconds in stuck:
+            cell.report_stuck(seconds)
+        return wait
 
     # Turns
 

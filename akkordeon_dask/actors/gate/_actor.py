@@ -93,7 +93,7 @@ class GateActor(DaskActor):
     # Opening and closing
 
     async def open(self, previous: Address | None, next_: Address | None) -> None:
-        """Start the thread, with the gate's neighbours known. On the event loop.
+        """Begin, with the gate's neighbours known. On the event loop.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class GateActor(DaskActor):
         self._snapshots.write(self._behavior.version, time.monotonic())
 
     def _ended(self) -> None:
-        """In the gate's thread, last."""
+        """Last, in a thread of its own: the last snapshot takes its time."""
         try:
             release_blas(self.key)
         finally:
@@ -168,7 +168,7 @@ class GateActor(DaskActor):
     # Wiring and migration
 
     async def wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
-        """Continue with other neighbours. Done by the gate's thread.
+        """Continue with other neighbours. Done in a turn of the gate.
 
         Raises
         ------
@@ -207,8 +207,8 @@ class GateActor(DaskActor):
     async def parameters(self) -> tuple[int, Tree]:
         """The number of updates and the parameters, with the update of every completed batch.
 
-        A gate sends a gradient on before it updates, and the caller may ask in between: so the gate's thread reads
-        them. A closed gate still has its parameters, until the last client releases it.
+        A gate sends a gradient on before it updates, and the caller may ask in between: so a turn of the gate
+        reads them. A closed gate still has its parameters, until the last client releases it.
         """
         behavior = self._behavior
         try:
@@ -218,11 +218,11 @@ class GateActor(DaskActor):
         return version.number, version.params
 
     async def replace(self, params: Tree) -> None:
-        """Continue with other parameters. Done by the gate's thread."""
+        """Continue with other parameters. Done in a turn of the gate."""
         await self._call(lambda: self._behavior.replace(params))
 
     async def rewind(self, factor: float) -> int:
-        """Go back to the newest snapshot, with learning rates times `factor`; returns its number. By the gate's thread.
+        """Go back to the newest snapshot, with learning rates times `factor`; returns its number. In a turn.
 
         Batches in flight are dropped: they were computed with the numbers that went wrong.
 
@@ -262,7 +262,7 @@ class GateActor(DaskActor):
     # Figures
 
     def _metrics(self, cell: Cell, now: float) -> GateMetrics:
-        """In the gate's thread."""
+        """In a turn of the gate, or between two."""
         position, parameters = self._position, self._parameters
         return metrics_of(self._behavior, cell, key=self.key, position=position, parameters=parameters, now=now)
 

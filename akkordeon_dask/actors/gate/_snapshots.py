@@ -53,7 +53,7 @@ class GateSnapshots:
             self._recorder.raise_generation(generation)
 
     def maybe_write(self, version: Version, now: float) -> None:
-        """Have a snapshot written where one is due; never waits. In the gate's thread."""
+        """Have a snapshot written where one is due; never waits. In a turn of the gate."""
         if self._recorder is None or self.policy is None or version.number == self._number:
             return
         if self.policy.due(version.number - self._number, now - self._time):
@@ -71,7 +71,7 @@ class GateSnapshots:
         return version.number
 
     def flush(self, timeout: float) -> None:
-        """Wait until all versions are written. Neither in the gate's thread nor on an event loop.
+        """Wait until all versions are written. Neither in a turn of the gate nor on an event loop.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class GateSnapshots:
             raise CheckpointError(f"gate {self._series!r}, version {number}: {self.error}")
 
     def close(self, last: Version | None, timeout: float) -> None:
-        """Write the waiting versions and the last one, and end the thread. In the gate's thread.
+        """Write the waiting versions and the last one, and end the thread. When the gate has ended.
 
         Parameters
         ----------

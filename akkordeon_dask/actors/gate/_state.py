@@ -47,7 +47,7 @@ class GateState(NamedTuple):
 
 @dataclass
 class GateCounts:
-    """Counts of one incarnation of a gate. Owned by its thread; others read a copy."""
+    """Counts of one incarnation of a gate. Counted in its turns; others read a copy."""
 
     forwards: int = 0
     updates: int = 0

@@ -82,7 +82,7 @@ class SentinelActor(DaskActor):
         self._changed = asyncio.Event()
         self._closing = False
         self._moves = False
-        """A successor continues. Set and read by its thread."""
+        """A successor continues. Set in its last turn, and read after it."""
         self._snapshots = PositionSnapshots(policy, sentinel, name, generation, on_failure=self._log_sentinel_event)
         self._behavior = SentinelBehavior(
             sentinel,
@@ -142,7 +142,7 @@ class SentinelActor(DaskActor):
         self._check(y is not None, x.shape[1:], x.dtype)
 
     async def open(self, gates: tuple[Address, ...]) -> None:
-        """Start the thread, which sends the first batches. On the event loop.
+        """Begin, and send the first batches. On the event loop.
 
         Returns when the first batch is drawn and fits, after `timeouts.first-batch` at the latest.
 
@@ -195,7 +195,7 @@ class SentinelActor(DaskActor):
                 self._changed.clear()
                 await self._changed.wait()
 
-    # In the sentinel's thread
+    # In a turn of the sentinel
 
     def _report(self, report: PassReport) -> None:
         now = time.time()
@@ -256,7 +256,7 @@ class SentinelActor(DaskActor):
     # Following
 
     def _broken(self) -> SentinelError | None:
-        """The error that broke its thread."""
+        """The error that broke it."""
         if self._cell is None or self._cell.error is None:
             return None
         who = f"sentinel {self._name!r} on {self.address.worker}"
@@ -285,7 +285,7 @@ class SentinelActor(DaskActor):
         return await self._office.drain.wait_for_drain(self.key, self._changed, timeout)
 
     def _update(self, cursor: int, leaving: bool = False) -> SentinelUpdate:
-        # The thread adds a report before it changes the others: read in the opposite order, none is missed.
+        # A turn adds a report before it changes the others: read in the opposite order, none is missed.
         behavior = self._behavior
         state, error, position = behavior.state, behavior.error or self._broken(), self._position
         metrics = self._cell.metrics if self._cell is not None else None
@@ -301,7 +301,7 @@ class SentinelActor(DaskActor):
         return self._update(cursor)
 
     async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
-        """Continue with other gates. Done by the sentinel's thread.
+        """Continue with other gates. Done in a turn of the sentinel.
 
         Raises
         ------
@@ -356,7 +356,7 @@ class SentinelActor(DaskActor):
     # Results
 
     async def outputs(self) -> Array:
-        """The predictions for all samples, in order; concatenated by the sentinel's thread."""
+        """The predictions for all samples, in order; concatenated in a turn of it."""
         return await self._call(self._outputs)
 
     def _outputs(self) -> Array:

@@ -18,7 +18,7 @@ class NoBatch(enum.Enum):
 
 
 class BatchReader:
-    """Draws batches in the sentinel's own thread."""
+    """Draws batches in a turn of the sentinel."""
 
     def __init__(self, source: Source, batch_size: int, *, endless_passes: bool) -> None:
         self.samples = source.samples

@@ -55,7 +55,7 @@ class PositionSnapshots:
             self._on_failure("snapshot failed", str(error))
 
     def maybe_write(self, position: Position, now: float) -> None:
-        """Have the position written where that is due; never waits. In the sentinel's thread."""
+        """Have the position written where that is due; never waits. In a turn of the sentinel."""
         policy = self._policy
         if policy is not None and policy.due(position.sequence - self._written.sequence, now - self._time):
             self._time = now
@@ -68,7 +68,7 @@ class PositionSnapshots:
             self._recorder.write({}, self._number, {"data": self._data, "position": position.as_dict()})
 
     def close(self, last: Position | None, timeout: float) -> None:
-        """Write the last position, and end the thread, after at most `timeout` seconds. In the sentinel's thread.
+        """Write the last position, and end the thread, after at most `timeout` seconds. In a turn of the sentinel.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ _GATES = (
     Family("akkordeon_gate_backward_samples_total", "backwards", "Samples whose backward pass is done."),
     Family("akkordeon_gate_evaluated_samples_total", "evaluated", "Samples of validation and prediction."),
     Family("akkordeon_gate_updates_total", "updates", "Updates of the parameters."),
-    Family("akkordeon_gate_busy_seconds_total", "busy", "Seconds of work of the gate's thread."),
+    Family("akkordeon_gate_busy_seconds_total", "busy", "Seconds of work of the gate."),
     Family("akkordeon_gate_failed_batches_total", "failed", "Batches that failed in the gate."),
     Family(
         "akkordeon_gate_dropped_messages_total", "dropped", "Repeated and late messages, and those of closed sentinels."

@@ -56,7 +56,7 @@ class PostOffice(WorkerPlugin):
     mailbox; one for another process goes over a link.
 
     It is a worker plugin, for Dask calls no hook on an actor that it releases: when the key of an
-    actor is released, its thread is stopped here.
+    actor is released, it is stopped here.
     """
 
     name = POST_OFFICE
@@ -129,7 +129,7 @@ class PostOffice(WorkerPlugin):
         await self._close_links()
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
-        """Dask releases a key: an actor's thread and its claim end. On the event loop."""
+        """Dask releases a key: an actor and its claim end. On the event loop."""
         if start == "memory" and finish != "memory" and (key in self._cells or key in self.claims):
             task = asyncio.get_running_loop().create_task(self.remove(key, config.seconds("timeouts.close")))
             self._removals.add(task)
@@ -162,7 +162,7 @@ class PostOffice(WorkerPlugin):
             self.drain.register(key, info)
 
     async def remove(self, key: str, timeout: float) -> None:
-        """Stop an actor's thread and wait for its end, at most `timeout` seconds. Does nothing for an unknown key."""
+        """Stop an actor and wait for its end, at most `timeout` seconds. Does nothing for an unknown key."""
         cell = self._cells.get(key)
         if cell is None:
             self.claims.pop(key, None)
@@ -171,7 +171,7 @@ class PostOffice(WorkerPlugin):
         try:
             await cell.stopped(timeout)
         except TimeoutError:
-            logger.warning("%s did not end within %s s: its thread is left to end when it can", key, timeout)
+            logger.warning("%s did not end within %s s: it is left to end when it can", key, timeout)
         self._cells.pop(key, None)
         self.claims.pop(key, None)
         self.drain.unregister(key)

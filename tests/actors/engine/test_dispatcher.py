@@ -21,9 +21,11 @@ def dispatchers():
     """Makes dispatchers and their cells, and ends them."""
     made = []
 
-    def make(threads=1, behaviors=(), **options):
+    def make(threads=1, behaviors=(), on_stuck=print, **options):
         dispatcher = Dispatcher(threads, **options)
-        cells = [dispatcher.cell(f"actor {number}", behavior) for number, behavior in enumerate(behaviors)]
+        cells = [
+            dispatcher.cell(f"actor {number}", behavior, on_stuck=on_stuck) for number, behavior in enumerate(behaviors)
+        ]
         made.append((dispatcher, cells, behaviors))
         return dispatcher, cells
 
@@ -166,8 +168,8 @@ class Clock:
 
 
 def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_named(dispatchers, caplog):
-    clock, stuck, other = Clock(), RecordingBehavior(), RecordingBehavior()
-    dispatcher, (blocked, free) = dispatchers(1, [stuck, other], clock=clock)
+    clock, stuck, other, told = Clock(), RecordingBehavior(), RecordingBehavior(), []
+    dispatcher, (blocked, free) = dispatchers(1, [stuck, other], clock=clock, on_stuck=told.append)
     blocked.put("hold")
     assert stuck.entered.wait(LIMIT)
     free.put("message")
@@ -180,6 +182,7 @@ def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_nam
     wait_until(lambda: "message" in other.calls)
     (record,) = caplog.records
     assert "actor 0 has spent 2.5 s with one message and hardly used the CPU" in record.message
+    assert told == [record.message]
     stuck.held.set()
     wait_until(lambda: "hold" in stuck.calls and len(computing()) <= 1)
 
