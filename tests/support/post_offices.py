@@ -114,5 +114,5 @@ async def offices(way, **options):
 
 
 def socket_folders():
-    """The folders of UNIX sockets that processes of this user have now."""
-    return {path for base in _bases() for path in base.glob(f"{_PREFIX}*") if path.stat().st_uid == os.getuid()}
+    """The folders of UNIX sockets that this process has now."""
+    return {path for base in _bases() for path in base.glob(f"{_PREFIX}{os.getpid()}-*")}

@@ -95,8 +95,8 @@ class Dispatcher(Scheduler):
 
     @property
     def _active(self) -> int:
-        """Threads that are not parked, readers among them."""
-        return len(self._all) - len(self._parked) + len(self._readers)
+        """Threads that are not parked, without readers."""
+        return len(self._all) - len(self._parked)
 
     @property
     def _capacity(self) -> int:
@@ -230,7 +230,7 @@ class Dispatcher(Scheduler):
                 item = cell.mailbox.take(following)
                 cost = cell.costs[following]
                 me.cell, me.since = cell, self.clock()
-                if cost >= HEAVY and self.threads > 1:
+                if cost >= HEAVY:
                     self._begin_heavy(me, cost)
             if self._handle(me, cell, item, following):
                 return
@@ -245,7 +245,7 @@ class Dispatcher(Scheduler):
         cpu = time.thread_time() if timed else 0.0
         computation = cell.handle(item, lane, begun)
         if computation is not None:
-            if me.cost > 0 and cell.state is CellState.RUNNING:
+            if me.cost > 0 and self.threads > 1 and cell.state is CellState.RUNNING:
                 self._compute_detached(me, cell, computation, lane, cpu)
                 return True
             me.waits = computation.waits
@@ -311,10 +311,10 @@ class Dispatcher(Scheduler):
     # Readers
 
     def deliver(self, put: Callable[[], None]) -> None:
-        """Call `put`, which gives cells mail, and give them their turns in the calling thread, if one may work.
+        """Call `put`, which gives cells mail, and give them their turns in the calling thread, if no other one leads.
 
-        For a thread that reads messages: no other one needs to be woken. Heavy work is left to others, for the next
-        messages may come meanwhile.
+        For a thread that reads messages: no other one needs to be woken, and light work waits for no heavy one, though
+        that may take all cores. Heavy work is left to others.
         """
         me = self._enter()
         try:
@@ -327,7 +327,7 @@ class Dispatcher(Scheduler):
 
     def _enter(self) -> ComputeThread | None:
         with self.lock:
-            if self._leader is not None or self._active >= self._capacity:
+            if self._leader is not None:
                 return None
             me = ComputeThread(threading.current_thread(), threading.current_thread().name)
             self._readers.append(me)

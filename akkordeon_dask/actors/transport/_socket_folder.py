@@ -64,7 +64,7 @@ def _make(base: Path) -> tuple[Path, int]:
     if _file_system(base).startswith(_REMOTE):
         raise OSError("this file system is not a local one")
     for _ in range(_TRIES):
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
         if len(os.fsencode(path / _SOCKET)) > _LONGEST:
             path.rmdir()
             raise OSError(f"the path of a socket has at most {_LONGEST} bytes")

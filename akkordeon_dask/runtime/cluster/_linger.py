@@ -23,3 +23,6 @@ class LingeringClient(Client):
     async def _close(self, fast: bool = False) -> None:
         await super()._close(fast)
         await linger()
+
+
+LingeringClient.__name__ = Client.__name__  # a client's id begins with it, and users see that
