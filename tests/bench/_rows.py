@@ -23,11 +23,14 @@ class Dense:
         how many linear layers each gate has.
     compensated
         DC-ASGD-a on both sides, else plain SGD.
+    lr
+        learning rate of plain SGD: many gates have long delays, and diverge where it is large.
     """
 
     sizes: tuple[int, ...]
     gates: tuple[int, ...]
     compensated: bool = False
+    lr: float = 0.05
 
     def network(self) -> Network:
         """The same arithmetic as `Loop`."""
@@ -37,13 +40,13 @@ class Dense:
         gates, taken = [], 0
         for count in self.gates:
             chain = reduce(lambda a, b: a >> b, layers[taken : taken + count])
-            gates.append(Gate(chain, optim.DCASGDa(0.02) if self.compensated else optim.SGD(0.05)))
+            gates.append(Gate(chain, optim.DCASGDa(0.02) if self.compensated else optim.SGD(self.lr)))
             taken += count
         return Network(gates)
 
     def loop(self, x: np.ndarray, y: np.ndarray, batch_size: int) -> Loop:
         """The peer."""
-        return Loop(x, y, self.sizes, batch_size, compensated=self.compensated)
+        return Loop(x, y, self.sizes, batch_size, lr=self.lr, compensated=self.compensated)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Row:
 
 SMALL, SMALL_DC = (Dense((784, 50, 20, 10), (1, 1, 1), compensated) for compensated in (False, True))
 WIDE, WIDE_DC = (Dense((784, 512, 512, 512, 10), (1, 1, 2), compensated) for compensated in (False, True))
-DEEP = Dense((784, *15 * (50,), 10), 16 * (1,))
+DEEP = Dense((784, *15 * (50,), 10), 16 * (1,), lr=0.001)
 
 ROWS = (
     Row("784-50-20-10, batch 128, one process, SGD", SMALL, 128, 8, goal=0.65),

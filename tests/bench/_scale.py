@@ -88,7 +88,7 @@ def scale(workers: int, seconds: float) -> Scaled:
     """Train with a gate on each of so many worker processes."""
     with mock.patch.dict(os.environ, DASK_AKKORDEON__THREADS="1"), closing(EmbeddedCluster(workers)) as cluster:
         gates = [
-            Gate(Sleep() >> nn.Linear(_FEATURES, _FEATURES), optim.SGD(1e-3), address)
+            Gate(Sleep() >> nn.Linear(_FEATURES, _FEATURES), optim.SGD(1e-6), address)
             for address in sorted(workers_now(cluster.client))
         ]
         network = reduce(lambda a, b: a | b, gates[1:], Network(gates[:1]))

@@ -31,7 +31,7 @@ class TorchLoop:
         self._x, self._y = torch.from_numpy(x.copy()), torch.from_numpy(y.astype(np.int64))
         self._batch_size, self._images = row.batch_size, isinstance(row.model, LeNet)
         if isinstance(row.model, Dense):
-            self._net, options = _dense(torch, row.model.sizes), {"lr": 0.05}
+            self._net, options = _dense(torch, row.model.sizes), {"lr": row.model.lr}
         else:
             self._net, options = _lenet(torch), {"lr": 0.02, "momentum": 0.9}
         self._optimizer = torch.optim.SGD(self._net.parameters(), **options)
