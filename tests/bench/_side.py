@@ -1,12 +1,16 @@
 """The other end of a side's process."""
 
 import json
+import select
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parents[2]
+
+_PATIENCE = 600.0
+"""Seconds for an answer, which is one line."""
 
 # Its own code of messages, which knows the engine of its checkout; the benchmark around it is this one.
 _PROGRAM = """
@@ -65,6 +69,8 @@ class Side:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], _PATIENCE)[0]:
+            raise RuntimeError(f"the process of {self.kind} gave no answer within {_PATIENCE:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the process of {self.kind} ended, its error is above")

@@ -59,6 +59,7 @@ class Dispatcher(Scheduler):
         self._parked: list[ComputeThread] = []
         self._leaving: list[threading.Thread] = []
         self._count = 0
+        """Messages, about: each thread counts, and two at once may count one. It only spreads the timed ones."""
         self._watch: Watch | None = None
         self._inspects_at = 0.0
         """The time of the watch's next inspection."""
@@ -218,17 +219,19 @@ class Dispatcher(Scheduler):
 
     # Turns
 
-    def _turn(self, me: ComputeThread, cell: Cell) -> None:
-        """Hand a cell some messages of a lane."""
+    def _turn(self, me: ComputeThread, cell: Cell, *, light: bool = False) -> None:
+        """Hand a cell some messages of a lane, up to the first heavy one where only `light` ones may be handled."""
         lane = ENTRY
         for left in range(self.messages_per_turn, 0, -1):
             with self.lock:
                 following = cell.next_lane()
                 if following is None or following > lane or (following == ENTRY != lane):
                     break
+                cost = cell.costs[following]
+                if light and cost >= HEAVY:
+                    break
                 lane = following if left == self.messages_per_turn else lane
                 item = cell.mailbox.take(following)
-                cost = cell.costs[following]
                 me.cell, me.since = cell, self.clock()
                 if cost >= HEAVY:
                     self._begin_heavy(me, cost)
@@ -320,7 +323,7 @@ class Dispatcher(Scheduler):
         try:
             put()
             while me is not None and (cell := self._light_work(me)) is not None:
-                self._turn(me, cell)
+                self._turn(me, cell, light=True)
         finally:
             if me is not None:
                 self._exit(me)
@@ -330,6 +333,7 @@ class Dispatcher(Scheduler):
             if self._leader is not None:
                 return None
             me = ComputeThread(threading.current_thread(), threading.current_thread().name)
+            me.measure_cpu()
             self._readers.append(me)
             self._leader = me
             return me

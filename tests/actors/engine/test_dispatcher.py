@@ -234,6 +234,39 @@ def test_a_reader_leaves_heavy_work_to_others(dispatchers):
     assert threading.get_ident() not in behavior.threads
 
 
+def test_a_reader_leaves_heavy_work_that_comes_during_its_turn_to_others(dispatchers):
+    behavior = ComputingBehavior()
+    dispatcher, (cell,) = dispatchers(1, [behavior])
+    wait_until(lambda: behavior.calls == ["on_timer"] and dispatcher._leader is None)
+    cell.costs[FORWARD] = 0.0
+    threads = []
+
+    def compute():
+        threads.append(threading.get_ident())
+        if len(threads) == 1:
+            cell.put(backward(1))
+
+    behavior.run_it = compute
+    dispatcher.deliver(lambda: cell.put(forward(0)))
+    wait_until(lambda: "batch 1 sent" in behavior.calls)
+    first, second = threads
+    assert first == threading.get_ident() != second
+
+
+def test_a_reader_that_is_stuck_is_named(dispatchers, caplog):
+    clock, behavior = Clock(), RecordingBehavior()
+    dispatcher, (cell,) = dispatchers(1, [behavior], clock=clock)
+    wait_until(lambda: behavior.calls == ["on_timer"] and dispatcher._leader is None)
+    reader = threading.Thread(target=lambda: dispatcher.deliver(lambda: cell.put("hold")))
+    reader.start()
+    assert behavior.entered.wait(LIMIT)
+    for clock.now in (0.5, 2.5):
+        dispatcher._inspect()
+    behavior.held.set()
+    reader.join(LIMIT)
+    assert [record.message[:27] for record in caplog.records] == ["actor 0 has spent 2.5 s wit"]
+
+
 def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
     behaviors = [RecordingBehavior(), RecordingBehavior()]
     dispatcher, (busy, cell) = dispatchers(1, behaviors)
