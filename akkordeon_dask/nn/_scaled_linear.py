@@ -18,10 +18,12 @@ from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["ScaledLinear"]
 
-_BLOCK = 1024 * 1024
-"""Bytes of floating point that are made of the input at a time: multiplied while a core has them in its L2 cache.
+_BLOCK = 4 * 1024 * 1024
+"""Bytes of floating point that are made of the input at a time, so that memory stays bounded.
 
-As many bytes as the weights have if that is more, for each block adds to a gradient of their size.
+Blocks in the size of an L2 cache are no faster, and slower where two threads compute: each call of numpy is one more
+time to wait for the interpreter. As many bytes as the weights have if that is more, for each block adds to a gradient
+of their size.
 """
 
 
