@@ -24,7 +24,7 @@ from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Conv2d"]
 
-_BLOCK = 2 * 1024 * 1024
+_BLOCK = 16 * 1024 * 1024
 """Bytes of columns that are made at a time: multiplied while a core still has them in its cache."""
 
 

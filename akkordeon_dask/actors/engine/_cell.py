@@ -13,15 +13,18 @@ from akkordeon_dask.actors.engine._mailbox import BACKWARD, LANES, RESULT, Mailb
 from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import Metrics
 
-__all__ = ["HEAVY", "Cell", "CellState"]
+__all__ = ["HEAVY", "WORTH_A_THREAD", "Cell", "CellState"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 HEAVY = 3e-4
-"""Seconds of CPU from which on a message is worth another thread: waking one takes 0.05 to 0.1 ms where both want the
-interpreter."""
+"""Seconds of CPU from which on a message may be handled beside others: waking a thread takes 0.05 to 0.1 ms where both
+want the interpreter."""
+WORTH_A_THREAD = 5e-4
+"""Seconds of CPU that one of two heavy messages takes at least, where two threads are faster than one: beside many
+short calls of numpy they wait for the interpreter more than they win. Measured with batches of 128 to 1024."""
 _METRICS = 0.25
 """Seconds between two updates of the metrics of an actor that works."""
 _PATIENCE = 0.02
@@ -146,8 +149,8 @@ class Cell:
         """Computations of its own that run beside it."""
         self.busy = 0.0
         """Seconds of work."""
-        self.costs = [HEAVY if lane >= BACKWARD else 0.0 for lane in LANES]
-        """By lane, a moving average of the CPU seconds of a message; before the first one just not cheap."""
+        self.costs = [WORTH_A_THREAD if lane >= BACKWARD else 0.0 for lane in LANES]
+        """By lane, a moving average of the CPU seconds of a message; before the first one just worth a thread."""
         self.due = 0.0
         self.error: BaseException | None = None
         """The error that broke the actor. Read it once it is not alive."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from akkordeon_dask.actors.engine._behavior import Behavior, Computation
-from akkordeon_dask.actors.engine._cell import HEAVY, Cell, CellState
+from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD, Cell, CellState
 from akkordeon_dask.actors.engine._compute_thread import ComputeThread
 from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY, RESULT
 from akkordeon_dask.actors.engine._scheduler import Scheduler
@@ -80,7 +80,7 @@ class Dispatcher(Scheduler):
     def _queued(self, cell: Cell, lane: int) -> None:
         if self._leader is None:
             costs = [one.cost for one in self.working]
-            if not costs or cell.costs[lane] >= HEAVY or max(costs) >= _LONG:
+            if not costs or _is_worth_a_thread(max(costs), cell.costs[lane]):
                 self.wake()
 
     def wake(self) -> None:
@@ -248,7 +248,7 @@ class Dispatcher(Scheduler):
         cpu = time.thread_time() if timed else 0.0
         computation = cell.handle(item, lane, begun)
         if computation is not None:
-            if me.cost > 0 and self.threads > 1 and cell.state is CellState.RUNNING:
+            if me.cost >= WORTH_A_THREAD and self.threads > 1 and cell.state is CellState.RUNNING:
                 self._compute_detached(me, cell, computation, lane, cpu)
                 return True
             me.waits = computation.waits
@@ -269,13 +269,14 @@ class Dispatcher(Scheduler):
         me.cost = cost
         if self._leader is me:
             self._leader = None
-        if self._leader is None and self._is_worth_a_thread(cost):
+        if self._leader is None and self._somebody_is_worth_a_thread(cost):
             self.wake()
 
-    def _is_worth_a_thread(self, cost: float) -> bool:
+    def _somebody_is_worth_a_thread(self, cost: float) -> bool:
+        """There is a message for which another thread should be woken beside one of this cost."""
         for lane, queue in enumerate(self._queues):
             for cell in queue:
-                if cell.state is CellState.QUEUED and (cost >= _LONG or cell.costs[lane] >= HEAVY):
+                if cell.state is CellState.QUEUED and _is_worth_a_thread(cost, cell.costs[lane]):
                     return True
         return False
 
@@ -294,7 +295,7 @@ class Dispatcher(Scheduler):
         with self.lock:
             cell.computing += 1
             self._release(cell)
-            if self._leader is None and self._is_worth_a_thread(me.cost):
+            if self._leader is None and self._somebody_is_worth_a_thread(me.cost):
                 self.wake()
         try:
             computation.run()
@@ -357,6 +358,11 @@ class Dispatcher(Scheduler):
             waiting = next((cell for queue in self._queues for cell in queue if cell.state is CellState.QUEUED), None)
             if waiting is not None:
                 self._queued(waiting, waiting.queued_in)
+
+
+def _is_worth_a_thread(cost: float, waiting: float) -> bool:
+    """A thread should be woken for a message that waits beside one at work; both by their CPU seconds."""
+    return cost >= _LONG or (waiting >= HEAVY and max(cost, waiting) >= WORTH_A_THREAD)
 
 
 def _cost(cpu: float, seconds: float) -> float:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from akkordeon_dask.actors.engine._cell import HEAVY
+from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
 from akkordeon_dask.actors.engine._mailbox import BACKWARD, FORWARD
 from tests.actors.engine.test_mailbox import backward, forward
@@ -139,10 +139,11 @@ def test_a_message_that_has_to_wait_is_handled_once_the_computations_are_applied
     assert order == ["received 0", "batch 0 applied", "received 1", "received 2"]
 
 
-def test_cheap_messages_wake_no_second_thread(dispatchers):
+@pytest.mark.parametrize("cost", [0.0, (HEAVY + WORTH_A_THREAD) / 2])
+def test_messages_that_are_not_worth_it_wake_no_second_thread(dispatchers, cost):
     behavior = ComputingBehavior()
     _, (cell,) = dispatchers(2, [behavior])
-    cell.costs = [0.0] * len(cell.costs)
+    cell.costs = [cost] * len(cell.costs)
     for sequence in range(50):
         cell.put(forward(sequence))
     wait_until(lambda: "batch 49 sent" in behavior.calls)
@@ -152,10 +153,9 @@ def test_cheap_messages_wake_no_second_thread(dispatchers):
 def test_the_cost_of_a_message_follows_its_cpu_seconds(dispatchers):
     _, (cell,) = dispatchers(1, [RecordingBehavior()])
     assert cell.costs[FORWARD] >= HEAVY and cell.costs[BACKWARD] >= HEAVY
-    cell.observe_cost(FORWARD, HEAVY / 2)
-    assert cell.costs[FORWARD] < HEAVY <= cell.costs[BACKWARD]
     for _ in range(50):
         cell.observe_cost(FORWARD, HEAVY / 10)
+    assert cell.costs[FORWARD] < HEAVY <= cell.costs[BACKWARD]
     cell.observe_cost(FORWARD, 5 * HEAVY)
     assert cell.costs[FORWARD] < HEAVY  # one slow run in many changes little
 
