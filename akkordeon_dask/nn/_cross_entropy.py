@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._loss import Loss, Score, Targets
@@ -20,6 +21,12 @@ __all__ = ["SoftmaxCrossEntropy"]
 class SoftmaxCrossEntropy(Loss):
     """`-log softmax(y)[target]`, the mean over the batch.
 
+    Parameters
+    ----------
+    label_smoothing
+        the share of each target that all classes have in equal parts, in [0, 1): the labelled one keeps the rest.
+        Szegedy et al., 'Rethinking the Inception Architecture for Computer Vision', arXiv 1512.00567, 2015.
+
     Shapes
     ------
     y : (batch, classes) float, the logits; target : (batch,) integer in [0, classes), or bool for two classes
@@ -27,6 +34,11 @@ class SoftmaxCrossEntropy(Loss):
 
     targets: ClassVar[Targets | None] = "labels"
     default_scores: ClassVar[tuple[Score, ...]] = (Accuracy(),)
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        keep_number(self, "label_smoothing", least=0, below=1)
 
     def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
         target = check_labels(self, target, y)
@@ -38,13 +50,18 @@ class SoftmaxCrossEntropy(Loss):
         labelled = np.multiply(target, len(y), dtype=np.intp, casting="unsafe")
         labelled += _rows(len(y))
         picked = flat.take(labelled)
+        if self.label_smoothing:
+            picked *= 1 - self.label_smoothing
+            picked += column_sums(p) * (self.label_smoothing / len(p))
         np.exp(p, out=p)
         total = column_sums(p)
         # Reduced by the ufunc itself: `mean` goes through Python for longer than numpy adds.
         loss = float(np.add.reduce(np.log(total) - picked) / len(y))
         if not need_dy:
             return loss, None
-        np.subtract.at(flat, labelled, total)
+        np.subtract.at(flat, labelled, total * (1 - self.label_smoothing) if self.label_smoothing else total)
+        if self.label_smoothing:
+            p -= total * (self.label_smoothing / len(p))
         np.divide(1 / len(y), total, out=total)
         p *= total
         dy = empty_like(y)

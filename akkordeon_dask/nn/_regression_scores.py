@@ -10,7 +10,7 @@ from akkordeon_dask.nn._loss import Score, ScoreState, Targets
 from akkordeon_dask.nn._targets import check_values
 from akkordeon_dask.tree import Array
 
-__all__ = ["R2", "RMSE"]
+__all__ = ["MAE", "MSE", "R2", "RMSE"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,8 +63,52 @@ class R2(Score):
         return math.fsum(map(_determination, errors, squares)) / len(errors)
 
 
+class _MeanOfOutputs(Score):
+    """Made of a sum over the samples, for each output: the plain mean over the outputs, lower is better."""
+
+    targets: ClassVar[Targets | None] = "values"
+
+    def result(self, state: ScoreState) -> float:
+        samples, errors = state
+        return math.fsum(self._of_output(error / samples) for error in errors) / len(errors) if samples else math.nan
+
+    def _of_output(self, mean: float) -> float:
+        return mean
+
+
 @dataclass(frozen=True, repr=False)
-class RMSE(Score):
+class MSE(_MeanOfOutputs):
+    """The mean squared error: lower is better.
+
+    It is that of all samples of the pass at once, computed in float64, the same for every batch size and order up to
+    rounding. Of several outputs the plain mean, as scikit-learn's `mean_squared_error`.
+
+    Shapes
+    ------
+    y : (batch, ...) float; target : the shape of y, float, integer or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.MSE()(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
+    2.0
+    """
+
+    targets: ClassVar[Targets | None] = "values"
+
+    @property
+    def name(self) -> str:
+        return "mse"
+
+    def update(self, y: Array, target: Array) -> ScoreState:
+        """`(samples, squared errors)`, the latter a tuple with a number for each output."""
+        check_values(self, target, y)
+        return len(y), _plain(_squared_errors(y, _columns(target)))
+
+
+@dataclass(frozen=True, repr=False)
+class RMSE(MSE):
     """The root of the mean squared error, in the targets' own unit: an error, lower is better.
 
     It is that of all samples of the pass at once, computed in float64, the same for every batch size and order up to
@@ -81,14 +125,39 @@ class RMSE(Score):
     def name(self) -> str:
         return "rmse"
 
-    def update(self, y: Array, target: Array) -> ScoreState:
-        """`(samples, squared errors)`, the latter a tuple with a number for each output."""
-        check_values(self, target, y)
-        return len(y), _plain(_squared_errors(y, _columns(target)))
+    def _of_output(self, mean: float) -> float:
+        return math.sqrt(mean)
 
-    def result(self, state: ScoreState) -> float:
-        samples, errors = state
-        return math.fsum(math.sqrt(error / samples) for error in errors) / len(errors) if samples else math.nan
+
+@dataclass(frozen=True, repr=False)
+class MAE(_MeanOfOutputs):
+    """The mean absolute error, in the targets' own unit: lower is better.
+
+    It is that of all samples of the pass at once, computed in float64, the same for every batch size and order up to
+    rounding. Of several outputs the plain mean, as scikit-learn's `mean_absolute_error`.
+
+    Shapes
+    ------
+    y : (batch, ...) float; target : the shape of y, float, integer or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.MAE()(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
+    1.0
+    """
+
+    targets: ClassVar[Targets | None] = "values"
+
+    @property
+    def name(self) -> str:
+        return "mae"
+
+    def update(self, y: Array, target: Array) -> ScoreState:
+        """`(samples, absolute errors)`, the latter a tuple with a number for each output."""
+        check_values(self, target, y)
+        return len(y), _plain(np.absolute(_columns(y) - _columns(target)).sum(axis=0))
 
 
 def _columns(numbers: Array) -> Array:

@@ -17,32 +17,49 @@ bounded = settings(
     max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SOFTMAX, SQUARED, BINARY = nn.SoftmaxCrossEntropy(), nn.MeanSquaredError(), nn.BinaryCrossEntropyWithLogits()
-LOSSES = [SOFTMAX, SQUARED, BINARY]
+SMOOTHED, HINGE = nn.SoftmaxCrossEntropy(label_smoothing=0.2), nn.Hinge()
+ABSOLUTE, HUBER, POISSON = nn.MeanAbsoluteError(), nn.Huber(1.5), nn.PoissonNLL()
+LABELLED = [SOFTMAX, SMOOTHED, HINGE]
+LOSSES = [*LABELLED, SQUARED, BINARY, ABSOLUTE, HUBER, POISSON]
 
 
 def problem(loss, batch=4, outputs=3, seed=0, dtype=np.float64):
     rng = np.random.default_rng(seed)
     y = (3 * rng.normal(size=(batch, outputs))).astype(dtype)
-    target = rng.integers(0, outputs, batch) if loss is SOFTMAX else rng.random((batch, outputs)).astype(dtype)
+    target = rng.integers(0, outputs, batch) if loss in LABELLED else rng.random((batch, outputs)).astype(dtype)
     y.flags.writeable = target.flags.writeable = False
     return y, target
 
 
 def by_hand(loss, y, target):
-    if loss is SOFTMAX:
-        p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
-        return float(np.mean([-math.log(row[label]) for row, label in zip(p, target, strict=True)]))
-    if loss is SQUARED:
-        return float(np.mean((y - target) ** 2))
-    p = 1 / (1 + np.exp(-y))
-    return float(np.mean(-target * np.log(p) - (1 - target) * np.log(1 - p)))
+    if loss in LABELLED:
+        return float(np.mean([of_label(loss, row, label) for row, label in zip(y, target, strict=True)]))
+    return float(np.mean([of_value(loss, a, b) for a, b in zip(y.ravel(), target.ravel(), strict=True)]))
+
+
+def of_label(loss, row, label):
+    if loss is HINGE:
+        return max(0, 1 + max(other for k, other in enumerate(row) if k != label) - row[label])
+    logs = row - math.log(np.exp(row).sum())
+    return -(1 - loss.label_smoothing) * logs[label] - loss.label_smoothing * logs.mean()
+
+
+def of_value(loss, y, target):
+    d, p = y - target, 1 / (1 + math.exp(-y))
+    return {
+        SQUARED: d**2,
+        BINARY: -target * math.log(p) - (1 - target) * math.log(1 - p),
+        ABSOLUTE: abs(d),
+        HUBER: d * d / 2 if abs(d) <= 1.5 else 1.5 * (abs(d) - 0.75),
+        POISSON: math.exp(y) - target * y,
+    }[loss]
 
 
 @for_each("loss", LOSSES)
 @bounded
 @given(batch=st.integers(1, 5), outputs=st.integers(1, 5), seed=st.integers(0, 999))
 def test_a_loss_is_its_formula_and_its_gradient_a_finite_difference(loss, batch, outputs, seed):
-    y, target = problem(loss, batch, outputs, seed)
+    y, target = problem(loss, batch, outputs + (loss is HINGE), seed)
     value, dy = loss(y, target)
     assert_allclose(value, by_hand(loss, y, target), rtol=1e-12, atol=1e-14)
     for index in np.ndindex(y.shape):
@@ -97,7 +114,7 @@ def test_binary_cross_entropy_is_exact_for_sure_logits():
 
 
 @for_each("dtype", [bool, np.uint8, np.int64, np.float64])
-@for_each("loss", [SQUARED, BINARY])
+@for_each("loss", [SQUARED, BINARY, ABSOLUTE, HUBER, POISSON])
 def test_targets_of_any_kind_of_number_do(loss, dtype):
     y = problem(loss, dtype=np.float32)[0]
     target = np.eye(4, 3).astype(dtype)
@@ -109,7 +126,7 @@ def test_targets_of_any_kind_of_number_do(loss, dtype):
 
 
 @for_each("dtype", ["i1", "u1", ">i2", "<u4", ">u8", "u8", "i8"])
-@for_each("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)])
+@for_each("judge", [*LABELLED, nn.Accuracy(), nn.TopK(2), nn.F1(), nn.LogLoss()])
 def test_labels_of_any_kind_of_whole_number_do(judge, dtype):
     y, labels = problem(SOFTMAX, batch=300, outputs=200)
     labels = labels % 128
@@ -128,7 +145,7 @@ Y = np.zeros((4, 3), np.float32)
 LABELS = np.array([0, 1, 2, 0])
 
 
-@for_each("judge", [SOFTMAX, nn.Accuracy(), nn.TopK(2)])
+@for_each("judge", [*LABELLED, nn.Accuracy(), nn.TopK(2)])
 @for_each("target, y, said", [
     (np.array([0, 1, 3, 0]), Y, r"label 3 is out of range: the network has 3 outputs, labels go from 0 to 2"),
     (np.array([0, -1, 2, 0]), Y, r"label -1 is out of range"),
@@ -159,7 +176,7 @@ def test_wrong_labels_are_quoted(judge, target, y, said):
         judge(y, target)
 
 
-@for_each("loss", [SQUARED, BINARY, nn.R2(), nn.RMSE(), nn.BinaryAccuracy()])
+@for_each("loss", [SQUARED, BINARY, ABSOLUTE, HUBER, POISSON, nn.R2(), nn.RMSE(), nn.MAE(), nn.BinaryAccuracy()])
 @for_each("target, y, said", [
     (np.zeros(4), Y, r"\(4,\) and dtype float64, the outputs shape \(4, 3\): give the network one output"),
     (LABELS, Y, r"dtype int64.*: write loss=nn\.SoftmaxCrossEntropy\(\) where y holds classes"),
@@ -190,7 +207,7 @@ def test_labels_of_yes_and_no_are_those_of_one_and_zero(judge):
 @for_each("loss", LOSSES)
 def test_a_loss_of_float16_adds_up_in_float32(loss):
     y = np.array([[6e4, -6e4], [0.5, -3e4]] * 600, np.float16)
-    target = np.array([0, 1] * 600) if loss is SOFTMAX else np.array([[0, 1], [1, 1]] * 600, np.uint8)
+    target = np.array([0, 1] * 600) if loss in LABELLED else np.array([[0, 1], [1, 1]] * 600, np.uint8)
     with np.errstate(all="raise", under="ignore"):
         value, dy = loss(y, target)
     expected, slope = loss(y.astype(np.float64), target)
@@ -205,12 +222,21 @@ def test_a_loss_of_float16_adds_up_in_float32(loss):
     (BINARY, math.inf, r"target inf of sample 2"),
     (SQUARED, -math.inf, r"target -inf of sample 2 is not a finite number"),
     (SQUARED, math.nan, r"target nan of sample 2"),
+    (ABSOLUTE, math.nan, r"target nan of sample 2 is not a finite number"),
+    (HUBER, math.inf, r"target inf of sample 2 is not a finite number"),
+    (POISSON, -1, r"target -1\.0 of sample 2 is no count: it is below 0"),
+    (POISSON, math.nan, r"target nan of sample 2 is not a finite number"),
 ])  # fmt: skip
 def test_a_wrong_target_is_found(loss, value, said):
     target = np.zeros((4, 3))
     target[2, 1] = value
     with pytest.raises(DataError, match=said):
         loss(Y, target)
+
+
+def test_a_margin_needs_two_classes():
+    with pytest.raises(DataError, match=r"nn\.Hinge\(\) compares classes, and the network has one output"):
+        HINGE(Y[:, :1], np.zeros(4, int))
 
 
 def test_a_loss_that_diverged_is_not_blamed_on_the_targets():

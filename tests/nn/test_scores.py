@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from akkordeon_dask import nn
-from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.errors import DataError, ShapeError, SpecError
 from tests.support.for_each import for_each
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
@@ -90,7 +91,16 @@ def of_pass(score, y, target, sizes, seed=0):
     return score.result(reduce(score.merge, states))
 
 
-ALL = [nn.R2(), nn.RMSE(), nn.BinaryAccuracy(), nn.Accuracy(), nn.TopK(2)]
+BY_CLASS = [
+    *(
+        kind(**options)
+        for kind in (nn.F1, nn.Precision, nn.Recall)
+        for options in ({}, {"average": "micro"}, {"label": 1})
+    ),
+    nn.BalancedAccuracy(),
+]
+LABELS = [nn.Accuracy(), nn.TopK(2), nn.LogLoss(), *BY_CLASS]
+ALL = [nn.R2(), nn.RMSE(), nn.MSE(), nn.MAE(), nn.BinaryAccuracy(), *LABELS]
 
 
 @pytest.mark.parametrize("score", ALL, ids=repr)
@@ -99,7 +109,7 @@ ALL = [nn.R2(), nn.RMSE(), nn.BinaryAccuracy(), nn.Accuracy(), nn.TopK(2)]
 def test_a_pass_has_one_score_whatever_its_batches_and_their_order(score, sizes, seed):
     rng, samples = np.random.default_rng(seed), sum(sizes)
     y = rng.normal(size=(samples, 3)).astype(np.float32)
-    target = rng.integers(0, 3, samples) if score.targets == "labels" else rng.random((samples, 3))
+    target = rng.integers(0, 3, samples) if score in LABELS else rng.random((samples, 3))
     whole = score(y, target)
     assert of_pass(score, y, target, sizes, seed) == pytest.approx(whole, rel=1e-9, nan_ok=True)
 
@@ -178,3 +188,76 @@ def test_a_score_that_says_nothing_of_a_batch_is_none():
 
     with pytest.raises(SpecError, match="Nothing is no score yet: override __call__, or update, merge and result"):
         Nothing()
+
+
+def peer(score):
+    """scikit-learn's function of (targets, classes found)."""
+    if isinstance(score, nn.BalancedAccuracy):
+        return metrics.balanced_accuracy_score
+    of = {nn.F1: metrics.f1_score, nn.Precision: metrics.precision_score, nn.Recall: metrics.recall_score}[type(score)]
+    if score.label is None:
+        return lambda truth, found: of(truth, found, average=score.average, zero_division=0)
+    return lambda truth, found: of(truth, found, labels=[score.label], average=None, zero_division=0)[0]
+
+
+@pytest.mark.parametrize("score", BY_CLASS, ids=repr)
+@bounded
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(2, 5), st.integers(0, 999))
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_scores_of_classes_are_scikit_learns(score, sizes, classes, seed):
+    rng, samples = np.random.default_rng(seed), sum(sizes)
+    y, target = rng.normal(size=(samples, classes)), rng.integers(0, classes, samples)
+    assert of_pass(score, y, target, sizes, seed) == pytest.approx(peer(score)(target, y.argmax(axis=1)), rel=1e-9)
+
+
+@bounded
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 999))
+def test_yes_and_no_are_two_classes(sizes, seed):
+    rng, samples = np.random.default_rng(seed), sum(sizes)
+    y, target = rng.normal(size=(samples, 1)).astype(np.float32), rng.random((samples, 1)) > 0.4
+    assert of_pass(nn.F1(label=1), y, target, sizes) == pytest.approx(metrics.f1_score(target, y > 0, zero_division=0))
+    said = np.column_stack([1 / (1 + np.exp(y.astype(float))), 1 / (1 + np.exp(-y.astype(float)))])
+    loss = metrics.log_loss(target, said, labels=[False, True])
+    assert of_pass(nn.LogLoss(), y, target, sizes) == pytest.approx(loss, rel=1e-9)
+
+
+@bounded
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 999))
+def test_the_log_loss_and_the_errors_are_scikit_learns(sizes, seed):
+    rng, samples = np.random.default_rng(seed), sum(sizes)
+    y, target = rng.normal(size=(samples, 3)).astype(np.float32), rng.integers(0, 3, samples)
+    p = np.exp(y.astype(float)) / np.exp(y.astype(float)).sum(axis=1, keepdims=True)
+    expected = metrics.log_loss(target, p, labels=[0, 1, 2])
+    assert of_pass(nn.LogLoss(), y, target, sizes) == pytest.approx(expected, rel=1e-9)
+    numbers = rng.normal(size=(samples, 3))
+    for score, of in ((nn.MSE(), metrics.mean_squared_error), (nn.MAE(), metrics.mean_absolute_error)):
+        assert of_pass(score, y, numbers, sizes) == pytest.approx(of(numbers, y), rel=1e-9)
+
+
+def test_a_network_of_nan_is_wrong_about_yes_and_no():
+    target = np.array([[1], [0]])
+    assert nn.F1(average="micro")(np.full((2, 1), math.nan), target) == 0
+
+
+def test_a_score_of_a_class_that_is_not_there_is_refused():
+    with pytest.raises(DataError, match=r"nn\.F1\(label=3\) scores class 3, the classes go from 0 to 2"):
+        nn.F1(label=3)(np.zeros((2, 3)), np.array([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: nn.F1("weighted"), r"average is 'macro' or 'micro', not 'weighted'"),
+        (lambda: nn.Recall(label=-1), r"label is a whole number of at least 0, not -1"),
+        (lambda: nn.BalancedAccuracy(label=1), r"is of all classes: write nn\.Recall for one"),
+    ],
+)
+def test_a_score_of_classes_that_makes_no_sense_is_refused(make, said):
+    with pytest.raises(SpecError, match=said):
+        make()
+
+
+def test_two_ways_to_count_classes_have_two_names():
+    names = [nn.F1().name, nn.F1("micro").name, nn.F1(label=1).name, nn.BalancedAccuracy().name]
+    assert names == ["f1", "f1_micro", "f1_of_1", "balanced_accuracy"]

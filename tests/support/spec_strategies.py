@@ -51,6 +51,8 @@ def networks(draw, least=1):
 RATED = [
     *((nn.SoftmaxCrossEntropy(), scores) for scores in [(), None, (nn.Accuracy(),), (nn.Accuracy(), nn.TopK(3))]),
     *((nn.MeanSquaredError(), scores) for scores in [(), None, (nn.R2(),), (nn.RMSE(), nn.R2())]),
+    (nn.SoftmaxCrossEntropy(label_smoothing=0.1), (nn.F1("micro"), nn.Recall(label=2), nn.LogLoss())),
+    *((loss, None) for loss in [nn.Hinge(), nn.Huber(0.5), nn.PoissonNLL(), nn.MeanAbsoluteError()]),
 ]
 
 

@@ -14,9 +14,25 @@ __all__ = ["loss_of", "losses", "scores", "scores_of"]
 _LOSSES = {
     "softmax-cross-entropy": "SoftmaxCrossEntropy",
     "binary-cross-entropy": "BinaryCrossEntropyWithLogits",
+    "hinge": "Hinge",
     "mean-squared-error": "MeanSquaredError",
+    "mean-absolute-error": "MeanAbsoluteError",
+    "huber": "Huber",
+    "poisson": "PoissonNLL",
 }
-_SCORES = {"accuracy": "Accuracy", "binary-accuracy": "BinaryAccuracy", "r2": "R2", "rmse": "RMSE"}
+_SCORES = {
+    "accuracy": "Accuracy",
+    "balanced-accuracy": "BalancedAccuracy",
+    "binary-accuracy": "BinaryAccuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "log-loss": "LogLoss",
+    "r2": "R2",
+    "rmse": "RMSE",
+    "mse": "MSE",
+    "mae": "MAE",
+}
 _TOP = re.compile("top([1-9][0-9]*)")
 _NONE = "none"
 

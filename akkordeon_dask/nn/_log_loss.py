@@ -1,0 +1,41 @@
+"""The cross entropy, as a score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akkordeon_dask.nn._binary_cross_entropy import BinaryCrossEntropyWithLogits
+from akkordeon_dask.nn._cross_entropy import SoftmaxCrossEntropy
+from akkordeon_dask.nn._loss import Loss, Score
+from akkordeon_dask.tree import Array
+
+__all__ = ["LogLoss"]
+
+
+@dataclass(frozen=True, repr=False)
+class LogLoss(Score):
+    """The cross entropy, as scikit-learn's `log_loss` of the probabilities that the logits mean: lower is better.
+
+    A score beside a loss that is another one, or a smoothed one; computed in float64.
+
+    Shapes
+    ------
+    y : (batch, classes) float, the logits, target : (batch,) integer or bool; or y : (batch, ...) float, the logits of
+    yes, and target : the shape of y, numbers in [0, 1] or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> round(nn.LogLoss()(np.array([[0.0, 0.0]]), np.array([1])), 3)
+    0.693
+    """
+
+    @property
+    def name(self) -> str:
+        return "log_loss"
+
+    def __call__(self, y: Array, target: Array) -> float:
+        labels = target.ndim == 1 and y.ndim == 2
+        loss: Loss = SoftmaxCrossEntropy() if labels else BinaryCrossEntropyWithLogits()
+        return loss(y.astype(np.float64), target, need_dy=False)[0]

@@ -1,0 +1,34 @@
+"""The base of losses that compare one number with one target for each output."""
+
+import math
+from abc import abstractmethod
+
+import numpy as np
+
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.nn._loss import Loss
+from akkordeon_dask.nn._precision import widened
+from akkordeon_dask.nn._targets import check_values, first_not
+from akkordeon_dask.tree import Array
+
+__all__ = ["ValueLoss"]
+
+
+class ValueLoss(Loss):
+    """The mean, over the batch and over a sample's outputs, of a function of an output and its target."""
+
+    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+        check_values(self, target, y)
+        wide = widened(y)
+        total, slope = self._total(wide, target)
+        loss = total / wide.size
+        if not math.isfinite(loss) and not (finite := np.isfinite(target)).all():
+            raise DataError(f"{first_not(finite, target)} is not a finite number: check the data")
+        if not need_dy:
+            return loss, None
+        slope *= 1 / wide.size
+        return loss, slope.astype(y.dtype, copy=False)
+
+    @abstractmethod
+    def _total(self, y: Array, target: Array) -> tuple[float, Array]:
+        """The sum over all outputs, and its gradient by `y`: a new array of its dtype, float32 or wider."""
