@@ -76,7 +76,7 @@ def test_options_on_the_command_line_override_those_of_a_sentinel(houses):
         (("--data", "{houses}:oracle"), "oracle predicts: `dask akkordeon predict`"),
         (("--data", "mnist"), "give --mode train, validate or test"),
         (("--mode", "train", "--data", "mnist", "--loss", "margin"), "'margin' is none of softmax-cross-entropy, "),
-        (("--mode", "train", "--data", "mnist", "--scores", "accuracy,f1"), "'f2' is none of accuracy, "),
+        (("--mode", "train", "--data", "mnist", "--scores", "accuracy,f2"), "'f2' is none of accuracy, "),
         (("--mode", "train", "--data", "mnist", "--scores", "top0"), "'top0' is none of accuracy, "),
         (("--mode", "train", "--data", "mnist", "--loss", "{houses}:network"), "no nn.Loss"),
         (("--mode", "train", "--data", "mnist", "--scores", "{houses}:half"), "no nn.Score"),
