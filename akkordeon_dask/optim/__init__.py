@@ -1,6 +1,8 @@
 """Optimizers: frozen values with pure functions; delay compensation uses the parameters of the forward pass."""
 
 from akkordeon_dask.optim._adam import Adam
+from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
+from akkordeon_dask.optim._clip import Clip
 from akkordeon_dask.optim._constant import Constant
 from akkordeon_dask.optim._cosine import Cosine
 from akkordeon_dask.optim._dc_asgd import DCASGD
@@ -15,6 +17,8 @@ __all__ = [
     "DCASGD",
     "SGD",
     "Adam",
+    "ArrayOptimizer",
+    "Clip",
     "Constant",
     "Cosine",
     "DCASGDa",

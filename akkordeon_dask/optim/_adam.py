@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask._numbers import keep_number
+from akkordeon_dask._numbers import keep_flag, keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._optimizer import Optimizer
+from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
+from akkordeon_dask.optim._weight_decay import is_decayed
 from akkordeon_dask.tree import Array
 
 __all__ = ["Adam"]
 
 
 @dataclass(frozen=True, repr=False)
-class Adam(Optimizer):
+class Adam(ArrayOptimizer):
     """`w' = w - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * w)`.
 
     With `m' = beta1 * m + (1 - beta1) * g`, `v' = beta2 * v + (1 - beta2) * g * g`, and at update t
@@ -33,7 +34,10 @@ class Adam(Optimizer):
         keeps the divisor above 0.
     weight_decay
         decoupled: shrinks `w` by `lr * weight_decay` and stays out of the moments, as in AdamW (Loshchilov, Hutter,
-        'Decoupled Weight Decay Regularization', arXiv 1711.05101, 2017; times `lr`, as PyTorch has it).
+        'Decoupled Weight Decay Regularization', arXiv 1711.05101, 2017; times `lr`, as PyTorch has it). Of weights and
+        filters.
+    decay_all
+        biases and the scales of normalisations too, which are arrays of one axis.
 
     Examples
     --------
@@ -45,6 +49,7 @@ class Adam(Optimizer):
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
+    decay_all: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,6 +57,7 @@ class Adam(Optimizer):
         keep_number(self, "beta2", least=0, below=1)
         keep_number(self, "eps", above=0)
         keep_number(self, "weight_decay", least=0)
+        keep_flag(self, "decay_all")
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         return np.zeros_like(w), np.zeros_like(w)
@@ -70,7 +76,7 @@ class Adam(Optimizer):
         new += self.eps / root
         np.divide(m, new, out=new)
         new *= -lr * mean / root
-        if self.weight_decay:
+        if self.weight_decay and is_decayed(w, self.decay_all):
             new += np.multiply(w, 1 - lr * self.weight_decay, out=empty_like(w))
         else:
             new += w

@@ -6,14 +6,14 @@ import numpy as np
 
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._optimizer import Optimizer
+from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
 from akkordeon_dask.tree import Array
 
 __all__ = ["DCASGD"]
 
 
 @dataclass(frozen=True, repr=False)
-class DCASGD(Optimizer):
+class DCASGD(ArrayOptimizer):
     """`w' = w - lr * (g + lam * g * g * (w - stale))`: DC-ASGD-c.
 
     The gradient is of the weights `stale` that the batch's forward pass saw, but is applied to `w`.

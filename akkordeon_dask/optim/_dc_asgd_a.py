@@ -7,14 +7,14 @@ import numpy as np
 
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._optimizer import Optimizer
+from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
 from akkordeon_dask.tree import Array
 
 __all__ = ["DCASGDa"]
 
 
 @dataclass(frozen=True, repr=False)
-class DCASGDa(Optimizer):
+class DCASGDa(ArrayOptimizer):
     """`w' = w - lr * (g + lam / sqrt(ms' + eps) * g * g * (w - stale))`: DC-ASGD-a.
 
     With the mean square `ms' = decay * ms + (1 - decay) * g * g`, from 0: where gradients are large

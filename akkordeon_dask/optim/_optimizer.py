@@ -4,11 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from akkordeon_dask._numbers import keep_number
 from akkordeon_dask._repr import Written
-from akkordeon_dask.errors import ShapeError
-from akkordeon_dask.optim._schedule import Schedule
-from akkordeon_dask.tree import Array, Tree, join_leaves, leaves
+from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Optimizer", "State"]
 
@@ -33,27 +30,17 @@ class State:
 class Optimizer(Written, ABC):
     """Makes the next parameters from the present ones and a gradient.
 
-    A subclass is a frozen dataclass that defines the update of one array (`step`) and the
-    arrays that it remembers (`slots`).
-
-    Parameters
-    ----------
-    lr
-        learning rate: a number, or a `Schedule` of the number of updates.
+    A frozen dataclass. One whose update of an array depends on that array's numbers alone derives from
+    `ArrayOptimizer`.
     """
 
     namespace: ClassVar[str] = "optim."
 
-    lr: float | Schedule
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.lr, Schedule):
-            keep_number(self, "lr", ", where it is no Schedule,", above=0)
-
+    @abstractmethod
     def init(self, params: Tree) -> State:
         """The state before the first update."""
-        return State(0, tuple(self.slots(w) for w in leaves(params, statistics=False)))
 
+    @abstractmethod
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
         """`(next params, next state)`; no argument is written into, and statistics stay as they are.
 
@@ -69,47 +56,4 @@ class Optimizer(Written, ABC):
         ------
         ShapeError
             a gradient or stale array has another shape than its parameters, or they or the state another form.
-        """
-        lr = (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
-        count, slots, kept = state.count + 1, iter(state.slots), []
-
-        def step(w: Array, g: Array, stale: Array) -> Array:
-            if not w.shape == g.shape == stale.shape:
-                raise ShapeError(
-                    f"{self!r}: parameters of shape {w.shape} got a gradient of shape {g.shape} "
-                    f"computed with parameters of shape {stale.shape}: the three are one shape"
-                )
-            if (slot := next(slots, None)) is None:
-                raise self._wrong_state(state)
-            new, its = self.step(w, g, slot, lr=lr, count=count, stale=stale)
-            kept.append(its)
-            return new
-
-        new_params = join_leaves(step, params, grads, stale_params)
-        if len(kept) < len(state.slots):
-            raise self._wrong_state(state)
-        return new_params, State(count, tuple(kept), state.rate)
-
-    def _wrong_state(self, state: State) -> ShapeError:
-        which = f"a state of {len(state.slots)} arrays"
-        return ShapeError(f"{self!r}: {which} is not that of these parameters: begin with init(params)")
-
-    def slots(self, w: Array) -> tuple[Array, ...]:
-        """The optimizer's memory for an array of parameters, before the first update."""
-        return ()
-
-    @abstractmethod
-    def step(
-        self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array
-    ) -> tuple[Array, tuple[Array, ...]]:
-        """One array's update: `(next w, next slots)`.
-
-        Parameters
-        ----------
-        w, g, stale
-            parameters now, gradient, parameters that the gradient was computed with; one shape and dtype.
-        lr
-            the learning rate of this update.
-        count
-            the number of this update, from 1.
         """

@@ -7,14 +7,15 @@ import numpy as np
 from akkordeon_dask._numbers import keep_flag, keep_number
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._optimizer import Optimizer
+from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
+from akkordeon_dask.optim._weight_decay import is_decayed
 from akkordeon_dask.tree import Array
 
 __all__ = ["SGD"]
 
 
 @dataclass(frozen=True, repr=False)
-class SGD(Optimizer):
+class SGD(ArrayOptimizer):
     """`v' = momentum * v + g; w' = w - lr * v'`; with Nesterov `w' = w - lr * (g + momentum * v')`.
 
     Sutskever, Martens, Dahl, Hinton, 'On the importance of initialization and momentum in deep
@@ -29,7 +30,9 @@ class SGD(Optimizer):
     nesterov
         look ahead along the velocity; needs momentum.
     weight_decay
-        `weight_decay * w` is added to the gradient.
+        `weight_decay * w` is added to the gradient of weights and filters.
+    decay_all
+        of biases and of the scales of normalisations too, which are arrays of one axis.
 
     Examples
     --------
@@ -40,11 +43,13 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+    decay_all: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         keep_number(self, "momentum", least=0, below=1)
         keep_number(self, "weight_decay", least=0)
+        keep_flag(self, "decay_all")
         if keep_flag(self, "nesterov") and not self.momentum:
             raise SpecError("SGD: nesterov=True looks ahead along the momentum: set momentum above 0")
 
@@ -55,7 +60,7 @@ class SGD(Optimizer):
         self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array
     ) -> tuple[Array, tuple[Array, ...]]:
         new = empty_like(w)
-        if self.weight_decay:
+        if self.weight_decay and is_decayed(w, self.decay_all):
             decayed = np.multiply(w, self.weight_decay, out=empty_like(w))
             decayed += g
             g = decayed

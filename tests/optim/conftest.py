@@ -16,6 +16,10 @@ OPTIMIZERS = [
     optim.DCASGD(0.1, lam=0.5),
     optim.DCASGDa(0.1),
     optim.DCASGDa(0.1, lam=0.5, decay=0.5, eps=1e-4),
+    optim.SGD(0.1, weight_decay=1e-3, decay_all=True),
+    optim.Clip(optim.Adam(0.1), norm=1),
+    optim.Clip(optim.SGD(0.1, momentum=0.9), norm=1e9),
+    optim.Clip(optim.DCASGDa(0.1), value=0.5),
 ]
 
 SCHEDULES = [
@@ -32,6 +36,11 @@ SCHEDULES = [
 
 @pytest.fixture(scope="session", params=OPTIMIZERS, ids=repr)
 def optimizer(request):
+    return request.param
+
+
+@pytest.fixture(scope="session", params=[one for one in OPTIMIZERS if isinstance(one, optim.ArrayOptimizer)], ids=repr)
+def array_optimizer(request):
     return request.param
 
 

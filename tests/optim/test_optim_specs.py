@@ -29,7 +29,13 @@ def test_a_schedule_is_a_value(schedule):
 
 
 def test_an_optimizer_with_a_schedule_is_a_value(optimizer, schedule):
-    assert_is_a_value(dataclasses.replace(optimizer, lr=schedule))
+    assert_is_a_value(scheduled(optimizer, schedule))
+
+
+def scheduled(optimizer, schedule):
+    if isinstance(optimizer, optim.Clip):
+        return dataclasses.replace(optimizer, optimizer=scheduled(optimizer.optimizer, schedule))
+    return dataclasses.replace(optimizer, lr=schedule)
 
 
 def test_a_state_travels(optimizer, draw):
@@ -50,6 +56,8 @@ def test_a_state_travels(optimizer, draw):
         "optim.DCASGD(0.1, lam=0.5)",
         "optim.DCASGDa(optim.WarmUp(500, optim.Cosine(0.02, 12000)))",
         "optim.Adam(optim.Step(0.001, 1000, factor=0.5))",
+        "optim.Clip(optim.SGD(0.1), norm=1)",
+        "optim.Clip(optim.Adam(0.001, weight_decay=0.01, decay_all=True), value=0.5)",
     ],
 )
 def test_values_print_as_they_were_written(written):
@@ -64,3 +72,20 @@ def test_optimizers_of_one_learning_rate_differ_by_their_kind():
 def test_nesterov_without_momentum_is_refused():
     with pytest.raises(SpecError, match="set momentum above 0"):
         optim.SGD(0.1, nesterov=True)
+
+
+@for_each(
+    "make, said",
+    [
+        (
+            lambda: optim.Clip(optim.SGD(0.1)),
+            r"optim\.Clip\(optim\.SGD\(0\.1\)\): give norm=\.\.\. or value=",
+        ),
+        (lambda: optim.Clip(optim.SGD(0.1), norm=1, value=1), r"give norm=\.\.\. or value=\.\.\., one of the two"),
+        (lambda: optim.Clip(optim.SGD(0.1), norm=0), r"norm is a finite number above 0, not 0"),
+        (lambda: optim.Clip(0.1, norm=1), r"takes an optimizer first, e\.g\. optim\.SGD\(0\.1\), not 0\.1"),
+    ],
+)
+def test_a_clip_that_makes_no_sense_is_refused(make, said):
+    with pytest.raises(SpecError, match=said):
+        make()

@@ -99,25 +99,25 @@ def test_a_steady_state_asks_the_system_for_no_memory(optimizer, draw, monkeypat
         params, state = optimizer.update(grads, state, params, stale_params=stale)
 
 
-def test_update_is_step_by_hand_for_each_array(optimizer, draw):
+def test_update_is_step_by_hand_for_each_array(array_optimizer, draw):
     params = draw(0)
-    by_hand = [(w, optimizer.slots(w)) for w in leaves(params)]
-    before, state = params, optimizer.init(params)
+    by_hand = [(w, array_optimizer.slots(w)) for w in leaves(params)]
+    before, state = params, array_optimizer.init(params)
     for count in (1, 2, 3):
         grads = draw(count)
         by_hand = [
-            optimizer.step(w, g, slots, lr=optimizer.lr, count=count, stale=stale)
+            array_optimizer.step(w, g, slots, lr=array_optimizer.lr, count=count, stale=stale)
             for (w, slots), g, stale in zip(by_hand, leaves(grads), leaves(before), strict=True)
         ]
-        before, (params, state) = params, optimizer.update(grads, state, params, stale_params=before)
+        before, (params, state) = params, array_optimizer.update(grads, state, params, stale_params=before)
     assert bits(params) == bits(tuple(w for w, _ in by_hand))
     assert bits(state.slots) == bits(tuple(slots for _, slots in by_hand))
 
 
-def test_a_schedule_is_asked_with_the_number_of_updates_made(optimizer, schedule, draw):
-    params, state = train(optimizer, draw, 4)
-    scheduled = dataclasses.replace(optimizer, lr=schedule)
-    plain = dataclasses.replace(optimizer, lr=schedule(4))
+def test_a_schedule_is_asked_with_the_number_of_updates_made(array_optimizer, schedule, draw):
+    params, state = train(array_optimizer, draw, 4)
+    scheduled = dataclasses.replace(array_optimizer, lr=schedule)
+    plain = dataclasses.replace(array_optimizer, lr=schedule(4))
     found, _ = scheduled.update(draw(9), state, params, stale_params=draw(8))
     expected, _ = plain.update(draw(9), state, params, stale_params=draw(8))
     assert bits(found) == bits(expected)
@@ -131,12 +131,12 @@ class NumpyTenth(optim.Schedule):
         return np.float64(0.1)
 
 
-def test_numpy_numbers_train_float32_as_python_numbers_do(optimizer, draw):
-    fields = dataclasses.asdict(optimizer)
+def test_numpy_numbers_train_float32_as_python_numbers_do(array_optimizer, draw):
+    fields = dataclasses.asdict(array_optimizer)
     numpy_fields = {name: np.float64(value) if isinstance(value, float) else value for name, value in fields.items()}
-    assert type(optimizer)(**numpy_fields) == optimizer
+    assert type(array_optimizer)(**numpy_fields) == array_optimizer
     expected, found = (
-        train(dataclasses.replace(optimizer, **changes), draw, 3)
+        train(dataclasses.replace(array_optimizer, **changes), draw, 3)
         for changes in ({"lr": 0.1}, {**numpy_fields, "lr": NumpyTenth()})
     )
     assert bits(found[0]) == bits(expected[0])
@@ -157,7 +157,7 @@ def test_the_layout_of_a_gradient_does_not_matter(optimizer, order):
 
 @for_each("delay", [0, 2])
 @for_each("dtype", [np.float32, np.float64])
-def test_a_quadratic_is_learnt_with_and_without_delay(optimizer, delay, dtype):
+def test_a_quadratic_is_learnt_with_and_without_delay(array_optimizer, delay, dtype):
     rng = np.random.default_rng(0)
     curvature = rng.uniform(0.5, 2, size=(20,)).astype(dtype)
     target = rng.normal(size=(20,)).astype(dtype)
@@ -166,12 +166,12 @@ def test_a_quadratic_is_learnt_with_and_without_delay(optimizer, delay, dtype):
         return float(0.5 * (curvature * (params["w"] - target) ** 2).sum())
 
     versions = [{"w": np.zeros(20, dtype)}]
-    state = optimizer.init(versions[0])
-    optimizer = dataclasses.replace(optimizer, lr=optim.WarmUp(50, optim.Cosine(0.03, 750)))
+    state = array_optimizer.init(versions[0])
+    array_optimizer = dataclasses.replace(array_optimizer, lr=optim.WarmUp(50, optim.Cosine(0.03, 750)))
     for _ in range(800):
         stale = versions[max(0, len(versions) - 1 - delay)]
         grads = {"w": curvature * (stale["w"] - target)}
-        params, state = optimizer.update(grads, state, versions[-1], stale_params=stale)
+        params, state = array_optimizer.update(grads, state, versions[-1], stale_params=stale)
         versions.append(params)
     assert loss(versions[-1]) < 1e-4 * loss(versions[0])
 
@@ -208,7 +208,7 @@ def test_parameters_without_arrays_are_fine(optimizer):
     assert params == ({}, {}) and state.count == 1
 
 
-def test_a_slowed_state_has_all_learning_rates_times_its_factor(optimizer, draw):
+def test_a_slowed_state_has_all_learning_rates_times_its_factor(array_optimizer, draw):
     def rates(state):
         seen = []
         for _ in range(3):
@@ -216,8 +216,8 @@ def test_a_slowed_state_has_all_learning_rates_times_its_factor(optimizer, draw)
             seen.append(step.call_args.kwargs["lr"])
         return seen
 
-    params, spy = draw(0), copy.copy(optimizer)
-    step = Mock(side_effect=optimizer.step)
+    params, spy = draw(0), copy.copy(array_optimizer)
+    step = Mock(side_effect=array_optimizer.step)
     object.__setattr__(spy, "step", step)
-    fresh = optimizer.init(params)
+    fresh = array_optimizer.init(params)
     assert rates(fresh.slowed(0.5).slowed(0.5)) == [rate / 4 for rate in rates(fresh)]
