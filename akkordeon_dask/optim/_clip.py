@@ -35,7 +35,8 @@ class Clip(Optimizer):
 
     Examples
     --------
-    >>> Clip(Adam(1e-3), norm=1)
+    >>> from akkordeon_dask import optim
+    >>> optim.Clip(optim.Adam(1e-3), norm=1)
     optim.Clip(optim.Adam(0.001), norm=1)
     """
 
