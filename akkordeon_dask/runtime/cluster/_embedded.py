@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import warnings
 import weakref
 from collections.abc import Coroutine, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -52,7 +53,7 @@ class EmbeddedCluster:
             options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
         host, port = _free_dashboard()
         preload()
-        with _interrupts_kept() if processes else _reduced_polling():
+        with _interrupts_kept() if processes else _reduced_polling(), _no_word_of_ports():
             self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
                 threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
                 dashboard_address=f"{host}:{port}",
@@ -170,6 +171,14 @@ def _interrupts_kept() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _no_word_of_ports() -> Iterator[None]:
+    """Let Dask take another port for the dashboard where another process was quicker: the link shows which."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Port \d+ is already in use", UserWarning)
+        yield
 
 
 def _free_dashboard() -> tuple[str, int]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import socket
 import threading
+from contextlib import closing
 
 import dask.config
 import pytest
@@ -11,6 +13,7 @@ from threadpoolctl import threadpool_info
 from akkordeon_dask import Network, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import ClosedError, ShapeError, SpecError
 from akkordeon_dask.runtime import EmbeddedCluster
+from akkordeon_dask.runtime.cluster import _embedded
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
 
@@ -138,3 +141,15 @@ def test_the_loop_ends_after_all_senders_that_wait_in_it(monkeypatch, caplog):
             running.wait(timeout=60)
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")  # Dask leaves a socket of its own open there
+def test_a_port_that_another_process_takes_first_is_no_warning(monkeypatch):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(_embedded, "_free_dashboard", lambda: ("127.0.0.1", port))
+        with closing(EmbeddedCluster()) as cluster:
+            assert cluster.client.dashboard_link != f"http://127.0.0.1:{port}/status"
+    gc.collect()

@@ -1,0 +1,21 @@
+"""scikit-learn's own checks of an estimator."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
+from tests.support.one_worker import one_worker
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def default_client():
+    """One cluster for all checks: a fit without one starts its own, which takes half a second."""
+    with one_worker():
+        yield
+
+
+@parametrize_with_checks([AkkordeonClassifier(), AkkordeonRegressor()])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
