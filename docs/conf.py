@@ -53,7 +53,7 @@ napoleon_use_param = False  # a parameter's type is a phrase, not a name to link
 napoleon_custom_sections = ["Shapes"]
 python_use_unqualified_type_names = True
 
-PUBLIC = ["akkordeon_dask", *(f"akkordeon_dask.{name}" for name in ("nn", "optim", "data", "errors", "console"))]
+PUBLIC = ["akkordeon_dask", *(f"akkordeon_dask.{name}" for name in ("nn", "optim", "data", "errors", "console", "sklearn"))]
 ALIASES = [
     f"{package}.{name}"
     for package in PUBLIC
@@ -84,6 +84,11 @@ def public_names() -> dict[tuple[str, str], str]:
             defined = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
             names[defined] = f"{package.__name__}.{name}"
     return names
+
+
+def skip(app: Sphinx, what: str, name: str, obj: object, skipped: bool, options: object) -> bool | None:
+    """Leave out what scikit-learn adds to its estimators: it links to pages of that project."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Node | None:
@@ -125,9 +130,10 @@ def write_commands(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the resolver."""
+    """Register what is above."""
     app.add_config_value("names_of_users", public_names(), "env")
     app.connect("builder-inited", write_commands)
+    app.connect("autodoc-skip-member", skip)
     app.connect("missing-reference", resolve)
     app.connect("autodoc-process-docstring", describe_alias)
     app.connect("autodoc-process-signature", shorten)
