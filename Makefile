@@ -81,5 +81,5 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 $(STAMP)-docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[docs,sklearn]' >&2
+	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[docs]' >&2
 	@touch $@

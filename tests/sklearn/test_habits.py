@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -146,3 +148,9 @@ def test_a_regressor_fits_one_column_and_several(client):
 def test_what_was_not_fitted_says_so():
     with pytest.raises(NotFittedError):
         AkkordeonClassifier().predict(X)
+
+
+def test_without_scikit_learn_the_import_says_what_to_install():
+    code = "import sys; sys.modules['sklearn'] = None; import akkordeon_dask; import akkordeon_dask.sklearn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "akkordeon_dask.sklearn needs scikit-learn: pip install 'akkordeon_dask[sklearn]'" in done.stderr
