@@ -174,13 +174,12 @@ def _interrupts_kept() -> Iterator[None]:
 
 def _free_dashboard() -> tuple[str, int]:
     """Host and port of the dashboard as configured; port 0, which is any free one, where that one is taken."""
-    requested = str(config.get("embedded.dashboard-address"))
-    host, _, port = requested.rpartition(":")
+    host, port = config.host_and_port("embedded.dashboard-address")
     host = host or "127.0.0.1"
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, int(port)))
+            probe.bind((host, port))
         except OSError:
             return host, 0
-    return host, int(port)
+    return host, port
