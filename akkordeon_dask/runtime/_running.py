@@ -134,7 +134,8 @@ class Running:
     def history(self) -> History:
         """All finished passes of the network's sentinels, whoever attached them, in the order they became known here.
 
-        Passes that ended before this client connected come first, as far as the scheduler remembers them.
+        Passes that ended before this client connected come first, as far as the scheduler remembers them. Of a sentinel
+        with more than 10,000 the newest 5,000 are there, and of the older ones every n-th, back to its first.
         """
         return self.passes()
 

@@ -80,6 +80,8 @@ class GateActor(DaskActor):
         version = load_version(policy, behavior.name, behavior.version)
         if version is not None:
             behavior.version = version
+            if self._snapshots.policy is not None and self._snapshots.policy.url == policy.url:
+                self._snapshots.restored = version.number
             return
         text = f"no intact snapshot of gate {behavior.name!r} in {policy.url!r}"
         if required:

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 POST_OFFICE = "akkordeon-post-office"
 """The name of the post office among its worker's plugins."""
 
+_QUIET = 60
+"""Seconds between two log lines on messages that are none."""
+
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
 """Post offices of in-process workers by worker address, which is unique in a process. Each belongs to its worker's
 plugins; this directory only finds them. Written on event loops, read by any thread."""
@@ -73,6 +76,8 @@ class PostOffice(WorkerPlugin):
         self.drain = WorkerDrain(f"worker {worker.name} ({worker.address})", self._log_draining)
         self.dead_letters = 0
         """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
+        self._next_refusal = 0.0
+        """The time from which on a message that is none is logged. Any thread: a race may log two."""
         self.links: dict[str, Link] = {}
         self.claims: dict[str, Claim] = {}
         """The worker's resources that gates reserve, by the actor's key. Used on the event loop only."""
@@ -219,9 +224,15 @@ class PostOffice(WorkerPlugin):
             cell.put(message)
 
     def refuse(self, sender: str, error: Exception) -> None:
-        """Count as a dead letter what a link brought from `sender`, and is no message. Any thread."""
-        logger.warning("dropped a message from %s: %s", sender, error)
+        """Count as a dead letter what a link brought from `sender`, and is no message; log one a minute. Any thread."""
         self.dead_letters += 1
+        now = time.monotonic()
+        if now >= self._next_refusal:
+            self._next_refusal = now + _QUIET
+            logger.warning(
+                "dropped a message from %s: %s; %d dead letters so far, more are counted and not logged for %d s",
+                sender, error, self.dead_letters, _QUIET,
+            )  # fmt: skip
 
     def run_turns(self, deliver_all: Callable[[], None]) -> None:
         """Deliver a burst of messages, and give their actors turns in this thread where no other one does."""
