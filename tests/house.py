@@ -24,7 +24,7 @@ RETIRED = {
         GateStatus Gone Guest Held Keeping Known LeaveFirst Leaving Ledger Line Lines Meter Monitor NetworkRecord
         PassPosition Party Progress Quiet Rating Reporting Reports Resident SHOWCASES SentinelCore SentinelLife
         SentinelStatus Showcase Single Steering Tally Termination ThreadFeed ThreadedActor Trouble Wake Work
-        acquire_compute at_home check_whole check_printable claims_on hand_back hand_over keeping_of knows_opening let_go
+        acquire_compute at_home check_whole check_word claims_on hand_back hand_over keeping_of knows_opening let_go
         meet_nanny named_now patiently say_deployed say_up under_way with_claims workers_of _apart _aside _assist""",
     "file": """_announce _attached _board _calling _cells _control _curves _deadline _drawing _driver _effort
         _ending _exposition _feed _fetch _figures _gate_core _gate_life _handover _joining _known _leaving _ledger

@@ -59,12 +59,12 @@ def describe_peer(address: str, limit: float) -> str | None:
     limit
         seconds for all of it.
     """
-    scheme, place = parse_address(address)
+    scheme, location = parse_address(address)
     if scheme not in ("tcp", "tls"):
         return None
     end = time.monotonic() + limit
     try:
-        host, port = parse_host_port(place)
+        host, port = parse_host_port(location)
         with closing(socket.create_connection((host, port), limit)) as there:
             greeting = _read(there, min(limit / 3, end - time.monotonic()))
             if greeting is None:

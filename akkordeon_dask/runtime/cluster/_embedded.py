@@ -19,6 +19,7 @@ from akkordeon_dask import config
 from akkordeon_dask.dashboard import preload
 from akkordeon_dask.runtime._sync import Blocking, block_on
 from akkordeon_dask.runtime.cluster._linger import linger
+from akkordeon_dask.runtime.cluster._links import bracketed
 
 __all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter", "OnEmbeddedCluster"]
 
@@ -106,7 +107,7 @@ class _Cluster(LocalCluster):
     def dashboard_link(self) -> str:
         """The address of the dashboard; empty where there is none."""
         port = self.scheduler_info["services"].get("dashboard")
-        return str(format_dashboard_link(self.dashboard_host, port)) if port else ""
+        return bracketed(format_dashboard_link(self.dashboard_host, port)) if port else ""
 
     async def _close(self) -> None:
         await super()._close()  # type: ignore[no-untyped-call]
