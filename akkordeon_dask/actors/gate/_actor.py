@@ -8,7 +8,7 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
-from akkordeon_dask.actors.engine._blas import limit_blas, release_blas
+from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
@@ -152,6 +152,7 @@ class GateActor(DaskActor):
         knows
             the caller knows already that the worker drains.
         """
+        await offload(enforce_blas)
         leaving = False
         if knows:
             with contextlib.suppress(TimeoutError):
