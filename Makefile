@@ -1,6 +1,8 @@
 # The environment of all targets, and the Python that makes it, 3.11 or newer: `make test VENV=.venv-3.13 PYTHON=python3.13`.
 VENV ?= .venv
 PYTHON ?= python3
+# A file of exact versions with hashes that the environment begins with, as in CI: make test LOCK=requirements/test.txt.
+LOCK ?=
 # What a target hands on: make test ARGS="-k gate".
 ARGS ?=
 # How many processes run tests.
@@ -41,7 +43,7 @@ lint: $(STAMP) ## check style and the import contracts
 types: $(STAMP) ## check types
 	$(BIN)/python -m mypy
 
-.PHONY: format check docs dist
+.PHONY: format check docs dist lock
 
 format: $(STAMP) ## format the code, and repair what ruff can repair
 	$(BIN)/ruff check --fix
@@ -54,6 +56,10 @@ docs: $(STAMP)-docs ## build the documentation into docs/_build/html; a warning 
 
 dist: $(STAMP) ## build the wheel and the sdist into dist/
 	$(BIN)/python -m build $(ARGS)
+
+lock: ## write the exact versions and hashes of all that is installed in CI and images, with uv
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/package.txt $(ARGS)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra test pyproject.toml -o requirements/test.txt $(ARGS)
 
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -77,6 +83,7 @@ $(STAMP): pyproject.toml
 	"$(PYTHON) is Python " + v + ": akkordeon_dask needs 3.11 or newer, make PYTHON=python3.11")'
 	@if test -f $@; then rm $@; else rm -rf $(VENV); fi
 	$(PYTHON) -m venv $(VENV) >&2
+	$(if $(LOCK),$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check --require-hashes -r $(LOCK) >&2)
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
 	@touch $@
 

@@ -25,11 +25,13 @@ _SECONDS = {
     "d": 86400.0, "day": 86400.0,
     "w": 604800.0, "week": 604800.0,
 }  # fmt: skip
+_LONGEST = 100 * 365 * 86400.0
+"""Seconds. A thread can wait for 292 years: more is an OverflowError."""
 _FORM = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
 def parse_duration(label: str, value: Any, *, error: type[AkkordeonError] = SpecError) -> float:
-    """A time as seconds, above zero and finite. Dask's own units are all among those known here.
+    """A time as seconds, above zero and up to a century. Dask's own units are all among those known here.
 
     Parameters
     ----------
@@ -51,8 +53,9 @@ def parse_duration(label: str, value: Any, *, error: type[AkkordeonError] = Spec
     (90.0, 2.0, 3.0)
     """
     seconds = _seconds(value)
-    if not 0 < seconds < math.inf:
-        raise error(f"{label} is a time above zero, such as '20s', '1.5min' or a number of seconds, not {value!r:.80}")
+    if not 0 < seconds <= _LONGEST:
+        allowed = "up to a century" if seconds > _LONGEST else "such as '20s', '1.5min' or a number of seconds"
+        raise error(f"{label} is a time above zero, {allowed}, not {value!r:.80}")
     return seconds
 
 

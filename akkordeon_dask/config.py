@@ -5,6 +5,8 @@ they are needed, so that a change takes effect with the next network, batch or l
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,60 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["choice", "get", "nbytes", "number", "seconds", "whole"]
+__all__ = [
+    "SETTINGS",
+    "SHORTEST_INTERVAL",
+    "check",
+    "choice",
+    "get",
+    "host_and_port",
+    "nbytes",
+    "number",
+    "optional_whole",
+    "seconds",
+    "whole",
+]
+
+SHORTEST_INTERVAL = 0.01
+"""Seconds, between two looks at a cluster: timers of Tornado and Bokeh count whole milliseconds."""
 
 for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
     dask.config.update_defaults(_defaults)
 
 
+def check() -> None:
+    """Read every setting once, so that a bad one is named before anything depends on it.
+
+    Raises
+    ------
+    SpecError
+        names the key, its value and what is allowed.
+    """
+    for key, read in SETTINGS.items():
+        read(key)
+
+
 def get(key: str) -> object:
-    """The value of `akkordeon.<key>`, `get("batch.max-attempts")`; KeyError for a key without a default."""
-    value: object = dask.config.get(f"akkordeon.{key}")
+    """The value of `akkordeon.<key>`, `get("batch.max-attempts")`, unchecked.
+
+    Raises
+    ------
+    KeyError
+        there is no such setting.
+    SpecError
+        the user's configuration has taken the setting away, `akkordeon: {batch: 5}`.
+    """
+    try:
+        value: object = dask.config.get(f"akkordeon.{key}")
+    except (KeyError, TypeError):
+        if key not in SETTINGS:
+            raise
+        group = key.split(".", maxsplit=1)[0]
+        found = dask.config.get(f"akkordeon.{group}", None)
+        raise SpecError(
+            f"akkordeon.{key} has no value in Dask's configuration, where akkordeon.{group} is {found!r:.80}: it is a "
+            f"mapping of settings, set akkordeon.{key} by itself"
+        ) from None
     return value
 
 
@@ -41,15 +88,24 @@ def choice(key: str, options: tuple[str, ...]) -> str:
     return str(value)
 
 
-def seconds(key: str) -> float:
+def seconds(key: str, least: float = 0.0) -> float:
     """A time in seconds, above zero; its value is `"20s"`, `"1.5min"`, a `timedelta` or a number of seconds.
+
+    Parameters
+    ----------
+    least
+        seconds: the shortest that is allowed.
 
     Raises
     ------
     SpecError
         the value is no such time.
     """
-    return parse_duration(f"akkordeon.{key} in Dask's configuration", get(key))
+    label, value = f"akkordeon.{key} in Dask's configuration", get(key)
+    time = parse_duration(label, value)
+    if time < least:
+        raise SpecError(f"{label} is a time of at least {least:g} s, not {value!r:.80}")
+    return time
 
 
 def whole(key: str, least: int) -> int:
@@ -61,6 +117,17 @@ def whole(key: str, least: int) -> int:
         the value is no such count.
     """
     return check_int(f"akkordeon.{key} in Dask's configuration", get(key), least)
+
+
+def optional_whole(key: str, least: int) -> int | None:
+    """A count of at least `least`, or None.
+
+    Raises
+    ------
+    SpecError
+        the value is neither.
+    """
+    return None if get(key) is None else whole(key, least)
 
 
 def number(key: str) -> float:
@@ -75,7 +142,7 @@ def number(key: str) -> float:
 
 
 def nbytes(key: str) -> int:
-    """A size in bytes: `"256MiB"` or a bare number of bytes, above zero.
+    """A size in bytes: `"256MiB"` or a bare number of bytes, at least one.
 
     Raises
     ------
@@ -84,11 +151,60 @@ def nbytes(key: str) -> int:
     """
     value: Any = get(key)
     try:
-        number = float(parse_bytes(value))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < math.inf:
+        size = math.nan if isinstance(value, bool) or value == "" else float(parse_bytes(value))
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        size = math.nan
+    if not 1 <= size < math.inf:
         raise SpecError(
-            f"akkordeon.{key} is {value!r} in Dask's configuration: set it to a size such as '256MiB', above zero"
+            f"akkordeon.{key} is {value!r:.80} in Dask's configuration: set it to a size such as '256MiB', above zero"
         )
-    return int(number)
+    return int(size)
+
+
+def host_and_port(key: str) -> tuple[str, int]:
+    """An address to listen on: `":8787"` is `("", 8787)`, `"localhost:0"` a free port.
+
+    Raises
+    ------
+    SpecError
+        the value is no such address.
+    """
+    value = get(key)
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not (colon and port.isascii() and port.isdecimal() and int(port[:9]) < 2**16) or any(map(str.isspace, host)):
+        raise SpecError(
+            f"akkordeon.{key} is {value!r:.80} in Dask's configuration: set it to host:port, such as ':8787' or "
+            "'localhost:0'; a port is below 65536, 0 is any free one"
+        )
+    return host, int(port)
+
+
+SETTINGS: dict[str, Callable[[str], object]] = {
+    "threads": partial(optional_whole, least=1),
+    "messages-per-turn": partial(whole, least=1),
+    "timeouts.deploy": seconds,
+    "timeouts.load": seconds,
+    "timeouts.first-batch": seconds,
+    "timeouts.control": seconds,
+    "timeouts.close": seconds,
+    "timeouts.connect": seconds,
+    "timeouts.owner": seconds,
+    "batch.deadline": seconds,
+    "batch.min-deadline": seconds,
+    "batch.deadline-factor": number,
+    "batch.max-attempts": partial(whole, least=1),
+    "link.max-unsent": nbytes,
+    "link.linger": seconds,
+    "link.retry": seconds,
+    "link.local": partial(choice, options=("auto", "never")),
+    "link.threads": partial(whole, least=1),
+    "embedded.dashboard-address": host_and_port,
+    "dashboard.interval": partial(seconds, least=SHORTEST_INTERVAL),
+    "pool.capacity": nbytes,
+    "supervision.patience": seconds,
+    "supervision.restarts": partial(whole, least=0),
+    "supervision.within": seconds,
+    "supervision.wait": seconds,
+    "supervision.leave": seconds,
+}
+"""Every setting of `akkordeon.yaml`, and what reads and checks it."""

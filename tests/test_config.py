@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dask.config
 import pytest
+import yaml
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import SpecError
@@ -103,3 +104,65 @@ def test_a_value_that_is_no_factor_is_an_error_with_its_key(bad):
         with pytest.raises(SpecError, match=r"akkordeon\.batch\.deadline-factor in .* above 0, not ") as caught:
             config.number("batch.deadline-factor")
         assert repr(bad) in str(caught.value)
+
+
+NO_TIME = ["soon", "", None, "-1s", 0, -1, "nan", "inf", "1e400s", "1e11s", float("nan"), True, ["1s"], {}]
+NO_COUNT = [-1, 2.5, float("nan"), "three", "5", True, [1], {}]
+NO_SIZE = ["much", "", None, "-1MiB", 0, 0.5, -1, float("nan"), float("inf"), "1e400", True, [1], {}]
+NO_NUMBER = [0, -1, float("nan"), float("inf"), "8", "three", True, None, [1], {}]
+NO_ADDRESS = [None, 8787, True, "", "8787", "host:", "host:many", ":65536", ":-1", ":8_7", "a b:1", [":1"], {}]
+BAD = {
+    "threads": [*NO_COUNT, 0],
+    "messages-per-turn": [*NO_COUNT, 0, None],
+    "batch.deadline-factor": NO_NUMBER,
+    "batch.max-attempts": [*NO_COUNT, 0, None],
+    "link.max-unsent": NO_SIZE,
+    "link.local": ["sometimes", "", None, True, 1, ["auto"], {}],
+    "link.threads": [*NO_COUNT, 0, None],
+    "embedded.dashboard-address": NO_ADDRESS,
+    "dashboard.interval": [*NO_TIME, "1us"],
+    "pool.capacity": NO_SIZE,
+    "supervision.restarts": [*NO_COUNT, None],
+}
+"""Values that are none, by setting; a setting that is not here is a time."""
+
+
+def leaves(tree, *path):
+    """The keys of a nested mapping, `"batch.max-attempts"`."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, *path, key)
+        else:
+            yield ".".join((*path, key))
+
+
+def test_every_default_is_checked_and_every_check_has_a_default():
+    shipped = yaml.safe_load(Path(config.__file__).with_name("akkordeon.yaml").read_text())
+    assert set(config.SETTINGS) == set(leaves(shipped["akkordeon"])) >= set(BAD)
+
+
+def test_the_defaults_pass_their_checks():
+    config.check()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key in config.SETTINGS for value in BAD.get(key, NO_TIME)], ids=repr
+)
+def test_a_bad_setting_is_refused_with_its_key_its_value_and_what_is_allowed(key, value):
+    with dask.config.set({f"akkordeon.{key}": value}), pytest.raises(SpecError) as caught:
+        config.check()
+    text = str(caught.value)
+    assert text.startswith(f"akkordeon.{key} ")
+    assert repr(value) in text or value == {}  # Dask merges an empty mapping away
+    assert any(word in text for word in (" is a ", " is None or a ", "set it to "))
+
+
+@pytest.mark.parametrize("group", sorted({key.split(".")[0] for key in config.SETTINGS if "." in key}))
+@pytest.mark.parametrize("value", [None, 5, "off", [], {}])
+def test_a_group_that_is_no_mapping_is_refused_by_name(group, value):
+    with (
+        dask.config.set({f"akkordeon.{group}": value}),
+        pytest.raises(SpecError, match=f"akkordeon.{group} is ") as caught,
+    ):
+        config.check()
+    assert repr(value) in str(caught.value)

@@ -68,7 +68,7 @@ def test_a_plan_refuses_a_timeout_that_is_no_time_before_it_asks_the_cluster():
         plan(NETWORK, None, timeout="soon")
 
 
-@given(st.floats(1e-6, 1e9), st.sampled_from([("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600)]))
+@given(st.floats(1e-6, 8e5), st.sampled_from([("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600)]))
 def test_a_unit_is_a_factor(number, unit):
     word, factor = unit
     assert parse_duration("every", f"{number!r}{word}") == number * factor

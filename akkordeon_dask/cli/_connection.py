@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from distributed import Client
+from distributed import Client, Security
 
 from akkordeon_dask import config
+from akkordeon_dask.cli._probe import dask_role, describe_peer
 from akkordeon_dask.cli._wait import NotYetError, WaitLimit
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
@@ -87,23 +88,38 @@ def wait_for_network(name: str, client: Client, patience: WaitLimit) -> Running:
     return connect(name, client)
 
 
+_SHARE = 0.7
+"""Of the time to connect, for the scheduler to say what it is; the rest is for whatever else is there to say so."""
+_START = "start one with `dask scheduler`, which prints its address"
+
+
 def _connect(where: ClusterAddress) -> Client:
-    address, limit = where.find_address(), where.patience.limit(config.seconds("timeouts.connect"))
+    address, longest = where.find_address(), config.seconds("timeouts.connect")
+    limit = where.patience.limit(longest)
     if where.security is not None and not address.startswith("tls://"):
         raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
+    security = where.security or Security()
     try:
-        return LingeringClient(address, timeout=limit, security=where.security)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        kind = NotYetError if isinstance(error, OSError) else DeploymentError
-        raise kind(
-            f"no Dask scheduler answers at {address!r} ({_said(error)}): start one with `dask scheduler`, "
-            "which prints its address"
-        ) from error
+        role = dask_role(address, limit * _SHARE, **security.get_connection_args("client"))
+        if role != "Scheduler":
+            raise DeploymentError(f"at {address!r} there is no Dask scheduler but a {role}: {_START}")
+        return LingeringClient(address, timeout=limit, security=security)  # type: ignore[no-untyped-call]
+    except AkkordeonError:
+        raise
     except (RuntimeError, TypeError) as error:
         raise DeploymentError(
             f"cannot connect to {address!r} ({_said(error)}): a tls:// address needs --tls FOLDER or "
             "distributed.comm.tls in Dask's configuration, and one that requires encryption needs a tls:// address"
         ) from error
+    except Exception as error:  # of a foreign protocol that was read as Dask's: a MemoryError, for one
+        there = None if _refused(error) else describe_peer(address, limit * (1 - _SHARE))
+        # A port where somebody answers in another language does not become a scheduler's by waiting.
+        kind = NotYetError if isinstance(error, OSError) and not (there and limit == longest) else DeploymentError
+        raise kind(f"no Dask scheduler answers at {address!r} ({there or _said(error)}): {_START}") from error
+
+
+def _refused(error: BaseException | None) -> bool:
+    return error is not None and (isinstance(error, ConnectionRefusedError) or _refused(error.__cause__))
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def _user_errors(source: str) -> Iterator[None]:
     """Turn an exception of the user's code into a SpecError that names its line."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
         at = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
         raise SpecError(f"{source}: {type(error).__name__}: {error}{at}") from error

@@ -26,7 +26,7 @@ def read_samples(source: str) -> Array:
             array = np.load(io.BytesIO(read_bytes(source)), allow_pickle=False)
         else:
             array = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, ImportError, EOFError) as error:
+    except (OSError, ValueError, ImportError, EOFError, MemoryError) as error:
         raise DataError(f"cannot read {source!r}: {error}: give a file that numpy.save wrote, of numbers") from error
     if not isinstance(array, np.ndarray):
         array.close()

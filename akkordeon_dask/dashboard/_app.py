@@ -25,7 +25,7 @@ _NAME = "akkordeon"
 
 def _interval() -> int:
     """Milliseconds between two updates."""
-    return int(1000 * config.seconds("dashboard.interval"))
+    return int(1000 * config.seconds("dashboard.interval", config.SHORTEST_INTERVAL))
 
 
 def _page(scheduler: Scheduler, extra: dict[str, Any], doc: Any) -> None:

@@ -56,6 +56,9 @@ class CheckedSource(Source):
     def close(self) -> None:
         self._source.close()
 
+    def __repr__(self) -> str:
+        return f"the source of {self._name}"
+
 
 def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
     """A batch as an iterable or a source gave it, as plain arrays in the machine's byte order that nobody writes into.

@@ -5,6 +5,7 @@ the numbers in C order, big-endian (Y. LeCun, C. Cortes, C. Burges, 'The MNIST d
 """
 
 import gzip
+import io
 import math
 import zlib
 from collections.abc import Callable
@@ -37,6 +38,8 @@ _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 _CODES = {np.dtype(name): code for code, name in _DTYPES.items()}
 _GZIP = b"\x1f\x8b"
 _MAX_NDIM = 32
+_LARGEST = 1 << 32
+"""Bytes that a file may unpack to where its size is not known before."""
 
 
 def read_pair(
@@ -58,8 +61,9 @@ def read_pair(
     DataError
         a file cannot be read, is damaged, or holds something else: says which, and the remedy.
     """
-    x = read_idx(images, remedy)
-    y = read_idx(labels, remedy)
+    # A file of another size is described where it is of about that size: more is not unpacked.
+    x = read_idx(images, remedy, most=4096 + 2 * samples * math.prod(shape))
+    y = read_idx(labels, remedy, most=4096 + 2 * samples)
     if len(x) != len(y):
         raise DataError(
             f"{images} has {len(x)} images, {labels} has {len(y)} labels: they do not belong together; {remedy(labels)}"
@@ -75,7 +79,7 @@ def read_pair(
     return x, y
 
 
-def read_idx(path: Readable, remedy: Remedy) -> Array:
+def read_idx(path: Readable, remedy: Remedy, most: int = _LARGEST) -> Array:
     """The array of an IDX file, in the machine's byte order, read-only.
 
     Parameters
@@ -84,13 +88,15 @@ def read_idx(path: Readable, remedy: Remedy) -> Array:
         the file; its first bytes, not its name, show whether it is gzipped.
     remedy
         says what to do about a bad file.
+    most
+        bytes that a gzipped file may unpack to.
 
     Raises
     ------
     DataError
         the file cannot be read, or is not a whole IDX file: says what was expected and what was found.
     """
-    content = _content(path, remedy)
+    content = _content(path, remedy, most)
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(
             f"{path}: expected an IDX file, which begins with 00 00, a dtype and a number of dimensions, "
@@ -122,10 +128,15 @@ def idx_bytes(array: Array) -> bytes:
     return header + array.astype(dtype).tobytes()
 
 
-def _content(path: Readable, remedy: Remedy) -> bytes:
+def _content(path: Readable, remedy: Remedy, most: int) -> bytes:
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == _GZIP else raw
+        content = path.read_bytes()
+        if content[:2] == _GZIP:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(most + 1)
+            if len(content) > most:
+                raise DataError(f"{path}: expected at most {most:,} bytes in a gzip file, found more; {remedy(path)}")
+        return content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: expected a whole gzip file, found a damaged one ({error}); {remedy(path)}") from error
     except OSError as error:

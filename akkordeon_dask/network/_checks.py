@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask._names import check_printable
 from akkordeon_dask.network._beside import Beside
 
 __all__ = ["check_text", "check_workers"]
 
 
 def check_text(label: str, value: Any, meaning: str = "a word") -> None:
-    """The option `label` is a text that is not empty, or None.
+    """The option `label` is a text of printable characters that is not empty, or None.
 
     Raises
     ------
     SpecError
         when it is neither.
     """
-    if value is not None and not (isinstance(value, str) and value):
-        raise SpecError(f"{label} is {meaning}, not {value!r}")
+    if value is not None:
+        check_printable(label, value, meaning)
 
 
 def check_workers(label: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from distributed import Client
 
 from akkordeon_dask._durations import parse_duration
+from akkordeon_dask._names import check_printable
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import SpecError
 
@@ -33,11 +34,9 @@ def check_name(label: str, name: Any) -> str:
     Raises
     ------
     SpecError
-        when it is none, or empty.
+        when it is none, is empty, or has characters that cannot be printed.
     """
-    if not (isinstance(name, str) and name):
-        raise SpecError(f"{label} is a word, not {name!r:.80}")
-    return name
+    return check_printable(label, name)
 
 
 def check_epochs(epochs: Any) -> int | None:

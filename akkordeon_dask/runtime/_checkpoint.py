@@ -11,10 +11,14 @@ from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.snapshots import decode
+from akkordeon_dask.snapshots import decode, digest, metadata
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
 
 __all__ = ["load", "match_parameters", "parameters", "read", "save", "write"]
+
+
+_DIGEST = "akkordeon_dask sha256"
+"""The key of the checksum in a file's metadata."""
 
 
 async def parameters(session: Session) -> dict[str, Tree]:
@@ -45,7 +49,8 @@ def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None
         when it cannot be written; what was there is left as it was.
     """
     tensors = {name: leaf.copy() for gate, tree in parameters.items() for name, leaf in paths(tree, gate)}
-    content = encode(tensors, metadata={"format": "akkordeon_dask 1", "network": repr(network.named())})
+    about = {"format": "akkordeon_dask 1", "network": repr(network.named()), _DIGEST: digest(tensors)}
+    content = encode(tensors, metadata=about)
     write_or_raise(target, [content], CheckpointError)
 
 
@@ -55,16 +60,24 @@ def read(source: str) -> dict[str, Array]:
     Raises
     ------
     CheckpointError
-        when there is no such file, it is not one, or has a tensor of a dtype that numpy lacks.
+        when there is no such file, it is not one, has a tensor of a dtype that numpy lacks, or not the checksum that
+        `write` put inside.
     """
     try:
         content = read_bytes(source)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(f"cannot read {source!r}: {error}: check the path") from error
     try:
-        return decode(content)
+        arrays = decode(content)
     except CheckpointError as error:
         raise CheckpointError(f"cannot load {source!r}: {error}") from error
+    said = metadata(content).get(_DIGEST)
+    if said is not None and said != digest(arrays):
+        raise CheckpointError(
+            f"cannot load {source!r}: its numbers are not those that were saved, their checksum is not {said!r:.80}: "
+            "it was damaged or changed since, take another copy"
+        )
+    return arrays
 
 
 def match_parameters(

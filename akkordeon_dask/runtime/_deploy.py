@@ -92,7 +92,7 @@ def deploy(
         when a gate asks for a worker that does not exist, or for resources that are taken; see `plan`.
     SpecError
         when a gate is placed beside one that does not exist, or gates beside one another in a circle; when an argument
-        is not what it should be.
+        or a setting under `akkordeon:` in Dask's configuration, here or on a worker, is not what it should be.
     NameConflictError
         when the name is in use on the cluster.
     DeploymentError
@@ -100,6 +100,7 @@ def deploy(
     CheckpointError
         when the URL of the snapshots cannot be used, holds others already, or lacks those to resume.
     """
+    config.check()
     network = _check_network("deploy", network)
     check_client(client, optional=True)
     if name is not None:
@@ -198,6 +199,7 @@ def connect(name: str, client: Client) -> Awaitable[Running]:
     DeploymentError
         when there is no network of this name, or its gates are gone.
     """
+    config.check()
     return _connect(check_name("a network's name", name), check_client(client))
 
 

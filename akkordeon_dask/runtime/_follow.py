@@ -42,9 +42,8 @@ def follow(
         while not ended:
             # Asked before the history is read, so that no pass that ended before the end is missed.
             ended = end.done()
-            history = running.passes(mine=mine)
-            yield from history[yielded:]
-            yielded = len(history)
+            new, yielded = running._session.passes.since(yielded, mine=mine)
+            yield from new
             if not ended:
                 changes.get()
         end.result()

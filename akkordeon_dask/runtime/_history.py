@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, SupportsIndex, overload
 from akkordeon_dask._html import html_table
 from akkordeon_dask.errors import ReportError
 from akkordeon_dask.messages import PassReport
-from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, pass_cells
+from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, PassLog, pass_cells
 
 if TYPE_CHECKING:  # pandas is optional
     from pandas import DataFrame
@@ -57,6 +57,10 @@ class History(tuple[PassReport, ...]):
         return History(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
 
 
+_EACH, _ALL = 10_000, 20_000
+"""Passes that a history keeps, of one sentinel and of all: some 20 MB."""
+
+
 class _Entry(NamedTuple):
     report: PassReport
     mine: bool
@@ -73,11 +77,11 @@ class FinishedPasses:
     def __init__(self) -> None:
         self.others: set[tuple[str, int]] = set()
         """Passes of other clients' sentinels, each as the prefix of their actors' keys and the pass's number."""
-        self._entries: list[_Entry] = []
+        self._all, self._mine = PassLog(_EACH, _ALL), PassLog(_EACH, _ALL)
         self._begun = time.time()
         self._unshown: list[_Entry] = []
         self._lock = threading.Lock()
-        """Held while `_unshown` is read or changed."""
+        """Held while the logs and `_unshown` are read or changed."""
 
     def add(self, report: PassReport) -> None:
         """Add a pass of this client's sentinels."""
@@ -92,13 +96,23 @@ class FinishedPasses:
         return True
 
     def _add(self, entry: _Entry) -> None:
-        self._entries.append(entry)
         with self._lock:
+            self._all.append(entry.report)
+            if entry.mine:
+                self._mine.append(entry.report)
             self._unshown.append(entry)
+            del self._unshown[: -_ALL - 1]  # nobody shows them
 
     def history(self, *, mine: bool = False) -> History:
-        """All passes in the order they became known here, or those of this client's sentinels."""
-        return History(entry.report for entry in list(self._entries) if entry.mine or not mine)
+        """The passes in the order they became known here, or those of this client's sentinels; old ones are thinned."""
+        with self._lock:
+            return History((self._mine if mine else self._all)[:])
+
+    def since(self, seen: int, *, mine: bool = False) -> tuple[list[PassReport], int]:
+        """The passes after the first `seen`, and how many there have been by now. Any thread."""
+        with self._lock:
+            log = self._mine if mine else self._all
+            return log[max(0, len(log) - (log.seen - seen)) :], log.seen
 
     def take_unshown(self, *, mine: bool = False) -> list[PassReport]:
         """Return each pass to one caller only; those of others from before this client connected to none.

@@ -9,6 +9,7 @@ from distributed.utils import format_dashboard_link
 
 from akkordeon_dask._html import html_table
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.cluster._links import bracketed
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.telemetry import scores_text
 
@@ -54,10 +55,10 @@ def page_link(client: Client, network: str) -> str:
 
 def _dashboard(client: Client) -> str:
     if client.cluster is not None:
-        return str(client.cluster.dashboard_link or "")
+        return bracketed(str(client.cluster.dashboard_link or ""))
     # `client.dashboard_link` would ask the scheduler.
     identity = client._scheduler_identity
     port = identity.get("services", {}).get("dashboard")
     if not port:
         return ""
-    return str(format_dashboard_link(get_address_host(identity["address"]), port))
+    return bracketed(format_dashboard_link(get_address_host(identity["address"]), port))

@@ -141,6 +141,7 @@ def adopt(name: str, client: Client) -> Awaitable[Running]:
     TrainingError
         when a gate is lost and cannot be restarted.
     """
+    config.check()
     return _adopt(check_name("a network's name", name), check_client(client))
 
 

@@ -28,6 +28,7 @@ from akkordeon_dask.runtime._sync import check_asynchronous, verb
 from akkordeon_dask.runtime._wait import wait
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
+from akkordeon_dask.runtime.cluster._links import bracketed
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
@@ -123,7 +124,7 @@ class Running:
     @property
     def dashboard_link(self) -> str:
         """The address of the scheduler's dashboard."""
-        return str(self.client.dashboard_link)
+        return bracketed(str(self.client.dashboard_link))
 
     @property
     def sentinels(self) -> Mapping[str, Attached]:
@@ -134,7 +135,8 @@ class Running:
     def history(self) -> History:
         """All finished passes of the network's sentinels, whoever attached them, in the order they became known here.
 
-        Passes that ended before this client connected come first, as far as the scheduler remembers them.
+        Passes that ended before this client connected come first, as far as the scheduler remembers them. Of a sentinel
+        with more than 10,000 the newest 5,000 are there, and of the older ones every n-th, back to its first.
         """
         return self.passes()
 

@@ -164,8 +164,8 @@ class Session:
                 continue
             try:
                 listener(report)
-            except Exception:
-                logger.exception("a listener failed on %s", report)
+            except BaseException:  # a SystemExit would end the client's event loop
+                logger.exception("the listener %r failed on %s", listener, report)
 
     def silence(self, entry: tuple[Callable[[PassReport], None], bool]) -> None:
         """Remove a listener, if it is still there."""

@@ -3,7 +3,7 @@
 from akkordeon_dask.snapshots._policy import SnapshotPolicy
 from akkordeon_dask.snapshots._recorder import SnapshotRecorder
 from akkordeon_dask.snapshots._store import Saved, Store
-from akkordeon_dask.snapshots._tensors import decode
+from akkordeon_dask.snapshots._tensors import decode, digest, metadata
 from akkordeon_dask.snapshots._writer import Writer
 
-__all__ = ["Saved", "SnapshotPolicy", "SnapshotRecorder", "Store", "Writer", "decode"]
+__all__ = ["Saved", "SnapshotPolicy", "SnapshotRecorder", "Store", "Writer", "decode", "digest", "metadata"]

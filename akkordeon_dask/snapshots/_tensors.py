@@ -4,6 +4,7 @@ safetensors' own writer wants the whole file in memory a second time, and holds 
 threads of the process stand still. Its reader has no bfloat16 in numpy, and does not say which tensor is wrong.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.memory import copied, empty
 from akkordeon_dask.tree import Array
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "digest", "encode", "metadata"]
 
 _CODES = {
     np.dtype(kind): code
@@ -81,6 +82,29 @@ def decode(content: bytes) -> dict[str, Array]:
     if end != len(content):
         raise CheckpointError(f"{_CUT}: it has {len(content):,} bytes, its tensors end after {end:,}")
     return arrays
+
+
+def digest(arrays: Mapping[str, Array]) -> str:
+    """The SHA-256 of arrays: of their names, dtypes, shapes and bytes, whatever order a file has them in.
+
+    Parameters
+    ----------
+    arrays
+        in C order and the machine's byte order.
+    """
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        total.update(json.dumps([name, _CODES.get(array.dtype), array.shape]).encode())
+        total.update(array.ravel().view(np.uint8).data)
+    return total.hexdigest()
+
+
+def metadata(content: bytes) -> dict[str, str]:
+    """The metadata of a file that `decode` has accepted, by key; empty where it has none."""
+    length = int.from_bytes(content[:_LENGTH], "little")
+    found = json.loads(content[_LENGTH : _LENGTH + length]).get("__metadata__")
+    return found if isinstance(found, dict) else {}
 
 
 def _header(content: bytes) -> tuple[dict[str, Any], int]:

@@ -52,7 +52,7 @@ def install(dask_scheduler: Scheduler) -> TelemetryPlugin:
         return found
     plugin = TelemetryPlugin(dask_scheduler)
     dask_scheduler.add_plugin(plugin, name=TOPIC)
-    callback = PeriodicCallback(plugin.poll, 1000 * config.seconds("dashboard.interval"))
+    callback = PeriodicCallback(plugin.poll, 1000 * config.seconds("dashboard.interval", config.SHORTEST_INTERVAL))
     dask_scheduler.periodic_callbacks[TOPIC] = callback  # the scheduler stops it when it closes
     callback.start()
     SCHEDULER_COLLECTOR.add(plugin.samples)

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,6 +123,18 @@ def test_a_changed_bit_in_a_gzip_file_is_refused_or_changes_nothing(draw):
 def test_no_bytes_whatever_give_anything_but_an_array_or_a_data_error(content):
     for attempt in (content, b"\0\0" + content, b"\0\0\x08" + content, b"\x1f\x8b" + content):
         tried(attempt)
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked():
+    content = written(np.zeros((5, 1000, 1000), np.uint8))
+    bomb = gzip.compress(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"expected at most 4,216 bytes in a gzip file, found more; bake it again"):
+            read_pair(File(bomb), File(written(np.zeros(5, np.uint8))), 5, (4, 3), lambda path: "bake it again")
+        assert tracemalloc.get_traced_memory()[1] < len(content) / 4
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_errors_say_what_was_found():

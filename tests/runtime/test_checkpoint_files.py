@@ -50,6 +50,29 @@ def test_a_file_is_safetensors_with_the_leaves_by_their_paths(kept):
     assert [other.name for other in path.parent.iterdir()] == [path.name]
 
 
+def test_a_file_whose_numbers_changed_since_is_refused_whatever_bit_it_is(user, kept):
+    path, _ = kept
+    content = path.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    with user.deploy(NETWORK, seed=2) as running:
+        before = running.parameters()
+        for bit in range(8 * begin, 8 * len(content), 331):
+            damaged = bytearray(content)
+            damaged[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            with pytest.raises(CheckpointError, match=r"its numbers are not those that were saved.*take another copy"):
+                running.load(path)
+        assert equal(running.parameters(), before)
+
+
+def test_a_file_that_another_program_wrote_has_no_checksum_and_loads(user, kept):
+    path, parameters = kept
+    save_file(load_file(path), path)
+    with user.deploy(NETWORK, seed=2) as running:
+        running.load(path)
+        assert equal(running.parameters(), parameters)
+
+
 def test_float32_becomes_what_the_gate_computes_with(user, kept):
     path, parameters = kept
     with user.deploy(Gate(nn.Linear(6, 5), SGD, dtype="float64") | NETWORK[1:]) as running:

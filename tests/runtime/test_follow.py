@@ -2,11 +2,13 @@
 
 import contextlib
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from akkordeon_dask.errors import ClosedError, GateError
 from akkordeon_dask.runtime import follow
+from akkordeon_dask.runtime._history import FinishedPasses
 from tests.support.pass_reports import report
 
 STORY = [report("train0", epoch) for epoch in (1, 2, 3)]
@@ -17,7 +19,9 @@ class StandIn:
 
     def __init__(self, story=STORY, error=None, earlier=()):
         self.story, self.error = story, error
-        self.history = tuple(earlier)
+        self._session = SimpleNamespace(passes=FinishedPasses())
+        for passed in earlier:
+            self._session.passes.add(passed)
         self.asked = []
         self.listeners = []
 
@@ -25,14 +29,11 @@ class StandIn:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def passes(self, *, mine=False):
-        return self.history
-
     def wait(self, epochs=None, *, mine=False, progress=None):
         assert progress is False
         self.asked.append(epochs)
         for passed in self.story:
-            self.history = (*self.history, passed)
+            self._session.passes.add(passed)
             for listener in self.listeners:
                 listener(passed)
         if self.error is not None:

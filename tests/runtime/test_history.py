@@ -8,6 +8,7 @@ import pytest
 
 from akkordeon_dask import History
 from akkordeon_dask.errors import ReportError
+from akkordeon_dask.runtime._history import FinishedPasses
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
 from tests.support.pass_reports import report
@@ -85,3 +86,19 @@ def test_in_a_notebook_very_many_are_cut_and_none_is_no_table():
     assert (len(page.rows), page.rows[1][2], page.rows[-1][2]) == (51, "200", "151")
     assert "200 passes" in page.text
     assert "table" not in Page(History()._repr_html_()).names
+
+
+def test_the_history_of_a_long_run_is_bounded_and_who_follows_it_misses_nothing():
+    passes, seen, followed = FinishedPasses(), 0, []
+    for epoch in range(1, 25_001):
+        passes.add(report("train0", epoch))
+        if epoch % 999 == 0:
+            new, seen = passes.since(seen)
+            followed += [one.epoch for one in new]
+    new, seen = passes.since(seen)
+    followed += [one.epoch for one in new]
+    assert followed == list(range(1, 25_001)) and seen == 25_000
+    kept = [one.epoch for one in passes.history()]
+    assert len(kept) <= 10_000 and kept == sorted(kept)
+    assert kept[0] == 1 and kept[-5000:] == list(range(20_001, 25_001))
+    assert passes.history(mine=True) == passes.history()

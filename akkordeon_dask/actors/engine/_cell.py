@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+from akkordeon_dask._exceptions import as_plain_error
 from akkordeon_dask.actors.engine._behavior import HOLD, Behavior, Computation, Hold
 from akkordeon_dask.actors.engine._mailbox import BACKWARD, LANES, RESULT, Mailbox
 from akkordeon_dask.errors import ClosedError
@@ -56,7 +57,7 @@ class _Call:
         try:
             self.future.set_result(self.function())
         except BaseException as error:
-            self.future.set_exception(error)
+            self.future.set_exception(as_plain_error(error))
 
     def reject(self, error: BaseException) -> None:
         if self.future.set_running_or_notify_cancel():

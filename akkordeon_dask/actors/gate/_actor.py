@@ -8,7 +8,7 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
-from akkordeon_dask.actors.engine._blas import limit_blas, release_blas
+from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
@@ -80,6 +80,8 @@ class GateActor(DaskActor):
         version = load_version(policy, behavior.name, behavior.version)
         if version is not None:
             behavior.version = version
+            if self._snapshots.policy is not None and self._snapshots.policy.url == policy.url:
+                self._snapshots.restored = version.number
             return
         text = f"no intact snapshot of gate {behavior.name!r} in {policy.url!r}"
         if required:
@@ -150,6 +152,7 @@ class GateActor(DaskActor):
         knows
             the caller knows already that the worker drains.
         """
+        await offload(enforce_blas)
         leaving = False
         if knows:
             with contextlib.suppress(TimeoutError):

@@ -4,13 +4,13 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Callable
 
+from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
 from akkordeon_dask.actors.gate._computations import (
     BackwardPass,
     Computation,
     Evaluation,
     ForwardPass,
-    format_exception,
 )
 from akkordeon_dask.actors.gate._state import GateCounts, GateState, InFlight, StashedBatch, Version, aligned_version
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes

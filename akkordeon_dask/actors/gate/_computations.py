@@ -1,6 +1,5 @@
 """The numbers of a gate: pure functions of their inputs, so any thread may run them."""
 
-import traceback
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -11,7 +10,7 @@ from akkordeon_dask.messages import Address, Backward, Forward, Header
 from akkordeon_dask.nn import Chain, Key
 from akkordeon_dask.tree import Array, Tree
 
-__all__ = ["BackwardPass", "Computation", "Evaluation", "ForwardPass", "format_exception"]
+__all__ = ["BackwardPass", "Computation", "Evaluation", "ForwardPass"]
 
 
 class Computation(ABC):
@@ -189,9 +188,3 @@ class BackwardPass(Computation):
     def count(self, counts: GateCounts) -> None:
         counts.backwards += self.samples
         counts.nbytes_out += self.nbytes
-
-
-def format_exception(error: BaseException) -> str:
-    """An exception as text, with the line that raised it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (raised in {frame.name}, {frame.filename}:{frame.lineno})"

@@ -30,11 +30,14 @@ class GateSnapshots:
         self._series, self._generation, self._on_failure = series, generation, on_failure
         self._recorder: SnapshotRecorder | None = None
         self._number, self._time = -1, 0.0
+        self.restored: int | None = None
+        """The number of the snapshot here that the gate was restored from. Set before `begin`."""
 
     @property
     def last(self) -> int | None:
-        """The number of the last snapshot that was written. Any thread."""
-        return self._recorder.last if self._recorder is not None else None
+        """The number of the newest snapshot: the last one written, or the one restored from. Any thread."""
+        written = self._recorder.last if self._recorder is not None else None
+        return self.restored if written is None else written
 
     @property
     def error(self) -> str | None:

@@ -36,7 +36,7 @@ class GateStatistics:
     links: tuple[LinkStatistics, ...]
     """All links of the gate's worker."""
     snapshot: int | None = None
-    """Updates in the newest snapshot that it has written."""
+    """Updates in the newest snapshot that it has written, or was restored from."""
     snapshot_error: str | None = None
     """The reason why the one after that could not be written."""
 

@@ -1,6 +1,7 @@
 """The reader of a sentinel's batches: in its own thread, or in one of the reader's."""
 
 import enum
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from akkordeon_dask.data import Batch, Source
 
 __all__ = ["BatchReader", "NoBatch", "make_batch_reader"]
+
+logger = logging.getLogger(__name__)
 
 
 class NoBatch(enum.Enum):
@@ -40,9 +43,12 @@ class BatchReader:
         return self.draw(pass_number, epoch) if fresh and self._endless else NoBatch.END
 
     def close(self, timeout: float) -> None:
-        """Release the source."""
-        self._iterator = None
-        self._source.close()
+        """Release the source; an error of its own is logged as one of the source."""
+        try:
+            self._iterator = None  # ends a generator, whose `finally` may raise
+            self._source.close()
+        except BaseException:
+            logger.exception("%r failed to close: the sentinel ends all the same, fix the provider", self._source)
 
 
 class BackgroundBatchReader(BatchReader):

@@ -21,9 +21,9 @@ from akkordeon_dask.actors.shutdown._drain import ActorInfo, WorkerDrain
 from akkordeon_dask.actors.shutdown._hooks import ShutdownHooks
 from akkordeon_dask.actors.transport._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
-from akkordeon_dask.actors.transport._local_station import LOCAL_OP, LocalStation, check_settings
+from akkordeon_dask.actors.transport._local_station import LOCAL_OP, LocalStation
 from akkordeon_dask.actors.transport._metrics import WORKER_COLLECTOR
-from akkordeon_dask.errors import MessageError, PlacementError
+from akkordeon_dask.errors import DeploymentError, MessageError, PlacementError, SpecError
 from akkordeon_dask.memory import pool
 from akkordeon_dask.messages import TOPIC, Address, GateMetrics, Message, Metrics, SentinelMetrics, decode, nbytes
 from akkordeon_dask.network import Claim, Resources, describe_stock
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 POST_OFFICE = "akkordeon-post-office"
 """The name of the post office among its worker's plugins."""
 
+_QUIET = 60
+"""Seconds between two log lines on messages that are none."""
+
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
 """Post offices of in-process workers by worker address, which is unique in a process. Each belongs to its worker's
 plugins; this directory only finds them. Written on event loops, read by any thread."""
@@ -42,11 +45,17 @@ plugins; this directory only finds them. Written on event loops, read by any thr
 
 def _count_threads() -> None:
     """Have the process's actors compute with as many threads as its workers have, or as the configuration says."""
-    if config.get("threads") is not None:
-        dispatcher.threads = config.whole("threads", 1)
-    else:
-        dispatcher.threads = max(1, min(CPU_COUNT, sum(one.worker.state.nthreads for one in _offices.values())))
+    own = sum(one.worker.state.nthreads for one in _offices.values())
+    dispatcher.threads = config.optional_whole("threads", 1) or max(1, min(CPU_COUNT, own))
     dispatcher.messages_per_turn = config.whole("messages-per-turn", 1)
+
+
+def _check_settings_of(worker: Worker) -> None:
+    """A worker's configuration is another than its client's: DeploymentError names the worker and the setting."""
+    try:
+        config.check()
+    except SpecError as error:
+        raise DeploymentError(f"on worker {worker.name} ({worker.address}) {error}") from None
 
 
 class PostOffice(WorkerPlugin):
@@ -67,6 +76,8 @@ class PostOffice(WorkerPlugin):
         self.drain = WorkerDrain(f"worker {worker.name} ({worker.address})", self._log_draining)
         self.dead_letters = 0
         """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
+        self._next_refusal = 0.0
+        """The time from which on a message that is none is logged. Any thread: a race may log two."""
         self.links: dict[str, Link] = {}
         self.claims: dict[str, Claim] = {}
         """The worker's resources that gates reserve, by the actor's key. Used on the event loop only."""
@@ -82,6 +93,7 @@ class PostOffice(WorkerPlugin):
         """The post office of a worker, created when there is none. On its event loop."""
         office = worker.plugins.get(POST_OFFICE)
         if office is None:
+            _check_settings_of(worker)
             office = cls(worker)
             await worker.plugin_add(office, name=POST_OFFICE, catch_errors=False)
         assert isinstance(office, PostOffice)
@@ -97,7 +109,6 @@ class PostOffice(WorkerPlugin):
         _offices[self.address] = self
         _count_threads()
         pool.capacity = config.nbytes("pool.capacity")
-        check_settings()
         self.register(LINK_OP, self._receive)
         self.register(LOCAL_OP, self._offer_socket)
         worker.metrics[TOPIC] = self._heartbeat_metrics
@@ -213,9 +224,15 @@ class PostOffice(WorkerPlugin):
             cell.put(message)
 
     def refuse(self, sender: str, error: Exception) -> None:
-        """Count as a dead letter what a link brought from `sender`, and is no message. Any thread."""
-        logger.warning("dropped a message from %s: %s", sender, error)
+        """Count as a dead letter what a link brought from `sender`, and is no message; log one a minute. Any thread."""
         self.dead_letters += 1
+        now = time.monotonic()
+        if now >= self._next_refusal:
+            self._next_refusal = now + _QUIET
+            logger.warning(
+                "dropped a message from %s: %s; %d dead letters so far, more are counted and not logged for %d s",
+                sender, error, self.dead_letters, _QUIET,
+            )  # fmt: skip
 
     def run_turns(self, deliver_all: Callable[[], None]) -> None:
         """Deliver a burst of messages, and give their actors turns in this thread where no other one does."""

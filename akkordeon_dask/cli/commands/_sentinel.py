@@ -111,5 +111,5 @@ def _work(running: Running, attached: Attached, output: Output) -> None:
         if bounded:
             raise
         reason = "interrupted"
-    output.say("end", f"sentinel {attached.name} has left after {len(attached.reports)} passes")
-    output.event("end", network=running.name, sentinel=attached.name, passes=len(attached.reports), reason=reason)
+    output.say("end", f"sentinel {attached.name} has left after {attached.reports.seen} passes")
+    output.event("end", network=running.name, sentinel=attached.name, passes=attached.reports.seen, reason=reason)

@@ -8,6 +8,7 @@ from distributed import Actor, Future
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, WorkerLostError
+from akkordeon_dask.runtime.cluster._payload import ConstructionError
 from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
 from akkordeon_dask.runtime.cluster._workers import list_workers
 
@@ -110,8 +111,9 @@ async def wait_until_created(future: Future[Any], kind: type, worker: str, label
             "See the dashboard, or raise akkordeon.timeouts.deploy"
         ) from None
     except Exception as error:
+        cause = str(error) if isinstance(error, ConstructionError) else repr(error)
         raise DeploymentError(
-            f"{label} could not be created: {error!r}. Do scheduler and worker have the same packages and modules as "
+            f"{label} could not be created: {cause}. Do scheduler and worker have the same packages and modules as "
             "this process? A module of your own is handed to them by client.upload_file('FILE.py')"
         ) from error
 

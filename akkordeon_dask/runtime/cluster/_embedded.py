@@ -20,6 +20,7 @@ from akkordeon_dask import config
 from akkordeon_dask.dashboard import preload
 from akkordeon_dask.runtime._sync import Blocking, block_on
 from akkordeon_dask.runtime.cluster._linger import linger
+from akkordeon_dask.runtime.cluster._links import bracketed
 
 __all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter", "OnEmbeddedCluster"]
 
@@ -107,7 +108,7 @@ class _Cluster(LocalCluster):
     def dashboard_link(self) -> str:
         """The address of the dashboard; empty where there is none."""
         port = self.scheduler_info["services"].get("dashboard")
-        return str(format_dashboard_link(self.dashboard_host, port)) if port else ""
+        return bracketed(format_dashboard_link(self.dashboard_host, port)) if port else ""
 
     async def _close(self) -> None:
         await super()._close()  # type: ignore[no-untyped-call]
@@ -183,13 +184,12 @@ def _no_word_of_ports() -> Iterator[None]:
 
 def _free_dashboard() -> tuple[str, int]:
     """Host and port of the dashboard as configured; port 0, which is any free one, where that one is taken."""
-    requested = str(config.get("embedded.dashboard-address"))
-    host, _, port = requested.rpartition(":")
+    host, port = config.host_and_port("embedded.dashboard-address")
     host = host or "127.0.0.1"
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, int(port)))
+            probe.bind((host, port))
         except OSError:
             return host, 0
-    return host, int(port)
+    return host, port

@@ -17,9 +17,10 @@ from distributed.protocol.pickle import loads
 from distributed.utils import offload
 
 from akkordeon_dask import config, memory
+from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.errors import AkkordeonError, DeploymentError, SpecError
 
-__all__ = ["Payload", "submitted"]
+__all__ = ["ConstructionError", "Payload", "submitted"]
 
 T = TypeVar("T")
 _Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -71,10 +72,23 @@ def _owned(buffer: Any) -> Any:
     return copy.data.toreadonly() if memoryview(buffer).readonly else copy
 
 
+class ConstructionError(Exception):
+    """An exception of an actor's constructor, as text: it says whose deed it was, whatever the exception means to Dask.
+
+    A SystemExit would end the worker, a TimeoutError be taken for one of the call, and the class of one of the user's
+    may be missing here.
+    """
+
+
 def _construct(kind: Callable[..., Any], key: str, payload: Payload[_Arguments]) -> Any:
     """In a worker's thread for actors."""
-    args, options = payload.open()
-    return kind(key, *args, **options)
+    try:
+        args, options = payload.open()
+        return kind(key, *args, **options)
+    except AkkordeonError:
+        raise
+    except BaseException as error:
+        raise ConstructionError(format_exception(error)) from error
 
 
 @contextlib.asynccontextmanager
@@ -110,8 +124,10 @@ def _packed(args: tuple[Any, ...], options: dict[str, Any], label: str) -> Paylo
         return Payload.of((args, options))
     except AkkordeonError:
         raise
-    except Exception as error:
-        raise SpecError(f"{label} cannot travel to its worker by pickle: {error}: look at its arguments") from error
+    except BaseException as error:  # a user's `__reduce__` may raise anything
+        raise SpecError(
+            f"{label} cannot travel to its worker by pickle: {format_exception(error)}: look at its arguments"
+        ) from error
 
 
 @contextlib.asynccontextmanager

@@ -21,10 +21,14 @@ from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime.cluster._actor_calls import release
 from akkordeon_dask.runtime.handles._actor_handle import ActorHandle
 from akkordeon_dask.runtime.handles._sentinel_names import Claim
+from akkordeon_dask.telemetry import PassLog
 
 __all__ = ["Attached"]
 
 logger = logging.getLogger(__name__)
+
+_KEPT = 10_000
+"""Passes of a sentinel that are kept; of more the older ones are thinned."""
 
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
@@ -66,7 +70,7 @@ class Attached(ActorHandle[SentinelActor]):
         self._actor = actor
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
-        self.reports: list[PassReport] = []
+        self.reports = PassLog(_KEPT, _KEPT)
         self._future: Future[Any] | None = future
         self._changed, self._report, self._recover, self._evacuate = changed, report, recover, evacuate
         self.progress: PassProgress | None = None
@@ -89,7 +93,7 @@ class Attached(ActorHandle[SentinelActor]):
         """Held while it is resumed: one caller after the other."""
 
     def __repr__(self) -> str:
-        return f"<{self.label}: {self.state}, {len(self.reports)} passes>"
+        return f"<{self.label}: {self.state}, {self.reports.seen} passes>"
 
     @property
     def address(self) -> Address:
@@ -111,7 +115,7 @@ class Attached(ActorHandle[SentinelActor]):
         if self._future is not None:
             self._future.release()
         self.worker, self._future, self._actor = worker, future, actor
-        self._earlier, self._until_sent = len(self.reports), True
+        self._earlier, self._until_sent = self.reports.seen, True
         self.state = "paused" if self.state == "paused" else "running"
 
     def watch(self) -> None:
@@ -172,7 +176,7 @@ class Attached(ActorHandle[SentinelActor]):
 
     @property
     def _cursor(self) -> int:
-        return len(self.reports) - self._earlier
+        return self.reports.seen - self._earlier
 
     def _apply(self, update: SentinelUpdate) -> None:
         self._record(update)

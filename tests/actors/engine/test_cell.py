@@ -97,3 +97,16 @@ def test_busy_are_the_seconds_of_work():
 
     before, after = run_cell(story, behavior)
     assert before == 0.0 < after
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, asyncio.CancelledError])
+def test_what_would_end_an_event_loop_or_a_coroutine_is_a_plain_error_of_the_call(kind):
+    def broken():
+        raise kind("of the call")
+
+    async def story(cell):
+        with pytest.raises(RuntimeError, match=rf"{kind.__name__}: of the call \(raised in broken, "):
+            await cell.call(broken, LIMIT)
+        return await cell.call(lambda: 7, LIMIT)
+
+    assert run_cell(story, RecordingBehavior()) == 7

@@ -97,3 +97,19 @@ def test_a_gate_whose_blas_threads_cannot_be_restored_still_writes_its_last_vers
     with pytest.raises(TimeoutError, match="BLAS hangs"):
         gate._ended()
     assert gate.done == ["last", gate._closed.set]
+
+
+def test_the_snapshot_that_a_gate_was_restored_from_is_its_newest_until_it_writes_one(tmp_path):
+    snapshots = snapshots_of(SnapshotPolicy(str(tmp_path)))
+    assert snapshots.last is None
+    snapshots.restored = 7
+    written(snapshots, 8)
+    assert snapshots.last == 8
+    snapshots.close(None, 20)
+    broken = snapshots_of(SnapshotPolicy(str(tmp_path)))
+    broken.restored = 8
+    (tmp_path / "g0").rename(tmp_path / "aside")
+    (tmp_path / "g0").write_bytes(b"no folder")
+    written(broken, 9)
+    assert broken.error is not None and broken.last == 8
+    broken.close(None, 20)

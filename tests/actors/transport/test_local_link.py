@@ -20,7 +20,7 @@ from akkordeon_dask.actors.transport._link import LINK_OP, Link
 from akkordeon_dask.actors.transport._listener import _GREETING, greet
 from akkordeon_dask.actors.transport._local_station import LocalStation
 from akkordeon_dask.actors.transport._post_office import PostOffice
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.messages import Address, Leave, nbytes
 from tests.support.for_each import for_each
 from tests.support.post_offices import Kept, forward, holds, offices
@@ -111,7 +111,7 @@ def test_settings_that_are_none_are_refused_when_the_post_office_opens(key, valu
         async with offices("inproc") as (here, _):
             await here.worker.plugin_remove(name=PostOffice.name)
             setting = dask.config.set({f"akkordeon.link.{key}": value})
-            with setting, pytest.raises(SpecError, match=rf"akkordeon.link.{key}.*{value!r}"):
+            with setting, pytest.raises(DeploymentError, match=rf"akkordeon.link.{key}.*{value!r}"):
                 await PostOffice.of(here.worker)
 
     asyncio.run(story())

@@ -167,6 +167,24 @@ def test_garbage_is_dropped_with_a_warning_and_the_link_stays(garbage, caplog):
     run_story("tcp", story)
 
 
+def test_a_flood_of_garbage_costs_a_counter_and_one_line_a_minute(caplog):
+    async def story(here, there, kept):
+        comm = await connect(there.address)
+        await comm.write({"op": LINK_OP, "reply": False, "sender": "tcp://a-stranger:1"})
+        with caplog.at_level(logging.WARNING):
+            for letters in (200, 1):
+                for number in range(letters):
+                    await comm.write({"garbage": number})
+                await comm.write({"to": "actor", "message": encode(Leave("net", Address("w", "a")))})
+                await holds(lambda letters=letters: len(kept.messages) == 1 + (letters == 1))
+                there._next_refusal -= 60
+        assert there.dead_letters == 201
+        assert caplog.text.count("dropped a message") == 2 and "1 dead letters so far" in caplog.text
+        await comm.close()
+
+    run_story("tcp", story)
+
+
 def test_the_last_actor_takes_the_links_along(far_way):
     async def story(here, there, kept):
         mine = [Kept(), Kept()]
