@@ -14,7 +14,7 @@ from distributed.comm import Comm, connect
 from distributed.protocol import Serialized, register_serialization_family, to_serialize
 
 from akkordeon_dask import config
-from akkordeon_dask.actors.transport._local import LocalSender
+from akkordeon_dask.actors.transport._local import ACKNOWLEDGE, LocalSender
 from akkordeon_dask.actors.transport._local_station import LocalStation
 from akkordeon_dask.actors.transport._poller import WRITABLE
 from akkordeon_dask.errors import MessageError
@@ -30,6 +30,9 @@ LINK_OP = "akkordeon_link"
 
 _COALESCE_BYTES, _INLINE, _SHARD = 16 * 1024, 64 * 1024, 64 * 1024 * 1024
 """Bytes: of messages sent together, of an array copied into its message, of an array that Dask would split."""
+
+_LARGE_MESSAGES = 16
+"""Messages as large as the largest one that may be unread, whatever `link.max-unsent` is: those of as many credits."""
 
 _BYTES = "akkordeon-bytes"
 """The name of the serialization family for the bytes of an array, which are sent as they are."""
@@ -83,16 +86,20 @@ class Link:
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._bound = config.nbytes("link.max-unsent")
+        self._largest = 0
+        """Bytes of the largest message since the link was empty."""
         self._sent = self._nbytes = self._unsent = self._lost = self._connects = 0
 
     def send(self, actor: str, message: Message) -> None:
         """Write a message for an actor of the peer, or queue it. Any thread; never blocks."""
         message = packed(message)
         with self._lock:
+            empty = not self._queue and self._unsent <= ACKNOWLEDGE  # so much is never acknowledged
+            self._largest = max(nbytes(message), 0 if empty else self._largest)
             self._queue.append((actor, message))
             if self._local is not None:
                 self._unsent += nbytes(message)
-                if not self._local.full or self._unsent > self._bound:
+                if not self._local.full or self._unsent > self._limit:
                     self._write_local(self._local)
                 return
         if not self._scheduled:
@@ -137,9 +144,14 @@ class Link:
             self._sent += len(batch)
             self._nbytes += size
 
+    @property
+    def _limit(self) -> int:
+        """Unread bytes above which the link breaks itself; an empty one sends anything."""
+        return max(self._bound, _LARGE_MESSAGES * self._largest)
+
     def _check_unsent(self) -> None:
-        if self._unsent > self._bound:
-            raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
+        if self._unsent > self._limit:
+            raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._limit}")
 
     def _next_batch(self) -> tuple[list[tuple[str, Message]], int]:
         """The messages to write together, and their bytes: the oldest one, and small ones behind it."""
