@@ -15,7 +15,7 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["choice", "get", "nbytes", "number", "seconds", "whole"]
+__all__ = ["choice", "fraction", "get", "nbytes", "number", "seconds", "whole"]
 
 for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
     dask.config.update_defaults(_defaults)
@@ -72,6 +72,17 @@ def number(key: str) -> float:
         the value is no such number.
     """
     return check_number(f"akkordeon.{key} in Dask's configuration", get(key), above=0)
+
+
+def fraction(key: str) -> float:
+    """A share from 0 to 1.
+
+    Raises
+    ------
+    SpecError
+        the value is no such share.
+    """
+    return check_number(f"akkordeon.{key} in Dask's configuration", get(key), least=0, most=1)
 
 
 def nbytes(key: str) -> int:

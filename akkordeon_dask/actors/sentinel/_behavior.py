@@ -8,7 +8,7 @@ from typing import Any, Literal
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch
-from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, pin_lost_repeatedly
+from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Passes
 from akkordeon_dask.data import Batch
@@ -64,6 +64,8 @@ class SentinelBehavior:
         called when the state has changed, when the last batch in flight is completed, and when `tried` becomes True.
     check
         raises an error for a batch that does not fit the network; the first one is not sent then.
+    max_lost
+        the share of a training pass's batches that may be lost; None: all, without an error.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SentinelBehavior:
         check: Callable[[Batch], None] = lambda batch: None,
         timer: RetransmissionTimer,
         max_attempts: int = 5,
+        max_lost: float | None = None,
     ) -> None:
         self.sentinel = sentinel
         self.name = name
@@ -92,7 +95,7 @@ class SentinelBehavior:
         self.gates = gates
         self.timer = timer
         self.reader: BatchReader | None = None
-        self.passes = Passes(sentinel)
+        self.passes = Passes(sentinel, max_lost)
         self.wants_timer = False
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
@@ -350,6 +353,9 @@ class SentinelBehavior:
     def _report_ended(self) -> None:
         for report in self.passes.report(self.name, self._clock()):
             self._report(report)
+        failed, self.passes.failure = self.passes.failure, None
+        if failed is not None:
+            raise lost_batches(self.name, failed.number, failed.lost_batches, failed.lost, failed.samples)
 
     def _restart_pass(self, message: Refused) -> None:
         """A gate has lost the pin: the pass restarts under a new number, with new pins."""
@@ -367,7 +373,7 @@ class SentinelBehavior:
         self.gates, self.generation = gates, generation
         for batch in self._batches.values():
             self.passes.resend(batch)
-            batch.tries = 0
+            batch.tries, batch.excused = 0, True
             self._dispatch(batch)
 
     def pause(self) -> None:
