@@ -107,6 +107,10 @@ class LinkMetrics:
     """Unacknowledged bytes."""
     lost: int
     """Messages that were dropped because the peer could not be reached or did not read."""
+    failing: float = 0.0
+    """Seconds since the first of the attempts to connect that all failed, the last of them lately; 0: it connects."""
+    error: str = ""
+    """The error of the last one."""
 
     def as_dict(self) -> dict[str, Any]:
         """The metrics as plain types, for the heartbeat."""

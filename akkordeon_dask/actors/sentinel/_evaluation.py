@@ -163,8 +163,8 @@ def lost_batches(sentinel: str, number: int, batches: int, samples: int, complet
     """A pass that lost too many batches, as an error for the user."""
     return LostBatchesError(
         f"sentinel {sentinel!r} lost {batches:,} batches without a restart of a gate that explains it, {samples:,} "
-        f"samples in all, in pass {number}, which completed {completed:,} samples: see which gate or link stands still, "
-        "or raise akkordeon.batch.max-lost"
+        f"samples in all, in pass {number}, which completed {completed:,} samples: see which gate or link stands "
+        "still, or raise akkordeon.batch.max-lost"
     )
 
 

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from dask.system import CPU_COUNT
 from distributed import Worker
-from distributed.comm import Comm
+from distributed.comm import Comm, connect
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
@@ -112,6 +112,25 @@ class PostOffice(WorkerPlugin):
     def _log_draining(self, network: str, text: str) -> None:
         self.worker.log_event(TOPIC, {"network": network, "event": "leaving", "text": text})
 
+    def _log_unreachable(self, text: str) -> None:
+        for network in self.drain.networks:
+            self.worker.log_event(TOPIC, {"network": network, "event": "unreachable", "text": text})
+
+    async def try_links(self, peers: Collection[str]) -> dict[str, str]:
+        """Connect to other workers, within `timeouts.connect`; the errors by peer. On the event loop."""
+        found = await asyncio.gather(*map(self._try_link, peers))
+        return {peer: error for peer, error in zip(peers, found, strict=True) if error}
+
+    async def _try_link(self, peer: str) -> str:
+        if peer == self.address or self._in_process:
+            return ""
+        try:
+            comm = await connect(peer, timeout=config.seconds("timeouts.connect"), **self.worker.connection_args)
+        except OSError as error:
+            return str(error) or type(error).__name__
+        comm.abort()
+        return ""
+
     async def teardown(self, worker: Worker) -> None:
         if self._hooks is not None:
             await self._hooks.close()
@@ -201,7 +220,7 @@ class PostOffice(WorkerPlugin):
     def _link(self, peer: str) -> Link:
         link = self.links.get(peer)
         if link is None:
-            link = self.links.setdefault(peer, Link(self.worker, peer, self._station))
+            link = self.links.setdefault(peer, Link(self.worker, peer, self._station, self._log_unreachable))
         return link
 
     def deliver(self, actor: str, message: Message) -> None:

@@ -230,7 +230,9 @@ def bounded(mode="train", **options):
     return Passes(Sentinel(mode, DATA, concurrency=2, **options), 0.01)
 
 
-@pytest.mark.parametrize(("batches", "lost", "fails"), [(500, 5, False), (500, 6, True), (100, 4, False), (100, 5, True)])
+@pytest.mark.parametrize(
+    ("batches", "lost", "fails"), [(500, 5, False), (500, 6, True), (100, 4, False), (100, 5, True)]
+)
 def test_promise_12_a_training_pass_may_lose_its_share_and_two_batches_a_credit(batches, lost, fails):
     passes = bounded()
     one = drawn(passes, batches)

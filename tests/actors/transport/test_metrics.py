@@ -105,7 +105,7 @@ def test_all_that_a_gate_counts_is_shown():
     about = {"network", "name", "key", "at", "position"}
     counted = {field.name for field in fields(GateMetrics)} - about
     assert {family.field for family in _GATES} == counted - {"delays", "version"}, "a histogram; `updates` of its life"
-    assert {family.field for family in _LINKS} == {field.name for field in fields(LinkMetrics)} - {"peer"}
+    assert {family.field for family in _LINKS} == {field.name for field in fields(LinkMetrics)} - {"peer", "error"}
 
 
 def test_a_post_office_is_collected_from_its_setup_to_its_teardown(monkeypatch):
