@@ -28,6 +28,7 @@ def _parts(network: NetworkStatus) -> Iterator[RenderableType]:
     owner = f"owner {network.owner}" if network.owner is not None else "no owner"
     yield f"[bold]{escape(network.name)}[/bold]  {escape(owner)}"
     yield _table(_GATES, map(_gate, network.gates))
+    yield from (escape(gate.stuck) for gate in network.gates if gate.stuck)
     if network.sentinels:
         yield _table(_SENTINELS, map(_sentinel, network.sentinels))
     else:

@@ -65,6 +65,8 @@ class GateMetrics(Metrics):
     """Bytes of sent arrays."""
     delays: tuple[tuple[int, int], ...]
     """Pairs of a delay in updates and its number of gradients."""
+    stuck: str = ""
+    """What there is to say of a computation that takes far too long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,6 @@ def _add_link(found: Findings, worker: str, peer: str, link: dict[str, Any]) -> 
 
 def _add_gate(found: Findings, gate: dict[str, Any], worker: str) -> None:
     if gate.get("stuck"):
-        found.troubles.append(Trouble(("gate", gate["key"]), gate["stuck"], fatal=False))
+        found.troubles.append(Trouble(("gate", gate["key"]), f"{gate['stuck']} (on worker {worker})", fatal=False))
     done = f"{gate['forwards']:,} samples forward, {gate['backwards']:,} backward"
     found.figures.append(f"gate {gate['name']!r} on {worker} has done {done}, {gate['mailbox']} batches wait for it")

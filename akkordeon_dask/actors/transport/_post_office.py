@@ -1,6 +1,7 @@
 """The delivery of messages between actors."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 import weakref
@@ -47,6 +48,8 @@ def _count_threads() -> None:
     else:
         dispatcher.threads = max(1, min(CPU_COUNT, sum(one.worker.state.nthreads for one in _offices.values())))
     dispatcher.messages_per_turn = config.whole("messages-per-turn", 1)
+    stuck = config.get("supervision.stuck")
+    dispatcher.stalls.limit = None if stuck is None else config.seconds("supervision.stuck")
 
 
 class PostOffice(WorkerPlugin):
@@ -271,8 +274,13 @@ class PostOffice(WorkerPlugin):
 
     def metrics(self) -> list[Metrics]:
         """The latest metrics of this worker's actors. Any thread."""
-        latest = [cell.metrics for cell in list(self._cells.values())]
-        return [metrics for metrics in latest if metrics is not None]
+        latest = [(cell.metrics, cell.stuck) for cell in list(self._cells.values())]
+        # An actor that is stuck has no turn in which it could say so.
+        return [
+            dataclasses.replace(metrics, stuck=stuck) if isinstance(metrics, GateMetrics) else metrics
+            for metrics, stuck in latest
+            if metrics is not None
+        ]
 
     def _heartbeat_metrics(self, worker: Worker) -> dict[str, Any]:
         """The metrics for the worker's heartbeat. On the event loop."""
