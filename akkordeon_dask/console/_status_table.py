@@ -57,4 +57,4 @@ def _number(number: float | None, form: str) -> str:
 def _sentinel(sentinel: LiveSentinel) -> tuple[str, ...]:
     report = sentinel.report
     last = (str(report.epoch), f"{report.loss:.6f}", f"{report.samples_per_s:,.0f}") if report else (_NOTHING,) * 3
-    return sentinel.name, sentinel.mode, sentinel.worker, sentinel.state, *last
+    return sentinel.name, sentinel.mode, sentinel.worker, sentinel.activity or sentinel.state, *last

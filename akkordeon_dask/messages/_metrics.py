@@ -10,6 +10,8 @@ __all__ = ["PASS_TOPIC", "TOPIC", "GateMetrics", "LinkMetrics", "Metrics", "Sent
 
 TOPIC = "akkordeon"
 """The name of the metric on the heartbeat, and the topic of Dask's events."""
+WAITS = 5.0
+"""Seconds without a batch of the provider from which on a sentinel says that it waits for data."""
 PASS_TOPIC = "akkordeon-passes"
 """The topic of passes alone, to which clients of this package listen: a client has one listener a topic."""
 
@@ -95,6 +97,18 @@ class SentinelMetrics(Metrics):
     """The maximum of batches in flight."""
     progress: PassProgress | None = None
     """The progress of the oldest open pass; None between two passes."""
+    waiting: float = 0.0
+    """Seconds for which it has waited for its provider's next batch; 0: it does not."""
+
+    @property
+    def waits(self) -> bool:
+        """It has waited for data for so long that people should know."""
+        return self.waiting >= WAITS
+
+    @property
+    def activity(self) -> str:
+        """Its state, or what it waits for, in words."""
+        return f"waiting for data since {self.waiting:.0f} s" if self.waits else self.state
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ class LiveSentinel:
     """Its last finished pass."""
     progress: PassProgress | None = None
     """The pass that it is in; None between two passes."""
+    activity: str = ""
+    """Its state in words, as `waiting for data since 12 s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +162,5 @@ def _sentinel(sentinel: SentinelRates, report: PassReport | None, now: float) ->
         lost=metrics.lost,
         report=report,
         progress=metrics.progress,
+        activity=metrics.activity,
     )

@@ -229,6 +229,7 @@ class SentinelActor(DaskActor):
             in_flight=behavior.in_flight,
             concurrency=self._sentinel.concurrency,
             progress=behavior.progress(now),
+            waiting=0.0 if behavior.waits_since is None else now - behavior.waits_since,
         )
 
     def _update_position(self, now: float) -> None:

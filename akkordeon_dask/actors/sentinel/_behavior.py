@@ -112,6 +112,8 @@ class SentinelBehavior:
         self._batches: dict[int, BatchInFlight] = {}
         self._finished = 0
         """Batches that were completed or given up."""
+        self.waits_since: float | None = None
+        """The time since which the provider's next batch is awaited; None: it is not."""
         self._checked_form: tuple[Any, ...] = ()
         self._known: tuple[str, bool, bool] = (self.state, True, False)
 
@@ -266,12 +268,16 @@ class SentinelBehavior:
             self._changed()
 
     def _draw(self) -> None:
+        """Send what the credits allow, as far as the reader has it."""
+        since, self.waits_since = self.waits_since, None
         while self.reader is not None and self.can_draw():
             drawing = self.passes.drawing
             assert drawing is not None
             drawn = self._read(self.reader, drawing.number, drawing.epoch)
             if drawn is NoBatch.PENDING:
+                self.waits_since = self._clock() if since is None else since
                 return
+            since = None
             if drawn is NoBatch.END:
                 self.exhausted()
                 continue
