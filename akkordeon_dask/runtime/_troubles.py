@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _POLL, _FATAL = 2.0, 25.0
 """Seconds between two looks, and for which a link may fail to connect until that is an error."""
+_HEARTBEAT = 1.0
+"""Seconds, longer than between two heartbeats of a small cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ async def watch_troubles(session: Session) -> AsyncIterator[Troubles]:
 async def blame(session: Session, error: LostBatchesError) -> LostBatchesError:
     """The error of a sentinel that lost too many batches, with the gates and links that are to blame."""
     found = await _find(session)
+    if not found.figures:  # no heartbeat has come since the gates began
+        await asyncio.sleep(_HEARTBEAT)
+        found = await _find(session)
     facts = [*(one.text for one in found.troubles), *found.figures]
     return LostBatchesError(f"{error}. {'; '.join(facts)}") if facts else error
 

@@ -16,6 +16,9 @@ __all__ = ["UnreachableError", "check_links", "neighbours"]
 
 logger = logging.getLogger(__name__)
 
+_ANSWER = 2.0
+"""Seconds for an actor's answer beside those in which it tries to connect."""
+
 Route = tuple[ActorHandle[Any], ActorHandle[Any]]
 """An actor that sends messages, and the one that gets them."""
 
@@ -67,8 +70,10 @@ async def check_links(routes: Iterable[Route]) -> None:
 
 
 async def _try(sender: ActorHandle[Any], peers: tuple[str, ...]) -> dict[str, str]:
+    limit = config.seconds("timeouts.connect")
     try:
-        return await sender.poll(config.seconds("timeouts.connect"), GateActor.try_links, peers)
-    except AkkordeonError as error:  # whoever watches the actor tells what is wrong with it
+        async with asyncio.timeout(limit + _ANSWER):
+            return await sender.poll(limit, GateActor.try_links, peers)
+    except (AkkordeonError, TimeoutError) as error:  # whoever watches the actor tells what is wrong with it
         logger.info("the links of %s are not known: %s", sender.label, error)
         return {}

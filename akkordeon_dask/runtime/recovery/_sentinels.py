@@ -143,7 +143,9 @@ async def _create(
 
 async def _open(session: Session, attached: Attached) -> None:
     gates = session.addresses
-    await check_links([(attached, gate) for gate in session.gates] + [(gate, attached) for gate in session.gates])
+    there = {worker.address for worker in await list_workers(session.client)}  # others are restarted elsewhere
+    reached = [gate for gate in session.gates if gate.worker in there]
+    await check_links([(attached, gate) for gate in reached] + [(gate, attached) for gate in reached])
     await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates)
     if gates != session.addresses:  # a gate was restarted or moved meanwhile
         await attached.ask(SentinelActor.rewire, session.addresses, session.entry.generation)
