@@ -353,7 +353,7 @@ class Passes:
 
     def _judge(self, one: OpenPass) -> None:
         """Note a pass that is over, or cannot get better, and lost too many batches."""
-        if self._max_lost is None:
+        if self._max_lost is None or self._sentinel.mode == "predict":  # whoever predicts counts the outputs
             return
         many = one.lost_batches > 2 * self._sentinel.concurrency
         nothing = not one.samples and bool(one.lost)

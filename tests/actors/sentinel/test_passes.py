@@ -264,7 +264,7 @@ def test_losses_that_a_restart_or_the_user_explains_do_not_count(mark):
     assert lose(passes, one, 99, **{mark: True}) is None
 
 
-@pytest.mark.parametrize("mode", ["train", "validate", "test", "predict"])
+@pytest.mark.parametrize("mode", ["train", "validate", "test"])
 def test_promise_12_a_pass_without_one_sample_fails(mode):
     passes = bounded(mode, **({"every": 1.0} if mode == "validate" else {}))
     one = drawn(passes, 2)
