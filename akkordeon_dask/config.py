@@ -22,10 +22,12 @@ __all__ = [
     "SHORTEST_INTERVAL",
     "check",
     "choice",
+    "fraction",
     "get",
     "host_and_port",
     "nbytes",
     "number",
+    "optional_seconds",
     "optional_whole",
     "seconds",
     "whole",
@@ -108,6 +110,17 @@ def seconds(key: str, least: float = 0.0) -> float:
     return time
 
 
+def optional_seconds(key: str) -> float | None:
+    """A time in seconds, above zero, or None.
+
+    Raises
+    ------
+    SpecError
+        the value is neither.
+    """
+    return None if get(key) is None else seconds(key)
+
+
 def whole(key: str, least: int) -> int:
     """A count of at least `least`.
 
@@ -139,6 +152,17 @@ def number(key: str) -> float:
         the value is no such number.
     """
     return check_number(f"akkordeon.{key} in Dask's configuration", get(key), above=0)
+
+
+def fraction(key: str) -> float:
+    """A share from 0 to 1.
+
+    Raises
+    ------
+    SpecError
+        the value is no such share.
+    """
+    return check_number(f"akkordeon.{key} in Dask's configuration", get(key), least=0, most=1)
 
 
 def nbytes(key: str) -> int:
@@ -193,6 +217,7 @@ SETTINGS: dict[str, Callable[[str], object]] = {
     "batch.min-deadline": seconds,
     "batch.deadline-factor": number,
     "batch.max-attempts": partial(whole, least=1),
+    "batch.max-lost": fraction,
     "link.max-unsent": nbytes,
     "link.linger": seconds,
     "link.retry": seconds,
@@ -206,5 +231,6 @@ SETTINGS: dict[str, Callable[[str], object]] = {
     "supervision.within": seconds,
     "supervision.wait": seconds,
     "supervision.leave": seconds,
+    "supervision.stuck": optional_seconds,
 }
 """Every setting of `akkordeon.yaml`, and what reads and checks it."""

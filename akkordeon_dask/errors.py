@@ -14,6 +14,7 @@
     ├── TrainingError          something failed while the network ran
     │   ├── GateError          a gate failed on a batch
     │   ├── SentinelError      a sentinel failed
+    │   ├── LostBatchesError   a pass that lost too many batches, or all
     │   ├── NonFiniteError     a loss that is NaN or infinite
     │   └── WorkerLostError    the worker of an actor is gone
     ├── DeadlineError          an answer that did not come in time
@@ -32,6 +33,7 @@ __all__ = [
     "DeadlineError",
     "DeploymentError",
     "GateError",
+    "LostBatchesError",
     "MessageError",
     "NameConflictError",
     "NonFiniteError",
@@ -91,6 +93,10 @@ class GateError(TrainingError):
 
 class SentinelError(TrainingError):
     """A sentinel failed: the text names sentinel, worker and cause."""
+
+
+class LostBatchesError(TrainingError):
+    """A pass lost more than `batch.max-lost` of its batches, or all of them: the text names gates and links."""
 
 
 class NonFiniteError(TrainingError):

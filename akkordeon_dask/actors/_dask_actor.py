@@ -77,6 +77,10 @@ class DaskActor:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
         return await asyncio.wait_for(self._cell.read(function), config.seconds("timeouts.control"))
 
+    async def try_links(self, peers: tuple[str, ...]) -> dict[str, str]:
+        """Connect from this worker to others; the errors by address. On the event loop."""
+        return await self._office.try_links(peers)
+
     async def acknowledge_drain(self, refusal: str = "") -> None:
         """The owner moves the actor off its draining worker, which waits for that; with a `refusal` it cannot."""
         self._office.drain.acknowledge(self.key, refusal)

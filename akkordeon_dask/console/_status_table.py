@@ -28,6 +28,7 @@ def _parts(network: NetworkStatus) -> Iterator[RenderableType]:
     owner = f"owner {network.owner}" if network.owner is not None else "no owner"
     yield f"[bold]{escape(network.name)}[/bold]  {escape(owner)}"
     yield _table(_GATES, map(_gate, network.gates))
+    yield from (escape(gate.stuck) for gate in network.gates if gate.stuck)
     if network.sentinels:
         yield _table(_SENTINELS, map(_sentinel, network.sentinels))
     else:
@@ -56,4 +57,4 @@ def _number(number: float | None, form: str) -> str:
 def _sentinel(sentinel: LiveSentinel) -> tuple[str, ...]:
     report = sentinel.report
     last = (str(report.epoch), f"{report.loss:.6f}", f"{report.samples_per_s:,.0f}") if report else (_NOTHING,) * 3
-    return sentinel.name, sentinel.mode, sentinel.worker, sentinel.state, *last
+    return sentinel.name, sentinel.mode, sentinel.worker, sentinel.activity or sentinel.state, *last

@@ -108,7 +108,7 @@ def _pass(one: LiveSentinel) -> tuple[str, ...]:
         share = share_text(progress.share).replace(" ", "")
     if progress is not None and progress.remaining is not None:
         left = duration_text(progress.remaining).replace(" ", "").replace("min", "m")
-    return one.name, one.mode, one.state, of, left, share
+    return one.name, one.mode, one.activity or one.state, of, left, share
 
 
 def _bar(one: LiveSentinel) -> RenderableType:

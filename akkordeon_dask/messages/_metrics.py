@@ -10,6 +10,8 @@ __all__ = ["PASS_TOPIC", "TOPIC", "GateMetrics", "LinkMetrics", "Metrics", "Sent
 
 TOPIC = "akkordeon"
 """The name of the metric on the heartbeat, and the topic of Dask's events."""
+WAITS = 5.0
+"""Seconds without a batch of the provider from which on a sentinel says that it waits for data."""
 PASS_TOPIC = "akkordeon-passes"
 """The topic of passes alone, to which clients of this package listen: a client has one listener a topic."""
 
@@ -65,6 +67,8 @@ class GateMetrics(Metrics):
     """Bytes of sent arrays."""
     delays: tuple[tuple[int, int], ...]
     """Pairs of a delay in updates and its number of gradients."""
+    stuck: str = ""
+    """What there is to say of a computation that takes far too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,18 @@ class SentinelMetrics(Metrics):
     """The maximum of batches in flight."""
     progress: PassProgress | None = None
     """The progress of the oldest open pass; None between two passes."""
+    waiting: float = 0.0
+    """Seconds for which it has waited for its provider's next batch; 0: it does not."""
+
+    @property
+    def waits(self) -> bool:
+        """It has waited for data for so long that people should know."""
+        return self.waiting >= WAITS
+
+    @property
+    def activity(self) -> str:
+        """Its state, or what it waits for, in words."""
+        return f"waiting for data since {self.waiting:.0f} s" if self.waits else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,10 @@ class LinkMetrics:
     """Unacknowledged bytes."""
     lost: int
     """Messages that were dropped because the peer could not be reached or did not read."""
+    failing: float = 0.0
+    """Seconds since the first of the attempts to connect that all failed, the last of them lately; 0: it connects."""
+    error: str = ""
+    """The error of the last one."""
 
     def as_dict(self) -> dict[str, Any]:
         """The metrics as plain types, for the heartbeat."""

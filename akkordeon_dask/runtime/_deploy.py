@@ -26,6 +26,7 @@ from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbedded
 from akkordeon_dask.runtime.cluster._plan import make_plan
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.handles._gate import release_gates
+from akkordeon_dask.runtime.handles._links import check_links, neighbours
 from akkordeon_dask.runtime.recovery._follower import Follower, join
 from akkordeon_dask.runtime.recovery._gate_factory import (
     GateFactory,
@@ -96,7 +97,7 @@ def deploy(
     NameConflictError
         when the name is in use on the cluster.
     DeploymentError
-        when a worker cannot make a gate.
+        when a worker cannot make a gate, or workers of neighbouring gates cannot connect to each other.
     CheckpointError
         when the URL of the snapshots cannot be used, holds others already, or lacks those to resume.
     """
@@ -136,6 +137,7 @@ async def _deploy(
     workers = {position: placed.address for position, placed in enumerate(plan)}
     gates = await GateFactory(client, network, entry).create(workers, restore=source, must=True)
     try:
+        await check_links(neighbours(gates))
         await wire(gates, gates, generation)
         if published:
             await publish(client, entry, network, gates)

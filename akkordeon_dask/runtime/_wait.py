@@ -9,6 +9,7 @@ from akkordeon_dask.errors import AkkordeonError, SpecError
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._pause import training_sentinels
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._troubles import watch_troubles
 from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
@@ -39,14 +40,19 @@ async def _wait_until_ended(
 ) -> None:
     """Wait for sentinels of this client and, unless it is `alone`, for those of other clients."""
 
-    def ended() -> bool:
-        return all(attached.ended for attached in waited_for)
+    async with watch_troubles(session) as troubles:
 
-    if alone:
-        await session.wait_until(ended, timeout)
-        return
-    async with watched(session):
-        await session.wait_until(lambda: ended() and others_rest(session), timeout)
+        def ended() -> bool:
+            done = all(attached.ended for attached in waited_for)
+            if not done:
+                troubles.check()
+            return done
+
+        if alone:
+            await session.wait_until(ended, timeout)
+            return
+        async with watched(session):
+            await session.wait_until(lambda: ended() and others_rest(session), timeout)
 
 
 async def _warn_about_snapshots(session: Session) -> None:

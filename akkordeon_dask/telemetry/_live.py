@@ -26,9 +26,9 @@ class LiveGate:
     """The name of its worker; empty where the worker was lost before it reported the gate."""
     address: str
     """The address of its worker."""
-    state: Literal["running", "lost", "no answer", "ended"]
-    """`lost` with its worker; `no answer`: its worker, or its thread, has reported nothing new for several seconds;
-    `ended` with its network."""
+    state: Literal["running", "lost", "stuck", "no answer", "ended"]
+    """`lost` with its worker; `stuck` in one computation for far too long, see `stuck`; `no answer`: its worker, or its
+    thread, has reported nothing new for several seconds; `ended` with its network."""
     version: int | None = None
     """Updates since it was deployed."""
     busy: float = math.nan
@@ -46,6 +46,8 @@ class LiveGate:
     """Versions of the parameters that are held."""
     delay: float = math.nan
     """Mean delay of all its gradients, in updates; NaN before the first."""
+    stuck: str = ""
+    """The batch, the worker and the calls in which it is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class LiveSentinel:
     """Its last finished pass."""
     progress: PassProgress | None = None
     """The pass that it is in; None between two passes."""
+    activity: str = ""
+    """Its state in words, as `waiting for data since 12 s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ def live_gate(network: NetworkTelemetry, gate: GateRates, now: float) -> LiveGat
         return LiveGate(*of, "ended")
     if not gate.is_reported:
         return LiveGate(*of, "lost")
+    if metrics.stuck:
+        return LiveGate(*of, "stuck", stuck=metrics.stuck)
     if gate.is_silent(now):
         return LiveGate(*of, "no answer")
     return LiveGate(
@@ -156,4 +162,5 @@ def _sentinel(sentinel: SentinelRates, report: PassReport | None, now: float) ->
         lost=metrics.lost,
         report=report,
         progress=metrics.progress,
+        activity=metrics.activity,
     )

@@ -23,6 +23,7 @@ _SENTINELS = (
     Family("akkordeon_sentinel_busy_seconds_total", "busy", "Seconds of work of the sentinel."),
     Family("akkordeon_sentinel_in_flight_batches", "in_flight", "Batches in flight."),
     Family("akkordeon_sentinel_concurrency_batches", "concurrency", "Batches that may be in flight."),
+    Family("akkordeon_sentinel_waiting_seconds", "waiting", "Seconds of waiting for the next batch of the provider."),
     Family("akkordeon_sentinel_epoch", "epoch", "Finished passes, and the one that batches are drawn for."),
 )
 

@@ -78,3 +78,10 @@ def test_names_of_sentinels_and_scores_are_text():
     strange = PassProgress(1, 1, 2, 0.5, {"[red]x": 0.5, HOSTILE: 0.25}, 1.0)
     text = "\n".join(shown(live(progress=strange, mode="[bold]m"), 160))
     assert "[red]x" in text and HOSTILE in text and "[bold]m" in text
+
+
+def test_a_sentinel_whose_provider_blocks_says_since_when():
+    status = live(progress=HALF, waiting=12.3)
+    assert any("waiting for data since 12 s" in line for line in shown(status, 140))
+    lines = shown(status)
+    assert max(map(len, lines)) <= 80 and any("waiting" in line for line in lines)

@@ -3,19 +3,23 @@
 import threading
 from dataclasses import dataclass
 
+import dask.config
 import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, data, deploy, nn
+from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
     DeadlineError,
+    LostBatchesError,
     NonFiniteError,
     SentinelError,
     ShapeError,
     SpecError,
 )
+from akkordeon_dask.messages import Backward
 from tests.support.leftovers import wait_until
 from tests.support.small_networks import NETWORK, numbers, rating, train
 
@@ -233,3 +237,24 @@ def test_a_worker_process_reports_the_same_error(processes):
         running.attach(train(), epochs=2)
         assert len(running.wait(timeout=PATIENT)) == 2
     processes.nothing_left()
+
+
+def test_promise_12_a_pass_that_loses_its_batches_raises_and_the_network_goes_on(monkeypatch):
+    times = {"batch.deadline": "50ms", "batch.min-deadline": "50ms", "batch.max-attempts": 2}
+    send = PostOffice.send
+    lossy = threading.Event()
+    lossy.set()
+
+    def lose(office, to, message):
+        if not (lossy.is_set() and isinstance(message, Backward)):
+            send(office, to, message)
+
+    monkeypatch.setattr(PostOffice, "send", lose)
+    with dask.config.set({f"akkordeon.{key}": value for key, value in times.items()}), deploy(NETWORK) as running:
+        running.attach(train(epochs=2, concurrency=1, name="bad"))
+        text = r"sentinel 'bad' lost 3 batches .* completed 0 samples.*; gate 'g1' on .* 0 backward"
+        with pytest.raises(LostBatchesError, match=text):
+            running.wait(timeout=PATIENT)
+        lossy.clear()
+        running.attach(train(epochs=2, name="good"))
+        assert [(one.sentinel, one.lost) for one in running.wait(timeout=PATIENT)] == [("good", 0)] * 2

@@ -48,6 +48,34 @@ class TestMachines(FarStories):
         assert report["seconds"] > SAMPLES // BATCH * DELAY / 1000
 
 
+PARTED = """
+import sys
+from distributed import Client
+from akkordeon_dask import deploy
+from akkordeon_dask.errors import DeploymentError
+from tests.support.multi_machine_user import network
+with Client(sys.argv[1], timeout="20s") as client:
+    client.wait_for_workers(2, timeout=30)
+    client.run(lambda: __import__("dask").config.set({"akkordeon.timeouts.connect": "1s"}))
+    try:
+        deploy(network(), client, name="parted")
+    except DeploymentError as error:
+        print(error)
+    print(sorted(client.list_datasets()))
+"""
+
+
+def test_promise_12_workers_that_do_not_reach_each_other_are_named_before_training(far):
+    addresses = far.machines.addresses
+    with far.machines.parted("alice", "bob"), far.run("client", "parted", "-c", PARTED, far.scheduler) as user:
+        text, names = user.succeed(within=60)
+    assert text.startswith("workers cannot connect to each other: ") and names == "[]"
+    assert (
+        f"gate 'pippin' on tcp://{addresses['alice']}:" in text
+        and f"gate 'quince' on tcp://{addresses['bob']}:" in text
+    )
+
+
 PARENT = """
 import subprocess, sys
 print(subprocess.Popen(["sleep", "1000"], start_new_session=True).pid, flush=True)

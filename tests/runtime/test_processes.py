@@ -4,9 +4,10 @@ import os
 import signal
 import threading
 
+import dask.config
 import pytest
 
-from akkordeon_dask import Sentinel, connect, data, deploy, nn, optim
+from akkordeon_dask import Gate, Sentinel, connect, data, deploy, nn, optim
 from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.runtime._registry import unpublish
 from tests.support.programs import started
@@ -99,3 +100,20 @@ def test_a_published_network_outlives_its_owner_whose_sentinels_go(processes, ev
         assert guest.predict(numbers()[0]).shape == (SAMPLES, 3)
     client.sync(unpublish, client, "orphan")
     eventually(lambda: not processes.threads())
+
+
+@pytest.mark.parametrize("local", ["auto", "never"])
+def test_batches_above_the_bound_of_a_link_arrive(processes, local):
+    front, back = processes.two()
+    wide = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 700), optim.SGD(0.001), front)
+    network = wide | Gate(nn.Linear(700, 10), optim.SGD(0.001), back)
+    client = processes.client
+    client.run(dask.config.set, {"akkordeon.link.max-unsent": "1200kB", "akkordeon.link.local": local})
+    try:
+        with deploy(network, client) as running:
+            training = Sentinel.train(data.mnist_sample("train", take=4000), batch_size=500, concurrency=3, epochs=2)
+            running.attach(training)
+            assert [(one.samples, one.lost) for one in running.wait(timeout=60)] == [(4000, 0)] * 2
+            assert all(one.connects == 1 for one in running.statistics()["g0"].links)
+    finally:
+        client.run(dask.config.refresh)

@@ -9,8 +9,14 @@ from tests.support.recording_behavior import RecordingBehavior
 class Work:
     """A computation that calls `run_it`, and says when it is sent."""
 
+    samples = 4
+
     def __init__(self, name, run_it, done, *, waits=False):
         self.name, self._run_it, self._done, self.waits = name, run_it, done, waits
+
+    @property
+    def title(self):
+        return self.name
 
     def run(self):
         self._run_it()

@@ -117,6 +117,16 @@ class Machines:
             _ip("-n", self._switch, "link", "set", _port(host), "up")
 
     @contextmanager
+    def parted(self, host: str, other: str) -> Iterator[None]:
+        """Let two hosts reach everybody but each other, as a firewall between them does."""
+        route = ("-n", self._namespace(host), "route")
+        _ip(*route, "add", "blackhole", self.addresses[other])
+        try:
+            yield
+        finally:
+            _ip(*route, "del", "blackhole", self.addresses[other])
+
+    @contextmanager
     def delayed(self, host: str, milliseconds: int) -> Iterator[None]:
         """Let all that goes to a host arrive later; skips where the kernel cannot."""
         device = ("dev", _port(host), "root")

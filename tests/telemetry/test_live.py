@@ -95,3 +95,12 @@ def test_a_gate_of_which_nothing_is_known_yet_is_not_taken_for_a_busy_one():
     seconds(store, 1, 3)
     _, columns = store.newest().history.since(0)
     assert math.isnan(columns["busy0"][0]) and columns["busy0"][1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("waiting", "words"), [(0.0, "running"), (4.9, "running"), (12.3, "waiting for data since 12 s")]
+)
+def test_a_sentinel_whose_provider_blocks_says_so(store, waiting, words):
+    store.update([beat("alice", at=3.0, gates=[gate()], sentinels=[sentinel("train0", 3.0, waiting=waiting)])], 3.0)
+    (one,) = (one for one in live_status(store.newest(), 3.0).sentinels if one.name == "train0")
+    assert (one.state, one.activity) == ("running", words)

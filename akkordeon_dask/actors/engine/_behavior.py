@@ -16,6 +16,12 @@ class Computation(Protocol):
 
     waits: bool
     """It may sit without using the CPU, for a device that computes: that is no stuck thread."""
+    samples: int
+    """Of its batch; 0: not known yet."""
+
+    @property
+    def title(self) -> str:
+        """The batch, for warnings."""
 
     def run(self) -> None:
         """Compute, and keep the result or the error; what depends on nothing else may be sent from here."""

@@ -152,6 +152,10 @@ class Cell:
         """Seconds of work."""
         self.costs = [WORTH_A_THREAD if lane >= BACKWARD else 0.0 for lane in LANES]
         """By lane, a moving average of the CPU seconds of a message; before the first one just worth a thread."""
+        self.longest: float | None = None
+        """Seconds of its longest computation for each sample; None before the first result."""
+        self.stuck = ""
+        """What there is to say of a computation that takes far too long. The watch replaces it, any thread may read."""
         self.due = 0.0
         self.error: BaseException | None = None
         """The error that broke the actor. Read it once it is not alive."""
@@ -340,6 +344,16 @@ class Cell:
             f"{self.name} has spent {seconds:.1f} s with one message and hardly used the CPU: does it wait for a file "
             "or a lock? Another thread takes its place until it goes on"
         )
+        logger.warning(text)
+        self._on_stuck(text)
+
+    def observe_computation(self, seconds: float, samples: int) -> None:
+        """Note a computation. In the turn, or under the lock."""
+        if samples:
+            self.longest = max(self.longest or 0.0, seconds / samples)
+
+    def report_stall(self, text: str) -> None:
+        """Say that a computation takes far longer than those before it. The watch's thread."""
         logger.warning(text)
         self._on_stuck(text)
 

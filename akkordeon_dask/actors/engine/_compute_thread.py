@@ -3,6 +3,7 @@
 import threading
 import time
 
+from akkordeon_dask.actors.engine._behavior import Computation
 from akkordeon_dask.actors.engine._cell import Cell
 
 __all__ = ["ComputeThread"]
@@ -14,7 +15,10 @@ _LONG, _SHARE = 1.0, 0.1
 class ComputeThread:
     """A thread of the dispatcher's, or a reader that works in the place of one. The dispatcher's lock guards it."""
 
-    __slots__ = ("_clock", "_seen", "cell", "cost", "leaving", "name", "since", "stuck", "thread", "waits", "wakeup")
+    __slots__ = (
+        *("_clock", "_seen", "cell", "computation", "cost", "leaving", "name", "since", "stuck", "thread", "waits"),
+        "wakeup",
+    )
 
     def __init__(self, thread: threading.Thread, name: str) -> None:
         self.thread, self.name = thread, name
@@ -27,6 +31,8 @@ class ComputeThread:
         """The time when that message began."""
         self.cost = 0.0
         """The CPU seconds that the message is expected to take, where it is heavy; else 0."""
+        self.computation: Computation | None = None
+        """The present one. Set by the thread, and read by the watch."""
         self.waits = False
         """Its present computation may sit without using the CPU."""
         self.stuck = False
@@ -40,6 +46,13 @@ class ComputeThread:
         """Let others see how long it computes. In the thread."""
         if hasattr(time, "pthread_getcpuclockid"):  # not on every system
             self._clock = time.pthread_getcpuclockid(threading.get_ident())
+
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used; 0 where that is not known, or the thread has ended."""
+        try:
+            return time.clock_gettime(self._clock) if self._clock is not None else 0.0
+        except OSError:
+            return 0.0
 
     def gets_stuck(self, now: float) -> bool:
         """It has been long with its message since it was looked at first, and has hardly computed."""

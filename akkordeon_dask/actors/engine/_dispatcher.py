@@ -10,6 +10,7 @@ from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD, Cell, Cell
 from akkordeon_dask.actors.engine._compute_thread import ComputeThread
 from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY, RESULT
 from akkordeon_dask.actors.engine._scheduler import Scheduler
+from akkordeon_dask.actors.engine._stalls import Stalls
 from akkordeon_dask.actors.engine._watch import Watch
 from akkordeon_dask.messages import Metrics
 
@@ -51,6 +52,7 @@ class Dispatcher(Scheduler):
         super().__init__(clock)
         self.threads = threads
         self.messages_per_turn = messages_per_turn
+        self.stalls = Stalls()
         self._leader: ComputeThread | None = None
         self._all: list[ComputeThread] = []
         """Threads that live."""
@@ -215,6 +217,7 @@ class Dispatcher(Scheduler):
             wait = max(0.0, self._inspects_at - now)
         for cell, seconds in stuck:
             cell.report_stuck(seconds)
+        self.stalls.look([one for one in working if now - one.since > _BUSY], now)
         return wait
 
     # Turns
@@ -251,11 +254,13 @@ class Dispatcher(Scheduler):
             if me.cost >= WORTH_A_THREAD and self.threads > 1 and cell.state is CellState.RUNNING:
                 self._compute_detached(me, cell, computation, lane, cpu)
                 return True
-            me.waits = computation.waits
+            me.waits, me.computation = computation.waits, computation
             computation.run()
+            me.computation = None
             cell.apply(computation)
             computation.send()
             me.waits = False
+            cell.observe_computation(self.clock() - begun, computation.samples)
         seconds = self.clock() - begun
         cell.busy += seconds
         if timed:
@@ -291,7 +296,7 @@ class Dispatcher(Scheduler):
 
     def _compute_detached(self, me: ComputeThread, cell: Cell, computation: Computation, lane: int, cpu: float) -> None:
         """Leave the cell to others and compute: the result is in the mailbox before what it sets off can come back."""
-        me.waits = computation.waits
+        me.waits, me.computation = computation.waits, computation
         with self.lock:
             cell.computing += 1
             self._release(cell)
@@ -302,9 +307,10 @@ class Dispatcher(Scheduler):
         finally:
             cpu = time.thread_time() - cpu
             with self.lock:
-                me.waits = False
+                me.waits, me.computation = False, None
                 seconds = self.clock() - me.since
                 cell.busy += seconds
+                cell.observe_computation(seconds, computation.samples)
                 cell.observe_cost(lane, _cost(cpu, seconds))
                 cell.computing -= 1
                 self._lead_again(me)

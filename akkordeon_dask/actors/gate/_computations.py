@@ -34,6 +34,11 @@ class Computation(ABC):
         self.error: BaseException | None = None
         self.samples = 0
 
+    @property
+    def title(self) -> str:
+        """The batch, for warnings."""
+        return str(self.header)
+
     def run(self) -> None:
         """Compute; an exception is kept as its error."""
         try:

@@ -70,6 +70,7 @@ def metrics_of(
         nbytes_in=counts.nbytes_in,
         nbytes_out=counts.nbytes_out,
         delays=tuple(sorted(delays.items())),
+        stuck=cell.stuck,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -102,6 +103,7 @@ class SentinelActor(DaskActor):
                 config.number("batch.deadline-factor"),
             ),
             max_attempts=config.whole("batch.max-attempts", 1),
+            max_lost=config.fraction("batch.max-lost"),
         )
         self._source = self._load(resume)
 
@@ -160,6 +162,8 @@ class SentinelActor(DaskActor):
         behavior.passes.rest_after(self._until)
         if self._paused:
             behavior.pause()
+        if behavior.passes.batches is None and self._source.samples is not None:
+            behavior.passes.batches = math.ceil(self._source.samples / self._sentinel.batch_size)
         await offload(self._snapshots.begin)
         info = ActorInfo(self.network, "sentinel", self._name)
         cell = await self._start(info, behavior, observe=self._metrics, ended=self._ended)
@@ -225,6 +229,7 @@ class SentinelActor(DaskActor):
             in_flight=behavior.in_flight,
             concurrency=self._sentinel.concurrency,
             progress=behavior.progress(now),
+            waiting=0.0 if behavior.waits_since is None else now - behavior.waits_since,
         )
 
     def _update_position(self, now: float) -> None:

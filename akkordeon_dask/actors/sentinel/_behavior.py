@@ -8,7 +8,7 @@ from typing import Any, Literal
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch
-from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, pin_lost_repeatedly
+from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Passes
 from akkordeon_dask.data import Batch
@@ -64,6 +64,8 @@ class SentinelBehavior:
         called when the state has changed, when the last batch in flight is completed, and when `tried` becomes True.
     check
         raises an error for a batch that does not fit the network; the first one is not sent then.
+    max_lost
+        the share of a training pass's batches that may be lost; None: all, without an error.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SentinelBehavior:
         check: Callable[[Batch], None] = lambda batch: None,
         timer: RetransmissionTimer,
         max_attempts: int = 5,
+        max_lost: float | None = None,
     ) -> None:
         self.sentinel = sentinel
         self.name = name
@@ -92,7 +95,7 @@ class SentinelBehavior:
         self.gates = gates
         self.timer = timer
         self.reader: BatchReader | None = None
-        self.passes = Passes(sentinel)
+        self.passes = Passes(sentinel, max_lost)
         self.wants_timer = False
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None
@@ -109,6 +112,8 @@ class SentinelBehavior:
         self._batches: dict[int, BatchInFlight] = {}
         self._finished = 0
         """Batches that were completed or given up."""
+        self.waits_since: float | None = None
+        """The time since which the provider's next batch is awaited; None: it is not."""
         self._checked_form: tuple[Any, ...] = ()
         self._known: tuple[str, bool, bool] = (self.state, True, False)
 
@@ -263,12 +268,16 @@ class SentinelBehavior:
             self._changed()
 
     def _draw(self) -> None:
+        """Send what the credits allow, as far as the reader has it."""
+        since, self.waits_since = self.waits_since, None
         while self.reader is not None and self.can_draw():
             drawing = self.passes.drawing
             assert drawing is not None
             drawn = self._read(self.reader, drawing.number, drawing.epoch)
             if drawn is NoBatch.PENDING:
+                self.waits_since = self._clock() if since is None else since
                 return
+            since = None
             if drawn is NoBatch.END:
                 self.exhausted()
                 continue
@@ -350,6 +359,9 @@ class SentinelBehavior:
     def _report_ended(self) -> None:
         for report in self.passes.report(self.name, self._clock()):
             self._report(report)
+        failed, self.passes.failure = self.passes.failure, None
+        if failed is not None:
+            raise lost_batches(self.name, failed.number, failed.lost_batches, failed.lost, failed.samples)
 
     def _restart_pass(self, message: Refused) -> None:
         """A gate has lost the pin: the pass restarts under a new number, with new pins."""
@@ -367,7 +379,7 @@ class SentinelBehavior:
         self.gates, self.generation = gates, generation
         for batch in self._batches.values():
             self.passes.resend(batch)
-            batch.tries = 0
+            batch.tries, batch.excused = 0, True
             self._dispatch(batch)
 
     def pause(self) -> None:

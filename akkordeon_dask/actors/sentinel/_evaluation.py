@@ -7,7 +7,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.errors import AkkordeonError, DataError, GateError, NonFiniteError, SentinelError, SpecError
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    DataError,
+    GateError,
+    LostBatchesError,
+    NonFiniteError,
+    SentinelError,
+    SpecError,
+)
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Failed, Header
 from akkordeon_dask.network import Sentinel
@@ -18,6 +26,7 @@ __all__ = [
     "ScoreStates",
     "evaluate",
     "gate_failure",
+    "lost_batches",
     "merge_scores",
     "pin_lost_repeatedly",
     "read_scores",
@@ -148,6 +157,15 @@ def gate_failure(message: Failed) -> GateError:
     """The failure of a gate as an error for the user."""
     text = f"gate {message.gate!r} on {message.worker} failed on {message.header}: {message.reason}"
     return GateError(f"{text}. Fix the layer or the data, then attach the sentinel again")
+
+
+def lost_batches(sentinel: str, number: int, batches: int, samples: int, completed: int) -> LostBatchesError:
+    """A pass that lost too many batches, as an error for the user."""
+    return LostBatchesError(
+        f"sentinel {sentinel!r} lost {batches:,} batches without a restart of a gate that explains it, {samples:,} "
+        f"samples in all, in pass {number}, which completed {completed:,} samples: see which gate or link stands "
+        "still, or raise akkordeon.batch.max-lost"
+    )
 
 
 def pin_lost_repeatedly(sentinel: str, gate: str, times: int) -> SentinelError:

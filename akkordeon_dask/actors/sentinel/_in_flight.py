@@ -34,6 +34,8 @@ class BatchInFlight:
     """Set once the predictions of this attempt have arrived."""
     scores: dict[str, ScoreState] = field(default_factory=dict)
     """The state of each score, by its name."""
+    excused: bool = False
+    """It was in flight when a gate was restarted or moved: its loss is no fault that was not told."""
     skipped: bool = False
     """Its loss was not finite: it counts as lost."""
     trained: tuple[int, int] = (0, 0)

@@ -42,6 +42,8 @@ class OpenPass:
     """and these above it."""
     samples: int = 0
     lost: int = 0
+    lost_batches: int = 0
+    """Batches that were given up, without those that a restarted gate explains."""
     resent: int = 0
     loss: float = 0.0
     """Summed over samples."""
@@ -123,6 +125,7 @@ class OpenPass:
         """Count a lost batch."""
         self._finish(batch)
         self.lost += len(batch.x)
+        self.lost_batches += not (batch.excused or batch.skipped)
 
     def _finish(self, batch: BatchInFlight) -> None:
         self.beyond.add(batch.sequence - self.first)
@@ -216,10 +219,17 @@ class Passes:
     ----------
     sentinel
         says how many passes there are and when.
+    max_lost
+        the share of a training pass's batches that may be lost; None: all.
     """
 
-    def __init__(self, sentinel: Sentinel) -> None:
+    def __init__(self, sentinel: Sentinel, max_lost: float | None = None) -> None:
         self._sentinel = sentinel
+        self._max_lost = max_lost
+        self.failure: OpenPass | None = None
+        """A pass that lost too many batches."""
+        self.batches: int | None = sentinel.batches_per_pass
+        """Batches of a whole pass; None: unknown."""
         self._own = 1 if sentinel.mode in ("test", "predict") else sentinel.epochs
         self.until: int | None = None
         """Passes after which it rests because somebody waits for them; None: nobody does."""
@@ -336,8 +346,22 @@ class Passes:
 
     def give_up(self, batch: BatchInFlight) -> None:
         """Count a lost batch."""
-        self._open[batch.pass_number].give_up(batch)
+        one = self._open[batch.pass_number]
+        one.give_up(batch)
         self.lost += len(batch.x)
+        self._judge(one)
+
+    def _judge(self, one: OpenPass) -> None:
+        """Note a pass that is over, or cannot get better, and lost too many batches."""
+        if self._max_lost is None or self._sentinel.mode == "predict":  # whoever predicts counts the outputs
+            return
+        many = one.lost_batches > 2 * self._sentinel.concurrency
+        nothing = not one.samples and bool(one.lost)
+        known = one.complete or self.batches is not None
+        share = self._max_lost * max(one.finished, self.batches or 0)
+        too_many = self._sentinel.mode == "train" and known and many and one.lost_batches > share
+        if too_many or (nothing and (many or one.complete)):
+            self.failure = one
 
     def resend(self, batch: BatchInFlight) -> None:
         """Count a batch that is sent again."""
@@ -350,6 +374,7 @@ class Passes:
         for one in self._open.values():
             if one.complete and one.ended is None:
                 one.ended = now
+                self._judge(one)
         reports = []
         while self._open and (first := next(iter(self._open.values()))).complete:
             reports.append(self._report(first, name, now))

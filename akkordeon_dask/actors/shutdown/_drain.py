@@ -66,6 +66,11 @@ class WorkerDrain:
         """The worker drains: no actor should come here any more."""
         return self.started.is_set()
 
+    @property
+    def networks(self) -> set[str]:
+        """Those that have actors here."""
+        return {info.network for info in self._actors.values()}
+
     def register(self, key: str, info: ActorInfo) -> None:
         """An actor is here from now on."""
         self._actors[key] = info

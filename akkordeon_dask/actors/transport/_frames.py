@@ -59,10 +59,13 @@ class FrameWriter:
 class FrameReader:
     """Makes messages of frames. One thread at a time: it fills `buffers()`, then says so by `advance`.
 
+    A length in a frame is the sender's word. So memory is touched only as bytes arrive: the stage grows with them, and
+    the operating system gives an array its pages when they are written.
+
     Parameters
     ----------
     bound
-        bytes that a frame may have at most.
+        bytes that a frame may have at most: those of the machine.
     """
 
     def __init__(self, bound: int) -> None:
@@ -146,7 +149,8 @@ class FrameReader:
         left = self._stage[self._begin : self._end]
         needed = _STAGE
         if len(left) >= _HEAD.size:
-            needed = max(needed, _HEAD.size + _HEAD.unpack_from(left)[0])
+            announced = _HEAD.size + _HEAD.unpack_from(left)[0]
+            needed = max(needed, min(announced, 2 * len(left)))
         stage = self._stage if len(self._stage) == needed else memoryview(bytearray(needed))
         if self._begin or stage is not self._stage:
             stage[: len(left)] = left

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from distributed.comm import Comm, connect
 from distributed.protocol import Serialized, register_serialization_family, to_serialize
 
 from akkordeon_dask import config
-from akkordeon_dask.actors.transport._local import LocalSender
+from akkordeon_dask.actors.transport._local import ACKNOWLEDGE, LocalSender
 from akkordeon_dask.actors.transport._local_station import LocalStation
 from akkordeon_dask.actors.transport._poller import WRITABLE
 from akkordeon_dask.errors import MessageError
@@ -30,6 +31,12 @@ LINK_OP = "akkordeon_link"
 
 _COALESCE_BYTES, _INLINE, _SHARD = 16 * 1024, 64 * 1024, 64 * 1024 * 1024
 """Bytes: of messages sent together, of an array copied into its message, of an array that Dask would split."""
+
+_LARGE_MESSAGES = 16
+"""Messages as large as the largest one that may be unread, whatever `link.max-unsent` is: those of as many credits."""
+
+_TOLD, _LATELY = 3.0, 60.0
+"""Seconds: of attempts to connect that fail until it is told, since the last one until it says nothing of today."""
 
 _BYTES = "akkordeon-bytes"
 """The name of the serialization family for the bytes of an array, which are sent as they are."""
@@ -64,9 +71,20 @@ class Link:
     Threads: any thread may `send`. Over a comm everything else runs on the worker's event loop, in the one task that
     `send` starts and `close` ends. Over a socket the thread that sends writes as much as the socket takes, and
     the station's writer the rest; the lock says whose turn it is.
+
+    Parameters
+    ----------
+    unreachable
+        called on the event loop, once for each time that the peer cannot be reached, with the text.
     """
 
-    def __init__(self, worker: Worker, peer: str, station: LocalStation | None = None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        peer: str,
+        station: LocalStation | None = None,
+        unreachable: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.peer = peer
         self._worker = worker
         self._loop = worker.loop.asyncio_loop  # type: ignore[attr-defined]
@@ -83,16 +101,24 @@ class Link:
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._bound = config.nbytes("link.max-unsent")
+        self._unreachable = unreachable
+        self._failing: tuple[float, float, str] | None = None
+        """Since when no attempt to connect succeeds, when the last one failed, and why."""
+        self._told = False
+        self._largest = 0
+        """Bytes of the largest message since the link was empty."""
         self._sent = self._nbytes = self._unsent = self._lost = self._connects = 0
 
     def send(self, actor: str, message: Message) -> None:
         """Write a message for an actor of the peer, or queue it. Any thread; never blocks."""
         message = packed(message)
         with self._lock:
+            empty = not self._queue and self._unsent <= ACKNOWLEDGE  # so much is never acknowledged
+            self._largest = max(nbytes(message), 0 if empty else self._largest)
             self._queue.append((actor, message))
             if self._local is not None:
                 self._unsent += nbytes(message)
-                if not self._local.full or self._unsent > self._bound:
+                if not self._local.full or self._unsent > self._limit:
                     self._write_local(self._local)
                 return
         if not self._scheduled:
@@ -137,9 +163,14 @@ class Link:
             self._sent += len(batch)
             self._nbytes += size
 
+    @property
+    def _limit(self) -> int:
+        """Unread bytes above which the link breaks itself; an empty one sends anything."""
+        return max(self._bound, _LARGE_MESSAGES * self._largest)
+
     def _check_unsent(self) -> None:
-        if self._unsent > self._bound:
-            raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._bound}")
+        if self._unsent > self._limit:
+            raise OSError(f"{self._unsent} bytes are unread by {self.peer}, the bound is {self._limit}")
 
     def _next_batch(self) -> tuple[list[tuple[str, Message]], int]:
         """The messages to write together, and their bytes: the oldest one, and small ones behind it."""
@@ -156,6 +187,29 @@ class Link:
 
     async def _connect(self) -> Comm | None:
         """A new comm to the peer; None where a socket reaches it."""
+        begun = self._loop.time()
+        try:
+            comm = await self._try_to_connect()
+        except OSError as error:
+            self._failed(begun, error)
+            raise
+        self._failing, self._told = None, False
+        return comm
+
+    def _failed(self, begun: float, error: OSError) -> None:
+        """The peer cannot be reached: tell it once, unless it is only that its worker ends."""
+        now, since = self._loop.time(), begun if self._failing is None else self._failing[0]
+        self._failing = since, now, str(error) or type(error).__name__
+        if not self._told and now - since >= min(_TOLD, config.seconds("timeouts.connect")):
+            self._told = True
+            text = (
+                f"worker {self._worker.address} cannot connect to worker {self.peer} since {now - since:.0f} s: "
+                f"{error}. Let the port through, or give the worker a --contact-address that others reach"
+            )
+            logger.warning(text)
+            self._unreachable(text)
+
+    async def _try_to_connect(self) -> Comm | None:
         args = self._worker.connection_args
         comm: Comm = await connect(self.peer, timeout=config.seconds("timeouts.connect"), **args)
         try:
@@ -297,7 +351,10 @@ class Link:
 
     def metrics(self) -> LinkMetrics:
         """The metrics for the heartbeat. Any thread."""
-        return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost)
+        now, failing = self._loop.time(), self._failing
+        if failing is None or now - failing[1] > _LATELY:
+            return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost)
+        return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost, now - failing[0], failing[2])
 
 
 def _to_wire(actor: str, message: Message) -> dict[str, Any]:

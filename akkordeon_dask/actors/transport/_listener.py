@@ -9,6 +9,8 @@ import socket
 import struct
 from collections.abc import Sequence
 
+from distributed.system import MEMORY_LIMIT
+
 from akkordeon_dask import config
 from akkordeon_dask.actors.transport._host import check_peer
 from akkordeon_dask.actors.transport._local import LocalReceiver, Recipient
@@ -65,7 +67,6 @@ class Listener:
 
     async def _admit(self, connection: socket.socket) -> None:
         try:
-            bound = config.nbytes("link.max-unsent")
             async with asyncio.timeout(config.seconds("timeouts.connect")):
                 sender = await self._greeted(connection)
         except BaseException as error:
@@ -74,7 +75,7 @@ class Listener:
                 raise
             logger.info("refused a connection to %s: %s", self.path, error or type(error).__name__)
             return
-        next(self._next).add(connection, LocalReceiver(connection, sender, self._recipient, bound).handle)
+        next(self._next).add(connection, LocalReceiver(connection, sender, self._recipient, MEMORY_LIMIT).handle)
 
     async def _greeted(self, connection: socket.socket) -> str:
         """The address of the worker on the other side, which has shown the secret."""

@@ -51,6 +51,7 @@ _LINKS = (
     Family("akkordeon_link_sent_bytes_total", "nbytes", "Bytes written to the peer."),
     Family("akkordeon_link_lost_messages_total", "lost", "Messages dropped because the peer was gone or did not read."),
     Family("akkordeon_link_unsent_bytes", "unsent", "Bytes that the peer has not acknowledged."),
+    Family("akkordeon_link_failing_seconds", "failing", "Seconds for which no attempt to connect has succeeded."),
 )
 
 _DELAYS = (0, 1, 2, 4, 8, 16, 32)

@@ -1,15 +1,16 @@
 """The delivery of messages between actors."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from dask.system import CPU_COUNT
 from distributed import Worker
-from distributed.comm import Comm
+from distributed.comm import Comm, connect
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
@@ -48,6 +49,7 @@ def _count_threads() -> None:
     own = sum(one.worker.state.nthreads for one in _offices.values())
     dispatcher.threads = config.optional_whole("threads", 1) or max(1, min(CPU_COUNT, own))
     dispatcher.messages_per_turn = config.whole("messages-per-turn", 1)
+    dispatcher.stalls.limit = config.optional_seconds("supervision.stuck")
 
 
 def _check_settings_of(worker: Worker) -> None:
@@ -122,6 +124,25 @@ class PostOffice(WorkerPlugin):
 
     def _log_draining(self, network: str, text: str) -> None:
         self.worker.log_event(TOPIC, {"network": network, "event": "leaving", "text": text})
+
+    def _log_unreachable(self, text: str) -> None:
+        for network in self.drain.networks:
+            self.worker.log_event(TOPIC, {"network": network, "event": "unreachable", "text": text})
+
+    async def try_links(self, peers: Collection[str]) -> dict[str, str]:
+        """Connect to other workers, within `timeouts.connect`; the errors by peer. On the event loop."""
+        found = await asyncio.gather(*map(self._try_link, peers))
+        return {peer: error for peer, error in zip(peers, found, strict=True) if error}
+
+    async def _try_link(self, peer: str) -> str:
+        if peer == self.address or self._in_process:
+            return ""
+        try:
+            comm = await connect(peer, timeout=config.seconds("timeouts.connect"), **self.worker.connection_args)
+        except OSError as error:
+            return str(error) or type(error).__name__
+        comm.abort()
+        return ""
 
     async def teardown(self, worker: Worker) -> None:
         if self._hooks is not None:
@@ -212,7 +233,7 @@ class PostOffice(WorkerPlugin):
     def _link(self, peer: str) -> Link:
         link = self.links.get(peer)
         if link is None:
-            link = self.links.setdefault(peer, Link(self.worker, peer, self._station))
+            link = self.links.setdefault(peer, Link(self.worker, peer, self._station, self._log_unreachable))
         return link
 
     def deliver(self, actor: str, message: Message) -> None:
@@ -269,8 +290,13 @@ class PostOffice(WorkerPlugin):
 
     def metrics(self) -> list[Metrics]:
         """The latest metrics of this worker's actors. Any thread."""
-        latest = [cell.metrics for cell in list(self._cells.values())]
-        return [metrics for metrics in latest if metrics is not None]
+        latest = [(cell.metrics, cell.stuck) for cell in list(self._cells.values())]
+        # An actor that is stuck has no turn in which it could say so.
+        return [
+            dataclasses.replace(metrics, stuck=stuck) if isinstance(metrics, GateMetrics) else metrics
+            for metrics, stuck in latest
+            if metrics is not None
+        ]
 
     def _heartbeat_metrics(self, worker: Worker) -> dict[str, Any]:
         """The metrics for the worker's heartbeat. On the event loop."""

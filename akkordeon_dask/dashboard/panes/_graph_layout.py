@@ -92,8 +92,8 @@ def _sentinel(sentinel: SentinelRates, y: float, half: float, now: float) -> tup
 
 def _done(metrics: SentinelMetrics) -> str:
     of, progress = "" if metrics.epochs is None else f"/{metrics.epochs}", metrics.progress
-    if progress is None:
-        return f"pass {metrics.epoch}{of} · {metrics.state}"
+    if progress is None or metrics.waits:
+        return f"pass {metrics.epoch}{of} · {metrics.activity}"
     words = [f"pass {progress.epoch}{of}"]
     if progress.share is not None:
         words.append(share_text(progress.share))

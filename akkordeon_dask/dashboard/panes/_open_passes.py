@@ -57,7 +57,7 @@ class OpenPasses(Pane):
 def _line(number: int, sentinel: SentinelRates) -> tuple[Any, ...]:
     """A cell for each of `_FIELDS`."""
     metrics = sentinel.metrics
-    words = progress_words(metrics.epoch, metrics.epochs, metrics.state, metrics.progress)
+    words = progress_words(metrics.epoch, metrics.epochs, metrics.activity, metrics.progress)
     share = (metrics.progress and metrics.progress.share) or 0.0
     left, width = number % _COLUMNS + _GAP / 2, 1 - _GAP
     text = " · ".join([shortened(metrics.name, 24), *words])

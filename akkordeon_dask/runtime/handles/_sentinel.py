@@ -12,6 +12,7 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
     DeadlineError,
+    LostBatchesError,
     NonFiniteError,
     SentinelError,
     WorkerLostError,
@@ -150,7 +151,7 @@ class Attached(ActorHandle[SentinelActor]):
             if await self._poll():
                 async with self._restarting:
                     await self._evacuate(self)
-        except (WorkerLostError, DeadlineError, NonFiniteError) as error:
+        except (WorkerLostError, DeadlineError, NonFiniteError, LostBatchesError) as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
             async with self._restarting:

@@ -17,6 +17,7 @@ from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
 from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
+from akkordeon_dask.runtime.handles._links import check_links, neighbours
 from akkordeon_dask.runtime.recovery._gate_factory import GateFactory, wire
 from akkordeon_dask.runtime.recovery._rewiring import Rewiring
 from akkordeon_dask.runtime.recovery._sentinels import current_name
@@ -100,6 +101,8 @@ class OwnerPolicy(RecoveryPolicy):
         gates = [fresh.get(position, gate) for position, gate in enumerate(session.gates)]
         patience = config.seconds("supervision.patience")
         await wire(gates, list(fresh.values()), session.entry.generation, patience)
+        new = set(fresh.values())  # all have answered: a link that fails now is blocked
+        await check_links(route for route in neighbours(gates) if not new.isdisjoint(route))
         for position, gate in fresh.items():
             session.gates[position].replace_actor(gate)
         if session.published:

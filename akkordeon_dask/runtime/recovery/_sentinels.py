@@ -15,6 +15,7 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
     ClosedError,
+    LostBatchesError,
     NonFiniteError,
     PlacementError,
     SpecError,
@@ -24,11 +25,13 @@ from akkordeon_dask.network import Beside, Sentinel
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
 from akkordeon_dask.runtime._events import log_event, lost_text
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._troubles import blame
 from akkordeon_dask.runtime.cluster._actor_calls import wait_until_created
 from akkordeon_dask.runtime.cluster._payload import submitted
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.handles._links import check_links
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name
 
@@ -140,6 +143,9 @@ async def _create(
 
 async def _open(session: Session, attached: Attached) -> None:
     gates = session.addresses
+    there = {worker.address for worker in await list_workers(session.client)}  # others are restarted elsewhere
+    reached = [gate for gate in session.gates if gate.worker in there]
+    await check_links([(attached, gate) for gate in reached] + [(gate, attached) for gate in reached])
     await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates)
     if gates != session.addresses:  # a gate was restarted or moved meanwhile
         await attached.ask(SentinelActor.rewire, session.addresses, session.entry.generation)
@@ -156,6 +162,8 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
     if isinstance(error, NonFiniteError):
         await _rewind(session, attached, error)
         return
+    if isinstance(error, LostBatchesError):
+        raise await blame(session, error)
     if not session.policy.restarts or attached.sentinel.mode == "predict":
         raise error
     begun, position = asyncio.get_running_loop().time(), attached.position

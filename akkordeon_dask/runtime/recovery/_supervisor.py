@@ -11,6 +11,7 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, Incarnation
+from akkordeon_dask.runtime.handles._links import UnreachableError
 from akkordeon_dask.runtime.recovery._gate_factory import discard
 from akkordeon_dask.runtime.recovery._migration import evacuate
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
@@ -44,6 +45,8 @@ class Supervisor(OwnerPolicy):
         self._restarts: deque[float] = deque()
         self._lost: dict[GateHandle, Incarnation] = {}
         """Gates that wait to be restarted, each with the incarnation that was lost."""
+        self._cut_off: set[str] = set()
+        """Workers that the last attempt has tried, and that some other one does not reach."""
 
     async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
         await evacuate(self, gate, incarnation)
@@ -109,11 +112,14 @@ class Supervisor(OwnerPolicy):
             if one is gate or self._lost.get(one) is one.future or one.worker not in workers
         ]
         self._lost |= {one: one.future for one in lost}
-        chosen = await self.choose_workers(lost)
+        avoid, self._cut_off = self._cut_off, set()  # where there is no other one, it is tried again
+        chosen = await self.choose_workers(lost, avoid)
         fresh = await self.factory.create(chosen, restore=self.session.entry.snapshots)
         try:
             await self.install(dict(zip(chosen, fresh, strict=True)))
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, UnreachableError):
+                self._cut_off = avoid.union(error.workers.intersection(chosen.values()))
             await discard(fresh)
             raise
         self._lost = {one: incarnation for one, incarnation in self._lost.items() if one.future is incarnation}

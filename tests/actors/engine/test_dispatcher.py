@@ -214,6 +214,32 @@ def test_a_computation_that_waits_for_a_device_is_not_stuck(dispatchers, caplog)
     assert not caplog.records
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_promise_12_a_computation_that_takes_too_long_is_told_until_it_ends(dispatchers, caplog, waits):
+    go, begun, clock = threading.Event(), threading.Event(), Clock()
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)), waits=waits)
+    dispatcher, (cell,) = dispatchers(2, [behavior], clock=clock)
+    cell.longest = 6.0  # a sample: 20 times that, by 4 samples, are 480 seconds
+    cell.put(forward(0))
+    assert begun.wait(LIMIT)
+    clock.now += 10_000.0  # the machine slept
+    while not cell.stuck and clock.now < 11_000.0:
+        assert not any("has computed for" in record.message for record in caplog.records)
+        clock.now += 0.5
+        dispatcher._inspect()
+    assert 10_480 < clock.now < 10_490
+    assert "has computed for 480 s with batch 0, 4 samples, for which it took 24 s at most before" in cell.stuck
+    assert ("it waits for a device" if waits else "its thread uses no CPU") in cell.stuck
+    assert "wait (" in cell.stuck and "threading.py:" in cell.stuck
+    for _ in range(4):
+        clock.now += 0.5
+        dispatcher._inspect()
+    assert sum("has computed for" in record.message for record in caplog.records) == 1
+    go.set()
+    wait_until(lambda: "batch 0 sent" in behavior.calls)
+    wait_until(lambda: dispatcher._inspect() and not cell.stuck)
+
+
 def test_a_reader_gives_the_turns_itself_and_wakes_no_thread(dispatchers):
     behaviors = [ComputingBehavior(), ComputingBehavior()]
     dispatcher, cells = dispatchers(1, behaviors)

@@ -50,6 +50,20 @@ def test_a_sentinel_is_woken_when_a_slow_batch_is_there(threaded):
     assert [message.header.sequence for _, message in played.sent] == [0]
 
 
+def test_a_sentinel_knows_since_when_it_waits_for_data(threaded):
+    it = threaded()
+    played = with_reader(it.reader)
+    assert played.behavior.waits_since is None
+    played.wake()
+    begun = played.now
+    played.wait(7.0)
+    assert played.behavior.waits_since == begun
+    it.slow.let_out.put(0)
+    assert it.woken.acquire(timeout=LIMIT)
+    played.wake()
+    assert played.behavior.waits_since == played.now == begun + 7.0
+
+
 def test_the_end_of_a_repeated_pass_asks_for_the_timer_at_once():
     played = with_reader(samples(2), mode="validate", every=5.0)
     played.wake()

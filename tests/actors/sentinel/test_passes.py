@@ -212,3 +212,68 @@ def test_a_pass_that_waits_for_the_one_before_it_has_its_own_seconds():
     assert [report.seconds for report in passes.report("a", 14.0)] == [4.0, 2.0]
     third.add(batch(third, 4), [Numbers()])
     assert [report.seconds for report in passes.report("a", 16.0)] == [2.0]
+
+
+def lose(passes, one, count, **marks):
+    """Lose so many batches of a pass; returns the failed pass, if there is one by then."""
+    for _ in range(count):
+        lost = batch(one, 4)
+        for mark, value in marks.items():
+            setattr(lost, mark, value)
+        passes.give_up(lost)
+    passes.report("a", 0.0)
+    return passes.failure
+
+
+def bounded(mode="train", **options):
+    """Passes of which one in a hundred batches may be lost, with a concurrency of 2."""
+    return Passes(Sentinel(mode, DATA, concurrency=2, **options), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("batches", "lost", "fails"), [(500, 5, False), (500, 6, True), (100, 4, False), (100, 5, True)]
+)
+def test_promise_12_a_training_pass_may_lose_its_share_and_two_batches_a_credit(batches, lost, fails):
+    passes = bounded()
+    one = drawn(passes, batches)
+    complete(passes, one, 0.0, batches - lost)
+    assert (lose(passes, one, lost) is one) is fails
+
+
+def test_a_pass_of_known_length_fails_as_soon_as_it_cannot_get_better():
+    passes = bounded()
+    passes.batches = 500
+    one = drawn(passes, 100)
+    complete(passes, one, 0.0, 10)
+    assert lose(passes, one, 5) is None
+    assert lose(passes, one, 1) is one
+
+
+def test_a_pass_of_unknown_length_fails_early_where_nothing_arrives_at_all():
+    passes = bounded()
+    one = drawn(passes, 100)
+    assert lose(passes, one, 4) is None
+    assert lose(passes, one, 1) is one
+
+
+@pytest.mark.parametrize("mark", ["excused", "skipped"])
+def test_losses_that_a_restart_or_the_user_explains_do_not_count(mark):
+    passes = bounded()
+    one = drawn(passes, 100)
+    complete(passes, one, 0.0, 1)
+    assert lose(passes, one, 99, **{mark: True}) is None
+
+
+@pytest.mark.parametrize("mode", ["train", "validate", "test"])
+def test_promise_12_a_pass_without_one_sample_fails(mode):
+    passes = bounded(mode, **({"every": 1.0} if mode == "validate" else {}))
+    one = drawn(passes, 2)
+    assert lose(passes, one, 1, excused=True) is None
+    assert lose(passes, one, 1, excused=True) is one
+
+
+def test_a_validation_that_lost_some_batches_is_reported():
+    passes = bounded("validate", every=1.0)
+    one = drawn(passes, 20)
+    complete(passes, one, 0.0, 1)
+    assert lose(passes, one, 19) is None

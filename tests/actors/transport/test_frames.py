@@ -112,6 +112,18 @@ def test_a_frame_above_the_bound_ends_the_reading_before_memory_is_taken(lengths
     assert sum(map(len, reader.buffers())) <= _STAGE
 
 
+def test_a_forged_length_costs_no_memory():
+    reader = FrameReader(10**12)
+    read(_HEAD.pack(2**31, 0) + bytes(100), reader=reader)
+    assert sum(map(len, reader.buffers())) <= _STAGE
+
+
+@for_each("cut", [1000, _STAGE, 10**9])
+def test_a_long_packed_part_arrives(cut):
+    long = Failed(HEADER, "g0", "tcp://a:1", "x" * 10 * _STAGE)
+    assert read(written(long, long), [cut]) == [("g0", long), ("g0", long)]
+
+
 @for_each("what", [object(), None, Forward(HEADER, np.array([None, {}])), Forward(HEADER, np.array(["text"]))])
 def test_anything_but_messages_of_numbers_is_refused(what):
     with pytest.raises(MessageError):

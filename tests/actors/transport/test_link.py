@@ -125,7 +125,7 @@ def test_a_connection_that_the_peer_ends_is_noticed_while_nothing_is_sent():
 def test_a_peer_that_does_not_read_is_cut_off_above_the_bound_and_later_messages_pass():
     async def story(peer, link):
         peer.open.clear()
-        big = 5_000
+        big = 1_500
         fits = 100_000 // nbytes(forward(0, big))
         for sequence in range(fits):
             link.send("g0", forward(sequence, big))
@@ -207,3 +207,29 @@ def test_a_message_that_cannot_be_sent_is_logged_and_does_not_stop_the_others(ca
 
     run_story(story)
     assert "could not send" in caplog.text
+
+
+def test_a_message_above_the_bound_is_sent_and_several_of_them_too():
+    async def story(peer, link):
+        for sequence in range(8):
+            link.send("g0", forward(sequence, 100_000))
+        await holds(lambda: len(peer.envelopes) == 8)
+        assert peer.sequences == list(range(8))
+        assert (link.statistics().lost, link.statistics().connects) == (0, 1)
+
+    run_story(story)
+
+
+def test_a_large_message_that_was_read_leaves_no_room_for_many_small_ones():
+    async def story(peer, link):
+        link.send("g0", forward(0, 100_000))
+        await holds(lambda: peer.sequences == [0])
+        await peer.comms[0].write({"ack": nbytes(forward(0, 100_000))})
+        await holds(lambda: link.statistics().unsent == 0)
+        peer.open.clear()
+        for sequence in range(60):
+            link.send("g0", forward(sequence, 1_000))
+        await holds(lambda: link.statistics().lost > 0)
+        peer.open.set()
+
+    run_story(story)
