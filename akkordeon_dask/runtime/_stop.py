@@ -34,7 +34,7 @@ async def _stop(name: str, client: Client) -> bool:
     entry = await get(client, name)
     if entry is None:
         return False
-    workers = [worker.address for worker in await list_workers(client)]
+    workers = [worker.address for worker in await list_workers(client, ending=True)]
     # The gates first: clients that watch a gate learn that the network has ended, and not that a sentinel is gone.
     holders = {worker for _, worker, _ in entry.gates}.intersection(workers)
     limit = config.seconds("timeouts.close")

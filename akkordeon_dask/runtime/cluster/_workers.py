@@ -21,8 +21,8 @@ _ENDING = ("closing", "closing_gracefully", "closed")
 _PATIENCE = 20.0
 
 
-async def list_workers(client: Client) -> list[WorkerInfo]:
-    """The workers that the scheduler knows now and that do not shut down, sorted by name; without claims.
+async def list_workers(client: Client, *, ending: bool = False) -> list[WorkerInfo]:
+    """The workers that the scheduler knows now, sorted by name; those that shut down only with `ending`; no claims.
 
     Raises
     ------
@@ -36,7 +36,7 @@ async def list_workers(client: Client) -> list[WorkerInfo]:
             address, str(facts["name"]), str(facts["host"]), Resources.from_mapping(facts.get("resources") or {})
         )
         for address, facts in identity["workers"].items()
-        if facts.get("status") not in _ENDING
+        if ending or facts.get("status") not in _ENDING
     ]
     return sorted(found, key=lambda worker: (worker.name, worker.address))
 
