@@ -1,6 +1,7 @@
 """A worker that ends by one of Dask's own ways takes no gate with it: they move, or they restart."""
 
 import dataclasses
+from collections import UserList as Counter
 
 import dask.config
 import pytest
@@ -8,9 +9,12 @@ from distributed import Client, LocalCluster
 
 from akkordeon_dask import deploy
 from akkordeon_dask.network import Network
+from tests.support.leftovers import wait_until
+from tests.support.programs import run
 from tests.support.restarting_workers import PATIENT, events
 from tests.support.small_networks import NETWORK, SAMPLES, train
 from tests.support.worker_programs import LIMITS, is_gone, worker
+from tests.support.workers import workers_now
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +111,48 @@ def test_a_network_with_snapshots_survives_a_restart_of_all_workers(client, tmp_
         attached = running.attach(train())
         client.restart(timeout=PATIENT)
         goes_on(running, attached, client, alice.address)
+
+
+def retire(client, address):
+    assert client.retire_workers([address]) == {}  # Dask's answer: it refuses
+
+
+def drain_command(client, address):
+    done = run("-m", "dask", "akkordeon", "drain", "alice", "--retire", "--scheduler", client.scheduler.address)
+    assert done.stdout == f"worker alice ({address}) is drained and retired\n", done.stderr
+
+
+def plugins(client):
+    return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.plugins))
+
+
+@pytest.mark.parametrize("end", [retire, drain_command])
+def test_a_worker_that_retires_is_drained_before(client, end):
+    with worker(client, "bob"), worker(client, "alice") as alice:
+        with deploy(on("alice"), client) as running:
+            attached = running.attach(train())
+            end(client, alice.address)
+            goes_on(running, attached, client, alice.address)
+            assert "akkordeon-retirement" in plugins(client)
+        assert "akkordeon-retirement" not in plugins(client)
+
+
+def test_a_worker_whose_gates_have_nowhere_to_go_does_not_retire(client):
+    with worker(client, "alice") as alice, deploy(on("alice"), client, name="stays") as running:
+        attached = running.attach(train())
+        retire(client, alice.address)
+        wait_until(lambda: len(events(client, "stays", "stays")) >= 2, within=PATIENT)
+        with worker(client, "bob"):  # it may retire later
+            wait_until(
+                lambda: client.retire_workers([alice.address]) or alice.address not in workers_now(client), PATIENT
+            )
+            goes_on(running, attached, client, alice.address)
+
+
+def test_actors_of_others_are_left_to_dask(client):
+    with worker(client, "bob"), worker(client, "alice") as alice, deploy(on("bob"), client):
+        kept = client.submit(Counter, actor=True, workers=[alice.address])
+        kept.result()
+        retire(client, alice.address)
+        assert kept.result().count("a").result() == 0
+        assert alice.address in workers_now(client)
