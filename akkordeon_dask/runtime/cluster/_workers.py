@@ -88,8 +88,8 @@ async def add_tasks(workers: Sequence[WorkerInfo], client: Client) -> list[Worke
         when the scheduler does not answer within 20 s.
     """
     async with scheduler_deadline(client, _PATIENCE):
-        tasks = await client.scheduler.processing(workers=[one.address for one in workers])  # type: ignore[union-attr]
-        threads = await client.scheduler.ncores(workers=[one.address for one in workers])  # type: ignore[union-attr]
+        tasks = await client.scheduler.processing(workers=None)  # type: ignore[union-attr]
+        threads = await client.scheduler.ncores(workers=None)  # type: ignore[union-attr]
 
     def filling(worker: WorkerInfo) -> tuple[str, ...]:
         keys = [key for key in map(str, tasks.get(worker.address, ())) if not key.startswith(_OWN)]

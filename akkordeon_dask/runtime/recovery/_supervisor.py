@@ -110,7 +110,7 @@ class Supervisor(OwnerPolicy):
         ]
         self._lost |= {one: one.future for one in lost}
         chosen = await self.choose_workers(lost)
-        fresh = await self.factory.create(chosen, restore=self.session.entry.snapshots)
+        fresh = await self.create(chosen)
         try:
             await self.install(dict(zip(chosen, fresh, strict=True)))
         except BaseException:

@@ -36,10 +36,12 @@ class Cluster:
         return {"workers": workers}
 
     async def processing(self, workers):
-        return {address: self.tasks.get(address.removeprefix("tcp://"), ()) for address in workers}
+        assert workers is None
+        return {f"tcp://{name}": keys for name, keys in self.tasks.items()}
 
     async def ncores(self, workers):
-        return dict.fromkeys(workers, 2)
+        assert workers is None
+        return {f"tcp://{name}": 2 for name in self.resources}
 
     async def run(self, function, *, workers, on_error):
         assert on_error == "return"
