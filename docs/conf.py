@@ -53,7 +53,8 @@ napoleon_use_param = False  # a parameter's type is a phrase, not a name to link
 napoleon_custom_sections = ["Shapes"]
 python_use_unqualified_type_names = True
 
-PUBLIC = ["akkordeon_dask", *(f"akkordeon_dask.{name}" for name in ("nn", "optim", "data", "errors", "console", "sklearn"))]
+ROOMS = "nn", "optim", "data", "errors", "console", "sklearn"
+PUBLIC = ["akkordeon_dask", *(f"akkordeon_dask.{name}" for name in ROOMS)]
 ALIASES = [
     f"{package}.{name}"
     for package in PUBLIC

@@ -123,6 +123,8 @@ BAD = {
     "dashboard.interval": [*NO_TIME, "1us"],
     "pool.capacity": NO_SIZE,
     "supervision.restarts": [*NO_COUNT, None],
+    "supervision.stuck": [value for value in NO_TIME if value is not None],
+    "batch.max-lost": [-1, 1.5, float("nan"), float("inf"), "8", True, None, [1], {}],
 }
 """Values that are none, by setting; a setting that is not here is a time."""
 

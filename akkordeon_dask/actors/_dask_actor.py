@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from distributed import get_worker
-from distributed.core import Status
 from distributed.utils import offload
 
 from akkordeon_dask import config
@@ -15,13 +14,10 @@ from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.actors.transport._post_office import PostOffice
-from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.errors import ClosedError, WorkerLostError
 from akkordeon_dask.messages import PASS_TOPIC, TOPIC, Address, Metrics
 
-__all__ = ["ENDING", "DaskActor"]
-
-ENDING = frozenset((Status.closing, Status.closing_gracefully, Status.closed))
-"""The states of a worker that takes its actors with it."""
+__all__ = ["DaskActor"]
 
 T = TypeVar("T")
 
@@ -40,6 +36,8 @@ class DaskActor:
         self.address = Address(self._worker.address, key)
         self._office = PostOffice.from_thread(self._worker)
         self._cell: Cell | None = None
+        self._closed_by_client = False
+        """A client has called `close`: whatever else ends the actor, nobody wanted it."""
 
     async def _start(
         self,
@@ -51,7 +49,9 @@ class DaskActor:
     ) -> Cell:
         if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end it
             await offload(ended)
-            raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy or attach it again")
+            if self._closed_by_client:
+                raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy it again")
+            raise WorkerLostError(self._ending_text(f"{info} on {self.address.worker}"))
         name = f"akkordeon {info.kind} {info.name}"
         self._cell = dispatcher.cell(name, behavior, ended, observe, partial(self._log_stuck, info))
         self._office.add(self.key, self._cell, info)
@@ -65,11 +65,34 @@ class DaskActor:
         topics = [TOPIC, PASS_TOPIC] if event == "pass" else TOPIC
         self._worker.log_event(topics, {"network": network, "event": event, **facts})
 
+    def _ending_text(self, who: str) -> str:
+        """For errors: how the actor ended, which no client has closed."""
+        if self._office.ending:
+            return f"{who} ended with its worker: look at the worker's log, then deploy or attach it again"
+        return (
+            f"{who} ended as Dask released its key: the cluster was restarted, its last client is gone, or the "
+            "scheduler took the worker for lost. Deploy or attach it again"
+        )
+
     async def _call(self, function: Callable[[], T]) -> T:
-        """Run a function in a turn of the actor, before the batches that wait for it."""
-        if self._cell is None:
+        """Run a function in a turn of the actor, before the batches that wait for it.
+
+        Raises
+        ------
+        ClosedError
+            when the actor is not open, or a client has closed it.
+        WorkerLostError
+            when it ended with its worker.
+        """
+        cell = self._cell
+        if cell is None:
             raise ClosedError(f"{self.key} on {self.address.worker} is not open (any more): deploy or attach it again")
-        return await self._cell.call(function, config.seconds("timeouts.control"))
+        try:
+            return await cell.call(function, config.seconds("timeouts.control"))
+        except ClosedError:
+            if cell.alive or cell.error is not None or self._closed_by_client:  # the function's own, or a true word
+                raise
+            raise WorkerLostError(self._ending_text(f"{cell.name} on {self.address.worker}")) from None
 
     async def _read(self, function: Callable[[Cell], T]) -> T:
         """What a function that only looks at the actor returns, or returned before a turn that lasts."""
@@ -87,5 +110,6 @@ class DaskActor:
 
     async def close(self) -> None:
         """End the actor; after the last one, the worker's links. On the event loop."""
+        self._closed_by_client = True
         self._cell = None
         await asyncio.shield(self._office.remove(self.key, config.seconds("timeouts.close")))

@@ -11,12 +11,18 @@ from akkordeon_dask.placement._workers import GUEST, WorkerInfo, find_workers
 
 __all__ = ["choose"]
 
+_PAUSED = (
+    "its memory is nearly full, and no actor is created there until some is free (distributed.worker.memory.pause). "
+    "Release what is there, or start another one with `dask worker`"
+)
 _TRIES = 5_000
 """Assignments before the search for room ends."""
 
 
 def choose(network: Network, workers: Sequence[WorkerInfo]) -> Plan:
     """A worker for every gate: the one that it requests, with room for its resources, else the least loaded one.
+
+    Paused workers are passed over; those whose threads are all taken by tasks come last.
 
     Gates that request a worker come first, then those that request resources, then the others, the most costly first.
     Gates beside one another are placed together. The order of `workers` does not matter.
@@ -31,6 +37,8 @@ def choose(network: Network, workers: Sequence[WorkerInfo]) -> Plan:
     workers = [worker for worker in workers if GUEST not in worker.resources]
     if not workers:
         raise PlacementError("the cluster has no workers: start some with `dask worker SCHEDULER-ADDRESS`")
+    if all(worker.paused for worker in workers):
+        raise PlacementError(f"all workers are paused ({', '.join(map(str, workers))}): {_PAUSED}")
     return _Placement(network, sorted(workers, key=lambda worker: (worker.name, worker.address))).plan()
 
 
@@ -38,7 +46,8 @@ class _Placement:
     """Backtracking: groups are assigned one after the other; when one finds no room, the one before it moves on."""
 
     def __init__(self, network: Network, workers: list[WorkerInfo]) -> None:
-        self.network, self.names, self.workers = network, network.names, workers
+        self.network, self.names, self.known = network, network.names, workers
+        self.workers = [worker for worker in workers if not worker.paused]
         self.groups = colocation_groups(network)
         self.load: defaultdict[str, float] = defaultdict(float)
         self.claims = {worker.address: list(worker.claims or ()) for worker in workers}
@@ -108,12 +117,17 @@ class _Placement:
     def _requested_workers(self, group: ColocationGroup) -> list[WorkerInfo]:
         if group.requested_worker is None:
             return self.workers
-        return find_workers(group.requested_worker, self.workers, f"gate {self.names[group.positions[0]]!r}")
+        who = f"gate {self.names[group.positions[0]]!r}"
+        found = find_workers(group.requested_worker, self.known, who)
+        awake = [worker for worker in found if not worker.paused]
+        if not awake:
+            raise PlacementError(f"{who} asks for worker {group.requested_worker!r}, which is paused: {_PAUSED}")
+        return awake
 
     def _candidates(self, group: ColocationGroup) -> list[WorkerInfo]:
         """The workers with room for the group, the best first."""
         found = [worker for worker in self._requested_workers(group) if self._has_room(worker, group.resources)]
-        return sorted(found, key=lambda worker: (self.load[worker.address], not self._neighbours(group, worker)))
+        return sorted(found, key=lambda one: (bool(one.busy), self.load[one.address], not self._neighbours(group, one)))
 
     def _has_room(self, worker: WorkerInfo, requested: Resources) -> bool:
         if not requested:

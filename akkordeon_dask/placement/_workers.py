@@ -23,6 +23,10 @@ class WorkerInfo:
     """All of its resources, as it was started with."""
     claims: tuple[Claim, ...] | None = ()
     """Reservations of the gates on it; None: it did not report them."""
+    paused: bool = False
+    """It begins no task, and creates no actor, as its memory is nearly full."""
+    busy: tuple[str, ...] = ()
+    """The tasks that take all of its threads; none where a thread is free."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"

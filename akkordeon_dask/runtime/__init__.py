@@ -7,6 +7,7 @@ from akkordeon_dask.runtime._live import live
 from akkordeon_dask.runtime._ownership import adopt
 from akkordeon_dask.runtime._pause import pause, resume
 from akkordeon_dask.runtime._report import report
+from akkordeon_dask.runtime._retire import retire
 from akkordeon_dask.runtime._running import AsyncRunning, Running
 from akkordeon_dask.runtime._status import networks, status, worker_names
 from akkordeon_dask.runtime._stop import stop
@@ -36,6 +37,7 @@ __all__ = [
     "plan",
     "report",
     "resume",
+    "retire",
     "status",
     "stop",
     "worker_names",

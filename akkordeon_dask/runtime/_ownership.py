@@ -1,6 +1,7 @@
 """The owner of a network: it supervises it and ends it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
@@ -8,13 +9,14 @@ from functools import partial
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import GateActor
+from akkordeon_dask.actors import GateActor, allow_retirement
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._registry import (
     NetworkEntry,
     connect_gates,
+    forget,
     get,
     publish,
     require,
@@ -34,6 +36,8 @@ from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss, Supervisor
 
 __all__ = ["Ownership", "adopt", "take_ownership"]
+
+logger = logging.getLogger(__name__)
 
 _ACTIONS = (move, drain, rebalance)
 """Other clients may request these of an owner."""
@@ -76,6 +80,7 @@ class Ownership:
             await unpublish(client, session.name, [gate.address.actor for gate in session.gates])
         await session.close_gates()
         await log_event(client, session.name, "closed")
+        await forget(client, session.entry.run)
 
 
 async def take_ownership(
@@ -100,7 +105,17 @@ async def take_ownership(
         resumed=resumed,
         worker_names=names,
     )
+    await _allow_retirement(client, entry, published=published)
     return Ownership(session)
+
+
+async def _allow_retirement(client: Client, entry: NetworkEntry, *, published: bool) -> None:
+    """No error where the scheduler lacks this package: then Dask's refusal stands."""
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.connect")):
+            await client.run_on_scheduler(allow_retirement, entry.run, "" if published else client.id)
+    except Exception as error:
+        logger.info("workers with gates of network %r cannot be retired: %r", entry.name, error)
 
 
 async def _lost_ownership(client: Client, entry: NetworkEntry) -> bool:

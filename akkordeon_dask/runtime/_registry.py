@@ -12,6 +12,7 @@ from distributed import Client, Future
 from distributed.protocol.pickle import dumps, loads
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import forget_network
 from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
@@ -23,6 +24,7 @@ __all__ = [
     "RestartPendingError",
     "check_lease",
     "connect_gates",
+    "forget",
     "get",
     "names",
     "publish",
@@ -129,6 +131,15 @@ async def unpublish(client: Client, name: str, gates: Iterable[str] = ()) -> Non
                 await client.unpublish_dataset([_ENTRY + name, _FUTURES + name])
     except OSError as error:  # a TimeoutError is one
         logger.info("the scheduler may still know the name %r: %r", name, error)
+
+
+async def forget(client: Client, run: str) -> None:
+    """Let the scheduler forget the retirement of a network's workers; no error when it does not answer."""
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.close")):
+            await client.run_on_scheduler(forget_network, run)
+    except Exception as error:
+        logger.info("the scheduler may still retire workers for run %s: %r", run, error)
 
 
 async def names(client: Client) -> list[str]:

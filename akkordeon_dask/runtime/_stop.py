@@ -7,7 +7,7 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._on_worker import close_gates, close_sentinels
-from akkordeon_dask.runtime._registry import get, unpublish
+from akkordeon_dask.runtime._registry import forget, get, unpublish
 from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.cluster._queries import ask_workers
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -34,11 +34,12 @@ async def _stop(name: str, client: Client) -> bool:
     entry = await get(client, name)
     if entry is None:
         return False
-    workers = [worker.address for worker in await list_workers(client)]
+    workers = [worker.address for worker in await list_workers(client, ending=True)]
     # The gates first: clients that watch a gate learn that the network has ended, and not that a sentinel is gone.
     holders = {worker for _, worker, _ in entry.gates}.intersection(workers)
     limit = config.seconds("timeouts.close")
     await ask_workers(client, close_gates, holders, limit, entry.keys)
     await unpublish(client, name, entry.keys)
+    await forget(client, entry.run)
     await ask_workers(client, close_sentinels, workers, limit, name)
     return True

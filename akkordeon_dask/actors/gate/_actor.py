@@ -7,7 +7,7 @@ import time
 from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
+from akkordeon_dask.actors._dask_actor import DaskActor
 from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
@@ -138,6 +138,7 @@ class GateActor(DaskActor):
 
     async def close(self) -> None:
         """End the gate. On the event loop."""
+        self._closed_by_client = True
         self._closed.set()
         await super().close()
 
@@ -164,9 +165,9 @@ class GateActor(DaskActor):
         who = f"gate {self._behavior.name!r} on {self.address.worker}"
         if self._cell is not None and self._cell.error is not None:
             raise GateError(f"{who} broke: {self._cell.error!r}: see the worker's log, and deploy it again")
-        if self._worker.status in ENDING:
-            raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then deploy it again")
-        raise ClosedError(f"{who} was closed: deploy it again")
+        if self._closed_by_client:
+            raise ClosedError(f"{who} was closed: deploy it again")
+        raise WorkerLostError(self._ending_text(who))
 
     # Wiring and migration
 
@@ -216,7 +217,7 @@ class GateActor(DaskActor):
         behavior = self._behavior
         try:
             version = await self._call(lambda: behavior.version)
-        except ClosedError:
+        except (ClosedError, WorkerLostError):
             version = behavior.version
         return version.number, version.params
 

@@ -83,7 +83,7 @@ def export_handler(worker: Worker) -> Callable[[Comm, str], Awaitable[object]]:
     async def export_state(comm: Comm, actor: str) -> object:
         try:
             return to_serialize(await _export(worker, actor))
-        except ClosedError as error:
+        except (ClosedError, WorkerLostError) as error:
             return {"refused": str(error)}
 
     return export_state

@@ -12,7 +12,7 @@ import numpy as np
 from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.actors._dask_actor import ENDING, DaskActor
+from akkordeon_dask.actors._dask_actor import DaskActor
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
@@ -276,9 +276,8 @@ class SentinelActor(DaskActor):
             if left <= 0:
                 break
             leaving = await self._wait_for_drain(left)
-        if self._behavior.state == "left" and self._worker.status in ENDING:
-            who = f"sentinel {self._name!r} on {self.address.worker}"
-            raise WorkerLostError(f"{who} ended with its worker: look at the worker's log, then attach it again")
+        if self._behavior.state == "left" and not self._closing:
+            raise WorkerLostError(self._ending_text(f"sentinel {self._name!r} on {self.address.worker}"))
         return self._update(cursor, leaving)
 
     async def _wait_for_drain(self, timeout: float) -> bool:

@@ -47,7 +47,7 @@ class WorkerDrain:
 
     def __init__(self, worker: str, notify: Callable[[str, str], None]) -> None:
         self.started = asyncio.Event()
-        """The drain has begun; nothing ends it but the worker's end."""
+        """The drain has begun. It ends with the worker, or is cancelled where a retirement fails."""
         self._worker, self._notify = worker, notify
         self._actors: dict[str, ActorInfo] = {}
         self._last_poll: dict[str, float] = {}
@@ -145,6 +145,21 @@ class WorkerDrain:
             self._task = asyncio.get_running_loop().create_task(self._leave())
         await asyncio.shield(self._task)
 
+    @property
+    def staying(self) -> str:
+        """The actors that are still here though the worker has drained, with the reasons; empty for none."""
+        here = [f"{self._actors[key]} ({reason})" for key, reason in self._staying.items() if key in self._actors]
+        return ", ".join(here)
+
+    def cancel(self) -> None:
+        """The worker stays, with the actors that could not move. Does nothing while a drain still waits."""
+        if self._task is not None and self._task.done():
+            self._task = None
+            self.started.clear()
+            self._staying.clear()
+            self._acknowledged.clear()
+            self._gone.clear()
+
     async def end(self) -> None:
         """Abandon all actors: the worker closes."""
         for key in list(self._actors):
@@ -178,7 +193,6 @@ class WorkerDrain:
             self._notify(network, f"{self._worker} drains, with {', '.join(here)}")
 
     def _log_summary(self, seconds: float) -> None:
-        gone = ", ".join(map(str, self._gone)) or "nothing"
-        lost = [f"{self._actors[key]} ({reason})" for key, reason in self._staying.items() if key in self._actors]
-        text = f"{self._worker} ends after {seconds:.2f} s; gone: {gone}; lost: {', '.join(lost) or 'nothing'}"
+        gone, lost = ", ".join(map(str, self._gone)) or "nothing", self.staying
+        text = f"{self._worker} ends after {seconds:.2f} s; gone: {gone}; lost: {lost or 'nothing'}"
         logger.log(logging.WARNING if lost else logging.INFO, text)

@@ -38,6 +38,8 @@ POST_OFFICE = "akkordeon-post-office"
 
 _QUIET = 60
 """Seconds between two log lines on messages that are none."""
+_LOOK = 0.05
+"""Seconds between two looks for released keys, while a worker that closes drains."""
 
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
 """Post offices of in-process workers by worker address, which is unique in a process. Each belongs to its worker's
@@ -76,6 +78,9 @@ class PostOffice(WorkerPlugin):
         self.worker = worker
         self.address = worker.address
         self.drain = WorkerDrain(f"worker {worker.name} ({worker.address})", self._log_draining)
+        self.ending = False
+        """The worker ends, and its actors with it: set once, by the teardown. `worker.status` cannot tell, for the
+        scheduler writes it too. Written on the event loop."""
         self.dead_letters = 0
         """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
         self._next_refusal = 0.0
@@ -145,6 +150,10 @@ class PostOffice(WorkerPlugin):
         return ""
 
     async def teardown(self, worker: Worker) -> None:
+        """The worker closes, for whatever reason: its actors get the time to move, if they had not, and then end."""
+        self.ending = True
+        if self._reaches_scheduler():
+            await self._drain_at_end()
         if self._hooks is not None:
             await self._hooks.close()
         for op in self._handlers:
@@ -160,12 +169,28 @@ class PostOffice(WorkerPlugin):
             await self.remove(key, limit)
         await self._close_links()
 
+    def _reaches_scheduler(self) -> bool:
+        """Without the scheduler nobody could make the actors' successors."""
+        stream = self.worker.batched_stream
+        return stream is not None and stream.comm is not None and not stream.comm.closed()
+
+    async def _drain_at_end(self) -> None:
+        """Drain the worker; Dask calls `transition` no more, so the keys that it releases are looked for."""
+        leaving = asyncio.get_running_loop().create_task(self.drain.leave())
+        while not (await asyncio.wait([leaving], timeout=_LOOK))[0]:
+            for key in [key for key in self._cells if key not in self.worker.state.actors]:
+                self._remove_soon(key)
+        await leaving
+
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
         """Dask releases a key: an actor and its claim end. On the event loop."""
         if start == "memory" and finish != "memory" and (key in self._cells or key in self.claims):
-            task = asyncio.get_running_loop().create_task(self.remove(key, config.seconds("timeouts.close")))
-            self._removals.add(task)
-            task.add_done_callback(self._removals.discard)
+            self._remove_soon(key)
+
+    def _remove_soon(self, key: str) -> None:
+        task = asyncio.get_running_loop().create_task(self.remove(key, config.seconds("timeouts.close")))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
 
     def claim(self, key: str, claim: Claim) -> None:
         """Reserve the resources of a gate, until it is removed. On the event loop.

@@ -1,23 +1,31 @@
 """Calls to actors, with a deadline and errors that name the actor."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from distributed import Actor, Future
+from distributed import Actor, Client, Future
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, WorkerLostError
+from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._payload import ConstructionError
 from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
-from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.cluster._workers import add_tasks, list_workers
 
 __all__ = ["call_actor", "release", "wait_until_created"]
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
+_NAMED = 3
+"""Tasks that a line names."""
 _POLL = 0.25
 """Seconds between two checks that the worker is there."""
+_BUSY = 4.0
+"""Seconds for which an actor waits for a thread of its worker before its user learns what it waits for."""
 
 
 async def call_actor(
@@ -87,10 +95,13 @@ def _lost(label: str, error: Exception) -> WorkerLostError:
     return WorkerLostError(f"{label} is gone ({error!r}): look at the worker's log, then deploy or attach again")
 
 
-async def wait_until_created(future: Future[Any], kind: type, worker: str, label: str, limit: float) -> Actor:
+async def wait_until_created(
+    future: Future[Any], kind: type, worker: str, label: str, limit: float, *, insist: bool = True
+) -> Actor:
     """Wait for the actor of class `kind` that a worker creates; returns a handle of the future's client.
 
-    AkkordeonErrors of its constructor come through as they are.
+    AkkordeonErrors of its constructor come through as they are. Dask creates an actor in a task's place: where tasks
+    take all threads, a line says so, and without `insist` it is given up.
 
     Raises
     ------
@@ -101,7 +112,7 @@ async def wait_until_created(future: Future[Any], kind: type, worker: str, label
     """
     try:
         async with asyncio.timeout(limit):
-            await _settled(future, worker)
+            await _settled(future, worker, label, insist=insist)
             return await _handle(future, kind, worker)
     except AkkordeonError:
         raise
@@ -118,18 +129,44 @@ async def wait_until_created(future: Future[Any], kind: type, worker: str, label
         ) from error
 
 
-async def _settled(future: Future[Any], worker: str) -> None:
-    """Wait until it is created or has failed; stop early when its worker dies meanwhile."""
-    limit = config.seconds("timeouts.control")
+async def _settled(future: Future[Any], worker: str, label: str, *, insist: bool) -> None:
+    """Wait until it is created or has failed; stop early when its worker dies or is paused meanwhile."""
+    limit, loop = config.seconds("timeouts.control"), asyncio.get_running_loop()
+    begun, waits = loop.time(), False
     done = asyncio.ensure_future(future.exception())
     try:
         while not (await asyncio.wait([done], timeout=_POLL))[0]:
-            there = {one.address for one in await list_workers(future.client)}
-            if worker not in there or not await ask_workers(future.client, ping, [worker], limit):
+            there = [one for one in await list_workers(future.client) if one.address == worker]
+            if not there or not await ask_workers(future.client, ping, [worker], limit):
                 raise WorkerLostError(f"worker {worker} is gone or stopped: look at its log, deploy or attach again")
+            if loop.time() > begun + _BUSY and not waits:
+                waits = await _check_waiting(future.client, there[0], label, insist=insist)
     finally:
         done.cancel()
         await asyncio.gather(done, return_exceptions=True)
+
+
+async def _check_waiting(client: Client, worker: WorkerInfo, label: str, *, insist: bool) -> bool:
+    """Say what an actor waits for on its worker; returns whether it waits.
+
+    Raises
+    ------
+    DeploymentError
+        when the worker is paused, or busy where nobody has to `insist` on it.
+    """
+    if worker.paused:
+        raise DeploymentError(
+            f"{label} was not created within {_BUSY:g} s: the worker is paused, as its memory is nearly full "
+            "(distributed.worker.memory.pause). Release what is there, or choose another worker"
+        )
+    (worker,) = await add_tasks([worker], client)
+    if not worker.busy:
+        return False
+    text = f"{label} waits for a thread of worker {worker}, which works on {', '.join(worker.busy[:_NAMED])}"
+    if not insist:
+        raise DeploymentError(f"{text}: another worker is free")
+    logger.warning("%s: it is created when one of them ends", text)
+    return True
 
 
 async def _handle(future: Future[Any], kind: type, worker: str) -> Actor:

@@ -6,7 +6,7 @@ from distributed import Client
 
 from akkordeon_dask.network import Network
 from akkordeon_dask.placement import Plan, choose, colocation_groups
-from akkordeon_dask.runtime.cluster._workers import add_claims, list_workers
+from akkordeon_dask.runtime.cluster._workers import add_claims, add_tasks, list_workers
 
 __all__ = ["make_plan"]
 
@@ -28,6 +28,7 @@ async def make_plan(network: Network, client: Client, timeout: float, avoid: Col
     """
     colocation_groups(network)
     workers = [worker for worker in await list_workers(client) if worker.address not in avoid]
+    workers = await add_tasks(workers, client)
     if names := {name for gate in network for name in gate.resources}:
         workers = await add_claims(workers, client, names, timeout)
     return choose(network, workers)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,16 +14,19 @@ from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-__all__ = ["add_claims", "claims_on_worker", "list_workers"]
+__all__ = ["add_claims", "add_tasks", "claims_on_worker", "drains", "list_workers"]
 
 logger = logging.getLogger(__name__)
 
 _ENDING = ("closing", "closing_gracefully", "closed")
+_PAUSED = "paused"
+_OWN = "akkordeon-"
+"""The prefix of actors' keys: they are created in a moment, or wait themselves."""
 _PATIENCE = 20.0
 
 
-async def list_workers(client: Client) -> list[WorkerInfo]:
-    """The workers that the scheduler knows now and that do not shut down, sorted by name; without claims.
+async def list_workers(client: Client, *, ending: bool = False) -> list[WorkerInfo]:
+    """The workers that the scheduler knows now, sorted by name; those that shut down only with `ending`; no claims.
 
     Raises
     ------
@@ -33,10 +37,14 @@ async def list_workers(client: Client) -> list[WorkerInfo]:
         identity = await client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
     found = [
         WorkerInfo(
-            address, str(facts["name"]), str(facts["host"]), Resources.from_mapping(facts.get("resources") or {})
+            address,
+            str(facts["name"]),
+            str(facts["host"]),
+            Resources.from_mapping(facts.get("resources") or {}),
+            paused=facts.get("status") == _PAUSED,
         )
         for address, facts in identity["workers"].items()
-        if facts.get("status") not in _ENDING
+        if ending or facts.get("status") not in _ENDING
     ]
     return sorted(found, key=lambda worker: (worker.name, worker.address))
 
@@ -69,6 +77,31 @@ async def _claims(worker: WorkerInfo, client: Client, timeout: float) -> tuple[C
         return answer
     logger.warning("worker %s does not list the claims of its gates: %r", worker, answer)
     return None
+
+
+async def add_tasks(workers: Sequence[WorkerInfo], client: Client) -> list[WorkerInfo]:
+    """The same workers with the tasks that take all of their threads, as the scheduler knows them.
+
+    Raises
+    ------
+    DeadlineError
+        when the scheduler does not answer within 20 s.
+    """
+    async with scheduler_deadline(client, _PATIENCE):
+        tasks = await client.scheduler.processing(workers=None)  # type: ignore[union-attr]
+        threads = await client.scheduler.ncores(workers=None)  # type: ignore[union-attr]
+
+    def filling(worker: WorkerInfo) -> tuple[str, ...]:
+        keys = [key for key in map(str, tasks.get(worker.address, ())) if not key.startswith(_OWN)]
+        return tuple(keys) if len(keys) >= threads.get(worker.address, math.inf) else ()
+
+    return [replace(worker, busy=filling(worker)) for worker in workers]
+
+
+def drains(dask_worker: Worker) -> bool:
+    """Whether a worker drains: no actor should go there. Runs on its event loop."""
+    office: Any = dask_worker.plugins.get(POST_OFFICE)
+    return office is not None and bool(office.drain.begun)
 
 
 def claims_on_worker(dask_worker: Worker) -> tuple[Claim, ...]:

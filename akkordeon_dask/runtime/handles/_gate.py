@@ -37,10 +37,10 @@ class GateHandle(ActorHandle[GateActor]):
         self._actor = None
         self._released = False
 
-    async def wait_until_created(self, limit: float) -> "GateHandle":
+    async def wait_until_created(self, limit: float, *, insist: bool = True) -> "GateHandle":
         """Wait for the actor, at most `limit` seconds; see the function of this name."""
         assert not isinstance(self.future, ForgottenKey)
-        actor = await wait_until_created(self.future, GateActor, self.worker, self.label, limit)
+        actor = await wait_until_created(self.future, GateActor, self.worker, self.label, limit, insist=insist)
         if self._released:
             release(actor)
         else:

@@ -35,7 +35,12 @@ class GateFactory:
     entry: NetworkEntry
 
     async def create(
-        self, workers: Mapping[int, str], *, restore: SnapshotPolicy | None = None, must: bool = False
+        self,
+        workers: Mapping[int, str],
+        *,
+        restore: SnapshotPolicy | None = None,
+        must: bool = False,
+        insist: bool = True,
     ) -> list[GateHandle]:
         """Create gates, by the position of each gate and the address of its worker; they are not wired yet.
 
@@ -45,6 +50,8 @@ class GateFactory:
             they resume from the newest snapshots there.
         must
             each needs to have one; else a gate that has none begins with its first parameters.
+        insist
+            it waits for workers whose threads are all taken by tasks, up to `timeouts.deploy`.
 
         Raises
         ------
@@ -60,7 +67,7 @@ class GateFactory:
                 for position, worker in workers.items():
                     future = await stack.enter_async_context(self._submit(position, worker, restore, must))
                     gates.append(GateHandle(self.network.names[position], worker, future))
-                return await asyncio.gather(*(gate.wait_until_created(limit) for gate in gates))
+                return await asyncio.gather(*(gate.wait_until_created(limit, insist=insist) for gate in gates))
         except BaseException:
             release_gates(gates)
             raise

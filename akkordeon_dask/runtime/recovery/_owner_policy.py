@@ -6,16 +6,16 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import WorkerLostError
+from akkordeon_dask.errors import DeploymentError, WorkerLostError
 from akkordeon_dask.network import Beside, Gate, Network
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
 from akkordeon_dask.runtime._registry import check_lease, publish
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._plan import make_plan
-from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
+from akkordeon_dask.runtime.cluster._queries import ask_workers
 from akkordeon_dask.runtime.cluster._retry import retry
-from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.cluster._workers import add_tasks, drains, list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
 from akkordeon_dask.runtime.handles._links import check_links, neighbours
 from akkordeon_dask.runtime.recovery._gate_factory import GateFactory, wire
@@ -43,7 +43,9 @@ class OwnerPolicy(RecoveryPolicy):
         self.rewiring = Rewiring(session, session.entry.generation, self.require_ownership)
         self.lock = asyncio.Lock()
         self.unresponsive: set[str] = set()
-        """Workers that did not answer the last ping."""
+        """Workers that did not answer the last question."""
+        self.late: set[str] = set()
+        """Workers that did not create a gate in time: they are not chosen again before another one is created."""
 
     async def require_ownership(self) -> None:
         """Check that this client still owns the network: one that was stopped and wakes may not.
@@ -112,13 +114,16 @@ class OwnerPolicy(RecoveryPolicy):
     async def choose_workers(self, gates: Sequence[GateHandle], avoid: Collection[str] = ()) -> dict[int, str]:
         """Choose workers for these gates by placement, with all others where they are; by position.
 
-        None is one of those to `avoid`, or shuts down: a gate that asks for such a worker goes where there is room.
+        None is one of those to `avoid`, or shuts down, is paused or was late: a gate that asks for such a worker goes
+        where there is room.
         """
         session = self.session
         workers = await list_workers(session.client)
-        shunned = {*avoid, *session.draining_workers}
-        session.draining_workers.intersection_update(worker.address for worker in workers)
-        await self._ping({worker.address for worker in workers})
+        await self._look_at({worker.address for worker in workers})
+        leaving = {*avoid, *session.draining_workers}
+        shunned = leaving | {worker.address for worker in workers if worker.paused}
+        if any(worker.address not in {*shunned, *self.late, *self.unresponsive} for worker in workers):
+            leaving, shunned = leaving | self.late, shunned | self.late
 
         def pinned(spec: Gate, handle: GateHandle) -> Gate:
             if handle not in gates:  # one that has to leave as well is placed somewhere for now
@@ -128,7 +133,7 @@ class OwnerPolicy(RecoveryPolicy):
 
         network = Network(list(map(pinned, session.network, session.gates)))
         patience = config.seconds("supervision.patience")
-        plan = await make_plan(network, session.client, patience, {*self.unresponsive, *shunned})
+        plan = await make_plan(network, session.client, patience, {*self.unresponsive, *leaving})
         names = {gate.name for gate in gates}
         return {position: placed.address for position, placed in enumerate(plan) if placed.gate in names}
 
@@ -143,7 +148,30 @@ class OwnerPolicy(RecoveryPolicy):
         meant = [one.address for one in workers if requested in (one.name, one.address, one.host)]
         return None if (meant or forced) and set(shunned).issuperset(meant) else requested
 
-    async def _ping(self, workers: Collection[str]) -> None:
-        """Find the unresponsive ones: the scheduler may not have noticed yet that a worker is gone."""
+    async def _look_at(self, workers: Collection[str]) -> None:
+        """Find the unresponsive ones, which the scheduler may not miss yet, and those that do not drain any more."""
         limit = config.seconds("supervision.patience") / _PING_SHARE
-        self.unresponsive = set(workers).difference(await ask_workers(self.session.client, ping, workers, limit))
+        answers = await ask_workers(self.session.client, drains, workers, limit)
+        self.unresponsive = set(workers).difference(answers)
+        leaving = self.session.draining_workers
+        leaving.intersection_update(worker for worker in workers if answers.get(worker, True))
+
+    async def create(self, workers: Mapping[int, str]) -> list[GateHandle]:
+        """Create lost gates from their snapshots, on workers that were chosen for them.
+
+        Raises
+        ------
+        AkkordeonError
+            when that is not possible; a worker that was late is not chosen again where there is another one.
+        """
+        others = [
+            worker for worker in await list_workers(self.session.client) if worker.address not in workers.values()
+        ]
+        free = [worker for worker in await add_tasks(others, self.session.client) if not (worker.busy or worker.paused)]
+        try:
+            gates = await self.factory.create(workers, restore=self.session.entry.snapshots, insist=not free)
+        except DeploymentError:
+            self.late.update(workers.values())
+            raise
+        self.late.clear()
+        return gates

@@ -37,7 +37,7 @@ class Rewiring:
 
     async def broadcast(self, later: Collection[str] = ()) -> None:
         """Rewire on all workers now, except those that are unresponsive: on them `later`, when they answer again."""
-        workers = [worker.address for worker in await list_workers(self._session.client)]
+        workers = [worker.address for worker in await list_workers(self._session.client, ending=True)]
         # Calls to a stopped worker wait there in any order: it is called once more after its first answer.
         owed = {worker: 2 if worker in later or self._pending_workers.get(worker) == 2 else 1 for worker in workers}
         self._pending_workers = owed
@@ -56,7 +56,7 @@ class Rewiring:
             await asyncio.sleep(_AGAIN)
             try:
                 await self._still_owner()
-                workers = {worker.address for worker in await list_workers(self._session.client)}
+                workers = {worker.address for worker in await list_workers(self._session.client, ending=True)}
             except OSError as error:
                 logger.info("the workers of network %r are not known: %r", self._session.name, error)
                 continue

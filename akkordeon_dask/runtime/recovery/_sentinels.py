@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -115,7 +115,9 @@ async def _create(
         when it cannot be created.
     """
     client, entry, name = session.client, session.entry, claim.name
-    worker = session.gates[0].worker if beside_first else await _worker_for(session, sentinel, name)
+    worker = (
+        session.gates[0].worker if beside_first else await _worker_for(session, sentinel, name, insists=former is None)
+    )
     await check_versions(client, [worker])
     submission = submitted(
         client,
@@ -251,17 +253,19 @@ async def _log(session: Session, attached: Attached, event: str, text: str) -> N
     await log_event(session.client, session.name, event, sentinel=attached.name, text=text)
 
 
-async def _worker_for(session: Session, sentinel: Sentinel, name: str) -> str:
-    """The address of the worker that a sentinel goes to.
+async def _worker_for(session: Session, sentinel: Sentinel, name: str, *, insists: bool = False) -> str:
+    """The address of the worker that a sentinel goes to; with `insists`, a paused one that it asks for is an error.
 
     Raises
     ------
     PlacementError
-        when the worker that it asks for is not there, or all shut down.
+        when the worker that it asks for is not there, or all shut down or are paused.
     SpecError
         when it asks to be beside a gate that is not there.
     """
     requested, workers = sentinel.workers, await list_workers(session.client)
+    paused = {one.address for one in workers if one.paused and GUEST not in one.resources}
+    passed = paused | session.draining_workers
     if requested is None:
         worker = session.gates[0].worker
     elif isinstance(requested, Beside):
@@ -269,17 +273,22 @@ async def _worker_for(session: Session, sentinel: Sentinel, name: str) -> str:
     else:
         requested = current_name(requested, workers, session.worker_names)
         found = [worker.address for worker in find_workers(requested, workers, f"sentinel {name!r}")]
-        worker = next((address for address in found if address not in session.draining_workers), found[0])
-    return _fallback_worker(session, workers, name) if worker in session.draining_workers else worker
+        worker = next((address for address in found if address not in passed), found[0])
+        if insists and worker in paused:
+            raise PlacementError(
+                f"sentinel {name!r} asks for worker {requested!r}, which is paused: its memory is nearly full "
+                "(distributed.worker.memory.pause). Release what is there, or ask for another worker"
+            )
+    return _fallback_worker(session, workers, passed, name) if worker in passed else worker
 
 
-def _fallback_worker(session: Session, workers: Sequence[WorkerInfo], name: str) -> str:
-    """The worker for a sentinel whose own shuts down: that of some gate that stays, or any."""
-    stay = [
-        one.address for one in workers if one.address not in session.draining_workers and GUEST not in one.resources
-    ]
+def _fallback_worker(session: Session, workers: Sequence[WorkerInfo], passed: Collection[str], name: str) -> str:
+    """The worker for a sentinel whose own shuts down or is paused: that of some gate that stays, or any."""
+    stay = [one.address for one in workers if one.address not in passed and GUEST not in one.resources]
     if not stay:
-        raise PlacementError(f"sentinel {name!r} has no worker that stays: start another one with `dask worker`")
+        raise PlacementError(
+            f"sentinel {name!r} has no worker that stays and is not paused: start another one with `dask worker`"
+        )
     return next((gate.worker for gate in session.gates if gate.worker in stay), stay[0])
 
 

@@ -114,7 +114,7 @@ class Supervisor(OwnerPolicy):
         self._lost |= {one: one.future for one in lost}
         avoid, self._cut_off = self._cut_off, set()  # where there is no other one, it is tried again
         chosen = await self.choose_workers(lost, avoid)
-        fresh = await self.factory.create(chosen, restore=self.session.entry.snapshots)
+        fresh = await self.create(chosen)
         try:
             await self.install(dict(zip(chosen, fresh, strict=True)))
         except BaseException as error:

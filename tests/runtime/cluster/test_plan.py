@@ -18,15 +18,30 @@ class Cluster:
 
     address = "tcp://scheduler"
 
-    def __init__(self, answers, **resources):
+    def __init__(self, answers, *, tasks=None, paused=(), **resources):
+        self.tasks, self.paused = tasks or {}, paused
         self.scheduler, self.answers, self.resources, self.asked = self, answers, resources, []
 
     async def identity(self, n_workers):
         assert n_workers == -1
         workers = {
-            f"tcp://{name}": {"name": name, "host": name, "resources": has} for name, has in self.resources.items()
+            f"tcp://{name}": {
+                "name": name,
+                "host": name,
+                "resources": has,
+                "status": "paused" if name in self.paused else "running",
+            }
+            for name, has in self.resources.items()
         }
         return {"workers": workers}
+
+    async def processing(self, workers):
+        assert workers is None
+        return {f"tcp://{name}": keys for name, keys in self.tasks.items()}
+
+    async def ncores(self, workers):
+        assert workers is None
+        return {f"tcp://{name}": 2 for name in self.resources}
 
     async def run(self, function, *, workers, on_error):
         assert on_error == "return"
@@ -72,3 +87,30 @@ def test_an_argument_that_is_no_client_is_quoted(client):
     with pytest.raises(SpecError, match=r"client is a distributed.Client, not .*: write Client\(") as caught:
         plan(ASKING, client)
     assert repr(client) in str(caught.value)
+
+
+def test_a_worker_whose_threads_are_all_taken_is_chosen_last():
+    cluster = Cluster({}, tasks={"alice": ["slow-1", "slow-2"], "bob": ["slow-3"], "carol": ["slow-4"] * 2}, alice={},
+                      bob={}, carol={})  # fmt: skip
+    assert {placed.worker for placed in cluster.plan(network(9, 9, 9, 9))} == {"bob"}
+    del cluster.resources["bob"]
+    assert {placed.worker for placed in cluster.plan(network(9, 9, 9, 9))} == {"alice", "carol"}
+
+
+def test_actors_of_ours_that_are_being_created_make_no_worker_busy():
+    cluster = Cluster({}, tasks={"alice": ["akkordeon-net-g0-1", "akkordeon-net-g1-2"]}, alice={}, bob={})
+    assert {placed.worker for placed in cluster.plan(network(9, 9, 9))} == {"alice", "bob"}
+
+
+def test_paused_workers_are_passed_over():
+    cluster = Cluster({}, paused=("alice",), alice={}, bob={})
+    assert {placed.worker for placed in cluster.plan(network(9, 9, 9))} == {"bob"}
+
+
+def test_whoever_asks_for_a_paused_worker_learns_that_it_is_paused():
+    cluster = Cluster({}, paused=("alice",), alice={}, bob={})
+    with pytest.raises(PlacementError, match="gate 'g0' asks for worker 'alice', which is paused: its memory"):
+        cluster.plan(network(9, 9, g0="alice"))
+    del cluster.resources["bob"]
+    with pytest.raises(PlacementError, match=r"all workers are paused \(alice \(tcp://alice\)\)"):
+        cluster.plan(network(9, 9))

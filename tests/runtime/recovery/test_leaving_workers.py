@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-from contextlib import contextmanager
 
 import dask.config
 import pytest
@@ -17,9 +16,8 @@ from tests.support.leftovers import wait_until
 from tests.support.programs import started
 from tests.support.restarting_workers import PATIENT
 from tests.support.small_networks import NETWORK, SAMPLES, train
-from tests.support.workers import workers_now
+from tests.support.worker_programs import LIMITS, is_gone, worker
 
-LIMITS = {"supervision.patience": "2s", "batch.deadline": "2s", "batch.min-deadline": "300ms"}
 FOREVER = {"supervision.leave": "10m"}
 """A test that waits for so long fails."""
 
@@ -54,37 +52,6 @@ def logged(client):
     client.unsubscribe_topic(TOPIC)
 
 
-class Program:
-    """`dask worker`, and that of its processes which holds the gates."""
-
-    def __init__(self, process, address, pid) -> None:
-        self.process, self.address, self.pid = process, address, pid
-
-    def ended(self) -> None:
-        """Wait for it: it ends by itself."""
-        self.process.wait(timeout=PATIENT)
-
-
-@contextmanager
-def worker(client, name, *options, **limits):
-    """One that the scheduler knows."""
-
-    def there():
-        found = workers_now(client)
-        return [address for address, facts in found.items() if facts["name"] == name]
-
-    wait_until(lambda: not there(), within=PATIENT, seen=there)
-    environment = {
-        "DASK_AKKORDEON__" + key.upper().replace(".", "__").replace("-", "_"): value
-        for key, value in {**LIMITS, **limits}.items()
-    }
-    command = ("-m", "dask", "worker", client.scheduler.address, "--name", name, "--nthreads", "1", "--no-dashboard")
-    with started(*command, "--host", "127.0.0.1", *options, **environment) as process:
-        wait_until(there, within=PATIENT)
-        (address,) = there()
-        yield Program(process, address, client.run(os.getpid, workers=[address])[address])
-
-
 def on(name):
     """Both gates ask for one worker."""
     return Network([dataclasses.replace(gate, workers=name) for gate in NETWORK.gates])
@@ -113,10 +80,6 @@ WAYS = pytest.mark.parametrize(
     [(by_nanny, ()), (by_worker, ()), (by_group, ()), (by_nanny, ("--no-nanny",))],
     ids=["its nanny", "its process", "its group", "without a nanny"],
 )
-
-
-def is_gone(client, address):
-    wait_until(lambda: address not in workers_now(client), within=PATIENT)
 
 
 @WAYS

@@ -1,0 +1,138 @@
+"""`client.retire_workers` for workers that hold gates and sentinels: Dask refuses them, for it cannot move actors."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from distributed import Scheduler, SchedulerPlugin
+from distributed.core import Status
+
+from akkordeon_dask import config
+from akkordeon_dask.actors.shutdown._hooks import STAY_OP
+from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP
+
+__all__ = ["RetirementPlugin", "allow_retirement", "forget_network", "retire"]
+
+logger = logging.getLogger(__name__)
+
+_PREFIX = "akkordeon-"
+"""Of the keys of gates and sentinels."""
+_LOOK, _MORE = 0.1, 5.0
+"""Seconds between two looks at a worker's keys, and beyond a drain's limit until the answer counts as lost."""
+
+
+class RetirementPlugin(SchedulerPlugin):
+    """Drains a worker that Dask refused to retire for its gates and sentinels, and then retires it.
+
+    It hears of the refusal by the event that Dask logs. It is there as long as a network is. On the scheduler's event
+    loop.
+    """
+
+    name = "akkordeon-retirement"
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.networks: dict[str, str] = {}
+        """The client that each network ends with, by the network's run; empty for a published one."""
+        self._retiring: dict[str, asyncio.Task[str]] = {}
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """An event was logged: some workers may have been refused."""
+        if topic == "all" and isinstance(msg, Mapping) and msg.get("action") == "retire-workers":
+            for worker in msg.get("could-not-retire", ()):
+                if worker not in self._retiring and self._actors(worker):
+                    logger.warning(
+                        "Dask does not retire worker %s, for it holds gates or sentinels: they move off, then it is "
+                        "retired. To wait for that: dask akkordeon drain %s --retire",
+                        *(worker, worker),
+                    )
+                    self.retire_soon(worker)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        """A client is gone, and the networks that end with it."""
+        for run in [run for run, owner in self.networks.items() if owner == client]:
+            self.forget(run)
+
+    def forget(self, run: str) -> None:
+        """A network has ended; the plugin ends with the last one."""
+        self.networks.pop(run, None)
+        if not self.networks and self.name in self._scheduler.plugins:
+            self._scheduler.remove_plugin(self.name)
+
+    def retire_soon(self, worker: str) -> asyncio.Task[str]:
+        """Retire a worker; the task's result says why it stays, or is empty."""
+        if worker not in self._retiring:
+            task = self._retiring[worker] = asyncio.get_running_loop().create_task(self._retire(worker))
+            task.add_done_callback(lambda _: self._retiring.pop(worker, None))
+        return self._retiring[worker]
+
+    def _actors(self, worker: str) -> list[str]:
+        """The keys of our actors on a worker."""
+        state = self._scheduler.workers.get(worker)
+        keys = [str(task.key) for task in state.actors] if state is not None else []
+        return [key for key in keys if key.startswith(_PREFIX)]
+
+    async def _retire(self, worker: str) -> str:
+        try:
+            reason = await self._drain(worker) if self._actors(worker) else ""
+            if not reason and self._stays(worker):
+                await self._scheduler.retire_workers(workers=[worker], close_workers=True, remove=True)
+                if self._stays(worker):
+                    reason = "Dask refuses: it holds actors of others, or data that fits nowhere else"
+        except Exception as error:
+            logger.exception("retiring worker %s", worker)
+            reason = repr(error)
+        if reason:
+            logger.warning("worker %s is not retired: %s", worker, reason)
+            await self._scheduler.broadcast(msg={"op": STAY_OP}, workers=[worker], on_error="ignore")
+        return reason
+
+    def _stays(self, worker: str) -> bool:
+        """The worker is there, and does not end by itself."""
+        state = self._scheduler.workers.get(worker)
+        return state is not None and state.status in (Status.running, Status.paused)
+
+    async def _drain(self, worker: str) -> str:
+        """Drain a worker; returns why something stays, or nothing."""
+        limit = config.seconds("supervision.leave") + _MORE
+        try:
+            async with asyncio.timeout(limit):
+                answers = await self._scheduler.broadcast(msg={"op": LEAVE_OP}, workers=[worker], on_error="return")
+                answer = answers.get(worker)
+                if isinstance(answer, Mapping) and answer.get("stays"):
+                    return str(answer["stays"])
+                while self._actors(worker):  # noqa: ASYNC110 - other clients still hold keys of actors that are gone
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError:
+            keys = ", ".join(self._actors(worker))
+            return f"after {limit:g} s it still holds {keys}: see its log"
+        return ""
+
+
+def allow_retirement(run: str, client: str, dask_scheduler: Scheduler) -> None:
+    """Let workers with actors of a network retire until it is forgotten, or its `client` is gone, if it has one."""
+    _plugin(dask_scheduler).networks[run] = client
+
+
+def forget_network(run: str, dask_scheduler: Scheduler) -> None:
+    """A network has ended."""
+    found = dask_scheduler.plugins.get(RetirementPlugin.name)
+    if isinstance(found, RetirementPlugin):
+        found.forget(run)
+
+
+async def retire(worker: str, dask_scheduler: Scheduler) -> str:
+    """Move all gates and sentinels off a worker and retire it; returns why it stays, or nothing. On the event loop."""
+    plugin = dask_scheduler.plugins.get(RetirementPlugin.name)
+    found = plugin if isinstance(plugin, RetirementPlugin) else RetirementPlugin(dask_scheduler)
+    return await asyncio.shield(found.retire_soon(worker))
+
+
+def _plugin(scheduler: Scheduler) -> RetirementPlugin:
+    found = scheduler.plugins.get(RetirementPlugin.name)
+    if isinstance(found, RetirementPlugin):
+        return found
+    plugin = RetirementPlugin(scheduler)
+    scheduler.add_plugin(plugin, name=plugin.name)
+    return plugin

@@ -1,0 +1,158 @@
+"""A worker that ends by one of Dask's own ways takes no gate with it: they move, or they restart."""
+
+import dataclasses
+from collections import UserList as Counter
+
+import dask.config
+import pytest
+from distributed import Client, LocalCluster
+
+from akkordeon_dask import deploy
+from akkordeon_dask.network import Network
+from tests.support.leftovers import wait_until
+from tests.support.programs import run
+from tests.support.restarting_workers import PATIENT, events
+from tests.support.small_networks import NETWORK, SAMPLES, train
+from tests.support.worker_programs import LIMITS, is_gone, worker
+from tests.support.workers import workers_now
+
+
+@pytest.fixture(scope="module")
+def scheduler(_debug):
+    """A scheduler without workers."""
+    options = {"dashboard_address": ":0", "host": "127.0.0.1", "silence_logs": 50}
+    here = {f"akkordeon.{name}": value for name, value in LIMITS.items()}
+    with dask.config.set(here), LocalCluster(n_workers=0, processes=True, **options) as running:
+        yield running
+
+
+@pytest.fixture
+def client(scheduler):
+    with Client(scheduler) as running:
+        yield running
+
+
+def on(name):
+    """Both gates ask for one worker."""
+    return Network([dataclasses.replace(gate, workers=name) for gate in NETWORK.gates])
+
+
+def close_gracefully(client, address):
+    def begin(dask_worker):
+        dask_worker.loop.add_callback(dask_worker.close_gracefully)
+
+    client.run(begin, workers=[address])
+
+
+def close(client, address):
+    def begin(dask_worker):
+        dask_worker.loop.add_callback(dask_worker.close)
+
+    client.run(begin, workers=[address])
+
+
+def wait_for_lifetime(client, address):
+    """Its time comes by itself."""
+
+
+WAYS = pytest.mark.parametrize(
+    ("end", "options"),
+    [
+        (wait_for_lifetime, ("--lifetime", "8s")),
+        (wait_for_lifetime, ("--lifetime", "8s", "--lifetime-restart")),
+        (wait_for_lifetime, ("--lifetime", "8s", "--no-nanny")),
+        (close_gracefully, ()),
+        (close, ("--no-nanny",)),
+    ],
+    ids=["lifetime", "lifetime and restart", "lifetime without a nanny", "close_gracefully", "close"],
+)
+
+
+def goes_on(running, attached, client, address):
+    """The worker is gone, nothing of the network with it: each batch updated each gate once, each sample counts."""
+    is_gone(client, address)
+    assert attached.error is None
+    history = running.wait(epochs=2, timeout=PATIENT)
+    assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
+    assert address not in {attached.worker, *running.placement.values()}
+    return history
+
+
+@WAYS
+def test_gates_and_sentinel_move_off_a_worker_however_it_ends(client, end, options):
+    with (
+        worker(client, "bob"),
+        worker(client, "alice", *options) as alice,
+        deploy(on("alice"), client, name="endings") as running,
+    ):
+        attached = running.attach(train())
+        end(client, alice.address)
+        history = goes_on(running, attached, client, alice.address)
+        updates = {gate: running.statistics()[gate].version for gate in running.placement}
+        assert all(abs(number - 4 * len(history)) <= 1 for number in updates.values())  # one batch may be in flight
+        assert not events(client, "endings", "lost", "restarted")
+
+
+@pytest.mark.usefixtures("_debug")
+def test_a_scaled_down_cluster_keeps_the_gates():
+    options = {"processes": False, "dashboard_address": ":0", "threads_per_worker": 1}
+    with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client, deploy(on("1"), client) as running:
+        attached = running.attach(train())
+        leaving = cluster.workers[1].address
+        cluster.scale(1)
+        goes_on(running, attached, client, leaving)
+
+
+def test_a_network_with_snapshots_survives_a_restart_of_all_workers(client, tmp_path):
+    with (
+        worker(client, "alice") as alice,
+        deploy(on("alice"), client, snapshots=str(tmp_path), snapshot_every=5) as running,
+    ):
+        attached = running.attach(train())
+        client.restart(timeout=PATIENT)
+        goes_on(running, attached, client, alice.address)
+
+
+def retire(client, address):
+    assert client.retire_workers([address]) == {}  # Dask's answer: it refuses
+
+
+def drain_command(client, address):
+    done = run("-m", "dask", "akkordeon", "drain", "alice", "--retire", "--scheduler", client.scheduler.address)
+    assert done.stdout == f"worker alice ({address}) is drained and retired\n", done.stderr
+
+
+def plugins(client):
+    return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.plugins))
+
+
+@pytest.mark.parametrize("end", [retire, drain_command])
+def test_a_worker_that_retires_is_drained_before(client, end):
+    with worker(client, "bob"), worker(client, "alice") as alice:
+        with deploy(on("alice"), client) as running:
+            attached = running.attach(train())
+            end(client, alice.address)
+            goes_on(running, attached, client, alice.address)
+            assert "akkordeon-retirement" in plugins(client)
+        assert "akkordeon-retirement" not in plugins(client)
+
+
+def test_a_worker_whose_gates_have_nowhere_to_go_does_not_retire(client):
+    with worker(client, "alice") as alice, deploy(on("alice"), client, name="stays") as running:
+        attached = running.attach(train())
+        retire(client, alice.address)
+        wait_until(lambda: len(events(client, "stays", "stays")) >= 2, within=PATIENT)
+        with worker(client, "bob"):  # it may retire later
+            wait_until(
+                lambda: client.retire_workers([alice.address]) or alice.address not in workers_now(client), PATIENT
+            )
+            goes_on(running, attached, client, alice.address)
+
+
+def test_actors_of_others_are_left_to_dask(client):
+    with worker(client, "bob"), worker(client, "alice") as alice, deploy(on("bob"), client):
+        kept = client.submit(Counter, actor=True, workers=[alice.address])
+        kept.result()
+        retire(client, alice.address)
+        assert kept.result().count("a").result() == 0
+        assert alice.address in workers_now(client)
