@@ -21,7 +21,7 @@ from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.snapshots import Cut, cut_name
 from akkordeon_dask.tree import Tree
 
-__all__ = ["CutNetwork", "TakenCut"]
+__all__ = ["CutNetwork", "TakenCut", "manifest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class CutNetwork:
         except Exception:
             await self._let_go(name, workers)
             raise
-        return TakenCut(_manifest(name, held, parts), seconds)
+        return TakenCut(manifest(name, held, parts), seconds)
 
     async def _hold(self, name: str, workers: list[str], limit: float) -> dict[str, HeldSentinel]:
         answers = await self._ask(_on_worker.hold_sentinels, workers, self.name, name, limit)
@@ -184,7 +184,7 @@ class CutNetwork:
         return [answer for answer in found if not isinstance(answer, ImportError)]
 
 
-def _manifest(name: str, held: Mapping[str, HeldSentinel], parts: Mapping[str, Any]) -> Cut:
+def manifest(name: str, held: Mapping[str, HeldSentinel], parts: Mapping[str, Any]) -> Cut:
     """The manifest of what was taken."""
     lost: dict[str, dict[str, list[str]]] = {}
     for actor, one in held.items():
