@@ -55,7 +55,7 @@ def _sentinels(network: str, dask_worker: Any) -> list[SentinelActor]:
 # Consistent cuts
 
 
-def _told(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T | AkkordeonError]]:
+def _answering(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T | AkkordeonError]]:
     """Return errors of ours: Dask would log the traceback of one that is raised."""
 
     @functools.wraps(function)
@@ -68,7 +68,7 @@ def _told(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T | Akko
     return call
 
 
-@_told
+@_answering
 async def hold_sentinels(network: str, cut: str, seconds: float, dask_worker: Any) -> list[HeldSentinel]:
     """Let the training sentinels of a network wait for a cut; returns once no batch of them is in flight."""
     found = [sentinel for sentinel in _sentinels(network, dask_worker) if sentinel.trains]
@@ -76,7 +76,7 @@ async def hold_sentinels(network: str, cut: str, seconds: float, dask_worker: An
     return [one for one in held if one is not None]
 
 
-@_told
+@_answering
 async def release_sentinels(network: str, cut: str, go_on: bool, dask_worker: Any) -> dict[str, float | None]:
     """Let the training sentinels go on, if they should; by key, the seconds that each waited.
 
@@ -87,7 +87,7 @@ async def release_sentinels(network: str, cut: str, go_on: bool, dask_worker: An
     return dict(zip([sentinel.key for sentinel in found], seconds, strict=True))
 
 
-@_told
+@_answering
 async def take_parts(
     gates: Mapping[str, str], cut: str, held: Mapping[str, HeldSentinel], dask_worker: Any
 ) -> dict[str, tuple[int, Mapping[str, tuple[int, ...]]]]:
@@ -96,21 +96,21 @@ async def take_parts(
     return dict(zip(gates.values(), await asyncio.gather(*taken), strict=True))
 
 
-@_told
+@_answering
 async def cut_parameters(gates: Mapping[str, str], cut: str, dask_worker: Any) -> dict[str, Tree]:
     """The parameters of gates, by key and name, in a cut; by name."""
     found = [_gate(key, dask_worker).cut_parameters(cut) for key in gates]
     return dict(zip(gates.values(), await asyncio.gather(*found), strict=True))
 
 
-@_told
+@_answering
 async def write_parts(gates: Mapping[str, str], cut: str, seconds: float, dask_worker: Any) -> bool:
     """Have gates, by key and name, write their part of a cut, and wait until they have."""
     await asyncio.gather(*(_gate(key, dask_worker).write_part(cut, seconds) for key in gates))
     return True
 
 
-@_told
+@_answering
 async def finish_cut(
     key: str, cut: Cut, generation: int, earlier: Mapping[str, Mapping[str, Any]], dask_worker: Any
 ) -> bool:

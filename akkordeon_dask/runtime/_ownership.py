@@ -30,7 +30,7 @@ from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
-from akkordeon_dask.runtime.recovery._cut_keeper import CutKeeper
+from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss, Supervisor
@@ -52,7 +52,7 @@ class Ownership:
         if self.policy.restarts:
             session.supervise_task(self.policy.rewiring.retry_pending(), owner)
         snapshots = session.entry.snapshots
-        self._cuts = CutKeeper(self.policy, snapshots, positions) if snapshots is not None else None
+        self._cuts = CutSchedule(self.policy, snapshots, positions) if snapshots is not None else None
         if session.published:
             session.supervise_task(self.policy.watch_lease(), owner)
             self._requests.listen()

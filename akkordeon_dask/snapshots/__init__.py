@@ -3,7 +3,7 @@
 from akkordeon_dask.snapshots._cuts import POSITIONS, Cut, complete_cuts, cut_name, load_part, part_store, save_manifest
 from akkordeon_dask.snapshots._policy import SnapshotPolicy
 from akkordeon_dask.snapshots._recorder import SnapshotRecorder
-from akkordeon_dask.snapshots._runs import base_url, find_run, last_generation, run_url
+from akkordeon_dask.snapshots._runs import base_url, find_runs, last_generation, run_url
 from akkordeon_dask.snapshots._store import Saved, Store
 from akkordeon_dask.snapshots._tensors import decode
 from akkordeon_dask.snapshots._writer import Writer
@@ -20,7 +20,7 @@ __all__ = [
     "complete_cuts",
     "cut_name",
     "decode",
-    "find_run",
+    "find_runs",
     "last_generation",
     "load_part",
     "part_store",

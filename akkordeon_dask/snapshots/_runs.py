@@ -5,7 +5,7 @@ import re
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots._store import Store
 
-__all__ = ["base_url", "find_run", "last_generation", "run_url"]
+__all__ = ["base_url", "find_runs", "last_generation", "run_url"]
 
 _RUNS = "runs"
 _NAME = re.compile(r"(\d{6,})-[0-9a-f]{8,}")
@@ -56,28 +56,28 @@ def last_generation(url: str) -> int:
     return max((generation for generation, _ in _runs(base_url(url))), default=0)
 
 
-def find_run(url: str) -> str:
-    """The URL of the run to resume; where there is no folder of runs, as older releases have none, `url` itself.
+def find_runs(url: str) -> list[str]:
+    """The URLs of the runs to resume, the newest first; where there is no folder of runs, `url` itself.
+
+    Older releases wrote without such a folder.
 
     Parameters
     ----------
     url
-        of one run, or above all of them: then the newest is meant.
+        of one run, or above all of them.
 
     Raises
     ------
     CheckpointError
-        when the store cannot be read, or two runs are equally new: they began at the same time.
+        when the store cannot be read, or the two newest runs are equally new: they began at the same time.
     """
     url = url.rstrip("/")
     runs = _runs(url) if base_url(url) == url else []
-    if not runs:
-        return url
-    newest = [name for generation, name in runs if generation == max(runs)[0]]
+    newest = [name for generation, name in runs if generation == runs[-1][0]]
     if len(newest) > 1:
         both = " and ".join(f"{url}/{_RUNS}/{name}" for name in newest)
         raise CheckpointError(f"{both} are equally new, they began at the same time: resume one of them by its own URL")
-    return f"{url}/{_RUNS}/{newest[0]}"
+    return [f"{url}/{_RUNS}/{name}" for _, name in reversed(runs)] or [url]
 
 
 def _runs(url: str) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import EmbeddedCluster
-from akkordeon_dask.snapshots import Store, find_run
+from akkordeon_dask.snapshots import Store, find_runs
 from tests.support.leftovers import akkordeon_threads, wait_until
 from tests.support.workers import workers_now
 
@@ -93,12 +93,12 @@ def events(client, network, *kinds):
 
 def run_store(url):
     """The snapshots of the newest run below a URL."""
-    return Store(find_run(str(url)))
+    return Store(find_runs(str(url))[0])
 
 
 def run_folder(folder):
     """The folder of the newest run below a folder."""
-    return Path(find_run(str(folder)))
+    return Path(find_runs(str(folder))[0])
 
 
 def kept(url, gate):

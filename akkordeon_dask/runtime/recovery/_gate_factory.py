@@ -21,7 +21,7 @@ from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
-from akkordeon_dask.snapshots import POSITIONS, SnapshotPolicy, base_url, complete_cuts, find_run, last_generation
+from akkordeon_dask.snapshots import POSITIONS, SnapshotPolicy, base_url, complete_cuts, find_runs, last_generation
 
 __all__ = ["FoundSnapshots", "GateFactory", "discard", "find_snapshots", "read_positions", "snapshot_policy", "wire"]
 
@@ -175,8 +175,8 @@ def _find(network: Network, snapshots: SnapshotPolicy | None, source: SnapshotPo
 def _refuse_others(network: Network, snapshots: SnapshotPolicy) -> None:
     """Check that a new network does not write where another one has written."""
     url = base_url(snapshots.url)
-    run = replace(snapshots, url=find_run(url))
-    if found := set(run.store().series()).intersection(network.names):
+    runs = [replace(snapshots, url=run) for run in find_runs(url)]
+    if found := {name for run in runs for name in run.store().series()}.intersection(network.names):
         raise CheckpointError(
             f"{url!r} holds snapshots of {', '.join(sorted(found))} already: resume them by "
             f"resume={url!r}, or choose another URL"
@@ -184,16 +184,23 @@ def _refuse_others(network: Network, snapshots: SnapshotPolicy) -> None:
 
 
 def _sources(network: Network, source: SnapshotPolicy) -> tuple[tuple[SnapshotPolicy, ...], int]:
-    """The run to resume by its complete cuts, and the generation of its last owner."""
-    run = replace(source, url=find_run(source.url))
-    store, found = run.store(), set(run.store().series())
-    if missing := [name for name in network.names if name not in found]:
-        raise CheckpointError(
-            f"{source.url!r} has no snapshot of {', '.join(missing)}: give the URL of this network's snapshots"
-        )
-    cuts = [cut.name for cut in complete_cuts(run) if set(network.names) <= set(cut.numbers)]
-    sources = tuple(replace(run, cut=name) for name in cuts) or (run,)
-    return sources, max(store.generation(name) for name in network.names)
+    """The run to resume by its complete cuts, and the generation of its last owner.
+
+    A run that ended before all gates had written their first snapshot is passed over for the one before.
+    """
+    missing: list[str] = []
+    for url in find_runs(source.url):
+        run = replace(source, url=url)
+        store, found = run.store(), set(run.store().series())
+        lacks = [name for name in network.names if name not in found]
+        if not lacks:
+            cuts = [cut.name for cut in complete_cuts(run) if set(network.names) <= set(cut.numbers)]
+            sources = tuple(replace(run, cut=name) for name in cuts) or (run,)
+            return sources, max(store.generation(name) for name in network.names)
+        missing = missing or lacks
+    raise CheckpointError(
+        f"{source.url!r} has no snapshot of {', '.join(missing)}: give the URL of this network's snapshots"
+    )
 
 
 async def read_positions(source: SnapshotPolicy | None) -> Mapping[str, Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.snapshots import SnapshotPolicy
 
-__all__ = ["CutKeeper"]
+__all__ = ["CutSchedule"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _SOON = 1.0
 """Seconds to the second cut; each further one comes after twice the time, up to the interval that the user chose."""
 
 
-class CutKeeper:
+class CutSchedule:
     """Takes cuts of a network that keeps snapshots. On the client's event loop.
 
     Parameters
