@@ -18,7 +18,7 @@ from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import announce_network
 from akkordeon_dask.runtime._ownership import take_ownership
-from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_taken
+from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_living, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
@@ -102,7 +102,8 @@ def deploy(
     DeploymentError
         when a worker cannot make a gate.
     CheckpointError
-        when the URL of the snapshots cannot be used, holds others already, or lacks those to resume.
+        when the URL of the snapshots cannot be used, holds others already, or lacks those to resume; when a network
+        of this cluster still writes those to resume.
     """
     network = _check_network("deploy", network)
     check_client(client, optional=True)
@@ -133,6 +134,8 @@ async def _deploy(
         await refuse_taken(client, name)
     # An owner that resumes comes after all owners who wrote these snapshots.
     found = await find_snapshots(network, snapshots, source)
+    if found.sources:
+        await refuse_living(client, found.sources[0].url)
     generation = _FIRST + found.generation
     run = uuid.uuid4().hex
     if snapshots is not None:

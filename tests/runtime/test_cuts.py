@@ -1,6 +1,7 @@
 """Snapshots of all gates are of one moment, whatever becomes of the cluster, and of one run."""
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -140,4 +141,32 @@ def test_two_runs_that_began_at_the_same_time_are_told_apart_by_their_names(tmp_
     with pytest.raises(CheckpointError, match="are equally new, they began at the same time: resume one of them by"):
         deploy(NETWORK, resume=str(tmp_path))
     with deploy(NETWORK, resume=run) as running:
+        assert equal(running.parameters(), end)
+
+
+def test_a_run_whose_network_is_still_there_is_to_be_adopted(user, somebody, tmp_path):
+    with user.deploy(NETWORK, name="alive", snapshots=str(tmp_path)) as running:
+        with pytest.raises(CheckpointError, match=r"by network 'alive', which is on this .* adopt\('alive', client\)"):
+            somebody.deploy(NETWORK, name="again", resume=str(tmp_path))
+        end = running.parameters()
+    with somebody.deploy(NETWORK, name="again", resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), end)
+
+
+def test_folders_of_older_releases_are_resumed(user, tmp_path):
+    with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        running.attach(train(name="a", epochs=2))
+        running.wait(timeout=PATIENT)
+        end = running.parameters()
+    run = run_folder(tmp_path)
+    for series in ("g0", "g1", "sentinels"):
+        (run / series).rename(tmp_path / series)
+    shutil.rmtree(tmp_path / "runs")
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), end)
+        attached = running.attach(train(name="a", epochs=3))
+        running.wait(timeout=PATIENT)
+        assert [report.epoch for report in attached.reports] == [3]
+        end = running.parameters()
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
         assert equal(running.parameters(), end)
