@@ -232,5 +232,6 @@ SETTINGS: dict[str, Callable[[str], object]] = {
     "supervision.wait": seconds,
     "supervision.leave": seconds,
     "supervision.stuck": optional_seconds,
+    "snapshots.cut-deadline": seconds,
 }
 """Every setting of `akkordeon.yaml`, and what reads and checks it."""

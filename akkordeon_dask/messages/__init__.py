@@ -1,6 +1,7 @@
 """The messages of actors: small frozen values, and their form on the wire."""
 
 from akkordeon_dask.messages._codec import NUMBERS, decode, encode, flat, nbytes, packed
+from akkordeon_dask.messages._held_sentinel import HeldSentinel
 from akkordeon_dask.messages._messages import (
     Address,
     Backward,
@@ -26,6 +27,7 @@ __all__ = [
     "Forward",
     "GateMetrics",
     "Header",
+    "HeldSentinel",
     "Leave",
     "LinkMetrics",
     "Message",

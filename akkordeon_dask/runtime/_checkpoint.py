@@ -8,8 +8,9 @@ from safetensors.numpy import save as encode
 
 from akkordeon_dask._files import read_bytes, write_or_raise
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.snapshots import decode, digest, metadata
 from akkordeon_dask.tree import Array, Tree, from_paths, paths
@@ -19,6 +20,8 @@ __all__ = ["load", "match_parameters", "parameters", "read", "save", "write"]
 
 _DIGEST = "akkordeon_dask sha256"
 """The key of the checksum in a file's metadata."""
+_ATTEMPTS = 3
+"""At a cut, before `save` gives up."""
 
 
 async def parameters(session: Session) -> dict[str, Tree]:
@@ -29,7 +32,30 @@ async def parameters(session: Session) -> dict[str, Tree]:
 
 async def save(session: Session, target: str) -> None:
     """`Running.save`, on the client's event loop."""
-    await offload(write, target, session.network, await parameters(session))
+    await offload(write, target, session.network, await _consistent_parameters(session))
+
+
+async def _consistent_parameters(session: Session) -> dict[str, Tree]:
+    """The parameters of all gates at one moment.
+
+    Raises
+    ------
+    CheckpointError
+        when batches stay in flight for `snapshots.cut-deadline`.
+    """
+    if session.closed or session.error is not None:  # nothing trains: closed gates still have their parameters
+        return await parameters(session)
+    for attempt in range(_ATTEMPTS):
+        network = CutNetwork.of(session)
+        try:
+            return await network.parameters(await network.take())
+        except ClosedError:
+            return await parameters(session)
+        except (CheckpointError, DeadlineError) as error:  # another client's cut, or a gate that moves, is soon over
+            if attempt == _ATTEMPTS - 1:
+                remedy = "pause the training sentinels, then save"
+                raise CheckpointError(f"there are no parameters of one moment: {error}: {remedy}") from error
+    raise AssertionError("unreachable")
 
 
 async def load(session: Session, source: str) -> None:

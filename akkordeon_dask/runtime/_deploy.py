@@ -1,8 +1,9 @@
 """Deploy a network, connect to one, and plan a deployment."""
 
+import logging
 import os
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
 from distributed import Client
@@ -11,13 +12,13 @@ from akkordeon_dask import config
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import absolute, expand
 from akkordeon_dask._numbers import check_int
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import CheckpointError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._events import announce_network
 from akkordeon_dask.runtime._ownership import take_ownership
-from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_taken
+from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_living, refuse_taken
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
@@ -25,19 +26,22 @@ from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.cluster._plan import make_plan
 from akkordeon_dask.runtime.cluster._versions import check_versions
-from akkordeon_dask.runtime.handles._gate import release_gates
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.runtime.handles._links import check_links, neighbours
 from akkordeon_dask.runtime.recovery._follower import Follower, join
 from akkordeon_dask.runtime.recovery._gate_factory import (
     GateFactory,
-    check_snapshot_url,
     discard,
+    find_snapshots,
+    read_positions,
     snapshot_policy,
     wire,
 )
-from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.snapshots import SnapshotPolicy, run_url
 
 __all__ = ["connect", "deploy", "plan"]
+
+logger = logging.getLogger(__name__)
 
 _FIRST = 1
 """The generation of a network's first owner."""
@@ -99,7 +103,8 @@ def deploy(
     DeploymentError
         when a worker cannot make a gate, or workers of neighbouring gates cannot connect to each other.
     CheckpointError
-        when the URL of the snapshots cannot be used, holds others already, or lacks those to resume.
+        when the URL of the snapshots cannot be used, holds others already, or lacks those to resume; when a network
+        of this cluster still writes those to resume.
     """
     config.check()
     network = _check_network("deploy", network)
@@ -130,28 +135,59 @@ async def _deploy(
     if name is not None:
         await refuse_taken(client, name)
     # An owner that resumes comes after all owners who wrote these snapshots.
-    generation = _FIRST + max([await _generation(policy, source, network) for policy in {snapshots, source}])
-    entry = NetworkEntry(name or f"network-{uuid.uuid4().hex[:8]}", generation, client.id, seed, snapshots, source)
+    found = await find_snapshots(network, snapshots, source)
+    if found.sources:
+        await refuse_living(client, found.sources[0].url)
+    generation = _FIRST + found.generation
+    run = uuid.uuid4().hex
+    if snapshots is not None:
+        snapshots = replace(snapshots, url=run_url(snapshots.url, generation, run[:12]))
+    label = name or f"network-{uuid.uuid4().hex[:8]}"
+    entry = NetworkEntry(label, generation, client.id, seed, snapshots, None, run=run)
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
     workers = {position: placed.address for position, placed in enumerate(plan)}
-    gates = await GateFactory(client, network, entry).create(workers, restore=source, must=True)
+    entry, gates = await _create(client, network, entry, workers, found.sources)
     try:
         await check_links(neighbours(gates))
+        positions = await read_positions(entry.resumed_from)
         await wire(gates, gates, generation)
         if published:
             await publish(client, entry, network, gates)
     except BaseException:
         await discard(gates)
         raise
-    ownership = await take_ownership(client, network, entry, gates, published=published, resumed=source is not None)
+    ownership = await take_ownership(
+        client,
+        network,
+        entry,
+        gates,
+        published=published,
+        resumed=source is not None,
+        positions=positions,
+    )
+    await ownership.take_cuts(fresh=True)
     await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
     return ownership.running(embedded)
 
 
-async def _generation(policy: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
-    """Of the last owner that wrote there; 0 for none."""
-    return 0 if policy is None else await check_snapshot_url(policy, network, resume=policy == source)
+async def _create(
+    client: Client,
+    network: Network,
+    entry: NetworkEntry,
+    workers: Mapping[int, str],
+    sources: Sequence[SnapshotPolicy],
+) -> tuple[NetworkEntry, list[GateHandle]]:
+    """Create all gates, from the first of the sources that is intact, or afresh where there is none to resume."""
+    for number, source in enumerate(sources):
+        entry = replace(entry, resumed_from=source)
+        try:
+            return entry, await GateFactory(client, network, entry).create(workers, restore=source, must=True)
+        except CheckpointError as error:
+            if number == len(sources) - 1:
+                raise
+            logger.warning("%s is not resumed (%s): the one before it is tried", source.cut, error)
+    return entry, await GateFactory(client, network, entry).create(workers)
 
 
 @verb

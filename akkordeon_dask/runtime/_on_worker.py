@@ -1,14 +1,30 @@
 """Functions that run on a worker's event loop, on the actors that it holds."""
 
 import asyncio
-from collections.abc import Collection
-from typing import Any
+import functools
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, ParamSpec, TypeVar
 
-from akkordeon_dask.actors import SentinelActor
-from akkordeon_dask.errors import ClosedError
-from akkordeon_dask.messages import Address
+from akkordeon_dask.actors import GateActor, SentinelActor
+from akkordeon_dask.errors import AkkordeonError, ClosedError, WorkerLostError
+from akkordeon_dask.messages import Address, HeldSentinel
+from akkordeon_dask.snapshots import Cut
+from akkordeon_dask.tree import Tree
 
-__all__ = ["close_gates", "close_sentinels", "rewire_sentinels"]
+__all__ = [
+    "close_gates",
+    "close_sentinels",
+    "cut_parameters",
+    "finish_cut",
+    "hold_sentinels",
+    "release_sentinels",
+    "rewire_sentinels",
+    "take_parts",
+    "write_parts",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 async def close_gates(keys: Collection[str], dask_worker: Any) -> None:
@@ -34,3 +50,77 @@ async def rewire_sentinels(network: str, gates: tuple[Address, ...], generation:
 def _sentinels(network: str, dask_worker: Any) -> list[SentinelActor]:
     actors = [actor for actor in dask_worker.state.actors.values() if isinstance(actor, SentinelActor)]
     return [actor for actor in actors if actor.network == network]
+
+
+# Consistent cuts
+
+
+def _answering(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T | AkkordeonError]]:
+    """Return errors of ours: Dask would log the traceback of one that is raised."""
+
+    @functools.wraps(function)
+    async def call(*args: P.args, **options: P.kwargs) -> T | AkkordeonError:
+        try:
+            return await function(*args, **options)
+        except AkkordeonError as error:
+            return error
+
+    return call
+
+
+@_answering
+async def hold_sentinels(network: str, cut: str, seconds: float, dask_worker: Any) -> list[HeldSentinel]:
+    """Let the training sentinels of a network wait for a cut; returns once no batch of them is in flight."""
+    found = [sentinel for sentinel in _sentinels(network, dask_worker) if sentinel.trains]
+    held = await asyncio.gather(*(sentinel.hold(cut, seconds) for sentinel in found))
+    return [one for one in held if one is not None]
+
+
+@_answering
+async def release_sentinels(network: str, cut: str, go_on: bool, dask_worker: Any) -> dict[str, float | None]:
+    """Let the training sentinels go on, if they should; by key, the seconds that each waited.
+
+    None: it did not all the time.
+    """
+    found = [sentinel for sentinel in _sentinels(network, dask_worker) if sentinel.trains]
+    seconds = await asyncio.gather(*(sentinel.release_from(cut, go_on) for sentinel in found))
+    return dict(zip([sentinel.key for sentinel in found], seconds, strict=True))
+
+
+@_answering
+async def take_parts(
+    gates: Mapping[str, str], cut: str, held: Mapping[str, HeldSentinel], dask_worker: Any
+) -> dict[str, tuple[int, Mapping[str, tuple[int, ...]]]]:
+    """Have gates, by key and name, keep their version for a cut; what each has taken, by name."""
+    taken = [_gate(key, dask_worker).take_cut(cut, held) for key in gates]
+    return dict(zip(gates.values(), await asyncio.gather(*taken), strict=True))
+
+
+@_answering
+async def cut_parameters(gates: Mapping[str, str], cut: str, dask_worker: Any) -> dict[str, Tree]:
+    """The parameters of gates, by key and name, in a cut; by name."""
+    found = [_gate(key, dask_worker).cut_parameters(cut) for key in gates]
+    return dict(zip(gates.values(), await asyncio.gather(*found), strict=True))
+
+
+@_answering
+async def write_parts(gates: Mapping[str, str], cut: str, seconds: float, dask_worker: Any) -> bool:
+    """Have gates, by key and name, write their part of a cut, and wait until they have."""
+    await asyncio.gather(*(_gate(key, dask_worker).write_part(cut, seconds) for key in gates))
+    return True
+
+
+@_answering
+async def finish_cut(
+    key: str, cut: Cut, generation: int, earlier: Mapping[str, Mapping[str, Any]], dask_worker: Any
+) -> bool:
+    """Have the gate of this key write the manifest of a cut."""
+    await _gate(key, dask_worker).finish_cut(cut, generation, earlier)
+    return True
+
+
+def _gate(key: str, dask_worker: Any) -> GateActor:
+    actor = dask_worker.state.actors.get(key)
+    if not isinstance(actor, GateActor):
+        raise WorkerLostError(f"gate {key!r} is not on {dask_worker.address} any more")
+    return actor

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from distributed import Client
 
@@ -31,6 +32,7 @@ from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
+from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss, Supervisor
@@ -46,17 +48,26 @@ _ACTIONS = (move, drain, rebalance)
 class Ownership:
     """The tasks and subscriptions of an owner, until it releases or ends the network."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, positions: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         assert isinstance(session.policy, OwnerPolicy)
         self.session, self.policy = session, session.policy
         self._requests = OwnerRequests(session, {action.__name__: partial(action, self.policy) for action in _ACTIONS})
         owner = f"the owner of network {session.name!r}"
         if self.policy.restarts:
             session.supervise_task(self.policy.rewiring.retry_pending(), owner)
+        snapshots = session.entry.snapshots
+        self._cuts = CutSchedule(self.policy, snapshots, positions) if snapshots is not None else None
         if session.published:
             session.supervise_task(self.policy.watch_lease(), owner)
             self._requests.listen()
         self._unfollow = follow_passes(session) if session.published else None
+
+    async def take_cuts(self, *, fresh: bool) -> None:
+        """Take consistent cuts from now on, where the network keeps snapshots; of a `fresh` one, before it trains."""
+        if self._cuts is not None:
+            if fresh:
+                await self._cuts.begin()
+            self.session.supervise_task(self._cuts.run(), f"cuts of network {self.session.name!r}")
 
     def running(self, embedded: EmbeddedCluster | None = None) -> Running:
         """The network as its user sees it; with the embedded cluster that it ends."""
@@ -71,8 +82,14 @@ class Ownership:
 
     async def end(self) -> None:
         """End the network, unless another client owns it by now."""
-        await self.leave()
         session, client = self.session, self.session.client
+        owned = not (session.published and await _lost_ownership(client, session.entry))
+        cuts = self._cuts if owned else None
+        if cuts is not None:
+            await cuts.take_last()
+        await self.leave()
+        if cuts is not None:
+            await cuts.write_last()
         if session.published:
             if await _lost_ownership(client, session.entry):
                 release_gates(session.gates)
@@ -91,8 +108,15 @@ async def take_ownership(
     *,
     published: bool,
     resumed: bool = False,
+    positions: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Ownership:
-    """Own a network whose gates are there; it is supervised where it keeps snapshots."""
+    """Own a network whose gates are there; it is supervised where it keeps snapshots.
+
+    Parameters
+    ----------
+    positions
+        of the sentinels of the run that it has resumed.
+    """
     supervised = entry.snapshots is not None
     names = {worker.address: worker.name for worker in await list_workers(client)} if supervised else {}
     session = Session(
@@ -106,7 +130,7 @@ async def take_ownership(
         worker_names=names,
     )
     await _allow_retirement(client, entry, published=published)
-    return Ownership(session)
+    return Ownership(session, positions)
 
 
 async def _allow_retirement(client: Client, entry: NetworkEntry, *, published: bool) -> None:
@@ -184,5 +208,6 @@ async def _adopt(name: str, client: Client) -> Running:
         await ownership.leave()
         release_gates(ownership.session.gates)
         raise
+    await ownership.take_cuts(fresh=False)
     await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
     return ownership.running()

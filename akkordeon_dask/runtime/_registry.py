@@ -13,7 +13,7 @@ from distributed.protocol.pickle import dumps, loads
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import forget_network
-from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
+from akkordeon_dask.errors import CheckpointError, ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
@@ -28,6 +28,7 @@ __all__ = [
     "get",
     "names",
     "publish",
+    "refuse_living",
     "refuse_taken",
     "require",
     "try_connect_gates",
@@ -165,6 +166,23 @@ async def refuse_taken(client: Client, name: str) -> None:
     """
     if name in await names(client):
         raise _taken(name)
+
+
+async def refuse_living(client: Client, url: str) -> None:
+    """Check that no published network of this cluster writes the run at a URL, which is to be resumed.
+
+    Raises
+    ------
+    CheckpointError
+        when one does: names it.
+    """
+    for name in await names(client):
+        entry = await get(client, name)
+        if entry is not None and entry.snapshots is not None and entry.snapshots.url == url:
+            raise CheckpointError(
+                f"{url!r} is written by network {name!r}, which is on this cluster: take it over by adopt({name!r}, "
+                f"client), or stop({name!r}, client) and resume then"
+            )
 
 
 def _taken(name: str) -> NameConflictError:

@@ -71,6 +71,11 @@ class Files:
         with contextlib.suppress(FileNotFoundError):
             self._system.rm_file(self._path(folder, name))
 
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder of files, if it exists."""
+        with contextlib.suppress(FileNotFoundError):
+            self._system.rm(self._path(folder), recursive=True)
+
     def modified(self, folder: str, name: str) -> datetime | None:
         """The time of the last write, by the clock of the file system; None: unknown."""
         try:

@@ -18,6 +18,8 @@ class SnapshotPolicy:
     """Seconds between two snapshots, where something has changed."""
     keep: int = 3
     """Snapshots to keep of each gate."""
+    cut: str | None = None
+    """The name of the cut to read; None: the newest snapshots."""
 
     def store(self, below: str = "") -> Store:
         """The store, or one in a folder below it.

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from akkordeon_dask.errors import CheckpointError, DeadlineError
@@ -37,27 +38,41 @@ class SnapshotRecorder:
         """The number of the last snapshot that was written. Set by the writer's thread, read by any."""
         self.error: str | None = None
         """The reason why the one after that was not. Set by the writer's thread and the actor's, read by any."""
+        self._parts: dict[str, tuple[Store, Future[None]]] = {}
+        """Snapshots for other stores that are not written yet. Added to on the event loop; the writer's thread takes
+        each one out."""
 
     def write(self, tree: Tree, number: int, facts: Mapping[str, Any] | None = None) -> None:
         """Have a snapshot written; never waits."""
         self._writer.put(self.series, tree, number=number, facts=facts, generation=self._generation)
+
+    def write_part(self, store: Store, tree: Tree, number: int, facts: Mapping[str, Any]) -> Future[None]:
+        """Have a snapshot written to another store; the future of that. Never waits. On the event loop."""
+        part = f"{self.series} in {store.url}"
+        self._parts[part] = store, Future()
+        self._writer.put(part, tree, number=number, facts=facts, generation=self._generation)
+        return self._parts[part][1]
 
     def save(self, series: str, tree: Tree, *, number: int, facts: Mapping[str, Any], generation: int) -> str:
         """Write a snapshot to the store. In the writer's thread."""
         if self._before is None:
             self._before = self._store.generation(series)
         above = max(generation, self._before + 1)
-        return self._store.save(series, tree, number=number, facts=facts, generation=above)
+        store = self._parts[series][0] if series in self._parts else self._store
+        return store.save(self.series, tree, number=number, facts=facts, generation=above)
 
     def raise_generation(self, generation: int) -> None:
         """The network has an owner of this generation. Any thread."""
         self._generation = max(generation, self._generation)
 
     def _on_result(self, series: str, number: int, error: Exception | None) -> None:
+        part = self._parts.pop(series, None)
         if error is None:
             self.last, self.error = number, None
-        else:
+        elif part is None:
             self.fail(str(error))
+        if part is not None and part[1].set_running_or_notify_cancel():
+            part[1].set_exception(error) if error is not None else part[1].set_result(None)
 
     def fail(self, text: str) -> None:
         """Report a snapshot that is not written."""

@@ -134,8 +134,28 @@ class Store:
         with self._checkpoint_errors("read", "check the URL, or move the named file away to use an older one"):
             for _ in range(_ATTEMPTS):
                 with contextlib.suppress(GoneError):
-                    return self._newest(series, like)
+                    return next(self._intact(series, like), None)
         raise CheckpointError(f"snapshots of {series!r} in {self.url!r} vanish while they are read: stop their writer")
+
+    def history(self, series: str) -> list[Saved]:
+        """All snapshots of a series that are complete and intact, the newest first. Raises as `load` does."""
+        with self._checkpoint_errors("read", "check the URL"):
+            for _ in range(_ATTEMPTS):
+                with contextlib.suppress(GoneError):
+                    return list(self._intact(series, None))
+        raise CheckpointError(f"snapshots of {series!r} in {self.url!r} vanish while they are read: stop their writer")
+
+    def folders(self, below: str = "") -> list[str]:
+        """The names of the folders, and of other files, below the URL. Raises as `numbers` does."""
+        with self._checkpoint_errors("read", "check the URL"):
+            return self._files.names(below)
+
+    def remove(self, below: str) -> None:
+        """Remove a folder below the URL with all that is in it; only logged where that fails."""
+        try:
+            self._files.remove_folder(below)
+        except Exception as error:
+            logger.warning("cannot remove %s/%s: %r", self.url, below, error)
 
     def series(self) -> list[str]:
         """The names of all series that have a manifest, sorted.
@@ -165,7 +185,7 @@ class Store:
         with self._checkpoint_errors("read", "check the URL"):
             return max((stem.generation for stem in stems(self._files, folder_name(series))), default=0)
 
-    def _newest(self, series: str, like: Tree) -> Saved | None:
+    def _intact(self, series: str, like: Tree) -> Iterator[Saved]:
         folder = folder_name(series)
         for stem in reversed(stems(self._files, folder)):
             url = self._url(folder, stem)
@@ -176,8 +196,7 @@ class Store:
                 continue
             if like is not None:
                 tree = _fitted(url, tree, like)
-            return Saved(series, stem.number, tree, manifest.facts, url, stem.generation)
-        return None
+            yield Saved(series, stem.number, tree, manifest.facts, url, stem.generation)
 
     def _named(self, folder: str) -> str | None:
         """The series of a folder that has a manifest."""

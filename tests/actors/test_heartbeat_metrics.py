@@ -53,7 +53,7 @@ async def _beat(dask_worker):
     await dask_worker.heartbeat()
 
 
-def _told(dask_scheduler):
+def _answering(dask_scheduler):
     return {worker.address: worker.metrics.get(TOPIC) for worker in dask_scheduler.workers.values()}
 
 
@@ -64,7 +64,7 @@ def test_metrics_ride_on_the_heartbeat_and_agree_with_the_statistics():
         running.statistics()
         said = running.statistics()  # a thread takes its figures after each call, so those of the first are there
         running.client.run(_beat)
-        (told,) = running.client.run_on_scheduler(_told).values()
+        (told,) = running.client.run_on_scheduler(_answering).values()
     assert [gate["name"] for gate in told["gates"]] == list(running.network.names)
     for gate in told["gates"]:
         counts = said[gate["name"]].counts

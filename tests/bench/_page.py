@@ -108,11 +108,11 @@ def _cpu(processes: list[psutil.Process]) -> float:
 
 def _samples(client: Any) -> int:
     """Samples of training that came home, as the gates tell themselves."""
-    told = client.run(_told).values()
+    told = client.run(_answering).values()
     return sum(figures["backwards"] for gates in told for figures in gates if figures["name"] == "g0")
 
 
-def _told(dask_worker: Any) -> list[dict[str, Any]]:
+def _answering(dask_worker: Any) -> list[dict[str, Any]]:
     return dask_worker.metrics[TOPIC](dask_worker)["gates"]
 
 

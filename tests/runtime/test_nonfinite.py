@@ -8,8 +8,7 @@ import pytest
 
 from akkordeon_dask import Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
-from akkordeon_dask.snapshots import Store
-from tests.support.restarting_workers import events
+from tests.support.restarting_workers import events, run_store
 from tests.support.small_networks import NETWORK, numbers
 
 LIMIT = 60
@@ -85,7 +84,7 @@ def test_another_word_is_refused_where_it_is_written():
 
 def test_reduced_learning_rates_persist_in_every_later_incarnation(tmp_path, eventually):
     def rates():
-        return [Store(tmp_path).load(gate).tree["state"]["rate"] for gate in NETWORK.names]
+        return [run_store(tmp_path).load(gate).tree["state"]["rate"] for gate in NETWORK.names]
 
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(loss=faulty(6), on_nonfinite="rewind"))

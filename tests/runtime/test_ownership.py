@@ -9,10 +9,9 @@ import pytest
 from akkordeon_dask import adopt
 from akkordeon_dask.errors import ClosedError, DeploymentError, WorkerLostError
 from akkordeon_dask.runtime._registry import require
-from akkordeon_dask.snapshots import Store
 from tests.support.leftovers import wait_until
 from tests.support.programs import started
-from tests.support.restarting_workers import PATIENT, events
+from tests.support.restarting_workers import PATIENT, events, run_store
 from tests.support.small_networks import NETWORK, SAMPLES, equal, rating, train
 
 
@@ -34,7 +33,7 @@ def kill_worker(processes, worker):
 
 def far(folder, gate):
     """Wait until the gate's snapshots have some updates."""
-    wait_until(lambda: Store(str(folder)).numbers(gate)[-1:] > [20], within=PATIENT)
+    wait_until(lambda: run_store(folder).numbers(gate)[-1:] > [20], within=PATIENT)
 
 
 @contextmanager
@@ -83,7 +82,7 @@ def test_adopting_restarts_a_gate_that_was_lost_without_an_owner(processes, tmp_
     name = "orphan"
     with orphan(processes, name, tmp_path, "g0") as placed:
         kill_worker(processes, placed["g0"])
-        kept = Store(str(tmp_path)).numbers("g0")[-1]
+        kept = run_store(tmp_path).numbers("g0")[-1]
         with adopt(name, processes.client) as second:
             assert restarted_gates(processes, name) == ["g0"] and not events(processes.client, name, "no snapshot")
             statistics = second.statistics()

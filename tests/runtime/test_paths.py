@@ -8,6 +8,7 @@ from akkordeon_dask import data, deploy
 from akkordeon_dask._files import absolute
 from akkordeon_dask.errors import CheckpointError, DataError, SpecError
 from akkordeon_dask.snapshots import Store
+from tests.support.restarting_workers import run_store
 from tests.support.small_networks import NETWORK, equal, train
 
 HOME = ["~/{}", "{home}/{}", "file://{home}/{}", "file://~/{}"]
@@ -38,7 +39,7 @@ def test_every_door_takes_the_home_folder_in_every_form(user, home, form):
         running.report(place("report.html"))
         saved = running.parameters()
     assert {path.name for path in home.iterdir()} == {"snaps", "deep", "report.html"}
-    assert Store(place("snaps")).series()[:2] == ["g0", "g1"]
+    assert run_store(place("snaps")).series()[:2] == ["g0", "g1"]
     with user.deploy(NETWORK, resume=place("snaps")) as running:
         assert equal(running.parameters(), saved)
     with user.deploy(NETWORK, seed=2) as running:
@@ -53,7 +54,7 @@ def test_a_relative_folder_of_snapshots_is_the_caller_s_on_workers_that_work_els
     for place in ("snaps", "file://snaps"):
         with deploy(NETWORK, processes.client, **{"snapshots" if place == "snaps" else "resume": place}) as running:
             running.snapshot()
-        assert Store(str(tmp_path / "snaps")).series() == ["g0", "g1"]
+        assert run_store(tmp_path / "snaps").series() == ["g0", "g1"]
 
 
 def test_one_place_written_in_two_ways_is_one_place(user, tmp_path, monkeypatch):

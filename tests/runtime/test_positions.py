@@ -4,7 +4,7 @@ import pytest
 
 from akkordeon_dask.errors import SpecError
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, events
+from tests.support.restarting_workers import PATIENT, events, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, train
 
 LONG = 400
@@ -94,8 +94,8 @@ def test_a_run_that_had_all_its_passes_rests_at_once(user, tmp_path):
 
 
 def test_a_position_that_cannot_be_written_is_reported_and_training_continues(user, tmp_path):
-    (tmp_path / "sentinels").write_bytes(b"no folder")
     with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
+        (run_folder(tmp_path) / "sentinels").write_bytes(b"no folder")
         attached = running.attach(train(name="a", epochs=3))
         running.wait(timeout=PATIENT)
         assert [report.samples for report in attached.reports] == [SAMPLES] * 3

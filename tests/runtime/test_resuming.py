@@ -9,9 +9,8 @@ import pytest
 from akkordeon_dask import Gate, deploy, nn, optim
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime import stop
-from akkordeon_dask.snapshots import Store
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, events, kept, pair
+from tests.support.restarting_workers import PATIENT, events, kept, pair, run_folder, run_store
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
 
 ADAM = Gate(nn.Linear(6, 5) >> nn.ReLU(), optim.Adam(0.01)) | Gate(nn.Linear(5, 3), optim.Adam(0.01))
@@ -110,7 +109,7 @@ def test_places_that_do_not_fit_are_refused_before_anything_is_made(user, tmp_pa
         user.deploy(NETWORK, resume=str(tmp_path / "elsewhere"))
     with pytest.raises(CheckpointError, match=r"gate 'g1': .*an array \(5, 3\) of float32.*an array \(5, 4\) of"):
         user.deploy(NETWORK[:1] | Gate(nn.Linear(5, 4), optim.SGD(0.05)), resume=place)
-    for file in (tmp_path / "snapshots" / "g1").glob("*.safetensors"):
+    for file in (tmp_path / "snapshots").rglob("g1/*.safetensors"):
         file.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"no intact snapshot of gate 'g1' in "):
         user.deploy(NETWORK, resume=place)
@@ -135,7 +134,7 @@ def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continue
         trains = running.attach(train())
         done = PASS * len(running.wait(epochs=2, timeout=PATIENT))
         assert running.snapshot() == {"g0": done, "g1": done}
-        mend = spoil(tmp_path, "g1")
+        mend = spoil(run_folder(tmp_path), "g1")
         said = f"snapshots of gate 'g1' are not written, there is one of update {done}: cannot write snapshots in "
         with pytest.warns(RuntimeWarning, match=said) as told:
             running.wait(epochs=3, timeout=PATIENT)
@@ -151,7 +150,7 @@ def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continue
             warnings.simplefilter("error")
             running.wait(epochs=2, timeout=PATIENT)
         end = running.parameters()
-    assert Store(str(tmp_path)).numbers("g1")[-1] == len(trains.reports) * PASS
+    assert run_store(tmp_path).numbers("g1")[-1] == len(trains.reports) * PASS
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
         assert equal(running.parameters(), end)
 
@@ -159,7 +158,7 @@ def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continue
 def test_a_place_that_comes_back_only_for_the_end_has_the_end(tmp_path):
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
         running.snapshot()
-        mend = spoil(tmp_path, "g0")
+        mend = spoil(run_folder(tmp_path), "g0")
         running.attach(train(epochs=3))
         with pytest.warns(RuntimeWarning, match="snapshots of gate 'g0'"):
             running.wait(timeout=PATIENT)
@@ -180,7 +179,7 @@ def test_a_lost_gate_without_a_snapshot_restarts_from_its_initial_parameters_and
         running.attach(train())
         lost = PASS * len(running.wait(epochs=2, timeout=PATIENT))
         running.snapshot()
-        for file in (tmp_path / "g1").iterdir():
+        for file in list(tmp_path.rglob("g1/*")):
             file.unlink()
         os.kill(processes.pid(running.placement["g1"]), signal.SIGKILL)
         wait_until(lambda: events(processes.client, running.name, "restarted"), within=PATIENT)

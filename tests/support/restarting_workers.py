@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dask.config
 import pytest
 
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import EmbeddedCluster
-from akkordeon_dask.snapshots import Store
+from akkordeon_dask.snapshots import Store, find_runs
 from tests.support.leftovers import akkordeon_threads, wait_until
 from tests.support.workers import workers_now
 
@@ -90,7 +91,17 @@ def events(client, network, *kinds):
     return [one for one in told if one["network"] == network and one["event"] in kinds]
 
 
+def run_store(url):
+    """The snapshots of the newest run below a URL."""
+    return Store(find_runs(str(url))[0])
+
+
+def run_folder(folder):
+    """The folder of the newest run below a folder."""
+    return Path(find_runs(str(folder))[0])
+
+
 def kept(url, gate):
     """A gate's newest snapshot: the number of updates, and all arrays by name."""
-    saved = Store(str(url)).load(gate)
+    saved = run_store(url).load(gate)
     return saved.number, saved.tree

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from distributed.utils import offload
 
@@ -13,16 +15,19 @@ from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
-from akkordeon_dask.actors.gate._state import GateState
+from akkordeon_dask.actors.gate._state import GateCut, GateState
 from akkordeon_dask.actors.gate._statistics import GateStatistics, metrics_of, statistics_of
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.errors import CheckpointError, ClosedError, GateError, WorkerLostError
-from akkordeon_dask.messages import Address, GateMetrics
+from akkordeon_dask.messages import Address, GateMetrics, HeldSentinel
 from akkordeon_dask.network import Claim, Gate, Resources
-from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.snapshots import Cut, SnapshotPolicy, save_manifest
 from akkordeon_dask.tree import Tree, size
 
 __all__ = ["GateActor"]
+
+_TAKEN = 2
+"""Cuts whose parts a gate keeps in memory: one that is being written, and the next one."""
 
 
 class GateActor(DaskActor):
@@ -73,6 +78,8 @@ class GateActor(DaskActor):
             self._restore(restore, required=resume)
         self._parameters = size(self._behavior.version.params, statistics=False)
         self._closed = asyncio.Event()
+        self._cuts: dict[str, GateCut] = {}
+        """Its parts of the last cuts, by the cut's name, until each is written. Only the event loop touches them."""
 
     def _restore(self, policy: SnapshotPolicy, *, required: bool) -> None:
         """Continue with the newest snapshot."""
@@ -182,17 +189,21 @@ class GateActor(DaskActor):
         await self._call(lambda: self._wire(previous, next_, generation))
 
     def _wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
+        self._check_generation(generation)
+        behavior = self._behavior
+        behavior.generation = generation
+        self._snapshots.raise_generation(generation)
+        behavior.wire(previous, next_)
+        if self._cell is not None:
+            self._cell.mailbox.entry = previous is None
+
+    def _check_generation(self, generation: int) -> None:
         behavior = self._behavior
         if generation < behavior.generation:
             raise ClosedError(
                 f"gate {behavior.name!r} belongs to generation {behavior.generation} of network {behavior.network!r}, "
                 f"not to {generation}: another owner has taken it over, leave it to that one"
             )
-        behavior.generation = generation
-        self._snapshots.raise_generation(generation)
-        behavior.wire(previous, next_)
-        if self._cell is not None:
-            self._cell.mailbox.entry = previous is None
 
     async def import_from(self, former: Address) -> None:
         """Continue where the gate's incarnation on another worker stops now. Before `open`, on the event loop."""
@@ -262,6 +273,70 @@ class GateActor(DaskActor):
         await offload(self._snapshots.flush, config.seconds("timeouts.control"))
         self._snapshots.check_written(number)
         return number
+
+    # Consistent cuts
+
+    async def take_cut(self, name: str, held: Mapping[str, HeldSentinel]) -> tuple[int, Mapping[str, tuple[int, ...]]]:
+        """Keep a reference to the present version for a cut, while all training sentinels wait.
+
+        Returns its number, and by the key of a sentinel's actor those of its lost batches that the gate was updated
+        with.
+
+        Parameters
+        ----------
+        held
+            the sentinels, by the key of their actors.
+
+        Raises
+        ------
+        CheckpointError
+            when the gate still has batches of others.
+        """
+        cut = await self._call(lambda: self._behavior.take_cut(name, held))
+        self._cuts = {**dict(list(self._cuts.items())[1 - _TAKEN :]), name: cut}
+        return cut.version.number, cut.applied
+
+    async def cut_parameters(self, name: str) -> Tree:
+        """The parameters of the cut of this name, which is forgotten."""
+        return self._taken(name).version.params
+
+    async def write_part(self, name: str, seconds: float) -> None:
+        """Write the gate's part of the cut of this name, which is forgotten; return when it is written.
+
+        Raises
+        ------
+        CheckpointError
+            when it cannot be written, or not within `seconds`.
+        """
+        cut = self._taken(name)
+        written = await offload(self._snapshots.write_part, cut)
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(written), seconds)
+        except TimeoutError:
+            late = f"gate {self._behavior.name!r} did not write its part of a cut within {seconds:g} s"
+            raise CheckpointError(f"{late}: see whether its storage answers") from None
+        await self._call(lambda: self._snapshots.note_part(cut.version.number, time.monotonic()))
+
+    def _taken(self, name: str) -> GateCut:
+        cut = self._cuts.pop(name, None)
+        if cut is None:
+            raise CheckpointError(f"gate {self._behavior.name!r} on {self.address.worker} has no part of cut {name!r}")
+        return cut
+
+    async def finish_cut(self, cut: Cut, generation: int, earlier: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the manifest of a cut whose parts are written, on behalf of all gates.
+
+        Raises
+        ------
+        CheckpointError
+            when it cannot be written.
+        ClosedError
+            when an owner of a later generation has taken the network over.
+        """
+        policy = self._snapshots.policy
+        assert policy is not None
+        self._check_generation(generation)
+        await offload(save_manifest, policy, cut, generation, earlier)
 
     # Figures
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
@@ -12,8 +12,28 @@ from akkordeon_dask.actors.gate._computations import (
     Evaluation,
     ForwardPass,
 )
-from akkordeon_dask.actors.gate._state import GateCounts, GateState, InFlight, StashedBatch, Version, aligned_version
-from akkordeon_dask.messages import Address, Backward, Failed, Forward, Header, Leave, Message, Refused, array_nbytes
+from akkordeon_dask.actors.gate._state import (
+    GateCounts,
+    GateCut,
+    GateState,
+    InFlight,
+    StashedBatch,
+    Version,
+    aligned_version,
+)
+from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.messages import (
+    Address,
+    Backward,
+    Failed,
+    Forward,
+    Header,
+    HeldSentinel,
+    Leave,
+    Message,
+    Refused,
+    array_nbytes,
+)
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
 from akkordeon_dask.tree import Array, Tree, map_leaves
@@ -86,6 +106,30 @@ class GateBehavior:
         return GateState(
             self.version, {key: (own.floor, own.applied_sequences) for key, own in self._in_flight.items()}
         )
+
+    def take_cut(self, name: str, held: Mapping[str, HeldSentinel]) -> GateCut:
+        """Hand out the present version as a part of a consistent cut. No computation is under way.
+
+        Whatever of the sentinels' batches still comes is dropped: all of them are finished.
+
+        Raises
+        ------
+        CheckpointError
+            when batches of another training sentinel are in flight, or the gate moves.
+        """
+        if self.migrating:
+            raise CheckpointError(f"gate {self.name!r} moves to another worker")
+        others = [own for actor, own in self._in_flight.items() if actor not in held]
+        if number := sum(own.contexts for own in others):
+            raise CheckpointError(f"gate {self.name!r} holds {number} batches of a sentinel that was not asked to wait")
+        for actor, sentinel in held.items():
+            self._in_flight[actor].last_message = self._clock()
+            self._in_flight[actor].finish(sentinel.floor)
+        applied = {
+            actor: tuple(one for one in sentinel.lost if self._in_flight[actor].was_applied(one))
+            for actor, sentinel in held.items()
+        }
+        return GateCut(name, self.version, applied)
 
     def import_state(self, state: GateState) -> None:
         """Continue where another incarnation has stopped."""

@@ -1,12 +1,13 @@
 """Snapshots of a gate's versions, written while it works."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import numpy as np
 
-from akkordeon_dask.actors.gate._state import Version, aligned_version
+from akkordeon_dask.actors.gate._state import GateCut, Version, aligned_version
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder
+from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder, load_part, part_store
 from akkordeon_dask.tree import Tree, leaves
 
 __all__ = ["GateSnapshots", "load_version"]
@@ -30,6 +31,9 @@ class GateSnapshots:
         self._series, self._generation, self._on_failure = series, generation, on_failure
         self._recorder: SnapshotRecorder | None = None
         self._number, self._time = -1, 0.0
+        """Of the last version that was written, or is in a cut."""
+        self._last = -1
+        """The last version that was written outside of cuts."""
         self.restored: int | None = None
         """The number of the snapshot here that the gate was restored from. Set before `begin`."""
 
@@ -65,13 +69,35 @@ class GateSnapshots:
     def write(self, version: Version, now: float) -> int:
         """Have this version written; never waits, and returns its number."""
         self._number, self._time = version.number, now
+        self._last = version.number
         if self._recorder is None:
             return version.number
-        if all(np.isfinite(leaf).all() for leaf in leaves(version.params)):
+        if _is_finite(version):
             self._recorder.write(tree_of(version), version.number, {"samples": version.samples})
         else:
             self._recorder.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
         return version.number
+
+    def write_part(self, cut: GateCut) -> Future[None]:
+        """Have the gate's part of a cut written; the future of that. Never waits. On the event loop.
+
+        Raises
+        ------
+        CheckpointError
+            when the network writes no snapshots, or the version is not finite.
+        """
+        if self._recorder is None or self.policy is None:
+            raise CheckpointError(f"gate {self._series!r} keeps no snapshots: give deploy(snapshots=URL)")
+        version = cut.version
+        if not _is_finite(version):
+            raise CheckpointError(f"version {version.number} of gate {self._series!r} is not finite: not kept")
+        store = part_store(self.policy, cut.name)
+        return self._recorder.write_part(store, tree_of(version), version.number, {"samples": version.samples})
+
+    def note_part(self, number: int, now: float) -> None:
+        """This version is in a cut: a snapshot is due where no further cut follows in time. In a turn of the gate."""
+        if self.policy is not None and number >= self._number:
+            self._number, self._time = number, now + self.policy.seconds
 
     def flush(self, timeout: float) -> None:
         """Wait until all versions are written. Neither in a turn of the gate nor on an event loop.
@@ -107,7 +133,7 @@ class GateSnapshots:
         """
         if self._recorder is None:
             return
-        if last is not None and (last.number != self._number or self.error is not None):
+        if last is not None and (last.number != self._last or self.error is not None):
             self.write(last, self._time)
         self._recorder.end(timeout)
 
@@ -117,18 +143,26 @@ def tree_of(version: Version) -> Tree:
     return {"params": version.params, "state": version.state}
 
 
+def _is_finite(version: Version) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in leaves(version.params))
+
+
 def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version | None:
-    """The version of the newest snapshot; None where there is none.
+    """The version of the policy's cut, or else of the newest snapshot, in a cut or not; None where there is none.
 
     Raises
     ------
     CheckpointError
         when the store cannot be read, or the snapshot is of another gate than `fresh`.
     """
+    like = tree_of(fresh)
     try:
-        saved = policy.store().load(series, like=tree_of(fresh))
+        part = load_part(policy, series, like)
+        saved = None if policy.cut is not None else policy.store().load(series, like=like)
     except CheckpointError as error:
         raise CheckpointError(f"gate {series!r}: {error}") from error
+    if saved is None or (part is not None and (part.generation, part.number) > (saved.generation, saved.number)):
+        saved = part
     if saved is None:
         return None
     samples = saved.facts.get("samples", 0)  # older snapshots have no such number

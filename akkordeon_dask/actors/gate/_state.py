@@ -9,10 +9,12 @@ from akkordeon_dask.messages import Header
 from akkordeon_dask.optim import State
 from akkordeon_dask.tree import Tree, map_leaves
 
-__all__ = ["GateCounts", "GateState", "InFlight", "StashedBatch", "Version", "aligned_version"]
+__all__ = ["GateCounts", "GateCut", "GateState", "InFlight", "StashedBatch", "Version", "aligned_version"]
 
 _LEASE = 4.0
 """A pin expires after so many deadlines of a batch without traffic."""
+_HOLES = 4096
+"""Batches without an update that are remembered of a sentinel."""
 _IDLE = 600.0
 """Seconds of silence after which a sentinel is forgotten."""
 
@@ -43,6 +45,16 @@ class GateState(NamedTuple):
     applied: Mapping[str, tuple[int, tuple[int, ...]]]
     """By the sentinel's actor: its floor, below which all batches are finished, and the sequences above it whose
     update is part of the version. They are never applied again."""
+
+
+class GateCut(NamedTuple):
+    """The part of a gate in a consistent cut: a reference, without a copy."""
+
+    name: str
+    """Of the cut."""
+    version: Version
+    applied: Mapping[str, tuple[int, ...]]
+    """By the sentinel's actor: those of the batches asked for whose update is part of the version."""
 
 
 @dataclass
@@ -108,6 +120,10 @@ class InFlight:
     floor: int = 0
     batches: dict[int, StashedBatch] = field(default_factory=dict)
     last_message: float = 0.0
+    first: int | None = None
+    """The floor of the first message that trained; what was before is not known."""
+    holes: set[int] = field(default_factory=set)
+    """Batches below the floor that this gate was not updated with: those that were lost, as a rule."""
     _pins: dict[int, _Pin] = field(default_factory=dict)
     _opened: tuple[int, int] = (0, 0)
     """The newest pass that was opened here, and the attempt that opened it."""
@@ -116,7 +132,7 @@ class InFlight:
     def applied(cls, floor: int, sequences: tuple[int, ...], now: float) -> "InFlight":
         """The batches that are part of a migrated version. The sentinel resends all others."""
         batches = {sequence: StashedBatch(0, None, None, 0.0, applied=True) for sequence in sequences}
-        return cls(floor, batches, now)
+        return cls(floor, batches, now, floor)
 
     @property
     def applied_sequences(self) -> tuple[int, ...]:
@@ -127,9 +143,23 @@ class InFlight:
         """Note the floor of a message: all batches below it are finished."""
         self.last_message = now
         if header.floor > self.floor:
-            self.floor = header.floor
-            for sequence in [sequence for sequence in self.batches if sequence < self.floor]:
-                del self.batches[sequence]
+            self.finish(header.floor)
+        if header.mode == "train" and self.first is None:
+            self.first = self.floor
+
+    def finish(self, floor: int) -> None:
+        """All batches below this one are finished: whatever of them may still come is dropped."""
+        for sequence in range(self.floor, floor):
+            batch = self.batches.pop(sequence, None)
+            if self.first is not None and not (batch is not None and batch.applied) and len(self.holes) < _HOLES:
+                self.holes.add(sequence)
+        self.floor = max(floor, self.floor)
+
+    def was_applied(self, sequence: int) -> bool:
+        """The gate was updated with this batch, as far as this incarnation knows."""
+        if sequence >= self.floor:
+            return sequence in self.applied_sequences
+        return self.first is not None and sequence >= self.first and sequence not in self.holes
 
     def is_duplicate_opening(self, header: Header) -> bool:
         """The message repeats an opening batch that was here, or is an older attempt of it.

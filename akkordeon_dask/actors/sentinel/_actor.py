@@ -18,17 +18,19 @@ from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Position
-from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, load_position
+from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, describe_data, load_position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.data import Batch, Source, open_source
-from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, SentinelError, WorkerLostError
-from akkordeon_dask.messages import Address, Leave, PassReport, SentinelMetrics
+from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, DeadlineError, SentinelError, WorkerLostError
+from akkordeon_dask.messages import Address, HeldSentinel, Leave, PassReport, SentinelMetrics
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import Array
 
 __all__ = ["SentinelActor"]
+
+_ENDED = "failed", "left"
 
 
 class SentinelActor(DaskActor):
@@ -333,6 +335,36 @@ class SentinelActor(DaskActor):
         """Continue after a pause; returns the news since `cursor`."""
         await self._call(self._behavior.resume)
         return self._update(cursor)
+
+    async def hold(self, cut: str, seconds: float) -> HeldSentinel | None:
+        """Draw no more batches for a consistent cut; returns its part once all batches in flight are back.
+
+        It goes on by itself after `seconds`. None: it does not train any more.
+
+        Raises
+        ------
+        DeadlineError
+            when its batches did not come back by then.
+        """
+        behavior, data = self._behavior, describe_data(self._sentinel)
+        await self._call(lambda: behavior.hold(cut, seconds))
+        with contextlib.suppress(TimeoutError):
+            await self._wait_until(lambda: not behavior.in_flight or self._closing, seconds)
+        part = await self._call(lambda: behavior.held_part(cut, data))
+        if part is None and behavior.state not in _ENDED:
+            raise DeadlineError(f"batches of sentinel {self._name!r} did not come back within {seconds:g} s")
+        return part if behavior.state not in _ENDED else None
+
+    async def release_from(self, cut: str, go_on: bool) -> float | None:
+        """Draw batches again, if it should `go_on`; see `SentinelBehavior.release_from`."""
+        behavior = self._behavior
+        seconds = await self._call(lambda: behavior.release_from(cut, go_on))
+        return seconds if behavior.state not in _ENDED else None
+
+    @property
+    def trains(self) -> bool:
+        """It changes the gates."""
+        return self._sentinel.mode == "train" and self._behavior.state not in _ENDED
 
     async def count(self, epochs: int | None, cursor: int) -> SentinelUpdate:
         """Rest after `epochs` more passes; see `SentinelBehavior.count`. Returns the news since `cursor`.

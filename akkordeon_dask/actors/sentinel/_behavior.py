@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from akkordeon_dask.messages import (
     Failed,
     Forward,
     Header,
+    HeldSentinel,
     Leave,
     Message,
     PassProgress,
@@ -37,6 +39,8 @@ SentinelState = Literal["running", "paused", "resting", "failed", "left"]
 _WINDOW = 2
 """Batches per credit that may be finished, or in flight, while one is: no gradient is more updates late. Without the
 one whose gradient has left a gate that has still to be updated with it."""
+_LOST = 4096
+"""Lost batches that a consistent cut lists, at most."""
 _TICK = 1.0
 """Seconds between two timers, at most."""
 
@@ -114,6 +118,10 @@ class SentinelBehavior:
         """Batches that were completed or given up."""
         self.waits_since: float | None = None
         """The time since which the provider's next batch is awaited; None: it is not."""
+        self._lost: deque[int] = deque(maxlen=_LOST)
+        """The sequences of the last batches that ended as lost."""
+        self._held_for, self._held_since, self._held_until = "", 0.0, -math.inf
+        """The consistent cut that it waits for, and the times from and until which it does; "": none."""
         self._checked_form: tuple[Any, ...] = ()
         self._known: tuple[str, bool, bool] = (self.state, True, False)
 
@@ -166,6 +174,8 @@ class SentinelBehavior:
         self._fill()
         self.wants_timer = False
         due = [self._hurried_at(), *(batch.expires for batch in self._batches.values())]
+        if self.held:
+            due.append(self._held_until)
         if self.between_passes and self.passes.rest_until > now:
             due.append(self.passes.rest_until)
         return max(0.0, min([now + _TICK, *due]) - now)
@@ -225,6 +235,8 @@ class SentinelBehavior:
 
     def can_draw(self) -> bool:
         """A batch may be drawn now. Begins a pass where one is due."""
+        if self.held:
+            return False
         self._rest_if_done()
         if self.state != "running" or self.credits < 1:
             return False
@@ -342,12 +354,15 @@ class SentinelBehavior:
                 text = f"batch {batch.sequence}, {len(batch.x)} samples, after {batch.attempt} attempts"
                 self._notify("lost", text)
                 self.passes.give_up(batch)
+                self._lost.append(batch.sequence)
                 self._release(batch)
 
     def _complete(self, batch: BatchInFlight) -> None:
         if batch.attempt == 1:
             self.timer.observe(self._clock() - batch.sent)
         self.passes.complete(batch)
+        if batch.skipped:
+            self._lost.append(batch.sequence)
         self._release(batch)
 
     def _release(self, batch: BatchInFlight) -> None:
@@ -392,6 +407,35 @@ class SentinelBehavior:
         if self.state == "paused":
             self.state = "running"
         self._rest_if_done()
+
+    @property
+    def held(self) -> bool:
+        """It draws no batch, because a consistent cut is being taken."""
+        return self._held_for != "" and self._clock() < self._held_until
+
+    def hold(self, cut: str, seconds: float) -> None:
+        """Draw no more batches for a consistent cut, until it is released: after `seconds` it goes on by itself."""
+        now = self._clock()
+        self._held_for, self._held_since, self._held_until = cut, now, now + seconds
+
+    def held_part(self, cut: str, data: str) -> HeldSentinel | None:
+        """Its part of the cut that it is held for; None where batches are in flight, or it is not held (any more)."""
+        if not self.held or self._held_for != cut or self._batches:
+            return None
+        position = self.passes.position(self._clock())
+        assert position is not None
+        saved = {"data": data, "position": position.as_dict()}
+        return HeldSentinel(self.name, self.address.actor, self.floor, tuple(self._lost), saved)
+
+    def release_from(self, cut: str, go_on: bool = True) -> float | None:
+        """Draw batches again, if it should `go_on`; returns the seconds that it was held.
+
+        None: it was not held for this cut until now.
+        """
+        seconds = self._clock() - self._held_since if self.held and self._held_for == cut else None
+        if self._held_for == cut and go_on:
+            self._held_for = ""
+        return seconds
 
     def count(self, epochs: int | None) -> None:
         """Rest after `epochs` more passes, and at most its own number; None: after its own number.

@@ -1,16 +1,14 @@
 """Snapshots of a training sentinel's position, written while it works."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Sentinel
-from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder
+from akkordeon_dask.snapshots import POSITIONS, SnapshotPolicy, SnapshotRecorder, complete_cuts
 
-__all__ = ["PositionSnapshots", "load_position"]
-
-_BELOW = "sentinels"
-"""The folder of positions, below the URL of the gates' snapshots."""
+__all__ = ["PositionSnapshots", "describe_data", "load_position"]
 
 
 class PositionSnapshots:
@@ -36,7 +34,7 @@ class PositionSnapshots:
         on_failure: Callable[[str, str], None],
     ) -> None:
         self._policy = policy if sentinel.mode == "train" else None
-        self._data = _data(sentinel)
+        self._data = describe_data(sentinel)
         self._name, self._generation, self._on_failure = name, generation, on_failure
         self._recorder: SnapshotRecorder | None = None
         self._written, self._number, self._time = Position(), 0, 0.0
@@ -49,7 +47,7 @@ class PositionSnapshots:
         if self._policy is None:
             return
         try:
-            store = self._policy.store(_BELOW)
+            store = self._policy.store(POSITIONS)
             self._recorder = SnapshotRecorder(store, self._name, self._generation, on_failure=self._on_failure)
         except CheckpointError as error:
             self._on_failure("snapshot failed", str(error))
@@ -95,16 +93,25 @@ def load_position(policies: Iterable[SnapshotPolicy], sentinel: Sentinel, name: 
         when a store cannot be read.
     """
     for policy in policies:
-        saved = policy.store(_BELOW).load(name)
-        if saved is None or saved.facts.get("data") != _data(sentinel):
+        url, facts = _newest(policy, name)
+        if facts is None or facts.get("data") != describe_data(sentinel):
             continue
         try:
-            return Position.from_dict(saved.facts["position"])
+            return Position.from_dict(facts["position"])
         except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{saved.url!r} holds no position of a sentinel ({error!r}): move it away") from error
+            raise CheckpointError(f"{url!r} holds no position of a sentinel ({error!r}): move it away") from error
     return None
 
 
-def _data(sentinel: Sentinel) -> str:
+def _newest(policy: SnapshotPolicy, name: str) -> tuple[str, Mapping[str, Any] | None]:
+    """The URL and the content of a position: of the policy's cut, where it has one."""
+    if policy.cut is not None:
+        cut = next((cut for cut in complete_cuts(policy) if cut.name == policy.cut), None)
+        return f"{policy.url}, cut {policy.cut}", cut.positions.get(name) if cut is not None else None
+    saved = policy.store(POSITIONS).load(name)
+    return (saved.url, saved.facts) if saved is not None else ("", None)
+
+
+def describe_data(sentinel: Sentinel) -> str:
     """The data that a position is about: another sentinel may have the same name."""
     return f"{sentinel.provider!r} in batches of {sentinel.batch_size}"

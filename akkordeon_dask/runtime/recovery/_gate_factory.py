@@ -5,7 +5,7 @@ import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distributed import Client, Future
@@ -21,9 +21,9 @@ from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
-from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.snapshots import POSITIONS, SnapshotPolicy, base_url, complete_cuts, find_runs, last_generation
 
-__all__ = ["GateFactory", "check_snapshot_url", "discard", "snapshot_policy", "wire"]
+__all__ = ["FoundSnapshots", "GateFactory", "discard", "find_snapshots", "read_positions", "snapshot_policy", "wire"]
 
 
 @dataclass(frozen=True)
@@ -146,22 +146,84 @@ def snapshot_policy(every: Any, keep: Any) -> SnapshotPolicy:
     return SnapshotPolicy("", seconds=seconds, keep=keep)
 
 
-async def check_snapshot_url(snapshots: SnapshotPolicy, network: Network, *, resume: bool) -> int:
-    """Check the snapshots at a URL before anything is created; returns the generation of their last owner, or 0.
+@dataclass(frozen=True)
+class FoundSnapshots:
+    """What there is at the URLs of a deployment."""
+
+    generation: int
+    """The highest one of all runs there, or 0."""
+    sources: tuple[SnapshotPolicy, ...] = ()
+    """Of the run that is resumed: each of its complete cuts, the newest first, or it as a whole where it has none."""
+
+
+async def find_snapshots(
+    network: Network, snapshots: SnapshotPolicy | None, source: SnapshotPolicy | None
+) -> FoundSnapshots:
+    """Check the snapshots at the URLs before anything is created.
 
     Raises
     ------
     CheckpointError
         when they cannot be read, when there are some and not to be resumed, or when some are missing to resume.
     """
-    found = set(await offload(lambda: snapshots.store().series())).intersection(network.names)
-    if found and not resume:
+    return await offload(_find, network, snapshots, source)
+
+
+def _find(network: Network, snapshots: SnapshotPolicy | None, source: SnapshotPolicy | None) -> FoundSnapshots:
+    generation = last_generation(snapshots.url) if snapshots is not None else 0
+    if snapshots is not None and (source is None or base_url(source.url) != base_url(snapshots.url)):
+        _refuse_others(network, snapshots)
+    if source is None:
+        return FoundSnapshots(generation)
+    sources, number = _sources(network, source)
+    return FoundSnapshots(max(generation, number), sources)
+
+
+def _refuse_others(network: Network, snapshots: SnapshotPolicy) -> None:
+    """Check that a new network does not write where another one has written."""
+    url = base_url(snapshots.url)
+    runs = [replace(snapshots, url=run) for run in find_runs(url)]
+    if found := {name for run in runs for name in run.store().series()}.intersection(network.names):
         raise CheckpointError(
-            f"{snapshots.url!r} holds snapshots of {', '.join(sorted(found))} already: resume them by "
-            f"resume={snapshots.url!r}, or choose another URL"
+            f"{url!r} holds snapshots of {', '.join(sorted(found))} already: resume them by "
+            f"resume={url!r}, or choose another URL"
         )
-    if resume and (missing := [name for name in network.names if name not in found]):
-        raise CheckpointError(
-            f"{snapshots.url!r} has no snapshot of {', '.join(missing)}: give the URL of this network's snapshots"
-        )
-    return await offload(lambda: max((snapshots.store().generation(name) for name in found), default=0))
+
+
+def _sources(network: Network, source: SnapshotPolicy) -> tuple[tuple[SnapshotPolicy, ...], int]:
+    """The run to resume by its complete cuts, and the generation of its last owner.
+
+    A run that ended before all gates had written their first snapshot is passed over for the one before.
+    """
+    missing: list[str] = []
+    for url in find_runs(source.url):
+        run = replace(source, url=url)
+        store, found = run.store(), set(run.store().series())
+        lacks = [name for name in network.names if name not in found]
+        if not lacks:
+            cuts = [cut.name for cut in complete_cuts(run) if set(network.names) <= set(cut.numbers)]
+            sources = tuple(replace(run, cut=name) for name in cuts) or (run,)
+            return sources, max(store.generation(name) for name in network.names)
+        missing = missing or lacks
+    raise CheckpointError(
+        f"{source.url!r} has no snapshot of {', '.join(missing)}: give the URL of this network's snapshots"
+    )
+
+
+async def read_positions(source: SnapshotPolicy | None) -> Mapping[str, Mapping[str, Any]]:
+    """By name, the positions of the sentinels of a run, as they are at the policy's cut or are the newest.
+
+    Raises
+    ------
+    CheckpointError
+        when they cannot be read.
+    """
+    return await offload(_positions, source) if source is not None else {}
+
+
+def _positions(source: SnapshotPolicy) -> Mapping[str, Mapping[str, Any]]:
+    for cut in complete_cuts(source):
+        if cut.name == source.cut:
+            return cut.positions
+    store = source.store(POSITIONS)
+    return {name: saved.facts for name in store.series() if (saved := store.load(name)) is not None}

@@ -1,10 +1,12 @@
 """Policies of the owner of a network: restart lost gates from their snapshots, or fail."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 
 from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, TrainingError
 from akkordeon_dask.runtime._events import log_event, lost_text
 from akkordeon_dask.runtime._session import Session
@@ -17,6 +19,8 @@ from akkordeon_dask.runtime.recovery._migration import evacuate
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 
 __all__ = ["FailOnLoss", "Supervisor"]
+
+logger = logging.getLogger(__name__)
 
 
 class FailOnLoss(OwnerPolicy):
@@ -43,6 +47,8 @@ class Supervisor(OwnerPolicy):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._restarts: deque[float] = deque()
+        self._behind: dict[str, int] = {}
+        """Updates that restarted gates lacked at last, by name."""
         self._lost: dict[GateHandle, Incarnation] = {}
         """Gates that wait to be restarted, each with the incarnation that was lost."""
         self._cut_off: set[str] = set()
@@ -75,7 +81,21 @@ class Supervisor(OwnerPolicy):
             self._count(gate, error)
             await self._restart_in_time(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
-            await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s: {error}")
+            lost = await self._lost_updates(gate)
+            await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s{lost}: {error}")
+
+    async def _lost_updates(self, gate: GateHandle) -> str:
+        """What the snapshot that a gate was restarted from lacks, as text; measured by the gate that is furthest."""
+        try:
+            found = await self.session.on_gates(GateActor.statistics)
+        except (AkkordeonError, OSError):
+            return ""
+        number = found[gate.name].version
+        behind = max(max(one.version for one in found.values()) - number, 0)
+        lost, self._behind[gate.name] = max(behind - self._behind.get(gate.name, 0), 0), behind
+        text = f" with update {number:,}, about {lost:,} updates of it are lost"
+        logger.warning("%s goes on%s", gate.label, text)
+        return text
 
     async def _log(self, gate: GateHandle, event: str, text: str) -> None:
         await log_event(self.session.client, self.session.name, event, gate=gate.name, text=text)

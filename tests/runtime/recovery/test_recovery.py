@@ -13,6 +13,7 @@ from distributed import LocalCluster
 from akkordeon_dask.errors import TrainingError, WorkerLostError
 from akkordeon_dask.messages import TOPIC
 from tests.support.leftovers import wait_until
+from tests.support.restarting_workers import events, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
 from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
 
@@ -102,6 +103,22 @@ def test_a_lost_gate_resumes_from_its_newest_snapshot(anybody, there, tmp_path):
         assert complete(attached) == done + 2
 
 
+def test_a_restarted_gate_says_how_many_updates_it_lost(anybody, there, tmp_path):
+    with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
+        running.attach(train(workers=running.placement["g0"]))
+        running.wait(epochs=1, timeout=60)
+        for lost in (8, 4):
+            kept = running.snapshot()["g1"]
+            running.wait(epochs=lost // 4, timeout=60)
+            kill(running, there, "g1")
+            wait_until(
+                lambda said=f" with update {kept}, about {lost} updates of it are lost": any(
+                    said in one["text"] for one in events(anybody.client, running.name, "restarted")
+                ),
+                within=60,
+            )
+
+
 def test_a_lost_sentinel_resumes_the_pass_that_it_had_not_finished(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), **KEPT) as running:
         (beside,) = there.keys() - {*running.placement.values()}
@@ -187,15 +204,15 @@ def test_a_gate_waits_for_its_snapshots_while_they_cannot_be_read(anybody, there
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(workers=running.placement["g0"]))
         running.wait(epochs=1, timeout=60)
-        kept = running.snapshot()
-        (tmp_path / "g1").rename(tmp_path / "~g1")
-        (tmp_path / "g1").write_bytes(b"no folder")
+        kept, folder = running.snapshot(), run_folder(tmp_path)
+        (folder / "g1").rename(folder / "~g1")
+        (folder / "g1").write_bytes(b"no folder")
         lost = running.placement["g1"]
         os.kill(there[lost], signal.SIGKILL)
         wait_until(lambda: "cannot read snapshots" in caplog.text, within=40)
         assert running.placement["g1"] == lost
-        (tmp_path / "g1").unlink()
-        (tmp_path / "~g1").rename(tmp_path / "g1")
+        (folder / "g1").unlink()
+        (folder / "~g1").rename(folder / "g1")
         wait_until(lambda: running.placement["g1"] != lost, within=40)
         assert versions(running) == kept
 

@@ -1,0 +1,22 @@
+"""A training sentinel that waits while a consistent cut is taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["HeldSentinel"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSentinel:
+    """A training sentinel with no batch in flight, which draws no other one until it is released."""
+
+    name: str
+    actor: str
+    """The key of its actor."""
+    floor: int
+    """All its batches have a lower sequence, and are finished."""
+    lost: tuple[int, ...]
+    """The sequences of those that ended as lost in this incarnation of it: of very many, the last ones."""
+    position: Mapping[str, Any]
+    """What a snapshot of its position holds, as JSON values."""

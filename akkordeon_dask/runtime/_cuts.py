@@ -1,0 +1,195 @@
+"""Consistent cuts of a network: all gates' versions and all training sentinels' positions at one moment.
+
+Versions are never changed, so an empty pipe is enough: every training sentinel draws no more, and when all batches are
+back each gate keeps a reference to its version. Then drawing goes on, and what was kept is written beside it. Whatever
+becomes of the client in the middle, sentinels go on by themselves after `snapshots.cut-deadline`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import Client
+
+from akkordeon_dask import config
+from akkordeon_dask.errors import AkkordeonError, CheckpointError, DeadlineError
+from akkordeon_dask.messages import HeldSentinel
+from akkordeon_dask.runtime import _on_worker
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
+from akkordeon_dask.snapshots import Cut, cut_name
+from akkordeon_dask.tree import Tree
+
+__all__ = ["CutNetwork", "TakenCut", "manifest"]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenCut:
+    """A cut whose parts the gates keep in memory."""
+
+    cut: Cut
+    seconds: float
+    """For which drawing stood still: of the sentinel that waited longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutNetwork:
+    """The network that cuts are taken of, as it is now: with another gate it is another one. On the event loop."""
+
+    client: Client
+    name: str
+    generation: int
+    """Of its owner."""
+    gates: tuple[tuple[str, str, str], ...]
+    """Name, worker and key of each gate."""
+
+    @classmethod
+    def of(cls, session: Session) -> "CutNetwork":
+        """The network of a session, with its present gates."""
+        entry = session.entry
+        gates = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in session.gates)
+        return cls(session.client, entry.name, entry.generation, gates)
+
+    async def take(self, count: int = 0, *, go_on: bool = True) -> TakenCut:
+        """Take a cut.
+
+        Parameters
+        ----------
+        count
+            of the cuts of this owner: parts of a cut with a lower one that is not complete are removed.
+        go_on
+            drawing goes on; else, where the network ends, only after `snapshots.cut-deadline`.
+
+        Raises
+        ------
+        CheckpointError, DeadlineError
+            when it was called off: a sentinel or a gate did not answer, or batches were still in flight, within
+            `snapshots.cut-deadline`.
+        """
+        name, limit = cut_name(self.generation, count), config.seconds("snapshots.cut-deadline")
+        workers = await self._all_workers()
+        try:
+            async with asyncio.timeout(limit):
+                held = await self._hold(name, workers, limit)
+                parts = await self._take_parts(name, held)
+                seconds = await self._release(name, workers, held, go_on)
+        except TimeoutError:
+            await self._let_go(name, workers)
+            late = f"batches were in flight, or no answer came, for {limit:g} s"
+            raise DeadlineError(f"{late}: raise akkordeon.snapshots.cut-deadline, or look at the workers") from None
+        except Exception:
+            await self._let_go(name, workers)
+            raise
+        return TakenCut(manifest(name, held, parts), seconds)
+
+    async def _hold(self, name: str, workers: list[str], limit: float) -> dict[str, HeldSentinel]:
+        answers = await self._ask(_on_worker.hold_sentinels, workers, self.name, name, limit)
+        return {one.actor: one for held in answers for one in held}
+
+    async def _take_parts(self, name: str, held: dict[str, HeldSentinel]) -> dict[str, Any]:
+        asked = [self._ask(_on_worker.take_parts, [one], gates, name, held) for one, gates in self._by_worker.items()]
+        return {gate: part for (taken,) in await asyncio.gather(*asked) for gate, part in taken.items()}
+
+    async def _release(self, name: str, workers: list[str], held: dict[str, HeldSentinel], go_on: bool) -> float:
+        """Let the sentinels go on; returns the seconds of the longest wait.
+
+        Raises
+        ------
+        CheckpointError
+            when other sentinels are there by now, or some went on before: then there is no cut.
+        """
+        answers = await self._ask(_on_worker.release_sentinels, workers, self.name, name, go_on)
+        waited = {actor: seconds for answer in answers for actor, seconds in answer.items()}
+        if waited.keys() != held.keys():
+            raise CheckpointError("a training sentinel came or went meanwhile")
+        early = [held[actor].name for actor, seconds in waited.items() if seconds is None]
+        if early:
+            raise CheckpointError(f"sentinel {', '.join(early)} went on before the end")
+        return max((seconds for seconds in waited.values() if seconds is not None), default=0.0)
+
+    async def _let_go(self, name: str, workers: list[str]) -> None:
+        """Let the sentinels go on at once where a cut is called off; those that do not answer do so by themselves."""
+        try:
+            async with asyncio.timeout(config.seconds("snapshots.cut-deadline")):
+                await self._ask(_on_worker.release_sentinels, workers, self.name, name, True)
+        except (AkkordeonError, OSError):
+            pass
+
+    async def parameters(self, taken: TakenCut) -> dict[str, Tree]:
+        """The parameters of all gates in a cut, by name."""
+        name, found = taken.cut.name, self._by_worker.items()
+        asked = [self._ask(_on_worker.cut_parameters, [one], gates, name) for one, gates in found]
+        return {gate: params for (one,) in await asyncio.gather(*asked) for gate, params in one.items()}
+
+    async def write(self, taken: TakenCut, seconds: float, earlier: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have the parts of a cut written, in the writers' threads of the gates, and then its manifest.
+
+        Parameters
+        ----------
+        seconds
+            for each, at most.
+        earlier
+            positions of sentinels of the run that this one has resumed.
+
+        Raises
+        ------
+        CheckpointError, DeadlineError
+            when they are not: then there is no such cut.
+        """
+        name, found = taken.cut.name, self._by_worker.items()
+        async with asyncio.timeout(seconds):
+            asked = [self._ask(_on_worker.write_parts, [one], gates, name, seconds) for one, gates in found]
+            await asyncio.gather(*asked)
+            _, worker, key = self.gates[0]
+            await self._ask(_on_worker.finish_cut, [worker], key, taken.cut, self.generation, earlier)
+
+    async def _all_workers(self) -> list[str]:
+        """The addresses of all workers, also of those that shut down: sentinels may still be there."""
+        limit = config.seconds("snapshots.cut-deadline")
+        async with scheduler_deadline(self.client, limit):
+            identity = await self.client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
+        return list(identity["workers"])
+
+    @property
+    def _by_worker(self) -> dict[str, dict[str, str]]:
+        """By worker, the names of its gates by key."""
+        found: dict[str, dict[str, str]] = {}
+        for name, worker, key in self.gates:
+            found.setdefault(worker, {})[key] = name
+        return found
+
+    async def _ask(self, function: Callable[..., Any], workers: Iterable[str], *args: Any) -> list[Any]:
+        """Run a function on workers; the answers of those that have this package.
+
+        Raises
+        ------
+        CheckpointError
+            when one does not answer.
+        """
+
+        async def ask(worker: str) -> Any:
+            try:
+                answers = await self.client.run(function, *args, workers=[worker], on_error="return")
+            except (OSError, KeyError, ValueError) as error:
+                raise CheckpointError(f"worker {worker} does not answer ({error!r})") from None
+            answer = answers.get(worker)
+            if isinstance(answer, AkkordeonError):
+                raise answer
+            if isinstance(answer, BaseException) and not isinstance(answer, ImportError):
+                raise CheckpointError(f"worker {worker} answers {answer!r}")
+            return answer
+
+        found = await asyncio.gather(*map(ask, workers))
+        return [answer for answer in found if not isinstance(answer, ImportError)]
+
+
+def manifest(name: str, held: Mapping[str, HeldSentinel], parts: Mapping[str, Any]) -> Cut:
+    """The manifest of what was taken."""
+    lost: dict[str, dict[str, list[str]]] = {}
+    for actor, one in held.items():
+        for sequence in one.lost:
+            applied = [gate for gate, (_, by_actor) in parts.items() if sequence in by_actor[actor]]
+            lost.setdefault(one.name, {})[str(sequence)] = applied
+    numbers = {gate: number for gate, (number, _) in parts.items()}
+    return Cut(name, numbers, {one.name: one.position for one in held.values()}, lost)

@@ -1,0 +1,136 @@
+"""The owner takes consistent cuts of its network, from the first version to the last."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.errors import AkkordeonError, ClosedError
+from akkordeon_dask.runtime._cuts import CutNetwork, TakenCut
+from akkordeon_dask.runtime._events import log_event
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
+from akkordeon_dask.snapshots import SnapshotPolicy
+
+__all__ = ["CutSchedule"]
+
+logger = logging.getLogger(__name__)
+
+_SHARE = 50
+"""Times the pause of a cut that drawing goes on, at least, before the next one."""
+_SOON = 1.0
+"""Seconds to the second cut; each further one comes after twice the time, up to the interval that the user chose."""
+
+
+class CutSchedule:
+    """Takes cuts of a network that keeps snapshots. On the client's event loop.
+
+    Parameters
+    ----------
+    earlier
+        positions of sentinels of the run that this one has resumed.
+    """
+
+    def __init__(
+        self, policy: OwnerPolicy, snapshots: SnapshotPolicy, earlier: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        self._policy, self._session, self._snapshots = policy, policy.session, snapshots
+        self._earlier = earlier or {}
+        self._begun = 0
+        """Cuts that were begun."""
+        self._called_off = 0
+        """Cuts in a row that there are not."""
+        self._kept: Mapping[str, int] | None = None
+        """The updates of each gate in the last cut that was written."""
+        self._first: TakenCut | None = None
+        self._last: TakenCut | None = None
+        """Cuts that are taken and not written yet."""
+        self.pauses: list[float] = []
+        """Seconds for which drawing stood still, of the last cuts."""
+        self._lock = asyncio.Lock()
+        """Held while a cut is taken or written."""
+
+    async def begin(self) -> None:
+        """Take the first cut; it is written by `run`."""
+        self._first = await self._take()
+
+    async def run(self) -> None:
+        """Take cuts until it is cancelled, or another client owns the network."""
+        if self._first is not None:
+            await self._write(self._first, config.seconds("timeouts.load"))
+            self._first = None
+        wait = _SOON
+        while True:
+            await asyncio.sleep(max(wait, _SHARE * max(self.pauses[-3:], default=0.0)))
+            if await self._is_due():
+                wait = min(2 * wait, max(_SOON, self._snapshots.seconds))
+                await self._keep(config.seconds("timeouts.load"))
+
+    async def take_last(self) -> None:
+        """Take the last cut, where something has changed since the one before; sentinels draw no more for now."""
+        self._last = None
+        if self._session.error is None and await self._has_changed():
+            self._last = await self._take(go_on=False)
+
+    async def write_last(self) -> None:
+        """Write it. The session may be closed by now, its gates may not."""
+        seconds = config.seconds("timeouts.close")
+        if self._last is not None:
+            await self._write(self._last, seconds)
+
+    async def _is_due(self) -> bool:
+        if self._policy.lock.locked():  # a gate is restarted or moved
+            return False
+        updates, kept = self._snapshots.updates, self._kept
+        if updates is None or kept is None:
+            return await self._has_changed()
+        name = self._session.gates[0].name
+        numbers = await self._numbers()
+        return name in numbers and numbers[name] - kept.get(name, 0) >= updates
+
+    async def _has_changed(self) -> bool:
+        """The network differs from the last cut; True where a gate does not answer."""
+        return self._kept is None or await self._numbers() != self._kept
+
+    async def _numbers(self) -> dict[str, int]:
+        """The updates of each gate now; none where one does not answer."""
+        try:
+            found = await self._session.on_gates(GateActor.statistics)
+        except (AkkordeonError, OSError):
+            return {}
+        return {name: one.version for name, one in found.items()}
+
+    async def _keep(self, seconds: float) -> None:
+        if (taken := await self._take()) is not None:
+            await self._write(taken, seconds)
+
+    async def _take(self, *, go_on: bool = True) -> TakenCut | None:
+        async with self._lock:
+            network = CutNetwork.of(self._session)
+            self._begun += 1
+            try:
+                taken = await network.take(self._begun, go_on=go_on)
+            except (AkkordeonError, OSError) as error:
+                await self._call_off("taken", error)
+                return None
+        if network != CutNetwork.of(self._session):
+            await self._call_off("taken", ClosedError("a gate was restarted or moved meanwhile"))
+            return None
+        self.pauses = [*self.pauses[-99:], taken.seconds]
+        return taken
+
+    async def _write(self, taken: TakenCut, seconds: float) -> None:
+        async with self._lock:
+            try:
+                await CutNetwork.of(self._session).write(taken, seconds, self._earlier)
+            except (AkkordeonError, OSError) as error:  # a TimeoutError is one
+                await self._call_off("written", error)
+                return
+        self._kept, self._called_off = dict(taken.cut.numbers), 0
+
+    async def _call_off(self, verb: str, error: Exception) -> None:
+        self._called_off += 1
+        text = f"snapshots of all gates at one moment are not {verb}, time {self._called_off} in a row: {error}"
+        logger.info("network %r: %s", self._session.name, text)
+        await log_event(self._session.client, self._session.name, "cut called off", text=text)

@@ -1,0 +1,172 @@
+"""Snapshots of all gates are of one moment, whatever becomes of the cluster, and of one run."""
+
+import os
+import shutil
+import signal
+from dataclasses import replace
+
+import pytest
+from distributed import Client
+from safetensors.numpy import load_file
+
+from akkordeon_dask import Network, deploy
+from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.runtime._cuts import CutNetwork
+from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
+from tests.support.leftovers import wait_until
+from tests.support.programs import running_cluster, started
+from tests.support.restarting_workers import PATIENT, events, pair, run_folder
+from tests.support.small_networks import NETWORK, SAMPLES, equal, rating, train
+
+
+def cuts(folder):
+    return complete_cuts(SnapshotPolicy(str(run_folder(folder))))
+
+
+def versions(running):
+    return {gate: running.statistics()[gate].version for gate in running.placement}
+
+
+def kill_all(address, program):
+    """The owner and all workers, at once."""
+    with Client(address) as client:
+        pids = client.run(os.getpid).values()
+        os.killpg(program.pid, signal.SIGKILL)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_after_everything_was_killed_all_gates_go_on_with_the_same_update(tmp_path):
+    kept = tmp_path / "snapshots"
+    with (
+        running_cluster(tmp_path) as cluster,
+        started("-m", "tests.support.cut_owner", cluster.address, kept) as program,
+    ):
+        assert program.stdout.readline() == "up\n", program.stderr.read()
+        wait_until(lambda: len(cuts(kept)) == 3 and min(cuts(kept)[-1].numbers.values()) > 20, within=PATIENT)
+        kill_all(cluster.address, program)
+    newest = cuts(kept)[0]
+    assert len({*newest.numbers.values()}) == 1 and newest.lost == {}
+    with pair() as processes, deploy(NETWORK, processes.client, resume=kept) as running:
+        assert versions(running) == newest.numbers
+        assert running.evaluate(rating()).scores["accuracy"] > 0.9
+        attached = running.attach(train(name="a"), epochs=newest.positions["a"]["position"]["finished"] + 3)
+        running.wait(timeout=PATIENT)
+        assert [report.samples for report in attached.reports] == [SAMPLES] * 3
+        assert set(versions(running).values()) == {SAMPLES // 16 * attached.reports[-1].epoch}
+
+
+def test_the_first_cut_is_of_the_first_version_and_the_last_of_the_last(user, tmp_path):
+    with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every="1h") as running:
+        wait_until(lambda: len(cuts(tmp_path)) == 1, within=PATIENT)
+        assert cuts(tmp_path)[0].numbers == {"g0": 0, "g1": 0}
+        running.attach(train(epochs=5, concurrency=3))
+        running.wait(timeout=PATIENT)
+        end = running.parameters()
+    assert cuts(tmp_path)[0].numbers == {"g0": 20, "g1": 20}
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), end)
+
+
+def test_a_damaged_cut_is_passed_over_for_the_one_before(tmp_path):
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every="1s") as running:
+        running.attach(train(epochs=5))
+        running.wait(timeout=PATIENT)
+    first, *_ = found = cuts(tmp_path)
+    assert len(found) > 1
+    for file in (run_folder(tmp_path) / "cuts" / first.name / "g1").glob("*.safetensors"):
+        file.write_bytes(b"")
+    with deploy(NETWORK, resume=str(tmp_path)) as running:
+        assert versions(running) == found[1].numbers
+
+
+def test_save_while_it_trains_is_of_one_moment(tmp_path):
+    """All gates have made the same updates, as many as the file of a sequential run has."""
+    with pair() as processes, deploy(NETWORK, processes.client, seed=3) as running:
+        running.attach(train(name="a", concurrency=8))
+        network = CutNetwork.of(running._session)
+        numbers = [processes.client.sync(network.take).cut.numbers for _ in range(20)]
+        assert all(len({*one.values()}) == 1 for one in numbers) and numbers[-1] != numbers[0]
+        running.save(tmp_path / "now")
+        assert running.wait(epochs=1, timeout=PATIENT)
+    assert {*load_file(tmp_path / "now")} == {"g0.0.w", "g0.0.b", "g1.0.w", "g1.0.b"}
+
+
+def test_a_worker_that_does_not_answer_calls_the_cut_off_and_training_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_AKKORDEON__SNAPSHOTS__CUT_DEADLINE", "1s")
+    with pair() as processes:
+        front, idle = processes.two()
+        network = Network([replace(gate, workers=front) for gate in NETWORK])
+        running = deploy(network, processes.client, snapshots=str(tmp_path), snapshot_every="1s")
+        attached, pid = running.attach(train(name="a")), processes.pid(idle)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: events(processes.client, running.name, "cut called off"), within=PATIENT)
+            done = len(attached.reports)
+            wait_until(lambda: len(attached.reports) > done + 2, within=PATIENT)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            running.close()
+
+
+def test_two_runs_of_one_folder_never_mix(tmp_path):
+    """Whatever a lease says: each writes, prunes and resumes its own."""
+    with deploy(NETWORK, seed=1, snapshots=str(tmp_path), snapshot_every=1) as first:
+        first.attach(train())
+        first.wait(epochs=3, timeout=PATIENT)
+        with deploy(NETWORK, resume=str(tmp_path), snapshot_every=1) as second:
+            second.attach(train(name="b", epochs=2))
+            second.wait(timeout=PATIENT)
+            first.wait(epochs=2, timeout=PATIENT)
+            ends = {
+                run.name: running.parameters() for run, running in zip(runs(tmp_path), (first, second), strict=True)
+            }
+    for run in runs(tmp_path):
+        with deploy(NETWORK, resume=run, snapshots=tmp_path / "other" / run.name) as running:
+            assert equal(running.parameters(), ends[run.name])
+    with deploy(NETWORK, resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), ends[runs(tmp_path)[1].name])
+
+
+def runs(folder):
+    return sorted((folder / "runs").iterdir())
+
+
+def test_two_runs_that_began_at_the_same_time_are_told_apart_by_their_names(tmp_path):
+    with deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        end = running.parameters()
+    (run,) = runs(tmp_path)
+    twin = run.with_name("000001-0123456789ab")
+    twin.mkdir()
+    with pytest.raises(CheckpointError, match="are equally new, they began at the same time: resume one of them by"):
+        deploy(NETWORK, resume=str(tmp_path))
+    with deploy(NETWORK, resume=run) as running:
+        assert equal(running.parameters(), end)
+
+
+def test_a_run_whose_network_is_still_there_is_to_be_adopted(user, somebody, tmp_path):
+    with user.deploy(NETWORK, name="alive", snapshots=str(tmp_path)) as running:
+        with pytest.raises(CheckpointError, match=r"by network 'alive', which is on this .* adopt\('alive', client\)"):
+            somebody.deploy(NETWORK, name="again", resume=str(tmp_path))
+        end = running.parameters()
+    with somebody.deploy(NETWORK, name="again", resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), end)
+
+
+def test_folders_of_older_releases_are_resumed(user, tmp_path):
+    with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
+        running.attach(train(name="a", epochs=2))
+        running.wait(timeout=PATIENT)
+        end = running.parameters()
+    run = run_folder(tmp_path)
+    for series in ("g0", "g1", "sentinels"):
+        (run / series).rename(tmp_path / series)
+    shutil.rmtree(tmp_path / "runs")
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), end)
+        attached = running.attach(train(name="a", epochs=3))
+        running.wait(timeout=PATIENT)
+        assert [report.epoch for report in attached.reports] == [3]
+        end = running.parameters()
+    with user.deploy(NETWORK, resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), end)
