@@ -11,13 +11,14 @@ from akkordeon_dask import config
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import absolute, expand
 from akkordeon_dask._numbers import check_int
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import NameConflictError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
+from akkordeon_dask.runtime._cut_short import Revocable
 from akkordeon_dask.runtime._events import announce_network
-from akkordeon_dask.runtime._ownership import take_ownership
-from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_taken
+from akkordeon_dask.runtime._ownership import Ownership, take_ownership
+from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_taken, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
@@ -25,7 +26,7 @@ from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.cluster._plan import make_plan
 from akkordeon_dask.runtime.cluster._versions import check_versions
-from akkordeon_dask.runtime.handles._gate import release_gates
+from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.runtime.recovery._follower import Follower, join
 from akkordeon_dask.runtime.recovery._gate_factory import (
     GateFactory,
@@ -110,7 +111,7 @@ def deploy(
     keeping = source if snapshots is None else replace(policy, url=absolute(expand("snapshots", snapshots)))
     colocation_groups(network)  # raises before a cluster is started for a network that fits nowhere
     if client is not None:
-        return _deploy(network, client, name, seed, None, keeping, source)
+        return Revocable(_deploy(network, client, name, seed, None, keeping, source), _close)
     embedded = EmbeddedCluster()
     return OnEmbeddedCluster(embedded, _deploy(network, embedded.client, name, seed, embedded, keeping, source))
 
@@ -134,21 +135,38 @@ async def _deploy(
     await check_versions(client, [placed.address for placed in plan])
     workers = {position: placed.address for position, placed in enumerate(plan)}
     gates = await GateFactory(client, network, entry).create(workers, restore=source, must=True)
+    ownership: Ownership | None = None
     try:
         await wire(gates, gates, generation)
         if published:
             await publish(client, entry, network, gates)
-    except BaseException:
-        await discard(gates)
+        ownership = await take_ownership(client, network, entry, gates, published=published, resumed=source is not None)
+        await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
+    except BaseException as error:
+        await _undeploy(client, entry, gates, ownership, named=published and not isinstance(error, NameConflictError))
         raise
-    ownership = await take_ownership(client, network, entry, gates, published=published, resumed=source is not None)
-    await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
     return ownership.running(embedded)
+
+
+async def _undeploy(
+    client: Client, entry: NetworkEntry, gates: list[GateHandle], ownership: Ownership | None, *, named: bool
+) -> None:
+    """End a network whose deployment failed or was cut short; `named`: its name may have been published."""
+    if ownership is not None:
+        await ownership.end()
+        return
+    if named:
+        await unpublish(client, entry.name, [gate.address.actor for gate in gates])
+    await discard(gates)
 
 
 async def _generation(policy: SnapshotPolicy | None, source: SnapshotPolicy | None, network: Network) -> int:
     """Of the last owner that wrote there; 0 for none."""
     return 0 if policy is None else await check_snapshot_url(policy, network, resume=policy == source)
+
+
+async def _close(running: Running) -> None:
+    await running.__aexit__()
 
 
 @verb
@@ -198,18 +216,22 @@ def connect(name: str, client: Client) -> Awaitable[Running]:
     DeploymentError
         when there is no network of this name, or its gates are gone.
     """
-    return _connect(check_name("a network's name", name), check_client(client))
+    return Revocable(_connect(check_name("a network's name", name), check_client(client)), _close)
 
 
 async def _connect(name: str, client: Client) -> Running:
     entry, network, gates = await join(client, name)
     session = Session(client, network, entry, gates, Follower, published=True)
     unfollow = follow_passes(session)
-    await fetch_passes(session)
 
     async def finish() -> None:
         unfollow()
         await session.leave()
         release_gates(session.gates)
 
+    try:
+        await fetch_passes(session)
+    except BaseException:
+        await finish()
+        raise
     return Running(session, finish)

@@ -160,13 +160,15 @@ async def _adopt(name: str, client: Client) -> Running:
     except BaseException:
         release_gates(gates)
         raise
-    ownership = await take_ownership(client, network, entry, gates, published=True)
-    await fetch_passes(ownership.session)
+    ownership: Ownership | None = None
     try:
+        ownership = await take_ownership(client, network, entry, gates, published=True)
+        await fetch_passes(ownership.session)
         await ownership.policy.take_over(incarnations)
+        await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
     except BaseException:
-        await ownership.leave()
-        release_gates(ownership.session.gates)
+        if ownership is not None:
+            await ownership.leave()
+        release_gates(gates)
         raise
-    await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
     return ownership.running()

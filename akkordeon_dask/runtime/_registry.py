@@ -14,6 +14,7 @@ from distributed.protocol.pickle import dumps, loads
 from akkordeon_dask import config
 from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.snapshots import SnapshotPolicy
@@ -112,7 +113,7 @@ async def publish(
     datasets: dict[Any, Any] = {_ENTRY + entry.name: published, _FUTURES + entry.name: futures}
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            await client.publish_dataset(datasets, override=again)
+            await finished(client.publish_dataset(datasets, override=again))
     except KeyError:
         raise _taken(entry.name) from None
 
@@ -158,7 +159,8 @@ async def refuse_taken(client: Client, name: str) -> None:
 
 def _taken(name: str) -> NameConflictError:
     return NameConflictError(
-        f"a network named {name!r} runs on this cluster: choose another name, or connect({name!r}, client)"
+        f"a network named {name!r} runs on this cluster: choose another name, join it by connect({name!r}, client), "
+        f"or end it by `dask akkordeon stop {name}`, stop({name!r}, client)"
     )
 
 

@@ -6,6 +6,7 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.runtime._arguments import check_client, check_name
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._on_worker import close_gates, close_sentinels
 from akkordeon_dask.runtime._registry import get, unpublish
 from akkordeon_dask.runtime._sync import verb
@@ -27,7 +28,7 @@ def stop(name: str, client: Client) -> Awaitable[bool]:
     bool
         whether there was a network of this name.
     """
-    return _stop(check_name("a network's name", name), check_client(client))
+    return finished(_stop(check_name("a network's name", name), check_client(client)))
 
 
 async def _stop(name: str, client: Client) -> bool:

@@ -14,6 +14,7 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import NameConflictError
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
 __all__ = ["Claim", "claim_name", "key_base", "living_claims", "release_name"]
@@ -126,7 +127,7 @@ async def claim_name(client: Client, network: str, run: str, gates: Collection[s
     requested = Claim(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            claim: Claim = await client.run_on_scheduler(_claim, requested, gates)
+            claim: Claim = await finished(client.run_on_scheduler(_claim, requested, gates))
     except BaseException:  # it may have been taken
         await release_name(client, requested.token)
         raise
