@@ -60,11 +60,12 @@ def client_at(where: ClusterAddress, again: str | None = None) -> Iterator[Clien
         try:
             yield client
         except AkkordeonError as error:
+            notes = "".join(f". {note}" for note in getattr(error, "__notes__", ()))
             if client.status == "running":
-                raise
+                raise type(error)(f"{error}{notes}") from error
             raise DeploymentError(
                 f"the scheduler at {address!r} is gone, and with it all that it held: look at its log, start it and "
-                f"its workers again, then {f'go on by `{again}`' if again else 'this program'}"
+                f"its workers again, then {f'go on by `{again}`' if again else 'this program'}{notes}"
             ) from error
 
 
@@ -92,7 +93,7 @@ def _connect(where: ClusterAddress) -> Client:
     if where.security is not None and not address.startswith("tls://"):
         raise DeploymentError(f"--tls and {address!r} do not go together: write tls://{address.rpartition('://')[2]}")
     try:
-        return LingeringClient(address, timeout=limit, security=where.security)  # type: ignore[no-untyped-call]
+        client = LingeringClient(address, timeout=limit, security=where.security)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         kind = NotYetError if isinstance(error, OSError) else DeploymentError
         raise kind(
@@ -104,6 +105,9 @@ def _connect(where: ClusterAddress) -> Client:
             f"cannot connect to {address!r} ({_said(error)}): a tls:// address needs --tls FOLDER or "
             "distributed.comm.tls in Dask's configuration, and one that requires encryption needs a tls:// address"
         ) from error
+    # Dask waits as long for a lost scheduler as for the first connection; this program has its own limit.
+    client._timeout = config.seconds("supervision.scheduler")
+    return client
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The owner of a network: it supervises it and ends it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,8 @@ from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss, Supervisor
 
 __all__ = ["Ownership", "adopt", "take_ownership"]
 
+logger = logging.getLogger(__name__)
+
 _ACTIONS = (move, drain, rebalance)
 """Other clients may request these of an owner."""
 
@@ -45,6 +48,8 @@ class Ownership:
     def __init__(self, session: Session) -> None:
         assert isinstance(session.policy, OwnerPolicy)
         self.session, self.policy = session, session.policy
+        self._reachable = True
+        """The scheduler answered when the session ended."""
         self._requests = OwnerRequests(session, {action.__name__: partial(action, self.policy) for action in _ACTIONS})
         owner = f"the owner of network {session.name!r}"
         if self.policy.restarts:
@@ -52,6 +57,7 @@ class Ownership:
         if session.published:
             session.supervise_task(self.policy.watch_lease(), owner)
             self._requests.listen()
+            session.scheduler_loss.reconnected.append(self._requests.listen)
         self._unfollow = follow_passes(session) if session.published else None
 
     def running(self, embedded: EmbeddedCluster | None = None) -> Running:
@@ -63,12 +69,22 @@ class Ownership:
         await self._requests.close()
         if self._unfollow is not None:
             self._unfollow()
-        await self.session.leave()
+        self._reachable = await self.session.leave()
 
     async def end(self) -> None:
         """End the network, unless another client owns it by now."""
         await self.leave()
         session, client = self.session, self.session.client
+        if not self._reachable:
+            release_gates(session.gates)
+            if session.published and session.scheduler_loss.ended is None:  # else that error says so
+                logger.warning(
+                    "network %r was not ended, for the scheduler does not answer: end it by `dask akkordeon stop %s` "
+                    "when it does, if it is still there",
+                    session.name,
+                    session.name,
+                )
+            return
         if session.published:
             if await _lost_ownership(client, session.entry):
                 release_gates(session.gates)

@@ -109,13 +109,17 @@ async def publish(
     gates = list(gates)
     addresses = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
     published = replace(entry, spec=dumps(network), gates=addresses)
-    futures = [gate.future for gate in gates if not isinstance(gate.future, ForgottenKey)]
+    futures = [gate.future for gate in gates if _is_held(gate)]
     datasets: dict[Any, Any] = {_ENTRY + entry.name: published, _FUTURES + entry.name: futures}
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
             await finished(client.publish_dataset(datasets, override=again))
     except KeyError:
         raise _taken(entry.name) from None
+
+
+def _is_held(gate: GateHandle) -> bool:
+    return not isinstance(gate.future, ForgottenKey) and gate.future.status != "cancelled"
 
 
 async def unpublish(client: Client, name: str, gates: Iterable[str] = ()) -> None:

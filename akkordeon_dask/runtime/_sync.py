@@ -3,7 +3,9 @@
 import asyncio
 import functools
 import inspect
+import os
 import threading
+import weakref
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +13,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from distributed import Client
 
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import DeploymentError, SpecError
 from akkordeon_dask.runtime._cut_short import GRACE, close_unstarted, cuttable, revoked
 
-__all__ = ["Blocking", "Interruptible", "Verb", "block_on", "check_asynchronous", "verb"]
+__all__ = ["Blocking", "Interruptible", "Verb", "block_on", "check_asynchronous", "check_process", "verb"]
 
 P = ParamSpec("P")
 Rest = ParamSpec("Rest")
@@ -68,8 +70,9 @@ def verb(function: Callable[P, Awaitable[T]]) -> Verb[P, T]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T | Coroutine[Any, Any, T]:
-        awaitable = function(*args, **kwargs)
         client = _client_of(signature, args, kwargs)
+        check_process(client)
+        awaitable = function(*args, **kwargs)
         if client is not None and client.asynchronous:
             return cuttable(awaitable)
         if isinstance(awaitable, Blocking):
@@ -79,7 +82,9 @@ def verb(function: Callable[P, Awaitable[T]]) -> Verb[P, T]:
 
     @functools.wraps(function)
     def aio(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        check_asynchronous(f"{function.__name__}.aio", _client_of(signature, args, kwargs))
+        client = _client_of(signature, args, kwargs)
+        check_asynchronous(f"{function.__name__}.aio", client)
+        check_process(client)
         return cuttable(function(*args, **kwargs))
 
     result = signature.return_annotation
@@ -104,6 +109,28 @@ def check_asynchronous(label: str, client: Client | None) -> None:
         raise SpecError(f"{label} takes an asynchronous client: write Client(..., asynchronous=True)")
 
 
+_processes: "weakref.WeakKeyDictionary[Client, int]" = weakref.WeakKeyDictionary()
+"""The process that first used a client. A forked child has a copy; threads only add entries."""
+
+
+def check_process(client: Client | None) -> None:
+    """Check that a client was not made by the process that this one was forked from.
+
+    Raises
+    ------
+    DeploymentError
+        when it was: its event loop did not come along, and any call would wait for ever.
+    """
+    if not isinstance(client, Client):  # the verb itself says what it takes
+        return
+    if (maker := _processes.setdefault(client, os.getpid())) == os.getpid():
+        return
+    raise DeploymentError(
+        f"process {os.getpid()} was forked from process {maker}, whose client {client.id} does not work here: make a "
+        "Client of its own in the child and connect(name, client), or start processes by multiprocessing's 'spawn'"
+    )
+
+
 def block_on(client: Client, awaitable: Awaitable[T]) -> T:
     """The result of an awaitable that runs on a synchronous client's event loop.
 
@@ -113,6 +140,7 @@ def block_on(client: Client, awaitable: Awaitable[T]) -> T:
     if client.status == "closed":
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, cuttable(awaitable)).result()
+    check_process(client)
     call = Interruptible(awaitable)
     try:
         return cast(T, client.sync(call.run))

@@ -13,6 +13,7 @@ from akkordeon_dask.errors import (
     ClosedError,
     DeadlineError,
     NonFiniteError,
+    SchedulerLostError,
     SentinelError,
     WorkerLostError,
 )
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
-_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError)
+_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError, SchedulerLostError)
 
 
 class Attached(ActorHandle[SentinelActor]):
@@ -97,6 +98,11 @@ class Attached(ActorHandle[SentinelActor]):
         return Address(self.worker, str(self._future.key) if self._future is not None else "")
 
     @property
+    def forgotten(self) -> bool:
+        """The scheduler has dropped its key with the connection of this client."""
+        return self._future is not None and self._future.status == "cancelled"
+
+    @property
     def _known_future(self) -> Future[Any] | None:
         return self._future
 
@@ -146,7 +152,7 @@ class Attached(ActorHandle[SentinelActor]):
             if await self._poll():
                 async with self._restarting:
                     await self._evacuate(self)
-        except (WorkerLostError, DeadlineError, NonFiniteError) as error:
+        except (WorkerLostError, DeadlineError, NonFiniteError, SchedulerLostError) as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
             async with self._restarting:
@@ -263,14 +269,17 @@ class Attached(ActorHandle[SentinelActor]):
         except AkkordeonError as error:  # its worker may be gone as soon as it is
             logger.info("closing the former incarnation of %s: %s", self.label, error)
 
-    async def leave(self) -> None:
-        """End it and release its key; no error when it is gone already. On the client's event loop."""
+    async def leave(self, *, reachable: bool = True) -> None:
+        """End it and release its key; no error when it is gone already. On the client's event loop.
+
+        `reachable`: the scheduler answers, and its worker ends it at once.
+        """
         future, self._future = self._future, None
         if future is None:
             return
         try:
             await self._unwatch()
-            if not isinstance(self.error, ClosedError):
+            if reachable and not isinstance(self.error, ClosedError):
                 await self.ask(SentinelActor.close)
         except AkkordeonError as error:
             logger.info("closing %s: %s", self.label, error)
