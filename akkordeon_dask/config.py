@@ -231,6 +231,7 @@ SETTINGS: dict[str, Callable[[str], object]] = {
     "supervision.within": seconds,
     "supervision.wait": seconds,
     "supervision.leave": seconds,
+    "supervision.scheduler": seconds,
     "supervision.stuck": optional_seconds,
     "snapshots.cut-deadline": seconds,
 }

@@ -16,7 +16,8 @@
     │   ├── SentinelError      a sentinel failed
     │   ├── LostBatchesError   a pass that lost too many batches, or all
     │   ├── NonFiniteError     a loss that is NaN or infinite
-    │   └── WorkerLostError    the worker of an actor is gone
+    │   ├── WorkerLostError    the worker of an actor is gone
+    │   └── SchedulerLostError the scheduler is gone, or does not answer
     ├── DeadlineError          an answer that did not come in time
     ├── ReportError            a report or a table that cannot be made or written
     └── ClosedError            a verb on something that was closed
@@ -39,6 +40,7 @@ __all__ = [
     "NonFiniteError",
     "PlacementError",
     "ReportError",
+    "SchedulerLostError",
     "SentinelError",
     "ShapeError",
     "SpecError",
@@ -105,6 +107,10 @@ class NonFiniteError(TrainingError):
 
 class WorkerLostError(TrainingError):
     """The worker that held an actor is gone."""
+
+
+class SchedulerLostError(TrainingError):
+    """The scheduler is gone, or does not answer: nothing is known of workers, gates and sentinels."""
 
 
 class DeadlineError(AkkordeonError, TimeoutError):

@@ -61,11 +61,12 @@ def client_at(where: ClusterAddress, again: str | None = None) -> Iterator[Clien
         try:
             yield client
         except AkkordeonError as error:
+            notes = "".join(f". {note}" for note in getattr(error, "__notes__", ()))
             if client.status == "running":
-                raise
+                raise type(error)(f"{error}{notes}") from error
             raise DeploymentError(
                 f"the scheduler at {address!r} is gone, and with it all that it held: look at its log, start it and "
-                f"its workers again, then {f'go on by `{again}`' if again else 'this program'}"
+                f"its workers again, then {f'go on by `{again}`' if again else 'this program'}{notes}"
             ) from error
 
 
@@ -103,7 +104,7 @@ def _connect(where: ClusterAddress) -> Client:
         role = dask_role(address, limit * _SHARE, **security.get_connection_args("client"))
         if role != "Scheduler":
             raise DeploymentError(f"at {address!r} there is no Dask scheduler but a {role}: {_START}")
-        return LingeringClient(address, timeout=limit, security=security)  # type: ignore[no-untyped-call]
+        client = LingeringClient(address, timeout=limit, security=security)  # type: ignore[no-untyped-call]
     except AkkordeonError:
         raise
     except (RuntimeError, TypeError) as error:
@@ -116,6 +117,9 @@ def _connect(where: ClusterAddress) -> Client:
         # A port where somebody answers in another language does not become a scheduler's by waiting.
         kind = NotYetError if isinstance(error, OSError) and not (there and limit == longest) else DeploymentError
         raise kind(f"no Dask scheduler answers at {address!r} ({there or _said(error)}): {_START}") from error
+    # Dask waits as long for a lost scheduler as for the first connection; this program has its own limit.
+    client._timeout = config.seconds("supervision.scheduler")
+    return client
 
 
 def _refused(error: BaseException | None) -> bool:

@@ -10,6 +10,7 @@ from akkordeon_dask._files import read_bytes, write_or_raise
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.snapshots import decode, digest, metadata
@@ -62,6 +63,10 @@ async def load(session: Session, source: str) -> None:
     """`Running.load`, on the client's event loop."""
     arrays = await offload(read, source)
     new = await offload(match_parameters, source, arrays, session.network, await parameters(session))
+    await finished(_replace(session, new))
+
+
+async def _replace(session: Session, new: Mapping[str, Tree]) -> None:
     for gate in session.gates:
         await gate.ask(GateActor.replace, new[gate.name])
 

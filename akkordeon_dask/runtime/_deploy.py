@@ -12,13 +12,14 @@ from akkordeon_dask import config
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import absolute, expand
 from akkordeon_dask._numbers import check_int
-from akkordeon_dask.errors import CheckpointError, SpecError
+from akkordeon_dask.errors import CheckpointError, NameConflictError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
+from akkordeon_dask.runtime._cut_short import Revocable
 from akkordeon_dask.runtime._events import announce_network
-from akkordeon_dask.runtime._ownership import take_ownership
-from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_living, refuse_taken
+from akkordeon_dask.runtime._ownership import Ownership, take_ownership
+from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_living, refuse_taken, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
@@ -117,7 +118,7 @@ def deploy(
     keeping = source if snapshots is None else replace(policy, url=absolute(expand("snapshots", snapshots)))
     colocation_groups(network)  # raises before a cluster is started for a network that fits nowhere
     if client is not None:
-        return _deploy(network, client, name, seed, None, keeping, source)
+        return Revocable(_deploy(network, client, name, seed, None, keeping, source), _close)
     embedded = EmbeddedCluster()
     return OnEmbeddedCluster(embedded, _deploy(network, embedded.client, name, seed, embedded, keeping, source))
 
@@ -148,26 +149,22 @@ async def _deploy(
     await check_versions(client, [placed.address for placed in plan])
     workers = {position: placed.address for position, placed in enumerate(plan)}
     entry, gates = await _create(client, network, entry, workers, found.sources)
+    ownership: Ownership | None = None
     try:
         await check_links(neighbours(gates))
         positions = await read_positions(entry.resumed_from)
         await wire(gates, gates, generation)
         if published:
             await publish(client, entry, network, gates)
-    except BaseException:
-        await discard(gates)
+        resumed = source is not None
+        ownership = await take_ownership(
+            client, network, entry, gates, published=published, resumed=resumed, positions=positions
+        )
+        await ownership.take_cuts(fresh=True)
+        await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
+    except BaseException as error:
+        await _undeploy(client, entry, gates, ownership, named=published and not isinstance(error, NameConflictError))
         raise
-    ownership = await take_ownership(
-        client,
-        network,
-        entry,
-        gates,
-        published=published,
-        resumed=source is not None,
-        positions=positions,
-    )
-    await ownership.take_cuts(fresh=True)
-    await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
     return ownership.running(embedded)
 
 
@@ -188,6 +185,22 @@ async def _create(
                 raise
             logger.warning("%s is not resumed (%s): the one before it is tried", source.cut, error)
     return entry, await GateFactory(client, network, entry).create(workers)
+
+
+async def _undeploy(
+    client: Client, entry: NetworkEntry, gates: list[GateHandle], ownership: Ownership | None, *, named: bool
+) -> None:
+    """End a network whose deployment failed or was cut short; `named`: its name may have been published."""
+    if ownership is not None:
+        await ownership.end(last_cut=False)
+        return
+    if named:
+        await unpublish(client, entry.name, [gate.address.actor for gate in gates])
+    await discard(gates)
+
+
+async def _close(running: Running) -> None:
+    await running.__aexit__()
 
 
 @verb
@@ -238,18 +251,22 @@ def connect(name: str, client: Client) -> Awaitable[Running]:
         when there is no network of this name, or its gates are gone.
     """
     config.check()
-    return _connect(check_name("a network's name", name), check_client(client))
+    return Revocable(_connect(check_name("a network's name", name), check_client(client)), _close)
 
 
 async def _connect(name: str, client: Client) -> Running:
     entry, network, gates = await join(client, name)
     session = Session(client, network, entry, gates, Follower, published=True)
     unfollow = follow_passes(session)
-    await fetch_passes(session)
 
     async def finish() -> None:
         unfollow()
         await session.leave()
         release_gates(session.gates)
 
+    try:
+        await fetch_passes(session)
+    except BaseException:
+        await finish()
+        raise
     return Running(session, finish)

@@ -41,6 +41,8 @@ __all__ = ["Ownership", "adopt", "take_ownership"]
 
 logger = logging.getLogger(__name__)
 
+_RECONNECTION = 5.0
+"""Seconds that the end of a network waits for a broken connection to the scheduler."""
 _ACTIONS = (move, drain, rebalance)
 """Other clients may request these of an owner."""
 
@@ -51,6 +53,8 @@ class Ownership:
     def __init__(self, session: Session, positions: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         assert isinstance(session.policy, OwnerPolicy)
         self.session, self.policy = session, session.policy
+        self._reachable = True
+        """The scheduler answered when the session ended."""
         self._requests = OwnerRequests(session, {action.__name__: partial(action, self.policy) for action in _ACTIONS})
         owner = f"the owner of network {session.name!r}"
         if self.policy.restarts:
@@ -60,6 +64,7 @@ class Ownership:
         if session.published:
             session.supervise_task(self.policy.watch_lease(), owner)
             self._requests.listen()
+            session.scheduler_loss.reconnected.append(self._requests.listen)
         self._unfollow = follow_passes(session) if session.published else None
 
     async def take_cuts(self, *, fresh: bool) -> None:
@@ -78,16 +83,27 @@ class Ownership:
         await self._requests.close()
         if self._unfollow is not None:
             self._unfollow()
-        await self.session.leave()
+        self._reachable = await self.session.leave()
 
-    async def end(self) -> None:
-        """End the network, unless another client owns it by now."""
+    async def end(self, *, last_cut: bool = True) -> None:
+        """End the network, unless another client owns it by now; with a `last_cut` where it keeps snapshots."""
         session, client = self.session, self.session.client
-        owned = not (session.published and await _lost_ownership(client, session.entry))
-        cuts = self._cuts if owned else None
+        reachable = await session.scheduler_loss.reachable(_RECONNECTION)
+        owned = reachable and not (session.published and await _lost_ownership(client, session.entry))
+        cuts = self._cuts if owned and last_cut else None
         if cuts is not None:
             await cuts.take_last()
         await self.leave()
+        if not self._reachable:
+            release_gates(session.gates)
+            if session.published and session.scheduler_loss.ended is None:  # else that error says so
+                logger.warning(
+                    "network %r was not ended, for the scheduler does not answer: end it by `dask akkordeon stop %s` "
+                    "when it does, if it is still there",
+                    session.name,
+                    session.name,
+                )
+            return
         if cuts is not None:
             await cuts.write_last()
         if session.published:
@@ -200,14 +216,16 @@ async def _adopt(name: str, client: Client) -> Running:
     except BaseException:
         release_gates(gates)
         raise
-    ownership = await take_ownership(client, network, entry, gates, published=True)
-    await fetch_passes(ownership.session)
+    ownership: Ownership | None = None
     try:
+        ownership = await take_ownership(client, network, entry, gates, published=True)
+        await fetch_passes(ownership.session)
         await ownership.policy.take_over(incarnations)
+        await ownership.take_cuts(fresh=False)
+        await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
     except BaseException:
-        await ownership.leave()
-        release_gates(ownership.session.gates)
+        if ownership is not None:
+            await ownership.leave()
+        release_gates(gates)
         raise
-    await ownership.take_cuts(fresh=False)
-    await log_event(client, name, "adopted", text=f"by client {client.id}, generation {entry.generation}")
     return ownership.running()

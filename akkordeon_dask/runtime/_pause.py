@@ -11,6 +11,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import AkkordeonError, DeadlineError
 from akkordeon_dask.runtime._arguments import check_client, check_name
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._registry import require
 from akkordeon_dask.runtime._session import Session
@@ -40,13 +41,13 @@ def pause(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
     DeadlineError
         when a worker does not answer within `timeouts.control`: others are paused then.
     """
-    return _change(check_name("a network's name", name), check_client(client), "paused")
+    return finished(_change(check_name("a network's name", name), check_client(client), "paused"))
 
 
 @verb
 def resume(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
     """Resume the sentinels that `pause` stopped; returns and raises the same as `pause`."""
-    return _change(check_name("a network's name", name), check_client(client), "resumed")
+    return finished(_change(check_name("a network's name", name), check_client(client), "resumed"))
 
 
 async def pause_session(session: Session) -> None:

@@ -13,7 +13,7 @@ from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.runtime._notebook import page_link
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._sync import Blocking
+from akkordeon_dask.runtime._sync import Blocking, Interruptible
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
@@ -144,7 +144,8 @@ class _Drawn(Blocking[T]):
 
     def block(self) -> T:
         loop = self._drawing.client.loop.asyncio_loop  # type: ignore[union-attr]
-        future = asyncio.run_coroutine_threadsafe(self._coroutine, loop)
+        call = Interruptible(self._coroutine)
+        future = asyncio.run_coroutine_threadsafe(call.run(), loop)
         ended = threading.Event()
         future.add_done_callback(lambda _: ended.set())
         try:
@@ -152,6 +153,9 @@ class _Drawn(Blocking[T]):
             return future.result()
         except CancelledError:
             raise ClosedError("the client was closed meanwhile: deploy or connect with another one") from None
+        except KeyboardInterrupt:
+            call.interrupt(self._drawing.client)
+            raise
         finally:
             future.cancel()
 

@@ -15,6 +15,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import forget_network
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeploymentError, NameConflictError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.snapshots import SnapshotPolicy
@@ -111,13 +112,17 @@ async def publish(
     gates = list(gates)
     addresses = tuple((gate.name, gate.worker, str(gate.future.key)) for gate in gates)
     published = replace(entry, spec=dumps(network), gates=addresses)
-    futures = [gate.future for gate in gates if not isinstance(gate.future, ForgottenKey)]
+    futures = [gate.future for gate in gates if _is_held(gate)]
     datasets: dict[Any, Any] = {_ENTRY + entry.name: published, _FUTURES + entry.name: futures}
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            await client.publish_dataset(datasets, override=again)
+            await finished(client.publish_dataset(datasets, override=again))
     except KeyError:
         raise _taken(entry.name) from None
+
+
+def _is_held(gate: GateHandle) -> bool:
+    return not isinstance(gate.future, ForgottenKey) and gate.future.status != "cancelled"
 
 
 async def unpublish(client: Client, name: str, gates: Iterable[str] = ()) -> None:
@@ -187,7 +192,8 @@ async def refuse_living(client: Client, url: str) -> None:
 
 def _taken(name: str) -> NameConflictError:
     return NameConflictError(
-        f"a network named {name!r} runs on this cluster: choose another name, or connect({name!r}, client)"
+        f"a network named {name!r} runs on this cluster: choose another name, join it by connect({name!r}, client), "
+        f"or end it by `dask akkordeon stop {name}`, stop({name!r}, client)"
     )
 
 

@@ -1,5 +1,6 @@
 """A running network and all that its user can do with it."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import _checkpoint, _evaluate, _pause, _report
 from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_name, check_timeout
+from akkordeon_dask.runtime._cut_short import Revocable, begun, finished
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
@@ -64,6 +66,8 @@ class Running:
     ) -> None:
         self._session, self._finish, self._embedded = session, finish, embedded
         self._display = ProgressDisplay(session)
+        self._closing: asyncio.Task[None] | None = None
+        """The end of the network, which a call that is cut short leaves to the next one."""
 
     def __repr__(self) -> str:
         state = "closed" if self._session.closed else f"{len(self._session.sentinels)} sentinels"
@@ -204,7 +208,8 @@ class Running:
             if sentinel.mode in ("test", "predict"):
                 raise SpecError(f"a {sentinel.mode} sentinel makes one pass: leave epochs={epochs} out")
             sentinel = replace(sentinel, epochs=epochs)
-        return attach(self._connected, sentinel, resume)
+        session = self._connected
+        return Revocable(attach(session, sentinel, resume), session.detach)
 
     @verb
     def detach(self, attached: Attached | str) -> Awaitable[None]:
@@ -222,7 +227,7 @@ class Running:
         """
         if not isinstance(attached, Attached | str):
             raise SpecError(f"detach takes an Attached, or a sentinel's name, not {attached!r:.80}")
-        return self._detach(self._connected, attached)
+        return finished(self._detach(self._connected, attached))
 
     async def _detach(self, session: Session, attached: Attached | str) -> None:
         await session.detach(session.attached(attached))
@@ -234,12 +239,12 @@ class Running:
         One that has made its passes rests on. A `wait` for a number of passes still counts: after `resume` a sentinel
         makes the rest of them.
         """
-        return _pause.pause_session(self._connected)
+        return finished(_pause.pause_session(self._connected))
 
     @verb
     def resume(self) -> Awaitable[None]:
         """Resume the paused sentinels. One that has made its passes rests on: `wait(epochs=...)` adds some."""
-        return _pause.resume_session(self._connected)
+        return finished(_pause.resume_session(self._connected))
 
     @verb
     def wait(
@@ -511,9 +516,11 @@ class Running:
         return coroutine if self._embedded is None else OnEmbeddedCluster(self._embedded, coroutine, last=True)
 
     async def _close(self) -> None:
-        # Keys and event loop went with a client that is closed.
-        if not (self._session.closed or self.client.status == "closed"):
-            await self._finish()
+        if self.client.status == "closed":  # keys and event loop went with it
+            return
+        if self._closing is None or (self._closing.done() and _failed(self._closing)):
+            self._closing = begun(self._finish())
+        await finished(self._closing)
 
     @property
     def _connected(self) -> Session:
@@ -566,6 +573,10 @@ class AsyncRunning:
         self.snapshot = _awaited(running.snapshot)
         self.report = _awaited(running.report)
         self.close = _awaited(running.close)
+
+
+def _failed(task: "asyncio.Task[None]") -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 def _awaited(bound: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -14,6 +14,7 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
     DeadlineError,
+    SchedulerLostError,
     SpecError,
     TrainingError,
     WorkerLostError,
@@ -23,7 +24,9 @@ from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
 from akkordeon_dask.runtime._registry import NetworkEntry
-from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
+from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
+from akkordeon_dask.runtime.cluster._queries import check_scheduler
+from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.handles._sentinel_names import release_name
@@ -37,6 +40,8 @@ T = TypeVar("T")
 
 _POLL, _SUPERVISED_POLL = 10.0, 1.0
 """Seconds that a poll of a gate waits; the second, at most, where a lost gate is restarted."""
+_RECONNECTION = 5.0
+"""Seconds that the end of a session waits for a broken connection to the scheduler."""
 
 
 class Session:
@@ -93,6 +98,8 @@ class Session:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.policy = policy(self)
+        self.scheduler_loss = SchedulerLoss(client, entry, gates, published=published)
+        self.supervise_task(self.scheduler_loss.watch(), "the scheduler")
         for gate in gates:
             self.supervise_task(self._watch(gate), gate.label)
 
@@ -117,12 +124,23 @@ class Session:
         wait = min(_SUPERVISED_POLL, patience / 4) if policy.restarts else _POLL
         known = not policy.moves and gate.worker in self.draining_workers
         error: AkkordeonError
+        if isinstance(incarnation, ForgottenKey) and self.scheduler_loss.error is not None:
+            await policy.gate_lost(gate, incarnation, self.scheduler_loss.error)
+            return
         try:
             async with asyncio.timeout(wait + patience):
                 leaving = await gate.poll(wait, GateActor.wait_until_closed, wait, policy.moves, known)
+        except SchedulerLostError as lost:
+            await self.scheduler_loss.survive(lost)
+            return
         except (WorkerLostError, ClosedError) as lost:
             error = lost
         except TimeoutError:  # a DeadlineError is one
+            try:
+                await check_scheduler(self.client)
+            except SchedulerLostError as silent:
+                await self.scheduler_loss.survive(silent)
+                return
             error = DeadlineError(f"{gate.label} gave no sign of life for {patience:g} s: look at its worker")
         else:
             if leaving and gate.future is incarnation:
@@ -224,12 +242,16 @@ class Session:
             f"this client has no sentinel {name!r} on network {self.name!r}, only {known}: see who attached it"
         )
 
-    async def detach(self, attached: Attached) -> None:
-        """End a sentinel: its credits return, the gates drop it, its name is free."""
+    async def detach(self, attached: Attached, *, reachable: bool = True) -> None:
+        """End a sentinel: its credits return, the gates drop it, its name is free.
+
+        Where the scheduler is not `reachable` only this client forgets it: nobody else can be told.
+        """
         if self.sentinels.get(attached.name) is attached:
             del self.sentinels[attached.name]
-        await attached.leave()
-        await release_name(self.client, attached.claim.token)
+        await attached.leave(reachable=reachable)
+        if reachable:
+            await release_name(self.client, attached.claim.token)
         if attached.sentinel.mode == "predict":  # its pass is not reported, and there may be very many
             self.own_keys.discard(attached.claim.base)
         self.notify_waiters()
@@ -296,14 +318,18 @@ class Session:
         finally:
             release_gates(self.gates)
 
-    async def leave(self) -> None:
-        """Detach this client's sentinels and end all tasks of the session."""
+    async def leave(self) -> bool:
+        """Detach this client's sentinels and end all tasks of the session; returns whether the scheduler answers."""
         self.closed = True
+        reachable = await self.scheduler_loss.reachable(_RECONNECTION)
         attached = [*self.sentinels.values(), *self._opening]
-        results = await asyncio.gather(*map(self.detach, attached), return_exceptions=True)
+        results = await asyncio.gather(
+            *(self.detach(one, reachable=reachable) for one in attached), return_exceptions=True
+        )
         for one, result in zip(attached, results, strict=True):
             if isinstance(result, BaseException):
                 logger.error("detaching %s", one.label, exc_info=result)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        return reachable

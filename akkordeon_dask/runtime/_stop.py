@@ -8,6 +8,7 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.runtime._arguments import check_client, check_name
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.runtime._on_worker import close_gates, close_sentinels
 from akkordeon_dask.runtime._registry import NetworkEntry, forget, get, unpublish
@@ -35,7 +36,7 @@ def stop(name: str, client: Client) -> Awaitable[bool]:
     bool
         whether there was a network of this name.
     """
-    return _stop(check_name("a network's name", name), check_client(client))
+    return finished(_stop(check_name("a network's name", name), check_client(client)))
 
 
 async def _stop(name: str, client: Client) -> bool:

@@ -3,16 +3,20 @@
 import asyncio
 import functools
 import inspect
+import os
+import threading
+import weakref
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, get_args
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, get_args
 
 from distributed import Client
 
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import DeploymentError, SpecError
+from akkordeon_dask.runtime._cut_short import GRACE, close_unstarted, cuttable, revoked
 
-__all__ = ["Blocking", "Verb", "block_on", "check_asynchronous", "verb"]
+__all__ = ["Blocking", "Interruptible", "Verb", "block_on", "check_asynchronous", "check_process", "verb"]
 
 P = ParamSpec("P")
 Rest = ParamSpec("Rest")
@@ -46,6 +50,7 @@ def verb(function: Callable[P, Awaitable[T]]) -> Verb[P, T]:
 
     With a synchronous client the verb blocks and returns the awaitable's result, with an asynchronous one it returns a
     coroutine of it. The client is the argument `client`, or else the attribute `client` of the first argument.
+    Where the caller is interrupted or cancelled, the awaitable is cancelled once, and the caller waits for its end.
 
     Parameters
     ----------
@@ -65,10 +70,11 @@ def verb(function: Callable[P, Awaitable[T]]) -> Verb[P, T]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T | Coroutine[Any, Any, T]:
-        awaitable = function(*args, **kwargs)
         client = _client_of(signature, args, kwargs)
+        check_process(client)
+        awaitable = function(*args, **kwargs)
         if client is not None and client.asynchronous:
-            return _coroutine(awaitable)
+            return cuttable(awaitable)
         if isinstance(awaitable, Blocking):
             return cast(Blocking[T], awaitable).block()
         assert client is not None
@@ -76,8 +82,10 @@ def verb(function: Callable[P, Awaitable[T]]) -> Verb[P, T]:
 
     @functools.wraps(function)
     def aio(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        check_asynchronous(f"{function.__name__}.aio", _client_of(signature, args, kwargs))
-        return _coroutine(function(*args, **kwargs))
+        client = _client_of(signature, args, kwargs)
+        check_asynchronous(f"{function.__name__}.aio", client)
+        check_process(client)
+        return cuttable(function(*args, **kwargs))
 
     result = signature.return_annotation
     if not inspect.iscoroutinefunction(function):
@@ -101,30 +109,87 @@ def check_asynchronous(label: str, client: Client | None) -> None:
         raise SpecError(f"{label} takes an asynchronous client: write Client(..., asynchronous=True)")
 
 
+_processes: "weakref.WeakKeyDictionary[Client, int]" = weakref.WeakKeyDictionary()
+"""The process that first used a client. A forked child has a copy; threads only add entries."""
+
+
+def check_process(client: Client | None) -> None:
+    """Check that a client was not made by the process that this one was forked from.
+
+    Raises
+    ------
+    DeploymentError
+        when it was: its event loop did not come along, and any call would wait for ever.
+    """
+    if not isinstance(client, Client):  # the verb itself says what it takes
+        return
+    if (maker := _processes.setdefault(client, os.getpid())) == os.getpid():
+        return
+    raise DeploymentError(
+        f"process {os.getpid()} was forked from process {maker}, whose client {client.id} does not work here: make a "
+        "Client of its own in the child and connect(name, client), or start processes by multiprocessing's 'spawn'"
+    )
+
+
 def block_on(client: Client, awaitable: Awaitable[T]) -> T:
     """The result of an awaitable that runs on a synchronous client's event loop.
 
-    A closed client has no event loop any more: then the awaitable runs on a loop of its own.
+    A caller who presses Ctrl-C waits until the awaitable has undone, or ended, its work: at most 5 s, or until Ctrl-C
+    comes again. A closed client has no event loop any more: then the awaitable runs on a loop of its own.
     """
     if client.status == "closed":
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _coroutine(awaitable)).result()
+            return thread.submit(asyncio.run, cuttable(awaitable)).result()
+    check_process(client)
+    call = Interruptible(awaitable)
     try:
-        return cast(T, client.sync(lambda: awaitable))
+        return cast(T, client.sync(call.run))
+    except KeyboardInterrupt:
+        call.interrupt(client)
+        raise
     finally:
-        if inspect.iscoroutine(awaitable) and inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
-            awaitable.close()  # the event loop had ended
+        close_unstarted(awaitable)  # the event loop had ended
+
+
+class Interruptible(Generic[T]):
+    """An awaitable that runs on an event loop while its caller waits in another thread, which may be interrupted."""
+
+    def __init__(self, awaitable: Awaitable[T]) -> None:
+        self._awaitable = awaitable
+        self._task: asyncio.Task[Any] | None = None
+        self._interrupted = False
+
+    async def run(self) -> T:
+        """The result. On the event loop."""
+        self._task = asyncio.current_task()
+        if self._interrupted:
+            raise asyncio.CancelledError
+        return await cuttable(self._awaitable)
+
+    def interrupt(self, client: Client) -> None:
+        """Cancel it, and wait for the end of its cleanup. In the caller's thread."""
+        settled = threading.Event()
+
+        async def settle() -> None:
+            try:
+                await self._undo()
+            finally:
+                settled.set()
+
+        client.loop.add_callback(settle)  # type: ignore[union-attr]
+        settled.wait(GRACE)
+
+    async def _undo(self) -> None:
+        self._interrupted, task = True, self._task
+        if task is None:
+            return
+        if not task.cancelling():  # Dask cancels it too, unless the interrupt came between two of its waits
+            task.cancel()
+        await asyncio.wait([task])
+        await revoked(self._awaitable, task)
 
 
 def _client_of(signature: inspect.Signature, args: Any, kwargs: Any) -> Client | None:
     if "client" not in signature.parameters:
         return cast(Client, args[0].client)
     return cast("Client | None", signature.bind(*args, **kwargs).arguments.get("client"))
-
-
-def _coroutine(awaitable: Awaitable[T]) -> Coroutine[Any, Any, T]:
-    return awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
-
-
-async def _await(awaitable: Awaitable[T]) -> T:
-    return await awaitable

@@ -11,7 +11,7 @@ from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import network_options, resume_command
-from akkordeon_dask.errors import ClosedError, SpecError
+from akkordeon_dask.errors import ClosedError, SchedulerLostError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy
 from akkordeon_dask.runtime import adopt as take_over
@@ -85,7 +85,12 @@ def network(
     ):
         if load is not None:
             running.load(load)
-        ended = serve_until_closed(output, running)
+        try:
+            ended = serve_until_closed(output, running)
+        except SchedulerLostError as error:
+            if save is not None:
+                error.add_note(f"{save} was not written: the parameters were on the workers")
+            raise
         output.write_files(running, save=save, report=report)
         running.close()
         output.say("end", f"network {known!r} " + _ENDS[ended])

@@ -34,8 +34,10 @@ def follow_passes(session: Session) -> Callable[[], None]:
     client, listener = session.client, weakref.ref(session)
     listeners = _listeners.setdefault(client, set())
     listeners.add(listener)
+    subscribe = partial(client.subscribe_topic, PASS_TOPIC, partial(_on_event, listeners))
+    session.scheduler_loss.reconnected.append(subscribe)
     if len(listeners) == 1:
-        client.subscribe_topic(PASS_TOPIC, partial(_on_event, listeners))
+        subscribe()
 
     def end() -> None:
         listeners.discard(listener)

@@ -83,7 +83,7 @@ async def _unless_lost(call: Callable[[], Awaitable[T]], label: str, future: Fut
     task = asyncio.ensure_future(called())
     try:
         while not (await asyncio.wait([task], timeout=_POLL))[0]:
-            if future is not None and future.status in ("error", "lost"):
+            if future is not None and future.status in ("error", "lost", "cancelled"):
                 raise WorkerLostError(f"{label} is gone: look at the worker's log, then deploy or attach again")
         return task.result()
     finally:

@@ -11,8 +11,12 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.placement import GUEST
 from akkordeon_dask.runtime.cluster._embedded import LogNoiseFilter
+from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
 
 __all__ = ["GuestWorker"]
+
+_REACH = 5.0
+"""Seconds in which the scheduler connects to this worker."""
 
 
 class GuestWorker:
@@ -24,7 +28,7 @@ class GuestWorker:
     Raises
     ------
     DeploymentError
-        when the scheduler does not take it.
+        when the scheduler does not take it, or cannot connect to it.
     """
 
     def __init__(self, client: Client) -> None:
@@ -67,6 +71,26 @@ class GuestWorker:
         except BaseException:
             await self._end(worker)
             raise
+        try:
+            await self._check_reachable()
+        except BaseException:
+            await self._end(worker)
+            raise
+
+    async def _check_reachable(self) -> None:
+        """Check that the scheduler can connect to this worker: it has only told the scheduler its address so far.
+
+        Raises
+        ------
+        DeploymentError
+            when it cannot.
+        """
+        if not await ask_workers(self._client, ping, [self.address], _REACH):
+            raise DeploymentError(
+                f"the scheduler does not reach this process at {self.address}: is this machine behind NAT or a "
+                "firewall? Run the program where the cluster's machines reach it, a VPN will do, or leave out --here "
+                "and put the data where a worker is"
+            )
 
     async def _end(self, worker: Any) -> None:
         await worker.close(timeout=config.seconds("timeouts.close"), nanny=False)

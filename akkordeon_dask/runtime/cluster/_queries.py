@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Scheduler
 
-from akkordeon_dask.errors import DeadlineError
+from akkordeon_dask.errors import DeadlineError, SchedulerLostError
 
-__all__ = ["ask_workers", "ping", "scheduler_deadline"]
+__all__ = ["ask_workers", "check_scheduler", "keep_awake", "ping", "scheduler_deadline", "scheduler_id"]
+
+logger = logging.getLogger(__name__)
+
+_ANSWER = 5.0
+"""Seconds in which a scheduler that is asked whether it is there answers."""
 
 
 @contextlib.asynccontextmanager
@@ -32,6 +38,52 @@ async def scheduler_deadline(client: Client, limit: float) -> AsyncIterator[None
     except TimeoutError:
         text = f"the scheduler at {address} did not answer within {limit:g} s: look at its log and load"
         raise DeadlineError(text) from None
+
+
+async def scheduler_id(client: Client) -> str:
+    """The name of the scheduler's process: one that is started again has another.
+
+    Raises
+    ------
+    OSError
+        when it does not answer, a DeadlineError is one.
+    """
+    async with scheduler_deadline(client, _ANSWER):
+        return str((await client.scheduler.identity(n_workers=0))["id"])  # type: ignore[union-attr]
+
+
+async def check_scheduler(client: Client) -> None:
+    """Check that the scheduler answers, before a worker is blamed for silence.
+
+    Raises
+    ------
+    SchedulerLostError
+        when it does not.
+    """
+    if client.status == "closed" or client.scheduler is None:
+        raise SchedulerLostError("the scheduler is gone, and the client has given it up")
+    address = client.scheduler.address
+    if client.status != "running":
+        raise SchedulerLostError(f"the connection to the scheduler at {address} is broken")
+    try:
+        await scheduler_id(client)
+    except DeadlineError as error:
+        raise SchedulerLostError(f"the scheduler at {address} does not answer") from error
+    except OSError as error:
+        raise SchedulerLostError(f"the scheduler at {address} is gone ({error})") from error
+
+
+async def keep_awake(client: Client) -> None:
+    """Let the scheduler begin anew to count the time in which it is idle. No error when it does not answer."""
+    try:
+        async with asyncio.timeout(_ANSWER):
+            await client.run_on_scheduler(_is_not_idle)
+    except Exception as error:
+        logger.info("the scheduler may count as idle: %r", error)
+
+
+def _is_not_idle(dask_scheduler: Scheduler) -> None:
+    dask_scheduler.idle_since = None
 
 
 def ping(dask_worker: Any) -> bool:

@@ -6,8 +6,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from distributed import Actor, Future
 
-from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.errors import ClosedError, DeadlineError, SchedulerLostError, WorkerLostError
 from akkordeon_dask.runtime.cluster._actor_calls import call_actor
+from akkordeon_dask.runtime.cluster._queries import check_scheduler
 
 __all__ = ["ActorHandle"]
 
@@ -57,10 +58,24 @@ class ActorHandle(ABC, Generic[A]):
     async def poll(
         self, seconds: float, method: Callable[Concatenate[A, P], Awaitable[T]], *args: P.args, **options: P.kwargs
     ) -> T:
-        """Call a method that itself waits for up to `seconds`."""
+        """Call a method that itself waits for up to `seconds`.
+
+        Raises
+        ------
+        SchedulerLostError
+            when the scheduler does not answer: no worker is blamed then.
+        """
 
         def call() -> Awaitable[T]:
             answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
             return answer
 
-        return await call_actor(call, self.label, more=seconds, future=self._known_future)
+        future = self._known_future
+        try:
+            return await call_actor(call, self.label, more=seconds, future=future)
+        except (WorkerLostError, DeadlineError):
+            if future is not None:
+                await check_scheduler(future.client)
+                if future.status == "cancelled":  # so are all futures of a client whose connection broke
+                    raise SchedulerLostError("the connection to the scheduler was broken") from None
+            raise

@@ -52,6 +52,12 @@ class GateHandle(ActorHandle[GateActor]):
         self.release()
         self.worker, self.future, self._actor, self._released = other.worker, other.future, other.actor, False
 
+    def forget(self) -> None:
+        """Stand for an incarnation that the scheduler has forgotten."""
+        key = str(self.future.key)
+        self.release()
+        self.future = ForgottenKey(key)
+
     def release(self) -> None:
         """Drop this client's use of the gate's key."""
         self._released = True

@@ -14,6 +14,7 @@ from akkordeon_dask.errors import (
     DeadlineError,
     LostBatchesError,
     NonFiniteError,
+    SchedulerLostError,
     SentinelError,
     WorkerLostError,
 )
@@ -33,7 +34,7 @@ _KEPT = 10_000
 
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
-_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError)
+_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError, SchedulerLostError)
 
 
 class Attached(ActorHandle[SentinelActor]):
@@ -102,6 +103,11 @@ class Attached(ActorHandle[SentinelActor]):
         return Address(self.worker, str(self._future.key) if self._future is not None else "")
 
     @property
+    def forgotten(self) -> bool:
+        """The scheduler has dropped its key with the connection of this client."""
+        return self._future is not None and self._future.status == "cancelled"
+
+    @property
     def _known_future(self) -> Future[Any] | None:
         return self._future
 
@@ -151,7 +157,7 @@ class Attached(ActorHandle[SentinelActor]):
             if await self._poll():
                 async with self._restarting:
                     await self._evacuate(self)
-        except (WorkerLostError, DeadlineError, NonFiniteError, LostBatchesError) as error:
+        except (WorkerLostError, DeadlineError, NonFiniteError, LostBatchesError, SchedulerLostError) as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
             async with self._restarting:
@@ -268,14 +274,17 @@ class Attached(ActorHandle[SentinelActor]):
         except AkkordeonError as error:  # its worker may be gone as soon as it is
             logger.info("closing the former incarnation of %s: %s", self.label, error)
 
-    async def leave(self) -> None:
-        """End it and release its key; no error when it is gone already. On the client's event loop."""
+    async def leave(self, *, reachable: bool = True) -> None:
+        """End it and release its key; no error when it is gone already. On the client's event loop.
+
+        `reachable`: the scheduler answers, and its worker ends it at once.
+        """
         future, self._future = self._future, None
         if future is None:
             return
         try:
             await self._unwatch()
-            if not isinstance(self.error, ClosedError):
+            if reachable and not isinstance(self.error, ClosedError):
                 await self.ask(SentinelActor.close)
         except AkkordeonError as error:
             logger.info("closing %s: %s", self.label, error)

@@ -14,9 +14,10 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import NameConflictError
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-__all__ = ["Claim", "claim_name", "key_base", "living_claims", "release_name"]
+__all__ = ["Claim", "claim_name", "key_base", "living_claims", "release_name", "restore_claim"]
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ async def claim_name(client: Client, network: str, run: str, gates: Collection[s
     requested = Claim(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            claim: Claim = await client.run_on_scheduler(_claim, requested, gates)
+            claim: Claim = await finished(client.run_on_scheduler(_claim, requested, gates))
     except BaseException:  # it may have been taken
         await release_name(client, requested.token)
         raise
@@ -137,6 +138,15 @@ async def claim_name(client: Client, network: str, run: str, gates: Collection[s
             "another name"
         )
     return claim
+
+
+async def restore_claim(client: Client, claim: Claim) -> None:
+    """Reserve a name again where the scheduler has forgotten it. No error when it does not answer."""
+    try:
+        async with scheduler_deadline(client, config.seconds("timeouts.control")):
+            await client.run_on_scheduler(_claim, claim, ())
+    except Exception as error:
+        logger.info("the name of sentinel %r is not reserved: %r", claim.name, error)
 
 
 async def release_name(client: Client, token: str) -> None:

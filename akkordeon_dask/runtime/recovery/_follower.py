@@ -7,7 +7,7 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelActor
-from akkordeon_dask.errors import AkkordeonError
+from akkordeon_dask.errors import AkkordeonError, SchedulerLostError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
 from akkordeon_dask.runtime._registry import NetworkEntry, RestartPendingError, connect_gates, get, require
@@ -65,9 +65,11 @@ class Follower(RecoveryPolicy):
                 return
 
             async def attempt() -> bool:
-                return await self._adopt_successor(str(incarnation.key))
+                return await self._adopt_successor(str(incarnation.key), with_scheduler)
 
-            end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
+            with_scheduler = isinstance(error, SchedulerLostError)
+            wait = config.seconds("supervision.scheduler" if with_scheduler else "supervision.wait")
+            end = asyncio.get_running_loop().time() + wait
             try:
                 adopted = await retry(attempt, f"waiting for the owner of {gate.label}", end=end, longest=_AGAIN)
             except RETRYABLE as failure:
@@ -78,15 +80,18 @@ class Follower(RecoveryPolicy):
     async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
         """The owner moves it."""
 
-    async def _adopt_successor(self, key: str) -> bool:
-        """Connect to the gates of the entry, once it has another than the gate of this key; False: it never will."""
+    async def _adopt_successor(self, key: str, with_scheduler: bool) -> bool:
+        """Connect to the gates of the entry, once it has another than the gate of this key; False: it never will.
+
+        Where the gates went `with_scheduler`, the owner may still publish them on the next one.
+        """
         async with asyncio.timeout(config.seconds("timeouts.connect")):
             entry = await get(self._session.client, self._session.name)
         if entry is not None and key not in entry.keys:
             await self._adopt(entry)
             return True
-        if entry is not None and self.restarts:
-            raise RestartPendingError(f"the owner of network {entry.name!r} has not restarted its gate yet")
+        if self.restarts and (entry is not None or with_scheduler):
+            raise RestartPendingError(f"the owner of network {self._session.name!r} has not restarted its gate yet")
         return False
 
     async def _adopt(self, entry: NetworkEntry) -> None:

@@ -12,6 +12,7 @@ from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._live import _live_status
 from akkordeon_dask.runtime._on_worker import close_gates
@@ -70,21 +71,35 @@ async def _move(owner: OwnerPolicy, position: int, target: str, *, worker_is_end
         return 0.0
     await _check_worker(session.client, gate)
     (fresh,) = await owner.factory.create({position: target})
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun = asyncio.get_running_loop().time()
     try:
         await fresh.ask(GateActor.import_from, former)
+    except BaseException:
+        await _cancel_move(owner, gate, fresh)
+        raise
+    # From here on all of it happens, or nothing: between two wires the network would belong to no incarnation.
+    pause = await finished(_switch(owner, position, fresh, former, begun, worker_is_ending=worker_is_ending), None)
+    text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
+    await log_event(session.client, session.name, "moved", gate=gate.name, text=text)
+    return pause
+
+
+async def _switch(
+    owner: OwnerPolicy, position: int, fresh: GateHandle, former: Address, begun: float, *, worker_is_ending: bool
+) -> float:
+    """Put the new incarnation in place and close the former one; returns the seconds since `begun` without a gate."""
+    session = owner.session
+    gate = session.gates[position]
+    try:
         await owner.install({position: fresh})
     except BaseException:
         await _cancel_move(owner, gate, fresh)
         raise
-    pause = loop.time() - begun
+    pause = asyncio.get_running_loop().time() - begun
     if worker_is_ending:
         session.supervise_task(_close(session, former), f"the former incarnation of {gate.label}")
     else:
         await _close(session, former)
-    text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
-    await log_event(session.client, session.name, "moved", gate=gate.name, text=text)
     return pause
 
 

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import DeploymentError, WorkerLostError
+from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError, SchedulerLostError, WorkerLostError
 from akkordeon_dask.network import Beside, Gate, Network
 from akkordeon_dask.placement import WorkerInfo
+from akkordeon_dask.runtime._events import announce_network
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
-from akkordeon_dask.runtime._registry import check_lease, publish
+from akkordeon_dask.runtime._registry import check_lease, get, publish
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._plan import make_plan
-from akkordeon_dask.runtime.cluster._queries import ask_workers
+from akkordeon_dask.runtime.cluster._queries import ask_workers, scheduler_id
 from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import add_tasks, drains, list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
@@ -42,6 +43,8 @@ class OwnerPolicy(RecoveryPolicy):
         self.factory = GateFactory(session.client, session.network, session.entry)
         self.rewiring = Rewiring(session, session.entry.generation, self.require_ownership)
         self.lock = asyncio.Lock()
+        self._scheduler: str | None = None
+        """The scheduler's process that knows the network."""
         self.unresponsive: set[str] = set()
         """Workers that did not answer the last question."""
         self.late: set[str] = set()
@@ -55,8 +58,36 @@ class OwnerPolicy(RecoveryPolicy):
         ClosedError
             when another client owns it.
         """
-        if self.session.published:
-            await check_lease(self.session.client, self.session.entry)
+        session = self.session
+        if not session.published:
+            return
+        try:
+            await check_lease(session.client, session.entry)
+        except ClosedError:
+            if not await self._on_new_scheduler():
+                raise
+            await self._publish_again()
+        self._scheduler = self._scheduler or await scheduler_id(session.client)
+
+    async def _on_new_scheduler(self) -> bool:
+        """The name is unknown because the scheduler was started again, and knows no network."""
+        known, self._scheduler = self._scheduler, await scheduler_id(self.session.client)
+        return known not in (None, self._scheduler) and await get(self.session.client, self.session.name) is None
+
+    async def _publish_again(self) -> None:
+        """Publish the network on a new scheduler: of several owners of one name, the first has it."""
+        session = self.session
+        if not self.restarts:
+            await session.scheduler_loss.survive(SchedulerLostError("the scheduler was started again"))
+            raise session.scheduler_loss.error or SchedulerLostError(
+                f"the scheduler was started again: network {session.name!r} is lost, deploy it again"
+            )
+        try:
+            await publish(session.client, session.entry, session.network, session.gates)
+        except NameConflictError as taken:
+            raise ClosedError(f"the scheduler was started again, and another program was first: {taken}") from taken
+        settings = {"seed": session.entry.seed, "generation": session.entry.generation}
+        await announce_network(session.client, session.name, session.network, session.gates, settings)
 
     async def watch_lease(self) -> None:
         """Check every two seconds that this client still owns the network. Runs until it does not.
@@ -67,11 +98,11 @@ class OwnerPolicy(RecoveryPolicy):
             then.
         """
         while True:
-            await asyncio.sleep(_LEASE)
             try:
                 await self.require_ownership()
             except OSError as error:  # the scheduler does not answer: it knows of no other owner either
                 logger.info("the owner of network %r is not known: %r", self.session.name, error)
+            await asyncio.sleep(_LEASE)
 
     async def take_over(self, lost: Mapping[GateHandle, Incarnation]) -> None:
         """Wire all gates of a network that had another owner; restart those that are lost.

@@ -18,6 +18,7 @@ from akkordeon_dask.errors import (
     LostBatchesError,
     NonFiniteError,
     PlacementError,
+    SchedulerLostError,
     SpecError,
 )
 from akkordeon_dask.messages import Address
@@ -33,7 +34,7 @@ from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._links import check_links
 from akkordeon_dask.runtime.handles._sentinel import Attached
-from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name
+from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name, restore_claim
 
 __all__ = ["attach", "current_name", "drain_sentinel", "move_sentinel", "restart_sentinel"]
 
@@ -166,7 +167,13 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
         return
     if isinstance(error, LostBatchesError):
         raise await blame(session, error)
-    if not session.policy.restarts or attached.sentinel.mode == "predict":
+    if isinstance(error, SchedulerLostError):
+        await session.scheduler_loss.survive(error)
+        if not attached.forgotten:
+            return
+        error = session.scheduler_loss.error or error
+        await restore_claim(session.client, attached.claim)
+    if not (session.policy.restarts or isinstance(error, SchedulerLostError)) or attached.sentinel.mode == "predict":
         raise error
     begun, position = asyncio.get_running_loop().time(), attached.position
     await _log(session, attached, "lost", lost_text(attached.worker))
@@ -242,7 +249,8 @@ async def _restart_at(
         attached.replace_actor(*created)
         await _open(session, attached)
 
-    end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
+    lost = isinstance(error, SchedulerLostError)
+    end = asyncio.get_running_loop().time() + config.seconds("supervision.scheduler" if lost else "supervision.wait")
     try:
         await retry(restart, f"restarting {attached.label}", end=end)
     except RETRYABLE as failure:

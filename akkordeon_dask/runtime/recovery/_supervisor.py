@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, TrainingError
+from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, SchedulerLostError, TrainingError
 from akkordeon_dask.runtime._events import log_event, lost_text
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
@@ -78,8 +78,11 @@ class Supervisor(OwnerPolicy):
                 raise error
             begun = asyncio.get_running_loop().time()
             await self._log(gate, "lost", lost_text(gate.worker))
-            self._count(gate, error)
-            await self._restart_in_time(gate, error, begun + config.seconds("supervision.wait"))
+            with_scheduler = isinstance(error, SchedulerLostError)
+            if not with_scheduler:
+                self._count(gate, error)
+            wait = config.seconds("supervision.scheduler" if with_scheduler else "supervision.wait")
+            await self._restart_in_time(gate, error, begun + wait)
             seconds = asyncio.get_running_loop().time() - begun
             lost = await self._lost_updates(gate)
             await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s{lost}: {error}")

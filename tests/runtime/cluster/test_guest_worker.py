@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import threading
+from functools import partial
 
 import pytest
 from distributed import Worker
 
 from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.runtime import GuestWorker
+from akkordeon_dask.runtime.cluster import _guest_worker
 
 
 def guests(cluster):
@@ -20,6 +22,14 @@ def test_a_process_that_cannot_become_a_worker_gets_the_reason(cluster, somebody
         assert guest.address in cluster.scheduler.workers
         with pytest.raises(DeploymentError, match=r"could not become a worker of .*name taken.*leave out --here"):
             GuestWorker(somebody.client).__enter__()
+    eventually(lambda: not guests(cluster), seen=lambda: guests(cluster))
+
+
+def test_a_guest_that_the_scheduler_does_not_reach_says_so_and_leaves(cluster, somebody, eventually, monkeypatch):
+    monkeypatch.setattr(_guest_worker, "_REACH", 1.0)
+    monkeypatch.setattr(_guest_worker, "Worker", partial(Worker, contact_address="tcp://192.0.2.1:9"))
+    with pytest.raises(DeploymentError, match=r"does not reach this process at \S+: .*NAT"):
+        GuestWorker(somebody.client).__enter__()
     eventually(lambda: not guests(cluster), seen=lambda: guests(cluster))
 
 

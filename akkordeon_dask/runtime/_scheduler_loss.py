@@ -1,0 +1,149 @@
+"""A scheduler that is gone, or silent: a session waits for it, says so, and finds its gates again."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from distributed import Client
+
+from akkordeon_dask import config
+from akkordeon_dask.errors import SchedulerLostError
+from akkordeon_dask.runtime._registry import NetworkEntry, get, try_connect_gates
+from akkordeon_dask.runtime.cluster._queries import check_scheduler, keep_awake
+from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
+
+__all__ = ["SchedulerLoss"]
+
+logger = logging.getLogger(__name__)
+
+_BRIEF, _WATCH, _AGAIN = 20.0, 5.0, 0.25
+"""Seconds to wait for a broken connection of a network that cannot be resumed, and between two questions while the
+scheduler answers and while it does not."""
+
+
+class SchedulerLoss:
+    """Of one session. On its client's event loop.
+
+    Parameters
+    ----------
+    entry
+        the facts about the network.
+    gates
+        the session's; those that the scheduler has forgotten get a `ForgottenKey`.
+    published
+        the gates may have outlived the connection of this client.
+    """
+
+    def __init__(self, client: Client, entry: NetworkEntry, gates: Sequence[GateHandle], *, published: bool) -> None:
+        self._client, self._entry, self._gates, self._published = client, entry, gates, published
+        self.error: SchedulerLostError | None = None
+        """The last loss of a connection, which took futures of this client with it."""
+        self.ended: SchedulerLostError | None = None
+        """It was waited for in vain."""
+        self.reconnected: list[Callable[[], object]] = []
+        """Called when the client has a new connection, on which it has not subscribed to anything yet."""
+        self._lock = asyncio.Lock()
+
+    async def watch(self) -> None:
+        """Ask every 5 s whether the scheduler answers: a gate's silence takes longer. Runs until it is cancelled.
+
+        So a scheduler with an `--idle-timeout`, which counts tasks only, knows that a client lives.
+
+        Raises
+        ------
+        SchedulerLostError
+            when it was waited for in vain.
+        """
+        while True:
+            await asyncio.sleep(_WATCH)
+            try:
+                await check_scheduler(self._client)
+                await keep_awake(self._client)
+            except SchedulerLostError as error:
+                await self.survive(error)
+
+    async def survive(self, error: SchedulerLostError) -> None:
+        """Return when the scheduler answers again, and it is known which gates are still there.
+
+        Raises
+        ------
+        SchedulerLostError
+            when it does not answer within `supervision.scheduler`; sooner where the connection is broken and the
+            network keeps no snapshots, or where Dask's client gives up.
+        """
+        async with self._lock:
+            if self.ended is not None:
+                raise self.ended
+            await self._wait(error)
+            if any(_cancelled(gate) for gate in self._gates):
+                self.error = SchedulerLostError(self._text(error, "has lost its gates"))
+                await self._find_gates()
+                for call in self.reconnected:
+                    call()
+
+    async def reachable(self, patience: float) -> bool:
+        """Whether the scheduler answers within some seconds, in which a broken connection may come back."""
+        if self.ended is not None:
+            return False
+        end = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                await check_scheduler(self._client)
+            except SchedulerLostError:
+                if self._client.status == "closed" or asyncio.get_running_loop().time() > end:
+                    return False
+                await asyncio.sleep(_AGAIN)
+            else:
+                return True
+
+    async def _wait(self, error: SchedulerLostError) -> None:
+        loop, announced = asyncio.get_running_loop(), False
+        begun = loop.time()
+        while True:
+            try:
+                await check_scheduler(self._client)
+            except SchedulerLostError as lost:
+                resumes = self._entry.snapshots is not None or self._client.status == "running"
+                limit = config.seconds("supervision.scheduler") if resumes else _BRIEF
+                if self._client.status == "closed" or loop.time() - begun > limit:
+                    self.ended = SchedulerLostError(self._text(error, "has ended here"))
+                    raise self.ended from lost
+                if resumes and not announced:  # else the error comes soon, and says all
+                    logger.warning("%s", self._text(lost, f"waits for it up to {limit:g} s"))
+                    announced = True
+                await asyncio.sleep(_AGAIN)
+            else:
+                return
+
+    def _text(self, error: SchedulerLostError, state: str) -> str:
+        name, snapshots = self._entry.name, self._entry.snapshots
+        what = str(error).partition(": network ")[0]
+        if snapshots is None:
+            saved = (
+                "It keeps no snapshots, nothing was saved: where it does not go on by itself, start the scheduler and "
+                f"workers, then deploy it again, after `dask akkordeon stop {name}` where it is still listed"
+            )
+        else:
+            saved = (
+                f"Its snapshots are in {snapshots.url}: where it does not go on by itself, start the scheduler and "
+                f"workers, then deploy(..., resume={snapshots.url!r}) or `dask akkordeon network ... --resume "
+                f"{snapshots.url}` resumes it"
+            )
+        return f"{what}: network {name!r} {state}. {saved}"
+
+    async def _find_gates(self) -> None:
+        """Connect to the gates that the published name has kept, and forget the others."""
+        entry = await get(self._client, self._entry.name) if self._published else None
+        found: dict[str, GateHandle] = {}
+        if entry is not None and entry.run == self._entry.run:
+            found = {gate.name: gate for gate in (await try_connect_gates(self._client, entry))[0]}
+        for gate in self._gates:
+            fresh = found.get(gate.name)
+            if fresh is None or isinstance(fresh.future, ForgottenKey):
+                gate.forget()
+            else:
+                gate.replace_actor(fresh)
+
+
+def _cancelled(gate: GateHandle) -> bool:
+    return not isinstance(gate.future, ForgottenKey) and gate.future.status == "cancelled"
