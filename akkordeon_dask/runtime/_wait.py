@@ -8,8 +8,8 @@ from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, SpecError
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._pause import training_sentinels
+from akkordeon_dask.runtime._problems import watch_problems
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._troubles import watch_troubles
 from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
@@ -40,12 +40,12 @@ async def _wait_until_ended(
 ) -> None:
     """Wait for sentinels of this client and, unless it is `alone`, for those of other clients."""
 
-    async with watch_troubles(session) as troubles:
+    async with watch_problems(session) as problems:
 
         def ended() -> bool:
             done = all(attached.ended for attached in waited_for)
             if not done:
-                troubles.check()
+                problems.check()
             return done
 
         if alone:

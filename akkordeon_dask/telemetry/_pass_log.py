@@ -57,6 +57,12 @@ class PassLog(Sequence[PassReport]):
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __eq__(self, other: object) -> bool:
+        """It has the passes of another log or a list, in that order."""
+        return list(self) == list(other) if isinstance(other, list | PassLog) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
     @overload
     def __getitem__(self, index: int) -> PassReport: ...
     @overload

@@ -131,7 +131,7 @@ def test_every_listener_hears_every_pass_though_one_fails(user, caplog):
         running.attach(train(epochs=3))
         history = running.wait(timeout=30)
     assert tuple(heard) == history
-    assert "a listener failed" in caplog.text
+    assert "the listener <function" in caplog.text
 
 
 def test_a_pause_drains_and_resume_goes_on(running):

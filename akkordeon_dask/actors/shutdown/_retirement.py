@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _PREFIX = "akkordeon-"
 """Of the keys of gates and sentinels."""
-_LOOK, _MORE = 0.1, 5.0
+_CHECK, _MORE = 0.1, 5.0
 """Seconds between two looks at a worker's keys, and beyond a drain's limit until the answer counts as lost."""
 
 
@@ -103,7 +103,7 @@ class RetirementPlugin(SchedulerPlugin):
                 if isinstance(answer, Mapping) and answer.get("stays"):
                     return str(answer["stays"])
                 while self._actors(worker):  # noqa: ASYNC110 - other clients still hold keys of actors that are gone
-                    await asyncio.sleep(_LOOK)
+                    await asyncio.sleep(_CHECK)
         except TimeoutError:
             keys = ", ".join(self._actors(worker))
             return f"after {limit:g} s it still holds {keys}: see its log"

@@ -25,8 +25,8 @@ from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Beside, Sentinel
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
 from akkordeon_dask.runtime._events import log_event, lost_text
+from akkordeon_dask.runtime._problems import blame
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime._troubles import blame
 from akkordeon_dask.runtime.cluster._actor_calls import wait_until_created
 from akkordeon_dask.runtime.cluster._payload import submitted
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry

@@ -1,4 +1,4 @@
-"""The troubles of a network, as heartbeats tell them to those who wait."""
+"""The problems of a network, as heartbeats tell them to those who wait."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import pytest
 
 from akkordeon_dask.errors import TrainingError
 from akkordeon_dask.messages import TOPIC
-from akkordeon_dask.runtime._troubles import Troubles, _findings
+from akkordeon_dask.runtime._problems import Problems, _findings
 from tests.support.fake_heartbeats import beat, gate, link
 
 A, B = "tcp://alice", "tcp://bob"
@@ -24,11 +24,11 @@ def failing(seconds):
 
 
 def checked(*findings):
-    """Check the troubles of several looks."""
-    troubles = Troubles()
+    """Check the problems of several looks."""
+    problems = Problems()
     for one in findings:
-        troubles.set(one.troubles)
-        troubles.check()
+        problems.set(one.problems)
+        problems.check()
 
 
 def test_promise_12_a_link_that_cannot_connect_is_a_warning_once_and_then_an_error():
@@ -43,12 +43,12 @@ def test_promise_12_a_link_that_cannot_connect_is_a_warning_once_and_then_an_err
 
 
 @pytest.mark.parametrize("addresses", [(A,), (B,), (A, "tcp://carol")])
-def test_a_link_that_the_network_does_not_need_is_no_trouble(addresses):
-    assert not found(beat("alice", links=[failing(60.0)]), beat("bob"), addresses=addresses).troubles
+def test_a_link_that_the_network_does_not_need_is_no_problem(addresses):
+    assert not found(beat("alice", links=[failing(60.0)]), beat("bob"), addresses=addresses).problems
 
 
-def test_a_link_to_a_worker_that_is_gone_is_no_trouble():
-    assert not found(beat("alice", links=[failing(60.0)])).troubles
+def test_a_link_to_a_worker_that_is_gone_is_no_problem():
+    assert not found(beat("alice", links=[failing(60.0)])).problems
 
 
 def test_the_figures_name_links_and_gates_front_to_back():

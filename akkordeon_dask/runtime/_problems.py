@@ -1,4 +1,4 @@
-"""The troubles of a network that trains on, and which gates and links are to blame, from its workers' heartbeats."""
+"""The problems of a network that trains on, and which gates and links are to blame, from its workers' heartbeats."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-__all__ = ["blame", "watch_troubles"]
+__all__ = ["blame", "watch_problems"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _HEARTBEAT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """A link that cannot connect, or a gate that stands still."""
 
     what: tuple[str, ...]
@@ -41,24 +41,24 @@ class Trouble:
 class Findings:
     """What heartbeats say of a network."""
 
-    troubles: list[Trouble] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
     """How far each gate is, and the messages that each link has lost."""
 
 
-class Troubles:
-    """The troubles as of the last look."""
+class Problems:
+    """The problems as of the last look."""
 
     def __init__(self) -> None:
-        self._found: list[Trouble] = []
+        self._found: list[Problem] = []
         self._warned: set[tuple[str, ...]] = set()
 
-    def set(self, found: list[Trouble]) -> None:
+    def set(self, found: list[Problem]) -> None:
         """Take what was found now."""
         self._found = found
 
     def check(self) -> None:
-        """Warn of each trouble once.
+        """Warn of each problem once.
 
         Raises
         ------
@@ -74,19 +74,19 @@ class Troubles:
 
 
 @contextlib.asynccontextmanager
-async def watch_troubles(session: Session) -> AsyncIterator[Troubles]:
-    """Look for troubles every two seconds, and let those that wait check them. On the client's event loop."""
-    troubles = Troubles()
+async def watch_problems(session: Session) -> AsyncIterator[Problems]:
+    """Look for problems every two seconds, and let those that wait check them. On the client's event loop."""
+    problems = Problems()
 
-    async def look() -> None:
+    async def poll() -> None:
         while True:
             await asyncio.sleep(_POLL)
-            troubles.set((await _find(session)).troubles)
+            problems.set((await _find(session)).problems)
             session.notify_waiters()
 
-    task = asyncio.get_running_loop().create_task(look())
+    task = asyncio.get_running_loop().create_task(poll())
     try:
-        yield troubles
+        yield problems
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -98,7 +98,7 @@ async def blame(session: Session, error: LostBatchesError) -> LostBatchesError:
     if not found.figures:  # no heartbeat has come since the gates began
         await asyncio.sleep(_HEARTBEAT)
         found = await _find(session)
-    facts = [*(one.text for one in found.troubles), *found.figures]
+    facts = [*(one.text for one in found.problems), *found.figures]
     return LostBatchesError(f"{error}. {'; '.join(facts)}") if facts else error
 
 
@@ -109,7 +109,7 @@ async def _find(session: Session) -> Findings:
         async with scheduler_deadline(session.client, config.seconds("timeouts.connect")):
             found: Findings = await session.client.run_on_scheduler(_findings, session.name, addresses)
     except Exception as error:
-        logger.info("the troubles of network %r are not known: %r", session.name, error)
+        logger.info("the problems of network %r are not known: %r", session.name, error)
         return Findings()
     return found
 
@@ -135,13 +135,13 @@ def _add_link(found: Findings, worker: str, peer: str, link: dict[str, Any]) -> 
             f"worker {worker} cannot connect to worker {peer} since {failing:.0f} s: {link['error']}. Let the port "
             "through, or give that worker a --contact-address that the other one reaches"
         )
-        found.troubles.append(Trouble(("link", worker, peer), text, failing >= _FATAL))
+        found.problems.append(Problem(("link", worker, peer), text, failing >= _FATAL))
     if link["lost"]:
         found.figures.append(f"the link from {worker} to {peer} has lost {link['lost']:,} messages")
 
 
 def _add_gate(found: Findings, gate: dict[str, Any], worker: str) -> None:
     if gate.get("stuck"):
-        found.troubles.append(Trouble(("gate", gate["key"]), f"{gate['stuck']} (on worker {worker})", fatal=False))
+        found.problems.append(Problem(("gate", gate["key"]), f"{gate['stuck']} (on worker {worker})", fatal=False))
     done = f"{gate['forwards']:,} samples forward, {gate['backwards']:,} backward"
     found.figures.append(f"gate {gate['name']!r} on {worker} has done {done}, {gate['mailbox']} batches wait for it")
