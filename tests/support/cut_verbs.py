@@ -55,10 +55,13 @@ class CtrlC(CutAtAwait):
 
     def call(self, verb, *args, **options):
         """Call a verb of a synchronous client; returns whether it was interrupted, and its result."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
         try:
             return False, verb(*args, **options)
         except KeyboardInterrupt:
             return True, None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _count(self):
         if self._awaits == self._number:
