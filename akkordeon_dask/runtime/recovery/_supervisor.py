@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, SchedulerLostError, TrainingError
-from akkordeon_dask.runtime._events import log_event, lost_text
+from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -29,7 +29,7 @@ class FailOnLoss(OwnerPolicy):
     restarts = False
 
     async def gate_lost(self, gate: GateHandle, incarnation: Incarnation, error: AkkordeonError) -> None:
-        raise error
+        raise await explain_loss(self.session.client, gate.worker, error)
 
     async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
         await evacuate(self, gate, incarnation)
@@ -76,8 +76,8 @@ class Supervisor(OwnerPolicy):
                 return
             if closed:
                 raise error
-            begun = asyncio.get_running_loop().time()
-            await self._log(gate, "lost", lost_text(gate.worker))
+            begun, worker = asyncio.get_running_loop().time(), gate.worker
+            await self._log(gate, "lost", lost_text(worker))
             with_scheduler = isinstance(error, SchedulerLostError)
             if not with_scheduler:
                 self._count(gate, error)
@@ -85,6 +85,7 @@ class Supervisor(OwnerPolicy):
             await self._restart_in_time(gate, error, begun + wait)
             seconds = asyncio.get_running_loop().time() - begun
             lost = await self._lost_updates(gate)
+            error = await explain_loss(self.session.client, worker, error)
             await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s{lost}: {error}")
 
     async def _lost_updates(self, gate: GateHandle) -> str:
