@@ -14,6 +14,8 @@ from tests.support.cut_verbs import CtrlC, CutAtAwait, CutAtStep
 from tests.support.leftovers import wait_until
 from tests.support.small_networks import NETWORK, numbers, train
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 5.0
 """Seconds until the cluster is as before or as after."""
 

@@ -19,9 +19,9 @@ def client(_debug):
     """Of three workers in processes of their own."""
     options = {"dashboard_address": ":0", "worker_dashboard_address": None, "silence_logs": 50}
     impatient = dask.config.set({"akkordeon.supervision.patience": "1s"})
-    with impatient, LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as cluster:
-        with Client(cluster) as running:
-            yield running
+    cluster = LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options)
+    with impatient, cluster, Client(cluster) as running:
+        yield running
 
 
 def test_a_restart_of_the_cluster_is_named_and_training_goes_on(client, tmp_path):
