@@ -9,11 +9,12 @@ from akkordeon_dask.actors.sentinel._actor import SentinelActor
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelState
 from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate
-from akkordeon_dask.actors.shutdown._retirement import allow_retirement, forget_network, retire
+from akkordeon_dask.actors.shutdown._retirement import RESTART_TOPIC, allow_retirement, forget_network, retire
 from akkordeon_dask.actors.transport._post_office import POST_OFFICE, PostOffice
 
 __all__ = [
     "POST_OFFICE",
+    "RESTART_TOPIC",
     "GateActor",
     "GateBehavior",
     "GateStatistics",

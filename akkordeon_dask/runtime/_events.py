@@ -5,16 +5,19 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from dask.utils import format_bytes
 from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask._version import __version__
+from akkordeon_dask.actors import RESTART_TOPIC
 from akkordeon_dask.dashboard import announce
+from akkordeon_dask.errors import AkkordeonError, DeadlineError, WorkerLostError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.handles._gate import GateHandle
 
-__all__ = ["announce_network", "log_event", "lost_text"]
+__all__ = ["announce_network", "explain_loss", "log_event", "lost_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,33 @@ async def announce_network(
         logger.info("network %r will not be on the dashboard: %r", label, error)
     except Exception as error:
         logger.warning("network %r will not be on the dashboard: %r", label, error)
+
+
+_MEMORY_TOPIC = "worker-restart-memory"
+"""Dask's: its nannies log there which workers they end for their memory."""
+
+
+async def explain_loss(client: Client, worker: str, error: AkkordeonError) -> AkkordeonError:
+    """The error of an actor that was lost with its worker, with the reason where the scheduler knows it."""
+    if not isinstance(error, WorkerLostError | DeadlineError):
+        return error
+    try:
+        async with asyncio.timeout(config.seconds("timeouts.close")):
+            memory = await client.scheduler.events(topic=_MEMORY_TOPIC)  # type: ignore[union-attr]
+            restarts = await client.scheduler.events(topic=RESTART_TOPIC)  # type: ignore[union-attr]
+    except Exception as failure:
+        logger.info("the scheduler does not tell why %s is gone: %r", worker, failure)
+        return error
+    for _, event in memory:
+        if event.get("worker") == worker:
+            size = format_bytes(event.get("rss", 0))
+            return type(error)(
+                f"{error}. Its nanny ended it for its memory, of which it used {size}: give the worker more "
+                "(--memory-limit), or spread the gates over more workers"
+            )
+    if any(worker in event.get("workers", ()) for _, event in restarts):
+        return type(error)(f"{error}. Somebody restarted the whole cluster, by client.restart or its dashboard")
+    return error
 
 
 def lost_text(worker: str) -> str:

@@ -12,13 +12,15 @@ from akkordeon_dask import config
 from akkordeon_dask.actors.shutdown._hooks import STAY_OP
 from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP
 
-__all__ = ["RetirementPlugin", "allow_retirement", "forget_network", "retire"]
+__all__ = ["RESTART_TOPIC", "RetirementPlugin", "allow_retirement", "forget_network", "retire"]
 
 logger = logging.getLogger(__name__)
 
+RESTART_TOPIC = "akkordeon-restart"
+"""The topic of the events by which a restart of the cluster names the workers that it ends."""
 _PREFIX = "akkordeon-"
 """Of the keys of gates and sentinels."""
-_LOOK, _MORE = 0.1, 5.0
+_POLL, _MORE = 0.1, 5.0
 """Seconds between two looks at a worker's keys, and beyond a drain's limit until the answer counts as lost."""
 
 
@@ -48,6 +50,10 @@ class RetirementPlugin(SchedulerPlugin):
                         *(worker, worker),
                     )
                     self.retire_soon(worker)
+
+    def restart(self, scheduler: Scheduler) -> None:
+        """`client.restart` has released all keys, and ends all workers now."""
+        scheduler.log_event(RESTART_TOPIC, {"workers": list(scheduler.workers)})
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """A client is gone, and the networks that end with it."""
@@ -103,7 +109,7 @@ class RetirementPlugin(SchedulerPlugin):
                 if isinstance(answer, Mapping) and answer.get("stays"):
                     return str(answer["stays"])
                 while self._actors(worker):  # noqa: ASYNC110 - other clients still hold keys of actors that are gone
-                    await asyncio.sleep(_LOOK)
+                    await asyncio.sleep(_POLL)
         except TimeoutError:
             keys = ", ".join(self._actors(worker))
             return f"after {limit:g} s it still holds {keys}: see its log"

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 POST_OFFICE = "akkordeon-post-office"
 """The name of the post office among its worker's plugins."""
 
-_LOOK = 0.05
+_POLL = 0.05
 """Seconds between two looks for released keys, while a worker that closes drains."""
 
 _offices: "weakref.WeakValueDictionary[str, PostOffice]" = weakref.WeakValueDictionary()
@@ -146,7 +146,7 @@ class PostOffice(WorkerPlugin):
     async def _drain_at_end(self) -> None:
         """Drain the worker; Dask calls `transition` no more, so the keys that it releases are looked for."""
         leaving = asyncio.get_running_loop().create_task(self.drain.leave())
-        while not (await asyncio.wait([leaving], timeout=_LOOK))[0]:
+        while not (await asyncio.wait([leaving], timeout=_POLL))[0]:
             for key in [key for key in self._cells if key not in self.worker.state.actors]:
                 self._remove_soon(key)
         await leaving

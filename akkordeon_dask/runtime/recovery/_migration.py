@@ -9,10 +9,17 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    DeadlineError,
+    DeploymentError,
+    PlacementError,
+    SpecError,
+    WorkerLostError,
+)
 from akkordeon_dask.messages import Address
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
-from akkordeon_dask.runtime._events import log_event
+from akkordeon_dask.runtime._events import explain_loss, log_event
 from akkordeon_dask.runtime._live import _live_status
 from akkordeon_dask.runtime._on_worker import close_gates
 from akkordeon_dask.runtime._session import Session
@@ -91,6 +98,12 @@ async def _move(owner: OwnerPolicy, position: int, target: str, *, worker_is_end
 async def _check_worker(client: Client, gate: GateHandle) -> None:
     """Ping first: the deadline of the transfer is longer, and meanwhile the gate could not be restarted."""
     limit = config.seconds("supervision.patience")
+    if gate.worker not in {worker.address for worker in await list_workers(client, ending=True)}:
+        lost = WorkerLostError(
+            f"{gate.label} cannot be moved: its worker is gone, and the gate with it. A network with snapshots "
+            "restarts it elsewhere by itself"
+        )
+        raise await explain_loss(client, gate.worker, lost)
     if not await ask_workers(client, ping, [gate.worker], limit):
         raise DeadlineError(
             f"{gate.label} cannot be moved: its worker did not answer within {limit:g} s. Look at the worker; "

@@ -116,7 +116,7 @@ class OwnerPolicy(RecoveryPolicy):
         """
         session = self.session
         workers = await list_workers(session.client)
-        await self._look_at({worker.address for worker in workers})
+        await self._check_workers({worker.address for worker in workers})
         leaving = {*avoid, *session.draining_workers}
         shunned = leaving | {worker.address for worker in workers if worker.paused}
         if any(worker.address not in {*shunned, *self.late, *self.unresponsive} for worker in workers):
@@ -145,7 +145,7 @@ class OwnerPolicy(RecoveryPolicy):
         meant = [one.address for one in workers if requested in (one.name, one.address, one.host)]
         return None if (meant or forced) and set(shunned).issuperset(meant) else requested
 
-    async def _look_at(self, workers: Collection[str]) -> None:
+    async def _check_workers(self, workers: Collection[str]) -> None:
         """Find the unresponsive ones, which the scheduler may not miss yet, and those that do not drain any more."""
         limit = config.seconds("supervision.patience") / _PING_SHARE
         answers = await ask_workers(self.session.client, drains, workers, limit)

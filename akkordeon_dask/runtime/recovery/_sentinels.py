@@ -22,7 +22,7 @@ from akkordeon_dask.errors import (
 from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Beside, Sentinel
 from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
-from akkordeon_dask.runtime._events import log_event, lost_text
+from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._actor_calls import wait_until_created
 from akkordeon_dask.runtime.cluster._payload import submitted
@@ -159,11 +159,12 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
         await _rewind(session, attached, error)
         return
     if not session.policy.restarts or attached.sentinel.mode == "predict":
-        raise error
-    begun, position = asyncio.get_running_loop().time(), attached.position
-    await _log(session, attached, "lost", lost_text(attached.worker))
+        raise await explain_loss(session.client, attached.worker, error)
+    begun, position, worker = asyncio.get_running_loop().time(), attached.position, attached.worker
+    await _log(session, attached, "lost", lost_text(worker))
     await _restart_at(session, attached, position, error)
     seconds = asyncio.get_running_loop().time() - begun
+    error = await explain_loss(session.client, worker, error)
     text = f"on {attached.worker} after {seconds:.2f} s, resumes {position}: {error}"
     await _log(session, attached, "restarted", text)
 

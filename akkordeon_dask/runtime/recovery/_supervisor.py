@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError, TrainingError
-from akkordeon_dask.runtime._events import log_event, lost_text
+from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -24,7 +24,7 @@ class FailOnLoss(OwnerPolicy):
     restarts = False
 
     async def gate_lost(self, gate: GateHandle, incarnation: Incarnation, error: AkkordeonError) -> None:
-        raise error
+        raise await explain_loss(self.session.client, gate.worker, error)
 
     async def gate_leaving(self, gate: GateHandle, incarnation: Incarnation) -> None:
         await evacuate(self, gate, incarnation)
@@ -67,11 +67,12 @@ class Supervisor(OwnerPolicy):
                 return
             if closed:
                 raise error
-            begun = asyncio.get_running_loop().time()
-            await self._log(gate, "lost", lost_text(gate.worker))
+            begun, worker = asyncio.get_running_loop().time(), gate.worker
+            await self._log(gate, "lost", lost_text(worker))
             self._count(gate, error)
             await self._restart_in_time(gate, error, begun + config.seconds("supervision.wait"))
             seconds = asyncio.get_running_loop().time() - begun
+            error = await explain_loss(self.session.client, worker, error)
             await self._log(gate, "restarted", f"on {gate.worker} after {seconds:.2f} s: {error}")
 
     async def _log(self, gate: GateHandle, event: str, text: str) -> None:
