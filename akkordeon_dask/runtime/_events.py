@@ -64,7 +64,9 @@ async def explain_loss(client: Client, worker: str, error: AkkordeonError) -> Ak
                 "(--memory-limit), or spread the gates over more workers"
             )
     if any(worker in event.get("workers", ()) for _, event in restarts):
-        return WorkerLostError(f"{worker} is gone: somebody restarted the whole cluster, by client.restart or Dask's page")
+        return WorkerLostError(
+            f"{worker} is gone: somebody restarted the whole cluster, by client.restart or Dask's page"
+        )
     return error
 
 

@@ -13,7 +13,7 @@ from tests.support.metrics_pages import OURS, exposed_names, fetched
 from tests.support.small_networks import NETWORK, SGD, rating, train
 from tests.support.workers import workers_now
 
-HOSTILE = 'a"b\n<c>'
+HOSTILE = 'a"b\\n<c>'
 
 _ANY_PORT = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
 

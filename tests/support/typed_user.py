@@ -38,7 +38,7 @@ def synchronous(network: Network, client: Client) -> None:
     reveal_type(running.passes(mine=True))  # History
     reveal_type(running.subscribe(print))  # def ()
     reveal_type(running.attach(train, epochs=2))  # Attached
-    reveal_type(running.attach(train).reports)  # list[PassReport]
+    reveal_type(running.attach(train).reports)  # PassLog
     reveal_type(running.detach("train"))  # None
     reveal_type(running.pause())  # None
     reveal_type(running.resume())  # None

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections import UserList as Counter
+from contextlib import suppress
 
 import dask.config
 import pytest
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import deploy
+from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.network import Network
 from tests.support.leftovers import wait_until
 from tests.support.programs import run
@@ -111,6 +113,24 @@ def test_a_network_with_snapshots_survives_a_restart_of_all_workers(client, tmp_
         attached = running.attach(train())
         client.restart(timeout=PATIENT)
         goes_on(running, attached, client, alice.address)
+
+
+def test_the_error_names_the_restart(client):
+    with worker(client, "alice") as alice, deploy(on("alice"), client) as running:
+        client.restart(timeout=PATIENT)
+        with pytest.raises(WorkerLostError, match=f"{alice.address} .*somebody restarted the whole cluster"):
+            running.wait(timeout=PATIENT)
+
+
+def test_the_error_names_the_memory(client):
+    def fill(dask_worker):
+        dask_worker.filled = b"x" * (1 << 30)
+
+    with worker(client, "alice", "--memory-limit", "512MiB") as alice, deploy(on("alice"), client) as running:
+        with suppress(OSError):
+            client.run(fill, workers=[alice.address])
+        with pytest.raises(WorkerLostError, match=f"{alice.address} .*for its memory, of which it used"):
+            running.wait(epochs=1, timeout=PATIENT)
 
 
 def retire(client, address):
