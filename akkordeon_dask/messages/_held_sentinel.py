@@ -14,9 +14,7 @@ class HeldSentinel:
     name: str
     actor: str
     """The key of its actor."""
-    floor: int
-    """All its batches have a lower sequence, and are finished."""
     lost: tuple[int, ...]
-    """The sequences of those that ended as lost in this incarnation of it: of very many, the last ones."""
+    """The sequences of batches that ended as lost in this incarnation of it: of very many, the last ones."""
     position: Mapping[str, Any]
     """What a snapshot of its position holds, as JSON values."""

@@ -24,6 +24,10 @@ from akkordeon_dask.tree import Tree
 __all__ = ["CutNetwork", "TakenCut", "manifest"]
 
 
+_LET_GO = 1.0
+"""Seconds for sentinels to be told that a cut is called off: those that are not go on at its deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class TakenCut:
     """A cut whose parts the gates keep in memory."""
@@ -111,7 +115,7 @@ class CutNetwork:
     async def _let_go(self, name: str, workers: list[str]) -> None:
         """Let the sentinels go on at once where a cut is called off; those that do not answer do so by themselves."""
         try:
-            async with asyncio.timeout(config.seconds("snapshots.cut-deadline")):
+            async with asyncio.timeout(_LET_GO):
                 await self._ask(_on_worker.release_sentinels, workers, self.name, name, True)
         except (AkkordeonError, OSError):
             pass

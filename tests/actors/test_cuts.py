@@ -127,7 +127,7 @@ def test_a_sentinel_that_nobody_releases_goes_on_by_itself_after_the_deadline():
     assert [report.samples for report in cluster.reports["t"]] == [160] * 3
 
 
-def test_batches_that_were_given_up_are_dropped_after_the_cut():
+def test_batches_that_were_given_up_are_in_no_gate_of_the_cut():
     """A forward pass of a batch that was lost arrives only when the cut is taken."""
     late = iter([[90.0]])
     cluster = SimulatedCluster(

@@ -110,7 +110,7 @@ class GateBehavior:
     def take_cut(self, name: str, held: Mapping[str, HeldSentinel]) -> GateCut:
         """Hand out the present version as a part of a consistent cut. No computation is under way.
 
-        Whatever of the sentinels' batches still comes is dropped: all of them are finished.
+        Copies of lost batches may still come, and update later versions: a later cut says so.
 
         Raises
         ------
@@ -122,11 +122,9 @@ class GateBehavior:
         others = [own for actor, own in self._in_flight.items() if actor not in held]
         if number := sum(own.contexts for own in others):
             raise CheckpointError(f"gate {self.name!r} holds {number} batches of a sentinel that was not asked to wait")
-        for actor, sentinel in held.items():
-            self._in_flight[actor].last_message = self._clock()
-            self._in_flight[actor].finish(sentinel.floor)
+        own = {actor: self._in_flight.get(actor, InFlight()) for actor in held}
         applied = {
-            actor: tuple(one for one in sentinel.lost if self._in_flight[actor].was_applied(one))
+            actor: tuple(sequence for sequence in sentinel.lost if own[actor].was_applied(sequence))
             for actor, sentinel in held.items()
         }
         return GateCut(name, self.version, applied)

@@ -425,7 +425,7 @@ class SentinelBehavior:
         position = self.passes.position(self._clock())
         assert position is not None
         saved = {"data": data, "position": position.as_dict()}
-        return HeldSentinel(self.name, self.address.actor, self.floor, tuple(self._lost), saved)
+        return HeldSentinel(self.name, self.address.actor, tuple(self._lost), saved)
 
     def release_from(self, cut: str, go_on: bool = True) -> float | None:
         """Draw batches again, if it should `go_on`; returns the seconds that it was held.
