@@ -27,7 +27,7 @@ _HEARTBEAT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """A link that cannot connect, or a gate that stands still."""
 
     what: tuple[str, ...]
@@ -41,19 +41,19 @@ class Trouble:
 class Findings:
     """What heartbeats say of a network."""
 
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[Problem] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
     """How far each gate is, and the messages that each link has lost."""
 
 
-class Troubles:
+class Problems:
     """The troubles as of the last look."""
 
     def __init__(self) -> None:
-        self._found: list[Trouble] = []
+        self._found: list[Problem] = []
         self._warned: set[tuple[str, ...]] = set()
 
-    def set(self, found: list[Trouble]) -> None:
+    def set(self, found: list[Problem]) -> None:
         """Take what was found now."""
         self._found = found
 
@@ -74,17 +74,17 @@ class Troubles:
 
 
 @contextlib.asynccontextmanager
-async def watch_troubles(session: Session) -> AsyncIterator[Troubles]:
+async def watch_troubles(session: Session) -> AsyncIterator[Problems]:
     """Look for troubles every two seconds, and let those that wait check them. On the client's event loop."""
-    troubles = Troubles()
+    troubles = Problems()
 
-    async def look() -> None:
+    async def poll() -> None:
         while True:
             await asyncio.sleep(_POLL)
             troubles.set((await _find(session)).troubles)
             session.notify_waiters()
 
-    task = asyncio.get_running_loop().create_task(look())
+    task = asyncio.get_running_loop().create_task(poll())
     try:
         yield troubles
     finally:
@@ -135,13 +135,13 @@ def _add_link(found: Findings, worker: str, peer: str, link: dict[str, Any]) -> 
             f"worker {worker} cannot connect to worker {peer} since {failing:.0f} s: {link['error']}. Let the port "
             "through, or give that worker a --contact-address that the other one reaches"
         )
-        found.troubles.append(Trouble(("link", worker, peer), text, failing >= _FATAL))
+        found.troubles.append(Problem(("link", worker, peer), text, failing >= _FATAL))
     if link["lost"]:
         found.figures.append(f"the link from {worker} to {peer} has lost {link['lost']:,} messages")
 
 
 def _add_gate(found: Findings, gate: dict[str, Any], worker: str) -> None:
     if gate.get("stuck"):
-        found.troubles.append(Trouble(("gate", gate["key"]), f"{gate['stuck']} (on worker {worker})", fatal=False))
+        found.troubles.append(Problem(("gate", gate["key"]), f"{gate['stuck']} (on worker {worker})", fatal=False))
     done = f"{gate['forwards']:,} samples forward, {gate['backwards']:,} backward"
     found.figures.append(f"gate {gate['name']!r} on {worker} has done {done}, {gate['mailbox']} batches wait for it")

@@ -6,7 +6,7 @@ import pytest
 
 from akkordeon_dask.errors import TrainingError
 from akkordeon_dask.messages import TOPIC
-from akkordeon_dask.runtime._troubles import Troubles, _findings
+from akkordeon_dask.runtime._troubles import Problems, _findings
 from tests.support.fake_heartbeats import beat, gate, link
 
 A, B = "tcp://alice", "tcp://bob"
@@ -25,7 +25,7 @@ def failing(seconds):
 
 def checked(*findings):
     """Check the troubles of several looks."""
-    troubles = Troubles()
+    troubles = Problems()
     for one in findings:
         troubles.set(one.troubles)
         troubles.check()

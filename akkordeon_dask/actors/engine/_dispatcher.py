@@ -217,7 +217,7 @@ class Dispatcher(Scheduler):
             wait = max(0.0, self._inspects_at - now)
         for cell, seconds in stuck:
             cell.report_stuck(seconds)
-        self.stalls.look([one for one in working if now - one.since > _BUSY], now)
+        self.stalls.inspect([one for one in working if now - one.since > _BUSY], now)
         return wait
 
     # Turns

@@ -30,7 +30,7 @@ class _Watched:
     cpu: float
     """Seconds of the thread's CPU clock when it was seen first."""
     seconds: float = 0.0
-    told: bool = False
+    reported: bool = False
 
 
 class Stalls:
@@ -43,11 +43,11 @@ class Stalls:
         self.limit: float | None = None
         """Seconds that a computation may take; None: it follows from those before it."""
         self._watched: dict[ComputeThread, _Watched] = {}
-        self._looked = 0.0
+        self._inspected = 0.0
 
-    def look(self, threads: Iterable[ComputeThread], now: float) -> None:
+    def inspect(self, threads: Iterable[ComputeThread], now: float) -> None:
         """Look at the threads that work. Without the dispatcher's lock: a message may end meanwhile."""
-        passed, self._looked = min(_STEP, now - self._looked), now
+        passed, self._inspected = min(_STEP, now - self._inspected), now
         before, self._watched = self._watched, {}
         for one in threads:
             cell, computation = one.cell, one.computation
@@ -61,9 +61,9 @@ class Stalls:
             seen.seconds += passed
             self._watched[one] = seen
             if seen.seconds > self._limit(seen):
-                _tell(one, seen)
+                _report(one, seen)
         for seen in before.values():
-            if seen.told:
+            if seen.reported:
                 seen.cell.stuck = ""
                 logger.warning("%s goes on after %.0f s with one batch", seen.cell.name, seen.seconds)
 
@@ -74,7 +74,7 @@ class Stalls:
         return _UNKNOWN if longest is None else max(_LEAST, _TIMES * longest * seen.computation.samples)
 
 
-def _tell(one: ComputeThread, seen: _Watched) -> None:
+def _report(one: ComputeThread, seen: _Watched) -> None:
     longest, samples = seen.cell.longest, seen.computation.samples
     usual = "has had no result before" if longest is None else f"took {longest * samples:.2g} s at most before"
     text = (
@@ -83,8 +83,8 @@ def _tell(one: ComputeThread, seen: _Watched) -> None:
         "gate is restarted elsewhere where there are snapshots"
     )
     seen.cell.stuck = text
-    if not seen.told:
-        seen.told = True
+    if not seen.reported:
+        seen.reported = True
         seen.cell.report_stall(text)
 
 

@@ -349,9 +349,9 @@ class Passes:
         one = self._open[batch.pass_number]
         one.give_up(batch)
         self.lost += len(batch.x)
-        self._judge(one)
+        self._check_losses(one)
 
-    def _judge(self, one: OpenPass) -> None:
+    def _check_losses(self, one: OpenPass) -> None:
         """Note a pass that is over, or cannot get better, and lost too many batches."""
         if self._max_lost is None or self._sentinel.mode == "predict":  # whoever predicts counts the outputs
             return
@@ -374,7 +374,7 @@ class Passes:
         for one in self._open.values():
             if one.complete and one.ended is None:
                 one.ended = now
-                self._judge(one)
+                self._check_losses(one)
         reports = []
         while self._open and (first := next(iter(self._open.values()))).complete:
             reports.append(self._report(first, name, now))

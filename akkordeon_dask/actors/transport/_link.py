@@ -35,8 +35,8 @@ _COALESCE_BYTES, _INLINE, _SHARD = 16 * 1024, 64 * 1024, 64 * 1024 * 1024
 _LARGE_MESSAGES = 16
 """Messages as large as the largest one that may be unread, whatever `link.max-unsent` is: those of as many credits."""
 
-_TOLD, _LATELY = 3.0, 60.0
-"""Seconds: of attempts to connect that fail until it is told, since the last one until it says nothing of today."""
+_GRACE, _LATELY = 3.0, 60.0
+"""Seconds: of attempts to connect that fail until it is reported, since the last one until it says nothing of today."""
 
 _BYTES = "akkordeon-bytes"
 """The name of the serialization family for the bytes of an array, which are sent as they are."""
@@ -104,7 +104,7 @@ class Link:
         self._unreachable = unreachable
         self._failing: tuple[float, float, str] | None = None
         """Since when no attempt to connect succeeds, when the last one failed, and why."""
-        self._told = False
+        self._reported = False
         self._largest = 0
         """Bytes of the largest message since the link was empty."""
         self._sent = self._nbytes = self._unsent = self._lost = self._connects = 0
@@ -193,15 +193,15 @@ class Link:
         except OSError as error:
             self._failed(begun, error)
             raise
-        self._failing, self._told = None, False
+        self._failing, self._reported = None, False
         return comm
 
     def _failed(self, begun: float, error: OSError) -> None:
         """The peer cannot be reached: tell it once, unless it is only that its worker ends."""
         now, since = self._loop.time(), begun if self._failing is None else self._failing[0]
         self._failing = since, now, str(error) or type(error).__name__
-        if not self._told and now - since >= min(_TOLD, config.seconds("timeouts.connect")):
-            self._told = True
+        if not self._reported and now - since >= min(_GRACE, config.seconds("timeouts.connect")):
+            self._reported = True
             text = (
                 f"worker {self._worker.address} cannot connect to worker {self.peer} since {now - since:.0f} s: "
                 f"{error}. Let the port through, or give the worker a --contact-address that others reach"
