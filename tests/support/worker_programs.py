@@ -8,7 +8,7 @@ from tests.support.programs import started
 from tests.support.restarting_workers import PATIENT
 from tests.support.workers import workers_now
 
-LIMITS = {"supervision.patience": "2s", "batch.deadline": "2s", "batch.min-deadline": "300ms"}
+LIMITS = {"supervision.patience": "5s", "batch.deadline": "2s", "batch.min-deadline": "300ms"}
 
 
 class Program:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections import UserList as Counter
-from contextlib import suppress
 
 import dask.config
 import pytest
@@ -120,17 +119,6 @@ def test_the_error_names_the_restart(client):
         client.restart(timeout=PATIENT)
         with pytest.raises(WorkerLostError, match=f"{alice.address} .*somebody restarted the whole cluster"):
             running.wait(timeout=PATIENT)
-
-
-def test_the_error_names_the_memory(client):
-    def fill(dask_worker):
-        dask_worker.filled = b"x" * (1 << 30)
-
-    with worker(client, "alice", "--memory-limit", "512MiB") as alice, deploy(on("alice"), client) as running:
-        with suppress(OSError):
-            client.run(fill, workers=[alice.address])
-        with pytest.raises(WorkerLostError, match=f"{alice.address} .*for its memory, of which it used"):
-            running.wait(epochs=1, timeout=PATIENT)
 
 
 def retire(client, address):
