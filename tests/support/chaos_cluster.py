@@ -16,6 +16,7 @@ from tests.support.chaos_owner import Fault, Owner
 from tests.support.chaos_user import NAME
 from tests.support.leftovers import wait_until
 from tests.support.machines import Machines, Process, joined, running
+from tests.support.restarting_workers import run_folder
 
 WORKERS = ("alice", "bob", "carol")
 HOSTS = ("scheduler", *WORKERS, "client")
@@ -99,7 +100,7 @@ class Chaos:
         at = time.monotonic()
         self.faults.append(Fault(kind, gates, at))
         if kind == "write":
-            self._spoil(owner.folder / "snapshots" / victim, at + dice.uniform(1, 3))
+            self._spoil(run_folder(owner.folder / "snapshots") / victim, at + dice.uniform(1, 3))
         elif kind == "guest":
             self.guests[-1].kill()
             self.guest(*dice.choice([(), ("--here",)]))
@@ -116,7 +117,7 @@ class Chaos:
         if kind == "guest":
             return [(gate, (gate,)) for gate in sorted(placed)]
         if kind == "write":
-            folder = owner.folder / "snapshots"
+            folder = run_folder(owner.folder / "snapshots")
             free = [gate for gate in sorted(placed) if str(folder / gate) not in self._out]
             return [(gate, (gate,)) for gate in free if (folder / gate).is_dir()]
         there = {host: tuple(gate for gate, where in placed.items() if where == host) for host in WORKERS}
