@@ -90,7 +90,7 @@ def test_gates_and_sentinel_move_off_a_worker_however_it_ends(client, end, optio
         end(client, alice.address)
         history = goes_on(running, attached, client, alice.address)
         updates = {gate: running.statistics()[gate].version for gate in running.placement}
-        # As the sentinel moved, all its credits may have been in flight: the next incarnation sends those batches again.
+        # As the sentinel moved, all its credits may have been in flight: its next incarnation sends those again.
         assert all(abs(number - 4 * len(history)) <= attached.sentinel.concurrency for number in updates.values())
         assert not events(client, "endings", "lost", "restarted")
 
