@@ -1,6 +1,7 @@
 """Scores of networks that fit numbers: of a whole pass, whatever its batches."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -68,9 +69,18 @@ class _MeanOfOutputs(Score):
 
     targets: ClassVar[Targets | None] = "values"
 
+    def update(self, y: Array, target: Array) -> ScoreState:
+        """`(samples, errors)`, the latter a tuple with a sum for each output."""
+        check_values(self, target, y)
+        return len(y), _plain(self._errors(_columns(y), _columns(target)))
+
     def result(self, state: ScoreState) -> float:
         samples, errors = state
         return math.fsum(self._of_output(error / samples) for error in errors) / len(errors) if samples else math.nan
+
+    @abstractmethod
+    def _errors(self, y: Array, truth: Array) -> Array:
+        """For each output the sum over the batch."""
 
     def _of_output(self, mean: float) -> float:
         return mean
@@ -101,10 +111,8 @@ class MSE(_MeanOfOutputs):
     def name(self) -> str:
         return "mse"
 
-    def update(self, y: Array, target: Array) -> ScoreState:
-        """`(samples, squared errors)`, the latter a tuple with a number for each output."""
-        check_values(self, target, y)
-        return len(y), _plain(_squared_errors(y, _columns(target)))
+    def _errors(self, y: Array, truth: Array) -> Array:
+        return _squared_errors(y, truth)
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,10 +162,9 @@ class MAE(_MeanOfOutputs):
     def name(self) -> str:
         return "mae"
 
-    def update(self, y: Array, target: Array) -> ScoreState:
-        """`(samples, absolute errors)`, the latter a tuple with a number for each output."""
-        check_values(self, target, y)
-        return len(y), _plain(np.absolute(_columns(y) - _columns(target)).sum(axis=0))
+    def _errors(self, y: Array, truth: Array) -> Array:
+        errors: Array = np.absolute(y - truth).sum(axis=0)
+        return errors
 
 
 def _columns(numbers: Array) -> Array:
