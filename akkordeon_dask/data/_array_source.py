@@ -1,13 +1,13 @@
 """Serves all data that fit in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from akkordeon_dask import memory
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.data._provider import Batch, Source
-from akkordeon_dask.data._selected import Selected, order
+from akkordeon_dask.data._selected import Selected
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -24,8 +24,10 @@ class ArraySource(Source):
     ----------
     provider
         whose rows and orders these are; errors quote it.
-    x : (total, ...); y : (total, ...) or None
+    x : (total, ...); y : (total, ...) or None; weights : (total,) float64 or None
         all samples, of which the provider serves a part.
+    drop_last
+        leave out the batch that would have fewer samples than the others.
 
     Raises
     ------
@@ -36,11 +38,15 @@ class ArraySource(Source):
     stable = True
     blocking = False
 
-    def __init__(self, provider: Selected, x: Array, y: Array | None) -> None:
+    def __init__(
+        self, provider: Selected, x: Array, y: Array | None, weights: Array | None = None, *, drop_last: bool = False
+    ) -> None:
         self._provider = provider
         self._rows = provider.rows(len(x))
         self._x = _ready(x)
         self._y = None if y is None else _ready(y)
+        self._weights = None if weights is None else _ready(weights)
+        self._drop_last = drop_last
         self.samples = len(self._rows)
         self.shape = x.shape[1:]
         self.dtype = self._x.dtype
@@ -57,21 +63,29 @@ class ArraySource(Source):
         return self._shuffled(epoch, size) if self._provider.shuffle else self._in_order(size)
 
     def _shuffled(self, epoch: int, size: int) -> Iterator[Batch]:
-        index = order(self._rows, self._provider.seed, epoch)
-        for start in range(0, len(index), size):
+        index = self._provider.order(self._rows, epoch)
+        for start in range(0, self._end(size), size):
             yield self._gathered(index[start : start + size])
 
     def _in_order(self, size: int) -> Iterator[Batch]:
-        for start in range(0, len(self._rows), size):
+        for start in range(0, self._end(size), size):
             rows = self._rows[start : start + size]
             if rows.step == 1:
                 part = slice(rows.start, rows.stop)
-                yield self._x[part], None if self._y is None else self._y[part]
+                yield self._batch(lambda array, part=part: array[part])  # type: ignore[misc]
             else:
                 yield self._gathered(np.arange(rows.start, rows.stop, rows.step))
 
+    def _end(self, size: int) -> int:
+        """The samples of an epoch that are served."""
+        return len(self._rows) - (len(self._rows) % size if self._drop_last else 0)
+
     def _gathered(self, index: Array) -> Batch:
-        return _gather(self._x, index), None if self._y is None else _gather(self._y, index)
+        return self._batch(lambda array: _gather(array, index))
+
+    def _batch(self, some: Callable[[Array], Array]) -> Batch:
+        both = some(self._x), None if self._y is None else some(self._y)
+        return both if self._weights is None else (*both, some(self._weights))
 
 
 def _gather(source: Array, index: Array) -> Array:

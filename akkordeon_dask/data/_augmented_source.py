@@ -45,12 +45,16 @@ class AugmentedSource(Source):
         # The inner source is asked here, not at the first batch: it refuses a `batch_size` at once.
         return self._augmented(self._inner.batches(epoch, batch_size), epoch)
 
+    def interrupt(self) -> None:
+        self._inner.interrupt()
+
     def close(self) -> None:
         self._inner.close()
 
     def _augmented(self, batches: Iterator[Batch], epoch: int) -> Iterator[Batch]:
-        for index, (x, y) in enumerate(batches):
-            yield self._moved(x, np.random.SeedSequence(self._seed, spawn_key=(epoch, index))), y
+        for index, (x, *others) in enumerate(batches):
+            stream = np.random.SeedSequence(self._seed, spawn_key=(epoch, index))
+            yield (self._moved(x, stream), *others)  # type: ignore[misc]  # as many as there were
 
     def _moved(self, x: Array, stream: np.random.SeedSequence) -> Array:
         its = self._operations

@@ -5,7 +5,7 @@ from typing import Any
 
 from akkordeon_dask import memory
 from akkordeon_dask.data._foreign import call_to_add
-from akkordeon_dask.data._numbers import as_numbers
+from akkordeon_dask.data._numbers import as_numbers, as_weights
 from akkordeon_dask.data._provider import Batch, Provider, Source
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
@@ -53,6 +53,9 @@ class CheckedSource(Source):
         for number, thing in enumerate(batches, 1):
             yield checked_batch(thing, f"{self._name}, epoch {epoch}, batch {number}", copy=True)
 
+    def interrupt(self) -> None:
+        self._source.interrupt()
+
     def close(self) -> None:
         self._source.close()
 
@@ -66,7 +69,8 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
     Parameters
     ----------
     thing
-        `(x, y)`, x : (batch, ...), y : (batch, ...) or None, arrays of numbers or values that become such.
+        `(x, y)` or `(x, y, weights)`, x : (batch, ...), y : (batch, ...) or None, weights : (batch,) or None, arrays of
+        numbers or values that become such.
     where
         names the batch, for the errors.
     copy
@@ -75,12 +79,12 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
     Raises
     ------
     DataError
-        where it is no such pair.
+        where it is no such tuple.
     """
-    if not isinstance(thing, (tuple, list)) or len(thing) != 2:
+    if not isinstance(thing, (tuple, list)) or len(thing) not in (2, 3):
         size = f" of {len(thing)}" if isinstance(thing, (tuple, list)) else ""
         advice = call_to_add(thing) or "two whole arrays make a provider by data.arrays(x, y)"
-        raise DataError(f"{where}: a batch is a pair (x, y), not a {type(thing).__name__}{size}; {advice}")
+        raise DataError(f"{where}: a batch is (x, y) or (x, y, weights), not a {type(thing).__name__}{size}; {advice}")
     x = as_numbers(f"{where}: x", thing[0])
     y = None if thing[1] is None else as_numbers(f"{where}: y", thing[1])
     if y is not None and len(x) != len(y):
@@ -88,7 +92,10 @@ def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
     if len(x) == 0:
         raise DataError(f"{where} has no samples: leave empty batches out")
     keep = memory.copied if copy else _straight
-    return keep(x), None if y is None else keep(y)
+    if len(thing) == 2 or thing[2] is None:
+        return keep(x), None if y is None else keep(y)
+    weights = as_weights(f"{where}: weights", thing[2], len(x))
+    return keep(x), None if y is None else keep(y), keep(weights)
 
 
 def _straight(x: Array) -> Array:

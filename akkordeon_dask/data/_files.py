@@ -52,7 +52,8 @@ class FileSet:
 def find(files: FileSet, archive: str) -> Path:
     """The path of an archive: the user's own copy, else the cached, else downloaded.
 
-    A copy of the user's is taken as it is, under the archive's name or without its `.gz`.
+    A copy of the user's is taken as it is, under the archive's name, without its `.gz`, or as other programs unpack it:
+    `train-images.idx3-ubyte`, or in a folder of its own name.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def find(files: FileSet, archive: str) -> Path:
         where it is in neither folder and no mirror has it.
     """
     for folder in _folders(files):
-        for name in (archive, archive.removesuffix(".gz")):
+        for name in _names(archive):
             if (folder / name).is_file():
                 return folder / name
     return fetch(files, archive)
@@ -96,6 +97,12 @@ def fetch(files: FileSet, archive: str, progress: Any = False) -> Path:
         except (OSError, ValueError) as error:  # requests' errors are OSErrors, a wrong sum is a ValueError
             failed.append(f"{mirror}: {error}")
     raise DataError(_advice(files, archive, failed))
+
+
+def _names(archive: str) -> tuple[str, ...]:
+    plain = archive.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
+    return archive, plain, dotted, f"{plain}/{plain}", f"{dotted}/{dotted}"
 
 
 def _folders(files: FileSet) -> list[Path]:

@@ -45,14 +45,14 @@ def holds_no_batches(value: Any) -> bool:
 
 
 def count_missing(value: Any) -> int:
-    """The number of values of a frame or a column that are NA or null, which numpy would turn into NaN."""
+    """The number of values of a frame or a column that are NaN, NA or null: NaN in a frame is a missing value."""
     if hasattr(type(value), "null_count"):  # polars' method, pyarrow's property
         nulls = value.null_count
         return int(np.sum(np.asarray(nulls() if callable(nulls) else nulls)))
     if not callable(getattr(type(value), "isna", None)):
         return 0
     dtypes = np.atleast_1d(np.asarray(getattr(value, "dtypes", getattr(value, "dtype", None)), object))
-    if all(isinstance(dtype, np.dtype) and dtype.kind != "O" for dtype in dtypes):
+    if all(isinstance(dtype, np.dtype) and dtype.kind not in "fO" for dtype in dtypes):
         return 0
     return int(np.count_nonzero(np.asarray(value.isna())))
 

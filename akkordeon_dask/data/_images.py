@@ -1,8 +1,6 @@
 """Providers of images in IDX files: the base of MNIST, Fashion-MNIST and the sample."""
 
-import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 from akkordeon_dask.data._array_source import ArraySource
@@ -10,6 +8,7 @@ from akkordeon_dask.data._files import FileSet, find
 from akkordeon_dask.data._idx import Readable, read_pair
 from akkordeon_dask.data._provider import Source
 from akkordeon_dask.data._selected import Selected
+from akkordeon_dask.data._stored import read_once
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -22,7 +21,6 @@ ARCHIVES = {
 """The names of each split's images and labels."""
 
 _SAMPLES = {"train": 60_000, "test": 10_000}
-_one_reader = threading.Lock()
 
 
 class Files(Protocol):
@@ -42,10 +40,7 @@ class Split(Selected):
     split: str
 
     def _open(self, images: Readable, labels: Readable, samples: int, files: Files, state: Any = None) -> Source:
-        # Held while files are read, so that sentinels which begin together read them once.
-        with _one_reader:
-            x, y = _read(images, labels, samples, files, state)
-        return ArraySource(self, x, y)
+        return ArraySource(self, *read_once(_Pair(images, labels, samples, files), state))
 
     def _shuffles(self) -> bool:
         return self.split == "train"
@@ -77,10 +72,13 @@ def shuffles(split: str, shuffle: bool | None) -> bool:
     return split == "train" if shuffle is None else shuffle
 
 
-@lru_cache(maxsize=4)
-def _read(images: Readable, labels: Readable, samples: int, files: Files, state: Any) -> tuple[Array, Array]:
-    """All sentinels of a process share one read-only copy (47 MB for 60 000 images).
+@dataclass(frozen=True)
+class _Pair:
+    images: Readable
+    labels: Readable
+    samples: int
+    files: Files
 
-    `state` is in the key so that a file that was replaced is read again.
-    """
-    return read_pair(images, labels, samples, (28, 28), files.remedy)
+    def read(self) -> tuple[Array, Array]:
+        """47 MB for 60 000 images."""
+        return read_pair(self.images, self.labels, self.samples, (28, 28), self.files.remedy)

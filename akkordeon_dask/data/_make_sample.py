@@ -44,7 +44,7 @@ def make(folder: Path) -> list[Path]:
     for split, samples in SAMPLES.items():
         source = mnist(split, shuffle=False).open()
         assert source.samples is not None
-        x, y = next(source.batches(1, source.samples))
+        x, y, *_ = next(source.batches(1, source.samples))
         assert y is not None
         rows = choose(y, samples, _SEED)
         images = x[rows].reshape(-1, 28, 28)

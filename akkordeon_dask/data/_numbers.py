@@ -2,28 +2,20 @@
 
 from collections import deque
 from collections.abc import Iterator
-from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from akkordeon_dask.data._columns import NUMBERS, check_columns, describe_contents, first_missing
 from akkordeon_dask.data._foreign import call_to_add, count_missing
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["as_numbers", "equal"]
+__all__ = ["as_numbers", "as_weights", "check_some_weight", "equal"]
 
-_EXACT = 2**24
-"""float32 has all whole numbers up to here."""
 _SEQUENCES = (list, tuple, deque)
 _PLAIN = frozenset((int, float, bool, np.ndarray))
-_REMEDIES = {
-    "c": "give real and imaginary parts as features of their own, x.real and x.imag",
-    "M": 'add .astype("int64")',
-    "m": 'add .astype("int64")',
-    "V": "give its fields as columns, numpy.lib.recfunctions.structured_to_unstructured(x)",
-}
 
 
 def as_numbers(name: str, value: ArrayLike) -> Array:
@@ -39,7 +31,8 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     Raises
     ------
     DataError
-        where it holds no real numbers, or some of them are masked or missing: names its type and the remedy.
+        where it holds no real numbers, or some of them are masked, or missing in a frame or column: names its type, the
+        column and the remedy.
     """
     kind = type(value).__name__
     try:
@@ -53,14 +46,46 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
         raise DataError(_said_masked(name, masked, array.size))
     array = np.asarray(array).view()
     if array.ndim == 0:
-        kind_text = (
-            f"the single number {value!r}" if array.dtype.kind in "biufc" else f"of type {kind}, which is no array"
-        )
+        kind_text = f"of type {kind}, which is no array"
+        if array.dtype.kind in "biufc" or isinstance(value, np.ndarray):
+            kind_text = f"the single {'number' if array.dtype.kind in 'biufc' else 'value'} {value!r:.80}"
         raise DataError(f"{name} is {kind_text}: give an array with one row for each sample")
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{name}{_holds(value, kind)} {_contents(array)}")
+    if array.dtype.kind not in NUMBERS:
+        if array.ndim > 1:
+            check_columns(name, value, lazy=False)
+        raise DataError(f"{name}{_holds(value, kind)} {describe_contents(array)}")
     array.flags.writeable = False
     return array
+
+
+def as_weights(name: str, value: ArrayLike, samples: int) -> Array:
+    """Sample weights as a read-only array, (samples,) float64.
+
+    Raises
+    ------
+    DataError
+        where there is not one for each sample, or one is negative, infinite or no number.
+    """
+    weights = as_numbers(name, value)
+    if weights.shape != (samples,):
+        raise DataError(
+            f"{name} have shape {weights.shape}, and there are {samples} samples: give one number for each sample"
+        )
+    weights = weights.astype(np.float64)
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise DataError(
+            f"{name}: {weights[bad[0]]} of sample {bad[0]} is no weight: give finite numbers of at least 0, where 0 "
+            "leaves a sample out"
+        )
+    weights.flags.writeable = False
+    return weights
+
+
+def check_some_weight(name: str, weights: Array) -> None:
+    """DataError where no sample counts."""
+    if len(weights) and not weights.any():
+        raise DataError(f"{name} are all 0, so that no sample counts: give some of them a weight above 0")
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -89,9 +114,11 @@ def _check_parts(name: str, value: Any) -> None:
     if masked:
         raise DataError(_said_masked(name, masked, total))
     if missing:
+        found = first_missing(value)
+        where = "" if found is None or not hasattr(value, "columns") else f"; the first are in {found[0].text}"
         raise DataError(
             f"{name}: {missing:,} of {total:,} values are missing (NA): fill them by .fillna(value), with polars by "
-            ".fill_null(value), or drop their rows"
+            f".fill_null(value), or drop their rows{where}"
         )
 
 
@@ -118,20 +145,3 @@ def _said_masked(name: str, masked: int, total: int) -> str:
 
 def _holds(value: Any, kind: str) -> str:
     return " holds" if isinstance(value, np.ndarray | list | tuple) else f", a {kind}, holds"
-
-
-def _contents(array: Array) -> str:
-    """The text of an error: the contents of an array that holds no numbers, and the remedy."""
-    dtype = array.dtype
-    remedy = _REMEDIES.get(dtype.kind, "encode them as numbers before")
-    if dtype.kind == "c":
-        return f"{dtype}, which are not real numbers: {remedy}"
-    if dtype.kind == "V" and dtype.names is None:
-        remedy = 'add .astype("float32")'
-    if dtype.kind == "O":
-        odd = [item for item in array.flat if not isinstance(item, Number | np.bool_)][:1]
-        if not odd:
-            kind = "float64" if any(abs(item) > _EXACT for item in array.flat) else "float32"
-            return f'numbers as Python objects: add .astype("{kind}")'
-        return f"{dtype}, e.g. {odd[0]!r:.40} of type {type(odd[0]).__name__}, which are not numbers: {remedy}"
-    return f"{dtype}, which are not numbers: {remedy}"

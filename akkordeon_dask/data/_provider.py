@@ -12,8 +12,10 @@ from akkordeon_dask.tree import Array
 
 __all__ = ["Batch", "Provider", "Source"]
 
-Batch: TypeAlias = tuple[Array, Array | None]
-"""`(x, y)`, x : (batch, ...), y : (batch, ...); y is None where the data have no labels."""
+Batch: TypeAlias = tuple[Array, Array | None] | tuple[Array, Array | None, Array]
+"""`(x, y)` or `(x, y, weights)`, x : (batch, ...), y : (batch, ...), weights : (batch,) float64.
+
+y is None where the data have no labels; without weights all samples weigh 1."""
 
 
 class Source(ABC):
@@ -40,18 +42,22 @@ class Source(ABC):
     CPU, and is drawn in a turn of the sentinel."""
 
     stable: bool = False
-    """The promise that each batch is a pair of plain arrays of numbers, in C order and the machine's byte order, into
-    which nobody writes again for as long as anything refers to them: it is neither checked nor copied."""
+    """The promise that each batch is made of plain arrays of numbers, in C order and the machine's byte order, into
+    which nobody writes again for as long as anything refers to them, weights float64, finite and not below 0: it is
+    neither checked nor copied."""
 
     @abstractmethod
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """The batches `(x, y)` of an epoch (counted from 1), the same for the same epoch.
+        """The batches `(x, y)` or `(x, y, weights)` of an epoch (counted from 1), the same for the same epoch.
 
         Raises
         ------
         DataError
             where the data cannot be read, or the batches do not fit them.
         """
+
+    def interrupt(self) -> None:  # noqa: B027 - most sources don't wait for long
+        """Ask a draw that waits to give up, and end its batches. The one method that another thread calls."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing
         """Release files and threads."""

@@ -64,6 +64,10 @@ class Selected(Provider):
             )
         return range(start, end, step)
 
+    def order(self, rows: range, epoch: int) -> Array:
+        """Its rows in the order of an epoch, where it shuffles: (samples,) int64."""
+        return order(rows, self.seed, epoch)
+
     @abstractmethod
     def _call(self) -> tuple[str, list[str]]:
         """The function of `data` that makes this provider, and its positional arguments as written."""

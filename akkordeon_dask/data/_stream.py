@@ -11,6 +11,7 @@ from akkordeon_dask._numbers import check_flag
 from akkordeon_dask.data._foreign import call_to_add, holds_no_batches, is_array_like
 from akkordeon_dask.data._numbers import equal
 from akkordeon_dask.data._provider import Provider, Source
+from akkordeon_dask.data._queue_stream import QueueStream, is_queue
 from akkordeon_dask.data._stream_source import Batches, StreamSource
 from akkordeon_dask.errors import DataError
 
@@ -28,9 +29,11 @@ def stream(batches: Batches, *, copy: bool = True) -> Provider:
     Parameters
     ----------
     batches
-        an iterable of `(x, y)`, x : (batch, ...), y : (batch, ...) or None, any number dtypes; or a
+        an iterable of `(x, y)` or `(x, y, weights)`, x : (batch, ...), y : (batch, ...) or None, any number dtypes,
+        weights : (batch,), of the samples; or a
         function without arguments that makes such an iterable, called once in each epoch where the
-        sentinel runs. It travels by pickle: a generator cannot, the function that makes it can.
+        sentinel runs. It travels by pickle: a generator cannot, the function that makes it can. Or a
+        `distributed.Queue` of such batches, or of futures of them; None in it ends the stream.
     copy
         False spares the copy (some 25 us for a batch of 800 kB). You promise then that nobody ever writes again into
         an array that was given: several batches are in flight at once, and gates read them long after the next one was
@@ -51,7 +54,7 @@ def stream(batches: Batches, *, copy: bool = True) -> Provider:
     >>> data.stream(readings)
     data.stream(<function readings>)
     """
-    return Stream(batches, copy)
+    return QueueStream(batches) if is_queue(batches) else Stream(batches, copy)
 
 
 def as_provider(thing: Provider | Batches) -> Provider:
@@ -62,7 +65,7 @@ def as_provider(thing: Provider | Batches) -> Provider:
     DataError
         where it is neither a provider, nor an iterable, nor a function: names its type.
     """
-    return thing if isinstance(thing, Provider) else Stream(thing)
+    return thing if isinstance(thing, Provider) else stream(thing)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

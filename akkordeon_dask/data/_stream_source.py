@@ -11,7 +11,7 @@ from akkordeon_dask.errors import DataError
 __all__ = ["Batches", "StreamSource"]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
-"""An iterable of `(x, y)`, or a function without arguments that makes one."""
+"""An iterable of `(x, y)` or `(x, y, weights)`, or a function without arguments that makes one."""
 
 
 class StreamSource(Source):

@@ -77,8 +77,12 @@ def test_a_file_that_was_replaced_is_read_again(own, blank, idx):
     assert set(y.tolist()) == {7}
 
 
-def test_the_users_own_files_may_be_unpacked(own, blank):
-    put(own, {name.removesuffix(".gz"): gzip.decompress(content) for name, content in blank.items()})
+@pytest.mark.parametrize("name", ["{plain}", "{dotted}", "{plain}/{plain}", "{dotted}/{dotted}"])
+def test_the_users_own_files_may_be_unpacked(own, blank, name):
+    for archive, content in blank.items():
+        plain = archive.removesuffix(".gz")
+        path = own / name.format(plain=plain, dotted=plain.replace("-idx", ".idx"))
+        put(path.parent, {path.name: gzip.decompress(content)})
     _, y = next(data.mnist("test").open().batches(1, 20))
     assert y.tolist() == [*range(10)] * 2
 

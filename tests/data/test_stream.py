@@ -149,9 +149,12 @@ def test_the_users_own_error_arrives_as_it_is():
 @for_each(
     "bad, words",
     [
-        (np.zeros((2, 3)), r"a batch is a pair \(x, y\), not a ndarray.*data\.arrays\(x, y\)"),
+        (np.zeros((2, 3)), r"a batch is \(x, y\) or \(x, y, weights\), not a ndarray.*data\.arrays\(x, y\)"),
         ((np.zeros(2),), "not a tuple of 1"),
-        ((np.zeros(2), np.zeros(2), np.zeros(2)), "not a tuple of 3"),
+        ((np.zeros(2), np.zeros(2), np.zeros(2), None), "not a tuple of 4"),
+        ((np.zeros(2), np.zeros(2), np.zeros(3)), r"weights have shape \(3,\), and there are 2 samples"),
+        ((np.zeros(2), np.zeros(2), [1, -2]), r"weights: -2\.0 of sample 1 is no weight"),
+        ((np.zeros(2), np.zeros(2), [np.nan, 1]), r"weights: nan of sample 0 is no weight"),
         ({"x": 1, "y": 2}, "not a dict"),
         (None, "not a NoneType"),
         ((np.zeros((3, 2)), np.zeros(2)), "x has 3 samples, y has 2"),

@@ -1,0 +1,179 @@
+"""Tables in files, CSV or Parquet, as a provider."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from akkordeon_dask.data._numbers import as_numbers
+from akkordeon_dask.data._provider import Provider
+from akkordeon_dask.data._stored import Stored, file_name
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
+
+__all__ = ["csv", "parquet"]
+
+_NAMED = 12
+"""Columns or values that an error names."""
+
+
+def csv(
+    path: Any,
+    target: str | None,
+    *,
+    columns: Sequence[str] | None = None,
+    classes: Sequence[str | int | float] | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    take: int | None = None,
+    shard: tuple[int, int] | None = None,
+) -> Provider:
+    """A table of numbers in a CSV file with a header, read by pandas where the sentinel runs.
+
+    x : (batch, columns) float32; y : (batch,) in the dtype of its column, int64 with `classes`.
+
+    Parameters
+    ----------
+    path
+        a path or fsspec URL; pandas knows the packing by its end, `.gz`, `.bz2`, `.zip`, `.xz` or `.zst`.
+    target
+        the column of the labels; None where there are none.
+    columns
+        those of x, in their order; None: all but the target.
+    classes
+        the values of the target in the order of their labels 0, 1, ...: `["setosa", "versicolor", "virginica"]`.
+    shuffle, seed, take, shard
+        as in `arrays`.
+
+    Raises
+    ------
+    DataError
+        when opened: no such file or column, no table, values that are missing or no numbers: names the column and
+        the remedy.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import data
+    >>> data.csv("/data/iris.csv", "species", classes=["setosa", "versicolor", "virginica"])
+    data.csv('/data/iris.csv', 'species', classes=('setosa', 'versicolor', 'virginica'))
+    """
+    return Stored(_table("csv", path, target, columns, classes), shuffle=shuffle, seed=seed, take=take, shard=shard)
+
+
+def parquet(
+    path: Any,
+    target: str | None,
+    *,
+    columns: Sequence[str] | None = None,
+    classes: Sequence[str | int | float] | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    take: int | None = None,
+    shard: tuple[int, int] | None = None,
+) -> Provider:
+    """A table of numbers in a Parquet file, read by pandas and pyarrow where the sentinel runs.
+
+    All is as in `csv`. Only the columns that are used are read. For tables larger than a worker's memory see
+    Dask's `read_parquet`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import data
+    >>> data.parquet("s3://bucket/taxi.parquet", "tip", columns=["distance", "passengers"])
+    data.parquet('s3://bucket/taxi.parquet', 'tip', columns=('distance', 'passengers'))
+    """
+    return Stored(_table("parquet", path, target, columns, classes), shuffle=shuffle, seed=seed, take=take, shard=shard)
+
+
+@dataclass(frozen=True)
+class _Table:
+    kind: Literal["csv", "parquet"]
+    path: str
+    target: str | None
+    columns: tuple[str, ...] | None
+    classes: tuple[str | int | float, ...] | None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path,)
+
+    @property
+    def call(self) -> tuple[str, list[str]]:
+        said = [repr(self.path), repr(self.target)]
+        for name in ("columns", "classes"):
+            if getattr(self, name) is not None:
+                said.append(f"{name}={getattr(self, name)!r}")
+        return self.kind, said
+
+    def read(self) -> tuple[Array, Array | None]:
+        frame = self._frame()
+        if not len(frame):
+            raise DataError(f"{self.path} has no rows: give at least one")
+        columns = [str(name) for name in frame.columns] if self.columns is None else list(self.columns)
+        self._check_columns(frame, [*columns, *(() if self.target is None else (self.target,))])
+        features = [name for name in columns if name != self.target]
+        if not features:
+            raise DataError(f"{self.path} has no column beside its target {self.target!r}: x needs one at least")
+        x = np.empty((len(frame), len(features)), np.float32)
+        for index, name in enumerate(features):
+            x[:, index] = self._numbers(frame[name], name)
+        return x, None if self.target is None else self._labels(frame[self.target])
+
+    def _frame(self) -> Any:
+        try:
+            import pandas  # an optional dependency
+
+            if self.kind == "csv":
+                return pandas.read_csv(self.path)
+            return pandas.read_parquet(self.path)
+        except ImportError as error:
+            raise DataError(f"{self.path} is read by pandas, and Parquet by pyarrow: install both ({error})") from error
+        except Exception as error:
+            raise DataError(f"{self.path} cannot be read as {self.kind}: {error}") from error
+
+    def _check_columns(self, frame: Any, names: list[str]) -> None:
+        there = [str(name) for name in frame.columns]
+        for name in names:
+            if name not in there:
+                raise DataError(f"{self.path} has no column {name!r}, but {_some(there)}")
+
+    def _numbers(self, column: Any, name: str) -> Array:
+        if missing := int(np.count_nonzero(column.isna())):
+            raise DataError(
+                f"column {name!r} of {self.path}: {missing:,} of {len(column):,} values are missing: fill them or "
+                "drop their rows, or leave the column out, columns=[...]"
+            )
+        return as_numbers(f"column {name!r} of {self.path}", column)
+
+    def _labels(self, column: Any) -> Array:
+        if self.classes is None:
+            return np.array(self._numbers(column, str(self.target)))
+        codes = {value: code for code, value in enumerate(self.classes)}
+        values = column.tolist()
+        if others := {repr(value) for value in values if value not in codes}:
+            raise DataError(
+                f"column {self.target!r} of {self.path} has {_some(sorted(others))}, which is in none of "
+                f"classes={list(self.classes)!r}"
+            )
+        return np.array([codes[value] for value in values], np.int64)
+
+
+def _table(
+    kind: Literal["csv", "parquet"],
+    path: Any,
+    target: str | None,
+    columns: Sequence[str] | None,
+    classes: Sequence[str | int | float] | None,
+) -> _Table:
+    for label, value in (("columns", columns), ("classes", classes)):
+        if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
+            raise DataError(f"{label}={value!r}: give a list of at least one")
+    if target is not None and not isinstance(target, str):
+        raise DataError(f"target={target!r}: give the name of a column, or None")
+    names = None if columns is None else tuple(columns)
+    return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

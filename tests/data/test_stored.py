@@ -1,0 +1,160 @@
+"""Data in files by their path: IDX pairs, .npz, CSV and Parquet."""
+
+import gzip
+import os
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from akkordeon_dask import data
+from akkordeon_dask.data._idx import idx_bytes
+from akkordeon_dask.errors import DataError
+from tests.support.for_each import for_each
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+
+ROWS = np.array([[1.0, 2.5], [3.0, 4.5], [5.0, 6.5]])
+SPECIES = ["cat", "dog", "cat"]
+
+
+def everything(provider):
+    source = pickle.loads(pickle.dumps(provider)).open()
+    ((x, y),) = source.batches(1, source.samples)
+    return x, y
+
+
+@pytest.fixture
+def frame():
+    return pandas.DataFrame({"long": ROWS[:, 0], "wide": ROWS[:, 1], "count": [3, 1, 2], "kind": SPECIES})
+
+
+@pytest.fixture(params=["csv", "parquet"])
+def table(request, frame, tmp_path):
+    """A function that writes a table and names its provider, and the table's path."""
+    path = tmp_path / f"table.{request.param}"
+
+    def write(changed=frame):
+        changed.to_csv(path, index=False) if request.param == "csv" else changed.to_parquet(path)
+        return getattr(data, request.param), path
+
+    return write
+
+
+@for_each("ending", ["", ".gz"])
+def test_any_pair_of_idx_files_serves_its_samples_in_rows(tmp_path, ending):
+    images, labels = np.arange(24, dtype=np.int16).reshape(4, 3, 2), np.array([3, 0, 1, 1], np.uint8)
+    for name, array in (("images", images), ("labels", labels)):
+        content = idx_bytes(array)
+        (tmp_path / (name + ending)).write_bytes(gzip.compress(content) if ending else content)
+    x, y = everything(data.idx(tmp_path / f"images{ending}", tmp_path / f"labels{ending}", shuffle=False))
+    assert_array_equal(x, images.reshape(4, 6))
+    assert_array_equal(y, labels)
+    assert (x.dtype, y.dtype) == (np.int16, np.int64)
+
+
+def test_images_and_labels_of_different_numbers_are_refused(tmp_path):
+    (tmp_path / "i").write_bytes(idx_bytes(np.zeros((4, 2), np.uint8)))
+    (tmp_path / "l").write_bytes(idx_bytes(np.zeros(3, np.uint8)))
+    with pytest.raises(DataError, match="x has 4 samples, y has 3"):
+        data.idx(tmp_path / "i", tmp_path / "l").open()
+
+
+def test_arrays_of_an_npz_file_are_served_in_their_dtypes(tmp_path):
+    np.savez(tmp_path / "two.npz", x=np.arange(6, dtype=np.uint8).reshape(3, 2), labels=np.array([2.0, 0.0, 1.0]))
+    x, y = everything(data.npz(tmp_path / "two.npz", y="labels", shuffle=False))
+    assert_array_equal(x, [[0, 1], [2, 3], [4, 5]])
+    assert_array_equal(y, [2.0, 0.0, 1.0])
+    assert x.dtype == np.uint8
+    assert everything(data.npz(tmp_path / "two.npz", y=None))[1] is None
+
+
+def test_columns_of_a_table_are_the_features_and_one_is_the_target(table):
+    make, path = table()
+    x, y = everything(make(path, "count", columns=["wide", "long"], shuffle=False))
+    assert_array_equal(x, ROWS[:, ::-1])
+    assert_array_equal(y, [3, 1, 2])
+    assert x.dtype == np.float32
+
+
+def test_values_of_a_target_are_labels_in_the_order_of_its_classes(table):
+    make, path = table()
+    x, y = everything(make(path, "kind", classes=["dog", "cat"], shuffle=False))
+    assert_array_equal(y, [1, 0, 1])
+    assert_array_equal(x, np.column_stack([ROWS, [3, 1, 2]]))
+
+
+def test_a_table_without_a_target_gives_no_labels(table, frame):
+    make, path = table(frame[["long", "wide"]])
+    assert everything(make(path, None))[1] is None
+
+
+def test_a_file_that_was_replaced_is_read_again(table, frame):
+    make, path = table(frame[["long", "count"]])
+    provider = make(path, "count", shuffle=False)
+    first, _ = everything(provider)
+    table(frame[["long", "count"]] * 2)
+    os.utime(path, ns=(1, 1))
+    second, _ = everything(provider)
+    assert_array_equal(second, first * 2)
+
+
+def test_a_relative_path_begins_where_the_provider_was_made(table, monkeypatch, tmp_path):
+    make, path = table()
+    monkeypatch.chdir(tmp_path)
+    provider = make(path.name, "count", columns=["long"])
+    monkeypatch.chdir("/")
+    assert everything(provider)[0].shape == (3, 1)
+
+
+@for_each("options, said", [
+    ({"target": "sort"}, r"has no column 'sort', but long, wide, count, kind"),
+    ({"target": "count"}, r"column 'kind' of .* encode them as numbers"),
+    ({"target": "count", "columns": ["long", "high"]}, r"has no column 'high', but long"),
+    ({"target": "count", "columns": ["count"]}, r"has no column beside its target 'count'"),
+    ({"target": "kind", "columns": ["long"], "classes": ["cat"]}, r"column 'kind' .* has 'dog', .*classes=\['cat'\]"),
+])  # fmt: skip
+def test_a_column_that_does_not_fit_is_named(table, options, said):
+    make, path = table()
+    with pytest.raises(DataError, match=said):
+        make(path, **options).open()
+
+
+def test_missing_values_are_counted_and_their_column_is_named(table, frame):
+    frame.loc[1, "wide"] = np.nan
+    make, path = table(frame)
+    with pytest.raises(DataError, match=r"column 'wide' of .*: 1 of 3 values are missing"):
+        make(path, "count", columns=["long", "wide"]).open()
+
+
+@for_each("make", [lambda path: data.idx(path, path), data.npz, lambda path: data.csv(path, "y"),
+                   lambda path: data.parquet(path, "y")])  # fmt: skip
+def test_a_file_that_is_not_there_or_damaged_is_named(make, tmp_path):
+    (tmp_path / "other.bin").write_bytes(b"\x80\x01 no data of any kind")
+    with pytest.raises(DataError, match=r"nothing\.bin cannot be read .*has other\.bin"):
+        make(tmp_path / "nothing.bin").open()
+    with pytest.raises(DataError, match=r"other\.bin"):
+        make(tmp_path / "other.bin").open()
+
+
+@for_each("provider, written", [
+    (lambda: data.idx("/d/i", "/d/l", take=2), "data.idx('/d/i', '/d/l', take=2)"),
+    (lambda: data.npz("/d/a.npz", y=None), "data.npz('/d/a.npz', 'x', None)"),
+    (lambda: data.csv("/d/a.csv", "y", shuffle=False), "data.csv('/d/a.csv', 'y', shuffle=False)"),
+    (lambda: data.parquet("s3://b/a", None, columns=["a"]), "data.parquet('s3://b/a', None, columns=('a',))"),
+])  # fmt: skip
+def test_a_provider_prints_as_the_call_that_made_it(provider, written):
+    assert repr(provider()) == written
+    assert eval(written, {"data": data}) == provider()
+
+
+@for_each("call, said", [
+    (lambda: data.csv("a", "y", columns="ab"), r"columns='ab': give a list"),
+    (lambda: data.csv("a", 3), r"target=3: give the name of a column"),
+    (lambda: data.npz(3), r"path takes a path or an fsspec URL, not 3"),
+])  # fmt: skip
+def test_a_wrong_argument_is_quoted(call, said):
+    with pytest.raises(DataError, match=said):
+        call()
