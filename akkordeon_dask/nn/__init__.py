@@ -6,6 +6,7 @@ from akkordeon_dask.nn._batch_norm2d import BatchNorm2d
 from akkordeon_dask.nn._binary_cross_entropy import BinaryCrossEntropyWithLogits
 from akkordeon_dask.nn._chain import Chain
 from akkordeon_dask.nn._class_scores import F1, BalancedAccuracy, Precision, Recall
+from akkordeon_dask.nn._conv1d import Conv1d
 from akkordeon_dask.nn._conv2d import Conv2d
 from akkordeon_dask.nn._cross_entropy import SoftmaxCrossEntropy
 from akkordeon_dask.nn._drop_connect import DropConnect
@@ -34,6 +35,7 @@ from akkordeon_dask.nn._regression_scores import MAE, MSE, R2, RMSE
 from akkordeon_dask.nn._relu import ReLU
 from akkordeon_dask.nn._reshape import Reshape
 from akkordeon_dask.nn._residual import Residual
+from akkordeon_dask.nn._roc_auc import ROCAUC
 from akkordeon_dask.nn._scale import Scale
 from akkordeon_dask.nn._scores import Accuracy, BinaryAccuracy, TopK
 from akkordeon_dask.nn._sigmoid import Sigmoid
@@ -47,6 +49,7 @@ __all__ = [
     "MSE",
     "R2",
     "RMSE",
+    "ROCAUC",
     "Accuracy",
     "AvgPool2d",
     "BalancedAccuracy",
@@ -56,6 +59,7 @@ __all__ = [
     "BinaryCrossEntropyWithLogits",
     "Chain",
     "Context",
+    "Conv1d",
     "Conv2d",
     "DropConnect",
     "Dropout",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.nn._padding import padded, unpadded
 from akkordeon_dask.nn._pool2d import AxisWindow, Pool2d
 from akkordeon_dask.nn._precision import widened
-from akkordeon_dask.nn._windows import padded, pair, unpadded
+from akkordeon_dask.nn._windows import pair
 from akkordeon_dask.tree import Array
 
 __all__ = ["AvgPool2d"]
@@ -24,26 +25,27 @@ class AvgPool2d(Pool2d):
     stride
         pixels from one position of the window to the next; None: the window's size, so that windows tile the image.
     padding
-        pixels on all four sides, at most half of the window.
+        pixels on all four sides, at most half of the window; or as for `nn.Conv2d`.
 
     Shapes
     ------
     x : (batch, channels, rows, columns) float; y : (batch, channels, rows_out, columns_out);
-    rows_out = (rows + 2 * padding - kernel_size) // stride + 1, and columns likewise
+    rows_out = (rows + before + behind - kernel_size) // stride + 1, and columns likewise
     """
 
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
-        y, context = padded(widened(x), self.padding, 0), []
+        around = self._margins(x.shape[1:])
+        y, extents = padded(widened(x), around, 0), []
         for window in self._axes(x.shape[1:]):
-            context.append((window, y.shape[window.axis]))
+            extents.append((window, y.shape[window.axis]))
             y = _total(y, window)
         y *= self._share()
-        return y.astype(x.dtype, copy=False), context
+        return y.astype(x.dtype, copy=False), (around, extents)
 
     def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
-        dtype, dy = dy.dtype, widened(dy)
+        (around, extents), dtype, dy = context, dy.dtype, widened(dy)
         dy = dy * dy.dtype.type(self._share())
-        for window, extent in reversed(context):
+        for window, extent in reversed(extents):
             dx = window.spread(dy, extent)
             for part in window.views(dx):
                 if window.overlaps:
@@ -51,7 +53,7 @@ class AvgPool2d(Pool2d):
                 else:
                     np.copyto(part, dy)
             dy = dx
-        return unpadded(dy, self.padding).astype(dtype, copy=False)
+        return unpadded(dy, around).astype(dtype, copy=False)
 
     def _share(self) -> float:
         rows, columns = pair(self.kernel_size)

@@ -12,6 +12,7 @@ from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._scores import BinaryAccuracy
 from akkordeon_dask.nn._sigmoid import sigmoid
 from akkordeon_dask.nn._targets import check_values, first_not
+from akkordeon_dask.nn._weights import column_and_size
 from akkordeon_dask.tree import Array
 
 __all__ = ["BinaryCrossEntropyWithLogits"]
@@ -31,7 +32,9 @@ class BinaryCrossEntropyWithLogits(Loss):
     targets: ClassVar[Targets | None] = "values"
     default_scores: ClassVar[tuple[Score, ...]] = (BinaryAccuracy(),)
 
-    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+    def __call__(
+        self, y: Array, target: Array, *, need_dy: bool = True, weights: Array | None = None
+    ) -> tuple[float, Array | None]:
         check_values(self, target, y)
         if not (target.min() >= 0 and target.max() <= 1):
             inside = (target >= 0) & (target <= 1)
@@ -44,10 +47,11 @@ class BinaryCrossEntropyWithLogits(Loss):
         part = np.maximum(y, 0, out=empty_like(y))
         terms += part
         terms -= np.multiply(y, target, out=part, casting="same_kind")
-        loss = float(terms.mean())
+        column, size = column_and_size(self, weights, y)
+        loss = float(terms.mean()) if column is None else float((column * terms).sum()) / size
         if not need_dy:
             return loss, None
         dy = sigmoid(y)
         np.subtract(dy, target, out=dy, casting="same_kind")
-        dy *= 1 / dy.size
+        dy *= 1 / size if column is None else column / size
         return loss, dy.astype(dtype, copy=False)

@@ -102,6 +102,14 @@ class Branches(Layer):
         return any(branch.draws for branch in self._branches)
 
     @property
+    def waits(self) -> bool:  # type: ignore[override]
+        return any(layer.waits for layer in self._branches)
+
+    def check_here(self) -> None:
+        for layer in self._branches:
+            layer.check_here()
+
+    @property
     def observes(self) -> bool:
         return any(branch.observes for branch in self._branches)
 

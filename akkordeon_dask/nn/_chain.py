@@ -123,8 +123,16 @@ class Chain(Layer, Sequence[Layer]):
         return self._plan.draws
 
     @property
+    def waits(self) -> bool:  # type: ignore[override]
+        return self._plan.waits
+
+    def check_here(self) -> None:
+        for layer in self.layers:
+            layer.check_here()
+
+    @property
     def observes(self) -> bool:
-        return any(layer.observes for layer in self.layers)
+        return self._plan.observes
 
     def advance(self, params: Tree, grads: Tree) -> Tree:
         return tuple(layer.advance(*both) for layer, *both in zip(self.layers, params, grads, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import DataError, SpecError
-from akkordeon_dask.nn._loss import Score, ScoreState
+from akkordeon_dask.nn._loss import Score, ScoreState, check_weights
 from akkordeon_dask.nn._targets import check_labels, check_values
 from akkordeon_dask.tree import Array
 
@@ -41,12 +41,19 @@ class ByClass(Score):
             return f"{base}_of_{self.label}"
         return base if self.average == "macro" else f"{base}_{self.average}"
 
-    def update(self, y: Array, target: Array) -> ScoreState:
+    def update(self, y: Array, target: Array, weights: Array | None = None) -> ScoreState:
         """`(samples, found, rightly found)`, each a tuple with a number for each class."""
         truth, found, classes = self._classes(y, target)
         if self.label is not None and self.label >= classes:
             raise DataError(f"{self!r} scores class {self.label}, the classes go from 0 to {classes - 1}")
-        counts = (np.bincount(which, minlength=classes) for which in (truth, found, truth[truth == found]))
+        right = truth == found
+        if weights is None:
+            counts = (np.bincount(which, minlength=classes) for which in (truth, found, truth[right]))
+        else:
+            check_weights(self, weights, y)
+            its = np.repeat(weights, len(truth) // len(weights))
+            parts = ((truth, its), (found, its), (truth[right], its[right]))
+            counts = (np.bincount(which, some, minlength=classes) for which, some in parts)
         return tuple(tuple(which.tolist()) for which in counts)
 
     def _classes(self, y: Array, target: Array) -> tuple[Array, Array, int]:
@@ -67,11 +74,11 @@ class ByClass(Score):
         classes = [counts for counts in zip(*state, strict=True) if self._occurs(*counts)]
         return math.fsum(self._of_counts(*counts) for counts in classes) / len(classes)
 
-    def _occurs(self, samples: int, found: int, right: int) -> bool:
+    def _occurs(self, samples: float, found: float, right: float) -> bool:
         return samples + found > 0
 
     @abstractmethod
-    def _of_counts(self, samples: int, found: int, right: int) -> float:
+    def _of_counts(self, samples: float, found: float, right: float) -> float:
         """The score of these counts; 0 where it has no divisor."""
 
 
@@ -89,7 +96,7 @@ class Precision(ByClass):
     0.5
     """
 
-    def _of_counts(self, samples: int, found: int, right: int) -> float:
+    def _of_counts(self, samples: float, found: float, right: float) -> float:
         return right / found if found else 0.0
 
 
@@ -107,7 +114,7 @@ class Recall(ByClass):
     1.0
     """
 
-    def _of_counts(self, samples: int, found: int, right: int) -> float:
+    def _of_counts(self, samples: float, found: float, right: float) -> float:
         return right / samples if samples else 0.0
 
 
@@ -139,7 +146,7 @@ class F1(ByClass):
     1.0
     """
 
-    def _of_counts(self, samples: int, found: int, right: int) -> float:
+    def _of_counts(self, samples: float, found: float, right: float) -> float:
         return 2 * right / (samples + found) if samples + found else 0.0
 
 
@@ -169,5 +176,5 @@ class BalancedAccuracy(Recall):
         if self.label is not None or self.average != "macro":
             raise SpecError(f"{self!r}: the balanced accuracy is of all classes: write nn.Recall for one")
 
-    def _occurs(self, samples: int, found: int, right: int) -> bool:
+    def _occurs(self, samples: float, found: float, right: float) -> bool:
         return samples > 0

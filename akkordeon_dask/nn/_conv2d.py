@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,14 +15,15 @@ from akkordeon_dask.nn._initializers import HeNormal, Initializer, check_initial
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Shape
 from akkordeon_dask.nn._linear import LinearContext
+from akkordeon_dask.nn._padding import Margins, Padding, check_padding, margins, padded, unpadded
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.nn._unfold import Unfold
-from akkordeon_dask.nn._windows import Pair, image_shape, normalise, padded, pair, positions, unpadded
+from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, positions
 from akkordeon_dask.tree import Array, Tree
 
-__all__ = ["Conv2d"]
+__all__ = ["Conv2d", "check_groups"]
 
 _BLOCK = 16 * 1024 * 1024
 """Bytes of columns that are made at a time: multiplied while a core still has them in its cache."""
@@ -40,8 +41,12 @@ class Conv2d(SplitLayer):
     ----------
     in_channels, out_channels
         of the images in front and behind.
-    kernel_size, stride, padding, dilation
-        of the window, in pixels: a number, or a pair for rows and columns. The padding is zeros on all four sides.
+    kernel_size, stride, dilation
+        of the window, in pixels: a number, or a pair for rows and columns.
+    padding
+        zeros around the image, in pixels: a number for all four sides, a pair for rows and columns, of which each may
+        be a pair (before, behind): `padding=(0, (2, 0))` pads on the left. `"same"`: as many as give rows_out =
+        ceil(rows / stride), and columns likewise; of an odd number one more goes behind.
     groups
         channels are split into so many groups that do not see one another; divides both numbers of channels.
     bias
@@ -53,7 +58,7 @@ class Conv2d(SplitLayer):
     ------
     x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, rows_out, columns_out);
     w : (out_channels, in_channels / groups, kernel_rows, kernel_columns); b : (out_channels,);
-    rows_out = (rows + 2 * padding - dilation * (kernel_rows - 1) - 1) // stride + 1, and columns likewise
+    rows_out = (rows + before + behind - dilation * (kernel_rows - 1) - 1) // stride + 1, and columns likewise
     """
 
     draws: ClassVar[bool] = False
@@ -62,7 +67,7 @@ class Conv2d(SplitLayer):
     out_channels: int
     kernel_size: Pair
     stride: Pair = 1
-    padding: Pair = 0
+    padding: Padding = 0
     dilation: Pair = 1
     groups: int = 1
     bias: bool = True
@@ -72,11 +77,10 @@ class Conv2d(SplitLayer):
         for name in ("in_channels", "out_channels", "groups"):
             keep_int(self, name, 1)
         keep_flag(self, "bias")
-        for name in ("kernel_size", "stride", "dilation", "padding"):
-            normalise(self, name, least=0 if name == "padding" else 1)
-        if self.in_channels % self.groups or self.out_channels % self.groups:
-            channels = f"{self.in_channels} and {self.out_channels} channels"
-            raise SpecError(f"{self!r}: {self.groups} groups do not divide {channels}: choose a common divisor")
+        for name in ("kernel_size", "stride", "dilation"):
+            normalise(self, name, least=1)
+        check_padding(self)
+        check_groups(self)
         check_initializer(self, self.initializer)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
@@ -110,7 +114,7 @@ class Conv2d(SplitLayer):
         dx = empty(x.shape, w.dtype)
         for some, matrix in self._buffers(unfold, x, w):
             np.matmul(w.swapaxes(-1, -2), self._by_column(unfold, dy[some], w), out=matrix)
-            dx[some] = self._folded(unfold, matrix)
+            dx[some] = self._folded(unfold, matrix, self._margins(x.shape[1:]))
         return dx
 
     def parameter_gradients(self, context: Context, dy: Array) -> Tree:
@@ -129,15 +133,19 @@ class Conv2d(SplitLayer):
         return w.reshape(self.groups, self.out_channels // self.groups, -1)
 
     def _unfold(self, shape: tuple[int, ...]) -> Unfold:
-        (channels, *size), margins = shape, pair(self.padding)
-        rows, columns = (extent + 2 * margin for extent, margin in zip(size, margins, strict=True))
+        channels, *size = shape
+        rows, columns = (extent + sum(sides) for extent, sides in zip(size, self._margins(shape), strict=True))
         how = pair(self.kernel_size), pair(self.stride), pair(self.dilation)
         return Unfold(channels, rows, columns, *how, self._positions(shape))
 
+    def _margins(self, shape: tuple[int, ...]) -> Margins:
+        return margins(self.padding, shape, pair(self.kernel_size), pair(self.stride), pair(self.dilation))
+
     def _columns(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
         """Blocks of the batch, and their columns in one buffer: (samples, groups, numbers in a window, columns)."""
+        around = self._margins(x.shape[1:])
         for some, matrix in self._buffers(unfold, x, w):
-            unfold.unfold(padded(x[some], self.padding, 0), matrix.reshape(unfold.shape(len(matrix))))
+            unfold.unfold(padded(x[some], around, 0), matrix.reshape(unfold.shape(len(matrix))))
             yield some, matrix
 
     def _buffers(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
@@ -164,10 +172,10 @@ class Conv2d(SplitLayer):
         by_row[..., : unfold.positions[1]] = dy
         return wide
 
-    def _folded(self, unfold: Unfold, matrix: Array) -> Array:
+    def _folded(self, unfold: Unfold, matrix: Array, around: Margins) -> Array:
         images = np.zeros((len(matrix), unfold.channels, unfold.rows, unfold.columns), matrix.dtype)
         unfold.fold(matrix.reshape(unfold.shape(len(matrix))), images)
-        return unpadded(images, self.padding)
+        return unpadded(images, around)
 
     def rebind(self, context: Context, params: Tree) -> Context:
         return LinearContext(params, context.x)
@@ -188,3 +196,10 @@ class Conv2d(SplitLayer):
             return 0
         window = int(np.prod(pair(self.kernel_size))) * self.in_channels // self.groups
         return window * self.out_channels * int(np.prod(self._positions(shape)))
+
+
+def check_groups(layer: Any) -> None:
+    """The groups of a convolution divide its numbers of channels; SpecError otherwise."""
+    if layer.in_channels % layer.groups or layer.out_channels % layer.groups:
+        channels = f"{layer.in_channels} and {layer.out_channels} channels"
+        raise SpecError(f"{layer!r}: {layer.groups} groups do not divide {channels}: choose a common divisor")

@@ -47,6 +47,8 @@ class ExecutionPlan(NamedTuple):
     first_trained: int
     """The position of the first layer with parameters; where there is none, that behind the last layer."""
     draws: bool
+    observes: bool
+    waits: bool
 
     def steps(self, dtype: np.dtype[Any]) -> tuple[Step, ...]:
         """Those for input of `dtype`."""
@@ -58,15 +60,27 @@ def plan(layers: tuple[Layer, ...]) -> ExecutionPlan:
     other = [_step(position, layer) for position, layer in enumerate(layers)]
     steps = list(other)
     for position, (scale, linear) in enumerate(pairwise(layers)):
-        # A user's subclass may do something else; and the fused layer takes the mean off after the product.
-        if type(scale) is Scale and type(linear) is Linear and abs(scale.mean) <= _MOST_DEVIATIONS * scale.std:
-            steps[position : position + 2] = [_step(position, ScaledLinear(scale, linear), fused=True)]
+        if (both := _fused(scale, linear)) is not None:
+            steps[position : position + 2] = [_step(position, both, fused=True)]
             break  # behind it there are no bytes
     rng = np.random.default_rng(0)
     no_grads = tuple(None if layer.trainable else layer.init(rng) for layer in layers)
     trained = [position for position, layer in enumerate(layers) if layer.trainable]
     first = min(trained, default=len(layers))
-    return ExecutionPlan(tuple(steps), tuple(other), no_grads, first, any(step.draws for step in other))
+    draws, observes, waits = (any(getattr(layer, name) for layer in layers) for name in ("draws", "observes", "waits"))
+    return ExecutionPlan(tuple(steps), tuple(other), no_grads, first, draws, observes, waits)
+
+
+def _fused(scale: Layer, linear: Layer) -> ScaledLinear | None:
+    """One layer for the two; None where they stay two."""
+    # A user's subclass may do something else.
+    if type(scale) is not Scale or type(linear) is not Linear:
+        return None
+    mean, std = scale.mean, scale.std
+    if not (isinstance(mean, int | float) and isinstance(std, int | float)):
+        return None
+    # The fused layer takes the mean off after the product.
+    return ScaledLinear(mean, std, linear) if abs(mean) <= _MOST_DEVIATIONS * std else None
 
 
 def _step(position: int, layer: Layer, *, fused: bool = False) -> Step:

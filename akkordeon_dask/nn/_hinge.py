@@ -11,6 +11,7 @@ from akkordeon_dask.nn._loss import Loss, Score, Targets
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._scores import Accuracy
 from akkordeon_dask.nn._targets import check_labels
+from akkordeon_dask.nn._weights import weighted_mean
 from akkordeon_dask.tree import Array
 
 __all__ = ["Hinge"]
@@ -38,7 +39,9 @@ class Hinge(Loss):
     targets: ClassVar[Targets | None] = "labels"
     default_scores: ClassVar[tuple[Score, ...]] = (Accuracy(),)
 
-    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+    def __call__(
+        self, y: Array, target: Array, *, need_dy: bool = True, weights: Array | None = None
+    ) -> tuple[float, Array | None]:
         labels = check_labels(self, target, y).astype(np.intp)
         if y.shape[1] < 2:
             raise DataError(f"{self!r} compares classes, and the network has one output: give it one for each class")
@@ -48,11 +51,13 @@ class Hinge(Loss):
         others[rows, labels] = -np.inf
         rival = others.argmax(axis=1)
         margin = 1 + others[rows, rival] - labelled
-        loss = float(np.maximum(margin, 0).mean())
+        each = np.maximum(margin, 0)
+        loss, share = weighted_mean(self, each, weights)
         if not need_dy:
             return loss, None
         dy = np.zeros_like(y, order="C")
         wrong = rows[~(margin <= 0)]  # a margin that is NaN counts
-        dy[wrong, rival[wrong]] = 1 / len(y)
-        dy[wrong, labels[wrong]] = -1 / len(y)
+        steps = share if isinstance(share, float) else share[wrong]
+        dy[wrong, rival[wrong]] = steps
+        dy[wrong, labels[wrong]] = -steps
         return loss, dy

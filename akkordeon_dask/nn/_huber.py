@@ -47,8 +47,8 @@ class Huber(ValueLoss):
     def __post_init__(self) -> None:
         keep_number(self, "delta", above=0)
 
-    def _total(self, y: Array, target: Array) -> tuple[float, Array]:
+    def _total(self, y: Array, target: Array, weights: Array | None) -> tuple[float, Array]:
         d = np.subtract(y, target, out=empty_like(y), casting="same_kind")
         slope = np.clip(d, -self.delta, self.delta, out=empty_like(d))
         d -= slope / 2
-        return float(np.vdot(slope, d)), slope
+        return float(np.vdot(slope, d if weights is None else d * weights)), slope

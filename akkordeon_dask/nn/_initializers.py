@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,9 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.tree import Array
 
 __all__ = ["GlorotUniform", "HeNormal", "Initializer", "Normal", "Zeros", "check_initializer"]
+
+_AT_A_TIME = 1 << 16
+"""Numbers."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +40,8 @@ class HeNormal(Initializer):
     """
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
-        return (rng.standard_normal(shape) * math.sqrt(2 / shape[0])).astype(dtype)
+        scale = math.sqrt(2 / shape[0])
+        return _drawn(lambda count: rng.standard_normal(count) * scale, shape, dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +54,7 @@ class GlorotUniform(Initializer):
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         bound = math.sqrt(6 / (shape[0] + shape[-1]))
-        return rng.uniform(-bound, bound, shape).astype(dtype)
+        return _drawn(lambda count: rng.uniform(-bound, bound, count), shape, dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +67,7 @@ class Normal(Initializer):
         keep_number(self, "std", least=0)
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
-        return (rng.standard_normal(shape) * self.std).astype(dtype)
+        return _drawn(lambda count: rng.standard_normal(count) * self.std, shape, dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,6 +76,16 @@ class Zeros(Initializer):
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         return np.zeros(shape, dtype)
+
+
+def _drawn(draw: Callable[[int], Array], shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """An array of numbers that are drawn as float64, some at a time: all of them would be several times its size."""
+    array = np.empty(shape, dtype)
+    flat = array.reshape(-1)
+    for begin in range(0, flat.size, _AT_A_TIME):
+        part = flat[begin : begin + _AT_A_TIME]
+        part[...] = draw(part.size)
+    return array
 
 
 def check_initializer(layer: object, value: Any) -> None:

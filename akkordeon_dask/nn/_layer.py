@@ -48,6 +48,8 @@ class Layer(Written, ABC):
     """The output may be the input itself, or a view of it; likewise `dx` of `dy`."""
     draws: ClassVar[bool] = True
     """In training `forward` may use its key. True again for a class that overrides `forward` and does not say so."""
+    waits: ClassVar[bool] = False
+    """Its passes may wait for a device, or for another library's threads, without using the CPU themselves."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """A class that overrides a method inherits nothing that was said of, or built on, the method of its base."""
@@ -56,6 +58,15 @@ class Layer(Written, ABC):
             cls.draws = True
         if "backward" in vars(cls) and "split_backward" not in vars(cls):
             cls.split_backward = Layer.split_backward  # type: ignore[method-assign]
+
+    def check_here(self) -> None:
+        """Find out whether this process can compute the layer. Called once where a gate is created, in a thread.
+
+        Raises
+        ------
+        PlacementError
+            when it cannot, as for want of a device.
+        """
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         """New parameters: a dict of arrays of `dtype`, empty where there are none.
@@ -115,6 +126,10 @@ class Layer(Written, ABC):
     def rebind(self, context: Context, params: Tree) -> Context:
         """The same context with other parameters: a backward pass through them."""
         return context
+
+    def parameter_names(self, path: str) -> tuple[str, ...]:
+        """The names that another library's files have for the leaf at `path` of the layer's parameters; here none."""
+        return ()
 
     @property
     def input_shape(self) -> Shape | None:

@@ -1,12 +1,13 @@
 """The cross entropy, as a score."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from akkordeon_dask.nn._binary_cross_entropy import BinaryCrossEntropyWithLogits
 from akkordeon_dask.nn._cross_entropy import SoftmaxCrossEntropy
-from akkordeon_dask.nn._loss import Loss, Score
+from akkordeon_dask.nn._loss import Loss, Score, ScoreState
 from akkordeon_dask.tree import Array
 
 __all__ = ["LogLoss"]
@@ -31,11 +32,20 @@ class LogLoss(Score):
     0.693
     """
 
+    greater_is_better: ClassVar[bool] = False
+
     @property
     def name(self) -> str:
         return "log_loss"
 
     def __call__(self, y: Array, target: Array) -> float:
-        labels = target.ndim == 1 and y.ndim == 2
-        loss: Loss = SoftmaxCrossEntropy() if labels else BinaryCrossEntropyWithLogits()
-        return loss(y.astype(np.float64), target, need_dy=False)[0]
+        return _loss(y, target)(y.astype(np.float64), target, need_dy=False)[0]
+
+    def _weighted(self, y: Array, target: Array, weights: Array) -> ScoreState:
+        mean, _ = _loss(y, target)(y.astype(np.float64), target, need_dy=False, weights=weights)
+        total = float(weights.sum())
+        return mean * total, total
+
+
+def _loss(y: Array, target: Array) -> Loss:
+    return SoftmaxCrossEntropy() if target.ndim == 1 and y.ndim == 2 else BinaryCrossEntropyWithLogits()

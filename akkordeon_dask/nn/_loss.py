@@ -1,21 +1,26 @@
 """The base classes of all losses and scores."""
 
+import inspect
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+import numpy as np
+
 from akkordeon_dask._repr import Written
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.tree import Array
 
-__all__ = ["Loss", "Score", "ScoreState", "Targets"]
+__all__ = ["Loss", "Score", "ScoreState", "Targets", "check_weights"]
 
 Targets: TypeAlias = Literal["labels", "values"]
 """`"labels"`: one whole number a sample, the column of its class; `"values"`: one number for each output."""
 
 ScoreState: TypeAlias = tuple[Any, ...]
-"""A score's memory of the samples it has seen: numbers, and tuples of them."""
+"""A score's memory of the samples it has seen: numbers, bytes, and tuples of them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,8 +36,11 @@ class Score(Written, ABC):
     these states, and `result`, which turns a state into the score. `merge` adds two states number by number unless it
     is overridden: that is right for counts and sums.
 
-    Most scores are better the higher they are, but not all: `nn.RMSE` is an error, and `nn.R2` has no lower bound. The
-    value itself is reported; nothing is chosen or stopped by it.
+    Where the data have sample weights, `update` gets them as a third argument: a score whose `update` takes none is
+    refused then. A score that overrides `__call__` alone is computed for each sample by itself, which is right for a
+    mean and takes its time.
+
+    Most scores are better the higher they are, but not all: `nn.RMSE` is an error, and says so by `greater_is_better`.
 
     Examples
     --------
@@ -58,12 +66,19 @@ class Score(Written, ABC):
     namespace: ClassVar[str] = "nn."
     targets: ClassVar[Targets | None] = None
     """The kind of targets that it compares outputs with; None: not declared, the score goes with every loss."""
+    greater_is_better: ClassVar[bool] = True
+    """Of two values, the greater one is the better: what callbacks go by. False for errors."""
 
     def __new__(cls, *args: Any, **options: Any) -> "Score":
         """SpecError for a class that overrides neither `__call__` nor `update`."""
         if cls.__call__ is Score.__call__ and cls.update is Score.update:
             raise SpecError(f"{cls.__name__} is no score yet: override __call__, or update, merge and result")
         return super().__new__(cls)
+
+    def __init_subclass__(cls) -> None:
+        """A mean of its own has no use for the weighted mean that it would inherit."""
+        if "__call__" in vars(cls) and "_weighted" not in vars(cls):
+            cls._weighted = Score._weighted  # type: ignore[method-assign]
 
     @property
     @abstractmethod
@@ -80,9 +95,30 @@ class Score(Written, ABC):
         """
         return self.result(self.update(y, target))
 
-    def update(self, y: Array, target: Array) -> ScoreState:
-        """The state of one batch alone. Its numbers may be numpy's; they are kept as Python's."""
-        return float(self(y, target)) * len(y), len(y)
+    @property
+    def takes_weights(self) -> bool:
+        """Whether `update` has an argument `weights`."""
+        return _has_weights(type(self).update)
+
+    def update(self, y: Array, target: Array, weights: Array | None = None) -> ScoreState:
+        """The state of one batch alone. Its numbers may be numpy's; they are kept as Python's.
+
+        Parameters
+        ----------
+        y, target
+            as `__call__` takes them.
+        weights : (batch,) float, above 0
+            of the samples: a sample of weight 2 counts as two; None: all are 1.
+        """
+        if weights is None:
+            return float(self(y, target)) * len(y), len(y)
+        check_weights(self, weights, y)
+        return self._weighted(y, target, weights)
+
+    def _weighted(self, y: Array, target: Array, weights: Array) -> ScoreState:
+        """The state of a mean over samples."""
+        each = [self(y[i : i + 1], target[i : i + 1]) for i in range(len(y))]
+        return float(np.dot(weights, each)), float(weights.sum())
 
     def merge(self, one: ScoreState, other: ScoreState) -> ScoreState:
         """The state of the samples of both, in any order."""
@@ -113,17 +149,55 @@ class Loss(Written, ABC):
         said = {vars(type(value)).get("targets") for value in (self, score)}
         return said != set(get_args(Targets))
 
+    @property
+    def takes_weights(self) -> bool:
+        """Whether `__call__` has an argument `weights`."""
+        return _has_weights(type(self).__call__)
+
     @abstractmethod
-    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+    def __call__(
+        self, y: Array, target: Array, *, need_dy: bool = True, weights: Array | None = None
+    ) -> tuple[float, Array | None]:
         """`(loss, dy)`: the mean over the batch, and its gradient by `y` (None unless `need_dy`).
 
-        Neither argument is written into; `dy` is a new array of the shape and dtype of `y`.
+        No argument is written into; `dy` is a new array of the shape and dtype of `y`. A loss of your own may leave out
+        the argument `weights`: it is refused where the data have weights.
+
+        Parameters
+        ----------
+        weights : (batch,) float, not below 0
+            of the samples. The loss is `sum(weights * losses) / sum(weights)` then, and 0 where all weights are.
 
         Raises
         ------
         DataError
             when the targets do not fit the outputs.
         """
+
+    def total_weight(self, target: Array, weights: Array | None = None) -> float:
+        """What the mean over a batch was divided by: the loss of a pass is the mean of its batches by these."""
+        return len(target) if weights is None else float(weights.sum())
+
+    def scored(self, y: Array, target: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        """The rows of a batch that scores compare: those whose weight is not 0."""
+        if weights is None or weights.all():
+            return y, target, weights
+        kept = weights != 0
+        return y[kept], target[kept], weights[kept]
+
+
+@lru_cache(maxsize=256)
+def _has_weights(function: Callable[..., Any]) -> bool:
+    return "weights" in inspect.signature(function).parameters
+
+
+def check_weights(criterion: Loss | Score, weights: Array, y: Array) -> None:
+    """DataError where there is not one weight for each sample."""
+    if weights.shape != y.shape[:1]:
+        raise DataError(
+            f"{criterion!r} takes one weight for each sample: the weights have shape {weights.shape}, the outputs "
+            f"{y.shape}: give weights of shape {y.shape[:1]}"
+        )
 
 
 def _added(one: ScoreState, other: ScoreState) -> ScoreState:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from akkordeon_dask.nn._layer import Context
+from akkordeon_dask.nn._padding import padded, unpadded
 from akkordeon_dask.nn._pool2d import AxisWindow, Pool2d
 from akkordeon_dask.nn._precision import widened
-from akkordeon_dask.nn._windows import padded, unpadded
 from akkordeon_dask.tree import Array
 
 __all__ = ["MaxPool2d"]
@@ -29,16 +29,17 @@ class MaxPool2d(Pool2d):
     """
 
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:
-        y, kept = padded(x, self.padding, -np.inf), []
+        around = self._margins(x.shape[1:])
+        y, kept = padded(x, around, -np.inf), []
         for window in self._axes(x.shape[1:]):
             extent = y.shape[window.axis]
             y, which = _greatest(y, window)
             kept.append(_Greatest(window, extent, which))
-        return y, kept
+        return y, (around, kept)
 
     def _gradient(self, context: Context, dy: Array, own: bool) -> Array:
-        dtype, dy = dy.dtype, widened(dy)
-        for window, extent, which in reversed(context):
+        (around, kept), dtype, dy = context, dy.dtype, widened(dy)
+        for window, extent, which in reversed(kept):
             dx = window.spread(dy, extent)
             for offset, part in enumerate(window.views(dx)):
                 if window.overlaps:
@@ -46,7 +47,7 @@ class MaxPool2d(Pool2d):
                 else:
                     np.multiply(dy, which == offset, out=part)
             dy = dx
-        return unpadded(dy, self.padding).astype(dtype, copy=False)
+        return unpadded(dy, around).astype(dtype, copy=False)
 
 
 def _greatest(x: Array, window: AxisWindow) -> tuple[Array, Array]:

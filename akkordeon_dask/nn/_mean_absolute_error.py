@@ -35,7 +35,8 @@ class MeanAbsoluteError(ValueLoss):
     targets: ClassVar[Targets | None] = "values"
     default_scores: ClassVar[tuple[Score, ...]] = (MAE(),)
 
-    def _total(self, y: Array, target: Array) -> tuple[float, Array]:
+    def _total(self, y: Array, target: Array, weights: Array | None) -> tuple[float, Array]:
         d = np.subtract(y, target, out=empty_like(y), casting="same_kind")
-        total = float(np.absolute(d).sum())
+        sizes = np.absolute(d)
+        total = float((sizes if weights is None else sizes * weights).sum())
         return total, np.sign(d, out=d)

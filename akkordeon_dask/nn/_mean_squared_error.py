@@ -12,6 +12,7 @@ from akkordeon_dask.nn._loss import Loss, Score, Targets
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._regression_scores import R2
 from akkordeon_dask.nn._targets import check_values, first_not
+from akkordeon_dask.nn._weights import column_and_size
 from akkordeon_dask.tree import Array
 
 __all__ = ["MeanSquaredError"]
@@ -29,14 +30,17 @@ class MeanSquaredError(Loss):
     targets: ClassVar[Targets | None] = "values"
     default_scores: ClassVar[tuple[Score, ...]] = (R2(),)
 
-    def __call__(self, y: Array, target: Array, *, need_dy: bool = True) -> tuple[float, Array | None]:
+    def __call__(
+        self, y: Array, target: Array, *, need_dy: bool = True, weights: Array | None = None
+    ) -> tuple[float, Array | None]:
         check_values(self, target, y)
         wide = widened(y)
         d = np.subtract(wide, target, out=empty_like(wide), casting="same_kind")
-        loss = float(np.vdot(d, d)) / d.size
+        column, size = column_and_size(self, weights, d)
+        loss = float(np.vdot(d if column is None else column * d, d)) / size
         if not math.isfinite(loss) and not (finite := np.isfinite(target)).all():
             raise DataError(f"{first_not(finite, target)} is not a finite number: check the data")
         if not need_dy:
             return loss, None
-        d *= 2 / d.size
+        d *= 2 / size if column is None else column * (2 / size)
         return loss, d.astype(y.dtype, copy=False)

@@ -37,10 +37,13 @@ class PoissonNLL(ValueLoss):
     targets: ClassVar[Targets | None] = "values"
     default_scores: ClassVar[tuple[Score, ...]] = ()
 
-    def _total(self, y: Array, target: Array) -> tuple[float, Array]:
+    def _total(self, y: Array, target: Array, weights: Array | None) -> tuple[float, Array]:
         if target.min() < 0:
             raise DataError(f"{first_not(~(target < 0), target)} is no count: it is below 0: check the data")
         with np.errstate(over="ignore"):  # the loss is infinite then, and says so
             slope = np.exp(y, out=empty_like(y))
-            total = float(slope.sum() - np.vdot(target.astype(y.dtype), y))
+            if weights is None:
+                total = float(slope.sum() - np.vdot(target.astype(y.dtype), y))
+            else:
+                total = float((weights * slope).sum() - np.vdot(weights * target, y))
         return total, np.subtract(slope, target, out=slope, casting="same_kind")

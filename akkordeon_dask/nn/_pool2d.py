@@ -9,6 +9,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._function import Function
 from akkordeon_dask.nn._layer import Shape
+from akkordeon_dask.nn._padding import Margins, Padding, check_padding, margins
 from akkordeon_dask.nn._shapes import Extent, is_full
 from akkordeon_dask.nn._windows import Pair, image_shape, normalise, pair, positions
 from akkordeon_dask.tree import Array
@@ -61,16 +62,21 @@ class Pool2d(Function):
 
     kernel_size: Pair
     stride: Pair | None = None
-    padding: Pair = 0
+    padding: Padding = 0
 
     def __post_init__(self) -> None:
         normalise(self, "kernel_size", 1)
-        normalise(self, "padding", 0)
+        check_padding(self)
         if self.stride is not None:
             normalise(self, "stride", 1)
-        for margin, size in zip(pair(self.padding), pair(self.kernel_size), strict=True):
-            if 2 * margin > size:
-                raise SpecError(f"{self!r}: padding is at most half of the window of {size}, not {margin}")
+        if self.padding == "same":
+            return
+        for sides, size in zip(self._margins((0, 0, 0)), pair(self.kernel_size), strict=True):
+            if 2 * max(sides) > size:
+                raise SpecError(f"{self!r}: padding is at most half of the window of {size}, not {max(sides)}")
+
+    def _margins(self, shape: tuple[int, ...]) -> Margins:
+        return margins(self.padding, shape, pair(self.kernel_size), self._strides())
 
     def _axes(self, shape: tuple[int, ...]) -> tuple[AxisWindow, AxisWindow]:
         sizes, strides, counts = pair(self.kernel_size), self._strides(), self._positions(shape)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from akkordeon_dask.nn._loss import Score, ScoreState, Targets
+from akkordeon_dask.nn._loss import Score, ScoreState, Targets, check_weights
 from akkordeon_dask.nn._targets import check_values
 from akkordeon_dask.tree import Array
 
@@ -37,29 +37,40 @@ class R2(Score):
     def name(self) -> str:
         return "r2"
 
-    def update(self, y: Array, target: Array) -> ScoreState:
-        """`(samples, means, squares about them, squared errors)`, a tuple with a number for each output."""
+    def update(self, y: Array, target: Array, weights: Array | None = None) -> ScoreState:
+        """`(samples, means, squares about them, squared errors)`, a tuple with a number for each output.
+
+        With weights their sum stands for the samples, and their number comes last.
+        """
         check_values(self, target, y)
         truth = _columns(target)
         # About the first sample, so that targets that are all the same have a variance of exactly 0.
         about = truth - truth[0]
-        offset = about.mean(axis=0)
-        squares = ((about - offset) ** 2).sum(axis=0)
-        return len(truth), _plain(truth[0] + offset), _plain(squares), _plain(_squared_errors(y, truth))
+        if weights is None:
+            offset = about.mean(axis=0)
+            squares = ((about - offset) ** 2).sum(axis=0)
+            errors = _squares(_columns(y), truth).sum(axis=0)
+            return len(truth), _plain(truth[0] + offset), _plain(squares), _plain(errors)
+        check_weights(self, weights, y)
+        total = float(weights.sum())
+        offset = weights @ about / total
+        squares, errors = weights @ (about - offset) ** 2, weights @ _squares(_columns(y), truth)
+        return total, _plain(truth[0] + offset), _plain(squares), _plain(errors), len(truth)
 
     def merge(self, one: ScoreState, other: ScoreState) -> ScoreState:
         """Formula 1.5 of the paper, for each output."""
-        n, *its = one
-        m, *others = other
+        n, *its = one[:4]
+        m, *others = other[:4]
         samples = n + m
         (mean, squares, errors), (mean_, squares_, errors_) = map(np.array, its), map(np.array, others)
         apart = mean_ - mean
         squares = squares + squares_ + apart**2 * (n * m / samples)
-        return samples, _plain(mean + apart * (m / samples)), _plain(squares), _plain(errors + errors_)
+        rows = () if len(one) == len(other) == 4 else (_rows(one) + _rows(other),)
+        return samples, _plain(mean + apart * (m / samples)), _plain(squares), _plain(errors + errors_), *rows
 
     def result(self, state: ScoreState) -> float:
-        samples, _, squares, errors = state
-        if samples < 2:
+        _, _, squares, errors = state[:4]
+        if _rows(state) < 2:
             return math.nan
         return math.fsum(map(_determination, errors, squares)) / len(errors)
 
@@ -68,19 +79,23 @@ class _MeanOfOutputs(Score):
     """Made of a sum over the samples, for each output: the plain mean over the outputs, lower is better."""
 
     targets: ClassVar[Targets | None] = "values"
+    greater_is_better: ClassVar[bool] = False
 
-    def update(self, y: Array, target: Array) -> ScoreState:
-        """`(samples, errors)`, the latter a tuple with a sum for each output."""
+    def update(self, y: Array, target: Array, weights: Array | None = None) -> ScoreState:
+        """`(samples, errors)`, the latter a tuple with a sum for each output, of weights the sum for the samples."""
         check_values(self, target, y)
-        return len(y), _plain(self._errors(_columns(y), _columns(target)))
+        if weights is None:
+            return len(y), _plain(self._differences(_columns(y), _columns(target)).sum(axis=0))
+        check_weights(self, weights, y)
+        return float(weights.sum()), _plain(weights @ self._differences(_columns(y), _columns(target)))
 
     def result(self, state: ScoreState) -> float:
         samples, errors = state
         return math.fsum(self._of_output(error / samples) for error in errors) / len(errors) if samples else math.nan
 
     @abstractmethod
-    def _errors(self, y: Array, truth: Array) -> Array:
-        """For each output the sum over the batch."""
+    def _differences(self, y: Array, truth: Array) -> Array:
+        """The error of each sample and output, (batch, outputs)."""
 
     def _of_output(self, mean: float) -> float:
         return mean
@@ -111,8 +126,8 @@ class MSE(_MeanOfOutputs):
     def name(self) -> str:
         return "mse"
 
-    def _errors(self, y: Array, truth: Array) -> Array:
-        return _squared_errors(y, truth)
+    def _differences(self, y: Array, truth: Array) -> Array:
+        return _squares(y, truth)
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,9 +177,14 @@ class MAE(_MeanOfOutputs):
     def name(self) -> str:
         return "mae"
 
-    def _errors(self, y: Array, truth: Array) -> Array:
-        errors: Array = np.absolute(y - truth).sum(axis=0)
+    def _differences(self, y: Array, truth: Array) -> Array:
+        errors: Array = np.absolute(y - truth)
         return errors
+
+
+def _rows(state: ScoreState) -> int:
+    rows: int = state[4] if len(state) > 4 else state[0]
+    return rows
 
 
 def _columns(numbers: Array) -> Array:
@@ -172,10 +192,9 @@ def _columns(numbers: Array) -> Array:
     return numbers.reshape(len(numbers), -1).astype(np.float64)
 
 
-def _squared_errors(y: Array, truth: Array) -> Array:
-    """For each output the sum over the batch."""
-    errors: Array = ((_columns(y) - truth) ** 2).sum(axis=0)
-    return errors
+def _squares(y: Array, truth: Array) -> Array:
+    squares: Array = (y - truth) ** 2
+    return squares
 
 
 def _determination(errors: float, squares: float) -> float:

@@ -12,7 +12,6 @@ from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context
 from akkordeon_dask.nn._linear import Linear, LinearContext
-from akkordeon_dask.nn._scale import Scale
 from akkordeon_dask.nn._split_layer import SplitLayer
 from akkordeon_dask.tree import Array, Tree
 
@@ -29,7 +28,7 @@ of their size.
 
 @dataclass(frozen=True, repr=False)
 class ScaledLinear(SplitLayer):
-    """`Scale >> Linear` on samples of one byte a feature: `y = (x @ w - mean * sum(w)) / std + b`.
+    """`Scale(mean, std) >> Linear` on samples of one byte a feature: `y = (x @ w - mean * sum(w)) / std + b`.
 
     Mean and deviation are applied to the small output instead of the large input, and the context holds the bytes
     themselves, which the backward pass converts again: a quarter of the memory. A `Chain` puts it in the place of the
@@ -42,7 +41,8 @@ class ScaledLinear(SplitLayer):
 
     draws: ClassVar[bool] = False
 
-    scale: Scale
+    mean: float
+    std: float
     linear: Linear
 
     def forward(
@@ -53,15 +53,15 @@ class ScaledLinear(SplitLayer):
         y = empty((len(x), self.linear.out_features), w.dtype)
         for rows, block in _blocks(x, w):
             np.matmul(block, w, out=y[rows])
-        factor = w.dtype.type(1 / self.scale.std)
+        factor = w.dtype.type(1 / self.std)
         y *= factor
-        shift = column_sums(w) * (-self.scale.mean * factor)
+        shift = column_sums(w) * (-self.mean * factor)
         y += shift + its["b"] if self.linear.bias else shift
         return y, LinearContext(its, x)
 
     def input_gradient(self, context: Context, dy: Array, *, own: bool = False) -> Array:
         w = context.params["w"]
-        dx: Array = np.matmul(dy, w.T * w.dtype.type(1 / self.scale.std))
+        dx: Array = np.matmul(dy, w.T * w.dtype.type(1 / self.std))
         return dx
 
     def parameter_gradients(self, context: Context, dy: Array) -> Tree:
@@ -73,8 +73,8 @@ class ScaledLinear(SplitLayer):
             dw = part if dw is None else np.add(dw, part, out=dw)
         if dw is None:
             dw = np.zeros(w.shape, w.dtype)
-        sums, factor = column_sums(dy), w.dtype.type(1 / self.scale.std)
-        dw -= sums * w.dtype.type(self.scale.mean)
+        sums, factor = column_sums(dy), w.dtype.type(1 / self.std)
+        dw -= sums * w.dtype.type(self.mean)
         dw *= factor
         return {}, ({"w": dw, "b": sums} if self.linear.bias else {"w": dw})
 

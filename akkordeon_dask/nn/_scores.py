@@ -7,7 +7,7 @@ import numpy as np
 
 from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import ShapeError
-from akkordeon_dask.nn._loss import Score, Targets
+from akkordeon_dask.nn._loss import Score, ScoreState, Targets
 from akkordeon_dask.nn._targets import check_labels, check_values
 from akkordeon_dask.tree import Array
 
@@ -33,6 +33,10 @@ class Accuracy(Score):
         labels = check_labels(self, target, y)
         return float(np.count_nonzero(y.argmax(axis=1) == labels)) / len(y)
 
+    def _weighted(self, y: Array, target: Array, weights: Array) -> ScoreState:
+        right = y.argmax(axis=1) == check_labels(self, target, y)
+        return float(weights[right].sum()), float(weights.sum())
+
 
 @dataclass(frozen=True, repr=False)
 class BinaryAccuracy(Score):
@@ -53,8 +57,17 @@ class BinaryAccuracy(Score):
 
     def __call__(self, y: Array, target: Array) -> float:
         check_values(self, target, y)
-        # Not `(y > 0) == yes`: an output that is NaN has to count against the sample.
-        return float(np.mean(np.where(target > 0.5, y > 0, y <= 0)))
+        return float(np.mean(_right(y, target)))
+
+    def _weighted(self, y: Array, target: Array, weights: Array) -> ScoreState:
+        check_values(self, target, y)
+        of_samples = _right(y, target).reshape(len(y), -1).mean(axis=1)
+        return float(np.dot(weights, of_samples)), float(weights.sum())
+
+
+def _right(y: Array, target: Array) -> Array:
+    # Not `(y > 0) == yes`: an output that is NaN has to count against the sample.
+    return np.where(target > 0.5, y > 0, y <= 0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,6 +96,12 @@ class TopK(Score):
         return f"top{self.k}"
 
     def __call__(self, y: Array, target: Array) -> float:
+        return float(np.mean(self._found(y, target)))
+
+    def _weighted(self, y: Array, target: Array, weights: Array) -> ScoreState:
+        return float(weights[self._found(y, target)].sum()), float(weights.sum())
+
+    def _found(self, y: Array, target: Array) -> Array:
         labels = check_labels(self, target, y)[:, np.newaxis]
         classes = y.shape[1]
         if self.k > classes:
@@ -90,4 +109,5 @@ class TopK(Score):
         picked = np.take_along_axis(y, labels, axis=1)
         # Not `y > picked`: an output that is NaN has to count against the sample.
         ahead = ~(y <= picked) | ((y == picked) & (np.arange(classes) < labels))
-        return float(np.mean(ahead.sum(axis=1) < self.k))
+        found: Array = ahead.sum(axis=1) < self.k
+        return found

@@ -58,7 +58,11 @@ def _labels_remedy(target: Array, y: Array) -> str:
     one = ".ravel()" if target.size == len(y) and len(shape) > 1 else ""
     if kind != "f":
         return f"write y{one} for y" if one else "give one label a sample"
-    classes = f'write y{one}.astype("int64") for y where it holds classes'
+    if not np.isfinite(target).all():
+        missing = np.count_nonzero(~np.isfinite(target))
+        return f"{missing} of {target.size} labels are missing: drop the rows that have none, or give them a class"
+    whole = "np.unique(y, return_inverse=True)[1]" if (target % 1).any() else f'y{one}.astype("int64")'
+    classes = f"write {whole} for y where it holds classes"
     column = "" if shape == y.shape else " and y[:, None] for y"
     return f"{classes}, loss=nn.MeanSquaredError(){column if y.shape[1] == 1 else ''} for regression"
 

@@ -1,18 +1,15 @@
-"""Shared by layers that slide a window over images: sizes, shapes, padding."""
+"""Shared by layers that slide a window over images: sizes, shapes, positions."""
 
 from typing import Any
-
-import numpy as np
 
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
-from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._layer import Layer, Shape
+from akkordeon_dask.nn._padding import Padding, margin
 from akkordeon_dask.nn._shapes import Extent, agree
-from akkordeon_dask.tree import Array
 
-__all__ = ["Pair", "image_shape", "normalise", "padded", "pair", "positions", "unpadded"]
+__all__ = ["Pair", "image_shape", "normalise", "pair", "positions"]
 
 Pair = int | tuple[int, int]
 """Of rows and columns; a number stands for both."""
@@ -56,7 +53,7 @@ def image_shape(layer: Layer, shape: Shape, channels: int | None = None) -> Shap
 
 
 def positions(
-    layer: Layer, shape: tuple[Extent, ...], size: Pair, stride: Pair, padding: Pair, dilation: Pair = 1
+    layer: Layer, shape: tuple[Extent, ...], size: Pair, stride: Pair, padding: Padding, dilation: Pair = 1
 ) -> tuple[Extent, Extent]:
     """The number of window positions on an image of `shape`: rows, columns.
 
@@ -65,31 +62,16 @@ def positions(
     ShapeError
         when the window is larger than the padded image.
     """
+    windows, strides, dilations = pair(size), pair(stride), pair(dilation)
     found: list[Extent] = []
-    for extent, *how in zip(shape[1:], pair(size), pair(stride), pair(padding), pair(dilation), strict=True):
-        window, step, margin, spread = how
-        count = None if extent is None else (extent + 2 * margin - spread * (window - 1) - 1) // step + 1
-        if count is not None and count < 1:
+    for axis, extent in enumerate(shape[1:]):
+        if extent is None:
+            found.append(None)
+            continue
+        around = margin(padding, axis, extent, windows, strides, dilations)
+        count = (extent + sum(around) - dilations[axis] * (windows[axis] - 1) - 1) // strides[axis] + 1
+        if count < 1:
             images = " x ".join(shape_text(side) for side in shape[1:])
             raise ShapeError(f"{layer!r} has a window that is larger than images of {images} with their padding")
         found.append(count)
     return found[0], found[1]
-
-
-def padded(x: Array, padding: Pair, fill: float) -> Array:
-    """`x : (batch, channels, rows, columns)` with a margin; itself, in C order, where there is none."""
-    down, right = pair(padding)
-    if not down and not right:
-        return np.ascontiguousarray(x)
-    batch, channels, rows, columns = x.shape
-    out = empty((batch, channels, rows + 2 * down, columns + 2 * right), x.dtype)
-    out[:, :, :down] = out[:, :, rows + down :] = fill
-    out[:, :, :, :right] = out[:, :, :, columns + right :] = fill
-    out[:, :, down : rows + down, right : columns + right] = x
-    return out
-
-
-def unpadded(x: Array, padding: Pair) -> Array:
-    """A view of the image without its margin."""
-    down, right = pair(padding)
-    return x[:, :, down : x.shape[2] - down, right : x.shape[3] - right]

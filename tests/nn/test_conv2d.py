@@ -10,21 +10,18 @@ from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn import _conv2d
 from tests.support.for_each import for_each
+from tests.support.paddings import around, both, paddings
 
 bounded = settings(max_examples=80, deadline=None, derandomize=True)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
-def both(value):
-    return value if isinstance(value, tuple) else (value, value)
-
-
 def by_formula(layer, params, x):
     """Every output is the sum of a window times its weights."""
     (down, right), (apart, beside) = both(layer.stride), both(layer.dilation)
-    (margin, edge), (rows, columns) = both(layer.padding), both(layer.kernel_size)
-    x = np.pad(x, ((0, 0), (0, 0), (margin, margin), (edge, edge)))
-    y = np.zeros((len(x), *layer.output_shape((x.shape[1], x.shape[2] - 2 * margin, x.shape[3] - 2 * edge))))
+    rows, columns = both(layer.kernel_size)
+    y = np.zeros((len(x), *layer.output_shape(x.shape[1:])))
+    x = np.pad(x, ((0, 0), (0, 0), *around(layer, x.shape[1:])))
     inside, outside = layer.in_channels // layer.groups, layer.out_channels // layer.groups
     for o, i, j in np.ndindex(y.shape[1:]):
         its = o // outside * inside
@@ -42,7 +39,7 @@ def layers(draw):
         groups * draw(st.integers(1, 2)),
         draw(pairs),
         stride=draw(pairs),
-        padding=draw(st.tuples(st.integers(0, 2), st.integers(0, 2))),
+        padding=draw(paddings(2, 2)),
         dilation=draw(pairs),
         groups=groups,
         bias=draw(st.booleans()),

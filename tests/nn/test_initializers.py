@@ -47,3 +47,12 @@ def test_the_same_generator_draws_the_same_weights_in_either_dtype(initializer):
     narrow, wide = (initializer(np.random.default_rng(7), SHAPE, dtype) for dtype in (np.float32, np.float64))
     assert np.array_equal(narrow, wide.astype(np.float32))
     assert eval(repr(initializer), {"nn": nn}) == initializer
+
+
+def test_the_numbers_do_not_depend_on_how_many_are_drawn_at_a_time():
+    large = (300, 400)  # more than are drawn at a time
+    normal = np.random.default_rng(3).standard_normal(large) * 0.3
+    assert np.array_equal(nn.Normal(0.3)(np.random.default_rng(3), large, np.float64), normal)
+    bound = math.sqrt(6 / 700)
+    uniform = np.random.default_rng(3).uniform(-bound, bound, large)
+    assert np.array_equal(nn.GlorotUniform()(np.random.default_rng(3), large, np.float64), uniform)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.tree import leaves, map_leaves, paths
+from akkordeon_dask.tree import leaves, paths
+from tests.support.finite_differences import slopes, with_leaf
 from tests.support.for_each import for_each
 from tests.support.layer_cases import CASES, KEY
 
@@ -30,23 +31,6 @@ def form(tree):
     if isinstance(tree, dict):
         return {key: form(child) for key, child in tree.items()}
     return tuple(form(child) for child in tree) if isinstance(tree, tuple) else tree.shape
-
-
-def slopes(function, at, step=1e-5):
-    """The gradient of a number by each element of `at`, by central differences."""
-    found = np.empty_like(at)
-    for index in np.ndindex(at.shape):
-        above, below = at.copy(), at.copy()
-        above[index] += step
-        below[index] -= step
-        found[index] = (function(above) - function(below)) / (2 * step)
-    return found
-
-
-def with_leaf(tree, number, leaf):
-    """The tree with another leaf instead of that number; statistics are not counted."""
-    order = iter(range(len(leaves(tree))))
-    return map_leaves(lambda old: leaf if next(order) == number else old, tree, statistics=False)
 
 
 @pytest.mark.parametrize("train", [True, False])

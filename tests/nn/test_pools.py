@@ -8,19 +8,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError
+from tests.support.paddings import around, both, paddings
 
 bounded = settings(max_examples=80, deadline=None, derandomize=True)
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
-def both(value):
-    return value if isinstance(value, tuple) else (value, value)
-
-
 def windows(layer, x, fill):
     """The pixels of each window: (batch, channels, *positions, rows, columns)."""
-    rows, columns = both(layer.padding)
-    x = np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)), constant_values=fill)
+    x = np.pad(x, ((0, 0), (0, 0), *around(layer, x.shape[1:])), constant_values=fill)
     down, right = both(layer.kernel_size if layer.stride is None else layer.stride)
     seen = np.lib.stride_tricks.sliding_window_view(x, both(layer.kernel_size), axis=(2, 3))
     return seen[:, :, ::down, ::right]
@@ -29,8 +25,7 @@ def windows(layer, x, fill):
 @st.composite
 def pooled(draw, kind):
     size = draw(pairs)
-    padding = tuple(draw(st.integers(0, n // 2)) for n in size)
-    layer = kind(size, stride=draw(st.none() | pairs), padding=padding)
+    layer = kind(size, stride=draw(st.none() | pairs), padding=draw(paddings(*(n // 2 for n in size))))
     shape = (2, draw(st.integers(1, 7)), draw(st.integers(1, 7)))
     try:
         layer.output_shape(shape)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
+from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn import _scale
 from tests.support.for_each import for_each
 
@@ -103,3 +104,67 @@ def test_bools_count_as_0_and_1_alone_and_in_front_of_a_linear_layer(mean):
     assert y.tobytes() == same.tobytes()
     (_, grads), (_, expected) = (chain.backward(kept, dy, need_dx=False) for kept in (context, as_bytes))
     assert grads[1]["w"].tobytes() == expected[1]["w"].tobytes()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    dtype=st.sampled_from([*INTEGERS, "f4", "f8"]),
+    means=st.lists(st.integers(-(2**63), 2**63) | st.floats(-1e9, 1e9), min_size=3, max_size=3),
+    stds=st.lists(st.floats(1e-3, 1e6), min_size=3, max_size=3),
+    near=st.integers(-300, 300),
+)
+def test_each_feature_scales_as_if_it_were_alone(dtype, means, stds, near):
+    kind = np.dtype(dtype)
+    low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else (-(2**24), 2**24)
+    x = np.array([[min(max(round(mean) + near * row, low), high) for mean in means] for row in (1, 2)], kind)
+    y = scaled(nn.Scale(means, stds), x)
+    for feature, (mean, std) in enumerate(zip(means, stds, strict=True)):
+        close_to_exact(y[:, feature], x[:, feature], mean, std)
+
+
+def test_images_scale_by_channel_and_one_mean_goes_with_many_deviations():
+    x = np.random.default_rng(0).normal(size=(4, 3, 5, 6)).astype(np.float32)
+    y = scaled(nn.Scale(0.5, [1, 2, 4]), x)
+    for channel, std in enumerate((1, 2, 4)):
+        assert_array_equal(y[:, channel], scaled(nn.Scale(0.5, std), x[:, channel]))
+
+
+def test_bytes_with_numbers_for_each_feature_go_through_both_layers():
+    scale, linear = nn.Scale([10, 200, 3], [5, 7, 2]), nn.Linear(3, 2)
+    chain = scale >> linear
+    x = np.random.default_rng(0).integers(0, 256, (6, 3), dtype=np.uint8)
+    params = chain.init(np.random.default_rng(1))
+    assert_array_equal(chain.forward(params, x)[0], linear.forward(params[1], scaled(scale, x))[0])
+
+
+@for_each(
+    "mean, std, message",
+    [
+        ([1, 2], [1, 2, 3], "there are 2 means and 3 deviations"),
+        ([], 1, "mean is empty"),
+        ([1, float("nan")], 1, "mean of feature 1 is a finite number, not nan"),
+        (0, [1, 0], "std of feature 1 is a finite number above 0, not 0"),
+        ([[1, 2]], 1, "mean of feature 0"),
+        ("12", 1, "mean is a finite number"),
+    ],
+)
+def test_bad_numbers_of_features_are_refused(mean, std, message):
+    with pytest.raises(SpecError, match=message):
+        nn.Scale(mean, std)
+
+
+def test_samples_of_another_size_are_refused_before_and_while_it_runs():
+    scale = nn.Scale(np.zeros(3), np.ones(3))
+    for shape in ((4,), (1, 28, 28), ()):
+        with pytest.raises(ShapeError, match="numbers for 3"):
+            scale.output_shape(shape)
+    with pytest.raises(ShapeError, match="numbers for 3 features"):
+        scaled(scale, np.zeros((2, 4)))
+    assert scale.output_shape((3,)) == (3,) and scale.output_shape(None) is None
+
+
+def test_many_numbers_print_in_a_few_words_and_count_by_value():
+    many = nn.Scale(np.arange(784), np.arange(1, 785))
+    assert repr(many) == "nn.Scale(<784 numbers>, <784 numbers>)"
+    assert many == nn.Scale(list(range(784)), range(1, 785)) != nn.Scale(0, range(1, 785))
+    assert hash(many) == hash(nn.Scale(range(784), range(1, 785)))

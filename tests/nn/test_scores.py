@@ -99,7 +99,7 @@ BY_CLASS = [
     ),
     nn.BalancedAccuracy(),
 ]
-LABELS = [nn.Accuracy(), nn.TopK(2), nn.LogLoss(), *BY_CLASS]
+LABELS = [nn.Accuracy(), nn.TopK(2), nn.LogLoss(), nn.ROCAUC(), *BY_CLASS]
 ALL = [nn.R2(), nn.RMSE(), nn.MSE(), nn.MAE(), nn.BinaryAccuracy(), *LABELS]
 
 
@@ -261,3 +261,21 @@ def test_a_score_of_classes_that_makes_no_sense_is_refused(make, said):
 def test_two_ways_to_count_classes_have_two_names():
     names = [nn.F1().name, nn.F1("micro").name, nn.F1(label=1).name, nn.BalancedAccuracy().name]
     assert names == ["f1", "f1_micro", "f1_of_1", "balanced_accuracy"]
+
+
+def test_the_area_of_yes_or_no_outputs_is_scikit_learns_and_of_several_their_mean():
+    rng = np.random.default_rng(0)
+    y, target = rng.integers(0, 9, (40, 3)) / 4, rng.random((40, 3)) > 0.4
+    assert nn.ROCAUC()(y, target) == pytest.approx(metrics.roc_auc_score(target, y), rel=1e-12)
+    assert nn.ROCAUC()(y[:, :1], target[:, :1]) == pytest.approx(
+        metrics.roc_auc_score(target[:, 0], y[:, 0]), rel=1e-12
+    )
+
+
+def test_an_area_without_pairs_is_not_known_and_left_out_of_a_mean():
+    y = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [2.0, 2.0, 1.0]])
+    assert math.isnan(nn.ROCAUC()(y[:, :2], np.array([1, 1, 1])))
+    assert math.isnan(nn.ROCAUC()(np.array([[math.nan, 0.0], [0.0, 1.0]]), np.array([0, 1])))
+    p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+    areas = [metrics.roc_auc_score(labels, p[:, k]) for k, labels in enumerate(([1, 0, 0], [0, 1, 1]))]
+    assert nn.ROCAUC()(y, np.array([0, 1, 1])) == pytest.approx(np.mean(areas), rel=1e-12)
