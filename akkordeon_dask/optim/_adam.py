@@ -5,17 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask._numbers import keep_flag, keep_number
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
-from akkordeon_dask.optim._weight_decay import is_decayed
+from akkordeon_dask.optim._adaptive_moments import AdaptiveMoments
 from akkordeon_dask.tree import Array
 
 __all__ = ["Adam"]
 
 
 @dataclass(frozen=True, repr=False)
-class Adam(ArrayOptimizer):
+class Adam(AdaptiveMoments):
     """`w' = w - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * w)`.
 
     With `m' = beta1 * m + (1 - beta1) * g`, `v' = beta2 * v + (1 - beta2) * g * g`, and at update t
@@ -45,22 +43,21 @@ class Adam(ArrayOptimizer):
     optim.Adam(0.001, weight_decay=0.01)
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    decay_all: bool = False
+    @property
+    def kept(self) -> float:
+        return self.beta1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        keep_number(self, "beta1", least=0, below=1)
-        keep_number(self, "beta2", least=0, below=1)
-        keep_number(self, "eps", above=0)
-        keep_number(self, "weight_decay", least=0)
-        keep_flag(self, "decay_all")
-
-    def slots(self, w: Array) -> tuple[Array, ...]:
-        return np.zeros_like(w), np.zeros_like(w)
+    def direction(self, slots: tuple[Array, ...], count: int) -> Array | None:
+        if not count:
+            return None
+        m, v = slots
+        mean = (1 - self.beta1) / (1 - self.beta1**count)
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**count))
+        ahead = np.sqrt(v, out=empty_like(v))
+        ahead += self.eps / root
+        np.divide(m, ahead, out=ahead)
+        ahead *= mean / root
+        return ahead
 
     def step(
         self, w: Array, g: Array, slots: tuple[Array, ...], *, lr: float, count: int, stale: Array
@@ -76,8 +73,5 @@ class Adam(ArrayOptimizer):
         new += self.eps / root
         np.divide(m, new, out=new)
         new *= -lr * mean / root
-        if self.weight_decay and is_decayed(w, self.decay_all):
-            new += np.multiply(w, 1 - lr * self.weight_decay, out=empty_like(w))
-        else:
-            new += w
+        new += self._decayed(w, lr)
         return new, (m, v)

@@ -35,7 +35,7 @@ class ArrayOptimizer(Optimizer):
         return State(0, tuple(self.slots(w) for w in leaves(params, statistics=False)))
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
-        lr = (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
+        lr = self.learning_rate(state)
         count, slots, kept = state.count + 1, iter(state.slots), []
 
         def step(w: Array, g: Array, stale: Array) -> Array:
@@ -53,11 +53,28 @@ class ArrayOptimizer(Optimizer):
         new_params = join_leaves(step, params, grads, stale_params)
         if len(kept) < len(state.slots):
             raise self._wrong_state(state)
-        return new_params, State(count, tuple(kept), state.rate)
+        # `replace` takes six times as long.
+        return new_params, State(count, tuple(kept), state.rate, state.delay, state.mean_delay)
 
     def _wrong_state(self, state: State) -> ShapeError:
         which = f"a state of {len(state.slots)} arrays"
         return ShapeError(f"{self!r}: {which} is not that of these parameters: begin with init(params)")
+
+    def learning_rate(self, state: State) -> float:
+        """The learning rate of the next update."""
+        return (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
+
+    @property
+    def kept(self) -> float:
+        """The share of `direction` that an update with a gradient of 0 keeps, in [0, 1)."""
+        return 0.0
+
+    def direction(self, slots: tuple[Array, ...], count: int) -> Array | None:
+        """The direction in which an array's parameters move after `count` updates: the next are near `w - lr * it`.
+
+        None where the optimizer remembers none.
+        """
+        return None
 
     def slots(self, w: Array) -> tuple[Array, ...]:
         """The optimizer's memory for an array of parameters, before the first update."""

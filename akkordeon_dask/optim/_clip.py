@@ -8,14 +8,15 @@ import numpy as np
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty_like
-from akkordeon_dask.optim._optimizer import Optimizer, State
+from akkordeon_dask.optim._optimizer import State
+from akkordeon_dask.optim._wrapper import Wrapper
 from akkordeon_dask.tree import Array, Tree, leaves, map_leaves
 
 __all__ = ["Clip"]
 
 
 @dataclass(frozen=True, repr=False)
-class Clip(Optimizer):
+class Clip(Wrapper):
     """Any optimizer, with gradients that are clipped before it sees them.
 
     A gradient within the bound is passed on as it is, bit for bit. Pascanu, Mikolov, Bengio, 'On the difficulty of
@@ -40,20 +41,15 @@ class Clip(Optimizer):
     optim.Clip(optim.Adam(0.001), norm=1)
     """
 
-    optimizer: Optimizer
     norm: float | None = field(default=None, kw_only=True)
     value: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.optimizer, Optimizer):
-            raise SpecError(f"optim.Clip takes an optimizer first, e.g. optim.SGD(0.1), not {self.optimizer!r}")
+        super().__post_init__()
         given = [name for name in ("norm", "value") if getattr(self, name) is not None]
         if len(given) != 1:
             raise SpecError(f"{self!r}: give norm=... or value=..., one of the two")
         keep_number(self, given[0], above=0)
-
-    def init(self, params: Tree) -> State:
-        return self.optimizer.init(params)
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
         return self.optimizer.update(self._clipped(grads), state, params, stale_params=stale_params)

@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from akkordeon_dask._repr import Written
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Tree
 
 __all__ = ["Optimizer", "State"]
+
+_MEMORY = 50
+"""Updates that the mean delay remembers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,10 +19,21 @@ class State:
 
     count: int
     """Updates so far."""
-    slots: tuple[tuple[Array, ...], ...]
-    """For each trained leaf of the parameters, in the order of `tree.leaves`, the optimizer's arrays of its shape."""
+    slots: tuple[tuple[Tree, ...], ...]
+    """For each trained leaf of the parameters, in the order of `tree.leaves`, arrays or dicts of them."""
     rate: float = 1.0
     """The factor of all learning rates from here on."""
+    delay: int = 0
+    """Updates by which the gradient of the next update is late, or that of the last one was."""
+    mean_delay: float = 0.0
+    """The mean of the delays: of all until 50 updates, exponential with a share of 1/50 from then on."""
+
+    def late(self, delay: int) -> "State":
+        """The same for an update with a gradient that is `delay` updates late."""
+        if delay == self.delay == self.mean_delay:
+            return self
+        mean = self.mean_delay + (delay - self.mean_delay) / min(self.count + 1, _MEMORY)
+        return State(self.count, self.slots, self.rate, delay, mean)  # `replace` takes six times as long
 
     def slowed(self, factor: float) -> "State":
         """The same with all learning rates times `factor`."""
@@ -36,6 +50,31 @@ class Optimizer(Written, ABC):
 
     namespace: ClassVar[str] = "optim."
 
+    def rated_params(self, params: Tree, state: State) -> Tree:
+        """The parameters that validation, test and prediction use: `params`, unless the optimizer has better ones."""
+        return params
+
+    def predicted_params(self, params: Tree, state: State) -> Tree:
+        """The parameters that the next batch's forward pass uses: `params`, unless the optimizer predicts better ones.
+
+        That batch's gradient is computed with them, and they are the `stale_params` of its update. An update in time,
+        with `state.mean_delay` 0, needs no prediction: they are the arrays of `params` themselves then.
+        """
+        return params
+
+    def update_late(
+        self, grads: Tree, state: State, params: Tree, *, stale_params: Tree, delay: int
+    ) -> tuple[Tree, State]:
+        """`update` with a gradient that is `delay` updates late: the state tells the optimizer so.
+
+        A gate calls it, and so does `akkordeon_dask.simulate`.
+        """
+        late = state.late(delay)
+        params, state = self.update(grads, late, params, stale_params=stale_params)
+        if state.mean_delay != late.mean_delay:  # an optimizer of a user's that knows no delays
+            state = replace(state, delay=late.delay, mean_delay=late.mean_delay)
+        return params, state
+
     @abstractmethod
     def init(self, params: Tree) -> State:
         """The state before the first update."""
@@ -48,6 +87,8 @@ class Optimizer(Written, ABC):
         ----------
         grads
             the gradient, of the form of `params`.
+        state
+            also knows by how many updates the gradient is late (`state.delay`).
         stale_params
             the parameters that the gradient was computed with: those of the batch's forward pass. Without
             delay they are the arrays of `params` themselves, not copies: compensation then costs nothing.

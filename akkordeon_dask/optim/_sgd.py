@@ -53,6 +53,13 @@ class SGD(ArrayOptimizer):
         if keep_flag(self, "nesterov") and not self.momentum:
             raise SpecError("SGD: nesterov=True looks ahead along the momentum: set momentum above 0")
 
+    @property
+    def kept(self) -> float:
+        return self.momentum
+
+    def direction(self, slots: tuple[Array, ...], count: int) -> Array | None:
+        return slots[0] if slots else None
+
     def slots(self, w: Array) -> tuple[Array, ...]:
         return (np.zeros_like(w),) if self.momentum else ()
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from akkordeon_dask.optim import DCASGD, SGD, Cosine, DCASGDa
+from akkordeon_dask.optim import DCASGD, SGD, Adam, Cosine, DCASGDa, DelayCompensation
 from tests.support.for_each import for_each
 
 COMPENSATING = [
@@ -101,6 +101,23 @@ def test_the_mean_square_counts_gradients_that_came_in_time_too(data):
     _, late = one_update(DCASGDa(0.1), w, g, stale)
     assert in_time.slots[0][0].tobytes() == late.slots[0][0].tobytes()
     assert (in_time.slots[0][0][abs(g) > 1e-100] > 0).all()
+
+
+@pytest.mark.parametrize("inner", [SGD(0.1, momentum=0.9), Adam(0.1)], ids=repr)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_promise_5_a_compensated_optimizer_without_a_delay_is_that_optimizer(inner, data):
+    w, g, stale = three_arrays(data, np.float32)
+    alone = one_update(inner, w, g, w)[0]
+    for optimizer, behind in ((DelayCompensation(inner), w.copy()), (DelayCompensation(inner, lam=0), stale)):
+        np.testing.assert_array_equal(one_update(optimizer, w, g, behind)[0], alone, strict=True)
+
+
+@given(st.data(), st.floats(0, 10))
+def test_a_compensated_sgd_is_dc_asgd_c(data, lam):
+    w, g, stale = three_arrays(data)
+    found, _ = one_update(DelayCompensation(SGD(0.1), lam=lam), w, g, stale)
+    assert_close(found, w, g, lam * g * g * (w - stale), 0.1)
 
 
 def gradient_used(optimizer, w, g, stale):

@@ -33,7 +33,7 @@ def test_an_optimizer_with_a_schedule_is_a_value(optimizer, schedule):
 
 
 def scheduled(optimizer, schedule):
-    if isinstance(optimizer, optim.Clip):
+    if hasattr(optimizer, "optimizer"):
         return dataclasses.replace(optimizer, optimizer=scheduled(optimizer.optimizer, schedule))
     return dataclasses.replace(optimizer, lr=schedule)
 
@@ -57,6 +57,8 @@ def test_a_state_travels(optimizer, draw):
         "optim.DCASGDa(optim.WarmUp(500, optim.Cosine(0.02, 12000)))",
         "optim.Adam(optim.Step(0.001, 1000, factor=0.5))",
         "optim.Clip(optim.SGD(0.1), norm=1)",
+        "optim.DelayCompensation(optim.SGD(0.1), lam=0.5)",
+        "optim.EMA(optim.Clip(optim.SGD(0.1), norm=1), decay=0.99)",
         "optim.Clip(optim.Adam(0.001, weight_decay=0.01, decay_all=True), value=0.5)",
     ],
 )
@@ -83,9 +85,17 @@ def test_nesterov_without_momentum_is_refused():
         ),
         (lambda: optim.Clip(optim.SGD(0.1), norm=1, value=1), r"give norm=\.\.\. or value=\.\.\., one of the two"),
         (lambda: optim.Clip(optim.SGD(0.1), norm=0), r"norm is a finite number above 0, not 0"),
+        (lambda: optim.EMA(optim.SGD(0.1), decay=1), r"decay"),
+        (lambda: optim.EMA(0.1), r"optim\.EMA takes an optimizer first, e\.g\. optim\.SGD\(0\.1\), not 0\.1"),
+        (
+            lambda: optim.DelayCompensation(optim.DCASGD(0.1)),
+            r"that does not compensate, not optim\.DCASGD\(0\.1\)",
+        ),
+        (lambda: optim.DelayCompensation(0.1), r"takes an optimizer first, e\.g\. optim\.SGD\(0\.1\), not 0\.1"),
+        (lambda: optim.DelayCompensation(optim.SGD(0.1), lam=-1), r"lam is a finite number of at least 0, not -1"),
         (lambda: optim.Clip(0.1, norm=1), r"takes an optimizer first, e\.g\. optim\.SGD\(0\.1\), not 0\.1"),
     ],
 )
-def test_a_clip_that_makes_no_sense_is_refused(make, said):
+def test_a_clip_or_an_average_that_makes_no_sense_is_refused(make, said):
     with pytest.raises(SpecError, match=said):
         make()
