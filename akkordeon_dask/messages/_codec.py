@@ -12,14 +12,18 @@ from akkordeon_dask.messages._messages import (
     Address,
     Backward,
     Failed,
+    Flush,
     Forward,
     Header,
     Leave,
     Message,
     Mode,
     Refused,
+    StepEnd,
+    Waiting,
     array_nbytes,
 )
+from akkordeon_dask.messages._narrowing import MOST_EXPONENT, WIRE_DTYPES, Narrowing
 from akkordeon_dask.tree import Array
 
 __all__ = ["NUMBERS", "decode", "encode", "flat", "nbytes", "packed"]
@@ -30,12 +34,14 @@ _KINDS: dict[str, type[Any]] = {
     "failed": Failed,
     "refused": Refused,
     "leave": Leave,
+    "flush": Flush,
+    "step-end": StepEnd,
+    "waiting": Waiting,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
-_HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, (int, float))
-_USUAL_TYPES = tuple(
-    float if kind == (int, float) else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES
-)
+_REAL = int, float
+_HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, _REAL, _REAL)
+_USUAL_TYPES = tuple(float if kind == _REAL else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES)
 _MODES: tuple[str, ...] = get_args(Mode)
 _OVERHEAD = 512
 NUMBERS = "biufc"
@@ -47,6 +53,8 @@ def encode(message: Message) -> dict[str, Any]:
     plain: dict[str, Any] = {"kind": _NAMES[type(message)]}
     if isinstance(message, Leave):
         return plain | {"network": message.network, "sentinel": _flat(message.sentinel)}
+    if isinstance(message, Flush | StepEnd):
+        return plain | _flat_step(message)
     plain["header"] = _flat_header(message.header)
     if isinstance(message, Forward):
         plain["array"] = message.x
@@ -56,8 +64,10 @@ def encode(message: Message) -> dict[str, Any]:
         plain["array"] = message.dy
     elif isinstance(message, Failed):
         plain |= {"gate": message.gate, "worker": message.worker, "reason": message.reason}
-    else:
+    elif isinstance(message, Refused):
         plain["gate"] = message.gate
+    if isinstance(message, Forward | Backward) and message.narrowing is not None:
+        plain["narrowing"] = tuple(message.narrowing)
     return plain
 
 
@@ -83,14 +93,49 @@ def _decode(plain: Mapping[str, Any]) -> Message:
         raise MessageError(f"unknown kind of message {_short(plain['kind'])}: known are {', '.join(_KINDS)}")
     if kind is Leave:
         return Leave(_text(plain["network"]), _address(plain["sentinel"]))
+    if kind is Flush or kind is StepEnd:
+        return _step(kind, plain)
     header = _header(plain["header"])
+    if kind is Waiting:
+        return Waiting(header)
     if kind is Forward:
-        return Forward(header, _array(plain["array"]), _trained(plain.get("trained")))
+        x = _array(plain["array"])
+        return Forward(header, x, _trained(plain.get("trained")), _narrowing(plain.get("narrowing"), x))
     if kind is Backward:
-        return Backward(header, None if plain["array"] is None else _array(plain["array"]))
+        if plain["array"] is None:
+            return Backward(header, None)
+        dy = _array(plain["array"])
+        return Backward(header, dy, _narrowing(plain.get("narrowing"), dy))
     if kind is Failed:
         return Failed(header, _text(plain["gate"]), _text(plain["worker"]), _text(plain["reason"]))
     return Refused(header, _text(plain["gate"]))
+
+
+def _flat_step(message: Flush | StepEnd) -> dict[str, Any]:
+    address, number = _ABOUT_STEPS[type(message)]
+    return {
+        "network": message.network,
+        "generation": message.generation,
+        address: _flat(getattr(message, address)),
+        number: getattr(message, number),
+        "trained": message.trained,
+    }
+
+
+def _step(kind: type[Any], plain: Mapping[str, Any]) -> Message:
+    address, number = _ABOUT_STEPS[kind]
+    for name in ("generation", number):
+        if type(plain[name]) is not int:
+            raise MessageError(
+                f"the {name} is {_short(plain[name])}, a {type(plain[name]).__name__}: that is no message"
+            )
+    where, trained = _address(plain[address]), _trained(plain["trained"])
+    message: Message = kind(_text(plain["network"]), plain["generation"], where, plain[number], trained)
+    return message
+
+
+_ABOUT_STEPS = {Flush: ("sentinel", "floor"), StepEnd: ("entry", "number")}
+"""By kind, the names of their address and their number."""
 
 
 def packed(message: Message) -> Message:
@@ -99,9 +144,9 @@ def packed(message: Message) -> Message:
     A view that repeats numbers stays as it is: a comm sends each of them once.
     """
     if isinstance(message, Forward) and _scattered(message.x):
-        return Forward(message.header, np.ascontiguousarray(message.x), message.trained)
+        return dataclasses.replace(message, x=np.ascontiguousarray(message.x))
     if isinstance(message, Backward) and message.dy is not None and _scattered(message.dy):
-        return Backward(message.header, np.ascontiguousarray(message.dy))
+        return dataclasses.replace(message, dy=np.ascontiguousarray(message.dy))
     return message
 
 
@@ -135,7 +180,7 @@ def _flat_header(header: Header) -> tuple[Any, ...]:
     return tuple(values)
 
 
-_HEADER_FIELDS = tuple(field.name for field in dataclasses.fields(Header))
+_HEADER_FIELDS = tuple(field.name for field in dataclasses.fields(Header) if field.init)
 _header_values = operator.attrgetter(*_HEADER_FIELDS)
 _REPLY_TO = _HEADER_FIELDS.index("reply_to")
 
@@ -179,6 +224,15 @@ def _trained(value: Any) -> tuple[int, int] | None:
     if not (type(updates) is int and type(samples) is int):
         raise MessageError(f"expected updates and samples, got {_short(value)}")
     return updates, samples
+
+
+def _narrowing(value: Any, array: Array) -> Narrowing | None:
+    if value is None:
+        return None
+    format, exponent = value
+    if type(exponent) is not int or abs(exponent) > MOST_EXPONENT or array.dtype != WIRE_DTYPES[format]:
+        raise MessageError(f"{_short(value)} says nothing of an array of {array.dtype}")
+    return Narrowing(format, exponent)
 
 
 def _array(value: Any) -> Array:

@@ -1,11 +1,26 @@
 """The messages of the data plane."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from akkordeon_dask.messages._narrowing import Narrowing
 from akkordeon_dask.tree import Array
 
-__all__ = ["Address", "Backward", "Failed", "Forward", "Header", "Leave", "Message", "Mode", "Refused", "array_nbytes"]
+__all__ = [
+    "Address",
+    "Backward",
+    "Failed",
+    "Flush",
+    "Forward",
+    "Header",
+    "Leave",
+    "Message",
+    "Mode",
+    "Refused",
+    "StepEnd",
+    "Waiting",
+    "array_nbytes",
+]
 
 Mode: TypeAlias = Literal["train", "validate", "test", "predict"]
 """`train` changes the gates; the others read one pinned version of each."""
@@ -54,11 +69,13 @@ class Header:
     """The batch opens a pass that reads pinned versions: a gate that does not know the pass pins its present one."""
     deadline: float
     """Seconds after which the sentinel gives up this attempt."""
+    weight: float = 1.0
+    """Of the batch's samples, all together, in a mean of gradients over several batches."""
+    batch: tuple[str, int] = field(init=False, repr=False, compare=False)
+    """The batch's identity, the same for all attempts. It is asked for some twenty times."""
 
-    @property
-    def batch(self) -> tuple[str, int]:
-        """The batch's identity, the same for all attempts."""
-        return self.reply_to.actor, self.sequence
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "batch", (self.reply_to.actor, self.sequence))
 
     def __str__(self) -> str:
         again = f" (attempt {self.attempt})" if self.attempt > 1 else ""
@@ -73,7 +90,10 @@ class Forward:
     x: Array
     """(batch, *shape)"""
     trained: tuple[int, int] | None = None
-    """From the last gate to the sentinel: the updates and the samples of the version that predicted."""
+    """From the last gate to the sentinel: the updates and the samples of the version that predicted, and where the
+    batch trains, with what it adds itself."""
+    narrowing: Narrowing | None = None
+    """`x` has half its bytes: `widened` gives it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +103,8 @@ class Backward:
     header: Header
     dy: Array | None
     """The gradient by the array that the receiver had sent, of its shape and dtype; None from the first gate."""
+    narrowing: Narrowing | None = None
+    """`dy` has half its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +134,44 @@ class Leave:
     sentinel: Address
 
 
-Message: TypeAlias = Forward | Backward | Failed | Refused | Leave
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """To the first gate of a network with synchronous updates: a sentinel sends no batch before the step has ended.
+
+    The answer, once all gates have updated, is the same message.
+    """
+
+    network: str
+    generation: int
+    sentinel: Address
+    floor: int
+    """Every batch of this sentinel with a lower sequence is finished; in flight is none."""
+    trained: tuple[int, int] | None = None
+    """In the answer: the updates and the samples of the last gate's version."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """From gate to gate, and from the last one to the first: the step is over, update with what is accumulated."""
+
+    network: str
+    generation: int
+    entry: Address
+    """The first gate."""
+    number: int
+    """Of the step, among those of this incarnation of the first gate."""
+    trained: tuple[int, int] | None = None
+    """The updates and the samples of the sender's version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The first gate has a batch that was sent again, and will take it when the present step is over."""
+
+    header: Header
+
+
+Message: TypeAlias = Forward | Backward | Failed | Refused | Leave | Flush | StepEnd | Waiting
 
 
 def array_nbytes(message: Message) -> int:

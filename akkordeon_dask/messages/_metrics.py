@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from akkordeon_dask.messages._confusion import Confusion
 from akkordeon_dask.messages._messages import Mode
 from akkordeon_dask.messages._pass_report import PassProgress
 
@@ -69,6 +70,8 @@ class GateMetrics(Metrics):
     """Pairs of a delay in updates and its number of gradients."""
     stuck: str = ""
     """What there is to say of a computation that takes far too long."""
+    hangs: bool = False
+    """That computation makes no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ class SentinelMetrics(Metrics):
     """The progress of the oldest open pass; None between two passes."""
     waiting: float = 0.0
     """Seconds for which it has waited for its provider's next batch; 0: it does not."""
+    confusion: Confusion | None = None
+    """Of the pass that it has finished last, for some seconds; None: the scheduler has it, or its data have no classes.
+    """
 
     @property
     def waits(self) -> bool:

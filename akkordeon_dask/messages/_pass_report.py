@@ -1,9 +1,10 @@
 """The reports of a sentinel about a pass over its data, at its end and before."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
+from akkordeon_dask.messages._confusion import Confusion
 from akkordeon_dask.messages._messages import Mode
 
 __all__ = ["PassProgress", "PassReport"]
@@ -34,20 +35,33 @@ class PassReport:
     elapsed: float = 0.0
     """Seconds from the deployment of the network to the end."""
     updates: int = 0
-    """Updates of the network, counted at its last gate: of the newest version that made a prediction of this pass, with
-    the pass's own last batch where it trains."""
+    """Updates of the network, counted at its last gate: of the newest version that made a prediction of this pass, and
+    where it trains, with that of the pass's own last batch, if it completes one."""
     samples_trained: int = 0
     """Samples of all batches of these updates, of any sentinel."""
     key: str = ""
     """The key of its sentinel's actor on the cluster, never used twice."""
+    number: int = 0
+    """The number of the pass in messages: above `epoch` where passes were begun again."""
+    rolled_back: bool = False
+    """Its updates were undone: all gates and sentinels went back to a moment before its end."""
+    confusion: Confusion | None = field(default=None, compare=False)
+    """Of a validation or test pass of up to 64 classes: the confusion matrix, and in the newest pass of a sentinel the
+    images of some wrong predictions. Only the client that has attached the sentinel has it."""
 
     @property
     def samples_per_s(self) -> float:
         """Samples a second."""
         return self.samples / self.seconds if self.seconds > 0 else 0.0
 
+    def without_images(self) -> "PassReport":
+        """The report without the images of wrong predictions."""
+        if self.confusion is None or not self.confusion.wrong:
+            return self
+        return replace(self, confusion=self.confusion.without_images())
+
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain types, for JSON and for events."""
+        """The report as plain types, for JSON and for events, without its confusion."""
         return {
             "sentinel": self.sentinel,
             "mode": self.mode,
@@ -64,11 +78,13 @@ class PassReport:
             "updates": self.updates,
             "samples_trained": self.samples_trained,
             "key": self.key,
+            "number": self.number,
+            "rolled_back": self.rolled_back,
         }
 
     def as_row(self) -> dict[str, Any]:
-        """The report for people and their programs, without the key of the actor."""
-        return {name: value for name, value in self.as_dict().items() if name != "key"}
+        """The report for people and their programs, without what actors know it by."""
+        return {name: value for name, value in self.as_dict().items() if name not in ("key", "number")}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "PassReport":
