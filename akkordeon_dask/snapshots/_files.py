@@ -1,6 +1,8 @@
 """Files of a folder anywhere: on a local disk, or wherever fsspec goes."""
 
 import contextlib
+import os
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +13,9 @@ from fsspec.implementations.local import LocalFileSystem
 from akkordeon_dask._files import write_atomic
 
 __all__ = ["Files"]
+
+_SETTLED = 1.0
+"""Seconds until others see a file that was written to an object store."""
 
 
 class Files:
@@ -65,6 +70,26 @@ class Files:
         with self._system.open(self._path(folder, name), "wb") as file:
             for piece in pieces:
                 file.write(piece)
+
+    def create(self, folder: str, name: str, content: bytes) -> bool:
+        """Write a small file, unless there is one; returns whether it is this one.
+
+        Of two who create one at once on a local disk, or wherever its path is one, the first has it. Elsewhere the one
+        whose content is there a second later has it.
+        """
+        if self._local:
+            os.makedirs(self._path(folder), exist_ok=True)
+            try:
+                with open(self._path(folder, name), "xb") as file:
+                    file.write(content)
+            except FileExistsError:
+                return False
+            return True
+        if self.exists(folder, name):
+            return False
+        self.write(folder, name, [content])
+        time.sleep(_SETTLED)
+        return self.read(folder, name) == content
 
     def remove(self, folder: str, name: str) -> None:
         """Remove a file, if it exists."""

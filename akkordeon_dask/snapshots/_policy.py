@@ -20,6 +20,8 @@ class SnapshotPolicy:
     """Snapshots to keep of each gate."""
     cut: str | None = None
     """The name of the cut to read; None: the newest snapshots."""
+    leased: bool = False
+    """Writers look for a lease of a later run first, and write no more where there is one."""
 
     def store(self, below: str = "") -> Store:
         """The store, or one in a folder below it.

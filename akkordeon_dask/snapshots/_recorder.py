@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from akkordeon_dask.errors import CheckpointError, DeadlineError
+from akkordeon_dask.snapshots._lease import SupersededError, check_newest
+from akkordeon_dask.snapshots._policy import SnapshotPolicy
 from akkordeon_dask.snapshots._store import Store
 from akkordeon_dask.snapshots._writer import Writer
 from akkordeon_dask.tree import Tree
@@ -24,11 +26,23 @@ class SnapshotRecorder:
     on_failure
         called with the name and the text of an event where a snapshot could not be written; in the writer's thread,
         or in the actor's.
+    policy
+        of the snapshots, where leases are looked at: a recorder that finds a later run reports it once, and ends.
     """
 
-    def __init__(self, store: Store, series: str, generation: int, *, on_failure: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        series: str,
+        generation: int,
+        *,
+        on_failure: Callable[[str, str], None],
+        policy: SnapshotPolicy | None = None,
+    ) -> None:
         self.series, self._generation = series, generation
-        self._store, self._on_failure = store, on_failure
+        self._store, self._on_failure, self._policy = store, on_failure, policy
+        self._superseded = False
+        """A later run has taken over: nothing is written any more. Set by the writer's thread, read by any."""
         self._before: int | None = None
         """The generation of the former incarnation; None: not known yet. Set here, or by the writer's thread."""
         with contextlib.suppress(CheckpointError):  # where the store is away it is read before each snapshot
@@ -44,7 +58,8 @@ class SnapshotRecorder:
 
     def write(self, tree: Tree, number: int, facts: Mapping[str, Any] | None = None) -> None:
         """Have a snapshot written; never waits."""
-        self._writer.put(self.series, tree, number=number, facts=facts, generation=self._generation)
+        if not self._superseded:
+            self._writer.put(self.series, tree, number=number, facts=facts, generation=self._generation)
 
     def write_part(self, store: Store, tree: Tree, number: int, facts: Mapping[str, Any]) -> Future[None]:
         """Have a snapshot written to another store; the future of that. Never waits. On the event loop."""
@@ -55,6 +70,8 @@ class SnapshotRecorder:
 
     def save(self, series: str, tree: Tree, *, number: int, facts: Mapping[str, Any], generation: int) -> str:
         """Write a snapshot to the store. In the writer's thread."""
+        if self._policy is not None:
+            check_newest(self._policy)
         if self._before is None:
             self._before = self._store.generation(series)
         above = max(generation, self._before + 1)
@@ -67,9 +84,10 @@ class SnapshotRecorder:
 
     def _on_result(self, series: str, number: int, error: Exception | None) -> None:
         part = self._parts.pop(series, None)
+        first, self._superseded = not self._superseded, self._superseded or isinstance(error, SupersededError)
         if error is None:
             self.last, self.error = number, None
-        elif part is None:
+        elif part is None or (first and self._superseded):
             self.fail(str(error))
         if part is not None and part[1].set_running_or_notify_cancel():
             part[1].set_exception(error) if error is not None else part[1].set_result(None)

@@ -5,10 +5,10 @@ import re
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots._store import Store
 
-__all__ = ["base_url", "find_runs", "last_generation", "run_url"]
+__all__ = ["base_url", "find_runs", "last_generation", "run_url", "split_run"]
 
 _RUNS = "runs"
-_NAME = re.compile(r"(\d{6,})-[0-9a-f]{8,}")
+_NAME = re.compile(r"(\d{6,})-([0-9a-f]{8,})")
 
 
 def run_url(url: str, generation: int, run: str) -> str:
@@ -43,6 +43,18 @@ def base_url(url: str) -> str:
     if _NAME.fullmatch(last) and above.endswith(f"/{_RUNS}"):
         return above.removesuffix(f"/{_RUNS}")
     return url.rstrip("/")
+
+
+def split_run(url: str) -> tuple[int, str] | None:
+    """The generation and the digits of a run, from its URL; None where that is of none.
+
+    Examples
+    --------
+    >>> split_run("/data/mnist/runs/000003-9f86d081")
+    (3, '9f86d081')
+    """
+    found = _NAME.fullmatch(url.rstrip("/").rpartition("/")[2])
+    return (int(found[1]), found[2]) if found and base_url(url) != url.rstrip("/") else None
 
 
 def last_generation(url: str) -> int:

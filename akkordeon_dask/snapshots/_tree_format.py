@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from akkordeon_dask._repr import is_missing
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.tree import Array, Tree
 
@@ -80,7 +81,7 @@ def _fields(record: Any) -> dict[str, Any] | None:
 def _defaults(record: Any) -> dict[str, Any]:
     """A dataclass's default values."""
     fields = dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
-    return {field.name: field.default for field in fields if field.init and field.default is not dataclasses.MISSING}
+    return {field.name: field.default for field in fields if field.init and not is_missing(field.default)}
 
 
 def build(node: Node, arrays: Mapping[str, Array]) -> Tree:
