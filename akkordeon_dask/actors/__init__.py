@@ -1,18 +1,21 @@
 """The actors on workers: gates, sentinels, their mailboxes, post offices and links."""
 
+from akkordeon_dask.actors._dask_actor import is_large
 from akkordeon_dask.actors.engine._mailbox import Mailbox, MailboxStatistics
 from akkordeon_dask.actors.gate._actor import GateActor
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.gate._state import Version
+from akkordeon_dask.actors.gate._state import SeenBatches, Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics
 from akkordeon_dask.actors.sentinel._actor import SentinelActor
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelState
-from akkordeon_dask.actors.sentinel._passes import Position
+from akkordeon_dask.actors.sentinel._passes import OpenPass, Position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate
 from akkordeon_dask.actors.shutdown._retirement import RESTART_TOPIC, allow_retirement, forget_network, retire
+from akkordeon_dask.actors.transport._call_batches import CALLS_OP
 from akkordeon_dask.actors.transport._post_office import POST_OFFICE, PostOffice
 
 __all__ = [
+    "CALLS_OP",
     "POST_OFFICE",
     "RESTART_TOPIC",
     "GateActor",
@@ -20,8 +23,10 @@ __all__ = [
     "GateStatistics",
     "Mailbox",
     "MailboxStatistics",
+    "OpenPass",
     "Position",
     "PostOffice",
+    "SeenBatches",
     "SentinelActor",
     "SentinelBehavior",
     "SentinelState",
@@ -30,5 +35,6 @@ __all__ = [
     "Version",
     "allow_retirement",
     "forget_network",
+    "is_large",
     "retire",
 ]

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from distributed import get_worker
-from distributed.utils import offload
 
 from akkordeon_dask import config
+from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._behavior import Behavior
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.engine._dispatcher import dispatcher
@@ -17,9 +17,21 @@ from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.errors import ClosedError, WorkerLostError
 from akkordeon_dask.messages import PASS_TOPIC, TOPIC, Address, Metrics
 
-__all__ = ["DaskActor"]
+__all__ = ["DaskActor", "is_large", "large"]
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def large(method: M) -> M:
+    """Mark a method of an actor whose arguments or answer may be large: no other calls wait behind it."""
+    method.akkordeon_large = True  # type: ignore[attr-defined]
+    return method
+
+
+def is_large(method: Callable[..., Any]) -> bool:
+    """Whether a method is marked as `large`."""
+    return getattr(method, "akkordeon_large", False)
 
 
 class DaskActor:

@@ -10,6 +10,7 @@ from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.messages import Forward
 from tests.actors.test_sequential import BATCH_SIZE, EPOCHS, LOSSES, SEED, bits, deep_network, images, optim, reference
+from tests.support.recorded_order import Replay, batches_of, recording_gate
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_cuts import call, take_cut
 from tests.support.small_networks import numbers, three_gates
@@ -24,8 +25,8 @@ class WatchedGate(GateBehavior):
         super().__init__(*args, **options)
         self.updated, self.at_cut = [], []
 
-    def _update(self, grads, stale, samples):
-        super()._update(grads, stale, samples)
+    def _update(self, grads, stale, samples, weight):
+        super()._update(grads, stale, samples, weight)
         self.updated.append(self.present)
 
     def _apply_gradient(self, computation):
@@ -111,6 +112,29 @@ def test_a_run_that_goes_on_from_a_cut_equals_the_sequential_one_bit_for_bit():
         cluster.run(cluster.finished)
         given = {gate.name: gate.version.params for gate in cluster.gates}
         assert bits(given) == bits(reference(network, loss))
+
+
+@pytest.mark.parametrize("policy", [optim.SGD(0.1, momentum=0.9), optim.DCASGDa(0.1)], ids=repr)
+def test_at_more_credits_the_parameters_of_a_cut_equal_a_replay_of_the_recorded_order_bit_for_bit(policy):
+    """Though messages are late, repeated and lost."""
+    network, loss, dice, events = deep_network(policy), LOSSES[0], random.Random(3), []
+    cluster = SimulatedCluster(
+        network, seed=SEED, fate=stormy(dice), pace=lambda: dice.choice((0.0, 0.001, 0.02)),
+        help=lambda: dice.choice((None, 0.0, 0.05)), timer=hurried, gate_class=recording_gate(events),
+    )  # fmt: skip
+    plan = {"batch_size": BATCH_SIZE, "concurrency": 4, "loss": loss, "scores": [], "epochs": 30}
+    cluster.attach("alone", Sentinel.train(images(loss), **plan))
+    cuts = {}
+    while len(cuts) < 5:
+        cluster.run_for(2.0)
+        if (cut := take_cut(cluster, f"cut {len(cuts)}")) is not None:
+            cuts[f"cut {len(cuts)}"] = cut[1]
+    replay = Replay(network, batches_of(images(loss), "alone", BATCH_SIZE, plan["epochs"]), loss=loss, seed=SEED)
+    replayed = replay.run(events)
+    for name, versions in cuts.items():
+        assert bits({gate: version.params for gate, version in versions.items()}) == bits(replayed[name])
+    assert len({version.number for versions in cuts.values() for version in versions.values()}) == len(cuts)
+    assert all(max(gate.counts.delays) > 0 for gate in cluster.gates[:-1])
 
 
 def test_a_sentinel_that_nobody_releases_goes_on_by_itself_after_the_deadline():

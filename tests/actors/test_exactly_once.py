@@ -64,7 +64,7 @@ with_any = with_gates | trouble("leave", which=few) | trouble("restart_sentinel"
 
 
 @st.composite
-def scenes(draw, troubles, validators, max_attempts, fates=(*LATE, *LOSSES)):
+def scenes(draw, troubles, validators, max_attempts, fates=(*LATE, *LOSSES), sizes=None):
     """A simulated cluster with its sentinels attached, and how many samples each of them has."""
     tables = fates, (0.0, 0.01, 0.3), (None, 0.0, 0.2), DELAYS
     fate, pace, help_, pause = (draw(some(table)) for table in tables)
@@ -74,6 +74,7 @@ def scenes(draw, troubles, validators, max_attempts, fates=(*LATE, *LOSSES)):
         fate=lambda message: next(fate), pace=partial(next, pace), help=partial(next, help_),
         pause=partial(next, pause),
         timer=impatient, max_attempts=draw(st.sampled_from(max_attempts)),
+        n_microbatches=None if sizes is None else draw(sizes),
     )  # fmt: skip
     has, options = {}, {"batch_size": 2, "loss": NumberedLoss(), "scores": [Numbers()]}
     for number in range(draw(st.integers(1, 2))):
@@ -144,6 +145,17 @@ def test_promises_4_and_7_each_sample_of_training_is_counted_once_whatever_happe
     nothing_is_left(cluster)
 
 
+@pytest.mark.slow
+@settings(laws, max_examples=CASES // 8)
+@given(scenes(with_any, (0, 0), (1, 2, 5), sizes=st.integers(1, 5)))
+def test_promises_4_and_7_hold_with_synchronous_updates_whatever_happens(scene):
+    cluster, has = scene
+    finish(cluster)
+    each_sample_is_counted_once(cluster, has)
+    no_life_is_updated_twice_with_a_batch(cluster)
+    nothing_is_left(cluster)
+
+
 stormy = scenes(with_any, (1, 2), (8,)) | scenes(with_gates, (1, 2), (8,), LATE)
 
 
@@ -168,7 +180,7 @@ def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_restarted_ga
 
     cluster = RestartingCluster(small_network(2), fate=fate, timer=patient)
     front, back = cluster.gates
-    back.replace(map_leaves(lambda leaf: leaf + 1, back.version.params))
+    back.replace(*back.prepare(map_leaves(lambda leaf: leaf + 1, back.version.params)))
     plan = {"batch_size": 2, "concurrency": 1, "loss": NumberedLoss(), "scores": [Numbers()]}
     behavior = cluster.attach("validate", Sentinel.validate(numbered(4), every=60.0, **plan))
     cluster.run_for(2.0)

@@ -77,6 +77,24 @@ def test_promise_1_bit_for_bit_by_every_loss_policy_and_dtype(loss, policies):
     assert bits(trained(network, loss)) == bits(reference(network, loss))
 
 
+@pytest.mark.parametrize("wire", ["float16", "bfloat16"])
+def test_promise_1_bit_for_bit_where_gates_send_half_the_bytes(wire):
+    network, loss = deep_network(optim.DCASGDa(0.05), wire=wire), LOSSES[0]
+    given = bits(trained(network, loss))
+    assert given == bits(reference(network, loss))
+    assert given != bits(trained(deep_network(optim.DCASGDa(0.05)), loss))
+
+
+def test_the_first_gate_counts_half_the_bytes_of_its_activations():
+    def sent(wire):
+        cluster = SimulatedCluster(deep_network(optim.SGD(0.1), wire=wire), seed=SEED)
+        cluster.attach("alone", Sentinel.train(images(LOSSES[0]), batch_size=BATCH_SIZE, epochs=1))
+        cluster.run(cluster.finished)
+        return cluster.gates[0].counts.nbytes_out
+
+    assert sent(None) == 2 * sent("bfloat16") == 2 * sent("float16") == 220 * 9 * 4
+
+
 def test_promise_1_bit_for_bit_with_helpers_too():
     network, loss = deep_network(optim.DCASGDa(0.05)), LOSSES[0]
     assert bits(trained(network, loss, help=lambda: 0.01)) == bits(reference(network, loss))

@@ -156,6 +156,8 @@ class Cell:
         """Seconds of its longest computation for each sample; None before the first result."""
         self.stuck = ""
         """What there is to say of a computation that takes far too long. The watch replaces it, any thread may read."""
+        self.hangs = False
+        """That computation makes no progress, as far as is known, nor waits for a device. As `stuck`."""
         self.due = 0.0
         self.error: BaseException | None = None
         """The error that broke the actor. Read it once it is not alive."""

@@ -6,7 +6,7 @@ import time
 from akkordeon_dask.actors.engine._behavior import Computation
 from akkordeon_dask.actors.engine._cell import Cell
 
-__all__ = ["ComputeThread"]
+__all__ = ["ComputeThread", "seconds_without_core"]
 
 _LONG, _SHARE = 1.0, 0.1
 """A thread is stuck that has spent so many seconds with one message, and no more than this share of them on the CPU."""
@@ -47,6 +47,11 @@ class ComputeThread:
         if hasattr(time, "pthread_getcpuclockid"):  # not on every system
             self._clock = time.pthread_getcpuclockid(threading.get_ident())
 
+    @property
+    def measures_cpu(self) -> bool:
+        """It is known how long it computes."""
+        return self._clock is not None
+
     def cpu(self) -> float:
         """Seconds of CPU that it has used; 0 where that is not known, or the thread has ended."""
         try:
@@ -55,11 +60,20 @@ class ComputeThread:
             return 0.0
 
     def gets_stuck(self, now: float) -> bool:
-        """It has been long with its message since it was looked at first, and has hardly computed."""
+        """It has been long with its message since it was looked at first, and has hardly computed, or wanted to."""
         if self._clock is None or self.waits or self.stuck:
             return False
-        cpu = time.clock_gettime(self._clock)
+        wanted = time.clock_gettime(self._clock) + seconds_without_core(self.thread)
         if self._seen[0] != self.since:
-            self._seen = self.since, cpu
-        self.stuck = now - self.since > _LONG and cpu - self._seen[1] < _SHARE * (now - self.since)
+            self._seen = self.since, wanted
+        self.stuck = now - self.since > _LONG and wanted - self._seen[1] < _SHARE * (now - self.since)
         return self.stuck
+
+
+def seconds_without_core(thread: threading.Thread) -> float:
+    """Seconds that a thread of this process has been ready, and others had the cores; 0 where no system tells."""
+    try:
+        with open(f"/proc/self/task/{thread.native_id}/schedstat", "rb") as file:
+            return int(file.read().split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return 0.0

@@ -153,7 +153,6 @@ class Dispatcher(Scheduler):
                 self._turn(me, cell)
             except BaseException:
                 logger.exception("a computation of %s", cell.name)
-            me.thread.name = me.name
 
     def _wait_for_work(self, me: ComputeThread) -> Cell | None:
         """The next cell for this thread, which parks until there is one; None: it ends."""
@@ -168,12 +167,13 @@ class Dispatcher(Scheduler):
                     return cell
                 self._parked.append(me)
                 self._leave_timers_to_watch()
+            me.thread.name = me.name
             me.wakeup.acquire()
 
     def _is_surplus(self, me: ComputeThread) -> bool:
         """It was stuck, or there are fewer threads now: another one is in its place."""
         me.stuck = False
-        if len(self._all) <= self._capacity:
+        if len(self._all) <= self.threads or len(self._all) <= self._capacity:
             return False
         self._all.remove(me)
         self._leaving.append(me.thread)
@@ -260,8 +260,9 @@ class Dispatcher(Scheduler):
             cell.apply(computation)
             computation.send()
             me.waits = False
-            cell.observe_computation(self.clock() - begun, computation.samples)
         seconds = self.clock() - begun
+        if computation is not None:
+            cell.observe_computation(seconds, computation.samples)
         cell.busy += seconds
         if timed:
             cell.observe_cost(lane, _cost(time.thread_time() - cpu, seconds))

@@ -51,12 +51,18 @@ class Mailbox:
     def put(self, item: Any) -> int | None:
         """Add a message, or anything else as control; returns its lane, None where a newer message waits already."""
         kind = type(item)
-        if kind is Forward:
-            return self._put_batch(item, ENTRY if self.entry else FORWARD)
-        if kind is Backward:
-            return self._put_batch(item, BACKWARD)
-        self._control.append(item)
-        return CONTROL
+        if kind is not Forward and kind is not Backward:
+            self._control.append(item)
+            return CONTROL
+        lane = BACKWARD if kind is Backward else ENTRY if self.entry else FORWARD
+        batches, batch = self._batches, item.header.batch
+        older = batches.get(batch)
+        if older is not None and not self._replaces(item, older):
+            return None
+        batches[batch] = item
+        self._lanes[lane].append(item)
+        self._peak = max(self._peak, len(batches))
+        return lane
 
     def put_first(self, item: Any) -> None:
         """Add a control message in front of all others."""
@@ -66,18 +72,13 @@ class Mailbox:
         """Add a computation that was run elsewhere."""
         self._results.append(computation)
 
-    def _put_batch(self, item: Forward | Backward, lane: int) -> int | None:
-        batches, batch = self._batches, item.header.batch
-        older = batches.get(batch)
-        if older is not None:
-            self._replaced += 1
-            if not _newer(item, older):
-                return None
+    def _replaces(self, item: Forward | Backward, older: Forward | Backward) -> bool:
+        """Count one of two messages of a batch as replaced; remove the older one where it is."""
+        self._replaced += 1
+        newer = _newer(item, older)
+        if newer:
             self._remove(older)
-        batches[batch] = item
-        self._lanes[lane].append(item)
-        self._peak = max(self._peak, len(batches))
-        return lane
+        return newer
 
     def _remove(self, older: Forward | Backward) -> None:
         for lane in self._lanes:

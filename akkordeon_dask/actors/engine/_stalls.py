@@ -64,7 +64,7 @@ class Stalls:
                 _report(one, seen)
         for seen in before.values():
             if seen.reported:
-                seen.cell.stuck = ""
+                seen.cell.stuck, seen.cell.hangs = "", False
                 logger.warning("%s goes on after %.0f s with one batch", seen.cell.name, seen.seconds)
 
     def _limit(self, seen: _Watched) -> float:
@@ -76,23 +76,27 @@ class Stalls:
 
 def _report(one: ComputeThread, seen: _Watched) -> None:
     longest, samples = seen.cell.longest, seen.computation.samples
+    progress, hangs = _progress(one, seen)
     usual = "has had no result before" if longest is None else f"took {longest * samples:.2g} s at most before"
     text = (
         f"{seen.cell.name} has computed for {seen.seconds:.0f} s with {seen.computation.title}, {samples} samples, for "
-        f"which it {usual}: {_progress(one, seen)}. It is at {_stack(one)}. If it does not go on, end its worker: the "
+        f"which it {usual}: {progress}. It is at {_stack(one)}. If it does not go on, end its worker: the "
         "gate is restarted elsewhere where there are snapshots"
     )
-    seen.cell.stuck = text
+    seen.cell.stuck, seen.cell.hangs = text, hangs
     if not seen.reported:
         seen.reported = True
         seen.cell.report_stall(text)
 
 
-def _progress(one: ComputeThread, seen: _Watched) -> str:
+def _progress(one: ComputeThread, seen: _Watched) -> tuple[str, bool]:
+    """What its thread does, and whether it is known to hang."""
     if seen.computation.waits:
-        return "it waits for a device"
+        return "it waits for a device", False
     used = one.cpu() - seen.cpu
-    return f"its thread has used {used:.0f} s of CPU" if used > 0.01 * seen.seconds else "its thread uses no CPU"
+    if used > 0.01 * seen.seconds:
+        return f"its thread has used {used:.0f} s of CPU", False
+    return "its thread uses no CPU", one.measures_cpu
 
 
 def _stack(one: ComputeThread) -> str:

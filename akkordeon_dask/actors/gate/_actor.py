@@ -6,23 +6,24 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from distributed.utils import offload
-
 from akkordeon_dask import config
-from akkordeon_dask.actors._dask_actor import DaskActor
+from akkordeon_dask._pieces import Leaf, Parcel, Piece, Spans
+from akkordeon_dask.actors._dask_actor import DaskActor, large
+from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.gate._migration import EXPORT_OP, Migration, export_handler
+from akkordeon_dask.actors.gate._migration import HANDOVER_OP, Migration, handover_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
-from akkordeon_dask.actors.gate._state import GateCut, GateState
+from akkordeon_dask.actors.gate._state import GateCut, SeenBatches, Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics, metrics_of, statistics_of
+from akkordeon_dask.actors.gate._transfers import GateTransfers
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.errors import CheckpointError, ClosedError, GateError, WorkerLostError
 from akkordeon_dask.messages import Address, GateMetrics, HeldSentinel
 from akkordeon_dask.network import Claim, Gate, Resources
 from akkordeon_dask.snapshots import Cut, SnapshotPolicy, save_manifest
-from akkordeon_dask.tree import Tree, size
+from akkordeon_dask.tree import Tree, leaves, size
 
 __all__ = ["GateActor"]
 
@@ -43,6 +44,10 @@ class GateActor(DaskActor):
         the policy whose newest snapshot it continues with.
     resume
         that snapshot is required.
+    bare
+        it has no parameters before `import_from`.
+    n_microbatches
+        of a step, after which all gates update; None: each updates by itself.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class GateActor(DaskActor):
         policy: SnapshotPolicy | None = None,
         restore: SnapshotPolicy | None = None,
         resume: bool = False,
+        bare: bool = False,
+        n_microbatches: int | None = None,
     ) -> None:
         super().__init__(key)
         self._position = position
@@ -72,8 +79,12 @@ class GateActor(DaskActor):
             clock=time.monotonic,
             send=self._office.send,
             keep=self._snapshots.maybe_write if policy is not None else None,
+            bare=bare,
+            address=self.address,
+            n_microbatches=n_microbatches,
         )
-        self._migration = Migration(self._behavior, self._worker, self._call)
+        self._transfers = GateTransfers(f"gate {name!r} on {self.address.worker}")
+        self.migration = Migration(self._behavior, self._worker, self._call, self._transfers)
         if restore is not None:
             self._restore(restore, required=resume)
         self._parameters = size(self._behavior.version.params, statistics=False)
@@ -110,7 +121,7 @@ class GateActor(DaskActor):
             when the worker lacks the resources that the gate reserves.
         """
         self._reserve_resources()
-        self._office.register(EXPORT_OP, export_handler(self._worker))
+        self._office.register(HANDOVER_OP, handover_handler(self._worker))
         self._behavior.wire(previous, next_)
         await offload(self._begin_snapshots)
         await offload(limit_blas, self.key)
@@ -147,6 +158,7 @@ class GateActor(DaskActor):
         """End the gate. On the event loop."""
         self._closed_by_client = True
         self._closed.set()
+        self.migration.release()
         await super().close()
 
     async def wait_until_closed(self, timeout: float, moves: bool = False, knows: bool = False) -> str | None:
@@ -205,36 +217,104 @@ class GateActor(DaskActor):
                 f"not to {generation}: another owner has taken it over, leave it to that one"
             )
 
-    async def import_from(self, former: Address) -> None:
-        """Continue where the gate's incarnation on another worker stops now. Before `open`, on the event loop."""
-        await self._migration.import_from(former)
+    async def import_from(self, former: Address, ahead: bool) -> float:
+        """Continue where the gate's incarnation on another worker stops; see `Migration.import_from`. Before `open`."""
+        seconds = await self.migration.import_from(former, ahead=ahead)
+        self._parameters = size(self._behavior.version.params, statistics=False)
+        return seconds
 
-    async def export(self) -> GateState:
-        """Stop this incarnation; see `Migration.export`."""
-        return await self._migration.export()
+    async def nbytes(self) -> int:
+        """Bytes of the parameters and of the optimizer's state."""
+        version = self._behavior.version
+        return sum(leaf.nbytes for leaf in [*leaves(version.params), *leaves(version.state.slots)])
 
     async def cancel_migration(self) -> None:
         """Continue with this incarnation after all."""
-        await self._migration.cancel()
+        await self.migration.cancel()
 
     # Parameters and snapshots
 
-    async def parameters(self) -> tuple[int, Tree]:
+    @large
+    async def parameters(self, rated: bool = False) -> tuple[int, Tree]:
         """The number of updates and the parameters, with the update of every completed batch.
+
+        `rated`: those that validation, tests and predictions use.
 
         A gate sends a gradient on before it updates, and the caller may ask in between: so a turn of the gate
         reads them. A closed gate still has its parameters, until the last client releases it.
         """
+        version = await self._version()
+        return version.number, self._behavior.rated_params(version) if rated else version.params
+
+    async def _version(self) -> Version:
         behavior = self._behavior
         try:
-            version = await self._call(lambda: behavior.version)
+            return await self._call(lambda: behavior.version)
         except (ClosedError, WorkerLostError):
-            version = behavior.version
-        return version.number, version.params
+            return behavior.version
 
-    async def replace(self, params: Tree) -> None:
-        """Continue with other parameters. Done in a turn of the gate."""
-        await self._call(lambda: self._behavior.replace(params))
+    # Parameters in pieces: each transfer has a token
+
+    async def hold(self, token: str, cut: str | None, rated: bool = False) -> tuple[Leaf, ...]:
+        """Hand out the parameters of the cut of this name, which is forgotten, or the present ones; their leaves.
+
+        `rated`: those that validation, tests and predictions use.
+        """
+        version = await self._version() if cut is None else self._taken(cut).version
+        return self._transfers.hold(token, self._behavior.rated_params(version) if rated else version.params)
+
+    async def stage(self, token: str) -> tuple[Leaf, ...]:
+        """Take other parameters in, off the present ones, until they are committed; their leaves."""
+        return self._transfers.stage(token, self._behavior.version.params)
+
+    async def renew(self, token: str) -> None:
+        """The owner of a transfer lives; see `GateTransfers.renew`."""
+        self._transfers.renew(token)
+
+    @large
+    async def read_piece(self, token: str, spans: Spans) -> Piece:
+        """A piece of the parameters that are handed out."""
+        return await self._transfers.read(token, spans)
+
+    @large
+    async def write_piece(self, token: str, spans: Spans, parcel: Parcel) -> None:
+        """Take in a piece of other parameters."""
+        await self._transfers.write(token, spans, parcel.open())
+
+    async def prepare(self, token: str) -> None:
+        """Have everything for the parameters that were taken in, all of them, so that `commit` takes no time."""
+        await self._transfers.finish(token, self._behavior.prepare)
+
+    async def commit(self, token: str) -> None:
+        """Continue with the parameters that were taken in. Done in a turn of the gate."""
+        params, state = self._transfers.take(token)
+        await self._call(lambda: self._behavior.replace(params, state))
+
+    async def release(self, token: str) -> None:
+        """Drop what is handed out or was taken in."""
+        self._transfers.release(token)
+
+    @large
+    async def held_parameters(self, token: str) -> Tree:
+        """All that is handed out under a token, at once."""
+        return self._transfers.held(token)
+
+    @large
+    async def rated_parameters(self, actor: str, number: int) -> Tree | None:
+        """The parameters that a pass rates, or has just rated; None where the gate does not know them (any more).
+
+        It knows those of a sentinel's last two passes, until the lease of the pass lapses.
+
+        Parameters
+        ----------
+        actor, number
+            the key of the sentinel's actor, and the number of its pass.
+        """
+        return await self._call(lambda: self._behavior.rated_parameters(actor, number))
+
+    async def slow(self, factor: float) -> None:
+        """Go on with all learning rates times `factor`. Done in a turn of the gate."""
+        await self._call(lambda: self._behavior.slow(factor))
 
     async def rewind(self, factor: float) -> int:
         """Go back to the newest snapshot, with learning rates times `factor`; returns its number. In a turn.
@@ -258,6 +338,13 @@ class GateActor(DaskActor):
         # A restart before the next snapshot must not undo it.
         self._snapshots.write(behavior.version, time.monotonic())
         return version.number
+
+    async def fence(self, actor: str, since: int) -> SeenBatches:
+        """Take nothing more of a sentinel that is gone; returns what is known of its batches from `since` on.
+
+        A call that is repeated, as its answer was lost, gets the answer of the first.
+        """
+        return await self._call(lambda: self._behavior.fence(actor, since))
 
     async def snapshot(self) -> int:
         """Write the present version, and wait until it is written; returns its number.
@@ -294,11 +381,8 @@ class GateActor(DaskActor):
         """
         cut = await self._call(lambda: self._behavior.take_cut(name, held))
         self._cuts = {**dict(list(self._cuts.items())[1 - _TAKEN :]), name: cut}
+        self._loop.call_later(config.seconds("timeouts.control"), self._cuts.pop, name, None)
         return cut.version.number, cut.applied
-
-    async def cut_parameters(self, name: str) -> Tree:
-        """The parameters of the cut of this name, which is forgotten."""
-        return self._taken(name).version.params
 
     async def write_part(self, name: str, seconds: float) -> None:
         """Write the gate's part of the cut of this name, which is forgotten; return when it is written.

@@ -4,8 +4,11 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
+from akkordeon_dask.actors.gate._accumulation import Accumulation, Gradient
 from akkordeon_dask.actors.gate._computations import (
     BackwardPass,
     Computation,
@@ -17,26 +20,31 @@ from akkordeon_dask.actors.gate._state import (
     GateCut,
     GateState,
     InFlight,
+    SeenBatches,
     StashedBatch,
     Version,
     aligned_version,
 )
+from akkordeon_dask.actors.gate._synchronous_steps import Steps
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.messages import (
     Address,
     Backward,
     Failed,
+    Flush,
     Forward,
     Header,
     HeldSentinel,
     Leave,
     Message,
     Refused,
+    StepEnd,
     array_nbytes,
 )
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
-from akkordeon_dask.tree import Array, Tree, map_leaves
+from akkordeon_dask.optim import State
+from akkordeon_dask.tree import Tree, map_leaves
 
 __all__ = ["GateBehavior"]
 
@@ -57,6 +65,12 @@ class GateBehavior:
         sends a message to another actor.
     keep
         called with the version after each update and at each tick, where a snapshot may be due; None: there are none.
+    bare
+        it has no parameters before `import_state`.
+    address
+        of the gate.
+    n_microbatches
+        the gate updates once a step of so many batches, together with the other gates; None: as it accumulates.
     """
 
     wants_timer = False
@@ -73,6 +87,9 @@ class GateBehavior:
         clock: Callable[[], float],
         send: Send,
         keep: Callable[[Version, float], None] | None = None,
+        bare: bool = False,
+        address: Address | None = None,
+        n_microbatches: int | None = None,
     ) -> None:
         self.gate = gate
         self.name = name
@@ -93,8 +110,20 @@ class GateBehavior:
         self._updating: set[tuple[str, int]] = set()
         """Batches whose gradient has left, or may have, before the update by it."""
         self._tombstones: dict[str, float] = {}
-        params = gate.init(Key((seed,)).fold(name, "init"))
-        self.version = Version(0, params, gate.optimizer.init(params))
+        self._fenced: dict[str, SeenBatches] = {}
+        """The answers to `fence`, as long as there is a tombstone: a caller whose answer got lost asks again."""
+        self.version = Version(0, (), State(0, ()))
+        if not bare:
+            params = gate.init(Key((seed,)).fold(name, "init"))
+            self.version = Version(0, params, gate.optimizer.init(params))
+        self._steps: Steps | None = None
+        if n_microbatches is not None:
+            assert address is not None
+            self._steps = Steps(self, address, n_microbatches, send=send, clock=clock)
+        self._last_gradient: Header | None = None
+        """The batch of the newest gradient that is accumulated."""
+        self._ahead: tuple[Version, Version] | None = None
+        """A version, and the same with the parameters of forward passes, where the optimizer predicts others."""
 
     def wire(self, previous: Address | None, next_: Address | None) -> None:
         """Set the neighbours; None stands for the sentinel of each batch."""
@@ -103,9 +132,8 @@ class GateBehavior:
     def export_state(self) -> GateState:
         """Start no more computations; returns the state for the next incarnation. No computation is under way."""
         self.migrating = True
-        return GateState(
-            self.version, {key: (own.floor, own.applied_sequences) for key, own in self._in_flight.items()}
-        )
+        applied = {key: (own.floor, own.applied_sequences) for key, own in self._in_flight.items()}
+        return GateState(self.version, applied, None if self._steps is None else self._steps.export_step())
 
     def take_cut(self, name: str, held: Mapping[str, HeldSentinel]) -> GateCut:
         """Hand out the present version as a part of a consistent cut. No computation is under way.
@@ -135,21 +163,46 @@ class GateBehavior:
         self.version = aligned_version(state.version)
         in_flight = {key: InFlight.applied(*applied, now) for key, applied in state.applied.items()}
         self._in_flight = defaultdict(InFlight, in_flight)
+        if self._steps is not None and state.step is not None:
+            self._steps.import_step(state.step)
 
     def resume(self) -> None:
         """Handle batches again: the migration was cancelled."""
         self.migrating = False
 
-    def replace(self, params: Tree) -> None:
-        """Continue with other parameters of the same form, and a new optimizer state."""
+    def prepare(self, params: Tree) -> tuple[Tree, State]:
+        """Other parameters and a new optimizer state, for `replace`. Any thread."""
+        return params, self.gate.optimizer.init(params)
+
+    def replace(self, params: Tree, state: State) -> None:
+        """Continue with other parameters of the same form, and a new optimizer state; what was accumulated is dropped.
+
+        Raises
+        ------
+        CheckpointError
+            when the gate moves.
+        """
+        if self.migrating:
+            raise CheckpointError(f"gate {self.name!r} moves to another worker: load again")
         now = self.version
-        self.version = aligned_version(Version(now.number + 1, params, self.gate.optimizer.init(params), now.samples))
+        self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates + 1))
+
+    def slow(self, factor: float) -> None:
+        """Go on with all learning rates times `factor`."""
+        self.version = self.version._replace(state=self.version.state.slowed(factor))
+
+    def rated_parameters(self, actor: str, number: int) -> Tree | None:
+        """The parameters that a pass of this sentinel reads, or has read; None where they are not known (any more)."""
+        own = self._in_flight.get(actor)
+        version = None if own is None else own.rated(number)
+        return None if version is None else version.params
 
     def rewind(self, version: Version, factor: float) -> None:
         """Go back to a former version, with learning rates times `factor`; the batches in flight are resent."""
         # As slow as all rewinds have made it, whatever the rate was when the snapshot was written.
         state = dataclasses.replace(version.state, rate=self.version.state.rate).slowed(factor)
-        self.version = Version(self.version.number + 1, version.params, state, version.samples)
+        number, updates = self.version.number + 1, self.version.updates + 1
+        self.version = Version(number, version.params, state, version.samples, updates)
         for in_flight in self._in_flight.values():
             in_flight.expire(float("inf"))
 
@@ -164,9 +217,18 @@ class GateBehavior:
             return self._on_batch(message)
         if isinstance(message, Leave):
             self.drop_sentinel(message.sentinel.actor)
+        elif isinstance(message, Flush | StepEnd) and self._steps is not None:
+            self._on_step(self._steps, message)
         else:
             self.counts.drop("not for a gate")
         return None
+
+    def _on_step(self, steps: Steps, message: Flush | StepEnd) -> None:
+        home = message.sentinel.actor if isinstance(message, Flush) else ""
+        if reason := self._mismatch(message.network, message.generation, home):
+            self.counts.drop(reason)
+        else:
+            steps.receive(message)
 
     def _has_to_wait(self, message: Forward | Backward) -> bool:
         """It reads a version that lacks an update which its sender, or the bound on delays, counts on."""
@@ -180,11 +242,14 @@ class GateBehavior:
         return len(missing) > 1 or any(done < header.floor for done in missing)
 
     def _rejection(self, header: Header) -> str | None:
+        return self._mismatch(header.network, header.generation, header.reply_to.actor)
+
+    def _mismatch(self, network: str, generation: int, sentinel: str) -> str | None:
         if self.migrating:
             return "gate moved away"
-        if header.network != self.network or header.generation != self.generation:
+        if network != self.network or generation != self.generation:
             return "other generation"
-        if header.reply_to.actor in self._tombstones:
+        if sentinel in self._tombstones:
             return "sentinel gone"
         return None
 
@@ -192,42 +257,81 @@ class GateBehavior:
         header = message.header
         in_flight = self._in_flight[header.reply_to.actor]
         in_flight.advance_floor(header, self._clock())
-        self.counts.nbytes_in += array_nbytes(message)
         if header.sequence < in_flight.floor:
             self.counts.drop("finished batch")
             return None
+        if isinstance(message, Forward) and self._is_of_later_step(in_flight, message):
+            return None
+        self.counts.nbytes_in += array_nbytes(message)
         if isinstance(message, Backward):
-            return self._backward(in_flight, header, message.dy)
+            return self._backward(in_flight, header, message)
         if header.mode == "train":
-            return self._forward(in_flight, header, message.x)
-        return self._evaluate(in_flight, header, message.x)
+            return self._forward(in_flight, header, message)
+        return self._evaluate(in_flight, header, message)
 
-    def _forward(self, in_flight: InFlight, header: Header, x: Array) -> Computation | None:
+    def _is_of_later_step(self, in_flight: InFlight, message: Forward) -> bool:
+        """The batch has to wait in front of the first gate."""
+        if self._steps is None or self.previous is not None or message.header.mode != "train":
+            return False
+        before = in_flight.batches.get(message.header.sequence)
+        done = before is not None and before.applied  # it may have to reach a gate that was restarted
+        return not (done or self._steps.admits(message))
+
+    def _forward(self, in_flight: InFlight, header: Header, message: Forward) -> Computation | None:
         before = in_flight.batches.get(header.sequence)
         if before is not None and header.attempt <= before.attempt:
             self.counts.drop("repeated forward")
             return None
         applied = before is not None and before.applied
-        batch = StashedBatch(header.attempt, self.version, None, self._clock() + header.deadline, applied)
+        version = self._version_ahead
+        batch = StashedBatch(header.attempt, version, None, self._clock() + header.deadline, applied)
         in_flight.batches[header.sequence] = batch
         key = self._key.fold(header.sentinel, header.pass_number, header.sequence) if self.chain.draws else None
         to, last = self.next or header.reply_to, self.next is None
-        return ForwardPass(self.chain, header, self.version, self._send, to, x=x, last=last, batch=batch, key=key)
+        completes = self._steps is None and self.accumulated + 1 >= self.gate.accumulate
+        return ForwardPass(
+            self.chain, header, version, self._send, to,
+            x=message.x, last=last, batch=batch, key=key, completes=completes, wire=self.gate.wire,
+            narrowing=message.narrowing,
+        )  # fmt: skip
 
-    def _evaluate(self, in_flight: InFlight, header: Header, x: Array) -> Computation | None:
+    @property
+    def _version_ahead(self) -> Version:
+        """The present version as forward passes of training see it; made once a version."""
+        version = self.version
+        before = None if self._ahead is None else self._ahead[0]
+        if before is None or before.params is not version.params or before.state is not version.state:
+            params = self.gate.optimizer.predicted_params(version.params, version.state)
+            self._ahead = None if params is version.params else (version, version._replace(params=params))
+        return version if self._ahead is None else self._ahead[1]
+
+    def _evaluate(self, in_flight: InFlight, header: Header, message: Forward) -> Computation | None:
         if in_flight.is_duplicate_opening(header):
             self.counts.drop("repeated opening")
-        elif (pinned := in_flight.pin(header, self.version, self._clock())) is not None:
+        elif (pinned := in_flight.pin(header, self._rated_version, self._clock())) is not None:
             to, last = self.next or header.reply_to, self.next is None
-            return Evaluation(self.chain, header, pinned, self._send, to, x=x, last=last)
+            return Evaluation(
+                self.chain, header, pinned, self._send, to,
+                x=message.x, last=last, wire=self.gate.wire, narrowing=message.narrowing,
+            )  # fmt: skip
         else:
             self.counts.drop("pin unknown")
             self._send(header.reply_to, Refused(header, self.name))
         return None
 
-    def _backward(self, in_flight: InFlight, header: Header, dy: Array | None) -> Computation | None:
+    def rated_params(self, version: Version) -> Tree:
+        """The parameters that validation, tests and predictions use: an average, where the optimizer makes one."""
+        return self.gate.optimizer.rated_params(version.params, version.state)
+
+    @property
+    def _rated_version(self) -> Version:
+        """The present version as passes that rate it, or predict, see it."""
+        version = self.version
+        return version._replace(params=self.rated_params(version))
+
+    def _backward(self, in_flight: InFlight, header: Header, message: Backward) -> Computation | None:
         batch = in_flight.batches.get(header.sequence)
-        if batch is None or dy is None or batch.context is None or batch.attempt != header.attempt:
+        if batch is None or message.dy is None or batch.context is None or batch.attempt != header.attempt:
             self.counts.drop("backward without its forward")
             return None
         stale, context = batch.release()
@@ -238,34 +342,44 @@ class GateBehavior:
         if applies and need_dx:
             self._updating.add(header.batch)
         return BackwardPass(
-            self.chain, header, stale, self._send, to, context=context, dy=dy, need_dx=need_dx, applies=applies
-        )
+            self.chain, header, stale, self._send, to,
+            context=context, dy=message.dy, need_dx=need_dx, applies=applies, wire=self.gate.wire,
+            narrowing=message.narrowing,
+        )  # fmt: skip
 
     def apply(self, computation: Computation) -> None:
         """Take the result into the gate's state."""
-        if isinstance(computation, BackwardPass):
+        backward = type(computation) is BackwardPass  # an abstract class takes long to answer isinstance
+        if backward:
             self._updating.discard(computation.header.batch)
         if computation.error is not None:
             self._report_failure(computation.header, computation.error)
-            return
+        else:
+            self._apply_result(computation)
+        if backward and self._steps is not None:
+            self._steps.finished(computation.header)
+
+    def _apply_result(self, computation: Computation) -> None:
         computation.count(self.counts)
-        if isinstance(computation, BackwardPass):
+        if type(computation) is BackwardPass:
             self._apply_gradient(computation)
-        elif isinstance(computation, ForwardPass) and computation.batch.version is not None:
+        elif type(computation) is ForwardPass and computation.batch.version is not None:
             computation.batch.context = computation.context
 
     def _apply_gradient(self, computation: BackwardPass) -> None:
         if not computation.applies:
             self.counts.drop("second update of a batch")
             return
+        self._last_gradient = computation.header
         try:
-            self._update(computation.grads, computation.version, computation.samples)
+            self._update(computation.grads, computation.version, computation.samples, computation.header.weight)
         except BaseException as error:
             self._report_failure(computation.header, error)
 
-    def _update(self, grads: Tree, stale: Version, samples: int) -> None:
+    def _update(self, grads: Tree, stale: Version, samples: int, weight: float) -> None:
+        """Update with the gradient of a batch, or with those of as many batches as the gate accumulates."""
         now = self.version
-        delay = now.number - stale.number
+        delay = now.updates - stale.updates
         self.counts.delays[delay] = self.counts.delays.get(delay, 0) + 1
         limit = self.gate.max_delay
         if limit is not None and delay > limit:
@@ -273,11 +387,63 @@ class GateBehavior:
                 self.counts.drop("stale gradient")
                 return
             damping = limit / delay
-            grads = map_leaves(lambda g: g * g.dtype.type(damping), grads, statistics=False)
-        params, state = self.gate.optimizer.update(grads, now.state, now.params, stale_params=stale.params)
+            grads = map_leaves(lambda g: np.asarray(g * g.dtype.type(damping)), grads, statistics=False)
+        one = Gradient(grads, weight, stale.params, stale.updates)
+        self.version = self._with_gradient(one)._replace(number=now.number + 1, samples=now.samples + samples)
+        self.counts.batches += 1
+        self.counts.updates += self.version.updates - now.updates
+        if self._keep is not None:
+            self._keep_version(self._clock())
+
+    def _with_gradient(self, one: Gradient) -> Version:
+        version = self.version
+        if self._steps is None and self.gate.accumulate == 1 and version.accumulation is None:
+            version = self._updated(one)
+        else:
+            sums = Accumulation.of(version.accumulation, one)
+            full = self._steps is None and sums.batches >= self.gate.accumulate
+            version = self._updated(sums.mean()) if full else version._replace(accumulation=sums)
         if self.chain.observes:
-            params = self.chain.advance(params, grads)
-        self.version = Version(now.number + 1, params, state, now.samples + samples)
+            version = version._replace(params=self.chain.advance(version.params, one.grads))
+        return version
+
+    def _updated(self, mean: Gradient) -> Version:
+        """The present version with one more update, which leaves nothing accumulated."""
+        now, rule = self.version, self.gate.optimizer
+        delay = now.updates - mean.updates
+        params, state = rule.update_late(mean.grads, now.state, now.params, stale_params=mean.stale, delay=delay)
+        return now._replace(params=params, state=state, updates=now.updates + 1, accumulation=None)
+
+    # Steps
+
+    @property
+    def accumulated(self) -> int:
+        """Batches whose gradients wait for an update."""
+        sums = self.version.accumulation
+        return 0 if sums is None else sums.batches
+
+    @property
+    def computes_gradients(self) -> bool:
+        """Gradients that were sent on are not accumulated yet."""
+        return bool(self._updating)
+
+    @property
+    def trained(self) -> tuple[int, int]:
+        """Updates and samples of the present version."""
+        return self.version.updates, self.version.samples
+
+    def end_step(self) -> None:
+        """Update with what is accumulated, if anything is."""
+        sums, before = self.version.accumulation, self.version
+        if sums is None:
+            return
+        self.version = before._replace(accumulation=None)
+        try:
+            self.version = self._updated(sums.mean())
+        except BaseException as error:
+            if self._last_gradient is not None:
+                self._report_failure(self._last_gradient, error)
+            return
         self.counts.updates += 1
         if self._keep is not None:
             self._keep_version(self._clock())
@@ -290,10 +456,20 @@ class GateBehavior:
         self.counts.failed += 1
         self._send(header.reply_to, Failed(header, self.name, self.worker, format_exception(error)))
 
+    def fence(self, actor: str, since: int) -> SeenBatches:
+        """Take nothing more of a sentinel; returns what is known of its batches from `since` on."""
+        if actor not in self._fenced:
+            in_flight = self._in_flight.get(actor)
+            self._fenced[actor] = SeenBatches() if in_flight is None else in_flight.seen(since)
+        self.drop_sentinel(actor)
+        return self._fenced[actor]
+
     def drop_sentinel(self, actor: str) -> None:
         """Drop everything held for a sentinel, and every later message from it."""
         self._in_flight.pop(actor, None)
         self._tombstones[actor] = self._clock()
+        if self._steps is not None and not self.migrating:
+            self._steps.leave(actor)
 
     def on_timer(self, now: float) -> float:
         """Release expired contexts, pins and tombstones."""
@@ -304,6 +480,9 @@ class GateBehavior:
         for actor, since in list(self._tombstones.items()):
             if now - since > _TOMBSTONE:
                 del self._tombstones[actor]
+                self._fenced.pop(actor, None)
+        if self._steps is not None and not self.migrating:
+            self._steps.on_timer()
         self._keep_version(now)
         return _TICK
 
@@ -319,4 +498,6 @@ class GateBehavior:
     @property
     def versions(self) -> int:
         """Distinct versions that are held: the present one, those of batches in flight, and pins."""
-        return len({self.version.number}.union(*(own.versions for own in self._in_flight.values())))
+        sums = self.version.accumulation
+        own = {self.version.updates} if sums is None else {self.version.updates, sums.updates}
+        return len(own.union(*(in_flight.versions for in_flight in self._in_flight.values())))

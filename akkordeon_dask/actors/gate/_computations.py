@@ -6,7 +6,7 @@ from typing import Any
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.gate._state import GateCounts, StashedBatch, Version
 from akkordeon_dask.memory import aligned
-from akkordeon_dask.messages import Address, Backward, Forward, Header
+from akkordeon_dask.messages import Address, Backward, Forward, Header, Narrowing, WireFormat, narrowed, widened
 from akkordeon_dask.nn import Chain, Key
 from akkordeon_dask.tree import Array, Tree
 
@@ -22,15 +22,29 @@ class Computation(ABC):
         of the batch's forward pass.
     send, to
         how, and to whom the result is sent.
+    wire
+        the format of what is sent; None: as it is.
+    narrowing
+        of the array that was received.
     """
 
-    __slots__ = ("chain", "error", "header", "samples", "send_to", "to", "version")
+    __slots__ = ("chain", "error", "header", "narrowing", "samples", "send_to", "to", "version", "waits", "wire")
 
-    waits = False
-
-    def __init__(self, chain: Chain, header: Header, version: Version, send: Send, to: Address) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        header: Header,
+        version: Version,
+        send: Send,
+        to: Address,
+        *,
+        wire: WireFormat | None = None,
+        narrowing: Narrowing | None = None,
+    ) -> None:
         self.chain, self.header, self.version = chain, header, version
         self.send_to, self.to = send, to
+        self.wire, self.narrowing = wire, narrowing
+        self.waits = chain.waits
         self.error: BaseException | None = None
         self.samples = 0
 
@@ -72,9 +86,19 @@ class Evaluation(Computation):
     __slots__ = ("last", "x", "y")
 
     def __init__(
-        self, chain: Chain, header: Header, version: Version, send: Send, to: Address, *, x: Array, last: bool
+        self,
+        chain: Chain,
+        header: Header,
+        version: Version,
+        send: Send,
+        to: Address,
+        *,
+        x: Array,
+        last: bool,
+        wire: WireFormat | None = None,
+        narrowing: Narrowing | None = None,
     ) -> None:
-        super().__init__(chain, header, version, send, to)
+        super().__init__(chain, header, version, send, to, wire=wire, narrowing=narrowing)
         self.x: Array | None = x
         self.y: Array | None = None
         self.last = last
@@ -82,13 +106,25 @@ class Evaluation(Computation):
     def _compute(self) -> None:
         assert self.x is not None
         self.samples = len(self.x)
-        self.y, _ = self.chain.forward(self.version.params, aligned(self.x))
+        y, _ = self.chain.forward(self.version.params, self._input(self.x))
+        self._keep(y)
+
+    def _input(self, x: Array) -> Array:
+        return aligned(widened(x, self.narrowing))
+
+    def _keep(self, y: Array) -> None:
+        """Keep the output in the form in which it is sent."""
+        self.y, self.narrowing = narrowed(y, None if self.last else self.wire)
         self.x = None
 
     def send(self) -> None:
         if self.y is not None:
-            trained = (self.version.number, self.version.samples) if self.last else None
-            self.send_to(self.to, Forward(self.header, self.y, trained))
+            self.send_to(self.to, Forward(self.header, self.y, self._trained if self.last else None, self.narrowing))
+
+    @property
+    def _trained(self) -> tuple[int, int]:
+        """Updates and samples of the version."""
+        return self.version.updates, self.version.samples
 
     def count(self, counts: GateCounts) -> None:
         assert self.y is not None
@@ -105,9 +141,11 @@ class ForwardPass(Evaluation):
         keeps the context.
     key
         of the batch's randomness; None: no layer draws.
+    completes
+        the batch completes an update of the gate, as far as is known now.
     """
 
-    __slots__ = ("batch", "context", "key")
+    __slots__ = ("batch", "completes", "context", "key")
 
     def __init__(
         self,
@@ -121,16 +159,24 @@ class ForwardPass(Evaluation):
         last: bool,
         batch: StashedBatch,
         key: Key | None,
+        completes: bool,
+        wire: WireFormat | None = None,
+        narrowing: Narrowing | None = None,
     ) -> None:
-        super().__init__(chain, header, version, send, to, x=x, last=last)
-        self.batch, self.key = batch, key
+        super().__init__(chain, header, version, send, to, x=x, last=last, wire=wire, narrowing=narrowing)
+        self.batch, self.key, self.completes = batch, key, completes
         self.context: Any = None
+
+    @property
+    def _trained(self) -> tuple[int, int]:
+        """Updates and samples of the version, with what the batch adds."""
+        return self.version.updates + self.completes, self.version.samples + self.samples
 
     def _compute(self) -> None:
         assert self.x is not None
         self.samples = len(self.x)
-        self.y, self.context = self.chain.forward(self.version.params, aligned(self.x), train=True, key=self.key)
-        self.x = None
+        y, self.context = self.chain.forward(self.version.params, self._input(self.x), train=True, key=self.key)
+        self._keep(y)
 
     def count(self, counts: GateCounts) -> None:
         assert self.y is not None
@@ -168,8 +214,10 @@ class BackwardPass(Computation):
         dy: Array,
         need_dx: bool,
         applies: bool,
+        wire: WireFormat | None = None,
+        narrowing: Narrowing | None = None,
     ) -> None:
-        super().__init__(chain, header, version, send, to)
+        super().__init__(chain, header, version, send, to, wire=wire, narrowing=narrowing)
         self.context: Any = context
         self.dy: Array | None = dy
         self.need_dx, self.applies = need_dx, applies
@@ -179,10 +227,12 @@ class BackwardPass(Computation):
     def _compute(self) -> None:
         assert self.dy is not None
         self.samples = len(self.dy)
-        dx, compute_grads = self.chain.split_backward(self.context, aligned(self.dy), need_dx=self.need_dx)
+        dy = aligned(widened(self.dy, self.narrowing))
+        dx, compute_grads = self.chain.split_backward(self.context, dy, need_dx=self.need_dx)
         if dx is not None:
-            self.nbytes = dx.nbytes
-            self.send_to(self.to, Backward(self.header, dx))
+            sent, narrowing = narrowed(dx, self.wire)
+            self.nbytes = sent.nbytes
+            self.send_to(self.to, Backward(self.header, sent, narrowing))
         self.grads = compute_grads()
         self.context = self.dy = None
 

@@ -1,24 +1,45 @@
-"""The migration of a gate to another worker: its state is handed over, from worker to worker."""
+"""The migration of a gate to another worker: its state is handed over piece by piece, from worker to worker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+import numpy as np
 from distributed import Worker
 from distributed.comm import Comm
 from distributed.protocol import to_serialize
-from distributed.utils import offload
 
 from akkordeon_dask import config
+from akkordeon_dask._pieces import SLOWEST, Leaf, Piece, Span, Spans, nbytes_of, spans, write_piece
+from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.gate._state import GateState
-from akkordeon_dask.errors import ClosedError, WorkerLostError
+from akkordeon_dask.actors.gate._state import GateState, Version
+from akkordeon_dask.actors.gate._transfers import GateTransfers
+from akkordeon_dask.errors import AkkordeonError, ClosedError, WorkerLostError
+from akkordeon_dask.memory import empty
 from akkordeon_dask.messages import Address
+from akkordeon_dask.tree import Array, Tree, paths, rebuild
 
-__all__ = ["EXPORT_OP", "Migration", "export_handler", "request_state"]
+__all__ = ["HANDOVER_OP", "Migration", "handover_handler"]
 
-EXPORT_OP = "akkordeon_handover"
-"""The name of the handler that exports a gate's state."""
+HANDOVER_OP = "akkordeon_handover"
+"""The name of the handler by which the next incarnation of a gate calls the former one's `Migration`."""
+_STREAMS = 3
+"""Pieces that are requested at a time: one travels while another is written."""
+
+
+class Outline(NamedTuple):
+    """A gate's state without its numbers."""
+
+    state: GateState
+    """With empty arrays."""
+    leaves: tuple[Leaf, ...]
+    """Of the arrays, in the order of `tree.paths`."""
+    known: frozenset[str]
+    """The paths of those that have not changed since they were handed out before."""
 
 
 class Migration:
@@ -30,68 +51,179 @@ class Migration:
         the gate's.
     call
         runs a function in a turn of the gate.
+    transfers
+        the gate's.
     """
 
     def __init__(
-        self, behavior: GateBehavior, worker: Worker, call: Callable[[Callable[[], Any]], Awaitable[Any]]
+        self,
+        behavior: GateBehavior,
+        worker: Worker,
+        call: Callable[[Callable[[], Any]], Awaitable[Any]],
+        transfers: GateTransfers,
     ) -> None:
-        self._behavior, self._worker, self._call = behavior, worker, call
+        self._behavior, self._worker, self._call, self._transfers = behavior, worker, call, transfers
+        self._token = ""
+        """Of what is handed out to the next incarnation."""
 
-    async def import_from(self, former: Address) -> None:
-        """Continue where the gate's incarnation on another worker stops now. Before the gate opens."""
-        state = await request_state(self._worker, former)
-        await offload(self._behavior.import_state, state)
+    # The next incarnation
 
-    async def export(self) -> GateState:
-        """Stop this incarnation; returns the state for the next one."""
+    async def import_from(self, former: Address, *, ahead: bool) -> float:
+        """Continue where the gate's incarnation on another worker stops. Before the gate opens.
+
+        Returns the seconds since that one has stopped.
+
+        Parameters
+        ----------
+        ahead
+            take over its arrays while it still works, and when it has stopped those that have changed since.
+
+        Raises
+        ------
+        ClosedError
+            when there is no such gate.
+        WorkerLostError
+            when its worker does not answer.
+        CheckpointError
+            when a piece arrives damaged.
+        """
+        source = _Former(self._worker, former)
+        arrays: dict[str, Array] = {}
+        if ahead:
+            outline = await source.ask("hold")
+            arrays = _arrays_for(outline.leaves, arrays)
+            await source.read(outline.leaves, arrays)
+        outline = await source.ask("export")
+        begun = time.monotonic()
+        known = {path: arrays[path] for path in outline.known}
+        arrays = _arrays_for(outline.leaves, arrays)
+        await source.read((leaf for leaf in outline.leaves if leaf.path not in known), arrays)
+        version = _with_arrays(outline.state.version, iter(arrays.values()))
+        await offload(self._behavior.import_state, outline.state._replace(version=version))
+        return time.monotonic() - begun
+
+    # The former incarnation
+
+    async def hold(self, token: str) -> Outline:
+        """Hand out the present state, and go on."""
+        state = GateState(self._behavior.version, {})
+        return self._outline(token, state, frozenset())
+
+    async def export(self, token: str) -> Outline:
+        """Stop this incarnation, and hand out its state to the next one."""
+        before = dict(paths(self._transfers.held(token)))
         state: GateState = await self._call(self._behavior.export_state)
-        return state
+        known = (path for path, array in paths(_tree_of(state.version)) if before.get(path) is array)
+        return self._outline(token, state, frozenset(known))
+
+    def _outline(self, token: str, state: GateState, known: frozenset[str]) -> Outline:
+        self._token, tree = token, _tree_of(state.version)
+        leaves = self._transfers.hold(token, tree)
+        nothing = (np.empty(0, leaf.dtype) for leaf in leaves)
+        return Outline(state._replace(version=_with_arrays(state.version, nothing)), leaves, known)
+
+    async def read(self, token: str, wanted: Spans) -> Piece:
+        """A piece of the state."""
+        return await self._transfers.read(token, wanted)
 
     async def cancel(self) -> None:
         """Continue with this incarnation."""
+        self.release()
         await self._call(self._behavior.resume)
 
-
-async def request_state(worker: Worker, former: Address) -> GateState:
-    """The state of a gate on another worker, which computes no more from now on. On the event loop.
-
-    Raises
-    ------
-    ClosedError
-        when there is no such gate.
-    WorkerLostError
-        when its worker does not answer.
-    """
-    if former.worker == worker.address:
-        return await _export(worker, former.actor)
-    try:
-        async with asyncio.timeout(config.seconds("timeouts.control")):
-            answer = await getattr(worker.rpc(former.worker), EXPORT_OP)(actor=former.actor)
-    except OSError as error:  # a TimeoutError is one
-        raise WorkerLostError(
-            f"{former.actor} on {former.worker} did not export its state ({error!r}): look at that worker's log"
-        ) from None
-    state = getattr(answer, "data", answer)
-    if not isinstance(state, GateState):
-        raise ClosedError(f"{former.actor} is not on {former.worker} (any more): {state!r}")
-    return state
+    def release(self) -> None:
+        """Hand nothing out any more."""
+        self._transfers.release(self._token)
 
 
-def export_handler(worker: Worker) -> Callable[[Comm, str], Awaitable[object]]:
-    """The handler of `EXPORT_OP`: it stops this incarnation of a gate and answers with its state. On the event loop."""
+def _tree_of(version: Version) -> Tree:
+    tree = {"params": version.params, "slots": version.state.slots}
+    sums = version.accumulation
+    return tree if sums is None else tree | {"sums": sums.grads, "stale": sums.stale}
 
-    async def export_state(comm: Comm, actor: str) -> object:
+
+def _with_arrays(version: Version, arrays: Iterator[Array]) -> Version:
+    """The version with other arrays, in the order of the tree's."""
+    params = rebuild(version.params, arrays)
+    state = replace(version.state, slots=rebuild(version.state.slots, arrays))
+    sums = version.accumulation
+    if sums is not None:
+        sums = sums._replace(grads=rebuild(sums.grads, arrays), stale=rebuild(sums.stale, arrays))
+    return version._replace(params=params, state=state, accumulation=sums)
+
+
+def _arrays_for(leaves: Iterable[Leaf], before: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays for leaves, by path; those from before where they fit."""
+    found: dict[str, Array] = {}
+    for leaf in leaves:
+        array = before.get(leaf.path)
+        if array is None or Leaf(leaf.path, array.shape, array.dtype.str) != leaf:
+            array = empty(leaf.shape, leaf.dtype)
+        found[leaf.path] = array
+    return found
+
+
+class _Former:
+    """The former incarnation of a gate, seen from the worker of the next one."""
+
+    def __init__(self, worker: Worker, address: Address) -> None:
+        self._worker, self._address, self._token = worker, address, uuid.uuid4().hex
+
+    async def read(self, leaves: Iterable[Leaf], arrays: Mapping[str, Array]) -> None:
+        """Read all leaves into arrays, several pieces at a time."""
+        flat = {path: array.reshape(-1).view(np.uint8) for path, array in arrays.items()}
+        pieces = spans(leaves)
+        streams = [asyncio.ensure_future(self._stream(pieces, flat)) for _ in range(_STREAMS)]
         try:
-            return to_serialize(await _export(worker, actor))
-        except (ClosedError, WorkerLostError) as error:
+            await asyncio.gather(*streams)
+        finally:
+            for stream in streams:
+                stream.cancel()
+            await asyncio.gather(*streams, return_exceptions=True)
+
+    async def _stream(self, pieces: Iterator[Spans], flat: Mapping[str, Array]) -> None:
+        for wanted in pieces:
+            piece = await self.ask("read", wanted)
+            await offload(write_piece, flat, wanted, piece)
+
+    async def ask(self, step: str, wanted: Spans = ()) -> Any:
+        """Call the former incarnation's `Migration`."""
+        where = self._address
+        if where.worker == self._worker.address:
+            return await _call_step(self._worker, where.actor, step, self._token, wanted)
+        try:
+            async with asyncio.timeout(config.seconds("timeouts.control") + nbytes_of(wanted) / SLOWEST):
+                call = getattr(self._worker.rpc(where.worker), HANDOVER_OP)
+                answer = await call(actor=where.actor, step=step, token=self._token, wanted=wanted)
+        except OSError as error:  # a TimeoutError is one
+            raise WorkerLostError(
+                f"{where.actor} on {where.worker} did not export its state ({error!r}): look at that worker's log"
+            ) from None
+        answer = getattr(answer, "data", answer)
+        if not isinstance(answer, Outline | Piece):
+            raise ClosedError(f"{where.actor} is not on {where.worker} (any more): {answer!r}")
+        return answer
+
+
+def handover_handler(worker: Worker) -> Callable[..., Awaitable[object]]:
+    """The handler of `HANDOVER_OP`. On the event loop."""
+
+    async def answer_step(
+        comm: Comm, actor: str, step: str, token: str, wanted: Iterable[tuple[str, int, int]]
+    ) -> object:
+        try:
+            return to_serialize(await _call_step(worker, actor, step, token, tuple(Span(*span) for span in wanted)))
+        except AkkordeonError as error:
             return {"refused": str(error)}
 
-    return export_state
+    return answer_step
 
 
-async def _export(worker: Worker, actor: str) -> GateState:
+async def _call_step(worker: Worker, actor: str, step: str, token: str, wanted: Spans) -> Outline | Piece:
     gate: Any = worker.state.actors.get(actor)
     if gate is None:
         raise ClosedError(f"{actor} is not on {worker.address} (any more)")
-    state: GateState = await gate.export()
-    return state
+    migration: Migration = gate.migration
+    if step == "read":
+        return await migration.read(token, wanted)
+    return await (migration.export(token) if step == "export" else migration.hold(token))

@@ -1,13 +1,16 @@
 """Snapshots of a gate's versions, written while it works."""
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 
+from akkordeon_dask.actors.gate._accumulation import Accumulation
 from akkordeon_dask.actors.gate._state import GateCut, Version, aligned_version
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder, load_part, part_store
+from akkordeon_dask.snapshots import Saved, SnapshotPolicy, SnapshotRecorder, load_part, part_store
 from akkordeon_dask.tree import Tree, leaves
 
 __all__ = ["GateSnapshots", "load_version"]
@@ -52,7 +55,9 @@ class GateSnapshots:
         """Start the thread. Not on an event loop: it reads the store."""
         if self.policy is not None:
             store = self.policy.store()
-            self._recorder = SnapshotRecorder(store, self._series, self._generation, on_failure=self._on_failure)
+            self._recorder = SnapshotRecorder(
+                store, self._series, self._generation, on_failure=self._on_failure, policy=self.policy
+            )
 
     def raise_generation(self, generation: int) -> None:
         """The network has an owner of this generation. Any thread."""
@@ -73,7 +78,7 @@ class GateSnapshots:
         if self._recorder is None:
             return version.number
         if _is_finite(version):
-            self._recorder.write(tree_of(version), version.number, {"samples": version.samples})
+            self._recorder.write(tree_of(version), version.number, _facts_of(version))
         else:
             self._recorder.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
         return version.number
@@ -92,7 +97,7 @@ class GateSnapshots:
         if not _is_finite(version):
             raise CheckpointError(f"version {version.number} of gate {self._series!r} is not finite: not kept")
         store = part_store(self.policy, cut.name)
-        return self._recorder.write_part(store, tree_of(version), version.number, {"samples": version.samples})
+        return self._recorder.write_part(store, tree_of(version), version.number, _facts_of(version))
 
     def note_part(self, number: int, now: float) -> None:
         """This version is in a cut: a snapshot is due where no further cut follows in time. In a turn of the gate."""
@@ -140,11 +145,17 @@ class GateSnapshots:
 
 def tree_of(version: Version) -> Tree:
     """The content of a snapshot."""
-    return {"params": version.params, "state": version.state}
+    kept = {"params": version.params, "state": version.state}
+    return kept if version.accumulation is None else kept | {"accumulation": version.accumulation}
+
+
+def _facts_of(version: Version) -> dict[str, Any]:
+    return {"samples": version.samples, "updates": version.updates}
 
 
 def _is_finite(version: Version) -> bool:
-    return all(np.isfinite(leaf).all() for leaf in leaves(version.params))
+    sums = () if version.accumulation is None else version.accumulation.grads
+    return all(np.isfinite(leaf).all() for leaf in [*leaves(version.params), *leaves(sums)])
 
 
 def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version | None:
@@ -155,10 +166,12 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version
     CheckpointError
         when the store cannot be read, or the snapshot is of another gate than `fresh`.
     """
-    like = tree_of(fresh)
+    like = fresh._replace(accumulation=Accumulation.empty(fresh.params))
     try:
-        part = load_part(policy, series, like)
-        saved = None if policy.cut is not None else policy.store().load(series, like=like)
+        part = _load(lambda like: load_part(policy, series, like), fresh, like)
+        saved = None
+        if policy.cut is None:
+            saved = _load(lambda like: policy.store().load(series, like=like), fresh, like)
     except CheckpointError as error:
         raise CheckpointError(f"gate {series!r}: {error}") from error
     if saved is None or (part is not None and (part.generation, part.number) > (saved.generation, saved.number)):
@@ -166,4 +179,18 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version
     if saved is None:
         return None
     samples = saved.facts.get("samples", 0)  # older snapshots have no such number
-    return aligned_version(Version(saved.number, saved.tree["params"], saved.tree["state"], int(samples)))
+    updates, sums = saved.facts.get("updates", saved.number), saved.tree.get("accumulation")
+    tree = saved.tree
+    return aligned_version(Version(saved.number, tree["params"], tree["state"], int(samples), int(updates), sums))
+
+
+def _load(load: Callable[[Tree], Saved | None], *forms: Version) -> Saved | None:
+    """What is saved in one of the forms; the error about the first one where it is in none."""
+    first, *others = map(tree_of, forms)
+    try:
+        return load(first)
+    except CheckpointError:
+        for like in others:
+            with contextlib.suppress(CheckpointError):
+                return load(like)
+        raise

@@ -4,12 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from akkordeon_dask.actors.gate._accumulation import Accumulation
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Header
 from akkordeon_dask.optim import State
 from akkordeon_dask.tree import Tree, map_leaves
 
-__all__ = ["GateCounts", "GateCut", "GateState", "InFlight", "StashedBatch", "Version", "aligned_version"]
+__all__ = [
+    "GateCounts",
+    "GateCut",
+    "GateState",
+    "InFlight",
+    "OpenStep",
+    "SeenBatches",
+    "StashedBatch",
+    "Version",
+    "aligned_version",
+]
 
 _LEASE = 4.0
 """A pin expires after so many deadlines of a batch without traffic."""
@@ -20,13 +31,17 @@ _IDLE = 600.0
 
 
 class Version(NamedTuple):
-    """A gate's parameters and optimizer state after some number of updates. Replaced, never written into."""
+    """A gate's parameters and optimizer state after some number of batches. Replaced, never written into."""
 
     number: int
+    """Batches that are part of it: each was an update of its own, unless the gate accumulates."""
     params: Tree
     state: State
     samples: int = 0
-    """Samples of the batches of these updates."""
+    """Samples of these batches."""
+    updates: int = 0
+    accumulation: Accumulation | None = None
+    """The batches whose update is still to come."""
 
 
 def aligned_version(version: Version) -> Version:
@@ -35,7 +50,21 @@ def aligned_version(version: Version) -> Version:
     Misaligned arrays give other last bits, and take longer.
     """
     state = replace(version.state, slots=map_leaves(aligned, version.state.slots))
-    return version._replace(params=map_leaves(aligned, version.params), state=state)
+    sums = version.accumulation
+    if sums is not None:
+        sums = sums._replace(grads=map_leaves(aligned, sums.grads), stale=map_leaves(aligned, sums.stale))
+    return version._replace(params=map_leaves(aligned, version.params), state=state, accumulation=sums)
+
+
+class OpenStep(NamedTuple):
+    """The present step of synchronous updates at the first gate; see `Steps`."""
+
+    ending: bool
+    """The other gates were told that it is over."""
+    batches: tuple[tuple[str, int], ...]
+    """Those whose gradient is to come."""
+    sentinels: tuple[str, ...]
+    """The actors of those that send more."""
 
 
 class GateState(NamedTuple):
@@ -45,6 +74,19 @@ class GateState(NamedTuple):
     applied: Mapping[str, tuple[int, tuple[int, ...]]]
     """By the sentinel's actor: its floor, below which all batches are finished, and the sequences above it whose
     update is part of the version. They are never applied again."""
+    step: OpenStep | None = None
+    """Where all gates update together."""
+
+
+class SeenBatches(NamedTuple):
+    """The batches of a sentinel that a gate knows of."""
+
+    end: int = 0
+    """All had a lower sequence."""
+    applied: frozenset[int] = frozenset()
+    """Those from `first` on whose update is part of the gate's parameters."""
+    first: int = 0
+    """What was before is not known."""
 
 
 class GateCut(NamedTuple):
@@ -63,6 +105,8 @@ class GateCounts:
 
     forwards: int = 0
     updates: int = 0
+    batches: int = 0
+    """Batches that it was updated with, or whose gradient waits for others."""
     samples: int = 0
     """Samples of training whose forward pass is done."""
     backwards: int = 0
@@ -125,6 +169,8 @@ class InFlight:
     holes: set[int] = field(default_factory=set)
     """Batches below the floor that this gate was not updated with: those that were lost, as a rule."""
     _pins: dict[int, _Pin] = field(default_factory=dict)
+    _rated: dict[int, _Pin] = field(default_factory=dict)
+    """That of the pass before the last one, until its lease lapses: no batch reads it, but callbacks may ask for it."""
     _opened: tuple[int, int] = (0, 0)
     """The newest pass that was opened here, and the attempt that opened it."""
 
@@ -161,6 +207,12 @@ class InFlight:
             return sequence in self.applied_sequences
         return self.first is not None and sequence >= self.first and sequence not in self.holes
 
+    def seen(self, since: int) -> SeenBatches:
+        """What this incarnation knows of the batches from `since` on."""
+        end = max(self.floor, max(self.batches, default=-1) + 1)
+        applied = frozenset(sequence for sequence in range(since, end) if self.was_applied(sequence))
+        return SeenBatches(end, applied, end if self.first is None else self.first)
+
     def is_duplicate_opening(self, header: Header) -> bool:
         """The message repeats an opening batch that was here, or is an older attempt of it.
 
@@ -178,6 +230,7 @@ class InFlight:
         if header.opening and opening > self._opened:
             self._opened = opening
             if pin is None:
+                self._rated = dict(list(self._pins.items())[-1:])
                 self._pins.clear()
                 pin = self._pins[header.pass_number] = _Pin(present, 0.0)
         if pin is None:
@@ -185,13 +238,19 @@ class InFlight:
         pin.expires = now + _LEASE * header.deadline
         return pin.version
 
+    def rated(self, number: int) -> Version | None:
+        """The version that this pass reads, or has read; None where it is not known (any more)."""
+        pin = self._pins.get(number) or self._rated.get(number)
+        return None if pin is None else pin.version
+
     def expire(self, now: float) -> None:
         """Release contexts that their sentinel has given up, and pins that no traffic renewed."""
         for batch in self.batches.values():
             if batch.version is not None and batch.expires < now:
                 batch.release()
-        for number in [number for number, pin in self._pins.items() if pin.expires < now]:
-            del self._pins[number]
+        for pins in (self._pins, self._rated):
+            for number in [number for number, pin in pins.items() if pin.expires < now]:
+                del pins[number]
 
     def idle(self, now: float) -> bool:
         """Nothing is held, and no message came for a long time."""
@@ -204,6 +263,6 @@ class InFlight:
 
     @property
     def versions(self) -> set[int]:
-        """The numbers of the versions that are held."""
-        batches = {batch.version.number for batch in self.batches.values() if batch.version is not None}
-        return batches | {pin.version.number for pin in self._pins.values()}
+        """The updates in each of the versions that are held."""
+        batches = {batch.version.updates for batch in self.batches.values() if batch.version is not None}
+        return batches | {pin.version.updates for pin in (*self._pins.values(), *self._rated.values())}

@@ -24,7 +24,7 @@ class GateStatistics:
     gate: str
     worker: str
     version: int
-    """Updates since the network was deployed."""
+    """Batches that are part of its parameters, or wait for others to update with, since the network was deployed."""
     contexts: int
     """Batches whose forward pass is kept."""
     versions: int
@@ -71,6 +71,7 @@ def metrics_of(
         nbytes_out=counts.nbytes_out,
         delays=tuple(sorted(delays.items())),
         stuck=cell.stuck,
+        hangs=cell.hangs,
     )
 
 

@@ -9,21 +9,30 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.actors._dask_actor import DaskActor
+from akkordeon_dask.actors._dask_actor import DaskActor, large
+from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
+from akkordeon_dask.actors.sentinel._evaluation import check_weighable
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Position
 from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, describe_data, load_position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
-from akkordeon_dask.data import Batch, Source, open_source
-from akkordeon_dask.errors import AkkordeonError, ClosedError, DataError, DeadlineError, SentinelError, WorkerLostError
-from akkordeon_dask.messages import Address, HeldSentinel, Leave, PassReport, SentinelMetrics
+from akkordeon_dask.data import Batch, Lease, LeasedSource, Source, open_source
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    ClosedError,
+    DataError,
+    DeadlineError,
+    RolledBackError,
+    SentinelError,
+    WorkerLostError,
+)
+from akkordeon_dask.messages import Address, HeldSentinel, Leave, PassReport, Rollback, SentinelMetrics
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import Array
@@ -31,6 +40,8 @@ from akkordeon_dask.tree import Array
 __all__ = ["SentinelActor"]
 
 _ENDED = "failed", "left"
+_CUTS = 9
+"""Cuts of which a sentinel knows how far it was."""
 
 
 class SentinelActor(DaskActor):
@@ -49,12 +60,22 @@ class SentinelActor(DaskActor):
         passes after which it rests, of all incarnations; None: its own number.
     paused
         it waits until it is resumed.
+    validated
+        each of its passes is validated before the next one begins; see `clear`.
     policy
         of the network's snapshots; None: its position is not written.
     resume
         the policies of stores that may have its position from an earlier run.
+    rollback
+        the name of the last order to go back, which its position accounts for.
+    first
+        the position where its first incarnation has started; None: this is it.
     begun
         seconds since 1970 when the network was deployed.
+    member
+        of a group, whose passes are reported instead of its own.
+    synchronous
+        all gates update once a step.
     """
 
     def __init__(
@@ -70,17 +91,26 @@ class SentinelActor(DaskActor):
         former: Address | None = None,
         until: int | None = None,
         paused: bool = False,
+        validated: bool = False,
         policy: SnapshotPolicy | None = None,
         resume: Sequence[SnapshotPolicy] = (),
+        rollback: str = "",
+        first: Position | None = None,
         begun: float = 0.0,
+        member: bool = False,
+        synchronous: bool = False,
     ) -> None:
         super().__init__(key)
         self.network = network
         self._begun = begun or time.time()
+        self._member = member
         self._sentinel, self._name, self._spec = sentinel, name, spec
         self._former, self._until, self._paused = former, until, paused
         self._position = position
         """Where it was at the last timer; before it opens, where it starts. Replaced, never changed."""
+        self._rollback = rollback
+        self._at_cuts: dict[str, int] = {}
+        """Samples that were finished at the last cuts, by their names. Only the event loop touches them."""
         self._reports = UnacknowledgedReports()
         self._changed = asyncio.Event()
         self._closing = False
@@ -107,7 +137,10 @@ class SentinelActor(DaskActor):
             max_attempts=config.whole("batch.max-attempts", 1),
             max_lost=config.fraction("batch.max-lost"),
         )
+        self._behavior.validated, self._behavior.synchronous = validated, synchronous
         self._source = self._load(resume)
+        self._first = first or self._position or Position()
+        """Where it goes back to, if a cut is from before its begin."""
 
     def _log_sentinel_event(self, event: str, text: str) -> None:
         """Any thread."""
@@ -121,7 +154,7 @@ class SentinelActor(DaskActor):
         try:
             source = open_source(sentinel.provider)
             self._check(source.labelled is not False, source.shape, source.dtype)
-            if source.samples is not None and not sentinel.batches_per_pass:
+            if source.samples is not None and not sentinel.endless:
                 source.batches(1, sentinel.batch_size)
             if sentinel.mode == "train" and self._position is None:
                 self._position = load_position(resume, sentinel, self._name)
@@ -142,13 +175,16 @@ class SentinelActor(DaskActor):
         self._spec.check_input(shape, dtype)
 
     def _check_batch(self, batch: Batch) -> None:
-        x, y = batch
+        x, y = batch[:2]
         self._check(y is not None, x.shape[1:], x.dtype)
+        if len(batch) > 2:
+            check_weighable(self._sentinel)
 
-    async def open(self, gates: tuple[Address, ...]) -> None:
+    async def open(self, gates: tuple[Address, ...], rollback: Rollback | None = None) -> Position | None:
         """Begin, and send the first batches. On the event loop.
 
-        Returns when the first batch is drawn and fits, after `timeouts.first-batch` at the latest.
+        Returns when the first batch is drawn and fits, after `timeouts.first-batch` at the latest: the position where
+        it begins after a `rollback` that it did not know yet, or None.
 
         Raises
         ------
@@ -159,12 +195,16 @@ class SentinelActor(DaskActor):
             raise self._source
         behavior = self._behavior
         behavior.rewire(gates, behavior.generation)
+        behind = self._is_behind(rollback)
+        if rollback is not None and behind:
+            self._position, self._rollback = self._position_at(rollback), rollback.name
         if self._position is not None:
             behavior.passes.resume(self._position, time.monotonic())
+            behavior.clear(self._position.finished)
         behavior.passes.rest_after(self._until)
         if self._paused:
             behavior.pause()
-        if behavior.passes.batches is None and self._source.samples is not None:
+        if self._source.samples is not None and not self._sentinel.endless:
             behavior.passes.batches = math.ceil(self._source.samples / self._sentinel.batch_size)
         await offload(self._snapshots.begin)
         info = ActorInfo(self.network, "sentinel", self._name)
@@ -176,13 +216,14 @@ class SentinelActor(DaskActor):
         behavior.reader = make_batch_reader(
             self._source,
             self._sentinel.batch_size,
-            endless_passes=bool(self._sentinel.batches_per_pass),
+            endless_passes=self._sentinel.endless,
             wake=lambda: cell.put(BatchReady()),
             name=f"akkordeon reader of {self._name}",
         )
         cell.put(BatchReady())
         if self._former is None:  # a former incarnation has tried the data
             await self._try_data()
+        return self._position if behind else None
 
     async def _try_data(self) -> None:
         """Wait for the first batch. A slow one is no error: it may still fail the sentinel later."""
@@ -207,7 +248,8 @@ class SentinelActor(DaskActor):
         now = time.time()
         report = dataclasses.replace(report, ended=now, elapsed=max(0.0, now - self._begun), key=self.key)
         self._reports.add(report)
-        self._log_event(self.network, "pass", **report.as_dict())
+        if not self._member:
+            self._log_event(self.network, "pass", **report.as_dict())
         self._set_changed()
 
     def _metrics(self, cell: Cell, now: float) -> SentinelMetrics:
@@ -229,9 +271,10 @@ class SentinelActor(DaskActor):
             restarts=behavior.restarts,
             dropped=behavior.dropped,
             in_flight=behavior.in_flight,
-            concurrency=self._sentinel.concurrency,
+            concurrency=behavior.sentinel.concurrency,
             progress=behavior.progress(now),
             waiting=0.0 if behavior.waits_since is None else now - behavior.waits_since,
+            confusion=passes.news(now),
         )
 
     def _update_position(self, now: float) -> None:
@@ -271,7 +314,7 @@ class SentinelActor(DaskActor):
 
     async def follow(self, cursor: int, state: SentinelState | None, timeout: float) -> SentinelUpdate:
         """The news since `cursor` and `state`; waits for them, at most `timeout` seconds. On the event loop."""
-        deadline, leaving = self._loop.time() + timeout, False
+        deadline, leaving = self._loop.time() + timeout, self._moves_now()
         while len(self._reports) <= cursor and self._behavior.state == state and not (self._closing or leaving):
             self._changed.clear()
             left = deadline - self._loop.time()
@@ -281,6 +324,13 @@ class SentinelActor(DaskActor):
         if self._behavior.state == "left" and not self._closing:
             raise WorkerLostError(self._ending_text(f"sentinel {self._name!r} on {self.address.worker}"))
         return self._update(cursor, leaving)
+
+    def _moves_now(self) -> bool:
+        """A poll that finds news does not wait: it is a sign of life all the same, and learns of the drain."""
+        if self._sentinel.mode == "predict":
+            return False
+        self._office.drain.touched(self.key)
+        return self._office.drain.moves_now(self.key)
 
     async def _wait_for_drain(self, timeout: float) -> bool:
         """Wait for a change or for the worker's drain; True: the client should move the sentinel."""
@@ -297,7 +347,9 @@ class SentinelActor(DaskActor):
         metrics = self._cell.metrics if self._cell is not None else None
         progress = metrics.progress if isinstance(metrics, SentinelMetrics) else None
         reports = self._reports.since(cursor)
-        return SentinelUpdate(reports, state, error, position, behavior.passes.until, leaving, progress)
+        ended = behavior.passes.ended if self._member else None
+        until = behavior.passes.until
+        return SentinelUpdate(reports, state, error, position, until, self._first, leaving, progress, ended)
 
     # Control
 
@@ -306,25 +358,55 @@ class SentinelActor(DaskActor):
         await self._call(self._leave_to_successor)
         return self._update(cursor)
 
-    async def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
+    async def rewire(self, gates: tuple[Address, ...], generation: int, rollback: Rollback | None = None) -> None:
         """Continue with other gates. Done in a turn of the sentinel.
+
+        After a `rollback` that it does not know yet it fails instead, for its client to restart it where that says.
 
         Raises
         ------
         ClosedError
             when an owner of a later generation has taken the network over.
         """
-        await self._call(lambda: self._rewire(gates, generation))
+        await self._call(lambda: self._rewire(gates, generation, rollback))
 
-    def _rewire(self, gates: tuple[Address, ...], generation: int) -> None:
+    async def interrupt(self, gate: Address, seconds: float) -> None:
+        """A gate is lost and will be restarted: see `SentinelBehavior.interrupt`. Done in a turn of the sentinel."""
+        await self._call(lambda: self._behavior.interrupt(gate, seconds))
+
+    def _rewire(self, gates: tuple[Address, ...], generation: int, rollback: Rollback | None) -> None:
         behavior = self._behavior
         if generation < behavior.generation:
             raise ClosedError(
                 f"sentinel {self._name!r} follows generation {behavior.generation} of network {self.network!r}, not "
                 f"{generation}: another owner has taken it over, leave it to that one"
             )
+        if rollback is not None and self._is_behind(rollback):
+            self._go_back(rollback)
+            return
         if (gates, generation) != (behavior.gates, behavior.generation):  # else nothing need be resent
             behavior.rewire(gates, generation)
+
+    def _is_behind(self, rollback: Rollback | None) -> bool:
+        return rollback is not None and rollback.name != self._rollback and self.trains
+
+    def _position_at(self, rollback: Rollback) -> Position:
+        """Its position in the cut, or its first one where it is of later or has other data."""
+        saved = rollback.positions.get(self._name, {})
+        if saved.get("data") != describe_data(self._sentinel):
+            return self._first
+        return Position.from_dict(saved["position"])
+
+    def _go_back(self, rollback: Rollback) -> None:
+        behavior, position = self._behavior, self._position_at(rollback)
+        if self._sentinel.endless:
+            passes = behavior.passes
+            finished = passes.samples + passes.lost - self._at_cuts.get(rollback.cut, 0)
+            position = position.with_lost(finished + behavior.samples_in_flight)
+        text = f"sentinel {self._name!r} goes back {position}, as all gates and sentinels do"
+        self._position, self._rollback = position, rollback.name  # first: who reads the error reads the position too
+        behavior.fail(RolledBackError(text, rollback.name))
+        self._set_changed()
 
     async def pause(self) -> None:
         """Send no more batches; returns when those in flight have completed. On the event loop."""
@@ -349,10 +431,12 @@ class SentinelActor(DaskActor):
         behavior, data = self._behavior, describe_data(self._sentinel)
         await self._call(lambda: behavior.hold(cut, seconds))
         with contextlib.suppress(TimeoutError):
-            await self._wait_until(lambda: not behavior.in_flight or self._closing, seconds)
+            await self._wait_until(lambda: behavior.quiet or self._closing, seconds)
         part = await self._call(lambda: behavior.held_part(cut, data))
         if part is None and behavior.state not in _ENDED:
             raise DeadlineError(f"batches of sentinel {self._name!r} did not come back within {seconds:g} s")
+        counted = behavior.passes.samples + behavior.passes.lost
+        self._at_cuts = {**dict(list(self._at_cuts.items())[-_CUTS:]), cut: counted}
         return part if behavior.state not in _ENDED else None
 
     async def release_from(self, cut: str, go_on: bool) -> float | None:
@@ -377,9 +461,28 @@ class SentinelActor(DaskActor):
         await self._call(lambda: self._behavior.count(epochs))
         return self._update(cursor)
 
+    async def read(self, lease: Lease) -> None:
+        """Make one more pass, over a lease: of a member of a group, which rests."""
+        source = self._source
+        assert isinstance(source, LeasedSource)
+        await self._call(lambda: self._behavior.read(source, lease))
+
     async def rest_after(self, until: int | None) -> None:
         """Rest after this many passes in all; None: its own number."""
         await self._call(lambda: self._behavior.rest_after(until))
+
+    async def validate_passes(self) -> None:
+        """Have each of its passes from now on validated before the next one begins. Those that are open may overlap."""
+        await self._call(self._validate_passes)
+
+    def _validate_passes(self) -> None:
+        behavior = self._behavior
+        if not behavior.validated:
+            behavior.validated, behavior.cleared = True, behavior.passes.finished
+
+    async def clear(self, finished: int) -> None:
+        """So many passes are validated, or need not be: the next one may begin."""
+        await self._call(lambda: self._behavior.clear(finished))
 
     async def close(self) -> None:
         """End the sentinel; a pending long poll is answered. On the event loop."""
@@ -391,6 +494,7 @@ class SentinelActor(DaskActor):
 
     # Results
 
+    @large
     async def outputs(self) -> Array:
         """The predictions for all samples, in order; concatenated in a turn of it."""
         return await self._call(self._outputs)

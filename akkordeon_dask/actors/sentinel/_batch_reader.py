@@ -55,7 +55,7 @@ class BackgroundBatchReader(BatchReader):
     """Draws in a thread of its own, one batch per request: the source may block.
 
     The thread owns iterator and source, and closes them at its end; requests and batches pass through two queues.
-    A source that never answers cannot be interrupted: its thread, a daemon, is left behind at close.
+    A source that heeds no interruption cannot be ended: its thread, a daemon, is left behind at close.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class BackgroundBatchReader(BatchReader):
         super().close(timeout=0.0)
 
     def close(self, timeout: float) -> None:
+        self._source.interrupt()
         self._requests.put(None)
         self._thread.join(timeout)
 

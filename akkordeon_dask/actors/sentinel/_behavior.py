@@ -4,6 +4,8 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Literal
 
 from akkordeon_dask._numbers import check_int
@@ -12,12 +14,13 @@ from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch
 from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Passes
-from akkordeon_dask.data import Batch
-from akkordeon_dask.errors import AkkordeonError, DataError, SentinelError
+from akkordeon_dask.data import Batch, Lease, LeasedSource
+from akkordeon_dask.errors import AkkordeonError, DataError, RolledBackError, SentinelError
 from akkordeon_dask.messages import (
     Address,
     Backward,
     Failed,
+    Flush,
     Forward,
     Header,
     HeldSentinel,
@@ -26,6 +29,8 @@ from akkordeon_dask.messages import (
     PassProgress,
     PassReport,
     Refused,
+    StepEnd,
+    Waiting,
 )
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.tree import Array
@@ -43,6 +48,21 @@ _LOST = 4096
 """Lost batches that a consistent cut lists, at most."""
 _TICK = 1.0
 """Seconds between two timers, at most."""
+
+
+class _Flushing:
+    """Whether a sentinel has asked for the end of the step that its batches belong to, and has the answer."""
+
+    def __init__(self) -> None:
+        self.done = True
+        """All gates have updated with all of its batches that are finished."""
+        self.tries = 0
+        """Questions since the last batch."""
+        self.expires = math.inf
+        """The time at which the last one is given up."""
+
+    def restart(self, *, done: bool) -> None:
+        self.done, self.tries, self.expires = done, 0, math.inf
 
 
 class BatchReady:
@@ -108,6 +128,13 @@ class SentinelBehavior:
         self.outputs: dict[int, Array] = {}
         self.dropped = 0
         """Messages that belonged to no batch in flight."""
+        self.validated = False
+        """Its epochs are validated: it begins none before those that it has ended are."""
+        self.cleared = 0
+        """Finished passes up to which it may begin another, where they are validated."""
+        self.synchronous = False
+        """All gates update once a step. A pass is over once the step with its last batches is, and the next begins."""
+        self._flushing = _Flushing()
         self.restarts = 0
         """Passes that were restarted because a gate had lost its pin."""
         self._clock, self._send, self._report = clock, send, report
@@ -121,9 +148,13 @@ class SentinelBehavior:
         self._lost: deque[int] = deque(maxlen=_LOST)
         """The sequences of the last batches that ended as lost."""
         self._held_for, self._held_since, self._held_until = "", 0.0, -math.inf
+        self._interrupted_until = 0.0
+        """Until then the restart of a gate is waited for."""
         """The consistent cut that it waits for, and the times from and until which it does; "": none."""
         self._checked_form: tuple[Any, ...] = ()
-        self._known: tuple[str, bool, bool] = (self.state, True, False)
+        self._leased = False
+        """It reads leases, whose partitions may all be lost."""
+        self._known: tuple[str, bool, bool, bool] = (self.state, True, False, True)
 
     @property
     def trains(self) -> bool:
@@ -139,6 +170,11 @@ class SentinelBehavior:
     def in_flight(self) -> int:
         """Batches in flight."""
         return len(self._batches)
+
+    @property
+    def quiet(self) -> bool:
+        """No batch is in flight, and where updates are synchronous, none waits for the end of a step."""
+        return not self._batches and (self._flushing.done or not self.synchronous)
 
     @property
     def between_passes(self) -> bool:
@@ -158,7 +194,9 @@ class SentinelBehavior:
 
     def receive(self, message: Message | BatchReady) -> None:
         """Handle one message, then send what the credits allow."""
-        if not isinstance(message, BatchReady):
+        if isinstance(message, Flush):
+            self._guard(lambda: self._on_step_ended(message))
+        elif not isinstance(message, BatchReady):
             self._guard(lambda: self._receive(message))
         self.wants_timer = False
         self._fill()
@@ -171,9 +209,11 @@ class SentinelBehavior:
     def on_timer(self, now: float) -> float:
         """Resend overdue batches, then send what the credits allow; returns the seconds until the next timer."""
         self._guard(lambda: self._resend_overdue(now))
+        if self.passes.stop_if_due(now):
+            self._guard(self._report_ended)
         self._fill()
         self.wants_timer = False
-        due = [self._hurried_at(), *(batch.expires for batch in self._batches.values())]
+        due = [self._hurried_at(), self._flushing.expires, *(batch.expires for batch in self._batches.values())]
         if self.held:
             due.append(self._held_until)
         if self.between_passes and self.passes.rest_until > now:
@@ -202,6 +242,8 @@ class SentinelBehavior:
             self._on_predictions(batch, message)
         elif isinstance(message, Refused):
             self._restart_pass(message)
+        elif isinstance(message, Waiting):
+            batch.tries = 0
         elif isinstance(message, Backward):
             if batch.loss is None:
                 self.dropped += 1
@@ -209,7 +251,7 @@ class SentinelBehavior:
                 self._complete(batch)
 
     def _matching_batch(self, message: Message) -> BatchInFlight | None:
-        if isinstance(message, Leave) or message.header.reply_to != self.address:
+        if isinstance(message, Leave | Flush | StepEnd) or message.header.reply_to != self.address:
             return None
         batch = self._batches.get(message.header.sequence)
         return batch if batch is not None and batch.attempt == message.header.attempt else None
@@ -222,12 +264,11 @@ class SentinelBehavior:
             self.outputs[batch.sequence], batch.loss = message.x, 0.0
             self._complete(batch)
             return
-        updates, samples = message.trained or (0, 0)
-        # A batch that trains becomes an update itself.
-        batch.trained = (updates + self.trains, samples + self.trains * len(batch.x))
+        batch.trained = message.trained or (0, 0)
         dy = evaluate(self.sentinel, batch, message.x, message.header, self._notify)
         if self.trains and not batch.skipped:
-            self._send(self.gates[-1], Backward(message.header, dy))
+            weight = float(len(batch.x) if batch.weight is None else batch.weight)
+            self._send(self.gates[-1], Backward(replace(message.header, weight=weight), dy))
         else:
             self._complete(batch)
 
@@ -244,21 +285,31 @@ class SentinelBehavior:
             self.wants_timer = True
             return False
         if self.passes.drawing is None:
-            return self.passes.begin(self._clock())
-        return not any(batch.opening for batch in self._batches.values())
+            waits = self._waits_for_validation or (self.synchronous and self.trains and not self.passes.between)
+            return not waits and self.passes.begin(self._clock())
+        return self.trains or not any(batch.opening for batch in self._batches.values())
 
-    def submit_batch(self, x: Array, target: Array | None) -> None:
+    @property
+    def _waits_for_validation(self) -> bool:
+        return self.validated and not (self.passes.between and self.passes.finished <= self.cleared)
+
+    def clear(self, finished: int) -> None:
+        """So many passes are validated, or need not be: the next one may begin."""
+        self.cleared = max(self.cleared, finished)
+
+    def submit_batch(self, x: Array, target: Array | None, weights: Array | None = None) -> None:
         """Send a drawn batch. The first one of a pass that reads pinned versions goes alone."""
-        drawing, sequence = self.passes.draw()
+        drawing, sequence = self.passes.draw(len(x), self._clock())
         if sequence is None:
             return
-        batch = BatchInFlight(drawing.number, sequence, x, target, opening=not self.trains and drawing.drawn == 1)
+        opening = not self.trains and drawing.drawn == 1
+        batch = BatchInFlight(drawing.number, sequence, x, target, opening, weights)
         self._batches[sequence] = batch
         self._dispatch(batch)
 
     def exhausted(self) -> None:
         """End the drawing of a pass whose data are exhausted."""
-        if (drawing := self.passes.drawing) is not None and drawing.drawn == 0:
+        if (drawing := self.passes.drawing) is not None and drawing.drawn == 0 and not self._leased:
             self.fail(DataError(f"sentinel {self.name!r}: {self.sentinel.provider!r} gave no batch: check the data"))
         elif drawing is not None:
             self.passes.stop_drawing()
@@ -268,13 +319,15 @@ class SentinelBehavior:
         """The batch whose gradient another batch, drawn now, might make too late."""
         if not self._batches:
             return None
-        oldest = min(self._batches.values(), key=lambda batch: batch.finished_before)
+        oldest = min(self._batches.values(), key=attrgetter("finished_before"))
         passed = self._finished - oldest.finished_before + len(self._batches)
         return oldest if passed >= _WINDOW * self.sentinel.concurrency else None
 
     def _fill(self) -> None:
         self._guard(self._draw)
-        known = (self.state, self.in_flight == 0, self.tried)
+        if self.synchronous:
+            self._flush()
+        known = (self.state, self.in_flight == 0, self.tried, self.quiet)
         if known != self._known:
             self._known = known
             self._changed()
@@ -309,14 +362,15 @@ class SentinelBehavior:
 
     def _check_form(self, batch: Batch) -> None:
         """Check a batch that differs in form from the one before."""
-        x, y = batch
-        form = x.shape[1:], x.dtype, y is None
+        x, y, *rest = batch
+        form = x.shape[1:], x.dtype, y is None, len(rest)
         if form != self._checked_form:
             self._check(batch)
             self._checked_form = form
 
     def _dispatch(self, batch: BatchInFlight) -> None:
         batch.next_attempt(self._clock(), self.timer, self._finished)
+        self._flushing.restart(done=not self.trains)
         self._send(self.gates[0], Forward(self._header(batch), batch.x))
 
     def _header(self, batch: BatchInFlight) -> Header:
@@ -346,8 +400,9 @@ class SentinelBehavior:
             blocking.tries -= 1
             self.passes.resend(blocking)
             self._dispatch(blocking)
+        interrupted = now < self._interrupted_until
         for batch in [batch for batch in self._batches.values() if batch.expires <= now]:
-            if batch.tries < self._max_attempts:
+            if batch.tries < self._max_attempts or interrupted:
                 self.passes.resend(batch)
                 self._dispatch(batch)
             else:
@@ -371,9 +426,32 @@ class SentinelBehavior:
         self._finished += 1
         self._report_ended()
 
+    def _flush(self) -> None:
+        """Ask for the end of the step where no batch follows before it, the first time or again."""
+        now, flushing = self._clock(), self._flushing
+        sends = self.state == "running" and not (self.held or self.passes.drawn)
+        if self._batches or flushing.done or sends:
+            flushing.restart(done=flushing.done)
+            return
+        if flushing.tries and now < flushing.expires:
+            return
+        flushing.tries += 1
+        flushing.expires = now + self.timer.seconds(flushing.tries)
+        self._send(self.gates[0], Flush(self.network, self.generation, self.address, self.floor))
+
+    def _on_step_ended(self, message: Flush) -> None:
+        """All gates have updated with the batches up to here."""
+        if message.sentinel != self.address or message.floor != self.floor or self._batches:
+            self.dropped += 1
+            return
+        self._flushing.restart(done=True)
+        self.passes.note_trained(message.trained or (0, 0))
+        self._report_ended()
+
     def _report_ended(self) -> None:
-        for report in self.passes.report(self.name, self._clock()):
-            self._report(report)
+        if self._flushing.done or not self.synchronous:
+            for report in self.passes.report(self.name, self._clock()):
+                self._report(report)
         failed, self.passes.failure = self.passes.failure, None
         if failed is not None:
             raise lost_batches(self.name, failed.number, failed.lost_batches, failed.lost, failed.samples)
@@ -392,10 +470,17 @@ class SentinelBehavior:
     def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Continue with other gates: batches in flight are resent, for they may have been in a lost gate."""
         self.gates, self.generation = gates, generation
+        self._interrupted_until = 0.0
+        self._flushing.restart(done=self._flushing.done)
         for batch in self._batches.values():
             self.passes.resend(batch)
             batch.tries, batch.excused = 0, True
             self._dispatch(batch)
+
+    def interrupt(self, gate: Address, seconds: float) -> None:
+        """A gate is lost and will be restarted: no batch is given up before `rewire`, within so many seconds."""
+        if gate in self.gates:
+            self._interrupted_until = self._clock() + seconds
 
     def pause(self) -> None:
         """Send no more batches; those in flight complete. A sentinel whose passes are done rests again later."""
@@ -419,8 +504,8 @@ class SentinelBehavior:
         self._held_for, self._held_since, self._held_until = cut, now, now + seconds
 
     def held_part(self, cut: str, data: str) -> HeldSentinel | None:
-        """Its part of the cut that it is held for; None where batches are in flight, or it is not held (any more)."""
-        if not self.held or self._held_for != cut or self._batches:
+        """Its part of the cut that it is held for; None where it is not quiet, or it is not held (any more)."""
+        if not self.held or self._held_for != cut or not self.quiet:
             return None
         position = self.passes.position(self._clock())
         assert position is not None
@@ -436,6 +521,15 @@ class SentinelBehavior:
         if self._held_for == cut and go_on:
             self._held_for = ""
         return seconds
+
+    def read(self, source: LeasedSource, lease: Lease) -> None:
+        """Make one more pass, over a lease. No pass is open."""
+        source.assign(lease)
+        self._leased = True
+        if lease.concurrency != self.sentinel.concurrency:
+            self.sentinel = replace(self.sentinel, concurrency=lease.concurrency)
+        self.passes.batches = math.ceil(lease.rows / self.sentinel.batch_size)
+        self.count(1)
 
     def count(self, epochs: int | None) -> None:
         """Rest after `epochs` more passes, and at most its own number; None: after its own number.
@@ -458,10 +552,16 @@ class SentinelBehavior:
         if self.state in ("running", "paused") and self.passes.all_done:
             self.state = "resting"
 
+    @property
+    def samples_in_flight(self) -> int:
+        """Samples of the batches that were sent and are not finished."""
+        return sum(len(batch.x) for batch in self._batches.values())
+
     def fail(self, error: AkkordeonError) -> None:
         """Stop with an error: all credits return, and the gates drop everything held for this sentinel."""
         self.error, self.state = error, "failed"  # in this order: a failed sentinel has an error
-        self._notify("failed", str(error))
+        if not isinstance(error, RolledBackError):  # its client restarts it, and tells of that
+            self._notify("failed", str(error))
         self._abandon()
 
     def leave(self) -> None:
@@ -471,6 +571,7 @@ class SentinelBehavior:
 
     def _abandon(self) -> None:
         self._batches.clear()
+        self._flushing.restart(done=True)
         self.passes.abandon()
         for gate in self.gates:
             self._send(gate, Leave(self.network, self.address))

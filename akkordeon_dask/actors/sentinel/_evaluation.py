@@ -1,11 +1,13 @@
 """The evaluation of predictions: loss, gradient, and the states of scores, which add up over a pass."""
 
+import base64
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from akkordeon_dask.actors.sentinel._confusion import count_confusion
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
 from akkordeon_dask.errors import (
     AkkordeonError,
@@ -18,12 +20,13 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Failed, Header
-from akkordeon_dask.network import Sentinel
+from akkordeon_dask.network import Sentinel, weigh_classes
 from akkordeon_dask.nn import Loss, Score, ScoreState
 from akkordeon_dask.tree import Array
 
 __all__ = [
     "ScoreStates",
+    "check_weighable",
     "evaluate",
     "gate_failure",
     "lost_batches",
@@ -31,6 +34,7 @@ __all__ = [
     "pin_lost_repeatedly",
     "read_scores",
     "resume_scores",
+    "save_scores",
     "score_batch",
     "score_results",
 ]
@@ -56,23 +60,79 @@ def evaluate(
     if batch.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
     y = aligned(y)
-    batch.scores = {}
+    batch.scores, batch.confusion = {}, None
     function: Loss | Score = sentinel.loss
     try:
-        loss, dy = sentinel.loss(y, batch.target, need_dy=sentinel.mode == "train")
+        loss, dy = _loss(sentinel, batch, y, batch.target)
         finite = math.isfinite(loss)
-        for function in sentinel.scores if finite else ():
-            batch.scores[function.name] = _state(function, function.update(y, batch.target))
+        rates = sentinel.mode in ("validate", "test")
+        if finite and (sentinel.scores or rates):
+            outputs, target, weights = sentinel.loss.scored(y, batch.target, batch.weights)
+            for function in sentinel.scores if len(outputs) else ():
+                batch.scores[function.name] = _state(function, _updated(function, outputs, target, weights))
+            if rates:
+                batch.confusion = count_confusion(sentinel.loss, outputs, target, batch.x, batch.sequence)
     except BaseException as error:
         raise _blamed(function, error, header) from error
     batch.loss = loss
     if not finite:
-        text = f"the loss is {loss} on {header}: lower the learning rate, warm up, or look for bad numbers in the data"
+        text = f"the loss is {loss} on {header}: {_cause(batch)}"
         if sentinel.on_nonfinite != "skip":
             raise NonFiniteError(text)
         batch.skipped = True
         notify("skipped", text)
     return dy
+
+
+def _cause(batch: BatchInFlight) -> str:
+    """The cause of a loss that is not finite, as far as the data show it, and the remedy."""
+    for name, array in (("x", batch.x), ("y", batch.target)):
+        if array is None or array.dtype.kind != "f" or (finite := np.isfinite(array)).all():
+            continue
+        at = tuple(int(index) for index in np.argwhere(~finite)[0])
+        where = f"sample {at[0]} of the batch has {array[at]}{_position(name, at[1:])}"
+        return (
+            f"{finite.size - np.count_nonzero(finite):,} of its {finite.size:,} numbers in {name} are not finite, "
+            f"{where}: fill such values, or drop their rows"
+        )
+    return "lower the learning rate, warm up, or look for numbers in the data that are far larger than the others"
+
+
+def _position(name: str, at: tuple[int, ...]) -> str:
+    if not at:
+        return ""
+    noun = "feature" if name == "x" else "output"
+    return f" as {noun} {at[0]}" if len(at) == 1 else f" at {at}"
+
+
+def _loss(sentinel: Sentinel, batch: BatchInFlight, y: Array, target: Array) -> tuple[float, Array | None]:
+    """Loss and gradient of a batch; sets its weight in the loss of the pass."""
+    weights = batch.weights
+    if sentinel.class_weight is not None:
+        weights = weigh_classes(sentinel.class_weight, target, weights)
+    batch.weight = sentinel.loss.total_weight(target, weights)
+    need_dy = sentinel.mode == "train"
+    if weights is None:
+        return sentinel.loss(y, target, need_dy=need_dy)
+    return sentinel.loss(y, target, need_dy=need_dy, weights=weights)
+
+
+def _updated(score: Score, y: Array, target: Array, weights: Array | None) -> ScoreState:
+    return score.update(y, target) if weights is None else score.update(y, target, weights)
+
+
+def check_weighable(sentinel: Sentinel) -> None:
+    """SpecError where the loss or a score cannot take the weights of samples."""
+    if sentinel.mode == "predict":
+        return
+    functions: tuple[Loss | Score, ...] = (sentinel.loss, *sentinel.scores)
+    for function in functions:
+        if not function.takes_weights:
+            verb = "__call__" if isinstance(function, Loss) else "update"
+            raise SpecError(
+                f"{sentinel.provider!r} gives sample weights, and {function!r} takes none: give its {verb} an argument "
+                "weights=None, (batch,) float64, or give batches (x, y)"
+            )
 
 
 def _blamed(function: Loss | Score, error: BaseException, header: Header | None = None) -> BaseException:
@@ -98,9 +158,10 @@ def merge_scores(scores: Iterable[Score], one: ScoreStates, other: ScoreStates) 
     """The states of the samples of both."""
     both = {**one, **other}
     for score in scores:
-        if score.name in one and score.name in other:
+        name = score.name
+        if name in one and name in other:
             try:
-                both[score.name] = _state(score, score.merge(one[score.name], other[score.name]))
+                both[name] = _state(score, score.merge(one[name], other[name]))
             except BaseException as error:
                 raise _blamed(score, error) from error
     return both
@@ -146,10 +207,23 @@ def _state(score: Score, state: Any) -> ScoreState:
 def _plain(score: Score, one: Any) -> Any:
     if isinstance(one, np.generic):
         one = one.item()
-    return one if isinstance(one, int | float) else _state(score, one)
+    return one if isinstance(one, int | float | bytes) else _state(score, one)
+
+
+def save_scores(states: ScoreStates) -> dict[str, Any]:
+    """The states as JSON has them; bytes are base64."""
+    return {name: _saved(state) for name, state in states.items()}
+
+
+def _saved(state: Any) -> Any:
+    if isinstance(state, bytes):
+        return {"base64": base64.b64encode(state).decode()}
+    return tuple(map(_saved, state)) if isinstance(state, tuple) else state
 
 
 def _tupled(state: Any) -> Any:
+    if isinstance(state, Mapping):
+        return base64.b64decode(state["base64"])
     return tuple(map(_tupled, state)) if isinstance(state, list | tuple) else state
 
 

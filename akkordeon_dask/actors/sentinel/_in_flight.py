@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from akkordeon_dask.actors.sentinel._confusion import ConfusionCounts
 from akkordeon_dask.nn import ScoreState
 from akkordeon_dask.tree import Array
 
@@ -20,6 +21,8 @@ class BatchInFlight:
     x: Array
     target: Array | None
     opening: bool
+    weights: Array | None = None
+    """Of the samples; None: all are 1."""
     attempt: int = 0
     tries: int = 0
     """Attempts with the present gates."""
@@ -32,8 +35,12 @@ class BatchInFlight:
     """Seconds for the present attempt."""
     loss: float | None = None
     """Set once the predictions of this attempt have arrived."""
+    weight: float | None = None
+    """Of this loss in that of the pass; None: the number of samples."""
     scores: dict[str, ScoreState] = field(default_factory=dict)
     """The state of each score, by its name."""
+    confusion: ConfusionCounts | None = None
+    """Its labels and predictions; None: it trains, or there are no classes."""
     excused: bool = False
     """It was in flight when a gate was restarted or moved: its loss is no fault that was not told."""
     skipped: bool = False

@@ -1,25 +1,33 @@
 """The passes of a sentinel over its data: which is drawn, which are open, and where the next incarnation resumes."""
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from akkordeon_dask.actors.sentinel._confusion import NONE, ConfusionCounts
 from akkordeon_dask.actors.sentinel._evaluation import (
     ScoreStates,
     merge_scores,
     read_scores,
     resume_scores,
+    save_scores,
     score_results,
 )
+from akkordeon_dask.actors.sentinel._fading import FadingAverage
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
 from akkordeon_dask.errors import AkkordeonError
-from akkordeon_dask.messages import PassProgress, PassReport
+from akkordeon_dask.messages import Confusion, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.nn import Score
 
 __all__ = ["OpenPass", "Passes", "Position"]
+
+
+_NEWS = 30.0
+"""Seconds for which the confusion of a finished pass is told."""
 
 
 def _unsaved(default: Any) -> Any:
@@ -46,7 +54,9 @@ class OpenPass:
     """Batches that were given up, without those that a restarted gate explains."""
     resent: int = 0
     loss: float = 0.0
-    """Summed over samples."""
+    """Summed over samples, each with its weight."""
+    weight: float = 0
+    """Of all samples."""
     scores: ScoreStates = field(default_factory=dict)
     seconds: float = 0.0
     """From its begin to the position."""
@@ -55,10 +65,13 @@ class OpenPass:
     begun: float = _unsaved(0.0)
     drawn: int = _unsaved(0)
     """Batches that were drawn."""
+    drawn_samples: int = _unsaved(0)
+    """Their samples, and those of a former incarnation."""
     closed: bool = _unsaved(False)
     """No more batches will be drawn for it."""
     trained: tuple[int, int] = _unsaved((0, 0))
     """Updates of the network and their samples, of the newest version that made a prediction for this pass."""
+    confusion: ConfusionCounts | None = _unsaved(None)
     ended: float | None = _unsaved(None)
     """The time at which the last batch was completed; the report may come later."""
 
@@ -75,7 +88,8 @@ class OpenPass:
     def resume(self, scores: Iterable[Score], now: float) -> "OpenPass":
         """The same pass in the next incarnation, which has drawn nothing yet."""
         states = resume_scores(scores, self.scores)
-        return replace(self.saved(), scores=states, epoch=self.number, begun=now - self.seconds)
+        samples = self.samples + self.lost
+        return replace(self.saved(), scores=states, epoch=self.number, begun=now - self.seconds, drawn_samples=samples)
 
     def at(self, now: float) -> "OpenPass":
         """A copy for a position."""
@@ -91,13 +105,14 @@ class OpenPass:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields of a position, as JSON has them."""
-        return {name: getattr(self, name) for name in _SAVED} | {"beyond": sorted(self.beyond)}
+        its = {name: getattr(self, name) for name in _SAVED}
+        return its | {"beyond": sorted(self.beyond), "scores": save_scores(self.scores)}
 
     @classmethod
     def from_dict(cls, saved: Any) -> "OpenPass":
         """The pass that `as_dict` returned; raises a KeyError or TypeError for anything else."""
         scores = read_scores(saved["scores"], saved["samples"])
-        return cls(**{**saved, "beyond": set(saved["beyond"]), "scores": scores})
+        return cls(**{"weight": saved["samples"], **saved, "beyond": set(saved["beyond"]), "scores": scores})
 
     def draw(self) -> bool:
         """Count one more drawn batch; False where a former incarnation has finished it."""
@@ -118,8 +133,12 @@ class OpenPass:
         self._finish(batch)
         self.samples += samples
         self.trained = max(self.trained, batch.trained)
-        self.loss += batch.loss * samples
+        weight = samples if batch.weight is None else batch.weight
+        self.weight += weight
+        self.loss += batch.loss * weight
         self.scores = merge_scores(scores, self.scores, batch.scores)
+        if batch.confusion is not None:
+            self.confusion = (self.confusion or NONE).merged(batch.confusion)
 
     def give_up(self, batch: BatchInFlight) -> None:
         """Count a lost batch."""
@@ -150,6 +169,8 @@ class OpenPass:
             resent=self.resent,
             updates=self.trained[0],
             samples_trained=self.trained[1],
+            number=self.number,
+            confusion=None if self.confusion is None else self.confusion.report(self.epoch),
         )
 
     def progress(self, sentinel: Sentinel, total: int | None, *, now: float) -> PassProgress:
@@ -157,12 +178,12 @@ class OpenPass:
         try:
             loss, scores = self._results(sentinel)
         except AkkordeonError:  # of a user's score: raised when the pass is reported
-            loss, scores = self.loss / self.samples, {}
+            loss, scores = self.loss / self.weight if self.weight else math.nan, {}
         return PassProgress(self.epoch, self.samples + self.lost, total, loss, scores, now - self.begun)
 
     def _results(self, sentinel: Sentinel) -> tuple[float, dict[str, float]]:
         """Loss and scores of the completed samples."""
-        share = 1 / self.samples if self.samples else math.nan
+        share = 1 / self.weight if self.weight else math.nan
         return self.loss * share, score_results(sentinel.scores if sentinel.mode != "predict" else (), self.scores)
 
 
@@ -179,6 +200,8 @@ class Position:
     """The open ones in their order. Never changed."""
     sequence: int = 0
     """Of the next batch, where no pass is open."""
+    fading: FadingAverage | None = None
+    """Of all samples so far; None: nobody asked for it."""
 
     def __str__(self) -> str:
         if not self.passes:
@@ -196,9 +219,17 @@ class Position:
             return self
         return replace(self, finished=finished, passes=tuple(one for one in self.passes if one.number > finished))
 
+    def with_lost(self, samples: int) -> "Position":
+        """The same position, with samples that cannot be drawn again counted as lost in its first pass."""
+        if not samples:
+            return self
+        first, *rest = self.passes or (OpenPass(self.finished + 1, self.sequence),)
+        return replace(self, passes=(replace(first.saved(), lost=first.lost + samples), *rest))
+
     def as_dict(self) -> dict[str, Any]:
         """The position as JSON values, once tuples are lists."""
-        return {"finished": self.finished, "passes": [one.as_dict() for one in self.passes], "sequence": self.sequence}
+        its = {"finished": self.finished, "passes": [one.as_dict() for one in self.passes], "sequence": self.sequence}
+        return its if self.fading is None else its | {"fading": self.fading.as_dict()}
 
     @classmethod
     def from_dict(cls, saved: Any) -> "Position":
@@ -209,7 +240,8 @@ class Position:
         KeyError, TypeError
             when it is something else.
         """
-        return cls(saved["finished"], tuple(map(OpenPass.from_dict, saved["passes"])), saved["sequence"])
+        passes, fading = tuple(map(OpenPass.from_dict, saved["passes"])), saved.get("fading")
+        return cls(saved["finished"], passes, saved["sequence"], fading and FadingAverage.from_dict(fading))
 
 
 class Passes:
@@ -246,18 +278,23 @@ class Passes:
         """Passes of a former incarnation that this one has not resumed yet."""
         self._last_end = -math.inf
         self._abandoned = 0
+        self._confusion: Confusion | None = None
+        self._fading = FadingAverage()
         self._last_samples: int | None = None
         """Samples of the last finished pass."""
+        self.ended: OpenPass | None = None
+        """The last finished pass, with the states of its scores. Never changed."""
 
     @property
     def limit(self) -> int | None:
         """Passes after which it rests: its own number, or fewer that somebody waits for; None: no limit."""
-        return min((limit for limit in (self._own, self.until) if limit is not None), default=None)
+        own, until = self._own, self.until
+        return own if until is None or (own is not None and own < until) else until
 
     @property
     def all_done(self) -> bool:
         """As many passes as the limit are complete, and none is open."""
-        return self.limit is not None and self._finished >= self.limit and not self._open
+        return not self._open and self.limit is not None and self._finished >= self.limit
 
     def count(self, more: int | None) -> None:
         """Rest after `more` passes from now on, the open ones included; None: after its own number."""
@@ -267,6 +304,11 @@ class Passes:
         """Rest after this many passes in all, but never within an open one; None: after its own number."""
         begun = self._finished + len(self._open) + len(self._former)
         self.until = None if until is None else max(until, begun)
+
+    @property
+    def finished(self) -> int:
+        """Finished passes."""
+        return self._finished
 
     @property
     def between(self) -> bool:
@@ -279,8 +321,9 @@ class Passes:
         Finished batches are drawn again and left out, so that each batch has its former number, and the same
         masks. A stream cannot be drawn again: its next batches make up the number.
         """
-        stream = self._sentinel.batches_per_pass
+        stream = self._sentinel.endless
         self._finished = self._number = position.finished
+        self._fading = position.fading or self._fading
         self.sequence = position.passes[0].first if position.passes else position.sequence
         for former in position.passes:
             own = (former.counted() if stream else former).resume(self._sentinel.scores, now)
@@ -292,7 +335,8 @@ class Passes:
         if self._sentinel.mode != "train":
             return None
         unfinished = [*self._open.values(), *self._former]
-        return Position(self._finished, tuple(one.at(now) for one in unfinished), self.sequence)
+        fading = None if self._sentinel.fading is None else self._fading
+        return Position(self._finished, tuple(one.at(now) for one in unfinished), self.sequence, fading)
 
     def begin(self, now: float) -> bool:
         """Begin a pass if one is due: batches are drawn for it from now on."""
@@ -304,7 +348,7 @@ class Passes:
         self.drawing = self._open[self._number] = new = self._next(now)
         new.first = max(new.first, self.sequence - new.drawn)  # no two batches share a sequence
         self.sequence = new.first + new.drawn
-        if new.drawn and new.drawn == self._sentinel.batches_per_pass:  # it waits for the one before it
+        if self._is_full(new, now):  # it waits for the one before it
             self.stop_drawing()
             return self.begin(now)
         return True
@@ -315,21 +359,46 @@ class Passes:
         epoch = self._finished + len(self._open) + 1
         return OpenPass(self._number, self.sequence, epoch=epoch, begun=now)
 
-    def draw(self) -> tuple[OpenPass, int | None]:
+    def draw(self, samples: int = 0, now: float = 0.0) -> tuple[OpenPass, int | None]:
         """Count a drawn batch; returns its pass and sequence, None where a former incarnation has finished it."""
         drawing, sequence = self.drawing, self.sequence
         assert drawing is not None
         self.sequence += 1
         fresh = drawing.draw()
-        if drawing.drawn == self._sentinel.batches_per_pass:
-            self.stop_drawing()
+        drawing.drawn_samples += samples
+        self.stop_if_due(now)
         return drawing, sequence if fresh else None
+
+    def stop_if_due(self, now: float) -> bool:
+        """End the drawing of a pass that has as many batches, samples or seconds as it should; tells whether it did."""
+        if self.drawing is None or not self._is_full(self.drawing, now):
+            return False
+        self.stop_drawing()
+        return True
+
+    def _is_full(self, one: OpenPass, now: float) -> bool:
+        every = self._sentinel.report_every
+        if not one.drawn:
+            return False
+        if every is None:
+            return one.drawn == self._sentinel.batches_per_pass
+        return one.drawn_samples >= every if isinstance(every, int) else now - one.begun >= every
 
     def stop_drawing(self) -> None:
         """All batches of the present pass are drawn."""
         drawing, self.drawing = self.drawing, None
         assert drawing is not None
         drawing.close()
+
+    @property
+    def drawn(self) -> bool:
+        """A pass is open, and all its batches are drawn."""
+        return self.drawing is None and bool(self._open)
+
+    def note_trained(self, trained: tuple[int, int]) -> None:
+        """The last gate has had so many updates with so many samples, those of the open passes among them."""
+        for one in self._open.values():
+            one.trained = max(one.trained, trained)
 
     @property
     def epoch(self) -> int:
@@ -342,6 +411,8 @@ class Passes:
             self.give_up(batch)
             return
         self._open[batch.pass_number].add(batch, self._sentinel.scores)
+        if self._sentinel.fading is not None:
+            self._fading = self._fading.added(batch, self._sentinel.fading, self._sentinel.scores)
         self.samples += len(batch.x)
 
     def give_up(self, batch: BatchInFlight) -> None:
@@ -382,11 +453,15 @@ class Passes:
 
     def _report(self, ended: OpenPass, name: str, now: float) -> PassReport:
         del self._open[ended.number]
+        self.ended = ended
         self._finished += 1
         self._abandoned = 0
         report = ended.report(name, self._sentinel, since=self._last_end, now=now)
+        self._confusion = report.confusion
+        report = replace(report, scores={**report.scores, **self._fading.results(self._sentinel)})
         self._last_end, self._last_samples = now, ended.samples + ended.lost
-        self.rest_until = ended.begun + self._sentinel.every if self._sentinel.mode == "validate" else now
+        every = self._sentinel.every
+        self.rest_until = ended.begun + every if self._sentinel.mode == "validate" and isinstance(every, float) else now
         return report
 
     def progress(self, samples: int | None, now: float) -> PassProgress | None:
@@ -400,12 +475,23 @@ class Passes:
         oldest = next(iter(self._open.values()), None)
         if oldest is None:
             return None
-        batches, done = self._sentinel.batches_per_pass, oldest.samples + oldest.lost
+        progress = oldest.progress(self._sentinel, self._total(oldest, samples), now=now)
+        with contextlib.suppress(AkkordeonError):  # of a user's score: raised when the pass is reported
+            return replace(progress, scores={**progress.scores, **self._fading.results(self._sentinel)})
+        return progress
+
+    def _total(self, one: OpenPass, samples: int | None) -> int | None:
+        """The samples of a whole pass; None: unknown."""
+        batches, every = self._sentinel.batches_per_pass, self._sentinel.report_every
         if batches is not None:
-            total = round(done / oldest.finished * batches) if oldest.finished else None
-        else:
-            total = samples or self._last_samples
-        return oldest.progress(self._sentinel, total, now=now)
+            return round((one.samples + one.lost) / one.finished * batches) if one.finished else None
+        if every is not None:
+            return every if isinstance(every, int) else self._last_samples
+        return samples or self._last_samples
+
+    def news(self, now: float) -> Confusion | None:
+        """The confusion of the last finished pass, if it has finished lately."""
+        return self._confusion if now - self._last_end < _NEWS else None
 
     def abandon(self) -> int:
         """Drop the open passes; returns how often in a row, with no pass finished in between."""

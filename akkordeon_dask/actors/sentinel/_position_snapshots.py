@@ -48,7 +48,9 @@ class PositionSnapshots:
             return
         try:
             store = self._policy.store(POSITIONS)
-            self._recorder = SnapshotRecorder(store, self._name, self._generation, on_failure=self._on_failure)
+            self._recorder = SnapshotRecorder(
+                store, self._name, self._generation, on_failure=self._on_failure, policy=self._policy
+            )
         except CheckpointError as error:
             self._on_failure("snapshot failed", str(error))
 

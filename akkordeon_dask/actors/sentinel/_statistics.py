@@ -1,9 +1,10 @@
 """The answers of a sentinel's actor: updates for its client, and statistics."""
 
+import contextlib
 from dataclasses import dataclass
 
 from akkordeon_dask.actors.sentinel._behavior import SentinelState
-from akkordeon_dask.actors.sentinel._passes import Position
+from akkordeon_dask.actors.sentinel._passes import OpenPass, Position
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import Mode, PassProgress, PassReport
 
@@ -21,10 +22,14 @@ class SentinelUpdate:
     """Where its next incarnation resumes; None: with the first batch of its pass."""
     until: int | None
     """Passes after which it rests because somebody waits for them."""
+    first: Position
+    """Where its first incarnation has started."""
     leaving: bool = False
     """Its worker drains: the client should move it."""
     running: PassProgress | None = None
     """The progress of the open pass, at most a quarter of a second old."""
+    ended: OpenPass | None = None
+    """Of a member of a group: its last finished pass, with the states of its scores."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,9 @@ class UnacknowledgedReports:
         return self._acknowledged + len(self._pending)
 
     def add(self, report: PassReport) -> None:
-        """Add one more report."""
+        """Add one more report; of those that wait, the newest alone has images."""
+        with contextlib.suppress(IndexError):  # the event loop has dropped them all
+            self._pending[-1] = self._pending[-1].without_images()
         self._pending.append(report)
         self.last = report
 

@@ -127,6 +127,10 @@ class WorkerDrain:
                 await asyncio.wait_for(ended.wait(), timeout)
         else:
             await self.wait_first(ended, timeout)
+        return self.moves_now(key)
+
+    def moves_now(self, key: str) -> bool:
+        """Whether the owner should move the actor now, because the worker drains."""
         return self.begun and key in self._actors and key not in self._staying
 
     async def wait_first(self, event: asyncio.Event, timeout: float) -> None:

@@ -20,6 +20,8 @@ RESTART_TOPIC = "akkordeon-restart"
 """The topic of the events by which a restart of the cluster names the workers that it ends."""
 _PREFIX = "akkordeon-"
 """Of the keys of gates and sentinels."""
+_BY_ITSELF = "worker-close-gracefully"
+"""The beginning of the stimulus by which a worker retires itself."""
 _CHECK, _MORE = 0.1, 5.0
 """Seconds between two looks at a worker's keys, and beyond a drain's limit until the answer counts as lost."""
 
@@ -41,7 +43,11 @@ class RetirementPlugin(SchedulerPlugin):
 
     def log_event(self, topic: str, msg: Any) -> None:
         """An event was logged: some workers may have been refused."""
-        if topic == "all" and isinstance(msg, Mapping) and msg.get("action") == "retire-workers":
+        if topic != "all" or not isinstance(msg, Mapping):
+            return
+        # A worker that closes by itself also drains by itself, and then its nanny may start another one.
+        by_itself = str(msg.get("stimulus_id", "")).startswith(_BY_ITSELF)
+        if msg.get("action") == "retire-workers" and not by_itself:
             for worker in msg.get("could-not-retire", ()):
                 if worker not in self._retiring and self._actors(worker):
                     logger.warning(
@@ -91,6 +97,7 @@ class RetirementPlugin(SchedulerPlugin):
             reason = repr(error)
         if reason:
             logger.warning("worker %s is not retired: %s", worker, reason)
+        if reason and self._stays(worker):
             await self._scheduler.broadcast(msg={"op": STAY_OP}, workers=[worker], on_error="ignore")
         return reason
 

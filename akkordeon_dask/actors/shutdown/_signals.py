@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 
 from distributed import Worker
+from distributed.core import Status
 
 __all__ = ["SigtermHandler"]
 
@@ -18,12 +19,14 @@ logger = logging.getLogger(__name__)
 class SigtermHandler:
     """Delays SIGTERM to a worker's process until the worker is drained.
 
-    Then, or at once at a second signal, the former handler runs. Only in a process that is a Dask worker's own, a
-    nanny's child or `dask worker --no-nanny`: in any other process signals belong to its user.
+    Then, or at once at a second signal, the former handler runs, but not while the worker closes already: Dask would
+    cancel that half way and wait for its end for ever, and the process ends with the worker anyway. Only in a process
+    that is a Dask worker's own, a nanny's child or `dask worker --no-nanny`: in any other process signals belong to its
+    user.
     """
 
-    def __init__(self, leave: Callable[[], Awaitable[None]]) -> None:
-        self._leave = leave
+    def __init__(self, worker: Worker, leave: Callable[[], Awaitable[None]]) -> None:
+        self._worker, self._leave = worker, leave
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._caught = False
@@ -37,7 +40,7 @@ class SigtermHandler:
         alone = getattr(former, "__module__", None) == "distributed._signals"
         # Only the main thread may set handlers in Python; a handler set by C code cannot be restored.
         main = threading.current_thread() is threading.main_thread()
-        return cls(leave) if main and former is not None and (worker.nanny or alone) else None
+        return cls(worker, leave) if main and former is not None and (worker.nanny or alone) else None
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         """The signal, between any two instructions of the main thread: nothing may be logged here."""
@@ -57,7 +60,7 @@ class SigtermHandler:
         try:
             await self._leave()
         finally:
-            if self._watching:
+            if self._watching and self._worker.status != Status.closing:
                 self._pass_on()
 
     def _pass_on(self) -> None:

@@ -13,13 +13,15 @@ from distributed import Worker
 from distributed.comm import Comm, connect
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
-from distributed.utils import offload
 
 from akkordeon_dask import config
+from akkordeon_dask._open_files import describe_shortage
+from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.engine._dispatcher import dispatcher
 from akkordeon_dask.actors.shutdown._drain import ActorInfo, WorkerDrain
 from akkordeon_dask.actors.shutdown._hooks import ShutdownHooks
+from akkordeon_dask.actors.transport._call_batches import CALLS_OP, CallBatches
 from akkordeon_dask.actors.transport._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
 from akkordeon_dask.actors.transport._local_station import LOCAL_OP, LocalStation
@@ -38,6 +40,8 @@ POST_OFFICE = "akkordeon-post-office"
 
 _QUIET = 60
 """Seconds between two log lines on messages that are none."""
+_CONNECTIONS = 3
+"""Of a link with its peer: one each way, and one more as it connects."""
 _CHECK = 0.05
 """Seconds between two looks for released keys, while a worker that closes drains."""
 
@@ -85,9 +89,11 @@ class PostOffice(WorkerPlugin):
         """Messages for actors that are not here (any more). Any thread counts: it may miss one in a race."""
         self._next_refusal = 0.0
         """The time from which on a message that is none is logged. Any thread: a race may log two."""
+        self._shortage_reported = False
         self.links: dict[str, Link] = {}
         self.claims: dict[str, Claim] = {}
         """The worker's resources that gates reserve, by the actor's key. Used on the event loop only."""
+        self._calls = CallBatches(worker)
         self._station = LocalStation(self.address, self)
         self._in_process = self.address.startswith("inproc://")
         self._cells: dict[str, Cell] = {}
@@ -118,6 +124,7 @@ class PostOffice(WorkerPlugin):
         pool.capacity = config.nbytes("pool.capacity")
         self.register(LINK_OP, self._receive)
         self.register(LOCAL_OP, self._offer_socket)
+        worker.handlers[CALLS_OP] = self._calls.exchange  # as long as the worker answers: it says that its actors ended
         worker.metrics[TOPIC] = self._heartbeat_metrics
         WORKER_COLLECTOR.add(self)
         self._hooks = ShutdownHooks(worker, self.drain)
@@ -167,6 +174,7 @@ class PostOffice(WorkerPlugin):
         limit = config.seconds("timeouts.close")
         for key in list(self._cells):
             await self.remove(key, limit)
+        await self._calls.close()
         await self._close_links()
 
     def _reaches_scheduler(self) -> bool:
@@ -180,7 +188,8 @@ class PostOffice(WorkerPlugin):
         while not (await asyncio.wait([leaving], timeout=_CHECK))[0]:
             for key in [key for key in self._cells if key not in self.worker.state.actors]:
                 self._remove_soon(key)
-        await leaving
+            if not self._reaches_scheduler():
+                await self.drain.end()
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
         """Dask releases a key: an actor and its claim end. On the event loop."""
@@ -258,8 +267,15 @@ class PostOffice(WorkerPlugin):
     def _link(self, peer: str) -> Link:
         link = self.links.get(peer)
         if link is None:
+            self._check_open_files()
             link = self.links.setdefault(peer, Link(self.worker, peer, self._station, self._log_unreachable))
         return link
+
+    def _check_open_files(self) -> None:
+        """Tell once where the process may not open as many connections as it soon needs."""
+        if not self._shortage_reported and (shortage := describe_shortage(_CONNECTIONS * (len(self.links) + 1))):
+            self._shortage_reported = True
+            logger.warning("worker %s (%s): %s", self.worker.name, self.address, shortage)
 
     def deliver(self, actor: str, message: Message) -> None:
         """Put a message into the mailbox of an actor of this worker; a dead letter where it has none. Any thread."""
@@ -315,11 +331,11 @@ class PostOffice(WorkerPlugin):
 
     def metrics(self) -> list[Metrics]:
         """The latest metrics of this worker's actors. Any thread."""
-        latest = [(cell.metrics, cell.stuck) for cell in list(self._cells.values())]
+        latest = [(cell.metrics, cell.stuck, cell.hangs) for cell in list(self._cells.values())]
         # An actor that is stuck has no turn in which it could say so.
         return [
-            dataclasses.replace(metrics, stuck=stuck) if isinstance(metrics, GateMetrics) else metrics
-            for metrics, stuck in latest
+            dataclasses.replace(metrics, stuck=stuck, hangs=hangs) if isinstance(metrics, GateMetrics) else metrics
+            for metrics, stuck, hangs in latest
             if metrics is not None
         ]
 

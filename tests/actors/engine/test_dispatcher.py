@@ -1,11 +1,16 @@
 """The threads of a process: one at a time is at an actor, and heavy computations run beside one another."""
 
 import asyncio
+import hashlib
 import logging
+import os
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from akkordeon_dask.actors.engine import _compute_thread
 from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
 from akkordeon_dask.actors.engine._mailbox import BACKWARD, FORWARD
@@ -187,6 +192,38 @@ def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_nam
     wait_until(lambda: "hold" in stuck.calls and len(computing()) <= 1)
 
 
+def test_a_thread_that_only_wants_a_core_is_not_stuck(dispatchers, caplog, monkeypatch):
+    clock, behavior = Clock(), RecordingBehavior()
+    monkeypatch.setattr(_compute_thread, "seconds_without_core", lambda thread: 0.9 * clock.now)
+    dispatcher, (cell,) = dispatchers(1, [behavior], clock=clock)
+    cell.put("hold")
+    assert behavior.entered.wait(LIMIT)
+    for clock.now in (0.5, 2.5, 9.0):
+        dispatcher._inspect()
+    assert not caplog.records and not any(one.stuck for one in dispatcher._all)
+    behavior.held.set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell how long threads wait")
+def test_a_thread_that_shares_its_core_waits_for_it():
+    ends = threading.Event()
+
+    def compute():
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # of this thread
+        while not ends.is_set():
+            hashlib.sha256(bytes(2**20))  # without the interpreter's lock
+
+    threads = [threading.Thread(target=compute) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: min(map(_compute_thread.seconds_without_core, threads)) > 0.01)
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join(LIMIT)
+
+
 def test_no_more_than_four_threads_are_replaced(dispatchers):
     clock, behaviors = Clock(), [RecordingBehavior() for _ in range(7)]
     dispatcher, cells = dispatchers(1, behaviors, clock=clock)
@@ -230,6 +267,7 @@ def test_promise_12_a_computation_that_takes_too_long_is_told_until_it_ends(disp
     assert 10_480 < clock.now < 10_490
     assert "has computed for 480 s with batch 0, 4 samples, for which it took 24 s at most before" in cell.stuck
     assert ("it waits for a device" if waits else "its thread uses no CPU") in cell.stuck
+    assert cell.hangs is not waits
     assert "wait (" in cell.stuck and "threading.py:" in cell.stuck
     for _ in range(4):
         clock.now += 0.5
@@ -238,6 +276,34 @@ def test_promise_12_a_computation_that_takes_too_long_is_told_until_it_ends(disp
     go.set()
     wait_until(lambda: "batch 0 sent" in behavior.calls)
     wait_until(lambda: dispatcher._inspect() and not cell.stuck)
+    assert not cell.hangs
+
+
+def test_a_long_computation_that_uses_the_cpu_does_not_hang(dispatchers):
+    go, begun, clock = threading.Event(), threading.Event(), Clock()
+
+    def compute():
+        begun.set()
+        end = time.monotonic() + LIMIT
+        while not go.is_set() and time.monotonic() < end:
+            pass
+
+    behavior = ComputingBehavior(compute)
+    dispatcher, (cell,) = dispatchers(2, [behavior], clock=clock)
+    dispatcher.stalls.limit = 0.01
+    cell.put(forward(0))
+    assert begun.wait(LIMIT)
+    cpu = time.process_time()
+
+    def told():
+        clock.now += 0.03
+        dispatcher._inspect()
+        return cell.stuck and time.process_time() > cpu + 0.5
+
+    wait_until(told)
+    assert not cell.hangs and "of CPU" in cell.stuck
+    go.set()
+    wait_until(lambda: "batch 0 sent" in behavior.calls)
 
 
 def test_a_reader_gives_the_turns_itself_and_wakes_no_thread(dispatchers):

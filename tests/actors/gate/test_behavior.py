@@ -58,7 +58,7 @@ def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
     middle, last = Bench(), Bench(next_=None)
     for sequence in range(3):
         assert middle.forward(sequence)[0].message.trained is None
-        assert last.forward(sequence)[0].message.trained == (sequence, 2 * sequence)
+        assert last.forward(sequence)[0].message.trained == (sequence + 1, 2 * sequence + 2)
         middle.backward(sequence)
         last.backward(sequence)
 
@@ -143,11 +143,21 @@ def test_replaced_parameters_are_a_new_version_with_a_new_state():
     bench = Bench(optimizer=optim.SGD(0.1, momentum=0.9))
     bench.round(0)
     params = Bench().behavior.version.params
-    bench.behavior.replace(params)
+    bench.behavior.replace(*bench.behavior.prepare(params))
     assert bits(bench.behavior.version.params) == bits(params)
     state = bench.behavior.version.state
     assert state.count == 0 and not any(leaf.any() for leaf in leaves(state.slots))
     assert bench.number == 2
+
+
+def test_a_fence_that_is_repeated_since_its_answer_was_lost_tells_the_same():
+    bench = Bench()
+    bench.round(0)
+    bench.forward(1)
+    seen = bench.behavior.fence(HOME.actor, 0)
+    assert (seen.end, seen.applied) == (2, {0})
+    assert bench.behavior.fence(HOME.actor, 0) == seen
+    assert bench.forward(2) == []
 
 
 def test_evaluation_keeps_nothing_and_changes_nothing():

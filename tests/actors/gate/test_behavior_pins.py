@@ -131,7 +131,7 @@ def test_a_context_is_kept_before_y_is_sent_so_no_answer_comes_too_early():
 @given(st.lists(st.tuples(st.sampled_from(["train", "open", "read"]), st.sampled_from([HOME, OTHER])), max_size=25))
 def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_other(steps):
     bench = Bench()
-    pinned, passes, trained = {}, Counter(), 0
+    pinned, before, passes, trained = {}, {}, Counter(), 0
     for step, home in steps:
         if step == "train":
             bench.round(trained, home=TRAINER)
@@ -139,6 +139,7 @@ def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_ot
             continue
         if step == "open":
             passes[home] += 1
+            before |= {home: pinned[home]} if home in pinned else {}
             pinned[home] = bench.behavior.version
         (sent,) = bench.evaluate(trained, home=home, pass_number=max(1, passes[home]), opening=step == "open")
         if home in pinned:
@@ -146,7 +147,11 @@ def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_ot
             assert bits(sent.message.x) == bits(y)
         else:
             assert sent.to == home and isinstance(sent.message, Refused)
-        assert bench.behavior.versions == len({version.number for version in pinned.values()} | {trained})
+        held = {version.number for version in (*pinned.values(), *before.values())}
+        assert bench.behavior.versions == len(held | {trained})
+        if home in before:
+            rated = bench.behavior.rated_parameters(home.actor, passes[home] - 1)
+            assert bits(rated) == bits(before[home].params)
     for home in (HOME, OTHER, TRAINER):
         bench.say(Leave("net", home))
     assert (bench.number, bench.behavior.contexts, bench.behavior.versions) == (trained, 0, 1)

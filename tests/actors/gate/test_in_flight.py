@@ -6,7 +6,7 @@ from akkordeon_dask.actors import Version
 from akkordeon_dask.actors.gate._state import InFlight, StashedBatch
 from tests.support.numbered_samples import header
 
-V5, V6, V7 = (Version(number, None, None) for number in (5, 6, 7))
+V5, V6, V7 = (Version(number, None, None, updates=number) for number in (5, 6, 7))
 
 
 def held(version=V5, expires=10.0):
@@ -37,10 +37,21 @@ def test_the_next_pass_takes_the_place_of_the_one_before():
     in_flight = InFlight()
     in_flight.pin(evaluating(1, opening=True), V5, now=0.0)
     assert in_flight.pin(evaluating(2, opening=True), V6, now=1.0) is V6
-    assert in_flight.versions == {6}
     assert in_flight.pin(evaluating(1, sequence=1), V7, now=1.0) is None
     assert in_flight.pin(evaluating(1, opening=True), V7, now=1.0) is None
-    assert in_flight.versions == {6}
+    assert in_flight.pin(evaluating(3, opening=True), V7, now=1.0) is V7
+    assert in_flight.versions == {6, 7}
+
+
+def test_the_versions_of_the_last_two_passes_can_be_asked_for_until_their_leases_lapse():
+    in_flight = InFlight()
+    for number, version in enumerate((V5, V6, V7), 1):
+        in_flight.pin(evaluating(number, opening=True, deadline=10.0), version, now=10.0 * number)
+    assert [in_flight.rated(number) for number in range(5)] == [None, None, V6, V7, None]
+    in_flight.expire(60.1)
+    assert [in_flight.rated(number) for number in (2, 3)] == [None, V7]
+    in_flight.expire(70.1)
+    assert in_flight.rated(3) is None and in_flight.versions == set()
 
 
 def test_traffic_renews_a_pin_and_without_it_the_pin_expires():

@@ -103,7 +103,7 @@ def test_replaced_parameters_are_aligned_too():
     gate = Bench(nn.Linear(4, 4096) >> nn.Linear(4096, 3), ADAM)
     params = gate.behavior.version.params
     for crooked in (unaligned, lambda leaf: leaf.astype(leaf.dtype.newbyteorder(">"))):
-        gate.behavior.replace(map_leaves(crooked, params))
+        gate.behavior.replace(*gate.behavior.prepare(map_leaves(crooked, params)))
         mine = leaves(gate.behavior.version.params) + leaves(gate.behavior.version.state.slots)
         assert all(leaf is aligned(leaf) for leaf in mine)
         assert bits(gate.behavior.version.params) == bits(params)

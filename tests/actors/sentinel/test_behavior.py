@@ -1,6 +1,7 @@
 """A sentinel's credits, deadlines and restarts, with the gates played by hand."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_the_answer_to_an_older_attempt_is_dropped(late):
     post.end(again)
     assert post.behavior.in_flight == 1 and post.behavior.dropped == 2
     post.predictions(again)
-    assert post.sent[-1][0] == BACK and post.sent[-1][1].header == again
+    assert post.sent[-1][0] == BACK and replace(post.sent[-1][1].header, weight=again.weight) == again
     post.end(again)
     assert post.behavior.in_flight == 0
 
@@ -87,6 +88,32 @@ def test_promise_7_an_overdue_batch_is_resent_and_after_its_last_attempt_lost():
     assert (report.samples, report.lost, report.resent) == (0, 2, 1)
     post.back(header)
     assert post.behavior.in_flight == 0 and len(post.reports) == 1
+
+
+@pytest.mark.parametrize("mode", ["train", "validate"])
+def test_promise_12_no_batch_is_given_up_while_a_lost_gate_is_restarted(mode):
+    post = Played(mode, concurrency=1, epochs=1, max_attempts=1)
+    post.draw(1)
+    post.behavior.exhausted()
+    post.behavior.interrupt(BACK, 60.0)
+    while post.now < 155.0:
+        post.wait(5.0)
+    assert post.behavior.in_flight == 1 and post.behavior.error is None and not post.reports
+    post.behavior.rewire((FRONT, dataclasses.replace(BACK, actor="fresh")), 2)
+    post.behavior.interrupt(BACK, 60.0)  # told late: it knows another one by now
+    assert post.behavior.in_flight == 1
+    post.back(post.sent[-1][1].header)
+    assert [(report.samples, report.lost) for report in post.reports] == [(2, 0)]
+
+
+def test_a_restart_that_is_not_in_time_is_waited_for_no_longer():
+    post = Played("validate", concurrency=1, epochs=1, max_attempts=1)
+    post.draw(1)
+    post.behavior.exhausted()
+    post.behavior.interrupt(BACK, 60.0)
+    while post.now < 200.0:
+        post.wait(5.0)
+    assert [(report.samples, report.lost) for report in post.reports] == [(0, 2)]
 
 
 def test_only_batches_sent_once_are_observed_by_the_timer():

@@ -142,7 +142,7 @@ def test_the_timer_is_due_when_the_next_pass_is():
 def test_a_defect_between_data_and_gates_fails_the_sentinel_and_its_thread_continues(caplog):
     reader = reading([batch(0)])
     played = with_reader(reader)
-    reader.draw = lambda *asked: (1, 2, 3)  # three where two are due
+    reader.draw = lambda *asked: (1,)  # one where two are due
     played.wake()
     assert played.behavior.state == "failed" and played.changes[-1] == ("failed", 0)
     assert isinstance(played.behavior.error, errors.SentinelError)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akkordeon_dask.actors.sentinel._statistics import UnacknowledgedReports
+from tests.support.pass_reports import report
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=60))
@@ -12,10 +13,10 @@ def test_a_client_gets_each_report_once_and_only_unacknowledged_ones_are_kept(st
     for step in steps:
         if step is None:
             added += 1
-            reports.add(added)
+            reports.add(report(epoch=added))
         else:
             received += reports.since(len(received))[: step + 1]  # the rest of the answer is lost on the way
-        assert len(reports) == added and reports.last == (added or None)
+        assert len(reports) == added and (reports.last.epoch if added else reports.last) == (added or None)
     received += reports.since(len(received))
-    assert received == list(range(1, added + 1))
+    assert [one.epoch for one in received] == list(range(1, added + 1))
     assert reports.since(added) == () and not reports._pending and len(reports) == added

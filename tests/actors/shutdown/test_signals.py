@@ -13,6 +13,8 @@ from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP, NannyDrainPlugin
 from akkordeon_dask.actors.shutdown._signals import SigtermHandler
 from tests.support.post_offices import holds
 
+WORKER = SimpleNamespace(status=Status.running)
+
 
 @pytest.fixture
 def former():
@@ -35,7 +37,7 @@ def test_the_signal_is_passed_on_when_the_worker_is_drained(former):
             begun.set()
             await go.wait()
 
-        SigtermHandler(leave)
+        SigtermHandler(WORKER, leave)
         terminate()
         await asyncio.wait_for(begun.wait(), 10)
         assert former == []
@@ -48,7 +50,7 @@ def test_the_signal_is_passed_on_when_the_worker_is_drained(former):
 def test_a_second_signal_is_passed_on_at_once(former):
     async def story():
         go = asyncio.Event()
-        termination = SigtermHandler(go.wait)
+        termination = SigtermHandler(WORKER, go.wait)
         terminate()
         assert former == []
         terminate()
@@ -65,7 +67,7 @@ def test_the_signal_is_passed_on_when_the_drain_fails(former):
         raise OSError("no time")
 
     async def story():
-        termination = SigtermHandler(leave)
+        termination = SigtermHandler(WORKER, leave)
         terminate()
         await holds(lambda: former == [signal.SIGTERM])
         with pytest.raises(OSError, match="no time"):
@@ -84,7 +86,7 @@ def goes_on_after(former, story):
 def test_a_closed_worker_restores_the_former_handler(former):
     async def story():
         before = signal.getsignal(signal.SIGTERM)
-        termination = SigtermHandler(asyncio.Event().wait)
+        termination = SigtermHandler(WORKER, asyncio.Event().wait)
         termination.stop()
         assert signal.getsignal(signal.SIGTERM) is before
 
@@ -93,7 +95,7 @@ def test_a_closed_worker_restores_the_former_handler(former):
 
 def test_a_later_handler_stays_and_may_pass_the_signal_on(former):
     async def story():
-        termination = SigtermHandler(asyncio.Event().wait)
+        termination = SigtermHandler(WORKER, asyncio.Event().wait)
         ours = signal.getsignal(signal.SIGTERM)
 
         def later(number, frame):
@@ -108,7 +110,7 @@ def test_a_later_handler_stays_and_may_pass_the_signal_on(former):
 
 def test_a_signal_after_the_end_of_the_loop_is_passed_on(former):
     async def story():
-        SigtermHandler(asyncio.Event().wait)
+        SigtermHandler(WORKER, asyncio.Event().wait)
 
     goes_on_after(former, story)
 

@@ -17,7 +17,7 @@ from tests.support.small_networks import NETWORK
 
 HOSTILE = 'a"b\n<c>\\'
 
-NUMBERED = dict.fromkeys([field.name for field in fields(GateMetrics)], 0) | {"stuck": ""}
+NUMBERED = dict.fromkeys([field.name for field in fields(GateMetrics)], 0) | {"stuck": "", "hangs": False}
 
 
 def gate(name="g0", network="net", delays=(), **figures):
@@ -104,7 +104,7 @@ def test_names_keep_to_the_naming_guide(name):
 def test_all_that_a_gate_counts_is_shown():
     about = {"network", "name", "key", "at", "position"}
     counted = {field.name for field in fields(GateMetrics)} - about
-    assert {family.field for family in _GATES} == counted - {"delays", "version", "stuck"}, (
+    assert {family.field for family in _GATES} == counted - {"delays", "version", "stuck", "hangs"}, (
         "a histogram; `updates` of its life"
     )
     assert {family.field for family in _LINKS} == {field.name for field in fields(LinkMetrics)} - {"peer", "error"}

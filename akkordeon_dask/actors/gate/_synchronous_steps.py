@@ -1,0 +1,235 @@
+"""Synchronous updates: which batches make up a step, when it ends, and how all gates come to know."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from akkordeon_dask.actors.engine._behavior import Send
+from akkordeon_dask.actors.gate._state import OpenStep
+from akkordeon_dask.messages import Address, Flush, Forward, Header, StepEnd, Waiting
+
+__all__ = ["SteppedGate", "Steps"]
+
+_PATIENCE = 30.0
+"""Seconds without a word of a sentinel, or beyond the deadline of its batch, after which nobody waits for it."""
+
+
+class SteppedGate(Protocol):
+    """A gate that updates once a step, as its steps see it."""
+
+    network: str
+    generation: int
+    previous: Address | None
+    next: Address | None
+
+    @property
+    def accumulated(self) -> int:
+        """Batches whose gradients wait for the end of the step."""
+
+    @property
+    def computes_gradients(self) -> bool:
+        """Gradients that were sent on are not accumulated yet."""
+
+    @property
+    def trained(self) -> tuple[int, int]:
+        """Updates and samples of the present version."""
+
+    def end_step(self) -> None:
+        """Update with what is accumulated, if anything is."""
+
+
+class Steps:
+    """The synchronous steps of a network, as one gate takes part in them. Turns of the gate call it.
+
+    The first gate admits the batches of a step, at most `size`; others wait here. A gradient reaches it last, so once
+    it has those of all batches it has admitted, every gate has. It then updates, and tells the others to, one after the
+    other; the last one answers, and the next step begins. So all batches of a step meet the same version of each gate.
+
+    A step ends with fewer batches when somebody waits for its end (`Flush`) and no training sentinel sends any more:
+    each has asked for the end too, has left, or has not been heard for half a minute. Batches that were given up, or
+    not heard of for half a minute after their deadline, are no part of it any more.
+
+    Parameters
+    ----------
+    address
+        of the gate.
+    size
+        batches of a step.
+    """
+
+    def __init__(
+        self, gate: SteppedGate, address: Address, size: int, *, send: Send, clock: Callable[[], float]
+    ) -> None:
+        self._gate, self._address, self._size = gate, address, size
+        self._send, self._clock = send, clock
+        self._ending = False
+        """At the first gate: the others were told to update, and the last one has not answered."""
+        self._number = 0
+        """Steps that have ended."""
+        self._trained: tuple[int, int] | None = None
+        """Updates and samples of the last gate's version."""
+        self._open: dict[tuple[str, int], float] = {}
+        """Admitted batches whose gradient is to come, and the time until which they are waited for."""
+        self._waiting: dict[tuple[str, int], Forward] = {}
+        """Batches of later steps."""
+        self._last_messages: dict[str, float] = {}
+        """The training sentinels, and when each was heard last."""
+        self._idle: set[str] = set()
+        """Those that send no batches before the step has ended."""
+        self._flushes: dict[str, Flush] = {}
+        """Those of them that wait for an answer."""
+        self._ended: tuple[Address, int] | None = None
+        """At other gates: the last end of a step."""
+        self._postponed: StepEnd | None = None
+        """At other gates: an end that waits for gradients that are being computed."""
+
+    def export_step(self) -> OpenStep:
+        """The present step, for the next incarnation of the gate."""
+        return OpenStep(self._ending, tuple(self._open), tuple(self._last_messages.keys() - self._idle))
+
+    def import_step(self, step: OpenStep) -> None:
+        """Continue with the step of a former incarnation; sentinels send again what is in flight or not answered."""
+        now = self._clock()
+        self._ending = step.ending
+        self._open = dict.fromkeys(step.batches, now + _PATIENCE)
+        self._last_messages = dict.fromkeys(step.sentinels, now)
+
+    # The first gate
+
+    def admits(self, message: Forward) -> bool:
+        """The batch may pass now, as part of the present step; else it is sent here again when it may."""
+        header, batch = message.header, message.header.batch
+        self._idle.discard(batch[0])
+        self._flushes.pop(batch[0], None)
+        self._note(batch[0], header.floor)
+        self._settle()
+        if batch not in self._open and (self._ending or self._full):
+            self._wait(message)
+            return False
+        self._open[batch] = self._clock() + header.deadline + _PATIENCE
+        return True
+
+    @property
+    def _full(self) -> bool:
+        return len(self._open) + self._gate.accumulated >= self._size
+
+    def _wait(self, message: Forward) -> None:
+        header = message.header
+        before = self._waiting.get(header.batch)
+        if before is None or before.header.attempt < header.attempt:
+            self._waiting[header.batch] = message
+        if header.attempt > 1:  # its sentinel takes it for lost
+            self._send(header.reply_to, Waiting(header))
+
+    def _note(self, actor: str, floor: int) -> None:
+        """A sentinel was heard, whose batches below the floor are finished or given up."""
+        self._last_messages[actor] = self._clock()
+        self._remove(lambda home, sequence: home == actor and sequence < floor)
+
+    def _remove(self, gone: Callable[[str, int], bool]) -> None:
+        self._open = {batch: until for batch, until in self._open.items() if not gone(*batch)}
+        self._waiting = {batch: message for batch, message in self._waiting.items() if not gone(*batch)}
+
+    def leave(self, actor: str) -> None:
+        """A sentinel is gone: the step goes on without its batches that are in flight."""
+        self._last_messages.pop(actor, None)
+        self._idle.discard(actor)
+        self._flushes.pop(actor, None)
+        self._remove(lambda home, _: home == actor)
+        self._settle()
+
+    def _settle(self) -> None:
+        """End the step where its time has come; tell those who wait that it has ended."""
+        if self._gate.previous is not None or self._ending:
+            return
+        if not self._full:
+            self._release()
+        if self._open:
+            return
+        if self._gate.accumulated >= self._size or self._nobody_sends():
+            self._ending = True
+            self._number += 1
+            self._gate.end_step()
+            self._trained = self._gate.trained
+            self._announce_end()
+        elif not self._gate.accumulated:
+            self._answer()
+
+    def _nobody_sends(self) -> bool:
+        """The step has begun or is waited for, and no batch will come before it ends."""
+        if self._last_messages.keys() <= self._idle:
+            return bool(self._flushes or self._gate.accumulated)
+        last = max(at for actor, at in self._last_messages.items() if actor not in self._idle)
+        return bool(self._flushes) and last + _PATIENCE < self._clock()
+
+    def _announce_end(self) -> None:
+        """Have the next gate update, the first time or again."""
+        gate = self._gate
+        if gate.next is None:
+            self._begin()
+        else:
+            self._send(gate.next, StepEnd(gate.network, gate.generation, self._address, self._number))
+
+    def _begin(self) -> None:
+        """All gates have updated: the next step begins, with the batches that wait."""
+        self._ending = False
+        self._answer()
+        self._release()
+
+    def _release(self) -> None:
+        """Have the batches that wait come again."""
+        waiting, self._waiting = self._waiting, {}
+        for message in waiting.values():
+            self._send(self._address, message)
+
+    def _answer(self) -> None:
+        flushes, self._flushes = self._flushes, {}
+        for flush in flushes.values():
+            self._send(flush.sentinel, replace(flush, trained=self._trained))
+
+    # Any gate
+
+    def receive(self, message: Flush | StepEnd) -> None:
+        """Handle a message about steps."""
+        if isinstance(message, Flush):
+            actor = message.sentinel.actor
+            self._note(actor, message.floor)
+            self._idle.add(actor)
+            self._flushes[actor] = message
+            self._settle()
+        elif self._gate.previous is not None:
+            self._pass_on(message)
+        elif self._ending and (message.entry, message.number) == (self._address, self._number):
+            self._trained = message.trained
+            self._begin()
+            self._settle()
+
+    def _pass_on(self, message: StepEnd) -> None:
+        """Update, unless this end was here before, and tell the next gate, or the first one."""
+        gate, step, last = self._gate, (message.entry, message.number), self._ended
+        if step != last:
+            if last is not None and last[0] == message.entry and last[1] > message.number:
+                return
+            if gate.computes_gradients:
+                self._postponed = message
+                return
+            gate.end_step()
+            self._ended = step
+        self._send(gate.next or message.entry, replace(message, trained=gate.trained))
+
+    def finished(self, header: Header) -> None:
+        """The gradient of a batch is accumulated, or has failed."""
+        self._open.pop(header.batch, None)
+        if self._gate.previous is None:
+            self._settle()
+        elif self._postponed is not None and not self._gate.computes_gradients:
+            message, self._postponed = self._postponed, None
+            self._pass_on(message)
+
+    def on_timer(self) -> None:
+        """Tell the next gate again, and wait no longer for batches that nobody has heard of."""
+        now = self._clock()
+        self._open = {batch: until for batch, until in self._open.items() if until >= now}
+        if self._ending:
+            self._announce_end()
+        self._settle()
