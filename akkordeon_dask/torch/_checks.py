@@ -1,0 +1,39 @@
+"""Modules whose tensors cannot be a version's."""
+
+from collections.abc import Iterator
+
+import torch
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.torch._template import named_tensors
+
+__all__ = ["check_module"]
+
+
+def check_module(module: torch.nn.Module, title: str) -> None:
+    """Refuse a module whose tensors have no values, or cannot be put in place of by those of a version.
+
+    Raises
+    ------
+    SpecError
+        names the tensor and what to do.
+    """
+    if isinstance(module, torch.jit.ScriptModule | torch.nn.DataParallel):
+        raise SpecError(
+            f"{title} is a {type(module).__name__}, which computes with its own weights alone: give the plain module "
+            "inside it"
+        )
+    for _, _, name, tensor in named_tensors(module):
+        for refusal in _refusals(tensor):
+            raise SpecError(f"{title}: {name!r} {refusal}")
+
+
+def _refusals(tensor: torch.Tensor) -> Iterator[str]:
+    if torch.nn.parameter.is_lazy(tensor):
+        yield "has a shape that is not known: give the sizes of all layers"
+    elif tensor.is_meta:
+        yield "has no values, it was made on the 'meta' device: make the module on the CPU"
+    elif isinstance(tensor, torch.nn.Parameter) and tensor.is_complex():
+        yield "is complex: optimizers take real parameters; keep its two parts, and put them together in forward"
+    elif tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None):
+        yield "has a hook, which no version's tensor has: write it as an optimizer, or as the module's backward hook"

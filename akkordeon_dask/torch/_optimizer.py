@@ -1,0 +1,120 @@
+"""PyTorch's optimizers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.memory import copied
+from akkordeon_dask.optim import Optimizer, Schedule, State
+from akkordeon_dask.torch._names import call_text
+from akkordeon_dask.torch._tensors import as_array, as_tensor
+from akkordeon_dask.torch._threads import one_thread
+from akkordeon_dask.tree import Array, Tree, leaves, rebuild
+
+__all__ = ["TorchOptimizer"]
+
+
+@dataclass(frozen=True, repr=False, init=False, eq=False)
+class TorchOptimizer(Optimizer):
+    """An optimizer of `torch.optim` as that of a gate, of torch modules or of our own layers.
+
+    Versions never change: each update works on copies of the parameters and of the optimizer's state.
+
+    Parameters
+    ----------
+    factory
+        a class such as `torch.optim.AdamW`, that takes a list of tensors first.
+    options
+        its options. `lr` may be a `Schedule` of ours.
+
+    Raises
+    ------
+    SpecError
+        the options do not suit the class, or it needs more than gradients, as LBFGS does.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from akkordeon_dask.torch import TorchOptimizer
+    >>> TorchOptimizer(torch.optim.AdamW, lr=0.001)
+    TorchOptimizer(torch.optim.AdamW, lr=0.001)
+    """
+
+    namespace: ClassVar[str] = ""
+
+    factory: Callable[..., torch.optim.Optimizer]
+    options: Mapping[str, Any]
+
+    def __init__(self, factory: Callable[..., torch.optim.Optimizer], **options: Any) -> None:
+        if not callable(factory):
+            raise SpecError(f"TorchOptimizer takes a class of torch.optim, e.g. torch.optim.AdamW, not {factory!r:.80}")
+        object.__setattr__(self, "factory", factory)
+        object.__setattr__(self, "options", options)
+        try:
+            self.init({"w": np.zeros((2, 2), np.float32)})
+        except Exception as error:
+            raise SpecError(f"{self!r} makes no update from a gradient alone: {error!r:.300}") from error
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self.factory, self.options) == (other.factory, other.options)
+
+    def __hash__(self) -> int:
+        return hash((self.factory, tuple(self.options)))
+
+    def __repr__(self) -> str:
+        return call_text("TorchOptimizer", (self.factory,), self.options)
+
+    def init(self, params: Tree) -> State:
+        # torch makes its state in the first step: one on zeros shows its form.
+        tensors = [torch.zeros(w.shape, dtype=as_tensor(w).dtype) for w in leaves(params, statistics=False)]
+        for tensor in tensors:
+            tensor.requires_grad_()
+            tensor.grad = torch.zeros_like(tensor)
+        made = self._stepped(tensors, [], State(0, ()))
+        return State(0, tuple(({name: np.zeros_like(array) for name, array in slots.items()},) for slots in made))
+
+    def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
+        now, found = leaves(params, statistics=False), leaves(grads, statistics=False)
+        if [w.shape for w in now] != [g.shape for g in found] or len(state.slots) != len(now):
+            shapes = [w.shape for w in now], [g.shape for g in found], len(state.slots)
+            raise ShapeError(
+                f"{self!r}: parameters, gradients and state differ in form: {shapes!r:.200}: begin with init(params)"
+            )
+        tensors = [as_tensor(copied(w)) for w in now]
+        for tensor, g in zip(tensors, found, strict=True):
+            tensor.requires_grad_()
+            tensor.grad = as_tensor(g)
+        with one_thread():
+            slots = self._stepped(tensors, [its for (its,) in state.slots] if state.count else [], state)
+        new = rebuild(params, iter(map(as_array, tensors)), statistics=False)
+        return new, State(state.count + 1, tuple((its,) for its in slots), state.rate)
+
+    def _stepped(
+        self, tensors: list[torch.Tensor], slots: list[dict[str, Array]], state: State
+    ) -> list[dict[str, Array]]:
+        """Make a step with the tensors, in place; returns what the optimizer remembers of each of them."""
+        if not tensors:
+            return []
+        lr = self.options.get("lr")
+        options = {**self.options, "lr": float(lr(state.count))} if isinstance(lr, Schedule) else self.options
+        optimizer = self.factory(tensors, **options)
+        for group in optimizer.param_groups if state.rate != 1 else ():
+            group["lr"] *= state.rate
+        for tensor, its in zip(tensors, slots, strict=False):
+            optimizer.state[tensor] = {name: as_tensor(copied(array)) for name, array in its.items()}
+        with torch.enable_grad():
+            optimizer.step()
+        return [dict(self._remembered(optimizer.state[tensor])) for tensor in tensors]
+
+    def _remembered(self, state: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor):
+                yield name, as_array(value)
+            elif value is not None:
+                raise SpecError(f"{self!r} remembers {name}={value!r:.80}: only tensors are carried from step to step")

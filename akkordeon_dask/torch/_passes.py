@@ -1,0 +1,189 @@
+"""One forward pass of a module, with tensors that belong to a version."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch.func import functional_call
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.torch._blueprint import Blueprint
+from akkordeon_dask.torch._notes import noted
+from akkordeon_dask.torch._outputs import check_output
+from akkordeon_dask.torch._random import Draws, seeded
+
+__all__ = ["NO_SEED", "run"]
+
+NO_SEED = -1
+"""Training without a key: a module that draws then says that it needs one."""
+
+_SWAPPED = frozenset({"_parameters", "_buffers", "_modules", "_flat_weights", "_flat_weight_refs", "training"})
+"""Attributes of a module that are not its own state."""
+
+
+def run(
+    blueprint: Blueprint, title: str, tensors: dict[str, torch.Tensor], x: torch.Tensor, *,
+    train: bool, seed: int, random: bool | None, dtype: str | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """The module's output; `tensors` has the buffers afterwards as the pass has left them.
+
+    The first pass in either mode is watched: whether it draws, what it writes into, what it keeps; it is made twice.
+
+    Parameters
+    ----------
+    tensors
+        all parameters and persistent buffers by their first names; buffers are this pass's own.
+    seed
+        of the default generator, where the module draws.
+    random
+        the module draws, it does not; None: as its first pass did.
+    dtype
+        of products and convolutions, "bfloat16"; None: that of the tensors. The output is float32 either way.
+
+    Raises
+    ------
+    SpecError
+        the module writes into its parameters, keeps something of a batch, or draws from a generator of its own.
+    ShapeError
+        the output is not one tensor with a row for each sample.
+    """
+    if train not in blueprint.examined:
+        return _examined(blueprint, title, tensors, x, train=train, seed=seed, random=random, dtype=dtype)
+    draws = blueprint.examined[train]
+    if draws:
+        _check_seed(title, seed)
+    given = x.clone() if blueprint.writes_input else x
+    with blueprint.lent(train) as module, seeded(seed, x.device) if draws else nullcontext():
+        y = _called(blueprint, title, module, tensors, given, dtype)
+    parameters = {name: its for name, its in tensors.items() if its._version and name not in blueprint.buffers}
+    if parameters or x._version:
+        written = f"parameter {next(iter(parameters))!r}" if parameters else "input"
+        raise SpecError(
+            f"{title} writes into its {written} in some forward passes, and not in its first one: others hold the same "
+            "memory; work on a copy"
+        )
+    return y
+
+
+def _called(
+    blueprint: Blueprint, title: str, module: torch.nn.Module, tensors: dict[str, torch.Tensor], x: torch.Tensor,
+    dtype: str | None,
+) -> torch.Tensor:  # fmt: skip
+    def hints() -> Iterator[str]:
+        if blueprint.dtypes:
+            yield f"its tensors are made as {blueprint.dtypes}, and all have the gate's dtype here"
+        if module.training and len(x) == 1:
+            yield "the batch has one sample: data.arrays(..., drop_last=True) leaves out an epoch's last, smaller one"
+
+    with noted(title, module, hints), _autocast(dtype, x.device.type):
+        y = functional_call(module, tensors, (x,))
+    y = check_output(title, y, x)
+    precision = next((its.dtype for its in (*tensors.values(), x) if its.is_floating_point()), torch.float32)
+    narrow = dtype is not None and y.dtype == getattr(torch, dtype)
+    return y.to(precision) if narrow or y.dtype in (torch.float16, torch.float64) else y
+
+
+def _autocast(dtype: str | None, device: str) -> AbstractContextManager[object]:
+    """Have the calling thread's products computed so. Versions do not share a cache of narrow weights."""
+    if dtype is None:
+        return nullcontext()
+    narrow: AbstractContextManager[object] = torch.autocast(device, getattr(torch, dtype), cache_enabled=False)
+    return narrow
+
+
+def _examined(
+    blueprint: Blueprint, title: str, tensors: dict[str, torch.Tensor], x: torch.Tensor, *,
+    train: bool, seed: int, random: bool | None, dtype: str | None,
+) -> torch.Tensor:  # fmt: skip
+    """The same on copies, so that nothing has been written into when that is found; and once more, to compare."""
+
+    def once(module: torch.nn.Module) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor, bool]:
+        copies, given = {name: tensor.clone() for name, tensor in tensors.items()}, x.clone()
+        with nullcontext(Draws()) if random is False else seeded(max(seed, 0), x.device) as draws:
+            y = _called(blueprint, title, module, copies, given, dtype)
+        return y, copies, given, draws.any
+
+    with blueprint.lent(train) as module:
+        state = _state(module)
+        y, copies, given, drew = once(module)
+        _check_state(title, module, state)
+        _check_parameters(blueprint, title, tensors, copies)
+        _check_repeated(title, y, once(module)[0])
+    drew = drew if random is None else random
+    if train and drew:
+        _check_seed(title, seed)
+    blueprint.writes_input |= _written(x, given)
+    blueprint.examined[train] = drew
+    tensors.update({name: copies[name] for name in blueprint.buffers})
+    return y
+
+
+def _written(before: torch.Tensor, after: torch.Tensor) -> bool:
+    """A copy has been written into, which raises no version where it is done through `.data`."""
+    if before.is_floating_point():
+        return not torch.allclose(before, after, rtol=0, atol=0, equal_nan=True)
+    return not torch.equal(before, after)
+
+
+def _check_parameters(
+    blueprint: Blueprint, title: str, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]
+) -> None:
+    for name, its in before.items():
+        if name not in blueprint.buffers and _written(its, after[name]):
+            raise SpecError(
+                f"{title} writes into its parameter {name!r} in a forward pass: other batches in flight compute with "
+                "the same version; leave it out (max_norm of an embedding is such a thing), or do it in the optimizer"
+            )
+
+
+def _check_repeated(title: str, y: torch.Tensor, again: torch.Tensor) -> None:
+    if y.shape != again.shape or not _is_close(y, again):
+        raise SpecError(
+            f"{title} gives another output for the same batch, parameters, buffers and seed: it keeps something of a "
+            "batch, or draws random numbers from another generator than torch's default one; make the first a "
+            "persistent buffer (register_buffer), and draw by torch.rand and the like"
+        )
+
+
+def _is_close(y: torch.Tensor, again: torch.Tensor) -> bool:
+    """Up to what a device's sums in any order differ by."""
+    if not y.is_floating_point():
+        return bool(torch.equal(y, again))
+    scale = float(y.detach().abs().nan_to_num(0, 0, 0).max()) if y.numel() else 0.0
+    return bool(torch.allclose(y, again, rtol=1e-3, atol=1e-3 * scale, equal_nan=True))
+
+
+def _check_seed(title: str, seed: int) -> None:
+    if seed == NO_SEED:
+        raise SpecError(f"{title} draws random numbers: to train it pass key=nn.Key(...)")
+
+
+def _state(module: torch.nn.Module) -> dict[tuple[str, str], tuple[object, int | None]]:
+    """Every attribute that a forward pass might keep something in, and how often it was written into."""
+    found = {}
+    for prefix, part in module.named_modules():
+        transient = {name: part._buffers[name] for name in part._non_persistent_buffers_set if name in part._buffers}
+        own = {name: value for name, value in vars(part).items() if name not in _SWAPPED}
+        for name, value in (*own.items(), *transient.items()):
+            found[prefix, name] = value, _changes(value)
+    return found
+
+
+def _changes(value: object) -> int | None:
+    if isinstance(value, torch.Tensor):
+        return int(value._version)
+    return len(value) if isinstance(value, list | dict | set) else None
+
+
+def _check_state(title: str, module: torch.nn.Module, before: dict[tuple[str, str], tuple[object, int | None]]) -> None:
+    for key, (value, changes) in _state(module).items():
+        old = before.get(key)
+        if old is None or old[0] is not value or old[1] != changes:
+            prefix, attribute = key
+            name, kept = ".".join(filter(None, key)), module.get_submodule(prefix)._parameters
+            computed = any(f"{attribute}{end}" in kept for end in ("_g", "_orig"))
+            hint = "; torch.nn.utils.parametrizations has its like that keep nothing" if computed else ""
+            raise SpecError(
+                f"{title} keeps {name!r} from one forward pass to the next: several batches are in flight; "
+                f"make it a persistent buffer (register_buffer), which each update commits, or do not keep it{hint}"
+            )

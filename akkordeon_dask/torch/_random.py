@@ -1,0 +1,60 @@
+"""The one random generator of a process that torch's modules draw from."""
+
+from __future__ import annotations  # the documentation is built without PyTorch
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from akkordeon_dask.nn import Key
+
+__all__ = ["Draws", "seeded", "torch_seed"]
+
+_lock = threading.RLock()
+"""Held while the default generator has a seed of ours: `nn.Dropout`, recurrent layers and attention take no other."""
+
+
+@dataclass(slots=True)
+class Draws:
+    """Whether something drew from the generator; known once its block has ended."""
+
+    any: bool = False
+
+
+def torch_seed(key: Key) -> int:
+    """The number that torch's default generator is seeded with before a module's forward pass with this key.
+
+    A gate passes the key `Key((seed,)).fold(gate, sentinel, pass, sequence)` to its chain, which folds in the position
+    of the layer. A plain loop that calls `torch.manual_seed` with the same number draws the same masks.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> from akkordeon_dask.torch import torch_seed
+    >>> torch_seed(nn.Key((0,)).fold("g0", "s0", 1, 5).fold(0)) == torch_seed(nn.Key((0,)).fold("g0", "s0", 1, 6, 0))
+    False
+    """
+    return int(key.generator().integers(2**63))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[Draws]:
+    """Have the default generators, the CPU's and a device's, at the begin of a seed's stream; put them back afterwards.
+
+    One thread of the process at a time. A thread of the user's that draws in the meantime disturbs it.
+    """
+    generators, draws = [torch.default_generator], Draws()
+    if device is not None and device.type == "cuda":
+        generators.append(torch.cuda.default_generators[device.index])
+    with _lock:
+        before = [generator.get_state() for generator in generators]
+        try:
+            begin = [generator.manual_seed(seed).get_state() for generator in generators]
+            yield draws
+            draws.any = any(not torch.equal(old, its.get_state()) for old, its in zip(begin, generators, strict=True))
+        finally:
+            for generator, state in zip(generators, before, strict=True):
+                generator.set_state(state)

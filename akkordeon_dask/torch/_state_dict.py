@@ -1,0 +1,56 @@
+"""Parameters of gates as the state of a module."""
+
+from collections.abc import Iterator
+
+import torch
+
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.memory import copied
+from akkordeon_dask.network import Network
+from akkordeon_dask.torch._module import TorchModule
+from akkordeon_dask.torch._tensors import as_tensor
+from akkordeon_dask.tree import Tree, paths
+
+__all__ = ["state_dict"]
+
+
+def state_dict(network: Network, parameters: dict[str, Tree]) -> dict[str, torch.Tensor]:
+    """The parameters and buffers of the torch modules of a network, for `module.load_state_dict`.
+
+    Parameters
+    ----------
+    network
+        its specs say which names tied tensors have.
+    parameters
+        by gate, as `running.parameters()` and `network.init(seed)` return them.
+
+    Raises
+    ------
+    SpecError
+        two modules have a tensor of one name: take a part of the network, `state_dict(network[:1], parameters)`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from akkordeon_dask import Gate, Network, optim
+    >>> from akkordeon_dask.torch import TorchModule, state_dict
+    >>> network = Network([Gate(TorchModule(torch.nn.Linear, 4, 2), optim.SGD(0.1))])
+    >>> torch.nn.Linear(4, 2).load_state_dict(state_dict(network, network.init(0)))
+    <All keys matched successfully>
+    """
+    found: dict[str, torch.Tensor] = {}
+    for name, tensor in _named(network, parameters):
+        if name in found:
+            raise SpecError(f"two modules of {network!r:.200} have a tensor {name!r}: take one gate, network[:1]")
+        found[name] = tensor
+    return found
+
+
+def _named(network: Network, parameters: dict[str, Tree]) -> Iterator[tuple[str, torch.Tensor]]:
+    for gate_name, gate in zip(network.names, network.gates, strict=True):
+        for layer, tree in zip(gate.chain.layers, parameters[gate_name], strict=True):
+            if isinstance(layer, TorchModule):
+                for path, leaf in paths(tree):
+                    tensor = as_tensor(copied(leaf))
+                    for name in layer.parameter_names(path):
+                        yield name, tensor

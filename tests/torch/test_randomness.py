@@ -1,0 +1,108 @@
+"""Random numbers are a function of the key, whatever else draws in the process."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from torch import nn as tnn
+
+from akkordeon_dask import nn
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.torch import TorchModule, torch_seed
+
+X = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
+RUNS = 1000
+
+
+class SometimesDraws(tnn.Module):
+    """Draws for long batches alone, which no first pass shows."""
+
+    def forward(self, x):
+        return x * torch.rand(x.shape) if len(x) > 2 else x * 1
+
+
+def test_eight_threads_with_two_gates_draw_a_thousand_times_what_one_thread_draws():
+    layers = [TorchModule(tnn.Dropout, 0.5), TorchModule(tnn.Sequential, tnn.Linear(8, 8), tnn.Dropout(0.3))]
+    params = [layer.init(np.random.default_rng(0)) for layer in layers]
+
+    def once(number):
+        which = number % 2
+        y, context = layers[which].forward(params[which], X, train=True, key=nn.Key((number // 20,)))
+        return y.tobytes(), layers[which].backward(context, X)[0].tobytes()
+
+    expected = [once(number) for number in range(RUNS)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(once, range(RUNS))) == expected
+    assert len(set(expected)) == RUNS // 10
+
+
+def test_the_generator_is_put_back_also_after_an_error():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    layer = TorchModule(tnn.Dropout, 0.5)
+    torch.manual_seed(5)
+    layer.forward({}, X, train=True, key=nn.Key((1,)))
+    layer.init(np.random.default_rng(0))
+    with pytest.raises(SpecError):
+        TorchModule(tnn.LSTM, 0).init(np.random.default_rng(0))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_masks_are_those_of_torch_with_the_public_seed():
+    key = nn.Key((3,)).fold("g0", "s0", 1, 7, 0)
+    torch.manual_seed(torch_seed(key))
+    expected = tnn.Dropout(0.5)(torch.from_numpy(X)).numpy()
+    assert_array_equal(TorchModule(tnn.Dropout, 0.5).forward({}, X, train=True, key=key)[0], expected)
+
+
+def test_training_without_a_key_says_what_to_pass():
+    layer = TorchModule(tnn.Dropout, 0.5)
+    for _ in range(2):
+        with pytest.raises(SpecError, match=r"draws random numbers: to train it pass key=nn\.Key"):
+            layer.forward({}, X, train=True)
+    assert_array_equal(layer.forward({}, X)[0], X)
+
+
+def test_a_module_that_draws_nothing_needs_no_key_and_waits_for_nobody():
+    layer = TorchModule(tnn.Linear, 8, 3)
+    params = layer.init(np.random.default_rng(0))
+    layer.forward(params, X, train=True)
+    from akkordeon_dask.torch._random import _lock
+
+    with ThreadPoolExecutor(1) as pool, _lock:
+        pool.submit(layer.forward, params, X, train=True).result(20)
+
+
+def test_a_module_that_draws_at_times_can_say_so():
+    layer = TorchModule(SometimesDraws, random=True)
+    layer.forward({}, X[:2], train=True, key=nn.Key((1,)))
+    y, _ = layer.forward({}, X, train=True, key=nn.Key((1,)))
+    torch.manual_seed(1)
+    assert_array_equal(layer.forward({}, X, train=True, key=nn.Key((1,)))[0], y)
+    assert not TorchModule(tnn.Linear, 8, 3, random=False).draws
+
+
+def test_a_pass_computes_on_one_thread_and_leaves_the_number_as_it_was():
+    seen = []
+
+    class Looks(tnn.Module):
+        def forward(self, x):
+            seen.append(torch.get_num_threads())
+            torch.set_num_threads(3)
+            return x * 1
+
+    def elsewhere():
+        torch.set_num_threads(2)
+        layer = TorchModule(Looks)
+        for train in (True, False):
+            layer.forward({}, X, train=train)
+        seen.append(torch.get_num_threads())
+        torch.set_num_threads(1)  # what threads to come begin with
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join(20)
+    assert set(seen[:-1]) == {1, 3} and seen[0] == 1 and seen[-1] == 2

@@ -1,0 +1,212 @@
+"""Modules that would be silently wrong, or fail in torch's own words, are refused in words that say what to do."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from torch import nn as tnn
+from torch.utils.checkpoint import checkpoint
+
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import GateError, ShapeError, SpecError
+from akkordeon_dask.torch import TorchModule
+from akkordeon_dask.tree import leaves
+from tests.support.for_each import for_each
+from tests.torch.modules import frozen
+
+X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+
+
+def module(forward, **attributes):
+    """A module with this forward, a linear layer, and attributes of its own."""
+
+    class Made(tnn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = tnn.Linear(4, 4)
+            for name, make in attributes.items():
+                setattr(self, name, make())
+
+        def forward(self, x):
+            return forward(self, x)
+
+    return Made
+
+
+def hold(its, x):
+    y = its.linear(x) + its.held["x"]
+    its.held["x"] = x.detach().mean()
+    return y
+
+
+def write_parameter(its, x):
+    its.linear.weight.data.mul_(0.9)
+    return its.linear(x)
+
+
+def grow(its, x):
+    its.rows = torch.cat([its.rows, x.detach()])
+    return its.linear(x)
+
+
+def fill(its, x):
+    its.rows = x.detach().mean(0) if its.rows is None else its.rows + 1
+    return its.linear(x) + its.rows
+
+
+def without_gradients(its, x):
+    with torch.no_grad():
+        return its.linear(x)
+
+
+def buffered(forward, buffer):
+    return lambda: _registered(module(forward)(), buffer)
+
+
+def _registered(its, buffer):
+    its.register_buffer("rows", buffer)
+    return its
+
+
+@for_each(
+    "factory, words",
+    [
+        (module(hold, held=lambda: {"x": 0.0}), "gives another output for the same batch.*register_buffer"),
+        (module(lambda its, x: x * random.random()), "gives another output.*torch's default one"),
+        (
+            module(lambda its, x: x * torch.rand(4, generator=its.own), own=torch.Generator),
+            "gives another output.*torch's default one",
+        ),
+        (buffered(fill, None), "gives another output"),
+        (module(write_parameter), "writes into its parameter 'linear.weight'"),
+        (buffered(grow, torch.zeros(0, 4)), r"turns its buffer 'rows' from float32 of shape \(0, 4\) .*\(5, 4\)"),
+        (module(without_gradients), "trains 'linear.weight' and computes without gradients.*requires_grad_"),
+        (lambda: torch.nn.utils.spectral_norm(tnn.Linear(4, 4)), "keeps 'weight'.*torch.nn.utils.parametrizations"),
+    ],
+)
+def test_a_module_whose_training_would_be_another_one_is_refused(factory, words):
+    layer = TorchModule(factory)
+    params = layer.init(np.random.default_rng(0))
+    before = [leaf.copy() for leaf in leaves(params)]
+    with pytest.raises(SpecError, match=words):
+        layer.forward(params, X, train=True, key=nn.Key((0,)))
+    for now, then in zip(leaves(params), before, strict=True):
+        assert_array_equal(now, then)
+
+
+@for_each(
+    "forward, words",
+    [
+        (lambda its, x: its.linear(x).argmax(1), "gives int64: gates pass floating point on"),
+        (lambda its, x: torch.fft.fft(x), "gives complex64"),
+        (lambda its, x: torch.empty_like(x, device="meta"), "gives a tensor without values"),
+        (lambda its, x: x.to_sparse(), "gives a sparse_coo tensor.*to_dense"),
+    ],
+)
+def test_an_output_that_is_no_array_of_floating_point_is_refused(forward, words):
+    layer = TorchModule(module(forward))
+    for train in (True, False):
+        with pytest.raises(ShapeError, match=words):
+            layer.forward(layer.init(np.random.default_rng(0)), X, train=train, key=nn.Key((0,)))
+
+
+@for_each("dtype", [np.float32, np.float64])
+@for_each("forward", [lambda its, x: its.linear(x).half(), lambda its, x: its.linear(x).double()])
+def test_an_output_of_another_precision_becomes_that_of_the_parameters(dtype, forward):
+    layer = TorchModule(module(forward))
+    y, context = layer.forward(layer.init(np.random.default_rng(0), dtype), X, train=True, key=nn.Key((0,)))
+    dx, grads = layer.backward(context, y)
+    assert {y.dtype, dx.dtype, *(grad.dtype for grad in leaves(grads))} == {np.dtype(dtype)}
+
+
+class Fails(torch.autograd.Function):
+    """Cannot go back."""
+
+    @staticmethod
+    def forward(_, x):
+        return x * 1
+
+    @staticmethod
+    def backward(_, dy):
+        raise ValueError("no way back")
+
+
+def hooked():
+    its = tnn.Linear(4, 3)
+    its.weight.register_hook(torch.zeros_like)
+    return its
+
+
+@for_each(
+    "make, words",
+    [
+        (hooked, "'weight' has a hook"),
+        (lambda: tnn.Linear(4, 3, device="meta"), "'weight' has no values.*make the module on the CPU"),
+        (lambda: tnn.LazyLinear(3), "'weight' has a shape that is not known"),
+        (lambda: tnn.Linear(4, 3, dtype=torch.complex64), "'weight' is complex"),
+        (lambda: tnn.DataParallel(tnn.Linear(4, 3)), "is a DataParallel.*the plain module"),
+    ],
+)
+def test_tensors_that_no_version_can_stand_in_for_are_refused_where_the_network_is_written(make, words):
+    with pytest.raises(SpecError, match=words):
+        nn.Linear(2, 4) >> TorchModule(make)
+    with pytest.raises(SpecError, match=words):
+        TorchModule(make())
+
+
+def test_a_module_that_computes_its_forward_pass_again_is_refused_by_the_backward_pass():
+    for reentrant in (True, False):
+        layer = TorchModule(module(lambda its, x, how=reentrant: checkpoint(its.linear, x, use_reentrant=how)))
+        y, context = layer.forward(layer.init(np.random.default_rng(0)), X, train=True, key=nn.Key((0,)))
+        with pytest.raises(SpecError, match="again in the backward pass"):
+            layer.backward(context, y)
+
+
+def test_a_module_that_writes_into_its_input_later_is_refused_then():
+    layer = TorchModule(module(lambda its, x: x.relu_() if len(x) > 3 else x.relu()))
+    params = layer.init(np.random.default_rng(0))
+    layer.forward(params, X[:2])
+    with pytest.raises(SpecError, match="writes into its input in some forward passes"):
+        layer.forward(params, X.copy())
+
+
+def test_tensors_as_arguments_compare_by_what_they_hold():
+    one, same, other = (TorchModule(tnn.Embedding.from_pretrained, torch.full((7, 4), its)) for its in (1.0, 1.0, 2.0))
+    assert one == same and hash(one) == hash(same) and one != other
+    assert TorchModule(tnn.Linear, 4, 3, bias=np.ones(2)) != TorchModule(tnn.Linear, 4, 3, bias=np.zeros(2))
+
+
+def failing(its, x):
+    if x.is_meta:
+        return x
+    raise ValueError("no such word")
+
+
+def mixed():
+    return tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4).double(), module(lambda its, x: its.linear(x.double()))())
+
+
+@for_each(
+    "front, words",
+    [
+        (module(failing), "ValueError: no such word; in TorchModule(module"),
+        (lambda: tnn.Sequential(tnn.Linear(4, 4), module(failing)()), "; in '1' (Made) of TorchModule("),
+        (module(lambda its, x: Fails.apply(x)), "ValueError: no way back; in the backward pass of TorchModule(module"),
+        (mixed, "; in '2.linear' (Linear) of TorchModule(mixed); its tensors are made as float32 and float64"),
+        (
+            lambda: tnn.Sequential(tnn.ReLU(), tnn.BatchNorm1d(4)),
+            "; in '1' (BatchNorm1d) of TorchModule(<lambda>); the batch has one sample: data.arrays(",
+        ),
+    ],
+)
+def test_an_error_of_a_modules_code_names_gate_layer_and_part(front, words):
+    network = Gate(TorchModule(front), optim.SGD(0.1)) | Gate(nn.Linear(4, 3), optim.SGD(0.1))
+    with deploy(network) as running:
+        running.attach(
+            Sentinel.train(data.arrays(np.ones((5, 4), np.float32), np.zeros(5, int)), batch_size=2, epochs=1)
+        )
+        with pytest.raises(GateError) as caught:
+            running.wait(timeout=60)
+    assert "gate 'g0' on" in str(caught.value) and words in str(caught.value)

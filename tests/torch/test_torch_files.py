@@ -1,0 +1,116 @@
+"""Files of torch modules: what `save` writes torch loads, and `load` takes what torch writes."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from safetensors.torch import load_file, save_file
+from torch import nn as tnn
+
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.torch import TorchModule, TorchOptimizer, split_module, state_dict
+from tests.support.one_worker import one_worker
+from tests.support.small_networks import equal
+from tests.torch.modules import Tied, block
+
+ADAM = TorchOptimizer(torch.optim.AdamW, lr=1e-3)
+IMAGES = data.arrays(
+    np.random.default_rng(0).normal(size=(48, 2, 4, 4)).astype(np.float32), np.random.default_rng(0).integers(0, 3, 48)
+)
+WORDS = data.arrays(np.random.default_rng(0).integers(0, 7, (48, 3)), np.random.default_rng(0).integers(0, 3, 48))
+
+
+@pytest.fixture(scope="module")
+def client():
+    with one_worker() as client:
+        yield client
+
+
+def model():
+    return tnn.Sequential(block(), tnn.Flatten(), tnn.Linear(16, 3))
+
+
+def trained(running, provider=IMAGES, **options):
+    running.attach(Sentinel.train(provider, batch_size=8, epochs=2, **options))
+    running.wait(timeout=60)
+
+
+def test_the_module_loads_what_was_saved_in_two_gates_and_the_gates_what_torch_saved(client, tmp_path):
+    path, module = tmp_path / "trained.safetensors", model()
+    with deploy(split_module(module, ADAM, at=["1"]), client, seed=1) as running:
+        trained(running, concurrency=3)
+        running.save(path)
+        module.load_state_dict(load_file(path))
+        assert module[0][1].num_batches_tracked == 12
+        parameters = running.parameters()
+        with torch.no_grad():
+            for its in module.parameters():
+                its.mul_(2)
+        save_file(module.state_dict(), tmp_path / "torch.safetensors")
+        running.load(tmp_path / "torch.safetensors")
+        loaded = state_dict(running.network, running.parameters())
+        assert all(torch.equal(its, module.state_dict()[name]) for name, its in loaded.items())
+        running.load(path)
+        assert equal(running.parameters(), parameters)
+        trained(running)
+
+
+def test_tied_weights_are_saved_by_both_names_and_loaded_by_one(client, tmp_path):
+    network = Gate(TorchModule(Tied), ADAM) | Gate(nn.Flatten() >> TorchModule(tnn.Sequential, tnn.Linear(21, 3)), ADAM)
+    with deploy(network, client) as running:
+        trained(running, WORDS)
+        running.save(tmp_path / "all.safetensors")
+        whole, parameters = load_file(tmp_path / "all.safetensors"), running.parameters()
+        assert torch.equal(whole["embed.weight"], whole["head.weight"])
+        del whole["head.weight"]
+        save_file(whole, tmp_path / "once.safetensors")
+        running.load(tmp_path / "once.safetensors")
+        assert equal(running.parameters(), parameters)
+        Tied().load_state_dict(state_dict(running.network[:1], parameters))
+        del whole["embed.weight"]
+        save_file(whole, tmp_path / "lacks.safetensors")
+        with pytest.raises(CheckpointError, match=r"lacks.safetensors' has .* and lacks .*embed.weight"):
+            running.load(tmp_path / "lacks.safetensors")
+
+
+def test_bfloat16_of_torch_is_loaded_as_it_is(client, tmp_path):
+    module = tnn.Linear(4, 3)
+    save_file(module.bfloat16().state_dict(), tmp_path / "narrow.safetensors")
+    with deploy(Gate(TorchModule(tnn.Linear, 4, 3), ADAM), client) as running:
+        running.load(tmp_path / "narrow.safetensors")
+        (params,) = running.parameters()["g0"]
+        assert_array_equal(params["weight"], module.weight.detach().float().numpy())
+
+
+def test_a_network_with_layers_of_ours_is_saved_by_paths(client, tmp_path):
+    network = Gate(nn.Linear(4, 4) >> TorchModule(tnn.BatchNorm1d, 4), optim.SGD(0.1))
+    with deploy(network, client) as running:
+        running.save(tmp_path / "mixed.safetensors")
+        assert {"g0.0.w", "g0.1.weight", "g0.1.statistics.running_mean"} < load_file(
+            tmp_path / "mixed.safetensors"
+        ).keys()
+        before = running.parameters()
+        running.load(tmp_path / "mixed.safetensors")
+        assert equal(running.parameters(), before)
+
+
+def test_a_snapshot_brings_back_modules_and_optimizers(client, tmp_path):
+    network = split_module(model(), ADAM, at=["1"])
+    with deploy(network, client, snapshots=str(tmp_path)) as running:
+        trained(running)
+        written, parameters = running.snapshot(), running.parameters()
+    with deploy(network, client, snapshots=str(tmp_path), resume=str(tmp_path)) as running:
+        assert equal(running.parameters(), parameters)
+        assert {name: running.statistics()[name].version for name in written} == written
+        trained(running, name="another")
+        assert {name: running.statistics()[name].version for name in written} == {
+            name: number + 12 for name, number in written.items()
+        }
+
+
+def test_a_prediction_is_the_modules(client):
+    module = model().eval()
+    x = np.random.default_rng(1).normal(size=(9, 2, 4, 4)).astype(np.float32)
+    with deploy(split_module(module, ADAM, at=["1"]), client) as running, torch.no_grad():
+        assert_array_equal(running.predict(x), module(torch.from_numpy(x)).numpy())
