@@ -1,12 +1,21 @@
 """A classifier for scikit-learn."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
-from akkordeon_dask import nn
+from akkordeon_dask import nn, optim
+from akkordeon_dask.callbacks import Callback
+from akkordeon_dask.messages import PassReport
+from akkordeon_dask.network import Network
+from akkordeon_dask.runtime.collections._labels import class_numbers, count_labels
 from akkordeon_dask.sklearn._estimator import Estimator
 from akkordeon_dask.tree import Array
 
@@ -35,12 +44,26 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         workers, and two runs with one seed differ.
     loss
         an `nn.Loss` of labels; None: `nn.SoftmaxCrossEntropy()`.
+    class_weight
+        of the classes in the loss: a mapping of labels to weights, where labels that are missing weigh 1;
+        `"balanced"`: inversely to the number of their samples; None: all weigh 1.
+    early_stopping
+        hold `validation_fraction` of the samples out, of each class its share, and validate after each pass: training
+        ends when the loss there has not fallen by more than `tol` for `n_iter_no_change` passes, and the parameters
+        of the best pass stay.
+    callbacks
+        `akkordeon_dask.callbacks`, or plain functions of a `PassReport`. Their figures are `"train.loss"`,
+        `"valid.loss"`, and with the name of a score. Where one monitors `"valid..."`, samples are held out for that.
     warm_start
         `fit` goes on with the parameters of the fit before.
     random_state
         seed of the first parameters and of the order of samples.
     dtype
         `"float32"` or `"float64"`.
+    snapshots
+        URL that all workers reach, where gates save their state every 30 s, each fit in a folder of its own: with it a
+        gate whose worker is lost is restarted. None: a lost gate ends `fit` with an error; other workers may come and
+        go all the same.
     verbose
         show progress.
 
@@ -50,6 +73,8 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         the labels.
     parameters_
         of each gate, by its name.
+    rated_parameters_
+        those that predict: the averages of gates with `optim.EMA`, else the same.
     history_
         the reports of all passes.
     client
@@ -66,6 +91,51 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     classes_: Array
 
+    def __init__(
+        self,
+        network: Network | None = None,
+        *,
+        hidden_layer_sizes: Sequence[int] = (50, 20),
+        optimizer: Callable[[float], optim.Optimizer] = optim.Adam,
+        lr: float = 1e-3,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        concurrency: int = 1,
+        loss: nn.Loss | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        callbacks: Sequence[Callback | Callable[[PassReport], object]] | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        dtype: str = "float32",
+        snapshots: str | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            network,
+            hidden_layer_sizes=hidden_layer_sizes,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            concurrency=concurrency,
+            loss=loss,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            dtype=dtype,
+            snapshots=snapshots,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
     @property
     def _default_loss(self) -> nn.Loss:
         return nn.SoftmaxCrossEntropy()
@@ -78,7 +148,49 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             raise ValueError(f"class {strange[0]!r} is none of {self.classes_!r}, the known ones")
         return np.searchsorted(self.classes_, y), len(self.classes_)
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> "AkkordeonClassifier":  # noqa: N803
+    def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:
+        if y.ndim != 1:
+            raise ValueError(f"y should be a 1d array, got a collection of {y.ndim} axes: give one label for each row")
+        sums = np.zeros(0)
+        if first or self.class_weight == "balanced":
+            found, sums = count_labels(y, weights, self.training_client)
+            if not len(found):
+                raise ValueError("y has no rows: look at what it was made of")
+            check_classification_targets(found)
+            if first:
+                self.classes_ = found
+            sums = self._sums_of_classes(found, sums)
+        return class_numbers(y, self.classes_), len(self.classes_), self._weights_of_classes(sums)
+
+    def _sums_of_classes(self, labels: Array, sums: Array) -> Array:
+        """The sums of some labels, for all classes: (classes,)."""
+        if len(strange := np.setdiff1d(labels, self.classes_)):
+            raise ValueError(f"class {strange[0]!r} is none of {self.classes_!r}, the known ones")
+        its = np.zeros(len(self.classes_))
+        its[np.searchsorted(self.classes_, labels)] = sums
+        return its
+
+    def _class_weights(self, targets: Array, weights: Array | None) -> Sequence[float] | None:
+        return self._weights_of_classes(np.bincount(targets, weights, minlength=len(self.classes_)))
+
+    def _weights_of_classes(self, sums: Array) -> Sequence[float] | None:
+        """The weight of each class, of which there are so many samples, each counted by its weight."""
+        if self.class_weight is None:
+            return None
+        if self.class_weight == "balanced":
+            its = sums.sum() / (np.count_nonzero(sums) * np.where(sums, sums, np.inf))
+        else:
+            its = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+        weights_of_classes: list[float] = its.tolist()
+        return weights_of_classes
+
+    def partial_fit(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> "AkkordeonClassifier":
         """Make one more pass, over these samples.
 
         Parameters
@@ -87,23 +199,43 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         y : (samples,)
         classes
             all labels there are, in the first call; None: those in `y`.
+        sample_weight : (samples,), at least 0
+            as `fit` takes it.
+
+        Raises
+        ------
+        ValueError
+            where `class_weight` is `"balanced"`: the samples of one call do not tell how rare a class is.
         """
-        again = hasattr(self, "parameters_")
+        if self.class_weight == "balanced":
+            raise ValueError(
+                'class_weight="balanced" needs all samples at once: give partial_fit a mapping, for which '
+                'sklearn.utils.compute_class_weight("balanced", ...) computes the weights'
+            )
+        again = self._begin_partial()
         if not again and classes is not None:
             self.classes_ = np.unique(classes)
-        self._fit(X, y, 1, again=again, known=classes is not None)
+        self._fit(X, y, sample_weight, 1, again=again, known=classes is not None)
         return self
 
     def predict(self, X: ArrayLike) -> Array:  # noqa: N803
-        """(samples,): the label of each sample."""
-        outputs = self._outputs(X)
+        """(samples,): the label of each sample; of a collection of Dask a lazy array."""
+        check_is_fitted(self, "classes_")
+        labels: Array = self._mapped(X, "_labels", self.classes_.dtype, None)
+        return labels
+
+    def _labels(self, outputs: Array) -> Array:
         labels: Array = self.classes_[outputs.argmax(axis=1)]
         return labels
 
     @available_if(_knows_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: ArrayLike) -> Array:  # noqa: N803
-        """(samples, classes): the probability of each class, in the order of `classes_`."""
-        outputs = self._outputs(X)
+        """(samples, classes): the probability of each class, in the order of `classes_`; lazy for collections."""
+        check_is_fitted(self, "classes_")
+        found: Array = self._mapped(X, "_probabilities", self.dtype, len(self.classes_))
+        return found
+
+    def _probabilities(self, outputs: Array) -> Array:
         said: Array = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         said /= said.sum(axis=1, keepdims=True)
         return said

@@ -1,28 +1,37 @@
 """What a classifier and a regressor have in common: they train a network on a cluster, and predict in this process."""
 
 import tempfile
+import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from distributed import Client, default_client
+from distributed import Client, default_client, get_worker
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from akkordeon_dask import data, optim
+from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
+from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
+from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
+from akkordeon_dask.sklearn._inputs import check_plain, columns_named
 from akkordeon_dask.sklearn._perceptron import perceptron
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Estimator"]
 
+_VALID = "valid"
+"""The name of the sentinel that validates."""
+_PLAIN = optim.Optimizer.rated_params
 _ROWS = 4096
 """Samples that are predicted at a time."""
 
@@ -31,6 +40,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     """The base of both estimators, which explain their parameters."""
 
     parameters_: dict[str, Tree]
+    rated_parameters_: dict[str, Tree]
     history_: History
     n_features_in_: int
 
@@ -45,9 +55,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         batch_size: int = 64,
         concurrency: int = 1,
         loss: Loss | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        callbacks: Sequence[Callback | Callable[[PassReport], object]] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         dtype: str = "float32",
+        snapshots: str | None = None,
         verbose: bool = False,
     ) -> None:
         self.network = network
@@ -58,16 +74,23 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.batch_size = batch_size
         self.concurrency = concurrency
         self.loss = loss
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state
         self.dtype = dtype
+        self.snapshots = snapshots
         self.verbose = verbose
 
     @property
     def client(self) -> Client | None:
         """The client of the cluster that trains; None: the process's default one, else a cluster in this process.
 
-        It is no parameter: neither cloned nor pickled.
+        In a task of Dask, as searches make them, None is a cluster in this process. It is no parameter: neither cloned
+        nor pickled.
         """
         found: Client | None = getattr(self, "_client", None)
         return found
@@ -75,6 +98,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     @client.setter
     def client(self, client: Client | None) -> None:
         self._client = client
+
+    @property
+    def training_client(self) -> Client | None:
+        """The one that `fit` uses; None: a cluster in this process."""
+        return self.client or _default_client()
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -88,43 +116,203 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _targets(self, y: Array, *, first: bool) -> tuple[Array, int]:
         """The targets that the loss compares with, and the number of the network's outputs."""
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: N803  # scikit-learn's name
+    @abstractmethod
+    def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:
+        """The same of a collection of Dask, which stays one; and the weight of each class in the loss."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803  # its name
         """Train on samples.
 
         Parameters
         ----------
         X : (samples, features), numbers
-            an array or frame.
+            an array or frame; also of Dask, as `y` then is: partitions stay on their workers, a sentinel on each.
         y : (samples,), or (samples, outputs) for a regressor
+        sample_weight : (samples,), at least 0
+            a sample of weight 2 counts as two equal ones in a batch, one of weight 0 is left out; None: all weigh 1. Of
+            collections of Dask it is one too, with their partitions.
 
         Returns
         -------
         the estimator itself
         """
         again = self.warm_start and hasattr(self, "parameters_")
-        return self._fit(X, y, self.max_epochs, again=again)
+        return self._fit(X, y, sample_weight, self.max_epochs, again=again)
 
-    def _fit(self, X: ArrayLike, y: ArrayLike, epochs: int, *, again: bool, known: bool = False) -> Self:  # noqa: N803
-        samples, raw = validate_data(self, X, y, dtype=self.dtype, reset=not again, **self._checks)
+    def _fit(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        epochs: int,
+        *,
+        again: bool,
+        known: bool = False,
+    ) -> Self:
+        if is_collection(X) or is_collection(y):
+            return self._fit_collections(X, y, sample_weight, epochs, again=again, known=known)
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            check_plain(name, value, labels=name == "y" and is_classifier(self))
+        with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
+            samples, raw = validate_data(self, X, y, dtype=self.dtype, reset=not again, **self._checks)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, samples, dtype=np.float64, ensure_non_negative=True)
+            samples, raw, weights = _rows_that_count(samples, raw, weights)
         targets, outputs = self._targets(raw, first=not again and not known)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        provider = data.arrays(samples, targets, seed=seed)
+        callbacks = self._made_callbacks()
+        rows, held_out = self._split(targets, callbacks, seed)
         if not again:
             self.network_ = self._made_network(samples.shape[1], outputs)
+        loss = self._default_loss if self.loss is None else self.loss
+        class_weight = self._class_weights(targets, weights)
         sentinel = Sentinel.train(
-            provider,
-            batch_size=min(self.batch_size, len(samples)),
+            _provider(samples, targets, weights, rows, seed=seed),
+            batch_size=min(self.batch_size, len(rows)),
             concurrency=self.concurrency,
-            loss=self._default_loss if self.loss is None else self.loss,
+            loss=loss,
+            class_weight=class_weight,
+            name="train",
         )
-        with deploy(self.network_, self.client or _default_client(), seed=seed) as running:
+        validate = None
+        if len(held_out):
+            validate = Sentinel.validate(
+                _provider(samples, targets, weights, held_out, seed=None),
+                batch_size=min(_ROWS, len(held_out)),
+                loss=loss,
+                class_weight=class_weight,
+                every="epoch",
+                name=_VALID,
+            )
+        return self._train(sentinel, validate, callbacks, epochs, seed, again=again)
+
+    def _train(
+        self,
+        sentinel: Sentinel,
+        validate: Sentinel | None,
+        callbacks: Sequence[Callback],
+        epochs: int,
+        seed: int,
+        *,
+        again: bool,
+    ) -> Self:
+        own = None if self.snapshots is None else f"{str(self.snapshots).rstrip('/')}/{uuid.uuid4().hex}"
+        with deploy(self.network_, self.training_client, seed=seed, snapshots=own) as running:
             if again:
                 _hand_over(running, self.network_, self.parameters_)
+            for one in callbacks:
+                running.add_callback(one)
+            if validate is not None:
+                running.attach(validate)
             running.attach(sentinel, epochs=epochs)
             running.wait(progress=bool(self.verbose))
             self.parameters_, self.history_ = running.parameters(), running.history
-        self.n_iter_ = len(self.history_)
+            averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in self.network_.gates)
+            self.rated_parameters_ = running.parameters(rated=True) if averages else self.parameters_
+        self.n_iter_ = sum(one.mode == "train" for one in self.history_)
         return self
+
+    def _fit_collections(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: ArrayLike | None,
+        epochs: int,
+        *,
+        again: bool,
+        known: bool,
+    ) -> Self:
+        self._check_collections(X, y, sample_weight)
+        features, names = columns_of(X)
+        samples = as_features(X, self.dtype, always=self.network is None)
+        if not again:
+            self._keep_features(features, names)
+        self._check_features(X)
+        targets, outputs, class_weight = self._lazy_targets(y, sample_weight, first=not again and not known)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        if not again:
+            self.network_ = self._made_network(features, outputs)
+        sentinel = Sentinel.train(
+            data.from_dask(samples, targets, sample_weight, seed=seed),
+            batch_size=self.batch_size,
+            concurrency=self.concurrency,
+            loss=self._default_loss if self.loss is None else self.loss,
+            class_weight=class_weight,
+            name="train",
+        )
+        return self._train(sentinel, None, self._made_callbacks(), epochs, seed, again=again)
+
+    def _check_collections(self, x: Any, y: Any, sample_weight: ArrayLike | None) -> None:
+        """Refuse what is for samples in memory alone, with the remedy.
+
+        Raises
+        ------
+        ValueError
+            then.
+        """
+        given = [("X", x), ("y", y)] + ([] if sample_weight is None else [("sample_weight", sample_weight)])
+        for name, one in given:
+            if not is_collection(one):
+                kinds = ", ".join(f"{label} is a {type(value).__name__}" for label, value in given)
+                raise ValueError(f"{name} is no collection of Dask: {kinds}: give all of one kind")
+            check_table(name, one)
+        if self.early_stopping or any(
+            isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in self._made_callbacks()
+        ):
+            raise ValueError(
+                "no rows of a collection of Dask are held out for validation: monitor 'train.loss', or train with "
+                "akkordeon_dask.deploy and a validating sentinel of samples of your own"
+            )
+
+    def _keep_features(self, features: int, names: Array | None) -> None:
+        self.n_features_in_ = features
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _check_features(self, x: Any) -> None:
+        features, names = columns_of(x)
+        if features != self.n_features_in_:
+            raise ValueError(
+                f"X has {features} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input"
+            )
+        known = getattr(self, "feature_names_in_", None)
+        if names is not None and known is not None and names.tolist() != known.tolist():
+            raise ValueError(f"X has the columns {names.tolist()!r:.200}, the fit had {known.tolist()!r:.200}")
+
+    def _class_weights(self, targets: Array, weights: Array | None) -> Sequence[float] | None:
+        """The weight of each class in the loss; None: there are no classes, or all weigh 1."""
+        return None
+
+    def _made_callbacks(self) -> list[Callback]:
+        made = as_callbacks(self.callbacks)
+        if self.early_stopping:
+            made.append(EarlyStopping(f"{_VALID}.loss", patience=self.n_iter_no_change, min_delta=self.tol))
+        return made
+
+    def _split(self, targets: Array, callbacks: Sequence[Callback], seed: int) -> tuple[Array, Array]:
+        """The rows that train, and those that validate where a callback monitors them."""
+        rows = np.arange(len(targets))
+        if not any(isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in callbacks):
+            return rows, rows[:0]
+        share, classes = self.validation_fraction, targets if is_classifier(self) else None
+        train, held_out = train_test_split(rows, test_size=share, random_state=seed, stratify=classes)
+        return np.sort(train), np.sort(held_out)
+
+    def _begin_partial(self) -> bool:
+        """Whether there are parameters to go on with.
+
+        Raises
+        ------
+        ValueError
+            where a pass on some samples makes no sense.
+        """
+        if self.early_stopping:
+            raise ValueError("partial_fit makes one pass: early_stopping=True is for fit")
+        return hasattr(self, "parameters_")
 
     @property
     def _checks(self) -> dict[str, Any]:
@@ -140,21 +328,66 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _outputs(self, X: ArrayLike) -> Array:  # noqa: N803
         """(samples, outputs), computed in this process."""
         check_is_fitted(self, "parameters_")
-        x = validate_data(self, X, dtype=self.dtype, reset=False)
-        return np.concatenate([self._forward(x[start : start + _ROWS]) for start in range(0, len(x), _ROWS)])
+        check_plain("X", X)
+        with columns_named(X=X):
+            x = validate_data(self, X, dtype=self.dtype, reset=False)
+        return self.forward_rows(x)
+
+    def _mapped(self, x: Any, method: str, dtype: Any, width: int | None) -> Any:
+        """A method of the outputs for samples; a lazy array of Dask where they are a collection."""
+        if not is_collection(x):
+            return getattr(self, method)(self._outputs(x))
+        check_is_fitted(self, "parameters_")
+        check_table("X", x)
+        self._check_features(x)
+        return lazily(self, x, method, dtype, width)
+
+    def forward_rows(self, x: Array) -> Array:
+        """(rows, outputs) of rows in memory, which are not checked: the work of a task."""
+        x = np.asarray(x, self.dtype)
+        starts = range(0, max(1, len(x)), _ROWS)
+        return np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
 
     def _forward(self, x: Array) -> Array:
         for gate, name in zip(self.network_.gates, self.network_.names, strict=True):
-            x, _ = gate.chain.forward(self.parameters_[name], x)
+            x, _ = gate.chain.forward(self.rated_parameters_[name], x)
         return x
 
 
+def _provider(samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None) -> data.Provider:
+    """Of some rows, in the orders of a seed; None: in theirs."""
+    some = None if weights is None else weights[rows]
+    return data.arrays(samples[rows], targets[rows], some, shuffle=seed is not None, seed=seed or 0)
+
+
+def _rows_that_count(samples: Array, targets: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Those whose weight is not 0: they would fill batches."""
+    counts = weights != 0
+    if not counts.any():
+        raise ValueError("sample_weight is 0 for all samples: give some of them a weight above 0")
+    return (samples, targets, weights) if counts.all() else (samples[counts], targets[counts], weights[counts])
+
+
 def _default_client() -> Client | None:
+    """The process's default client; None: there is none, or this is a task of Dask, which fills its worker.
+
+    Gates need a worker that is free: one that waited for this very task would wait for ever.
+    """
+    if _is_task():
+        return None
     try:
         client: Client = default_client()
     except ValueError:
         return None
     return client
+
+
+def _is_task() -> bool:
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 def _hand_over(running: Running, network: Network, parameters: dict[str, Tree]) -> None:

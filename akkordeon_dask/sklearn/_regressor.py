@@ -1,12 +1,14 @@
 """A regressor for scikit-learn."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from akkordeon_dask import nn
+from akkordeon_dask.sklearn._collections import as_columns
 from akkordeon_dask.sklearn._estimator import Estimator
 from akkordeon_dask.tree import Array
 
@@ -43,12 +45,32 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         columns = y.reshape(len(y), -1).astype(self.dtype)
         return columns, columns.shape[1]
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike) -> "AkkordeonRegressor":  # noqa: N803
-        """Make one more pass, over these samples."""
-        self._fit(X, y, 1, again=hasattr(self, "parameters_"))
+    def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:
+        self._flat = y.ndim == 1
+        columns = as_columns(y, self.dtype)
+        return columns, int(columns.shape[1]), None
+
+    def partial_fit(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> "AkkordeonRegressor":
+        """Make one more pass, over these samples; the arguments are those of `fit`."""
+        self._fit(X, y, sample_weight, 1, again=self._begin_partial())
         return self
 
     def predict(self, X: ArrayLike) -> Array:  # noqa: N803
-        """(samples,), or (samples, outputs) where `y` had several: the numbers of each sample."""
-        outputs = self._outputs(X)
+        """(samples,), or (samples, outputs) where `y` had several: the numbers of each sample; lazy for collections."""
+        check_is_fitted(self, "parameters_")
+        numbers: Array = self._mapped(X, "_values", self.dtype, None if self._flat else self._width)
+        return numbers
+
+    @property
+    def _width(self) -> int:
+        shape = self.network_.output_shape((self.n_features_in_,))
+        assert shape is not None and shape[0] is not None
+        return shape[0]
+
+    def _values(self, outputs: Array) -> Array:
         return outputs[:, 0] if self._flat else outputs

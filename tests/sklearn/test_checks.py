@@ -18,4 +18,7 @@ def default_client():
 
 @parametrize_with_checks([AkkordeonClassifier(), AkkordeonRegressor()])
 def test_scikit_learns_checks(estimator, check):
+    if "sample_weight_equivalence" in check.func.__name__:
+        # A weight of n is n rows of one batch: n rows by themselves make other batches, and float32 rounds.
+        estimator.set_params(batch_size=1000, dtype="float64")
     check(estimator)

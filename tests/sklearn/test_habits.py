@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from akkordeon_dask import Gate, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
+from akkordeon_dask.tree import leaves
 from tests.support.one_worker import one_worker
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -154,3 +155,102 @@ def test_without_scikit_learn_the_import_says_what_to_install():
     code = "import sys; sys.modules['sklearn'] = None; import akkordeon_dask; import akkordeon_dask.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "akkordeon_dask.sklearn needs scikit-learn: pip install 'akkordeon_dask[sklearn]'" in done.stderr
+
+
+def test_a_weight_of_2_is_a_sample_twice_and_a_weight_of_0_is_none(client):
+    times = np.r_[np.full(50, 2), np.zeros(50, int), np.ones(50, int)]
+    one_batch = {"batch_size": 1000, "dtype": "float64", "max_epochs": 20}
+    weighted = quick(client, **one_batch).fit(X, FLOWERS, sample_weight=times)
+    written = quick(client, **one_batch).fit(np.repeat(X, times, axis=0), np.repeat(FLOWERS, times))
+    assert weighted.classes_.tolist() == ["setosa", "virginica"]
+    assert_allclose(weighted.predict_proba(X), written.predict_proba(X), rtol=1e-9)
+    plain = quick(client, **one_batch).fit(X[times > 0], FLOWERS[times > 0])
+    assert not np.allclose(weighted.predict_proba(X), plain.predict_proba(X), rtol=1e-4)
+
+
+def test_scores_take_sample_weights(client):
+    fitted = quick(client).fit(X, FLOWERS)
+    right, weights = fitted.predict(X) == FLOWERS, np.random.default_rng(0).random(150)
+    assert_allclose(fitted.score(X, FLOWERS, sample_weight=weights), np.average(right, weights=weights))
+
+
+def test_partial_fits_take_sample_weights(client):
+    ones = np.ones(150)
+    for estimator, y in ((quick(client), FLOWERS), (AkkordeonRegressor(random_state=0), IRIS[1])):
+        estimator.client = client
+        weighted, plain = (clone(estimator) for _ in range(2))
+        weighted.client = plain.client = client
+        weighted.partial_fit(X, y, sample_weight=np.r_[10 * ones[:50], ones[50:]])
+        plain.partial_fit(X, y)
+        assert weighted.history_[-1].loss != plain.history_[-1].loss
+        with pytest.raises(ValueError, match="sample_weight"):
+            weighted.partial_fit(X, y, sample_weight=ones[:3])
+
+
+def test_class_weights_have_the_labels_of_the_user_and_balanced_ones_lift_a_rare_class(client):
+    rare = np.r_[0:50, 50:55, 100:150]
+    x, y = X[rare][:, :2], FLOWERS[rare]
+    plain, balanced, mapped = (
+        quick(client, class_weight=weights, max_epochs=60).fit(x, y)
+        for weights in (None, "balanced", {"versicolor": 7.0, "setosa": 0.7, "virginica": 0.7})
+    )
+    said = [one.predict_proba(X[50:100, :2])[:, 1].mean() for one in (plain, balanced)]
+    assert said[1] > 1.5 * said[0]
+    assert_allclose(balanced.predict_proba(X[:, :2]), mapped.predict_proba(X[:, :2]), atol=1e-3)
+    with pytest.raises(ValueError, match=r'class_weight="balanced" needs all samples at once'):
+        balanced.partial_fit(x, y)
+
+
+def test_the_averages_of_an_ema_predict_and_those_that_train_are_kept(client):
+    options = {"max_epochs": 3, "batch_size": 32}
+    plain = quick(client, **options).fit(X, FLOWERS)
+    averaged = quick(client, optimizer=lambda lr: optim.EMA(optim.Adam(lr)), **options).fit(X, FLOWERS)
+    assert plain.rated_parameters_ is plain.parameters_
+    for name, trained in plain.parameters_.items():
+        for one, other in zip(leaves(trained), leaves(averaged.parameters_[name]), strict=True):
+            assert_array_equal(one, other)
+    outputs = X.astype(np.float32)
+    for gate, name in zip(averaged.network_.gates, averaged.network_.names, strict=True):
+        outputs, _ = gate.chain.forward(averaged.rated_parameters_[name], outputs)
+    said = averaged.predict_proba(X)
+    assert_allclose(said, np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True), rtol=1e-4)
+    assert np.abs(said - plain.predict_proba(X)).max() > 1e-3
+
+
+def test_a_fit_with_snapshots_writes_them(client, tmp_path):
+    quick(client, max_epochs=1, snapshots=str(tmp_path)).fit(X, FLOWERS)
+    fitted = quick(client, max_epochs=1, snapshots=str(tmp_path)).fit(X, FLOWERS)
+    assert fitted.n_iter_ == 1
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def created(estimator, options):
+    return clone(estimator).set_params(**options)
+
+
+def one_more_pass(estimator, x, y, classes):
+    return copy.deepcopy(estimator).partial_fit(x, y, classes=classes)
+
+
+def scored(estimator, x, y):
+    return estimator.score(x, y)
+
+
+def test_a_search_may_halve_its_candidates_by_passes_that_are_tasks(client):
+    """As HyperbandSearchCV of dask-ml does it, which does not run with this Dask: dask-ml#1016.
+
+    Each task fills the only thread of the only worker, so that no gate could start there.
+    """
+    x, rest, y, labels = train_test_split(X, FLOWERS, test_size=0.3, random_state=0, stratify=FLOWERS)
+    plain = AkkordeonClassifier(batch_size=8, random_state=0)
+    found = [client.submit(created, plain, {"lr": lr, "hidden_layer_sizes": (8,)}) for lr in (1e-5, 3e-2, 1e-6, 1e-2)]
+    passes = 0
+    while len(found) > 1:
+        found = [client.submit(one_more_pass, one, x, y, np.unique(y)) for one in found]
+        scores = client.gather([client.submit(scored, one, rest, labels) for one in found])
+        found = [found[index] for index in np.argsort(scores)[::-1][: len(found) // 2]]
+        passes += 1
+    best = found[0].result()
+    assert best.lr >= 1e-2
+    assert best.score(rest, labels) > 0.5
+    assert (passes, best.classes_.tolist()) == (2, np.unique(FLOWERS).tolist())

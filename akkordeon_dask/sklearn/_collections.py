@@ -1,0 +1,147 @@
+"""Collections of Dask in and out of the estimators: they stay on the workers, and predictions are lazy."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from dask.delayed import delayed
+
+from akkordeon_dask.data import is_collection
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.runtime.collections._resolve import check_kind
+from akkordeon_dask.runtime.collections._rows import check_names, load_rows
+from akkordeon_dask.tree import Array
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+__all__ = ["as_columns", "as_features", "check_table", "columns_of", "is_collection", "lazily"]
+
+
+class Fitted(Protocol):
+    """An estimator that can predict."""
+
+    def forward_rows(self, x: Array) -> Array:
+        """(rows, outputs)"""
+        ...
+
+
+def check_table(name: str, table: Any) -> None:
+    """A collection is an array, a frame or a column.
+
+    Raises
+    ------
+    ValueError
+        when it is another one: with the remedy.
+    """
+    if not (hasattr(table, "map_blocks") or hasattr(table, "to_dask_array")):
+        raise ValueError(f"{name} is a {type(table).__name__}: estimators take arrays, frames and columns of Dask")
+
+
+def columns_of(x: Any) -> tuple[int, Array | None]:
+    """The number of features of a table, and their names where each is text.
+
+    Raises
+    ------
+    ValueError
+        when it has not two axes, has no features, or two of one name.
+    """
+    if x.ndim != 2:
+        raise ValueError(f"Expected 2D array, got a collection of {x.ndim} axes: reshape it to (samples, features)")
+    if x.shape[1] == 0:
+        raise ValueError("X has 0 feature(s): give it one column at least")
+    names = [] if not hasattr(x, "columns") else list(x.columns)
+    if twice := sorted({str(name) for name in names if names.count(name) > 1}):
+        raise ValueError(f"X has several columns of one name, {', '.join(twice)}: give each column a name of its own")
+    named = bool(names) and all(isinstance(name, str) for name in names)
+    return int(x.shape[1]), np.array(names, object) if named else None
+
+
+def as_features(x: Any, dtype: str, *, always: bool) -> object:
+    """A table of numbers, (rows, features), of one dtype.
+
+    Parameters
+    ----------
+    always
+        convert all columns to `dtype`; False: columns of floating point, or of one dtype, stay as they are.
+
+    Raises
+    ------
+    DataError
+        when a column holds no numbers: names it and the remedy.
+    """
+    check_kind("X", x)
+    dtypes = list(x.dtypes) if hasattr(x, "dtypes") else [x.dtype]
+    plain = all(isinstance(one, np.dtype) and one.kind == "f" for one in dtypes) and not always
+    one_kind = isinstance(dtypes[0], np.dtype) and all(one == dtypes[0] for one in dtypes)
+    return x if plain or (one_kind and not always) else x.astype(dtype)
+
+
+def as_columns(y: Any, dtype: str) -> "da.Array":
+    """(rows, columns) numbers of a table with one or two axes.
+
+    Raises
+    ------
+    DataError
+        when it holds no numbers: names the column and the remedy.
+    """
+    check_kind("y", y)
+    array = _array(y).astype(dtype)
+    columns: da.Array = array[:, np.newaxis] if array.ndim == 1 else array.rechunk({1: -1})
+    return columns
+
+
+def lazily(estimator: Fitted, x: Any, method: str, dtype: Any, width: int | None) -> "da.Array":
+    """An estimator's method of a network's outputs, for each partition where it is.
+
+    Parameters
+    ----------
+    method
+        the method's name: it takes outputs (rows, outputs), and returns an array.
+    width
+        columns of the result; None: it has one axis.
+
+    Raises
+    ------
+    DataError
+        when a column holds no numbers; when it is computed, where numbers are missing: names the column.
+    """
+    names = list(x.columns) if hasattr(x, "columns") else None
+    if names is not None:
+        x = x.map_partitions(_with_names, names, meta=x._meta)
+    array = _array(as_features(x, dtype="float64", always=False)).rechunk({1: -1})
+    shape: dict[str, Any] = {"drop_axis": 1} if width is None else {"chunks": (array.chunks[0], (width,))}
+    own = delayed(estimator, traverse=False)
+    lazy: da.Array = array.map_blocks(_of_part, own, method, names, dtype=dtype, **shape)
+    return lazy
+
+
+def _with_names(part: Any, names: Sequence[Any]) -> Any:
+    check_names("a partition of X", part, names)
+    return part
+
+
+def _of_part(
+    part: Array, estimator: Fitted, method: str, names: Sequence[Any] | None, block_id: tuple[int, ...] = (0,)
+) -> Array:
+    label = f"X, partition {block_id[0]}"
+    rows = load_rows(label, part)
+    _check_finite(label, rows, names)
+    found: Array = getattr(estimator, method)(estimator.forward_rows(rows))
+    return found
+
+
+def _check_finite(label: str, rows: Array, names: Sequence[Any] | None) -> None:
+    if rows.dtype.kind != "f" or (finite := np.isfinite(rows)).all():
+        return
+    column = int(np.argwhere(~finite)[0][1])
+    name = f"feature {column}" if names is None else f"column {names[column]!r}"
+    raise DataError(
+        f"{label}: {np.count_nonzero(~finite[:, column]):,} of {len(rows):,} values of {name} are missing or infinite: "
+        "fill them, .fillna(value), or drop their rows"
+    )
+
+
+def _array(table: Any) -> Any:
+    """A table as an array, whose chunks may have unknown lengths."""
+    return table.to_dask_array() if hasattr(table, "to_dask_array") else table

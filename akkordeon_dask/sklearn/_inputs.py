@@ -1,0 +1,60 @@
+"""Checks of what users give in memory, beside those of scikit-learn, which convert some of it in silence."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from akkordeon_dask.data._columns import check_columns, check_missing, describe_dtype
+from akkordeon_dask.data._foreign import call_to_add
+from akkordeon_dask.errors import DataError
+
+__all__ = ["check_plain", "columns_named"]
+
+
+def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
+    """Refuse what scikit-learn would turn into other numbers, masked values and times, and what comes later.
+
+    Parameters
+    ----------
+    labels
+        they name classes: times are as good as others.
+
+    Raises
+    ------
+    DataError
+        then: with the remedy.
+    """
+    if (call := call_to_add(value)) is not None and not hasattr(value, "toarray"):  # scikit-learn names sparse matrices
+        raise DataError(f"{name} is of type {type(value).__name__}, which is no array of numbers: {call}")
+    if isinstance(value, np.ma.MaskedArray) and (masked := int(np.count_nonzero(np.ma.getmaskarray(value)))):
+        raise DataError(
+            f"{name}: {masked:,} of {value.size:,} values are masked: fill them by .filled(value), or drop their rows"
+        )
+    dtype = getattr(value, "dtype", None)
+    if not labels and isinstance(dtype, np.dtype) and dtype.kind in "Mm":
+        raise DataError(f"{name} holds {describe_dtype(dtype)}")
+
+
+@contextmanager
+def columns_named(**frames: Any) -> Iterator[None]:
+    """Where the body refuses frames of pandas, name the column to blame, if there is one.
+
+    Raises
+    ------
+    DataError
+        then, instead of the error of the body.
+    """
+    try:
+        yield
+    except (TypeError, ValueError):
+        checks: tuple[Callable[[str, Any], None], ...] = (check_missing, _check_columns)
+        for check in checks:
+            for name, frame in frames.items():
+                check(name, frame)
+        raise
+
+
+def _check_columns(name: str, frame: Any) -> None:
+    check_columns(name, frame, lazy=False)

@@ -1,0 +1,127 @@
+"""Values that an estimator cannot take are refused with the column and the remedy, in memory and of Dask."""
+
+from concurrent.futures import Future
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
+from tests.support.for_each import for_each
+
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+
+pytestmark = pytest.mark.cluster
+
+ROWS = 40
+RNG = np.random.default_rng(0)
+Y = np.arange(ROWS) % 3
+X = RNG.normal(size=(ROWS, 4))
+FRAME = pd.DataFrame(X, columns=[*"abcd"])
+
+
+def with_column(values):
+    return FRAME.assign(c=values)
+
+
+def holed(value):
+    return np.where(np.arange(ROWS * 4).reshape(ROWS, 4) == 5, value, X)
+
+
+INPUTS = {
+    "masked": (np.ma.masked_greater(X, 1.0), r"\d+ of \d+ values are masked: fill them by \.filled"),
+    "times": (X.astype("M8[s]"), r"X holds datetime64\[s\], which are not numbers: add \.astype"),
+    "complex": (X.astype(complex), "not real numbers: give real|Complex data not supported"),
+    "a column of times": (with_column(pd.Timestamp("2026-01-01")), r"column 'c' holds datetime64.*\['c'\].astype"),
+    "a column of durations": (with_column(pd.Timedelta("1s")), r"column 'c' holds timedelta64.* frame\['c'\].astype"),
+    "text": (with_column("x"), r"column 'c' holds str.*encode it as numbers, frame\['c'\]"),
+    "categories": (with_column(pd.Categorical([*"uv"] * 20)), r"column 'c' holds category.*\['c'\].*\.cat\.codes"),
+    "NA": (with_column(pd.array([1, None] * 20, dtype="Int64")), r"column 'c'"),
+    "NaN in a frame": (pd.DataFrame(holed(np.nan), columns=[*"abcd"]), "column 'b'"),
+    "NaN": (holed(np.nan), "Input X contains NaN|1 of 20 values of feature 1 are missing"),
+    "infinite": (holed(np.inf), "contains infinity|1 of 20 values of feature 1 are missing or infinite"),
+    "two columns of one name": (FRAME[[*"abca"]], "[Ee]xpected unique column names|several columns of one name, a"),
+    "no columns": (X[:, :0], r"0 feature\(s\)|X has 0 features"),
+    "one axis": (X[:, 0], "Expected 2D array"),
+}  # fmt: skip
+LABELS = {
+    "masked": (np.ma.masked_equal(Y, 1), "values are masked|labels are missing"),
+    "NaN": (np.where(Y, Y, np.nan), "Input y contains NaN|labels are missing: drop their rows"),
+    "None": (np.where(Y, Y, None), "Unknown label type|labels are missing"),
+    "NA": (pd.Series([1, None] * 20, dtype="Int64"), "Input y contains NaN|lacks 10 of 20 values"),
+    "complex": (Y + 1j, "Complex data not supported|dtype complex128: give one label for each row"),
+    "fractions": (Y + 0.5, "Unknown label type: continuous"),
+    "two columns": (np.stack([Y, Y], axis=1), "y should be a 1d array"),
+}
+TARGETS = {
+    "masked": (np.ma.masked_equal(Y, 1), "values are masked"),
+    "times": (Y.astype("M8[s]"), r"y holds datetime64\[s\], which are not numbers"),
+    "text": (pd.Series(["x"] * ROWS, name="t"), "column 't' holds str"),
+}
+LATER = {
+    "a future": (Future(), r"is of type Future, which is no array of numbers: add \.result\(\)"),
+    "lazy": (da.zeros(3), r"X is no collection of Dask|is of type Array, .*: add \.compute\(\)"),
+}
+
+
+def lazy(value):
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return dd.from_pandas(value, npartitions=2)
+    return da.from_array(value, chunks=(20, *value.shape[1:]), asarray=False)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Two classifiers, of an array and of a frame."""
+    return {kind: AkkordeonClassifier(max_epochs=1, random_state=0).fit(x, Y) for kind, x in ((0, X), (1, FRAME))}
+
+
+@for_each("kind", INPUTS)
+def test_inputs_are_refused_wherever_they_come_in(kind, fitted):
+    value, said = INPUTS[kind]
+    own = fitted[hasattr(value, "columns")]
+    with pytest.raises(ValueError, match=said):
+        AkkordeonClassifier().fit(value, Y)
+    with pytest.raises(ValueError, match=said):
+        own.predict(value)
+    with pytest.raises(ValueError, match=said):
+        own.predict(lazy(value)).compute(scheduler="sync")
+
+
+@for_each("kind", LABELS)
+def test_labels_are_refused_before_anything_trains(kind):
+    value, said = LABELS[kind]
+    for x, y in ((X, value), (lazy(X), lazy(value))):
+        with pytest.raises(ValueError, match=said):
+            AkkordeonClassifier().fit(x, y)
+
+
+@for_each("kind", TARGETS)
+def test_targets_are_refused_before_anything_trains(kind):
+    value, said = TARGETS[kind]
+    with pytest.raises(ValueError, match=said):
+        AkkordeonRegressor().fit(X, value)
+
+
+@for_each("kind", LATER)
+def test_what_comes_later_is_refused_with_the_call_to_add(kind):
+    value, said = LATER[kind]
+    for given in ((X, value), (X, Y, value)):
+        with pytest.raises(ValueError, match=said):
+            AkkordeonClassifier().fit(*given)
+
+
+def test_sparse_parts_of_a_collection_are_refused(fitted):
+    blocks = da.from_array(X, chunks=(20, 4)).map_blocks(sparse.csr_matrix, dtype="f8", meta=np.empty((0, 0)))
+    with pytest.raises(ValueError, match=r"is of type csr_\w+, which is no array of numbers: add \.toarray\(\)"):
+        fitted[False].predict(blocks).compute(scheduler="sync")
+
+
+def test_another_order_of_columns_in_a_partition_is_refused(fitted):
+    orders = [[*"abcd"], [*"dcba"]]
+    mixed = dd.from_map(FRAME.__getitem__, orders, meta=FRAME[:0], enforce_metadata=False)
+    said = r"has the columns \['d', 'c', 'b', 'a'\], and Dask expects \['a', 'b', 'c', 'd'\]"
+    with pytest.raises(ValueError, match=said):
+        fitted[True].predict(mixed).compute(scheduler="sync")
