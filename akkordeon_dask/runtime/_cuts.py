@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Scheduler
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, DeadlineError
@@ -19,7 +19,6 @@ from akkordeon_dask.runtime import _on_worker
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.snapshots import Cut, cut_name
-from akkordeon_dask.tree import Tree
 
 __all__ = ["CutNetwork", "TakenCut", "manifest"]
 
@@ -72,7 +71,7 @@ class CutNetwork:
             `snapshots.cut-deadline`.
         """
         name, limit = cut_name(self.generation, count), config.seconds("snapshots.cut-deadline")
-        workers = await self._all_workers()
+        workers = await self._workers()
         try:
             async with asyncio.timeout(limit):
                 held = await self._hold(name, workers, limit)
@@ -120,12 +119,6 @@ class CutNetwork:
         except (AkkordeonError, OSError):
             pass
 
-    async def parameters(self, taken: TakenCut) -> dict[str, Tree]:
-        """The parameters of all gates in a cut, by name."""
-        name, found = taken.cut.name, self._by_worker.items()
-        asked = [self._ask(_on_worker.cut_parameters, [one], gates, name) for one, gates in found]
-        return {gate: params for (one,) in await asyncio.gather(*asked) for gate, params in one.items()}
-
     async def write(self, taken: TakenCut, seconds: float, earlier: Mapping[str, Mapping[str, Any]]) -> None:
         """Have the parts of a cut written, in the writers' threads of the gates, and then its manifest.
 
@@ -148,12 +141,11 @@ class CutNetwork:
             _, worker, key = self.gates[0]
             await self._ask(_on_worker.finish_cut, [worker], key, taken.cut, self.generation, earlier)
 
-    async def _all_workers(self) -> list[str]:
-        """The addresses of all workers, also of those that shut down: sentinels may still be there."""
-        limit = config.seconds("snapshots.cut-deadline")
-        async with scheduler_deadline(self.client, limit):
-            identity = await self.client.scheduler.identity(n_workers=-1)  # type: ignore[union-attr]
-        return list(identity["workers"])
+    async def _workers(self) -> list[str]:
+        """The addresses of all workers with actors of the network: any other may be stopped, that matters nothing."""
+        async with scheduler_deadline(self.client, config.seconds("snapshots.cut-deadline")):
+            found: list[str] = await self.client.run_on_scheduler(_holders, f"akkordeon-{self.name}-")
+        return found
 
     @property
     def _by_worker(self) -> dict[str, dict[str, str]]:
@@ -186,6 +178,17 @@ class CutNetwork:
 
         found = await asyncio.gather(*map(ask, workers))
         return [answer for answer in found if not isinstance(answer, ImportError)]
+
+
+def _holders(prefix: str, dask_scheduler: Scheduler) -> list[str]:
+    """On the scheduler: the workers that hold an actor whose key begins like this, or create it."""
+    found: set[str] = set()
+    for key, task in dask_scheduler.tasks.items():
+        if str(key).startswith(prefix):
+            found.update(worker.address for worker in task.who_has or ())
+            if task.processing_on is not None:
+                found.add(task.processing_on.address)
+    return sorted(found)
 
 
 def manifest(name: str, held: Mapping[str, HeldSentinel], parts: Mapping[str, Any]) -> Cut:

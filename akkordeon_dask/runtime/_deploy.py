@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from distributed import Client
 
@@ -12,12 +13,16 @@ from akkordeon_dask import config
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import absolute, expand
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask._open_files import describe_shortage
 from akkordeon_dask.errors import CheckpointError, NameConflictError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.placement import Plan, colocation_groups
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._cut_short import Revocable
 from akkordeon_dask.runtime._events import announce_network
+from akkordeon_dask.runtime._lease import refuse_held
+from akkordeon_dask.runtime._lease import release as release_lease
+from akkordeon_dask.runtime._lease import take as take_lease
 from akkordeon_dask.runtime._ownership import Ownership, take_ownership
 from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_living, refuse_taken, unpublish
 from akkordeon_dask.runtime._running import Running
@@ -38,12 +43,14 @@ from akkordeon_dask.runtime.recovery._gate_factory import (
     snapshot_policy,
     wire,
 )
-from akkordeon_dask.snapshots import SnapshotPolicy, run_url
+from akkordeon_dask.snapshots import Lease, SnapshotPolicy, base_url, run_url
 
 __all__ = ["connect", "deploy", "plan"]
 
 logger = logging.getLogger(__name__)
 
+_CONNECTIONS = 3
+"""Connections, at most for long, to each worker or about it to the scheduler, however many gates it has."""
 _FIRST = 1
 """The generation of a network's first owner."""
 
@@ -59,6 +66,9 @@ def deploy(
     snapshot_every: Duration | int = "30s",
     snapshot_keep: int = 3,
     resume: str | os.PathLike[str] | None = None,
+    take_over: bool = False,
+    updates: Literal["asynchronous", "synchronous"] = "asynchronous",
+    n_microbatches: int | None = None,
 ) -> Awaitable[Running]:
     """Make every gate an actor on its worker, and connect them.
 
@@ -86,6 +96,17 @@ def deploy(
         go on from the snapshots at this URL, and write new ones there, or to `snapshots` where that is given.
         Training sentinels resume, when they are attached the first time, at the pass and batch of an earlier one of
         the same name with the same data.
+    take_over
+        write there though another program may still do so: it finds that out, and writes no more. Without, such a
+        program is an error, unless it ran on this host and is certainly gone.
+    updates
+        `"asynchronous"`: each gate updates as gradients come. `"synchronous"`: all gates update once a step, with the
+        mean gradient over the samples of its micro-batches, as with one large batch (Huang et al., 'GPipe: Efficient
+        Training of Giant Neural Networks using Pipeline Parallelism', arXiv 1811.06965, 2019). No gradient is late,
+        and a gate holds one version; but gates wait while a step begins and ends.
+    n_microbatches
+        of a synchronous step: that many batches, of all training sentinels together, as they reach the first gate. The
+        last step of a pass has fewer, unless other sentinels go on.
 
     Returns
     -------
@@ -105,7 +126,7 @@ def deploy(
         when a worker cannot make a gate, or workers of neighbouring gates cannot connect to each other.
     CheckpointError
         when the URL of the snapshots cannot be used, holds others already, or lacks those to resume; when a network
-        of this cluster still writes those to resume.
+        of this cluster still writes those to resume, or another program writes there.
     """
     config.check()
     network = _check_network("deploy", network)
@@ -113,14 +134,16 @@ def deploy(
     if name is not None:
         check_name("a network's name", name)
     seed = check_int("seed", seed)
+    size = _check_updates(network, updates, n_microbatches)
     policy = snapshot_policy(snapshot_every, snapshot_keep)
     source = None if resume is None else replace(policy, url=absolute(expand("resume", resume)))
     keeping = source if snapshots is None else replace(policy, url=absolute(expand("snapshots", snapshots)))
     colocation_groups(network)  # raises before a cluster is started for a network that fits nowhere
     if client is not None:
-        return Revocable(_deploy(network, client, name, seed, None, keeping, source), _close)
+        return Revocable(_deploy(network, client, name, seed, None, keeping, source, take_over, size), _close)
     embedded = EmbeddedCluster()
-    return OnEmbeddedCluster(embedded, _deploy(network, embedded.client, name, seed, embedded, keeping, source))
+    deployment = _deploy(network, embedded.client, name, seed, embedded, keeping, source, take_over, size)
+    return OnEmbeddedCluster(embedded, deployment)
 
 
 async def _deploy(
@@ -131,41 +154,73 @@ async def _deploy(
     embedded: EmbeddedCluster | None,
     snapshots: SnapshotPolicy | None,
     source: SnapshotPolicy | None,
+    take_over: bool,
+    n_microbatches: int | None,
 ) -> Running:
-    published = name is not None
     if name is not None:
         await refuse_taken(client, name)
+    if not take_over:
+        await refuse_held(client, *{base_url(one.url) for one in (source, snapshots) if one is not None})
     # An owner that resumes comes after all owners who wrote these snapshots.
     found = await find_snapshots(network, snapshots, source)
-    if found.sources:
+    if found.sources and not take_over:
         await refuse_living(client, found.sources[0].url)
-    generation = _FIRST + found.generation
-    run = uuid.uuid4().hex
-    if snapshots is not None:
-        snapshots = replace(snapshots, url=run_url(snapshots.url, generation, run[:12]))
     label = name or f"network-{uuid.uuid4().hex[:8]}"
-    entry = NetworkEntry(label, generation, client.id, seed, snapshots, None, run=run)
+    generation = _FIRST + found.generation
+    entry = NetworkEntry(label, generation, client.id, seed, snapshots, None, n_microbatches)
+    lease = await take_lease(client, entry, take_over=take_over)
+    try:
+        entry = _leased(entry, lease)
+        ownership = await _own(network, client, entry, found.sources, lease, published=name is not None)
+    except BaseException:
+        await release_lease(lease)
+        raise
+    return ownership.running(embedded)
+
+
+def _leased(entry: NetworkEntry, lease: Lease | None) -> NetworkEntry:
+    """The entry of a new run, with the generation of its lease and a folder of its own."""
+    generation = entry.generation if lease is None else lease.generation
+    snapshots = entry.snapshots
+    if snapshots is not None:
+        url = run_url(snapshots.url, generation, entry.run[:12])
+        snapshots = replace(snapshots, url=url, leased=lease is not None)
+    return replace(entry, generation=generation, snapshots=snapshots)
+
+
+async def _own(
+    network: Network,
+    client: Client,
+    entry: NetworkEntry,
+    sources: Sequence[SnapshotPolicy],
+    lease: Lease | None,
+    *,
+    published: bool,
+) -> Ownership:
+    """Create all gates, connect them and own the network; nothing is left of it after an error."""
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
     await check_versions(client, [placed.address for placed in plan])
     workers = {position: placed.address for position, placed in enumerate(plan)}
-    entry, gates = await _create(client, network, entry, workers, found.sources)
+    if shortage := describe_shortage(_CONNECTIONS * len(set(workers.values()))):
+        logger.warning("network %r: %s", entry.name, shortage)
+    entry, gates = await _create(client, network, entry, workers, sources)
     ownership: Ownership | None = None
     try:
         await check_links(neighbours(gates))
         positions = await read_positions(entry.resumed_from)
-        await wire(gates, gates, generation)
+        await wire(gates, gates, entry.generation)
         if published:
             await publish(client, entry, network, gates)
-        resumed = source is not None
         ownership = await take_ownership(
-            client, network, entry, gates, published=published, resumed=resumed, positions=positions
+            client, network, entry, gates, published=published, resumed=bool(sources), positions=positions, lease=lease
         )
         await ownership.take_cuts(fresh=True)
-        await announce_network(client, entry.name, network, gates, {"seed": seed, "generation": generation})
+        settings = {"seed": entry.seed, "generation": entry.generation}
+        await announce_network(client, entry.name, network, gates, settings)
     except BaseException as error:
         await _undeploy(client, entry, gates, ownership, named=published and not isinstance(error, NameConflictError))
         raise
-    return ownership.running(embedded)
+    return ownership
 
 
 async def _create(
@@ -230,6 +285,25 @@ def plan(network: Network | Gate, client: Client, *, timeout: Duration = 20.0) -
     """
     network, seconds = _check_network("plan", network), parse_duration("timeout", timeout)
     return make_plan(network, check_client(client), seconds)
+
+
+def _check_updates(network: Network, updates: str, n_microbatches: int | None) -> int | None:
+    """The micro-batches of a step; None: updates are asynchronous."""
+    if updates not in ("asynchronous", "synchronous"):
+        raise SpecError(f"updates is 'asynchronous' or 'synchronous', not {updates!r}")
+    if updates == "asynchronous":
+        if n_microbatches is not None:
+            raise SpecError(f"n_microbatches={n_microbatches!r} is for updates='synchronous': give both, or none")
+        return None
+    if n_microbatches is None:
+        raise SpecError("updates='synchronous' needs n_microbatches, the batches of a step: give a whole number from 1")
+    for name, gate in zip(network.names, network.gates, strict=True):
+        if gate.accumulate > 1:
+            raise SpecError(
+                f"gate {name!r} has accumulate={gate.accumulate}, and updates='synchronous' accumulates "
+                f"n_microbatches={n_microbatches!r} in every gate: leave accumulate out"
+            )
+    return check_int("n_microbatches", n_microbatches, 1)
 
 
 def _check_network(verb: str, network: Network | Gate) -> Network:

@@ -13,11 +13,11 @@ from akkordeon_dask._version import __version__
 from akkordeon_dask.actors import RESTART_TOPIC
 from akkordeon_dask.dashboard import announce
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, SchedulerLostError, WorkerLostError
-from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.messages import PASS_TOPIC, TOPIC, PassReport
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.handles._gate import GateHandle
 
-__all__ = ["announce_network", "explain_loss", "log_event", "lost_text"]
+__all__ = ["announce_network", "explain_loss", "log_event", "log_pass", "lost_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ async def announce_network(
 ) -> None:
     """Announce a network to the scheduler's telemetry; no error when that fails: the network still trains."""
     specs = [
-        {"name": handle.name, "worker": handle.worker, "text": repr(gate)}
+        {"name": handle.name, "worker": handle.worker, "text": repr(gate), "policy": gate.policy}
         for gate, handle in zip(network, gates, strict=True)
     ]
     settings = {"akkordeon_dask": __version__, **settings}
@@ -77,9 +77,17 @@ def lost_text(worker: str) -> str:
 
 async def log_event(client: Client, label: str, event: str, **facts: Any) -> None:
     """Log an event of a network; no error when the scheduler does not answer."""
-    message = {"network": label, "event": event, **facts}
+    await _log(client, TOPIC, {"network": label, "event": event, **facts})
+
+
+async def log_pass(client: Client, label: str, report: PassReport) -> None:
+    """Log a pass as its sentinel's worker does, for telemetry and for other clients."""
+    await _log(client, [TOPIC, PASS_TOPIC], {"network": label, "event": "pass", **report.as_dict()})
+
+
+async def _log(client: Client, topic: str | list[str], message: dict[str, Any]) -> None:
     try:
         async with asyncio.timeout(config.seconds("timeouts.close")):
-            await client.scheduler.log_event(topic=TOPIC, msg=message)  # type: ignore[union-attr]
+            await client.scheduler.log_event(topic=topic, msg=message)  # type: ignore[union-attr]
     except Exception as error:
         logger.info("the scheduler does not know of the event %s: %r", message, error)

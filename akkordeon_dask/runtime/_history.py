@@ -5,11 +5,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, SupportsIndex, overload
 
 from akkordeon_dask._html import html_table
+from akkordeon_dask.console import pass_table
 from akkordeon_dask.errors import ReportError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.telemetry import PASS_COLUMNS, PASS_NUMBERS, PassLog, pass_cells
 
-if TYPE_CHECKING:  # pandas is optional
+if TYPE_CHECKING:  # pandas is optional, and bokeh takes its time
+    from bokeh.plotting import figure
     from pandas import DataFrame
 
 __all__ = ["FinishedPasses", "History"]
@@ -42,6 +44,32 @@ class History(tuple[PassReport, ...]):
         rows = [report.as_row() | {labels[name]: value for name, value in report.scores.items()} for report in self]
         at = _FIELDS.index("scores")
         return DataFrame(rows, columns=[*_FIELDS[:at], *labels.values(), *_FIELDS[at + 1 :]])
+
+    def plot(self, what: str = "loss", *, x: str = "epoch") -> "figure":
+        """A Bokeh figure with a curve for each sentinel: show it with `bokeh.io.show`, or put it into a layout.
+
+        Parameters
+        ----------
+        what
+            `"loss"`, or `"scores"`: all of them.
+        x
+            `"epoch"`, the number of the pass; `"elapsed"`, seconds since the deployment; `"updates"` or
+            `"samples_trained"` of the network.
+
+        Raises
+        ------
+        SpecError
+            when there are no such curves, or no such axis.
+        """
+        from akkordeon_dask.dashboard._history_plot import plot_passes
+
+        return plot_passes(self, what, x)
+
+    def __str__(self) -> str:
+        """A table of the newest passes, the last one below."""
+        newest = self[-_SHOWN:]
+        title = f"{len(self):,} passes" + (f", the newest {_SHOWN}" if len(self) > _SHOWN else "")
+        return "\n".join((title, pass_table(newest))) if newest else title
 
     def _repr_html_(self) -> str:
         newest = self[-_SHOWN:]
@@ -76,7 +104,10 @@ class FinishedPasses:
 
     def __init__(self) -> None:
         self.others: set[tuple[str, int]] = set()
-        """Passes of other clients' sentinels, each as the prefix of their actors' keys and the pass's number."""
+        """Passes of other clients' sentinels, each as the prefix of their actors' keys and the pass's number, where it
+        counts, and as the key and that number."""
+        self._names: dict[str, str] = {}
+        """Sentinels of other clients, by the prefix of their actors' keys."""
         self._all, self._mine = PassLog(_EACH, _ALL), PassLog(_EACH, _ALL)
         self._begun = time.time()
         self._unshown: list[_Entry] = []
@@ -89,9 +120,11 @@ class FinishedPasses:
 
     def add_other(self, base: str, report: PassReport) -> bool:
         """Add a pass of another client's sentinel; False: it is known already, perhaps from an earlier incarnation."""
-        if (base, report.epoch) in self.others:
+        own, of_all = (report.key, report.epoch), (base, report.epoch)
+        if (own if report.rolled_back else of_all) in self.others:
             return False
-        self.others.add((base, report.epoch))
+        self.others |= {own} if report.rolled_back else {own, of_all}
+        self._names[base] = report.sentinel
         self._add(_Entry(report, mine=False))
         return True
 
@@ -102,6 +135,13 @@ class FinishedPasses:
                 self._mine.append(entry.report)
             self._unshown.append(entry)
             del self._unshown[: -_ALL - 1]  # nobody shows them
+
+    def roll_back(self, sentinel: str, finished: int) -> None:
+        """Mark the training passes of a sentinel after its first `finished` ones: they are made again."""
+        with self._lock:
+            marked = [*self._all.roll_back(sentinel, finished), *self._mine.roll_back(sentinel, finished)]
+        again = {(one.sentinel, one.epoch) for one in marked}
+        self.others = {known for known in self.others if (self._names.get(known[0]), known[1]) not in again}
 
     def history(self, *, mine: bool = False) -> History:
         """The passes in the order they became known here, or those of this client's sentinels; old ones are thinned."""

@@ -7,16 +7,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from akkordeon_dask.actors import GateActor, SentinelActor
 from akkordeon_dask.errors import AkkordeonError, ClosedError, WorkerLostError
-from akkordeon_dask.messages import Address, HeldSentinel
+from akkordeon_dask.messages import Address, HeldSentinel, Rollback
 from akkordeon_dask.snapshots import Cut
-from akkordeon_dask.tree import Tree
 
 __all__ = [
     "close_gates",
     "close_sentinels",
-    "cut_parameters",
     "finish_cut",
     "hold_sentinels",
+    "interrupt_sentinels",
     "release_sentinels",
     "rewire_sentinels",
     "take_parts",
@@ -39,12 +38,20 @@ async def close_sentinels(network: str, dask_worker: Any) -> None:
     await asyncio.gather(*closing, return_exceptions=True)
 
 
-async def rewire_sentinels(network: str, gates: tuple[Address, ...], generation: int, dask_worker: Any) -> bool:
+async def rewire_sentinels(
+    network: str, gates: tuple[Address, ...], generation: int, rollback: Rollback | None, dask_worker: Any
+) -> bool:
     """Wire the sentinels of a network to these gates; returns whether all of them are."""
-    rewiring = [sentinel.rewire(gates, generation) for sentinel in _sentinels(network, dask_worker)]
+    rewiring = [sentinel.rewire(gates, generation, rollback) for sentinel in _sentinels(network, dask_worker)]
     answers = await asyncio.gather(*rewiring, return_exceptions=True)
     # A sentinel that is not open answers that it is closed: its client wires it when it opens it.
     return not any(isinstance(answer, BaseException) and not isinstance(answer, ClosedError) for answer in answers)
+
+
+async def interrupt_sentinels(network: str, gate: Address, seconds: float, dask_worker: Any) -> None:
+    """Tell the sentinels of a network that a gate is lost and will be restarted."""
+    interrupting = [sentinel.interrupt(gate, seconds) for sentinel in _sentinels(network, dask_worker)]
+    await asyncio.gather(*interrupting, return_exceptions=True)
 
 
 def _sentinels(network: str, dask_worker: Any) -> list[SentinelActor]:
@@ -94,13 +101,6 @@ async def take_parts(
     """Have gates, by key and name, keep their version for a cut; what each has taken, by name."""
     taken = [_gate(key, dask_worker).take_cut(cut, held) for key in gates]
     return dict(zip(gates.values(), await asyncio.gather(*taken), strict=True))
-
-
-@_answering
-async def cut_parameters(gates: Mapping[str, str], cut: str, dask_worker: Any) -> dict[str, Tree]:
-    """The parameters of gates, by key and name, in a cut; by name."""
-    found = [_gate(key, dask_worker).cut_parameters(cut) for key in gates]
-    return dict(zip(gates.values(), await asyncio.gather(*found), strict=True))
 
 
 @_answering

@@ -54,7 +54,7 @@ async def pause_session(session: Session) -> None:
     """`Running.pause`, on the client's event loop."""
     session.check()
     for attached in training_sentinels(session):
-        await attached.ask(SentinelActor.pause)
+        await attached.pause()
 
 
 async def resume_session(session: Session) -> None:

@@ -1,6 +1,7 @@
 """Networks with a name, as the scheduler keeps them."""
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -14,6 +15,7 @@ from distributed.protocol.pickle import dumps, loads
 from akkordeon_dask import config
 from akkordeon_dask.actors import forget_network
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeploymentError, NameConflictError
+from akkordeon_dask.messages import Rollback
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
@@ -64,6 +66,8 @@ class NetworkEntry:
     """Where its snapshots are; None: it keeps none, and a gate that is lost ends it."""
     resumed_from: SnapshotPolicy | None
     """Where the snapshots are that it was resumed from."""
+    n_microbatches: int | None = None
+    """Batches of a step, after which all gates update; None: each updates by itself."""
     deployed_at: float = field(default_factory=time.time)
     """Seconds since 1970."""
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -72,6 +76,8 @@ class NetworkEntry:
     """The published network, pickled: listing or stopping it needs none of the modules that it was written with."""
     gates: tuple[tuple[str, str, str], ...] = ()
     """Name, worker and key of each published gate."""
+    rollback: Rollback | None = None
+    """The last order to go back that its owner gave."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -118,7 +124,7 @@ async def publish(
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
             await finished(client.publish_dataset(datasets, override=again))
     except KeyError:
-        raise _taken(entry.name) from None
+        raise await _taken(client, entry.name) from None
 
 
 def _is_held(gate: GateHandle) -> bool:
@@ -170,7 +176,7 @@ async def refuse_taken(client: Client, name: str) -> None:
         when the name is taken.
     """
     if name in await names(client):
-        raise _taken(name)
+        raise await _taken(client, name)
 
 
 async def refuse_living(client: Client, url: str) -> None:
@@ -190,10 +196,18 @@ async def refuse_living(client: Client, url: str) -> None:
             )
 
 
-def _taken(name: str) -> NameConflictError:
+async def _taken(client: Client, name: str) -> NameConflictError:
+    run = ""
+    with contextlib.suppress(OSError, AttributeError):  # of a client that is closed
+        if (entry := await get(client, name)) is not None:
+            run = f" run {entry.run[:12]} of client {entry.owner}"
+            held = await client.scheduler.who_has(keys=list(entry.keys))  # type: ignore[union-attr]
+            if not any(held.values()):
+                run += " has no gate now: its owner restarts them, as after the loss of a scheduler, or is gone itself"
+            run += "."
     return NameConflictError(
-        f"a network named {name!r} runs on this cluster: choose another name, join it by connect({name!r}, client), "
-        f"or end it by `dask akkordeon stop {name}`, stop({name!r}, client)"
+        f"a network named {name!r} runs on this cluster:{run} Choose another name, join it by connect({name!r}, "
+        f"client), or end it by `dask akkordeon stop {name}`, stop({name!r}, client)"
     )
 
 
@@ -230,8 +244,8 @@ async def get(client: Client, name: str) -> NetworkEntry | None:
     return entry
 
 
-async def check_lease(client: Client, entry: NetworkEntry) -> None:
-    """Check that this client still owns the network.
+async def check_lease(client: Client, entry: NetworkEntry) -> NetworkEntry:
+    """Check that this client still owns the network; returns the entry as it is published.
 
     Raises
     ------
@@ -246,6 +260,7 @@ async def check_lease(client: Client, entry: NetworkEntry) -> None:
             f"network {entry.name!r} belongs to {owner} by now, not to generation {entry.generation}: "
             "leave it to that one, or connect to it"
         )
+    return now
 
 
 async def connect_gates(client: Client, entry: NetworkEntry) -> list[GateHandle]:

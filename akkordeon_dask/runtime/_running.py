@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
@@ -15,6 +15,7 @@ from akkordeon_dask._durations import Duration
 from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_flag, check_int
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
+from akkordeon_dask.callbacks import Callback, as_callbacks
 from akkordeon_dask.errors import ClosedError, DeadlineError, SpecError, WorkerLostError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
@@ -27,10 +28,14 @@ from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import check_asynchronous, verb
+from akkordeon_dask.runtime._training import SessionTraining
 from akkordeon_dask.runtime._wait import wait
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
 from akkordeon_dask.runtime.cluster._links import bracketed
+from akkordeon_dask.runtime.collections._attach import attach_collections, reads
+from akkordeon_dask.runtime.collections._attach import evaluate as evaluate_once
+from akkordeon_dask.runtime.collections._predict import predict_collection
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
@@ -164,6 +169,22 @@ class Running:
         self._session.listeners.append(entry)
         return partial(self._session.silence, entry)
 
+    def add_callback(self, callback: Callback | Callable[[PassReport], object]) -> Callable[[], None]:
+        """Call a callback with each finished pass from now on, and at the end of each `wait`.
+
+        `wait(callbacks=[...])` takes callbacks for as long as it waits. With this verb, before the first sentinel is
+        attached, a callback misses no pass. An error that it raises is raised by `wait`. Returns the function that
+        removes it.
+
+        Raises
+        ------
+        SpecError
+            when it is no callback.
+        """
+        session, made = self._session, as_callbacks([callback])
+        session.callbacks.add(made, SessionTraining(session))
+        return partial(session.callbacks.remove, made)
+
     @verb
     def attach(
         self, sentinel: Sentinel, *, epochs: int | None = None, resume: bool | None = None
@@ -209,7 +230,8 @@ class Running:
                 raise SpecError(f"a {sentinel.mode} sentinel makes one pass: leave epochs={epochs} out")
             sentinel = replace(sentinel, epochs=epochs)
         session = self._connected
-        return Revocable(attach(session, sentinel, resume), session.detach)
+        start = attach_collections if isinstance(sentinel.provider, data.Collections) else attach
+        return Revocable(start(session, sentinel, resume), session.detach)
 
     @verb
     def detach(self, attached: Attached | str) -> Awaitable[None]:
@@ -254,8 +276,11 @@ class Running:
         timeout: Duration | None = None,
         mine: bool = False,
         progress: bool | None = None,
+        callbacks: Sequence[Callback | Callable[[PassReport], object]] | None = None,
     ) -> Awaitable[History]:
         """Wait until every training sentinel rests after its epochs, and every test sentinel after its pass.
+
+        Also until the epochs that have ended are validated, where a `Sentinel.validate(every="epoch")` is attached.
 
         All that are attached at the call are waited for; one that is paused, until it is resumed. Sentinels of other
         clients are waited for where they end by themselves, and have not failed: that is logged. The error of a
@@ -281,6 +306,10 @@ class Running:
             waited for, and for a validation that takes longer than a second: its pass, loss and scores so far, samples
             a second, the time left. None: where standard output is a terminal, or this is a notebook; there a first
             line names the network. True: also elsewhere, only the lines. False: nothing.
+        callbacks
+            called with each pass that ends from now on, of whichever sentinel, and at the end:
+            `callbacks.EarlyStopping` and the like, or plain functions of a `PassReport`. An error of a callback ends
+            the wait; training goes on.
 
         Returns
         -------
@@ -295,7 +324,8 @@ class Running:
             after `timeout`.
         SpecError
             when `epochs` is no whole number of at least 1, `timeout` no time above zero, `progress` not True, False or
-            None, or when neither `epochs` nor `timeout` is given and a sentinel trains without end.
+            None, or when neither `epochs` nor `timeout` is given and a sentinel trains without end; when a callback
+            monitors a figure that no sentinel reports: lists those there are.
 
         Examples
         --------
@@ -306,7 +336,7 @@ class Running:
         """
         mine = bool(check_flag("mine", mine, optional=True))
         epochs, seconds = check_epochs(epochs), check_timeout(timeout)
-        return self._shown(progress, has_bar, mine, wait, epochs, seconds, mine=mine)
+        return self._shown(progress, has_bar, mine, wait, epochs, seconds, as_callbacks(callbacks), mine=mine)
 
     @verb
     def wait_for(self, attached: Attached, *, progress: bool | None = False) -> Awaitable[None]:
@@ -359,7 +389,7 @@ class Running:
         """
         if not (isinstance(sentinel, Sentinel) and sentinel.mode == "test"):
             raise SpecError(f"evaluate takes a Sentinel.test(...), not {sentinel!r:.80}")
-        return self._shown(progress, lambda one: one.sentinel is sentinel, True, _evaluate.evaluate, sentinel)
+        return self._shown(progress, lambda one: reads(one, sentinel), True, evaluate_once, sentinel)
 
     @verb
     def predict(self, x: ArrayLike, *, batch_size: int = 1024) -> Awaitable[Array]:
@@ -368,22 +398,41 @@ class Running:
         It takes the same arrays as `data.arrays`, and copies `x` at once: you may write into it again as soon as the
         call has returned, with an asynchronous client before its coroutine is awaited.
 
+        Of a collection of Dask, as `data.from_dask` takes them, it makes a lazy array with the dtype of the last gate:
+        its parts are computed where the partitions are, by the weights of this moment.
+
         Raises
         ------
         DataError
             when `x` holds no real numbers, or some of them are masked or missing.
         """
         size = check_int("batch_size", batch_size, 1)
+        if data.is_collection(x):
+            lazy = predict_collection(self._connected, x, size)
+            return finished(cast(Awaitable[Array], lazy))  # an array too, though not of numpy
         return _evaluate.predict(self._connected, copied(data.as_numbers("x", x)), size)
 
     @verb
-    def parameters(self) -> Awaitable[dict[str, Tree]]:
-        """A copy of every gate's parameters at this moment, by gate: each gate's are of one version."""
-        return _checkpoint.parameters(self._connected)
+    def parameters(self, *, rated: bool = False) -> Awaitable[dict[str, Tree]]:
+        """A copy of every gate's parameters at this moment, by gate: each gate's are of one version.
+
+        Parameters
+        ----------
+        rated
+            those that validation, tests and predictions use: the averages of gates with `optim.EMA`. False: those that
+            train.
+        """
+        return _checkpoint.parameters(self._connected, rated=bool(check_flag("rated", rated)))
 
     @verb
     def save(self, target: str | os.PathLike[str]) -> Awaitable[None]:
         """Write all parameters to a safetensors file: a path, in which `~` is the home folder, or fsspec URL.
+
+        Tensors are named by gate, layer and name, `g0.1.w`. Those of a network of torch modules alone have torch's own
+        names where these are unique, for `module.load_state_dict(safetensors.torch.load_file(target))`.
+
+        They come in pieces, so that this process needs no memory for them. Gates keep the version that is read until
+        it is written; what was at the target stays where it cannot be.
 
         Raises
         ------
@@ -397,13 +446,14 @@ class Running:
         """Go on with the parameters of a file that `save` wrote; optimizers begin anew.
 
         Any safetensors file with these tensors will do: float16, bfloat16, float32 and float64 are converted to each
-        gate's dtype.
+        gate's dtype. They travel in pieces, and gates go on with them when all have arrived.
 
         Raises
         ------
         CheckpointError
             when it cannot be read, belongs to another network, or has a tensor of another dtype or with values that
-            are not finite in the network; nothing has changed then.
+            are not finite in the network; nothing has changed then. Also when a gate is lost at the very moment when
+            all go on with the new parameters: the error names the gates that have them and those that do not.
         """
         return _checkpoint.load(self._connected, expand("load", source))
 
@@ -415,7 +465,8 @@ class Running:
     async def _statistics(self, session: Session) -> dict[str, GateStatistics | SentinelStatistics]:
         gates = await session.on_gates(GateActor.statistics)
         there = [one for one in session.sentinels.values() if not isinstance(one.error, _GONE)]
-        return {**gates, **{attached.name: await attached.ask(SentinelActor.statistics) for attached in there}}
+        working = [one for attached in there for one in attached.members]
+        return {**gates, **{one.name: await one.ask(SentinelActor.statistics) for one in working}}
 
     @verb
     def move(self, gate: str, to: str) -> Awaitable[float]:
@@ -521,6 +572,13 @@ class Running:
         if self._closing is None or (self._closing.done() and _failed(self._closing)):
             self._closing = begun(self._finish())
         await finished(self._closing)
+
+    @property
+    def _ends_with_program(self) -> bool:
+        """The program that ends leaves nobody who could use the network: it has no name on a cluster that stays."""
+        session, client = self._session, self.client
+        reachable = not session.closed and client.status != "closed" and not client.asynchronous
+        return reachable and (self._embedded is not None or not session.published)
 
     @property
     def _connected(self) -> Session:

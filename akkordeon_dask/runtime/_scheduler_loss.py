@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import SchedulerLostError
+from akkordeon_dask.errors import DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime._registry import NetworkEntry, get, try_connect_gates
 from akkordeon_dask.runtime.cluster._queries import check_scheduler, keep_awake
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
@@ -32,10 +32,21 @@ class SchedulerLoss:
         the session's; those that the scheduler has forgotten get a `ForgottenKey`.
     published
         the gates may have outlived the connection of this client.
+    found
+        called with the entry that is published now, when gates were found again: they may have another generation.
     """
 
-    def __init__(self, client: Client, entry: NetworkEntry, gates: Sequence[GateHandle], *, published: bool) -> None:
+    def __init__(
+        self,
+        client: Client,
+        entry: NetworkEntry,
+        gates: Sequence[GateHandle],
+        *,
+        published: bool,
+        found: Callable[[NetworkEntry], None],
+    ) -> None:
         self._client, self._entry, self._gates, self._published = client, entry, gates, published
+        self._found = found
         self.error: SchedulerLostError | None = None
         """The last loss of a connection, which took futures of this client with it."""
         self.ended: SchedulerLostError | None = None
@@ -76,10 +87,40 @@ class SchedulerLoss:
                 raise self.ended
             await self._wait(error)
             if any(_cancelled(gate) for gate in self._gates):
-                self.error = SchedulerLostError(self._text(error, "has lost its gates"))
-                await self._find_gates()
+                await self._find_again(error)
                 for call in self.reconnected:
                     call()
+
+    async def _find_again(self, error: SchedulerLostError) -> None:
+        """Find the gates on a scheduler that is back, and may go again meanwhile."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + config.seconds("supervision.scheduler")
+        while True:
+            self.error = SchedulerLostError(self._text(error, "has lost its gates"))
+            try:
+                return await self._find_gates()
+            except (OSError, DeadlineError) as again:
+                if loop.time() > end:
+                    self.ended = SchedulerLostError(self._text(error, f"does not find its gates ({again})"))
+                    raise self.ended from again
+                logger.info("the gates of network %r are not found yet: %r", self._entry.name, again)
+            await asyncio.sleep(_AGAIN)
+            await self._wait(error)
+
+    async def was_lost(self, error: Exception) -> bool:
+        """Whether an error comes from the loss of the scheduler, which is back by now.
+
+        Raises
+        ------
+        SchedulerLostError
+            when it is not: see `survive`.
+        """
+        try:
+            await check_scheduler(self._client)
+        except SchedulerLostError as lost:
+            await self.survive(lost)
+            return True
+        return isinstance(error, SchedulerLostError)
 
     async def reachable(self, patience: float) -> bool:
         """Whether the scheduler answers within some seconds, in which a broken connection may come back."""
@@ -137,6 +178,7 @@ class SchedulerLoss:
         found: dict[str, GateHandle] = {}
         if entry is not None and entry.run == self._entry.run:
             found = {gate.name: gate for gate in (await try_connect_gates(self._client, entry))[0]}
+            self._found(entry)
         for gate in self._gates:
             fresh = found.get(gate.name)
             if fresh is None or isinstance(fresh.future, ForgottenKey):

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.actors import GateActor
+from akkordeon_dask.actors import GateActor, is_large
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -21,11 +21,14 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime._callbacks import CallbackQueue
+from akkordeon_dask.runtime._epochs import EpochValidations
 from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
 from akkordeon_dask.runtime.cluster._queries import check_scheduler
+from akkordeon_dask.runtime.cluster._worker_calls import poll_seconds
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
 from akkordeon_dask.runtime.handles._sentinel import Attached
@@ -38,8 +41,10 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_POLL, _SUPERVISED_POLL = 10.0, 1.0
-"""Seconds that a poll of a gate waits; the second, at most, where a lost gate is restarted."""
+_POLL = 10.0
+"""Seconds that a poll of a gate waits."""
+_LARGE_CALLS = 16
+"""Gates that are asked at one time where each takes a connection: see `actors.is_large`."""
 _RECONNECTION = 5.0
 """Seconds that the end of a session waits for a broken connection to the scheduler."""
 
@@ -98,7 +103,11 @@ class Session:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.policy = policy(self)
-        self.scheduler_loss = SchedulerLoss(client, entry, gates, published=published)
+        self.callbacks = CallbackQueue(self.notify_waiters)
+        self.epochs = EpochValidations(self.sentinels, self._until, self.callbacks, self.notify_waiters)
+        self.supervise_task(self.callbacks.run(), "callbacks")
+        self.supervise_task(self.epochs.run(), "the validation of epochs")
+        self.scheduler_loss = SchedulerLoss(client, entry, gates, published=published, found=self._follow_entry)
         self.supervise_task(self.scheduler_loss.watch(), "the scheduler")
         for gate in gates:
             self.supervise_task(self._watch(gate), gate.label)
@@ -108,6 +117,9 @@ class Session:
         """The network's name on the cluster."""
         return self.entry.name
 
+    def _follow_entry(self, entry: NetworkEntry) -> None:
+        self.entry = entry
+
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Where the gates are now."""
@@ -115,21 +127,25 @@ class Session:
 
     async def _watch(self, gate: GateHandle) -> None:
         while True:
-            await self._check_liveness(gate)
+            policy = self.policy
+            try:
+                await self._check_liveness(gate)
+            except ClosedError:
+                if policy is self.policy:  # else this client does not own the network any more, and follows its owner
+                    raise
 
     async def _check_liveness(self, gate: GateHandle) -> None:
         """Check that a gate is alive, and whether its worker shuts down: then the recovery policy acts."""
         incarnation, policy = gate.future, self.policy
         patience = config.seconds("supervision.patience" if policy.restarts else "timeouts.control")
-        wait = min(_SUPERVISED_POLL, patience / 4) if policy.restarts else _POLL
+        silence = patience + (poll_seconds() if policy.restarts else _POLL)
         known = not policy.moves and gate.worker in self.draining_workers
         error: AkkordeonError
         if isinstance(incarnation, ForgottenKey) and self.scheduler_loss.error is not None:
             await policy.gate_lost(gate, incarnation, self.scheduler_loss.error)
             return
         try:
-            async with asyncio.timeout(wait + patience):
-                leaving = await gate.poll(wait, GateActor.wait_until_closed, wait, policy.moves, known)
+            leaving = await gate.watch_actor(_POLL, silence, GateActor.wait_until_closed, _POLL, policy.moves, known)
         except SchedulerLostError as lost:
             await self.scheduler_loss.survive(lost)
             return
@@ -176,7 +192,9 @@ class Session:
             self.notify(report, mine=True)
 
     def notify(self, report: PassReport, *, mine: bool) -> None:
-        """Notify the listeners of a pass, of this client's sentinels or another's."""
+        """Notify callbacks and listeners of a pass, of this client's sentinels or another's."""
+        self.callbacks.add_pass(report)
+        self.epochs.add_pass(report)
         for listener, mine_alone in list(self.listeners):
             if mine_alone and not mine:
                 continue
@@ -290,6 +308,12 @@ class Session:
             except TimeoutError:
                 raise DeadlineError(f"not done after {timeout:g} s: {self._unfinished()}") from None
 
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait until `done`, whatever fails meanwhile: for the tasks of the session, which its end cancels."""
+        while not done():
+            self._changed.clear()
+            await self._changed.wait()
+
     def _unfinished(self) -> str:
         own = [one for one in self.sentinels.values() if not one.ended and one.sentinel.mode != "validate"]
         unfinished = [*own, *(one for one in self.others if one.ends and one.works)]
@@ -305,8 +329,14 @@ class Session:
         """
         if self.closed or not isinstance(self.error, ClosedError):
             self.check()
-        calls = [gate.ask(method, *args, **options) for gate in self.gates]
-        return dict(zip([gate.name for gate in self.gates], await asyncio.gather(*calls), strict=True))
+        together = asyncio.Semaphore(_LARGE_CALLS if is_large(method) else len(self.gates))
+
+        async def ask(gate: GateHandle) -> T:
+            async with together:
+                return await gate.ask(method, *args, **options)
+
+        answers = await asyncio.gather(*map(ask, self.gates))
+        return dict(zip([gate.name for gate in self.gates], answers, strict=True))
 
     async def close_gates(self) -> None:
         """End all gates and release them; no error for those that are gone already."""

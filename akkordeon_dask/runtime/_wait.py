@@ -2,14 +2,16 @@
 
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from akkordeon_dask.actors import GateActor
+from akkordeon_dask.callbacks import Callback
 from akkordeon_dask.errors import AkkordeonError, SpecError
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._pause import training_sentinels
 from akkordeon_dask.runtime._problems import watch_problems
 from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime._training import SessionTraining
 from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
 from akkordeon_dask.runtime.handles._sentinel import Attached
 
@@ -18,9 +20,20 @@ __all__ = ["wait"]
 logger = logging.getLogger(__name__)
 
 
-async def wait(session: Session, epochs: int | None, timeout: float | None, *, mine: bool) -> History:
+async def wait(
+    session: Session, epochs: int | None, timeout: float | None, callbacks: Sequence[Callback], *, mine: bool
+) -> History:
     """`Running.wait`, on the client's event loop."""
     session.check()
+    session.callbacks.add(callbacks, SessionTraining(session))
+    try:
+        session.callbacks.check_monitors()
+        return await _wait(session, epochs, timeout, mine=mine)
+    finally:
+        session.callbacks.remove(callbacks)
+
+
+async def _wait(session: Session, epochs: int | None, timeout: float | None, *, mine: bool) -> History:
     training = training_sentinels(session)
     endless = [one.name for one in training if epochs is None and one.sentinel.epochs is None]
     if endless and timeout is None:
@@ -31,6 +44,7 @@ async def wait(session: Session, epochs: int | None, timeout: float | None, *, m
         if epochs is not None or (attached.until is not None and attached.sentinel.epochs is not None):
             await attached.count(epochs)
     await _wait_until_ended(session, waited_for, timeout, alone=mine or epochs is not None)
+    await session.callbacks.finish()
     await _warn_about_snapshots(session)
     return session.passes.history(mine=mine)
 
@@ -43,7 +57,8 @@ async def _wait_until_ended(
     async with watch_problems(session) as problems:
 
         def ended() -> bool:
-            done = all(attached.ended for attached in waited_for)
+            session.callbacks.check()
+            done = all(attached.ended for attached in waited_for) and session.epochs.idle and session.callbacks.idle
             if not done:
                 problems.check()
             return done

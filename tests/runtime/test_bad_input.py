@@ -99,7 +99,8 @@ def test_one_sentinel_s_error_leaves_the_others_at_work(user):
 
 def test_a_loss_that_is_no_number(running):
     running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
-    with pytest.raises(NonFiniteError, match="the loss is nan on batch 1 of pass 1 of sentinel 'tdp': lower"):
+    said = r"is nan on batch 1 of pass 1 of sentinel 'tdp': 1 of its 96 numbers in x .* sample 4 .* feature 0: fill"
+    with pytest.raises(NonFiniteError, match=said):
         running.wait(timeout=30)
     before = running.statistics()["g0"]
     assert before.version == 1 and before.contexts <= 1
@@ -118,7 +119,7 @@ def no_batch():
     [
         (data.stream([]), DataError, "has no samples: epoch 1 gave no batch at all"),
         (data.stream(nothing), DataError, "<function nothing>.* has no samples"),
-        (data.stream(no_batch), DataError, r"batch 1: a batch is a pair \(x, y\), not a str"),
+        (data.stream(no_batch), DataError, r"batch 1: a batch is \(x, y\) or \(x, y, weights\), not a str"),
         (data.stream([(np.zeros((4, 7), "f4"), np.zeros(4, int))]), ShapeError, "gate 'g0' cannot work on 7 features"),
         (data.stream([(np.zeros((4, 6), "u1"), np.zeros(4, int))]), ShapeError, r"uint8.*nn\.Scale"),
         (data.stream([(np.zeros((4, 6), "f4"), None)]), DataError, "sentinel 'tdp' compares with targets, .* has none"),

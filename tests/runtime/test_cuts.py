@@ -5,18 +5,19 @@ import shutil
 import signal
 from dataclasses import replace
 
+import dask.config
 import pytest
 from distributed import Client
 from safetensors.numpy import load_file
 
-from akkordeon_dask import Network, deploy
+from akkordeon_dask import Network, Sentinel, data, deploy
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
 from tests.support.leftovers import wait_until
 from tests.support.programs import running_cluster, started
 from tests.support.restarting_workers import PATIENT, events, pair, run_folder
-from tests.support.small_networks import NETWORK, SAMPLES, equal, rating, train
+from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, train
 
 
 def cuts(folder):
@@ -25,6 +26,10 @@ def cuts(folder):
 
 def versions(running):
     return {gate: running.statistics()[gate].version for gate in running.placement}
+
+
+def watching(**options):
+    return Sentinel.validate(data.arrays(*numbers(), shuffle=False), batch_size=16, every="1s", **options)
 
 
 def kill_all(address, program):
@@ -95,10 +100,11 @@ def test_save_while_it_trains_is_of_one_moment(tmp_path):
 def test_a_worker_that_does_not_answer_calls_the_cut_off_and_training_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_AKKORDEON__SNAPSHOTS__CUT_DEADLINE", "1s")
     with pair() as processes:
-        front, idle = processes.two()
+        front, back = processes.two()
         network = Network([replace(gate, workers=front) for gate in NETWORK])
         running = deploy(network, processes.client, snapshots=str(tmp_path), snapshot_every="1s")
-        attached, pid = running.attach(train(name="a")), processes.pid(idle)
+        attached, pid = running.attach(train(name="a")), processes.pid(back)
+        running.attach(watching(workers=back))
         os.kill(pid, signal.SIGSTOP)
         try:
             wait_until(lambda: events(processes.client, running.name, "cut called off"), within=PATIENT)
@@ -109,9 +115,27 @@ def test_a_worker_that_does_not_answer_calls_the_cut_off_and_training_goes_on(tm
             running.close()
 
 
+def test_a_stopped_worker_without_actors_of_the_network_calls_no_cut_off(tmp_path):
+    with pair() as processes:
+        front, idle = processes.two()
+        network = Network([replace(gate, workers=front) for gate in NETWORK])
+        pid = processes.pid(idle)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with deploy(network, processes.client, name="cut", snapshots=str(tmp_path), snapshot_every="1s") as running:
+                running.attach(train(name="a"))
+                wait_until(lambda: len(cuts(tmp_path)) > 1, within=PATIENT)
+            assert not events(processes.client, "cut", "cut called off")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_two_runs_of_one_folder_never_mix(tmp_path):
-    """Whatever a lease says: each writes, prunes and resumes its own."""
-    with deploy(NETWORK, seed=1, snapshots=str(tmp_path), snapshot_every=1) as first:
+    """Without a lease, too: each writes, prunes and resumes its own."""
+    with (
+        dask.config.set({"akkordeon.snapshots.lease": False}),
+        deploy(NETWORK, seed=1, snapshots=str(tmp_path), snapshot_every=1) as first,
+    ):
         first.attach(train())
         first.wait(epochs=3, timeout=PATIENT)
         with deploy(NETWORK, resume=str(tmp_path), snapshot_every=1) as second:
@@ -146,7 +170,8 @@ def test_two_runs_that_began_at_the_same_time_are_told_apart_by_their_names(tmp_
 
 def test_a_run_whose_network_is_still_there_is_to_be_adopted(user, somebody, tmp_path):
     with user.deploy(NETWORK, name="alive", snapshots=str(tmp_path)) as running:
-        with pytest.raises(CheckpointError, match=r"by network 'alive', which is on this .* adopt\('alive', client\)"):
+        who = r"by network 'alive' of .*, which is on this .* adopt\('alive', client\)"
+        with pytest.raises(CheckpointError, match=who):
             somebody.deploy(NETWORK, name="again", resume=str(tmp_path))
         end = running.parameters()
     with somebody.deploy(NETWORK, name="again", resume=str(tmp_path)) as running:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from akkordeon_dask import History
-from akkordeon_dask.errors import ReportError
+from akkordeon_dask.errors import ReportError, SpecError
 from akkordeon_dask.runtime._history import FinishedPasses
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
@@ -53,7 +53,7 @@ def test_a_frame_has_a_row_for_each_pass_and_a_column_for_each_score(pandas):
     assert list(frame.columns) == [
         *("sentinel", "mode", "epoch", "loss", "accuracy", "score_loss"),
         *("samples", "lost", "resent", "seconds", "samples_per_s"),
-        *("ended", "elapsed", "updates", "samples_trained"),
+        *("ended", "elapsed", "updates", "samples_trained", "rolled_back"),
     ]
     assert list(frame["sentinel"]) == ["train0", "validate0", "train0"]
     assert list(frame["loss"]) == [0.9, 0.5, 0.5] and list(frame["lost"]) == [0, 0, 3]
@@ -102,3 +102,43 @@ def test_the_history_of_a_long_run_is_bounded_and_who_follows_it_misses_nothing(
     assert len(kept) <= 10_000 and kept == sorted(kept)
     assert kept[0] == 1 and kept[-5000:] == list(range(20_001, 25_001))
     assert passes.history(mine=True) == passes.history()
+
+
+def test_it_prints_as_a_table():
+    lines = str(History(PASSES)).splitlines()
+    assert lines[0] == "3 passes" and lines[1].split()[:4] == ["sentinel", "mode", "pass", "loss"]
+    assert lines[3].startswith("validate0  validate     1  0.500000  accuracy 0.5000, loss 0.2500")
+    assert str(History()) == "0 passes"
+    many = History(report(epoch=number) for number in range(1, 201))
+    assert str(many).startswith("200 passes, the newest 50\n") and len(str(many).splitlines()) == 52
+    assert str(many).splitlines()[-1].split()[2] == "200"
+
+
+def test_names_of_any_kind_stay_on_their_line():
+    assert len(str(History([report(HOSTILE, scores={"a\nb": 1.0, "\x1b[31m": 2.0})])).splitlines()) == 3
+
+
+def curves(figure):
+    """The points of all curves with a legend, by name."""
+    return {
+        one.name: list(zip(one.data_source.data["x"], one.data_source.data["value"], strict=True))
+        for one in figure.renderers
+        if one.name
+    }
+
+
+def test_its_plot_has_a_curve_for_each_sentinel():
+    history = History(
+        report(name, number, mode=name, loss=1 / number) for number in (1, 2) for name in ("train", "test")
+    )
+    losses = [(1.0, 1.0), (2.0, 0.5)]
+    assert curves(history.plot()) == {"train": losses, "test": losses}
+    assert curves(history.plot("scores")) == {name: [(1.0, 0.75), (2.0, 0.75)] for name in ("train", "test")}
+    assert curves(history.plot(x="updates"))["train"] == [(0.0, 1.0), (0.0, 0.5)]
+    assert curves(History().plot()) == {}
+
+
+@pytest.mark.parametrize("options", [{"what": "accuracy"}, {"x": "seconds"}], ids=repr)
+def test_it_plots_nothing_else(options):
+    with pytest.raises(SpecError, match=r"plot: \w+ is one of '"):
+        History(PASSES).plot(**options)

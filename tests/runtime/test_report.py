@@ -58,7 +58,7 @@ def test_it_has_gates_settings_and_the_network_as_it_was_written(user, tmp_path)
         workers = running.placement
     assert ["seed", "11"] in rows(path)
     assert {"akkordeon_dask", "python", "numpy"} <= {row[0] for row in rows(path)}
-    assert [row[0:4:3] for row in rows(path) if row[0] in ("g0", "g1")] == [["g0", "35"], ["g1", "18"]]
+    assert [row[0:5:4] for row in rows(path) if row[0] in ("g0", "g1")] == [["g0", "35"], ["g1", "18"]]
     assert [row[2] for row in rows(path) if row[0] in ("g0", "g1")] == list(workers.values())
     assert "\n| ".join(map(repr, NETWORK)) in Page(path.read_text()).texts
 

@@ -8,6 +8,7 @@ import dask
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import DeploymentError
 from tests.support.leftovers import wait_until
 from tests.support.numbered_samples import LIMIT
 from tests.support.sequential_trainer import train_sequentially
@@ -50,6 +51,28 @@ def test_statistics_are_there_while_a_gate_is_in_a_long_pass(slow, threads):
         slow.go.set()
         running.wait(timeout=LIMIT)
         assert running.statistics()["g0"].counts.forwards > 0
+
+
+@dataclass(frozen=True, repr=False)
+class Large(nn.ReLU):
+    """A layer whose parameters take a while to make."""
+
+    seconds: float = 1.0
+
+    def init(self, rng, dtype):
+        assert not threading.Event().wait(self.seconds)
+        return super().init(rng, dtype)
+
+
+def test_a_gate_that_takes_long_to_make_has_more_time_than_one_that_waits():
+    with dask.config.set({"akkordeon.timeouts.deploy": "500ms"}):
+        with deploy(Gate(nn.Linear(6, 3) >> Large(), optim.SGD(0.1))) as running:
+            assert running.predict(numbers()[0]).shape == (64, 3)
+        with (
+            dask.config.set({"akkordeon.timeouts.load": "1ms"}),
+            pytest.raises(DeploymentError, match="was not created within"),
+        ):
+            deploy(Gate(nn.Linear(6, 3) >> Large(), optim.SGD(0.1)))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from akkordeon_dask.runtime._registry import require
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-__all__ = ["OwnerRequests", "ask", "ask_owner"]
+__all__ = ["OwnerRequests", "ask", "ask_owner", "request_name"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,20 +44,30 @@ def _topic(run: str, generation: int) -> str:
     return f"{_TOPIC}/{run}/{generation}"
 
 
+def _unnamed_topic(label: str) -> str:
+    """Of the owner of a network that has no name on the cluster."""
+    return f"{_TOPIC}/unnamed/{label}"
+
+
 class OwnerRequests:
     """Answers the requests of other clients, from `listen` to `close`. On the owner's client's event loop."""
 
     def __init__(self, session: Session, verbs: Verbs) -> None:
         self._session, self._verbs = session, dict(verbs)
         self._listening = self._closed = False
-        self._topic = _topic(session.entry.run, session.entry.generation)
+        self._unnamed = None if session.published else _unnamed_topic(session.entry.name)
+        self._topics: set[str] = set()
+        """Of all generations that this owner has had."""
         self._requests: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[Any]] = set()
         """The verbs that run for them."""
 
     def listen(self) -> None:
-        """Take requests from now on."""
-        self._session.client.subscribe_topic(self._topic, self._receive)
+        """Take requests from now on, of the owner's present generation."""
+        entry = self._session.entry
+        topic = self._unnamed or _topic(entry.run, entry.generation)
+        self._topics.add(topic)
+        self._session.client.subscribe_topic(topic, self._receive)
         self._listening = True
 
     async def close(self) -> None:
@@ -65,7 +75,8 @@ class OwnerRequests:
         self._closed = True
         self._verbs.clear()  # Dask keeps the handler
         if self._listening and self._session.client.status == "running":
-            self._session.client.unsubscribe_topic(self._topic)
+            for topic in self._topics:
+                self._session.client.unsubscribe_topic(topic)
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
@@ -142,6 +153,28 @@ async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) ->
         f"the owner of network {network!r}, client {entry.owner}, did not answer to {verb!r} within {limit:g} s: look "
         "at its program, it may still do it; or adopt the network"
     )
+
+
+async def request_name(client: Client, label: str) -> None:
+    """Let the owner of a network without a name publish it, by the label that it has in messages.
+
+    No error where there is no such network, or its owner does not answer.
+    """
+    limit = config.seconds("timeouts.connect")
+    request = {"id": uuid.uuid4().hex, "verb": "publish", "arguments": []}
+    try:
+        async with scheduler_deadline(client, limit):
+            answer = await client.run_on_scheduler(_ask_unnamed, label, request, limit)
+    except OSError as error:
+        answer = error
+    logger.info("network %r is asked to publish its name: %r", label, answer)
+
+
+async def _ask_unnamed(label: str, request: dict[str, Any], limit: float, dask_scheduler: Scheduler) -> Any:
+    """On the scheduler: pass a request to the client that holds the gates of a network without a name."""
+    gates = (task for key, task in dask_scheduler.tasks.items() if str(key).startswith(f"akkordeon-{label}-"))
+    owner = next((client.client_key for task in gates for client in task.who_wants or ()), None)
+    return "gone" if owner is None else await _ask(_unnamed_topic(label), owner, request, limit, dask_scheduler)
 
 
 async def _ask(topic: str, owner: str, request: dict[str, Any], limit: float, dask_scheduler: Scheduler) -> Any:

@@ -2,19 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, TypeVar
 
 from distributed import Actor, Client, Future
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, WorkerLostError
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    DeadlineError,
+    DeploymentError,
+    SchedulerLostError,
+    WorkerLostError,
+)
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._payload import ConstructionError
-from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
+from akkordeon_dask.runtime.cluster._queries import ask_workers, check_scheduler
+from akkordeon_dask.runtime.cluster._shared import Shared
+from akkordeon_dask.runtime.cluster._worker_calls import GONE
 from akkordeon_dask.runtime.cluster._workers import add_tasks, list_workers
 
-__all__ = ["call_actor", "release", "wait_until_created"]
+__all__ = ["call_actor", "check_connection", "release", "unless_lost", "wait_until_created"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +37,12 @@ _BUSY = 4.0
 """Seconds for which an actor waits for a thread of its worker before its user learns what it waits for."""
 
 
-async def call_actor(
-    call: Callable[[], Awaitable[T]], label: str, *, more: float = 0.0, future: Future[Any] | None = None
-) -> T:
+_checks: Shared[tuple[WorkerInfo, Collection[Any]] | None] = Shared()
+_tasks: Shared[list[WorkerInfo]] = Shared()
+"""By client and worker."""
+
+
+async def call_actor(call: Callable[[], Awaitable[T]], label: str, *, more: float = 0.0) -> T:
     """Call an actor and return its answer.
 
     Parameters
@@ -41,8 +53,6 @@ async def call_actor(
         names the actor and its worker in errors: `gate 'g0' on tcp://...`.
     more
         seconds that the actor itself may wait, beside the time for an answer.
-    future
-        the actor's: its status shows that the worker is gone, while the call still tries to connect to it.
 
     Raises
     ------
@@ -55,7 +65,7 @@ async def call_actor(
     try:
         # Python 3.11's wait_for loses a cancellation that comes together with the answer.
         async with asyncio.timeout(limit):
-            return await _unless_lost(call, label, future)
+            return await call()
     except AkkordeonError:
         raise
     except TimeoutError:
@@ -76,14 +86,16 @@ async def call_actor(
         raise _lost(label, error) from None
 
 
-async def _unless_lost(call: Callable[[], Awaitable[T]], label: str, future: Future[Any] | None) -> T:
+async def unless_lost(call: Callable[[], Awaitable[T]], label: str, future: Future[Any] | None) -> T:
+    """Call an actor; the status of its `future` shows that it is gone, while the call still tries to connect to it."""
+
     async def called() -> T:
         return await call()
 
     task = asyncio.ensure_future(called())
     try:
         while not (await asyncio.wait([task], timeout=_POLL))[0]:
-            if future is not None and future.status in ("error", "lost", "cancelled"):
+            if future is not None and future.status in GONE:
                 raise WorkerLostError(f"{label} is gone: look at the worker's log, then deploy or attach again")
         return task.result()
     finally:
@@ -95,13 +107,27 @@ def _lost(label: str, error: Exception) -> WorkerLostError:
     return WorkerLostError(f"{label} is gone ({error!r}): look at the worker's log, then deploy or attach again")
 
 
+async def check_connection(future: Future[Any]) -> None:
+    """Check that silence is not that of the scheduler, before a worker is blamed.
+
+    Raises
+    ------
+    SchedulerLostError
+        when the scheduler does not answer, or the connection to it was broken since the future is known.
+    """
+    await check_scheduler(future.client)
+    if future.status == "cancelled":  # so are all futures of a client whose connection broke
+        raise SchedulerLostError("the connection to the scheduler was broken")
+
+
 async def wait_until_created(
     future: Future[Any], kind: type, worker: str, label: str, limit: float, *, insist: bool = True
 ) -> Actor:
     """Wait for the actor of class `kind` that a worker creates; returns a handle of the future's client.
 
     AkkordeonErrors of its constructor come through as they are. Dask creates an actor in a task's place: where tasks
-    take all threads, a line says so, and without `insist` it is given up.
+    take all threads, a line says so, and without `insist` it is given up. A constructor that has begun, which may have
+    large arrays to make or to read, has `timeouts.load`.
 
     Raises
     ------
@@ -109,19 +135,27 @@ async def wait_until_created(
         when it cannot be created, or not in time.
     WorkerLostError
         when its worker goes meanwhile.
+    SchedulerLostError
+        when the scheduler does not answer: no worker is blamed then.
     """
+    begun = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(limit):
-            await _settled(future, worker, label, insist=insist)
+        async with asyncio.timeout(limit) as deadline:
+            await _settled(future, worker, label, deadline, insist=insist)
             return await _handle(future, kind, worker)
     except AkkordeonError:
         raise
     except TimeoutError:
+        await check_connection(future)
+        seconds = asyncio.get_running_loop().time() - begun
         raise DeploymentError(
-            f"{label} was not created within {limit:g} s: is the worker busy with other tasks or starting? "
-            "See the dashboard, or raise akkordeon.timeouts.deploy"
+            f"{label} was not created within {seconds:.3g} s: is the worker busy with other tasks or starting? "
+            "See the dashboard, or raise akkordeon.timeouts.deploy, or .load "
+            "for one with large arrays"
         ) from None
     except Exception as error:
+        if future.status != "error":
+            await check_connection(future)
         cause = str(error) if isinstance(error, ConstructionError) else repr(error)
         raise DeploymentError(
             f"{label} could not be created: {cause}. Do scheduler and worker have the same packages and modules as "
@@ -129,21 +163,41 @@ async def wait_until_created(
         ) from error
 
 
-async def _settled(future: Future[Any], worker: str, label: str, *, insist: bool) -> None:
-    """Wait until it is created or has failed; stop early when its worker dies or is paused meanwhile."""
-    limit, loop = config.seconds("timeouts.control"), asyncio.get_running_loop()
+async def _settled(future: Future[Any], worker: str, label: str, deadline: asyncio.Timeout, *, insist: bool) -> None:
+    """Wait until it is created or has failed; stop early when its worker dies or is paused meanwhile.
+
+    The deadline is later once its constructor runs.
+    """
+    loop, client = asyncio.get_running_loop(), future.client
     begun, waits = loop.time(), False
     done = asyncio.ensure_future(future.exception())
     try:
-        while not (await asyncio.wait([done], timeout=_POLL))[0]:
-            there = [one for one in await list_workers(future.client) if one.address == worker]
-            if not there or not await ask_workers(future.client, ping, [worker], limit):
+        # All look at the same moments, so that those who wait for one worker share the look.
+        while not (await asyncio.wait([done], timeout=_POLL - loop.time() % _POLL))[0]:
+            seen = await _checks.ask((client.id, worker), partial(_check_worker, client, worker))
+            if seen is None:
+                await check_connection(future)
                 raise WorkerLostError(f"worker {worker} is gone or stopped: look at its log, deploy or attach again")
-            if loop.time() > begun + _BUSY and not waits:
-                waits = await _check_waiting(future.client, there[0], label, insist=insist)
+            there, executing = seen
+            if future.key in executing:
+                deadline.reschedule(max(deadline.when() or 0.0, begun + config.seconds("timeouts.load")))
+            elif loop.time() > begun + _BUSY and not waits:
+                waits = await _check_waiting(client, there, label, insist=insist)
     finally:
         done.cancel()
         await asyncio.gather(done, return_exceptions=True)
+
+
+async def _check_worker(client: Client, worker: str) -> tuple[WorkerInfo, Collection[Any]] | None:
+    """The worker and the keys that it executes, if the scheduler knows it and it answers."""
+    there = [one for one in await list_workers(client) if one.address == worker]
+    answers = await ask_workers(client, executing_keys, [worker], config.seconds("timeouts.control")) if there else {}
+    return (there[0], answers[worker]) if answers else None
+
+
+def executing_keys(dask_worker: Any) -> list[Any]:
+    """Let a worker answer which tasks it executes, constructors of actors among them."""
+    return [task.key for task in dask_worker.state.executing]
 
 
 async def _check_waiting(client: Client, worker: WorkerInfo, label: str, *, insist: bool) -> bool:
@@ -159,7 +213,7 @@ async def _check_waiting(client: Client, worker: WorkerInfo, label: str, *, insi
             f"{label} was not created within {_BUSY:g} s: the worker is paused, as its memory is nearly full "
             "(distributed.worker.memory.pause). Release what is there, or choose another worker"
         )
-    (worker,) = await add_tasks([worker], client)
+    (worker,) = await _tasks.ask((client.id, worker.address), partial(add_tasks, [worker], client))
     if not worker.busy:
         return False
     text = f"{label} waits for a thread of worker {worker}, which works on {', '.join(worker.busy[:_NAMED])}"

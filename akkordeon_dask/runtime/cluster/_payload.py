@@ -93,9 +93,9 @@ def _construct(kind: Callable[..., Any], key: str, payload: Payload[_Arguments])
 
 @contextlib.asynccontextmanager
 async def submitted(
-    client: Client, kind: type, key: str, *args: Any, worker: str, label: str, **options: Any
+    client: Client, kind: Callable[..., Any], key: str, *args: Any, worker: str, label: str, **options: Any
 ) -> AsyncIterator[Future[Any]]:
-    """Submit an actor to a worker; its constructor takes its key first. The context lasts until it is created.
+    """Submit an actor to a worker; what makes it there takes its key first. The context lasts until it is created.
 
     Raises
     ------

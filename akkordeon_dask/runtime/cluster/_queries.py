@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from distributed import Client, Scheduler
 
 from akkordeon_dask.errors import DeadlineError, SchedulerLostError
+from akkordeon_dask.runtime.cluster._shared import Shared
 
 __all__ = ["ask_workers", "check_scheduler", "keep_awake", "ping", "scheduler_deadline", "scheduler_id"]
 
@@ -60,6 +62,14 @@ async def check_scheduler(client: Client) -> None:
     SchedulerLostError
         when it does not.
     """
+    await _checks.ask(client.id, partial(_check_scheduler, client))
+
+
+_checks: Shared[None] = Shared()
+"""By client: all who miss a worker ask at one time."""
+
+
+async def _check_scheduler(client: Client) -> None:
     if client.status == "closed" or client.scheduler is None:
         raise SchedulerLostError("the scheduler is gone, and the client has given it up")
     address = client.scheduler.address

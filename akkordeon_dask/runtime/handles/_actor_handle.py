@@ -1,14 +1,16 @@
 """The base of the handles of gates and sentinels: calls to the actor."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from distributed import Actor, Future
 
-from akkordeon_dask.errors import ClosedError, DeadlineError, SchedulerLostError, WorkerLostError
-from akkordeon_dask.runtime.cluster._actor_calls import call_actor
-from akkordeon_dask.runtime.cluster._queries import check_scheduler
+from akkordeon_dask.actors import is_large
+from akkordeon_dask.errors import ClosedError, DeadlineError, WorkerLostError
+from akkordeon_dask.runtime.cluster._actor_calls import call_actor, check_connection, unless_lost
+from akkordeon_dask.runtime.cluster._worker_calls import call_on_worker
 
 __all__ = ["ActorHandle"]
 
@@ -65,17 +67,40 @@ class ActorHandle(ABC, Generic[A]):
         SchedulerLostError
             when the scheduler does not answer: no worker is blamed then.
         """
+        return await self._call(seconds, math.inf, method, *args, **options)
 
-        def call() -> Awaitable[T]:
-            answer: Awaitable[T] = getattr(self.actor, method.__name__)(*args, **options)
-            return answer
+    async def watch_actor(
+        self,
+        seconds: float,
+        silence: float,
+        method: Callable[Concatenate[A, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """The same, with a DeadlineError as soon as its worker has not answered anybody for `silence` seconds."""
+        return await self._call(seconds, silence, method, *args, **options)
 
-        future = self._known_future
+    async def _call(
+        self,
+        seconds: float,
+        silence: float,
+        method: Callable[Concatenate[A, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        actor, future, label = self.actor, self._known_future, self.label
+
+        async def call() -> T:
+            if is_large(method):
+                answer: T = await unless_lost(lambda: getattr(actor, method.__name__)(*args, **options), label, future)
+                return answer
+            return await call_on_worker(
+                actor.client, self.worker, str(actor.key), method, args, options, future=future, silence=silence
+            )
+
         try:
-            return await call_actor(call, self.label, more=seconds, future=future)
+            return await call_actor(call, label, more=seconds)
         except (WorkerLostError, DeadlineError):
             if future is not None:
-                await check_scheduler(future.client)
-                if future.status == "cancelled":  # so are all futures of a client whose connection broke
-                    raise SchedulerLostError("the connection to the scheduler was broken") from None
+                await check_connection(future)
             raise

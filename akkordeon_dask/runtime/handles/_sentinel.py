@@ -7,13 +7,14 @@ from typing import Any
 
 from distributed import Actor, Future
 
-from akkordeon_dask.actors import Position, SentinelActor, SentinelState, SentinelUpdate
+from akkordeon_dask.actors import OpenPass, Position, SentinelActor, SentinelState, SentinelUpdate
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
     DeadlineError,
     LostBatchesError,
     NonFiniteError,
+    RolledBackError,
     SchedulerLostError,
     SentinelError,
     WorkerLostError,
@@ -34,6 +35,9 @@ _KEPT = 10_000
 
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
+_RECOVERED = (
+    WorkerLostError, DeadlineError, NonFiniteError, LostBatchesError, RolledBackError, SchedulerLostError
+)  # fmt: skip
 _NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError, SchedulerLostError)
 
 
@@ -59,8 +63,8 @@ class Attached(ActorHandle[SentinelActor]):
         sentinel: Sentinel,
         claim: Claim,
         worker: str,
-        future: Future[Any],
-        actor: Actor,
+        future: Future[Any] | None,
+        actor: Actor | None,
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
@@ -77,20 +81,30 @@ class Attached(ActorHandle[SentinelActor]):
         self._changed, self._report, self._recover, self._evacuate = changed, report, recover, evacuate
         self.progress: PassProgress | None = None
         """Progress of its present pass, as of the last poll; None between two passes."""
+        self.ended_pass: OpenPass | None = None
+        """Of a member of a group: its last pass, with the states of its scores."""
         self._earlier = 0
         """Reports of earlier incarnations of the actor."""
         self._position = Position()
+        self.first: Position | None = None
+        """Where its first incarnation has started; None: not known yet."""
+        self.rollback = ""
+        """The name of the last order to go back that this accounts for."""
         self.rewinds = 0
         """Times that all gates were rewound to their snapshots for it, since its last finished pass."""
         self.until: int | None = None
         """Passes, of all incarnations, after which it rests because a `wait` asked for so many."""
         self._until_sent = True
         """The actor knows that number."""
+        self.validated = False
+        """Each of its passes is validated before the next one begins."""
         self.error_raised = False
         """A `wait` has raised its error."""
         self._task: asyncio.Task[None] | None = None
         self._restarting = asyncio.Lock()
         """Held while it is restarted, which only its end may interrupt."""
+        self.moving = asyncio.Lock()
+        """Held while a verb moves it: one after the other."""
         self._resuming = asyncio.Lock()
         """Held while it is resumed: one caller after the other."""
 
@@ -101,6 +115,11 @@ class Attached(ActorHandle[SentinelActor]):
     def address(self) -> Address:
         """Where the gates' messages go."""
         return Address(self.worker, str(self._future.key) if self._future is not None else "")
+
+    @property
+    def members(self) -> tuple["Attached", ...]:
+        """The sentinels at work: itself, or those of a group."""
+        return (self,)
 
     @property
     def forgotten(self) -> bool:
@@ -114,7 +133,17 @@ class Attached(ActorHandle[SentinelActor]):
     @property
     def position(self) -> Position:
         """Where another incarnation resumes, as of the last poll: each pass that is reported here is done."""
-        return self._position.after(self.reports[-1].epoch if self.reports else 0)
+        return self._position.after(next((one.epoch for one in reversed(self.reports) if not one.rolled_back), 0))
+
+    @property
+    def reported_position(self) -> Position:
+        """Its position as the actor has said it last: after it went back, before the passes that are reported."""
+        return self._position
+
+    def go_back(self, position: Position, rollback: str) -> None:
+        """Another incarnation resumes there: the passes after it are marked."""
+        self._position, self.rollback = position, rollback
+        self.reports.roll_back(self.name, position.finished)
 
     def replace_actor(self, worker: str, future: Future[Any], actor: Actor) -> None:
         """Stand for another incarnation of the actor, which has none of the reports that are here already."""
@@ -157,7 +186,7 @@ class Attached(ActorHandle[SentinelActor]):
             if await self._poll():
                 async with self._restarting:
                     await self._evacuate(self)
-        except (WorkerLostError, DeadlineError, NonFiniteError, LostBatchesError, SchedulerLostError) as error:
+        except _RECOVERED as error:
             if isinstance(error, NonFiniteError) and self.sentinel.on_nonfinite != "rewind":
                 raise
             async with self._restarting:
@@ -176,9 +205,10 @@ class Attached(ActorHandle[SentinelActor]):
     @property
     def _patience(self) -> float:
         """Seconds that a poll waits for news: few in a pass, whose progress is news."""
-        if self.sentinel.mode == "validate":
+        every = self.sentinel.every
+        if self.sentinel.mode == "validate" and isinstance(every, float):
             rests = self.progress is None and bool(self.reports)
-            return min(_IDLE_POLL, max(_PASS_POLL, self.sentinel.every)) if rests else _PASS_POLL
+            return min(_IDLE_POLL, max(_PASS_POLL, every)) if rests else _PASS_POLL
         return _PASS_POLL if self.sentinel.mode != "predict" and self.state != "resting" else _IDLE_POLL
 
     @property
@@ -196,7 +226,8 @@ class Attached(ActorHandle[SentinelActor]):
 
     def _record(self, update: SentinelUpdate) -> None:
         self._position = update.position or self._position
-        self.progress = update.running
+        self.progress, self.first = update.running, update.first
+        self.ended_pass = update.ended or self.ended_pass
         if self._until_sent:
             self.until = update.until
         for report in update.reports:
@@ -218,6 +249,14 @@ class Attached(ActorHandle[SentinelActor]):
         error = type(self.error)(f"{self.error}. The others go on; running.detach({self.name!r}) removes this one")
         error.__cause__ = self.error
         return error
+
+    async def pause(self) -> None:
+        """Send no more batches; returns when those in flight are back."""
+        await self.ask(SentinelActor.pause)
+
+    async def abandon(self, worker: str) -> bool:
+        """Leave a worker for good; False: it is of one worker, and has to be moved."""
+        return False
 
     async def resume(self) -> None:
         """Resume it after a pause; nothing where it has failed. On the client's event loop."""
@@ -241,6 +280,22 @@ class Attached(ActorHandle[SentinelActor]):
             return update
 
         await self._resume(call, unpause=epochs is not None)
+
+    async def validate_passes(self) -> None:
+        """Have each of its passes from now on validated before the next one begins."""
+        await self.ask(SentinelActor.validate_passes)
+
+    async def clear(self, finished: int) -> None:
+        """So many passes are validated: the next one may begin."""
+        await self.ask(SentinelActor.clear, finished)
+
+    async def rest(self) -> None:
+        """Let it rest when its open passes are complete; an actor that does not answer, or its successor, later."""
+        self.until, self._until_sent = 0, False
+        try:
+            await self.ask(SentinelActor.rest_after, 0)
+        except _NO_ANSWER as error:  # the next poll sends it again
+            logger.info("%s rests when it is restarted: %s", self.label, error)
 
     async def _resume(self, call: Callable[[], Awaitable[SentinelUpdate]], *, unpause: bool = True) -> None:
         async with self._resuming:

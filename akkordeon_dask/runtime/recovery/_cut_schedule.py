@@ -11,7 +11,7 @@ from akkordeon_dask.errors import AkkordeonError, ClosedError
 from akkordeon_dask.runtime._cuts import CutNetwork, TakenCut
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
-from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.snapshots import SnapshotPolicy, SupersededError
 
 __all__ = ["CutSchedule"]
 
@@ -48,6 +48,8 @@ class CutSchedule:
         """Cuts that are taken and not written yet."""
         self.pauses: list[float] = []
         """Seconds for which drawing stood still, of the last cuts."""
+        self._superseded = False
+        """A later owner has taken the snapshots over: there are no more cuts."""
         self._lock = asyncio.Lock()
         """Held while a cut is taken or written."""
 
@@ -56,13 +58,15 @@ class CutSchedule:
         self._first = await self._take()
 
     async def run(self) -> None:
-        """Take cuts until it is cancelled, or another client owns the network."""
+        """Take cuts until it is cancelled, or another client owns the network or its snapshots."""
         if self._first is not None:
             await self._write(self._first, config.seconds("timeouts.load"))
             self._first = None
         wait = _SOON
-        while True:
+        while self._session.policy is self._policy:
             await asyncio.sleep(max(wait, _SHARE * max(self.pauses[-3:], default=0.0)))
+            if await self._is_superseded():
+                return
             if await self._is_due():
                 wait = min(2 * wait, max(_SOON, self._snapshots.seconds))
                 await self._keep(config.seconds("timeouts.load"))
@@ -70,7 +74,7 @@ class CutSchedule:
     async def take_last(self) -> None:
         """Take the last cut, where something has changed since the one before; sentinels draw no more for now."""
         self._last = None
-        if self._session.error is None and await self._has_changed():
+        if self._session.error is None and not await self._is_superseded() and await self._has_changed():
             self._last = await self._take(go_on=False)
 
     async def write_last(self) -> None:
@@ -79,8 +83,22 @@ class CutSchedule:
         if self._last is not None:
             await self._write(self._last, seconds)
 
+    async def _is_superseded(self) -> bool:
+        """Look for a later owner of the snapshots, and tell of it once."""
+        if self._superseded:
+            return True
+        try:
+            await self._policy.require_lease()
+        except SupersededError as error:
+            self._superseded = True
+            logger.warning("network %r: %s", self._session.name, error)
+            await log_event(self._session.client, self._session.name, "superseded", text=str(error))
+        return self._superseded
+
     async def _is_due(self) -> bool:
         if self._policy.lock.locked():  # a gate is restarted or moved
+            return False
+        if self._session.entry.owner != self._session.client.id:  # another owner resumed it, as is found out soon
             return False
         updates, kept = self._snapshots.updates, self._kept
         if updates is None or kept is None:
@@ -99,7 +117,9 @@ class CutSchedule:
             found = await self._session.on_gates(GateActor.statistics)
         except (AkkordeonError, OSError):
             return {}
-        return {name: one.version for name, one in found.items()}
+        numbers = {name: one.version for name, one in found.items()}
+        self._policy.known_updates |= numbers
+        return numbers
 
     async def _keep(self, seconds: float) -> None:
         if (taken := await self._take()) is not None:

@@ -103,8 +103,8 @@ class Follower(RecoveryPolicy):
             else:
                 gate.replace_actor(fresh)
         session.entry = entry
-        for attached in list(session.sentinels.values()):
+        for attached in [one for group in session.sentinels.values() for one in group.members]:
             try:
-                await attached.ask(SentinelActor.rewire, session.addresses, entry.generation)
+                await attached.ask(SentinelActor.rewire, session.addresses, entry.generation, entry.rollback)
             except AkkordeonError as error:  # its next poll fails the same way; the owner rewires it too
                 logger.info("%s was not rewired: %s", attached.label, error)

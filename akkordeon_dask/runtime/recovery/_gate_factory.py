@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from distributed import Client, Future
+from distributed import Client, Future, get_worker
 from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import CheckpointError, DeadlineError, SpecError
+from akkordeon_dask.errors import CheckpointError, DeadlineError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
-from akkordeon_dask.network import Network
+from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
@@ -41,6 +41,7 @@ class GateFactory:
         restore: SnapshotPolicy | None = None,
         must: bool = False,
         insist: bool = True,
+        bare: bool = False,
     ) -> list[GateHandle]:
         """Create gates, by the position of each gate and the address of its worker; they are not wired yet.
 
@@ -52,33 +53,39 @@ class GateFactory:
             each needs to have one; else a gate that has none begins with its first parameters.
         insist
             it waits for workers whose threads are all taken by tasks, up to `timeouts.deploy`.
+        bare
+            they have no parameters, and take over those of former incarnations.
 
         Raises
         ------
         DeploymentError
             when a worker cannot create one.
+        PlacementError
+            when a worker cannot compute a layer.
         CheckpointError
             when a snapshot to `restore` cannot be read.
         """
         limit = config.seconds("timeouts.deploy")
         gates: list[GateHandle] = []
+        names = self.network.names
         try:
             async with contextlib.AsyncExitStack() as stack:
                 for position, worker in workers.items():
-                    future = await stack.enter_async_context(self._submit(position, worker, restore, must))
-                    gates.append(GateHandle(self.network.names[position], worker, future))
+                    name = names[position]
+                    future = await stack.enter_async_context(self._submit(position, name, worker, restore, must, bare))
+                    gates.append(GateHandle(name, worker, future))
                 return await asyncio.gather(*(gate.wait_until_created(limit, insist=insist) for gate in gates))
         except BaseException:
             release_gates(gates)
             raise
 
     def _submit(
-        self, position: int, worker: str, restore: SnapshotPolicy | None, must: bool
+        self, position: int, name: str, worker: str, restore: SnapshotPolicy | None, must: bool, bare: bool
     ) -> contextlib.AbstractAsyncContextManager[Future[Any]]:
-        entry, name = self.entry, self.network.names[position]
+        entry = self.entry
         return submitted(
             self.client,
-            GateActor,
+            _create_gate,
             f"akkordeon-{entry.name}-{name}-{uuid.uuid4().hex[:8]}",
             self.network.gates[position],
             worker=worker,
@@ -91,28 +98,50 @@ class GateFactory:
             policy=entry.snapshots,
             restore=restore,
             resume=must,
+            bare=bare,
+            n_microbatches=entry.n_microbatches,
         )
+
+
+def _create_gate(key: str, gate: Gate, *, name: str, **options: Any) -> GateActor:
+    """On its worker, in a thread.
+
+    Raises
+    ------
+    PlacementError
+        when the worker cannot compute a layer: names it.
+    """
+    try:
+        gate.chain.check_here()
+    except PlacementError as error:
+        raise PlacementError(f"gate {name!r} on {get_worker().address}: {error}") from error
+    return GateActor(key, gate, name=name, **options)
 
 
 async def wire(
     gates: Sequence[GateHandle], opened: Sequence[GateHandle], generation: int, patience: float | None = None
 ) -> None:
-    """Wire all gates, front to back: open those of `opened`, and give the others their neighbours.
+    """Wire all gates, front to back, for an owner's generation; those of `opened` are opened before.
 
-    The others have `patience` seconds to answer.
+    Each has `patience` seconds to answer.
     """
     addresses = [None, *(gate.address for gate in gates), None]
     calls = []
     for position, gate in enumerate(gates):
         before, after = addresses[position], addresses[position + 2]
-        fresh = gate in opened
-        calls.append(
-            gate.ask(GateActor.open, before, after) if fresh else _rewire(gate, before, after, generation, patience)
-        )
+        calls.append((_open if gate in opened else _rewire)(gate, before, after, generation, patience))
     # All have answered before one may be closed: an `open` that came later would not be undone.
     for answer in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(answer, BaseException):
             raise answer
+
+
+async def _open(
+    gate: GateHandle, before: Address | None, after: Address | None, generation: int, patience: float | None
+) -> None:
+    """Open a gate, which may have been created for an earlier generation."""
+    await gate.ask(GateActor.open, before, after)
+    await _rewire(gate, before, after, generation, patience)
 
 
 async def _rewire(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from distributed import Client
 
 from akkordeon_dask import config
+from akkordeon_dask._pieces import SLOWEST
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import (
     AkkordeonError,
@@ -77,13 +78,15 @@ async def _move(owner: OwnerPolicy, position: int, target: str, *, worker_is_end
     if source == target:
         return 0.0
     await _check_worker(session.client, gate)
-    (fresh,) = await owner.factory.create({position: target})
-    begun = asyncio.get_running_loop().time()
+    (fresh,) = await owner.factory.create({position: target}, bare=True)
     try:
-        await fresh.ask(GateActor.import_from, former)
+        seconds = 2 * await gate.ask(GateActor.nbytes) / SLOWEST
+        # Where little time is left, the gate stops at once.
+        stopped = await fresh.poll(seconds, GateActor.import_from, former, not worker_is_ending)
     except BaseException:
         await _cancel_move(owner, gate, fresh)
         raise
+    begun = asyncio.get_running_loop().time() - stopped
     # From here on all of it happens, or nothing: between two wires the network would belong to no incarnation.
     pause = await finished(_switch(owner, position, fresh, former, begun, worker_is_ending=worker_is_ending), None)
     text = f"from {source} to {target}, {1000 * pause:.0f} ms without it"
@@ -165,8 +168,9 @@ async def drain(owner: OwnerPolicy, worker: str) -> dict[str, float]:
         pauses = {session.gates[position].name: await _move(owner, position, to) for position, to in chosen.items()}
     for attached in list(session.sentinels.values()):
         # A prediction ends soon, and its outputs are with it.
-        if attached.worker == found and attached.sentinel.mode != "predict" and attached.error is None:
-            await move_sentinel(session, attached)
+        if attached.sentinel.mode == "predict" or attached.error is not None or await attached.abandon(found):
+            continue
+        await move_sentinel(session, attached, found)
     return pauses
 
 

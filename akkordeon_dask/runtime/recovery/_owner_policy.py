@@ -2,26 +2,39 @@
 
 import asyncio
 import dataclasses
+import itertools
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NoReturn
+
+from distributed.utils import offload
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import ClosedError, DeploymentError, NameConflictError, SchedulerLostError, WorkerLostError
+from akkordeon_dask.errors import (
+    CheckpointError,
+    ClosedError,
+    DeploymentError,
+    NameConflictError,
+    SchedulerLostError,
+    WorkerLostError,
+)
 from akkordeon_dask.network import Beside, Gate, Network
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime._events import announce_network
+from akkordeon_dask.runtime._lease import find_successor
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
-from akkordeon_dask.runtime._registry import check_lease, get, publish
+from akkordeon_dask.runtime._registry import NetworkEntry, check_lease, get, publish
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._plan import make_plan
-from akkordeon_dask.runtime.cluster._queries import ask_workers, scheduler_id
+from akkordeon_dask.runtime.cluster._queries import ask_workers, ping, scheduler_id
 from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import add_tasks, drains, list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
-from akkordeon_dask.runtime.handles._links import check_links, neighbours
+from akkordeon_dask.runtime.handles._links import UnreachableError, check_links, neighbours
 from akkordeon_dask.runtime.recovery._gate_factory import GateFactory, wire
 from akkordeon_dask.runtime.recovery._rewiring import Rewiring
-from akkordeon_dask.runtime.recovery._sentinels import current_name
+from akkordeon_dask.runtime.recovery._sentinel_placement import current_name
+from akkordeon_dask.snapshots import Lease, SupersededError, last_generation, superseded_text
 
 __all__ = ["OwnerPolicy"]
 
@@ -40,54 +53,141 @@ class OwnerPolicy(RecoveryPolicy):
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.factory = GateFactory(session.client, session.network, session.entry)
-        self.rewiring = Rewiring(session, session.entry.generation, self.require_ownership)
+        self._renewed_as = session.entry.generation
+        """The generation of which `renewed` has told."""
+        self.rewiring = Rewiring(session, self.require_ownership)
         self.lock = asyncio.Lock()
+        self.lease: Lease | None = None
+        """On the URL of the snapshots."""
+        self._checking = asyncio.Lock()
+        """Held while it is checked that this client owns the network, or the network is published again."""
         self._scheduler: str | None = None
         """The scheduler's process that knows the network."""
+        self.superseded: Callable[[], None] | None = None
+        """Called when another owner was first to resume the network on a new scheduler: this one follows it."""
+        self.renewed: list[Callable[[], object]] = []
+        """Called when this client owns the network with a new generation."""
         self.unresponsive: set[str] = set()
         """Workers that did not answer the last question."""
+        self.hanging: set[str] = set()
+        """Workers on which the computation of a gate hangs: they get no new gate."""
+        self.known_updates: dict[str, int] = {}
+        """The last known updates of each gate, by name."""
+        self.tried_all = False
+        """No worker is left that was not tried: a gate goes where some sentinel does not reach it."""
         self.late: set[str] = set()
         """Workers that did not create a gate in time: they are not chosen again before another one is created."""
 
+    @property
+    def factory(self) -> GateFactory:
+        """Creates gates of the owner's present generation."""
+        session = self.session
+        return GateFactory(session.client, session.network, session.entry)
+
     async def require_ownership(self) -> None:
         """Check that this client still owns the network: one that was stopped and wakes may not.
+
+        A scheduler that was started again knows no network: there the first owner resumes, the others follow it.
 
         Raises
         ------
         ClosedError
             when another client owns it.
+        CheckpointError
+            when it is on a new scheduler, and its snapshots cannot be read.
         """
         session = self.session
         if not session.published:
             return
-        try:
-            await check_lease(session.client, session.entry)
-        except ClosedError:
-            if not await self._on_new_scheduler():
-                raise
-            await self._publish_again()
-        self._scheduler = self._scheduler or await scheduler_id(session.client)
+        async with self._checking:
+            now = await self._published_entry()
+            # Another task may have found that entry before: the generation is new to those who are told, too.
+            if now.generation > self._renewed_as:
+                self._renew(now.generation)
 
-    async def _on_new_scheduler(self) -> bool:
-        """The name is unknown because the scheduler was started again, and knows no network."""
-        known, self._scheduler = self._scheduler, await scheduler_id(self.session.client)
-        return known not in (None, self._scheduler) and await get(self.session.client, self.session.name) is None
+    async def _published_entry(self) -> NetworkEntry:
+        """The entry of this client's network, which it publishes again as often as the scheduler is another one."""
+        client = self.session.client
+        scheduler = self._scheduler or await scheduler_id(client)
+        while True:
+            try:
+                now = await check_lease(client, self.session.entry)
+            except ClosedError:
+                known, scheduler = scheduler, await scheduler_id(client)
+                if known == scheduler:
+                    raise
+                await self._publish_again()
+            else:
+                self._scheduler = scheduler
+                return now
+
+    async def require_lease(self) -> None:
+        """Check that no later owner has taken the snapshots over.
+
+        Raises
+        ------
+        SupersededError
+            when one has: names it.
+        """
+        successor = await find_successor(self.lease)
+        if successor is not None:
+            raise SupersededError(superseded_text(successor.url, successor))
 
     async def _publish_again(self) -> None:
-        """Publish the network on a new scheduler: of several owners of one name, the first has it."""
+        """Publish the network on a new scheduler, with a generation above all that has written to its folder."""
         session = self.session
         if not self.restarts:
             await session.scheduler_loss.survive(SchedulerLostError("the scheduler was started again"))
             raise session.scheduler_loss.error or SchedulerLostError(
                 f"the scheduler was started again: network {session.name!r} is lost, deploy it again"
             )
+        successor = await find_successor(self.lease)
+        if successor is not None and successor.run == session.entry.run:
+            self._follow(f"{successor} owns the snapshots of network {session.name!r}")
+        if successor is not None:
+            raise ClosedError(superseded_text(successor.url, successor))
+        generation = 1 + max(session.entry.generation, await offload(_last_generation, session.entry, session.network))
+        entry = dataclasses.replace(session.entry, owner=session.client.id, generation=generation)
         try:
-            await publish(session.client, session.entry, session.network, session.gates)
+            await publish(session.client, entry, session.network, session.gates)
         except NameConflictError as taken:
-            raise ClosedError(f"the scheduler was started again, and another program was first: {taken}") from taken
-        settings = {"seed": session.entry.seed, "generation": session.entry.generation}
+            await self._give_way(taken)
+        settings = {"seed": entry.seed, "generation": generation}
         await announce_network(session.client, session.name, session.network, session.gates, settings)
+
+    async def _give_way(self, taken: NameConflictError) -> None:
+        """Follow the owner who has published this run before, if it is this run.
+
+        Raises
+        ------
+        ClosedError
+            in any case: this client does not own the network.
+        """
+        session = self.session
+        other = await get(session.client, session.name)
+        if other is None or other.run != session.entry.run:
+            run, where = session.entry.run[:12], session.entry.snapshots and session.entry.snapshots.url
+            raise ClosedError(
+                f"the scheduler was started again, and another program was first: {taken}. Run {run} ends here, its "
+                f"snapshots are in {where}: deploy(..., resume={where!r}) with another name resumes it"
+            ) from taken
+        if other.owner == session.client.id:
+            return
+        self._follow(f"client {other.owner} was first to resume network {session.name!r} on the new scheduler")
+
+    def _follow(self, text: str) -> NoReturn:
+        if self.superseded is not None:
+            logger.warning("%s: this program follows it", text)
+            self.superseded()
+        raise ClosedError(text)
+
+    def _renew(self, generation: int) -> None:
+        """Own the network with another generation: batches of a former one are dropped wherever they arrive."""
+        session = self.session
+        session.entry = dataclasses.replace(session.entry, generation=generation)
+        self._renewed_as = generation
+        for call in self.renewed:
+            call()
 
     async def watch_lease(self) -> None:
         """Check every two seconds that this client still owns the network. Runs until it does not.
@@ -100,7 +200,7 @@ class OwnerPolicy(RecoveryPolicy):
         while True:
             try:
                 await self.require_ownership()
-            except OSError as error:  # the scheduler does not answer: it knows of no other owner either
+            except (OSError, CheckpointError) as error:  # a scheduler that does not answer knows of no other owner
                 logger.info("the owner of network %r is not known: %r", self.session.name, error)
             await asyncio.sleep(_LEASE)
 
@@ -133,14 +233,38 @@ class OwnerPolicy(RecoveryPolicy):
         session = self.session
         gates = [fresh.get(position, gate) for position, gate in enumerate(session.gates)]
         patience = config.seconds("supervision.patience")
-        await wire(gates, list(fresh.values()), session.entry.generation, patience)
+        generation = session.entry.generation
+        await wire(gates, list(fresh.values()), generation, patience)
         new = set(fresh.values())  # all have answered: a link that fails now is blocked
         await check_links(route for route in neighbours(gates) if not new.isdisjoint(route))
+        await self._check_sentinels(new)
         for position, gate in fresh.items():
             session.gates[position].replace_actor(gate)
+        while session.entry.generation > generation:  # it was renewed meanwhile, as on a new scheduler
+            generation = session.entry.generation
+            await wire(session.gates, [], generation, patience)
         if session.published:
             await publish(session.client, session.entry, session.network, session.gates, again=True)
         await self.rewiring.broadcast(later=self.unresponsive)
+
+    async def _check_sentinels(self, gates: Collection[GateHandle]) -> None:
+        """Try the links between gates and this client's sentinels, without those whose worker does not answer.
+
+        Raises
+        ------
+        UnreachableError
+            when there is one that cannot connect, unless all workers were tried: then it is told only.
+        """
+        session, limit = self.session, config.seconds("supervision.patience") / _PING_SHARE
+        sentinels = [one for one in session.sentinels.values() if any(gate.worker != one.worker for gate in gates)]
+        answers = await ask_workers(session.client, ping, {one.worker for one in sentinels}, limit)
+        routes = list(itertools.product([one for one in sentinels if one.worker in answers], gates))
+        try:
+            await check_links([*routes, *((gate, sentinel) for sentinel, gate in routes)])
+        except UnreachableError as error:
+            if not self.tried_all:
+                raise
+            logger.warning("%s", error)
 
     async def choose_workers(self, gates: Sequence[GateHandle], avoid: Collection[str] = ()) -> dict[int, str]:
         """Choose workers for these gates by placement, with all others where they are; by position.
@@ -151,7 +275,7 @@ class OwnerPolicy(RecoveryPolicy):
         session = self.session
         workers = await list_workers(session.client)
         await self._ask({worker.address for worker in workers})
-        leaving = {*avoid, *session.draining_workers}
+        leaving = {*avoid, *session.draining_workers, *self.hanging}
         shunned = leaving | {worker.address for worker in workers if worker.paused}
         if any(worker.address not in {*shunned, *self.late, *self.unresponsive} for worker in workers):
             leaving, shunned = leaving | self.late, shunned | self.late
@@ -187,8 +311,8 @@ class OwnerPolicy(RecoveryPolicy):
         leaving = self.session.draining_workers
         leaving.intersection_update(worker for worker in workers if answers.get(worker, True))
 
-    async def create(self, workers: Mapping[int, str]) -> list[GateHandle]:
-        """Create lost gates from their snapshots, on workers that were chosen for them.
+    async def create(self, workers: Mapping[int, str], cut: str | None = None) -> list[GateHandle]:
+        """Create lost gates from their snapshots, or their parts of a cut, on workers that were chosen for them.
 
         Raises
         ------
@@ -199,10 +323,20 @@ class OwnerPolicy(RecoveryPolicy):
             worker for worker in await list_workers(self.session.client) if worker.address not in workers.values()
         ]
         free = [worker for worker in await add_tasks(others, self.session.client) if not (worker.busy or worker.paused)]
+        source = self.session.entry.snapshots
+        if source is not None and cut is not None:
+            source = dataclasses.replace(source, cut=cut)
         try:
-            gates = await self.factory.create(workers, restore=self.session.entry.snapshots, insist=not free)
+            gates = await self.factory.create(workers, restore=source, must=cut is not None, insist=not free)
         except DeploymentError:
             self.late.update(workers.values())
             raise
         self.late.clear()
         return gates
+
+
+def _last_generation(entry: NetworkEntry, network: Network) -> int:
+    """The highest generation of what was written to the folder of a run, and of the runs beside it."""
+    assert entry.snapshots is not None
+    store = entry.snapshots.store()
+    return max(last_generation(entry.snapshots.url), *(store.generation(name) for name in network.names))

@@ -1,14 +1,16 @@
 """The owner sends all sentinels of its network the addresses of the gates."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from akkordeon_dask import config
-from akkordeon_dask.runtime._on_worker import rewire_sentinels
+from akkordeon_dask.runtime._on_worker import interrupt_sentinels, rewire_sentinels
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import ask_workers
 from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.handles._gate import GateHandle
 
 __all__ = ["Rewiring"]
 
@@ -29,8 +31,8 @@ class Rewiring:
         raises a ClosedError when another client owns the network.
     """
 
-    def __init__(self, session: Session, generation: int, still_owner: Callable[[], Awaitable[None]]) -> None:
-        self._session, self._generation, self._still_owner = session, generation, still_owner
+    def __init__(self, session: Session, still_owner: Callable[[], Awaitable[None]]) -> None:
+        self._session, self._still_owner = session, still_owner
         self._pending_workers: dict[str, int] = {}
         """Workers that have not confirmed, with the number of answers that each owes."""
         self._pending = asyncio.Event()
@@ -42,6 +44,16 @@ class Rewiring:
         owed = {worker: 2 if worker in later or self._pending_workers.get(worker) == 2 else 1 for worker in workers}
         self._pending_workers = owed
         await self._ask([worker for worker in workers if worker not in later])
+
+    async def interrupt(self, gate: GateHandle, seconds: float) -> None:
+        """Tell the sentinels that a gate is lost: they give up no batch while it is restarted, within so many seconds.
+
+        Those on workers that do not answer are not told.
+        """
+        session, limit, address = self._session, config.seconds("supervision.patience"), gate.address
+        with contextlib.suppress(OSError):
+            workers = [worker.address for worker in await list_workers(session.client, ending=True)]
+            await ask_workers(session.client, interrupt_sentinels, workers, limit, session.name, address, seconds)
 
     async def retry_pending(self) -> None:
         """Call those again that did not answer. Runs until it is cancelled.
@@ -65,9 +77,9 @@ class Rewiring:
 
     async def _ask(self, workers: Collection[str]) -> None:
         session, limit = self._session, config.seconds("supervision.patience")
-        gates = session.addresses
+        gates, rollback = session.addresses, session.entry.rollback
         answers = await ask_workers(
-            session.client, rewire_sentinels, workers, limit, session.name, gates, self._generation
+            session.client, rewire_sentinels, workers, limit, session.name, gates, session.entry.generation, rollback
         )
         if gates == session.addresses:
             for worker in workers:

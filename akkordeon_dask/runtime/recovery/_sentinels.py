@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from distributed import Actor, Future
 
@@ -17,13 +17,13 @@ from akkordeon_dask.errors import (
     ClosedError,
     LostBatchesError,
     NonFiniteError,
-    PlacementError,
+    RolledBackError,
     SchedulerLostError,
     SpecError,
 )
 from akkordeon_dask.messages import Address
-from akkordeon_dask.network import Beside, Sentinel
-from akkordeon_dask.placement import GUEST, WorkerInfo, find_workers
+from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
 from akkordeon_dask.runtime._problems import blame
 from akkordeon_dask.runtime._session import Session
@@ -35,12 +35,18 @@ from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._links import check_links
 from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name, restore_claim
+from akkordeon_dask.runtime.recovery._sentinel_placement import choose_worker
 
-__all__ = ["attach", "current_name", "drain_sentinel", "move_sentinel", "restart_sentinel"]
+__all__ = ["attach", "attach_member", "drain_sentinel", "move_sentinel", "restart_sentinel"]
 
 logger = logging.getLogger(__name__)
 
+Recover: TypeAlias = Callable[[Attached, AkkordeonError], Awaitable[None]]
+Evacuate: TypeAlias = Callable[[Attached], Awaitable[None]]
+
 _REWINDS, _SLOWER = 5, 0.5
+_NO_PASS = 0
+"""Passes of a sentinel that waits for epochs, before the first of them has ended."""
 
 
 async def attach(session: Session, sentinel: Sentinel, resume: bool | None = None) -> Attached:
@@ -58,8 +64,14 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
     session.own_keys.add(claim.base)
     # A name that has been attached before begins again.
     first = session.resumed and claim.name not in session.sentinel_specs
+    until, validated = _NO_PASS if sentinel.rates_epochs else None, session.epochs.validate(claim.name)
+    known = session.entry.rollback.name if session.entry.rollback is not None else ""
+    resume = first if resume is None else resume
+    generation = session.entry.generation
     try:
-        created = await _create(session, sentinel, claim, resume=first if resume is None else resume)
+        created = await _create(
+            session, sentinel, claim, until=until, validated=validated, resume=resume, rollback=known
+        )
         attached = Attached(
             sentinel,
             claim,
@@ -69,11 +81,45 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
             recover=partial(restart_sentinel, session),
             evacuate=partial(drain_sentinel, session),
         )
-        await session.add(attached, partial(_open, session, attached))
+        attached.until, attached.validated = until, validated
+        attached.rollback = known
+        await session.add(attached, partial(_open, session, attached, generation))
+        await session.epochs.begin(attached)
     except BaseException:
         session.own_keys.discard(claim.base)
         await release_name(session.client, claim.token)
         raise
+    return attached
+
+
+async def attach_member(
+    session: Session,
+    sentinel: Sentinel,
+    claim: Claim,
+    *,
+    changed: Callable[[], None],
+    recover: Recover,
+    evacuate: Evacuate,
+) -> Attached:
+    """Create a member of a group, which has the group's `claim` and a name of its own; it rests until it gets a lease.
+
+    Raises
+    ------
+    AkkordeonError
+        when it cannot be created, or does not answer; nothing is left then.
+    """
+    generation = session.entry.generation
+    created = await _create(session, sentinel, claim, until=0, member=sentinel.name)
+    attached = Attached(
+        sentinel, claim, *created, changed=changed, report=lambda report: None, recover=recover, evacuate=evacuate
+    )
+    attached.name = sentinel.name or claim.name
+    try:
+        await _open(session, attached, generation)
+    except BaseException:
+        await attached.leave()
+        raise
+    attached.watch()
     return attached
 
 
@@ -86,8 +132,12 @@ async def _create(
     former: Address | None = None,
     until: int | None = None,
     paused: bool = False,
+    validated: bool = False,
     beside_first: bool = False,
     resume: bool = False,
+    rollback: str = "",
+    first: Position | None = None,
+    member: str | None = None,
 ) -> tuple[str, Future[Any], Actor]:
     """Create the actor of a sentinel, which does not work yet: its worker, its future and its handle.
 
@@ -101,10 +151,18 @@ async def _create(
         passes, of all incarnations, after which it rests; None: as its spec says.
     paused
         it waits until it is resumed.
+    validated
+        each of its passes is validated before the next one begins.
     resume
         it resumes where a sentinel of this name was in an earlier run, if its position is there.
     beside_first
         it goes to the worker of the first gate, whatever it asks for.
+    rollback
+        the last order to go back that `position` accounts for.
+    first
+        the position where its first incarnation has started.
+    member
+        its name in the group that has the claim; None: it is in none.
 
     Raises
     ------
@@ -115,10 +173,10 @@ async def _create(
     DataError, DeploymentError
         when it cannot be created.
     """
-    client, entry, name = session.client, session.entry, claim.name
-    worker = (
-        session.gates[0].worker if beside_first else await _worker_for(session, sentinel, name, insists=former is None)
-    )
+    client, entry, name = session.client, session.entry, member or claim.name
+    worker = session.gates[0].worker
+    if not beside_first:
+        worker = await choose_worker(session, sentinel, name, insists=former is None)
     await check_versions(client, [worker])
     submission = submitted(
         client,
@@ -135,7 +193,12 @@ async def _create(
         former=former,
         until=until,
         paused=paused,
-        policy=entry.snapshots,
+        validated=validated,
+        policy=None if member else entry.snapshots,
+        rollback=rollback,
+        first=first,
+        member=member is not None,
+        synchronous=entry.n_microbatches is not None,
         begun=entry.deployed_at,
         resume=[policy for policy in (entry.snapshots, entry.resumed_from) if resume and policy is not None],
     )
@@ -144,14 +207,28 @@ async def _create(
         return worker, future, await wait_until_created(future, SentinelActor, worker, label, limit)
 
 
-async def _open(session: Session, attached: Attached) -> None:
-    gates = session.addresses
+async def _open(session: Session, attached: Attached, generation: int) -> None:
+    """Let a sentinel begin that was created when the network's owner was of this generation."""
+    gates, rollback = session.addresses, session.entry.rollback
     there = {worker.address for worker in await list_workers(session.client)}  # others are restarted elsewhere
     reached = [gate for gate in session.gates if gate.worker in there]
     await check_links([(attached, gate) for gate in reached] + [(gate, attached) for gate in reached])
-    await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates)
-    if gates != session.addresses:  # a gate was restarted or moved meanwhile
-        await attached.ask(SentinelActor.rewire, session.addresses, session.entry.generation)
+    went_back = await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates, rollback)
+    if went_back is not None and rollback is not None:
+        await _mark(session, attached, went_back, rollback.name)
+    entry = session.entry
+    # A gate may have been restarted or moved meanwhile, or the network have another owner.
+    if (gates, generation) != (session.addresses, entry.generation):
+        await attached.ask(SentinelActor.rewire, session.addresses, entry.generation, entry.rollback)
+
+
+async def _mark(session: Session, attached: Attached, position: Position, rollback: str) -> None:
+    """Mark the passes of a sentinel that are made again, because it has gone back."""
+    attached.go_back(position, rollback)
+    session.passes.roll_back(attached.name, position.finished)
+    text = f"resumes {position}, as all gates do: later passes are made again"
+    finished = position.finished
+    await log_event(session.client, session.name, "rolled back", sentinel=attached.name, text=text, finished=finished)
 
 
 async def restart_sentinel(session: Session, attached: Attached, error: AkkordeonError) -> None:
@@ -165,6 +242,9 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
     if isinstance(error, NonFiniteError):
         await _rewind(session, attached, error)
         return
+    if isinstance(error, RolledBackError):
+        await _go_back(session, attached, error)
+        return
     if isinstance(error, LostBatchesError):
         raise await blame(session, error)
     if isinstance(error, SchedulerLostError):
@@ -176,12 +256,23 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
     if not (session.policy.restarts or isinstance(error, SchedulerLostError)) or attached.sentinel.mode == "predict":
         raise await explain_loss(session.client, attached.worker, error)
     begun, position, worker = asyncio.get_running_loop().time(), attached.position, attached.worker
+    known = attached.rollback
     await _log(session, attached, "lost", lost_text(worker))
-    await _restart_at(session, attached, position, error)
+    await _restart_at(session, attached, position, error, rollback=known)
     seconds = asyncio.get_running_loop().time() - begun
     error = await explain_loss(session.client, worker, error)
     text = f"on {attached.worker} after {seconds:.2f} s, resumes {position}: {error}"
     await _log(session, attached, "restarted", text)
+
+
+async def _go_back(session: Session, attached: Attached, error: RolledBackError) -> None:
+    """Restart a sentinel where it was at a cut to which all gates have gone back."""
+    await _mark(session, attached, attached.reported_position, error.rollback)
+    try:
+        await attached.ask(SentinelActor.close)
+    except AkkordeonError as failure:  # its worker may be gone by now
+        logger.info("closing the former incarnation of %s: %s", attached.label, failure)
+    await _restart_at(session, attached, attached.position, error)
 
 
 async def _rewind(session: Session, attached: Attached, error: AkkordeonError) -> None:
@@ -199,13 +290,23 @@ async def _rewind(session: Session, attached: Attached, error: AkkordeonError) -
     await _log(session, attached, "rewound", f"{updates} updates, with learning rates times {_SLOWER}: {error}")
 
 
-async def move_sentinel(session: Session, attached: Attached) -> None:
-    """Move a sentinel to the worker of the first gate, with the batches that it had not finished."""
-    try:
-        await attached.unwatch()
-        await _move(session, attached, beside_first=True)
-    finally:
-        attached.watch()  # where it could not be moved, the next poll finds out why
+async def move_sentinel(session: Session, attached: Attached, worker: str) -> None:
+    """Move a sentinel from this worker to that of the first gate, with the batches that it had not finished.
+
+    A caller who is cut short does not leave it stopped: all of it happens.
+    """
+    await finished(_move_from(session, attached, worker))
+
+
+async def _move_from(session: Session, attached: Attached, worker: str) -> None:
+    async with attached.moving:
+        if attached.worker != worker:  # somebody else has moved it
+            return
+        try:
+            await attached.unwatch()
+            await _move(session, attached, beside_first=True)
+        finally:
+            attached.watch()  # where it could not be moved, the next poll finds out why
 
 
 async def _move(session: Session, attached: Attached, *, beside_first: bool = False) -> None:
@@ -220,7 +321,7 @@ async def drain_sentinel(session: Session, attached: Attached) -> None:
     """Move a sentinel off a worker that shuts down; where that is not possible, the worker learns why."""
     session.draining_workers.add(attached.worker)
     try:
-        await _worker_for(session, attached.sentinel, attached.name)
+        await choose_worker(session, attached.sentinel, attached.name)
     except (AkkordeonError, OSError) as error:
         logger.warning("%s stays on a worker that shuts down: %s", attached.label, error)
         await attached.ask(SentinelActor.acknowledge_drain, str(error))
@@ -231,12 +332,21 @@ async def drain_sentinel(session: Session, attached: Attached) -> None:
 
 
 async def _restart_at(
-    session: Session, attached: Attached, position: Position, error: AkkordeonError, *, beside_first: bool = False
+    session: Session,
+    attached: Attached,
+    position: Position,
+    error: AkkordeonError,
+    *,
+    beside_first: bool = False,
+    rollback: str | None = None,
 ) -> None:
+    """Restart it; `rollback`: the last order to go back that the position accounts for, else that of `attached`."""
     former, paused = attached.address, attached.state == "paused"
+    known = attached.rollback if rollback is None else rollback
 
     async def restart() -> None:
         session.check()
+        generation = session.entry.generation
         created = await _create(
             session,
             attached.sentinel,
@@ -245,78 +355,25 @@ async def _restart_at(
             former=former,
             until=attached.until,
             paused=paused,
+            validated=attached.validated,
             beside_first=beside_first,
+            rollback=known,
+            first=attached.first,
         )
         attached.replace_actor(*created)
-        await _open(session, attached)
+        await _open(session, attached, generation)
 
     lost = isinstance(error, SchedulerLostError)
     end = asyncio.get_running_loop().time() + config.seconds("supervision.scheduler" if lost else "supervision.wait")
     try:
         await retry(restart, f"restarting {attached.label}", end=end)
-    except RETRYABLE as failure:
-        raise error from failure
+    except (*RETRYABLE, SchedulerLostError) as failure:
+        if not await session.scheduler_loss.was_lost(failure):
+            raise error from failure
+        lost_again = session.scheduler_loss.error or SchedulerLostError(str(failure))
+        await restore_claim(session.client, attached.claim)
+        await _restart_at(session, attached, position, lost_again, beside_first=beside_first)
 
 
 async def _log(session: Session, attached: Attached, event: str, text: str) -> None:
     await log_event(session.client, session.name, event, sentinel=attached.name, text=text)
-
-
-async def _worker_for(session: Session, sentinel: Sentinel, name: str, *, insists: bool = False) -> str:
-    """The address of the worker that a sentinel goes to; with `insists`, a paused one that it asks for is an error.
-
-    Raises
-    ------
-    PlacementError
-        when the worker that it asks for is not there, or all shut down or are paused.
-    SpecError
-        when it asks to be beside a gate that is not there.
-    """
-    requested, workers = sentinel.workers, await list_workers(session.client)
-    paused = {one.address for one in workers if one.paused and GUEST not in one.resources}
-    passed = paused | session.draining_workers
-    if requested is None:
-        worker = session.gates[0].worker
-    elif isinstance(requested, Beside):
-        worker = _worker_of(requested.gate, session, name)
-    else:
-        requested = current_name(requested, workers, session.worker_names)
-        found = [worker.address for worker in find_workers(requested, workers, f"sentinel {name!r}")]
-        worker = next((address for address in found if address not in passed), found[0])
-        if insists and worker in paused:
-            raise PlacementError(
-                f"sentinel {name!r} asks for worker {requested!r}, which is paused: its memory is nearly full "
-                "(distributed.worker.memory.pause). Release what is there, or ask for another worker"
-            )
-    return _fallback_worker(session, workers, passed, name) if worker in passed else worker
-
-
-def _fallback_worker(session: Session, workers: Sequence[WorkerInfo], passed: Collection[str], name: str) -> str:
-    """The worker for a sentinel whose own shuts down or is paused: that of some gate that stays, or any."""
-    stay = [one.address for one in workers if one.address not in passed and GUEST not in one.resources]
-    if not stay:
-        raise PlacementError(
-            f"sentinel {name!r} has no worker that stays and is not paused: start another one with `dask worker`"
-        )
-    return next((gate.worker for gate in session.gates if gate.worker in stay), stay[0])
-
-
-def _worker_of(gate: str, session: Session, sentinel: str) -> str:
-    for one in session.gates:
-        if one.name == gate:
-            return one.worker
-    known = ", ".join(one.name for one in session.gates)
-    raise SpecError(
-        f"sentinel {sentinel!r} shall be beside gate {gate!r}, network {session.name!r} has {known}: "
-        "write the name of one of them"
-    )
-
-
-def current_name(requested: str, workers: Sequence[WorkerInfo], names: dict[str, str]) -> str:
-    """Map the address of a worker that has restarted to its name, which survives the restart.
-
-    Adds the names of all `workers` to `names`, too.
-    """
-    names.update({worker.address: worker.name for worker in workers})
-    addresses = {worker.address for worker in workers}
-    return names[requested] if requested in names and requested not in addresses else requested

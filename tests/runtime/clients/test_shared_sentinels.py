@@ -131,7 +131,7 @@ def test_a_name_is_free_again_when_its_client_is_killed_before_the_sentinel_is_c
 def test_a_sentinel_that_moved_keeps_its_name(user, somebody):
     with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
         mine = guest.attach(train())
-        somebody.client.sync(move_sentinel, guest.plain._session, mine)
+        somebody.client.sync(move_sentinel, guest.plain._session, mine, mine.worker)
         assert running.attach(train(epochs=1)).name == "train1"
         guest.detach(mine)
         assert running.attach(train(epochs=1)).name == "train0"

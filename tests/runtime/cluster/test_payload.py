@@ -71,7 +71,7 @@ def test_another_process_has_them_once_on_the_grid_and_trains_to_the_same_bits(p
             attached.worker
         ]
         assert (offset, shape, others) == (0, (SAMPLES, 5000), [])
-        far.client.sync(partial(move_sentinel, running.plain._session, attached))
+        far.client.sync(partial(move_sentinel, running.plain._session, attached, attached.worker))
         assert len(running.wait(timeout=60)) == 1, "a sentinel that moves takes them along"
     far.close()
 

@@ -93,13 +93,23 @@ def test_this_process_may_be_the_one_that_differs(mixed, monkeypatch):
 
 
 def test_each_process_is_asked_once_for_a_client(mixed, monkeypatch):
-    client, addresses = mixed
-    with deploy(three_gates(g0="alice", g1="bob", g2="bob"), client):
-        assert {addresses["alice"], addresses["bob"], "the scheduler"} <= _versions._checked[client]
-    monkeypatch.setattr(type(client), "run_on_scheduler", None)
-    monkeypatch.setattr(type(client), "run", None)
-    with deploy(three_gates(g0="alice", g1="bob", g2="bob"), client) as running:
-        assert running.parameters()
+    client, _ = mixed
+    asked = []
+
+    def noted(original):
+        def call(client, function, *args, **options):
+            asked.append(function)
+            return original(client, function, *args, **options)
+
+        return call
+
+    for verb in (Client.run, Client.run_on_scheduler):
+        monkeypatch.setattr(Client, verb.__name__, noted(verb))
+    with Client(client.scheduler.address) as other:
+        for _ in range(2):
+            with deploy(three_gates(g0="alice", g1="bob", g2="bob"), other) as running:
+                assert running.parameters()
+    assert asked.count(_versions.versions) == len(["alice", "bob", "the scheduler"])
 
 
 @pytest.mark.parametrize(

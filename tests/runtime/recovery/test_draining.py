@@ -1,12 +1,18 @@
 """A worker is emptied before it is retired, and work is evened out."""
 
+import asyncio
+import dataclasses
 import math
 
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import DeploymentError, PlacementError
+from akkordeon_dask.network import Network
 from akkordeon_dask.runtime import live
+from akkordeon_dask.runtime.recovery import _sentinels
+from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, workers
 from tests.support.small_networks import NETWORK, SAMPLES, numbers, three_gates, train
@@ -53,6 +59,65 @@ def test_a_sentinel_that_is_moved_repeats_no_batch_that_it_had_finished(user, cl
         assert (report.samples, report.lost) == (10_000, 0)
         updates = {running.statistics()[gate].version for gate in running.placement}
         assert updates <= {1000, 1001, 1002}  # batches in flight may have updated some gates, and are resent
+
+
+@pytest.mark.parametrize("cut_short", [False, True], ids=["both wait", "the first is cut short"])
+def test_a_sentinel_that_two_move_at_once_is_moved_once(somebody, monkeypatch, cut_short):
+    with somebody.deploy(three_gates(g0="0", g1="1", g2="1")) as running:
+        provider = data.mnist_sample("train")
+        trains = running.attach(Sentinel.train(provider, batch_size=100, concurrency=2, epochs=2, workers="1"))
+        leaving = trains.worker
+
+        async def move_twice():
+            session, stopped, go_on = running._session, asyncio.Event(), asyncio.Event()
+            attached, restart_at = session.sentinels[trains.name], _sentinels._restart_at
+
+            async def restart_late(*args, **options):
+                stopped.set()
+                await go_on.wait()
+                await restart_at(*args, **options)
+
+            monkeypatch.setattr(_sentinels, "_restart_at", restart_late)
+            first = asyncio.ensure_future(move_sentinel(session, attached, leaving))
+            await asyncio.wait_for(stopped.wait(), PATIENT)
+            second = asyncio.ensure_future(move_sentinel(session, attached, leaving))
+            await asyncio.wait([second], timeout=0.5)
+            if cut_short:
+                first.cancel()
+            go_on.set()
+            ended, _ = await asyncio.gather(first, second, return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError) is cut_short
+
+        somebody.client.sync(move_twice)
+        assert trains.worker == running.placement["g0"] != leaving
+        reports = running.wait(timeout=PATIENT)
+        assert [(report.samples, report.lost) for report in reports] == [(10_000, 0)] * 2
+
+
+def test_a_sentinel_that_has_news_whenever_it_is_asked_is_told_to_leave_all_the_same(somebody):
+    """Its passes end faster than its owner asks: the answer does not wait, and was never that it should move."""
+
+    def drains(dask_worker):
+        dask_worker.plugins["akkordeon-post-office"].drain.started.set()
+
+    def stays(dask_worker):
+        dask_worker.plugins["akkordeon-post-office"].drain.started.clear()
+
+    with somebody.deploy(Network([dataclasses.replace(gate, workers="1") for gate in NETWORK.gates])) as running:
+        attached = running.attach(dataclasses.replace(train(epochs=1), workers="0"))
+        running.wait(timeout=PATIENT)
+
+        async def leaving():
+            sentinel = running._session.sentinels[attached.name]
+            await sentinel.unwatch()
+            told = []
+            for change in (drains, stays):
+                await somebody.client.run(change, workers=[attached.worker])
+                told.append((await sentinel.ask(SentinelActor.follow, 0, "running", 10.0)).leaving)
+            sentinel.watch()
+            return told
+
+        assert somebody.client.sync(leaving) == [True, False]
 
 
 def heavy(worker):

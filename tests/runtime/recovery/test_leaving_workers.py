@@ -147,9 +147,23 @@ def test_a_worker_without_another_one_ends_at_once_and_the_owner_gets_an_error(c
 def test_gates_whose_owner_is_dead_are_not_waited_for(client):
     with worker(client, "alice", **FOREVER) as alice, worker(client, "bob"):
         with started("-m", "tests.support.owner_program", client.scheduler.address, "orphan") as owner:
-            assert owner.stdout.readline() == "up\n"
+            assert owner.stdout.readline() == "up\n", owner.stderr.read()
             owner.kill()
             owner.wait(timeout=20)
         by_nanny(alice)
         alice.ended()
         assert "its owner did not poll within 5 s" in alice.process.stderr.read()
+
+
+def test_a_worker_that_closes_already_ends_after_a_signal(client):
+    def close(dask_worker):
+        dask_worker.loop.add_callback(dask_worker.close)
+
+    with worker(client, "alice", "--no-nanny") as alice:
+        with started("-m", "tests.support.owner_program", client.scheduler.address, "closing") as owner:
+            assert owner.stdout.readline() == "up\n", owner.stderr.read()
+            owner.kill()
+            owner.wait(timeout=20)
+        client.run(close, workers=[alice.address], on_error="ignore")
+        by_worker(alice)
+        alice.ended()

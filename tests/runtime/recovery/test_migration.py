@@ -7,7 +7,15 @@ import threading
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, PlacementError, SpecError
+from akkordeon_dask.actors.gate import _migration
+from akkordeon_dask.errors import (
+    AkkordeonError,
+    CheckpointError,
+    DeadlineError,
+    DeploymentError,
+    PlacementError,
+    SpecError,
+)
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, kept, workers
@@ -241,3 +249,46 @@ def test_a_guest_and_its_sentinel_follow_a_gate_that_moves(user, somebody, clust
         assert equal(guest.parameters(), running.parameters())
         assert guest.evaluate(rating()).samples == SAMPLES
     nothing_left()
+
+
+class Steps:
+    """The steps of migrations in this process, with the pieces changed on their way."""
+
+    def __init__(self, monkeypatch, change=lambda piece: piece):
+        self.names = []
+        self._call, self._change = _migration._call_step, change
+        monkeypatch.setattr(_migration, "_call_step", self._step)
+
+    async def _step(self, worker, actor, step, *args):
+        answer = await self._call(worker, actor, step, *args)
+        self.names.append(step)
+        return self._change(answer) if step == "read" else answer
+
+
+def other_worker(cluster, running, gate):
+    (to,) = {*workers(cluster)}.difference([running.placement[gate]])
+    return to
+
+
+def test_an_idle_gate_moves_before_it_stops_and_initialises_nothing(somebody, cluster, monkeypatch):
+    with somebody.deploy(Gate(nn.Linear(6, 5), optim.Adam(0.1)) | NETWORK[1:]) as running:
+        before, steps = running.parameters(), Steps(monkeypatch)
+        monkeypatch.delattr(Gate, "init")
+        running.move("g0", other_worker(cluster, running, "g0"))
+        assert steps.names == ["hold", "read", "export"]
+        assert equal(running.parameters(), before)
+
+
+def test_a_move_with_a_damaged_piece_fails_and_the_gate_goes_on(somebody, cluster, monkeypatch):
+    def damaged(piece):
+        return piece._replace(content=piece.content + piece.content.dtype.type(1))
+
+    with somebody.deploy(NETWORK) as running:
+        at, trains = running.placement, running.attach(train(concurrency=4))
+        with monkeypatch.context() as patch:
+            Steps(patch, damaged)
+            with pytest.raises(CheckpointError, match="arrived damaged"):
+                running.move("g1", other_worker(cluster, running, "g1"))
+        assert running.placement == at
+        running.wait(epochs=2, timeout=PATIENT)
+        nothing_was_lost(running, trains)

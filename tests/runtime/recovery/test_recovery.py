@@ -1,5 +1,6 @@
 """Gates and sentinels whose workers die or stop are restarted, and resume where they were."""
 
+import dataclasses
 import logging
 import os
 import re
@@ -12,6 +13,8 @@ from distributed import LocalCluster
 
 from akkordeon_dask.errors import TrainingError, WorkerLostError
 from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.network import Beside, Network
+from akkordeon_dask.runtime import live
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import events, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
@@ -104,19 +107,45 @@ def test_a_lost_gate_resumes_from_its_newest_snapshot(anybody, there, tmp_path):
 
 
 def test_a_restarted_gate_says_how_many_updates_it_lost(anybody, there, tmp_path):
-    with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
+    apart = Network([dataclasses.replace(gate, workers=name) for gate, name in zip(NETWORK.gates, "01", strict=True)])
+    with anybody.deploy(apart, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(workers=running.placement["g0"]))
         running.wait(epochs=1, timeout=60)
         for lost in (8, 4):
             kept = running.snapshot()["g1"]
             running.wait(epochs=lost // 4, timeout=60)
-            kill(running, there, "g1")
+            kill(running, anybody.call(anybody.client.run, os.getpid), "g1")
             wait_until(
                 lambda said=f" with update {kept}, about {lost} updates of it are lost": any(
                     said in one["text"] for one in events(anybody.client, running.name, "restarted")
                 ),
                 within=60,
             )
+
+
+def test_of_gates_that_are_lost_together_it_is_said_what_their_heartbeats_had_told(anybody, there, tmp_path):
+    front, back = NETWORK.gates
+    together = Network([front, dataclasses.replace(back, workers=Beside("g0"))])
+    with anybody.deploy(together, snapshots=str(tmp_path), snapshot_every=10**6) as running:
+        (beside, *_) = there.keys() - {*running.placement.values()}
+        running.attach(train(workers=beside))
+        running.wait(epochs=1, timeout=60)
+        kept = running.snapshot()
+        running.wait(epochs=2, timeout=60)
+
+        def told():
+            found = anybody.call(live, anybody.client, running.name)
+            return {gate.name: gate.version for gate in found.gates}
+
+        wait_until(lambda: told() == versions(running) == {gate: kept[gate] + 8 for gate in kept}, seen=told)
+        kill(running, there, "g0")
+
+        def texts():
+            return [one["text"] for one in events(anybody.client, running.name, "restarted")]
+
+        wait_until(lambda: len(texts()) == 2, within=60, seen=texts)
+        number = kept["g0"]
+        assert all(f" with update {number}, at least 8 updates of it are lost" in text for text in texts())
 
 
 def test_a_lost_sentinel_resumes_the_pass_that_it_had_not_finished(anybody, there, tmp_path):

@@ -1,10 +1,10 @@
 """The scheduler is gone, silent, or cut off: who is blamed, what goes on, what is said."""
 
+import os
 import signal
-import socket
-import subprocess
-import sys
-from contextlib import ExitStack
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import dask.config
 import pytest
@@ -14,57 +14,50 @@ from distributed.core import Status
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime import _scheduler_loss, networks
+from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
-from tests.support.programs import environment
 from tests.support.proxies import Proxy
-from tests.support.small_networks import NETWORK, train
+from tests.support.restarting_scheduler import restarting_scheduler
+from tests.support.small_networks import NETWORK, SAMPLES, train
+from tests.support.workers import workers_now
 
-
-class Processes:
-    """A scheduler on a port that it keeps, and workers, each in a process."""
-
-    def __init__(self, stack, folder):
-        self._stack, self._folder = stack, folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self):
-        """Start the scheduler, and two workers, which end with it."""
-        self.scheduler = self._dask("scheduler", "--host", "127.0.0.1", "--port", self.port, "--no-dashboard")
-        for _ in range(2):
-            self._dask("worker", self.address, "--nthreads", 1, "--no-nanny", "--no-dashboard")
-
-    def _dask(self, *args):
-        log = self._stack.enter_context((self._folder / "dask.log").open("a"))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *map(str, args)], stdout=log, stderr=log, cwd=self._folder, env=environment()
-        )
-        self._stack.callback(process.wait)
-        self._stack.callback(process.kill)
-        return process
-
-    def kill(self):
-        self.scheduler.kill()
-        self.scheduler.wait()
+KILLS, STANDS_STILL = (10, 40.0) if os.environ.get("AKKORDEON_LONG") else (2, 0.0)
+"""Kills of the scheduler in a row, and seconds for which it stands still."""
 
 
 @pytest.fixture
 def processes(tmp_path):
-    with ExitStack() as stack:
-        yield Processes(stack, tmp_path)
+    with restarting_scheduler(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
 def client(processes):
-    with Client(processes.address, timeout=60) as one:
+    with Client(processes.address, timeout=300) as one:
         one.wait_for_workers(2, timeout=60)
         yield one
 
 
 def passes(running):
     return len(running.history)
+
+
+def more_passes(running):
+    before = passes(running)
+    wait_until(lambda: passes(running) > before + 5, within=90)
+
+
+@contextmanager
+def goes_on_after_a_kill(processes, client, folder):
+    """A named network that trains on after its scheduler was killed and started again."""
+    with deploy(NETWORK, client, name="named", snapshots=str(folder / "s"), snapshot_every=20) as running:
+        running.attach(train(name="one", epochs=10**6))
+        wait_until(lambda: running.statistics()["g0"].snapshot is not None)
+        processes.kill()
+        processes.start()
+        more_passes(running)
+        yield running
 
 
 @pytest.mark.parametrize("name", [None, "named"])
@@ -74,13 +67,61 @@ def test_a_network_with_snapshots_goes_on_when_the_scheduler_is_killed_and_start
     with deploy(NETWORK, client, name=name, snapshots=str(tmp_path / "snapshots"), snapshot_every=20) as running:
         running.attach(train(name="one", epochs=10**6))
         wait_until(lambda: running.statistics()["g0"].snapshot is not None)
-        processes.kill()
-        processes.start()
-        before = passes(running)
-        wait_until(lambda: passes(running) > before + 5, within=60)
+        for _ in range(KILLS):
+            processes.kill()
+            processes.start()
+            more_passes(running)
         assert networks(client) == ([name] if name else [])
+        assert {(one.samples, one.lost) for one in running.history} == {(SAMPLES, 0)}
+        assert [one.epoch for one in running.history] == list(range(1, passes(running) + 1))
     wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks)))
     assert networks(client) == []
+
+
+def test_gates_and_sentinels_are_of_one_generation_whoever_reads_the_published_entry_first(
+    processes, client, tmp_path, monkeypatch
+):
+    """A sentinel that waits for the scheduler looks for its gates just when the owner has published them again."""
+    publish_again = OwnerPolicy._publish_again
+
+    async def publish_and_look(policy):
+        await publish_again(policy)
+        await policy.session.scheduler_loss._find_gates()
+
+    monkeypatch.setattr(OwnerPolicy, "_publish_again", publish_and_look)
+    with goes_on_after_a_kill(processes, client, tmp_path) as running:
+        assert not any(running.statistics()[gate].counts.dropped for gate in running.placement)
+
+
+def test_a_scheduler_that_is_killed_again_just_after_its_owner_is_back_is_no_other_owner(
+    processes, client, tmp_path, monkeypatch
+):
+    publish_again, killed = OwnerPolicy._publish_again, []
+
+    async def publish_in_vain(policy):
+        await publish_again(policy)
+        if not killed:
+            killed.append(processes.scheduler)
+            processes.kill()
+            processes.start()
+
+    monkeypatch.setattr(OwnerPolicy, "_publish_again", publish_in_vain)
+    with goes_on_after_a_kill(processes, client, tmp_path):
+        assert killed and networks(client) == ["named"]
+
+
+def test_gates_are_looked_for_again_where_the_scheduler_goes_just_then(processes, client, tmp_path, monkeypatch):
+    find_gates, failed = SchedulerLoss._find_gates, []
+
+    async def fail_once(loss):
+        if not failed:
+            failed.append(loss)
+            raise OSError("Stream is closed")
+        await find_gates(loss)
+
+    monkeypatch.setattr(SchedulerLoss, "_find_gates", fail_once)
+    with goes_on_after_a_kill(processes, client, tmp_path):
+        assert failed
 
 
 @pytest.mark.parametrize("name", [None, "named"])
@@ -96,6 +137,17 @@ def test_a_network_without_snapshots_ends_with_the_word_that_the_scheduler_is_go
     running.close()
 
 
+def test_a_deployment_that_waits_names_the_scheduler_that_is_killed_meanwhile(processes, client, caplog):
+    busy = [client.submit(time.sleep, 100, workers=[worker], pure=False) for worker in workers_now(client)]
+    with ThreadPoolExecutor(1) as pool:
+        deploying = pool.submit(deploy, NETWORK, client)
+        wait_until(lambda: "waits for a thread of worker" in caplog.text)
+        processes.kill()
+        with pytest.raises(SchedulerLostError, match=r"scheduler at tcp://127.0.0.1:\d+ (is|does not)"):
+            deploying.result(60)
+    del busy
+
+
 def test_no_worker_is_blamed_while_the_scheduler_stands_still(processes, client, tmp_path, caplog):
     impatient = {"akkordeon.supervision.patience": "1s", "akkordeon.timeouts.control": "1s"}
     with dask.config.set(impatient), deploy(NETWORK, client, name="still", snapshots=str(tmp_path / "s")) as running:
@@ -103,6 +155,7 @@ def test_no_worker_is_blamed_while_the_scheduler_stands_still(processes, client,
         processes.scheduler.send_signal(signal.SIGSTOP)
         try:
             wait_until(lambda: "does not answer: network 'still' waits for it" in caplog.text)
+            time.sleep(STANDS_STILL)
         finally:
             processes.scheduler.send_signal(signal.SIGCONT)
         before = passes(running)

@@ -86,7 +86,7 @@ def test_gates_and_sentinel_move_off_a_worker_however_it_ends(client, end, optio
         worker(client, "alice", *options) as alice,
         deploy(on("alice"), client, name="endings") as running,
     ):
-        attached = running.attach(train())
+        attached = running.attach(train(workers="alice"))
         end(client, alice.address)
         history = goes_on(running, attached, client, alice.address)
 
@@ -99,6 +99,14 @@ def test_gates_and_sentinel_move_off_a_worker_however_it_ends(client, end, optio
         assert not events(client, "endings", "lost", "restarted")
 
 
+def test_after_its_lifetime_a_worker_is_restarted_where_it_is_asked_for(client):
+    options = ("--lifetime", "8s", "--lifetime-restart")
+    with worker(client, "bob"), worker(client, "alice", *options) as alice, deploy(on("alice"), client) as running:
+        attached = running.attach(train())
+        goes_on(running, attached, client, alice.address)
+        wait_until(lambda: "alice" in {one["name"] for one in workers_now(client).values()}, within=PATIENT)
+
+
 @pytest.mark.usefixtures("_debug")
 def test_a_scaled_down_cluster_keeps_the_gates():
     options = {"processes": False, "dashboard_address": ":0", "threads_per_worker": 1}
@@ -107,6 +115,21 @@ def test_a_scaled_down_cluster_keeps_the_gates():
         leaving = cluster.workers[1].address
         cluster.scale(1)
         goes_on(running, attached, client, leaving)
+
+
+@pytest.mark.usefixtures("_debug")
+def test_a_cluster_that_adapts_to_one_worker_moves_all_gates_there():
+    options = {"processes": False, "dashboard_address": ":0", "threads_per_worker": 1}
+    with LocalCluster(n_workers=3, **options) as cluster, Client(cluster) as client:
+        apart = Network([dataclasses.replace(gate, workers=str(number)) for number, gate in enumerate(NETWORK.gates)])
+        with deploy(apart, client, name="adapts") as running:
+            attached = running.attach(train())
+            cluster.adapt(minimum=1, maximum=3, interval="100ms", wait_count=1)
+            wait_until(lambda: len(workers_now(client)) == 1, within=PATIENT, seen=lambda: workers_now(client))
+            history = running.wait(epochs=2, timeout=PATIENT)
+            assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
+            assert {attached.worker, *running.placement.values()} == {*workers_now(client)}
+            assert not events(client, "adapts", "lost", "restarted")
 
 
 def test_a_network_with_snapshots_survives_a_restart_of_all_workers(client, tmp_path):

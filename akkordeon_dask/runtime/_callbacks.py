@@ -1,0 +1,98 @@
+"""The callbacks of a network, called with one finished pass after the other."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+
+from akkordeon_dask.callbacks import Callback, Training
+from akkordeon_dask.messages import PassReport
+
+__all__ = ["CallbackQueue"]
+
+logger = logging.getLogger(__name__)
+
+
+class CallbackQueue:
+    """Calls callbacks in the order of passes, on the client's event loop. Any thread may add and remove some.
+
+    Parameters
+    ----------
+    changed
+        called when a pass has been handled.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._active: list[tuple[Callback, Training]] = []
+        """Changed in single steps of the interpreter, and copied where it is gone through."""
+        self._reports: asyncio.Queue[PassReport] = asyncio.Queue()
+        self._pending = 0
+        """Passes that some callback has still to see."""
+        self._error: Exception | None = None
+        self._calling = asyncio.Lock()
+        """Held while one is called: no pass comes while another one, or the end, is handled."""
+
+    @property
+    def idle(self) -> bool:
+        """The callbacks have seen all passes."""
+        return not self._pending
+
+    def add(self, callbacks: Sequence[Callback], training: Training) -> None:
+        """Call these with each pass from now on."""
+        for one in callbacks:
+            one.begin()
+        self._active.extend([(one, training) for one in callbacks])
+
+    def remove(self, callbacks: Sequence[Callback]) -> None:
+        """Call these no more."""
+        for entry in list(self._active):
+            if any(entry[0] is one for one in callbacks):
+                with contextlib.suppress(ValueError):  # it was removed twice
+                    self._active.remove(entry)
+
+    def add_pass(self, report: PassReport) -> None:
+        """Note a finished pass."""
+        if self._active:
+            self._pending += 1
+            self._reports.put_nowait(report)
+
+    def check(self) -> None:
+        """Raise the first error of a callback, once."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def check_monitors(self) -> None:
+        """Check that all figures that callbacks monitor are there.
+
+        Raises
+        ------
+        SpecError
+            when one is not: lists those there are.
+        """
+        for one, training in list(self._active):
+            one.check(training.figures())
+
+    async def finish(self) -> None:
+        """Tell all callbacks that training has come to its end."""
+        async with self._calling:
+            for one, training in list(self._active):
+                await one.on_end(training)
+
+    async def run(self) -> None:
+        """Call the callbacks, without end."""
+        while True:
+            report = await self._reports.get()
+            async with self._calling:
+                for one, training in list(self._active):
+                    await self._call(one, report, training)
+            self._pending -= 1
+            self._changed()
+
+    async def _call(self, one: Callback, report: PassReport, training: Training) -> None:
+        try:
+            await one.on_pass(report, training)
+        except Exception as error:
+            logger.exception("the callback %r failed on %s", one, report)
+            self._error = self._error or error

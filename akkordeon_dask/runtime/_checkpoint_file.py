@@ -1,0 +1,239 @@
+"""The file of a network's parameters, written and read piece by piece: safetensors, which never unpickles."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+
+from akkordeon_dask._files import open_readable, open_writable
+from akkordeon_dask._pieces import PIECE, Leaf, Piece, Span, Spans, check_piece, sealed, spans
+from akkordeon_dask.errors import AkkordeonError, CheckpointError
+from akkordeon_dask.network import Network
+from akkordeon_dask.snapshots import BFLOAT16, Tensor, digest_title, header, layout, widened
+from akkordeon_dask.tree import Array
+
+__all__ = ["Leaves", "Section", "read_pieces", "write_pieces"]
+
+Leaves: TypeAlias = Mapping[str, tuple[Leaf, ...]]
+"""Those of each gate's parameters, by its name."""
+Section: TypeAlias = tuple[str, Spans]
+"""A gate, and the spans of a piece of its parameters."""
+
+_DIGEST = "akkordeon_dask sha256"
+"""The key of the checksum in a file's metadata."""
+_UNKNOWN = "0" * 2 * hashlib.sha256().digest_size
+"""In the place of a checksum before it is known."""
+
+
+def write_pieces(
+    target: str,
+    network: Network,
+    leaves: Leaves,
+    fetch: Callable[[Iterable[Section]], Iterator[tuple[Section, Piece]]],
+    size: int = PIECE,
+) -> None:
+    """Write all gates' parameters to a path or fsspec URL; a local file is replaced in one step. Not on an event loop.
+
+    They are named by their paths, `g0.1.w`; or where another library has a name for each of them, and no two are equal,
+    by those.
+
+    Parameters
+    ----------
+    fetch
+        the pieces of these sections, in their order.
+    size
+        bytes of a piece, at most.
+
+    Raises
+    ------
+    CheckpointError
+        when it cannot be written; the file that was there is left as it was.
+    """
+    try:
+        with open_writable(target) as file:
+            _write(file, network, leaves, fetch(_sections(leaves, size)))
+    except AkkordeonError:
+        raise
+    except (OSError, ValueError, ImportError) as error:
+        remedy = "choose another place, or make room there"
+        raise CheckpointError(f"cannot write {target!r}: {error}: {remedy}") from error
+
+
+def _write(file: IO[bytes], network: Network, leaves: Leaves, pieces: Iterable[tuple[Section, Piece]]) -> None:
+    own = _own_names(network, leaves)
+    by_path = {path: (np.dtype(leaf.dtype), leaf.shape) for path, leaf in _by_name(leaves).items()}
+    forms = {name: form for path, form in by_path.items() for name in own.get(path, (path,))}
+    # As safetensors orders them: the largest items first.
+    forms = dict(sorted(forms.items(), key=lambda item: (-item[1][0].itemsize, item[0])))
+    about = {"format": "akkordeon_dask 1", "network": repr(network.named())}
+    _, tensors = header(forms, about | {_DIGEST: _UNKNOWN})
+    total = hashlib.sha256()
+    for (gate, where), piece in pieces:
+        check_piece(where, piece)
+        content, begin = piece.content.data, 0
+        for span in where:
+            path, end = f"{gate}.{span.path}", begin + span.end - span.begin
+            if span.begin == 0:
+                total.update(digest_title(path, *by_path[path]))
+            total.update(content[begin:end])
+            for name in own.get(path, (path,)):
+                file.seek(tensors[name].begin + span.begin)
+                file.write(content[begin:end])
+            begin = end
+    file.seek(0)
+    file.write(header(forms, about | {_DIGEST: total.hexdigest()})[0])
+
+
+def read_pieces(
+    source: str,
+    network: Network,
+    leaves: Leaves,
+    send: Callable[[Iterable[tuple[Section, Piece]]], None],
+    size: int = PIECE,
+) -> None:
+    """Read all gates' parameters from a path or fsspec URL, in the gates' dtypes. Not on an event loop.
+
+    Parameters
+    ----------
+    send
+        takes all pieces, and hands them on. They are good for use once this function returns.
+    size
+        bytes of a piece, at most.
+
+    Raises
+    ------
+    CheckpointError
+        when there is no such file, it is not one, does not have the checksum that `write_pieces` put inside, or belongs
+        to another architecture, where both sides are named; when its numbers are no floats, or not finite.
+    """
+    try:
+        with open_readable(source) as file:
+            _Reader(source, file, network, leaves).send(send, size)
+    except AkkordeonError:
+        raise
+    except (OSError, ValueError, ImportError) as error:
+        raise CheckpointError(f"cannot read {source!r}: {error}: check the path") from error
+
+
+class _Reader:
+    """Reads one file for one network."""
+
+    def __init__(self, source: str, file: IO[bytes], network: Network, leaves: Leaves) -> None:
+        self._source, self._file, self._leaves = source, file, leaves
+        try:
+            tensors, about = layout(file)
+        except CheckpointError as error:
+            raise CheckpointError(f"cannot load {source!r}: {error}") from error
+        self._said = about.get(_DIGEST)
+        self._digest = hashlib.sha256()
+        self._tensors = _by_path(tensors, _own_names(network, leaves))
+        self._wanted = _by_name(leaves)
+        self._not_finite: dict[str, tuple[int, Any]] = {}
+        """By tensor, the number of its values that are not finite in the network, and one of them."""
+        _check_names(source, self._tensors, network, self._wanted)
+        for name, leaf in self._wanted.items():
+            _check_form(f"{source!r} has {name!r}", self._tensors[name], leaf)
+
+    def send(self, send: Callable[[Iterable[tuple[Section, Piece]]], None], size: int) -> None:
+        """Send all pieces, and check afterwards what only all of them show."""
+        send(self._pieces(size))
+        if self._said is not None and self._said != self._digest.hexdigest():
+            raise CheckpointError(
+                f"cannot load {self._source!r}: its numbers are not those that were saved, their checksum is not "
+                f"{self._said!r:.80}: it was damaged or changed since, take another copy"
+            )
+        for name, (wrong, value) in self._not_finite.items():
+            leaf = self._wanted[name]
+            raise CheckpointError(
+                f"{self._source!r} has {name!r} with {wrong:,} of {np.prod(leaf.shape):,} values that are not finite "
+                f"as {np.dtype(leaf.dtype)}, e.g. {value:g}: train with a lower learning rate and save again, or give "
+                "the gate a wider dtype"
+            )
+
+    def _pieces(self, size: int) -> Iterator[tuple[Section, Piece]]:
+        for gate, where in _sections(self._leaves, size):
+            parts = [self._numbers(f"{gate}.{span.path}", span).view(np.uint8) for span in where]
+            yield (gate, where), sealed(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+    def _numbers(self, name: str, span: Span) -> Array:
+        """The numbers of a span, in the network's dtype."""
+        tensor, dtype = self._tensors[name], np.dtype(self._wanted[name].dtype)
+        item = tensor.dtype.itemsize
+        first, count = span.begin // dtype.itemsize, (span.end - span.begin) // dtype.itemsize
+        self._file.seek(tensor.begin + first * item)
+        content = self._file.read(count * item)
+        if len(content) < count * item:
+            raise CheckpointError(f"cannot load {self._source!r}: it became shorter meanwhile: take another copy")
+        numbers = np.frombuffer(content, tensor.dtype)
+        if tensor.code == BFLOAT16:
+            numbers = widened(numbers)
+        if span.begin == 0:
+            self._digest.update(digest_title(name, numbers.dtype, tensor.shape))
+        self._digest.update(numbers.view(np.uint8).data)
+        with np.errstate(over="ignore"):  # reported below
+            cast = numbers.astype(dtype, copy=False)
+        if wrong := cast.size - int(np.count_nonzero(np.isfinite(cast))):
+            before, value = self._not_finite.get(name, (0, numbers[~np.isfinite(cast)][0]))
+            self._not_finite[name] = before + wrong, value
+        return cast
+
+
+def _by_name(leaves: Leaves) -> dict[str, Leaf]:
+    """All leaves by their names in the file: `g0.1.w`."""
+    return {f"{gate}.{leaf.path}": leaf for gate, its in leaves.items() for leaf in its}
+
+
+def _own_names(network: Network, leaves: Leaves) -> dict[str, tuple[str, ...]]:
+    """By path, the names that another library has for each leaf; empty unless all have some, and no two are equal."""
+    layers = {name: gate.chain.layers for name, gate in zip(network.names, network.gates, strict=True)}
+    names = {}
+    for gate, its in leaves.items():
+        for leaf in its:
+            position, _, inner = leaf.path.partition(".")
+            names[f"{gate}.{leaf.path}"] = layers[gate][int(position)].parameter_names(inner)
+    every = [name for its in names.values() for name in its]
+    return names if all(names.values()) and len(set(every)) == len(every) else {}
+
+
+def _by_path(tensors: Mapping[str, Tensor], own: Mapping[str, tuple[str, ...]]) -> Mapping[str, Tensor]:
+    """Tensors with another library's names, of which one will do for tied ones, by path; others as they are."""
+    found = {path: tensors[name] for path, names in own.items() for name in names if name in tensors}
+    foreign = tensors.keys() <= {name for names in own.values() for name in names}
+    return found if foreign and found.keys() == own.keys() else tensors
+
+
+def _sections(leaves: Leaves, size: int) -> Iterator[Section]:
+    """The sections of all pieces, in the order of the leaves' names: so the checksum has them."""
+    ordered = sorted((f"{gate}.{leaf.path}", gate, leaf) for gate, its in leaves.items() for leaf in its)
+    for gate, group in groupby(ordered, key=lambda one: one[1]):
+        for where in spans((leaf for _, _, leaf in group), size):
+            yield gate, where
+
+
+_REMEDY = "load it into the network that saved it"
+_NAMED = 5
+
+
+def _check_names(source: str, tensors: Mapping[str, Tensor], network: Network, wanted: Mapping[str, Leaf]) -> None:
+    if wanted.keys() != tensors.keys():
+        sides = {"has": tensors.keys() - wanted.keys(), "lacks": wanted.keys() - tensors.keys()}
+        differences = " and ".join(f"{verb} {_listed(names)}" for verb, names in sides.items() if names)
+        raise CheckpointError(f"{source!r} {differences}, unlike the network {network!r:.200}: {_REMEDY}")
+
+
+def _listed(names: Collection[str]) -> str:
+    """The first of them, and how many more there are."""
+    first = ", ".join(f"{name!r:.80}" for name in sorted(names)[:_NAMED])
+    return first + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+
+
+def _check_form(where: str, tensor: Tensor, leaf: Leaf) -> None:
+    dtype = np.dtype(leaf.dtype)
+    if tensor.shape != leaf.shape:
+        raise CheckpointError(f"{where} of shape {tensor.shape}, the network's is {leaf.shape}: {_REMEDY}")
+    if dtype.kind != "f" and tensor.dtype.kind == dtype.kind and tensor.code != BFLOAT16:  # a count, or a mask
+        return
+    if dtype.kind != "f" or (tensor.dtype.kind != "f" and tensor.code != BFLOAT16):
+        raise CheckpointError(f"{where} of dtype {tensor.dtype}, the network's is {dtype}: save it as a float")

@@ -1,0 +1,1 @@
+"""Collections of Dask as data: resolved into partitions, read by a group of sentinels."""

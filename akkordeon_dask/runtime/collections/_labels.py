@@ -1,0 +1,117 @@
+"""The labels of a column of Dask as numbers of classes. Workers need neither scikit-learn nor the memory for it."""
+
+from typing import Any
+
+import numpy as np
+from dask.delayed import delayed
+from distributed import Client
+
+from akkordeon_dask.data._columns import check_missing
+from akkordeon_dask.data._foreign import call_to_add
+from akkordeon_dask.data._numbers import as_weights
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
+
+__all__ = ["class_numbers", "count_labels"]
+
+
+def count_labels(y: Any, weights: Any, client: Client | None) -> tuple[Array, Array]:
+    """The sorted values of a column, and the sum of the weights of each, computed on the client's cluster.
+
+    Parameters
+    ----------
+    y : (rows,)
+        labels of any kind, an array or column of Dask.
+    weights : (rows,) or None
+        of the same partitions; None: all weigh 1.
+    client
+        None: where Dask computes by default.
+
+    Raises
+    ------
+    DataError
+        when a label is missing or masked, or the weights do not fit: names the partition and the remedy.
+    """
+    parts, its = _delayed(y), None if weights is None else _delayed(weights)
+    if its is not None and len(its) != len(parts):
+        raise DataError(f"y has {len(parts)} partitions, the weights have {len(its)}: give them the partitions of y")
+    counted = [
+        delayed(_counted)(number, part, None if its is None else its[number]) for number, part in enumerate(parts)
+    ]
+    whole = delayed(_united)(counted)
+    if client is None:
+        found: tuple[Array, Array] = whole.compute()
+        return found
+    future = client.compute(whole)
+    try:
+        found = future.result()
+    finally:
+        future.release()  # an error that is kept would keep its tasks on the cluster
+    return found
+
+
+def _delayed(column: Any) -> list[Any]:
+    return list(np.ravel(column.to_delayed()))
+
+
+def _counted(number: int, part: Any, weights: Any) -> tuple[Array, Array]:
+    where = f"partition {number}"
+    values, indices = np.unique(_labels(f"y, {where}", part), return_inverse=True)
+    its = None if weights is None else as_weights(f"weights, {where}", weights, len(indices))
+    return values, np.bincount(indices, its, minlength=len(values))
+
+
+def _united(counted: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    values, indices = np.unique(np.concatenate([values for values, _ in counted]), return_inverse=True)
+    return values, np.bincount(indices, np.concatenate([counts for _, counts in counted]), minlength=len(values))
+
+
+def class_numbers(y: Any, classes: Array) -> object:
+    """The column with each label's place among the sorted `classes`: (rows,) int64."""
+    if hasattr(y, "map_partitions"):
+        column: object = y.map_partitions(_numbers_of_column, classes, meta=(None, np.int64))
+        return column
+    array: object = y.map_blocks(_numbers, classes=classes, dtype=np.int64)
+    return array
+
+
+def _numbers_of_column(part: Any, classes: Array) -> Any:
+    return type(part)(_numbers(part, classes), index=part.index)
+
+
+def _numbers(part: Any, classes: Array) -> Array:
+    labels = _labels("y", part)
+    if len(strange := np.setdiff1d(labels, classes)):
+        raise DataError(f"y: class {strange[0]!r} is none of {classes!r}, the known ones: fit with all classes first")
+    return np.searchsorted(classes, labels).astype(np.int64)
+
+
+def _labels(label: str, part: Any) -> Array:
+    """The labels of a partition as an array, (rows,).
+
+    Raises
+    ------
+    DataError
+        where some are missing or masked, or it is no array: names the remedy.
+    """
+    if (call := call_to_add(part)) is not None:
+        raise DataError(f"{label} is of type {type(part).__name__}, which is no array of labels: {call}")
+    check_missing(label, part)
+    masked = int(np.count_nonzero(np.ma.getmaskarray(part))) if isinstance(part, np.ma.MaskedArray) else 0
+    labels = np.asarray(part)
+    kind = labels.dtype.kind
+    missing = masked
+    if kind == "f":
+        missing += int(np.isnan(labels).sum())
+    elif kind == "O":
+        missing += sum(map(_is_missing, labels.flat))
+    if missing:
+        raise DataError(f"{label}: {missing:,} of {labels.size:,} labels are missing: drop their rows")
+    if labels.ndim != 1 or kind == "c":
+        raise DataError(f"{label} has shape {labels.shape} and dtype {labels.dtype}: give one label for each row")
+    return labels
+
+
+def _is_missing(item: Any) -> bool:
+    """None, NaN, or NA of pandas."""
+    return item is None or (isinstance(item, float) and item != item) or type(item).__name__ == "NAType"

@@ -1,0 +1,70 @@
+"""Partitions are computed with little memory, and a worker that has none left says so."""
+
+import dask
+import numpy as np
+import pytest
+from dask._task_spec import Task, TaskRef
+from distributed import Status
+
+from akkordeon_dask import Sentinel, data
+from akkordeon_dask.errors import DataError
+from akkordeon_dask.runtime.collections._resolve import Part
+from akkordeon_dask.runtime.collections._source import _in_one_task
+from tests.support.dask_rows import collections, counting_network
+from tests.support.leftovers import wait_until
+
+X = np.arange(12.0).reshape(6, 2)
+
+
+def plus(first, second):
+    return first + second
+
+
+def in_turn(tasks):
+    """The value of the last of some tasks, whose order is that of their dependencies."""
+    found = {"there": X}
+    for key, task in tasks.items():
+        found[key] = task(found)
+    return found[key]
+
+
+@pytest.mark.parametrize("steps", [3, 100])
+def test_few_steps_are_one_task_and_many_stay_tasks_with_the_same_rows(steps):
+    graph, before = {}, "there"
+    for number in range(steps):
+        graph[f"step{number}"] = Task(f"step{number}", plus, TaskRef(before), 1)
+        before = f"step{number}"
+    tasks = _in_one_task("partition", 0, Part(before, "there", None, graph), None)
+    assert len(tasks) == (1 if steps == 3 else steps + 1)
+    assert tasks["partition"].dependencies == ({"there"} if steps == 3 else {before, "there"})
+    rows = in_turn(tasks)
+    np.testing.assert_array_equal(rows.x, X + steps)
+    np.testing.assert_array_equal(rows.y, X)
+
+
+def test_a_partition_is_rows_in_c_order_and_the_machines_byte_order():
+    columns = np.asfortranarray(X.astype(">f4"))
+    part = Part("there", None, None, {"there": Task("there", lambda: columns)})
+    rows = in_turn(_in_one_task("partition", 0, part, None)).x
+    assert rows.flags.c_contiguous
+    assert rows.dtype == np.dtype("f4") and rows.dtype.isnative
+    np.testing.assert_array_equal(rows, X)
+
+
+def test_a_worker_that_stays_paused_ends_the_group_with_the_remedy(user, cluster, nothing_left):
+    x, y = collections(500, 50)
+    with dask.config.set({"akkordeon.timeouts.load": "1s"}), user.deploy(counting_network(500)) as running:
+        group = running.attach(Sentinel.train(data.from_dask(x, y), batch_size=16), epochs=10**6)
+        wait_until(lambda: group.reports.seen >= 1, within=60)
+        managers = [worker.memory_manager for worker in cluster.workers.values()]
+        fraction = managers[0].memory_pause_fraction
+        try:
+            for manager in managers:
+                manager.memory_pause_fraction = 1e-9
+            with pytest.raises(DataError, match=r"Dask has paused .* memory is full: make partitions smaller"):
+                running.wait(timeout=60)
+        finally:
+            for manager in managers:
+                manager.memory_pause_fraction = fraction
+            wait_until(lambda: all(one.status is Status.running for one in cluster.workers.values()), within=60)
+    nothing_left()

@@ -1,0 +1,236 @@
+"""Callbacks and validation of epochs: stories of a user who trains with both."""
+
+import os
+import re
+import signal
+import threading
+
+import pytest
+
+from akkordeon_dask import Gate, Network, Sentinel, callbacks, data, deploy, nn, optim
+from akkordeon_dask.errors import CheckpointError, SpecError
+from tests.support.leftovers import wait_until
+from tests.support.restarting_workers import PATIENT, pair
+from tests.support.small_networks import NETWORK, equal, numbers, rating, train
+
+NEVER = 1000.0
+"""An improvement that no loss makes."""
+UPDATES = 4
+"""Of an epoch."""
+
+
+def validate(**options):
+    provider = data.arrays(*numbers(), shuffle=False)
+    return Sentinel.validate(provider, **{"batch_size": 16, "every": "epoch", **options})
+
+
+def sequential(user, epochs, network=NETWORK):
+    """The parameters after so many epochs, one batch at a time."""
+    with user.deploy(network) as running:
+        running.attach(train(concurrency=1), epochs=epochs)
+        running.wait(timeout=PATIENT)
+        return running.parameters()
+
+
+def test_an_epoch_is_rated_before_the_next_one_begins(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(validate())
+        running.attach(train(), epochs=5)
+        history = running.wait(timeout=PATIENT)
+    assert [one.sentinel for one in history] == 5 * ["train0", "validate0"]
+    assert [(one.epoch, one.updates) for one in history[1::2]] == [(epoch, UPDATES * epoch) for epoch in range(1, 6)]
+
+
+def test_a_validation_that_comes_later_rates_the_epochs_from_then_on(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train(), epochs=2)
+        running.wait(timeout=PATIENT)
+        running.attach(validate())
+        running.attach(train(), epochs=2)
+        history = running.wait(timeout=PATIENT)
+    assert [one.updates for one in history if one.mode == "validate"] == [3 * UPDATES, 4 * UPDATES]
+
+
+def test_only_the_epochs_of_the_sentinel_that_is_named_are_rated(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(validate(every="epoch of second"))
+        running.attach(train(name="first"), epochs=3)
+        running.attach(train(name="second"), epochs=2)
+        history = running.wait(timeout=PATIENT)
+    assert [one.epoch for one in history if one.mode == "validate"] == [1, 2]
+
+
+def test_other_modes_have_no_epochs_to_follow():
+    with pytest.raises(SpecError, match=r"a test sentinel has no every='epoch'.*Sentinel\.validate"):
+        Sentinel.test(data.arrays(*numbers()), every="epoch")
+    with pytest.raises(SpecError, match="'epochs'"):
+        validate(every="epochs")
+
+
+def test_training_stops_early_with_the_weights_of_the_best_epoch(user):
+    stopping = callbacks.EarlyStopping("validate0.loss", patience=3, min_delta=NEVER)
+    with user.deploy(NETWORK) as running:
+        running.add_callback(stopping)
+        running.attach(validate())
+        running.attach(train(concurrency=1), epochs=50)
+        history = running.wait(timeout=PATIENT)
+        assert (stopping.best_pass, stopping.stopped) == (1, 4)
+        assert [one.epoch for one in history if one.mode == "train"] == [1, 2, 3, 4]
+        assert equal(running.parameters(), sequential(user, 1))
+
+
+def test_without_a_stop_training_ends_with_the_best_weights_too(user):
+    best = callbacks.EarlyStopping("validate0.loss", patience=50, min_delta=NEVER)
+    last = callbacks.EarlyStopping("validate0.loss", patience=50, min_delta=NEVER, restore_best=False)
+    for one, epochs in ((best, 1), (last, 3)):
+        with user.deploy(NETWORK) as running:
+            running.add_callback(one)
+            running.attach(validate())
+            running.attach(train(concurrency=1), epochs=3)
+            running.wait(timeout=PATIENT)
+            assert one.stopped is None
+            assert equal(running.parameters(), sequential(user, epochs))
+
+
+def test_the_best_weights_are_those_that_were_rated_while_the_network_trained_on(user):
+    stopping = callbacks.EarlyStopping("rated.loss", patience=1000)
+    with user.deploy(NETWORK) as running:
+        running.attach(validate(name="rated", every=0.02))
+        running.attach(train(concurrency=3))
+        history = running.wait(epochs=40, timeout=PATIENT, callbacks=[stopping])
+        assert stopping.best in [one.loss for one in history if one.sentinel == "rated"]
+        assert running.evaluate(rating()).loss == stopping.best
+
+
+def test_after_a_stop_the_next_wait_goes_on(user):
+    stopping = callbacks.EarlyStopping("validate0.loss", patience=1, min_delta=NEVER)
+    with user.deploy(NETWORK) as running:
+        running.attach(validate())
+        attached = running.attach(train())
+        running.wait(epochs=99, timeout=PATIENT, callbacks=stopping)
+        made = attached.reports.seen
+        assert made < 99 and attached.state == "resting"
+        running.wait(epochs=2, timeout=PATIENT)
+        assert attached.reports.seen == made + 2
+
+
+def test_on_a_plateau_the_learning_rate_falls(user):
+    plateau = callbacks.ReduceLROnPlateau("validate0.loss", factor=0.5, patience=2, min_delta=NEVER, min_factor=0.25)
+    with user.deploy(NETWORK) as running:
+        running.add_callback(plateau)
+        running.attach(validate())
+        running.attach(train(concurrency=1), epochs=9)
+        running.wait(timeout=PATIENT)
+        reduced = running.parameters()
+    assert plateau.rate == 0.25
+    # The first epoch is the best one; two more, and the rate is halved.
+    stepped = optim.SGD(_Halved(0.05, (3 * UPDATES, 5 * UPDATES)))
+    gates = Network(Gate(gate.chain, stepped) for gate in NETWORK)
+    assert equal(reduced, sequential(user, 9, gates))
+
+
+class _Halved(optim.Schedule):
+    """A learning rate that is halved at some counts of updates."""
+
+    def __init__(self, lr, counts):
+        self.lr, self.counts = lr, counts
+
+    def __call__(self, count):
+        return self.lr * 0.5 ** sum(count >= one for one in self.counts)
+
+
+def test_the_best_weights_are_in_a_file(user, tmp_path):
+    path = str(tmp_path / "best-{epoch}-{accuracy:.2f}.safetensors")
+    with user.deploy(NETWORK) as running:
+        running.add_callback(callbacks.ModelCheckpoint(path, "validate0.loss", save_best_only=True, min_delta=NEVER))
+        running.attach(validate())
+        running.attach(train(concurrency=1), epochs=3)
+        running.wait(timeout=PATIENT)
+        (written,) = tmp_path.iterdir()
+        running.load(str(written))
+        assert equal(running.parameters(), sequential(user, 1))
+    assert written.name.startswith("best-1-0.")
+
+
+def test_the_weights_after_each_epoch_are_in_files(user, tmp_path):
+    with user.deploy(NETWORK) as running:
+        running.add_callback(callbacks.ModelCheckpoint(str(tmp_path / "{epoch}"), "train0.accuracy"))
+        running.attach(validate())
+        running.attach(train(), epochs=3)
+        running.wait(timeout=PATIENT)
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("path", "error"), [("{recall}", SpecError), ("file/{epoch}", CheckpointError)], ids=["format", "folder"]
+)
+def test_the_error_of_a_callback_ends_the_wait_and_not_the_training(user, tmp_path, path, error):
+    (tmp_path / "file").touch()
+    with user.deploy(NETWORK) as running:
+        running.attach(validate())
+        running.attach(train())
+        one = callbacks.ModelCheckpoint(str(tmp_path / path), "validate0.loss")
+        with pytest.raises(error):
+            running.wait(epochs=3, timeout=PATIENT, callbacks=[one])
+        running.wait(epochs=1, timeout=PATIENT)
+
+
+def test_a_function_sees_all_passes_in_order_and_may_block(user):
+    seen, threads = [], set()
+
+    def look(report):
+        threads.add(threading.current_thread())
+        seen.append((report.sentinel, report.epoch))
+
+    with user.deploy(NETWORK) as running:
+        remove = running.add_callback(look)
+        running.attach(validate())
+        running.attach(train(), epochs=3)
+        running.wait(timeout=PATIENT)
+        remove()
+        running.attach(train(), epochs=1)
+        running.wait(timeout=PATIENT)
+        assert seen == [(one.sentinel, one.epoch) for one in running.history[:6]]
+    assert not any("loop" in thread.name.lower() for thread in threads)
+
+
+def test_a_figure_that_nobody_reports_is_an_error_with_those_there_are(user):
+    with user.deploy(NETWORK) as running:
+        running.attach(train())
+        running.attach(validate(loss=nn.SoftmaxCrossEntropy(), scores=[nn.TopK(2)]))
+        for monitor in ("validate0.accuracy", "valid.loss", "loss."):
+            known = "there are train0.loss, train0.accuracy, validate0.loss, validate0.top2"
+            with pytest.raises(SpecError, match=re.escape(f"no sentinel reports {monitor!r}, {known}")):
+                running.wait(epochs=1, timeout=PATIENT, callbacks=[callbacks.EarlyStopping(monitor)])
+        running.wait(epochs=1, timeout=PATIENT)  # nobody monitors anything any more
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, "print", [callbacks.EarlyStopping], [lambda: 0]], ids=["number", "text", "class", "function"]
+)
+def test_other_things_are_no_callbacks(running, wrong):
+    with pytest.raises(SpecError, match="is no callback"):
+        running.wait(epochs=1, callbacks=wrong)
+
+
+def test_another_client_s_epochs_are_rated_too(user, somebody):
+    stopping = callbacks.EarlyStopping("rated.loss", patience=50)
+    with user.deploy(NETWORK, name="shared") as owner, somebody.connect("shared") as other:
+        other.attach(validate(name="rated"))
+        other.add_callback(stopping)
+        owner.attach(train(), epochs=3)
+        owner.wait(timeout=PATIENT)
+        wait_until(lambda: stopping.best_pass is not None, within=PATIENT)
+        assert other.sentinels["rated"].reports.seen >= 1
+
+
+def test_epochs_are_rated_though_the_worker_of_the_validation_dies(tmp_path):
+    with pair() as processes, deploy(NETWORK, processes.client, snapshots=str(tmp_path)) as running:
+        rater = running.attach(validate())
+        running.attach(train(64 * 40), epochs=8)
+        lost = rater.worker
+        wait_until(lambda: rater.reports.seen > 1, within=PATIENT)
+        os.kill(processes.pid(lost), signal.SIGKILL)
+        history = running.wait(timeout=2 * PATIENT)
+    for mode in ("train", "validate"):
+        assert [one.epoch for one in history if one.mode == mode] == list(range(1, 9))
