@@ -2,6 +2,7 @@
 
 import click
 
+from akkordeon_dask._open_files import raise_limit
 from akkordeon_dask._version import __version__
 from akkordeon_dask.cli.commands._data import data
 from akkordeon_dask.cli.commands._demo import demo
@@ -42,6 +43,7 @@ def akkordeon() -> None:
     Start them in any order: a command waits for a scheduler, worker or network that is not there yet, and says so
     (--wait).
     """
+    raise_limit()
 
 
 for _command in (

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -12,20 +14,45 @@ from akkordeon_dask.console._row import Row
 
 __all__ = ["bars"]
 
+_COLUMNS = ("name", "pass", "bar", "share", "figures", "rate", "left")
+_LEAST, _NAME = 12, 24
+"""Cells of the terminal that loss and scores have at least, and a name at most."""
 _MOST = 8
 """Bars; further sentinels share one line."""
 
 
 def bars(rows: Sequence[Row]) -> RenderableType:
     """A renderable for rich: a line a sentinel, and one for those that are too many."""
+    return _Bars(tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    rows: tuple[Row, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.rows:
+            yield _table(self.rows[:_MOST], options.max_width)
+        if more := self.rows[_MOST:]:
+            yield Text(_summary(more), no_wrap=True, overflow="ellipsis")
+
+
+def _table(rows: Sequence[Row], width: int) -> Table:
+    cells = [(row.name, _pass(row), "", *_figures(row)) for row in rows]
+    widths = {title: max(map(cell_len, its)) for title, its in zip(_COLUMNS, zip(*cells, strict=True), strict=True)}
+    # Where there is little room, loss and scores are cut, and not the name.
+    rest = sum(widths.values()) - widths["figures"] - max(0, widths["name"] - _NAME)
+    most = {"name": _NAME, "figures": max(_LEAST, width - len(widths) - rest)}
     table = Table.grid(padding=(0, 1))
-    for column in ("name", "pass", "bar", "share", "figures", "rate", "left"):
+    for column in _COLUMNS:
         right = column in ("share", "rate", "left")
-        table.add_column(justify="right" if right else "left", no_wrap=column != "bar", overflow="ellipsis")
-    for row in rows[:_MOST]:
-        table.add_row(Text(row.name), Text(_pass(row)), _bar(row), *map(Text, _figures(row)))
-    more = rows[_MOST:]
-    return Group(table, Text(_summary(more), no_wrap=True, overflow="ellipsis")) if more else table
+        table.add_column(
+            justify="right" if right else "left", no_wrap=column != "bar", overflow="ellipsis",
+            max_width=most.get(column),
+        )  # fmt: skip
+    for row, (name, number, _, *figures) in zip(rows, cells, strict=True):
+        table.add_row(Text(name), Text(number), _bar(row), *map(Text, figures))
+    return table
 
 
 def _pass(row: Row) -> str:

@@ -11,14 +11,17 @@ from akkordeon_dask.telemetry import LiveGate, LiveSentinel, NetworkStatus
 
 __all__ = ["status_table"]
 
-_GATES = ("gate", "worker", "state", "version", "updates/s", "samples/s", "busy", "mailbox")
+_GATES = ("gate", "worker", "state", "version", "updates/s", "samples/s", "busy", "mailbox", "delay")
 _SENTINELS = ("sentinel", "mode", "worker", "state", "pass", "loss", "samples/s")
 _LEFT = frozenset(("gate", "sentinel", "mode", "worker", "state"))
 _NOTHING = "-"
 
 
 def status_table(networks: Sequence[NetworkStatus]) -> RenderableType:
-    """A renderable for rich: for each network its owner, a row a gate, and a row a sentinel."""
+    """A renderable for rich: for each network its owner, a row a gate, and a row a sentinel.
+
+    A delay is the mean of all gradients of the gate and the largest one, in updates.
+    """
     if not networks:
         return "no networks"
     return Group(*(part for network in networks for part in _parts(network)))
@@ -28,6 +31,7 @@ def _parts(network: NetworkStatus) -> Iterator[RenderableType]:
     owner = f"owner {network.owner}" if network.owner is not None else "no owner"
     yield f"[bold]{escape(network.name)}[/bold]  {escape(owner)}"
     yield _table(_GATES, map(_gate, network.gates))
+    yield from map(escape, _policies(network.gates))
     yield from (escape(gate.stuck) for gate in network.gates if gate.stuck)
     if network.sentinels:
         yield _table(_SENTINELS, map(_sentinel, network.sentinels))
@@ -47,7 +51,18 @@ def _table(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
 def _gate(gate: LiveGate) -> tuple[str, ...]:
     rates = _number(gate.updates_per_s, ",.0f"), _number(gate.samples_per_s, ",.0f"), _number(gate.busy, ".0%")
     version, mailbox = _number(gate.version, ","), _number(gate.mailbox, "")
-    return gate.name, gate.worker or gate.address, gate.state, version, *rates, mailbox
+    delay = _NOTHING if gate.largest_delay is None else f"{gate.delay:.1f}/{gate.largest_delay}"
+    return gate.name, gate.worker or gate.address, gate.state, version, *rates, mailbox, delay
+
+
+def _policies(gates: Iterable[LiveGate]) -> Iterator[str]:
+    """Gates with one optimizer, and one answer to late gradients, in a line."""
+    names: dict[str, list[str]] = {}
+    for gate in gates:
+        names.setdefault(gate.policy, []).append(gate.name)
+    names.pop("", None)
+    for policy, those in names.items():
+        yield f"{', '.join(those)} {'updates' if len(those) == 1 else 'update'} by {policy}"
 
 
 def _number(number: float | None, form: str) -> str:

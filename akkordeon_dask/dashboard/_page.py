@@ -10,6 +10,7 @@ from distributed.dashboard.components import DashboardComponent
 
 from akkordeon_dask.dashboard.panes import _time_plots
 from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._confusion import ConfusionMatrix, WrongImages, shown_confusion
 from akkordeon_dask.dashboard.panes._delays import Delays
 from akkordeon_dask.dashboard.panes._graph import Graph
 from akkordeon_dask.dashboard.panes._learning_curves import Curves, loss, scores
@@ -32,6 +33,8 @@ PANES: Mapping[str, Callable[[], Pane]] = {
     "versions": _time_plots.versions,
     "loss": loss,
     "scores": scores,
+    "confusion": ConfusionMatrix,
+    "mistakes": WrongImages,
     "passes": Passes,
     "troubles": Incidents,
 }
@@ -79,6 +82,7 @@ class Page(DashboardComponent):
         self.switches = Switches([pane for pane in self.panes.values() if isinstance(pane, Curves)])
         self.span = RadioButtonGroup(labels=list(_WINDOWS), active=1, margin=(2, 5, 2, 5))
         self.welcome = Div(text=_WELCOME, visible=True, margin=(40, 20, 20, 20), styles={"font-size": "15px"})
+        self.classes = self._row("confusion", "mistakes", min_height=220, visible=False)
         self.body = self._layout()
         controls = Row(children=[self.select, self.head, self.span], sizing_mode="stretch_width")
         menu = [GlobalInlineStyleSheet(css=_MENU)]
@@ -87,17 +91,18 @@ class Page(DashboardComponent):
         self.switches.on_change(self.update)
         self.span.on_change("active", self._changed)
 
-    def _layout(self) -> Any:
-        def row(*words: str, **options: Any) -> Any:
-            return Row(children=[self.panes[word].root for word in words], sizing_mode="stretch_both", **options)
+    def _row(self, *words: str, **options: Any) -> Any:
+        return Row(children=[self.panes[word].root for word in words], sizing_mode="stretch_both", **options)
 
+    def _layout(self) -> Any:
         rows = [
-            row("graph", min_height=170),
+            self._row("graph", min_height=170),
             self.panes["progress"].root,
             self.switches.root,
-            row("loss", "scores", "throughput", "busy", min_height=200),
-            row("in-flight", "delays", "traffic", "versions", min_height=200),
-            row("passes", "troubles", min_height=120),
+            self._row("loss", "scores", "throughput", "busy", min_height=200),
+            self._row("in-flight", "delays", "traffic", "versions", min_height=200),
+            self.classes,
+            self._row("passes", "troubles", min_height=120),
         ]
         return Column(children=rows, sizing_mode="stretch_both", visible=False)
 
@@ -110,6 +115,7 @@ class Page(DashboardComponent):
         network = self._store.networks.get(self.select.value) if self.select.value else self._store.newest()
         self._update_choices()
         self.welcome.visible, self.body.visible = network is None, network is not None
+        self.classes.visible = shown_confusion(network) is not None
         self.head.text = _headline(network) if network is not None else ""
         self._streamer.window = list(_WINDOWS.values())[self.span.active or 0]
         view = self.switches.view

@@ -1,21 +1,15 @@
 """Programs that are started in any order find one another."""
 
 import json
-import socket
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 from tests.support.dialogues import akkordeon, called, dask, joined_worker
+from tests.support.programs import free_port
 
 HOST = ("--host", "127.0.0.1", "--no-dashboard")
-
-
-def free_port():
-    with socket.socket() as there:
-        there.bind(("127.0.0.1", 0))
-        return there.getsockname()[1]
 
 
 def waits_for(program, missing):

@@ -57,6 +57,14 @@ def test_one_that_is_paused_says_so():
     assert drawn(Row("train0", 1, 3, paused=True))[0].endswith("paused")
 
 
+def test_where_there_is_little_room_scores_are_cut_and_not_the_name():
+    many = progress(accuracy=0.9, fading_loss=0.1, fading_accuracy=0.9)
+    lines = drawn(Row("train0", 3, 10, many), Row("b" * 60, 3, 10, many), width=90)
+    for line, name in zip(lines, ("train0", "b" * 23 + "…"), strict=True):
+        assert line.startswith(f"{name} ") and " pass 3/10 " in line
+        assert " 25% loss 0.5000 accuracy 0.9000 " in line and line.endswith("… 125/s 0:06 left")
+
+
 def test_many_sentinels_share_the_last_line():
     rows = [Row(f"train{number}", number, 99, progress()) for number in range(23)]
     *shown, rest = drawn(*rows)

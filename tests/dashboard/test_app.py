@@ -13,7 +13,7 @@ from tests.support.small_networks import NETWORK, train
 
 PANES = (
     *("graph", "progress", "throughput", "busy", "traffic", "delays", "in-flight", "versions", "loss", "scores"),
-    *("passes", "troubles"),
+    *("passes", "troubles", "confusion", "mistakes"),
 )
 MENU = '<a href="akkordeon">Akkordeon</a>'
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/foo"], ids=["plain", "prefix"])

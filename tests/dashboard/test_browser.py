@@ -155,7 +155,7 @@ def test_the_page_survives_a_network_that_stops_and_another_that_starts(cluster,
 
 def test_every_pane_has_data_while_a_network_trains(page):
     counts = page.ask("asked.values()")
-    assert len(counts) == 12
+    assert len(counts) == 14
     assert all(counts.values()), counts
     assert page.page.title() == "Dask: Akkordeon"
     assert page.page.locator("body").get_by_text("No network runs").is_visible() is False

@@ -16,6 +16,7 @@ from akkordeon_dask.cli.demo._settings import Settings
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._demo_options import options
 from akkordeon_dask.cli.options._param_types import gate_values
+from akkordeon_dask.cli.options._shared_options import updates_of
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime import Running, deploy
 
@@ -88,7 +89,10 @@ def demo(
 
 
 def _deployed(plan: Settings, client: Client | None, where: ClusterAddress) -> Running:
-    return where.patience.until(lambda: deploy(plan.network(), client, seed=plan.seed))
+    size = plan.n_microbatches
+    return where.patience.until(
+        lambda: deploy(plan.network(), client, seed=plan.seed, updates=updates_of(size), n_microbatches=size)
+    )
 
 
 def train(running: Running, plan: Settings, output: Output) -> tuple[PassReport, float]:

@@ -11,6 +11,7 @@ from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import network_options, resume_command
+from akkordeon_dask.cli.options._shared_options import updates_of
 from akkordeon_dask.errors import ClosedError, SchedulerLostError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy
@@ -33,6 +34,7 @@ def network(
     report: str | None,
     load: str | None,
     json: bool,
+    n_microbatches: int | None,
     **options: Any,
 ) -> None:
     """Deploy the network TARGET on a cluster, publish it under a name, and stay as its owner until Ctrl-C or SIGTERM.
@@ -69,8 +71,13 @@ def network(
     """  # fmt: skip
     output = JsonOutput() if json else Output()
     known = _network_name(target, name, adopt)
-    if adopt is not None and (options["resume"] or options["snapshots"]):
-        raise click.UsageError("--adopt keeps the network's own snapshots: leave --snapshots and --resume out")
+    if adopt is not None and n_microbatches is not None:
+        raise click.UsageError("--adopt keeps the network's own updates: leave --n-microbatches out")
+    if adopt is not None and (options["resume"] or options["snapshots"] or options["take_over"]):
+        raise click.UsageError(
+            "--adopt keeps the network's own snapshots: leave --snapshots, --resume and --take-over out"
+        )
+    options |= {"updates": updates_of(n_microbatches), "n_microbatches": n_microbatches}
     spec = network_named(target) if target is not None else None
     again = resume_command(target, known, where, options["resume"] or options["snapshots"])
 

@@ -61,6 +61,14 @@ def sentinel(
           regression instead of classification
       dask akkordeon sentinel digits --data readings.py:night --epochs 5
           your own Sentinel, with another number of epochs
+      dask akkordeon sentinel flowers --mode train --data iris.csv \\
+          --target species --classes setosa,versicolor,virginica
+          a table in a file, which the sentinel's worker reads
+      dask akkordeon sentinel digits --mode validate --data mnist --every epoch
+          after each epoch of the training sentinels
+      dask akkordeon sentinel plant --mode train --data readings.py:stream \\
+          --report-every 10s --fading 0.999
+          a stream that never ends
 
     With --here this process is a worker of the cluster while it runs, and the sentinel runs in it: the gates' workers
     have to reach this machine. Otherwise the sentinel runs on the worker of the first gate, or on the one of --worker,

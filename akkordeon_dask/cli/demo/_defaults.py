@@ -21,7 +21,10 @@ MEAN, STD = 33.3, 78.6
 """Of MNIST's pixels, for `nn.Scale`."""
 
 OPTIMIZER = "dcasgda"
-LEARNING_RATES = {"sgd": 8e-2, "momentum": 2e-2, "nesterov": 2e-2, "adam": 4e-3, "dcasgd": 1e-1, "dcasgda": 1e-1}
+LEARNING_RATES = {
+    "sgd": 8e-2, "momentum": 2e-2, "nesterov": 2e-2, "adam": 4e-3, "dcasgd": 1e-1, "dcasgda": 1e-1,
+    "gapaware": 3e-1, "nadam": 4e-3, "muon": 1e-2,
+}  # fmt: skip
 """For each optimizer, the learning rate at its top: after the warm-up, before the cosine's descent. They are for a
 sentinel's default batch size and concurrency."""
 

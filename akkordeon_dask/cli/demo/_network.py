@@ -17,12 +17,20 @@ OPTIMIZERS: dict[str, Callable[[optim.Schedule], optim.Optimizer]] = {
     "adam": optim.Adam,
     "dcasgd": optim.DCASGD,
     "dcasgda": optim.DCASGDa,
+    "gapaware": lambda lr: optim.GapAware(optim.SGD(lr)),
+    "nadam": optim.NAdam,
+    "muon": optim.Muon,
 }
 """The optimizers by their names on the command line."""
 
 
 def demo_network(
-    sizes: Sequence[int], optimizer: str, lr: Sequence[float], dropout: Sequence[float], updates: int
+    sizes: Sequence[int],
+    optimizer: str,
+    lr: Sequence[float],
+    dropout: Sequence[float],
+    updates: int,
+    accumulate: int = 1,
 ) -> Network:
     """One gate for each linear layer.
 
@@ -38,6 +46,8 @@ def demo_network(
         the rate of dropout behind each gate but the last; 0: no such layer.
     updates
         of a gate in the whole run: the schedule's length.
+    accumulate
+        batches of an update.
     """
     last = len(sizes) - 2
     gates = []
@@ -48,7 +58,8 @@ def demo_network(
             layers.append(nn.ReLU())
             if dropout[position]:
                 layers.append(nn.Dropout(dropout[position]))
-        gates.append(Gate(reduce(rshift, layers), OPTIMIZERS[optimizer](_schedule(lr[position], updates))))
+        rule = OPTIMIZERS[optimizer](_schedule(lr[position], updates))
+        gates.append(Gate(reduce(rshift, layers), rule, accumulate=accumulate))
     return Network(gates)
 
 

@@ -34,18 +34,21 @@ class Settings:
     sentinels: int
     epochs: int
     seed: int
-    validate_every: float
+    validate_every: float | str
+    accumulate: int = 1
+    n_microbatches: int | None = None
 
     @property
     def updates(self) -> int:
-        """Updates of a gate in the whole run: batches of all training sentinels in all epochs."""
+        """Updates of a gate in the whole run, by the batches of all training sentinels in all epochs."""
         samples = DATA_SETS[self.data][1]
         shares = [len(range(index, samples, self.sentinels)) for index in range(self.sentinels)]
-        return self.epochs * sum(-(-share // self.batch_size) for share in shares)
+        batches = self.epochs * sum(-(-share // self.batch_size) for share in shares)
+        return max(1, batches // (self.n_microbatches or self.accumulate))
 
     def network(self) -> Network:
         """The network, not yet deployed."""
-        return demo_network(self.sizes, self.optimizer, self.lr, self.dropout, self.updates)
+        return demo_network(self.sizes, self.optimizer, self.lr, self.dropout, self.updates, self.accumulate)
 
     def training(self) -> list[Sentinel]:
         """The training sentinels, which share the data."""

@@ -1,6 +1,7 @@
 """`--data`: the provider of a sentinel, or a whole sentinel."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -9,14 +10,15 @@ import click
 
 from akkordeon_dask.cli._import_target import import_object
 from akkordeon_dask.cli.demo._settings import DATA_SETS
-from akkordeon_dask.data import Provider, as_provider
+from akkordeon_dask.data import Provider, as_provider, csv, npz, parquet
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
 
 __all__ = ["data_set", "parse_shard", "sentinel_of"]
 
-_CHOICES = ("take", "shard", "seed")
+_CHOICES = ("take", "shard", "seed", "target", "classes")
 """The provider's own options."""
+_FILE = re.compile(r"\.(csv|parquet|npz)(\.(gz|bz2|zip|xz|zst))?$", re.IGNORECASE)
 
 
 def parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -35,10 +37,10 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
     Parameters
     ----------
     source
-        the name of a set, or MODULE:NAME or FILE.py:NAME of a provider or of a whole `Sentinel`, whose own
-        options are then the defaults.
+        the name of a set, a file of a table or of arrays, or MODULE:NAME or FILE.py:NAME of a provider or of a whole
+        `Sentinel`, whose own options are then the defaults.
     given
-        `take`, `shard`, `seed`, and fields of `Sentinel`: those on the command line.
+        `take`, `shard`, `seed`, `target`, `classes`, and fields of `Sentinel`: those on the command line.
 
     Raises
     ------
@@ -47,7 +49,10 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
     """
     chosen = {name: value for name, value in given.items() if name in _CHOICES}
     options = {name: value for name, value in given.items() if name not in _CHOICES}
-    value: Any = import_object(source, "provider") if ":" in source else None
+    is_file = _FILE.search(source) is not None
+    value: Any = import_object(source, "provider") if ":" in source and not is_file else None
+    if not is_file and (odd := [name for name in ("target", "classes") if name in chosen]):
+        raise click.UsageError(f"--{odd[0]} is for files, .csv, .parquet or .npz, and --data {source} is none")
     if isinstance(value, Sentinel):
         if mode not in (None, value.mode):
             raise click.UsageError(
@@ -60,7 +65,10 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
         return dataclasses.replace(value, provider=_choose(source, value.provider, chosen), **options)
     if mode is None:
         raise click.UsageError(f"no mode: give --mode train, validate or test, for --data {source} is no Sentinel")
-    provider = data_set(source, mode, chosen) if value is None else _choose(source, as_provider(value), chosen)
+    if is_file:
+        provider = _file(source, chosen)
+    else:
+        provider = data_set(source, mode, chosen) if value is None else _choose(source, as_provider(value), chosen)
     return Sentinel(mode, provider, **options)
 
 
@@ -82,10 +90,25 @@ def data_set(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
         when there is no such set.
     """
     if source not in DATA_SETS:
-        known = ", ".join(DATA_SETS)
+        known = f"{', '.join(DATA_SETS)}, nor a .csv, .parquet or .npz file"
         example = f"{source}:provider" if Path(source).suffix == ".py" else "MODULE:PROVIDER or FILE.py:PROVIDER"
         raise click.BadParameter(f"{source!r} is none of {known}: for data of your own write {example}")
     return DATA_SETS[source][0]("train" if mode == "train" else "test", **chosen)
+
+
+def _file(source: str, chosen: Mapping[str, Any]) -> Provider:
+    """The provider of a file; a relative path begins in the working directory."""
+    found = _FILE.search(source)
+    assert found is not None
+    kind, options = found[1].lower(), dict(chosen)
+    target = options.pop("target", None)
+    if kind == "npz":
+        if "classes" in options:
+            raise click.UsageError(f"--classes is for a column of text, {source} holds arrays: leave it out")
+        return npz(source, y=target or "y", **options)
+    if target is None:
+        raise click.UsageError(f"which column of {source} holds the labels? Give --target COLUMN")
+    return (csv if kind == "csv" else parquet)(source, target, **options)
 
 
 def _choose(source: str, provider: Provider, chosen: Mapping[str, Any]) -> Provider:

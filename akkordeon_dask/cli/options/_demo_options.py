@@ -12,6 +12,7 @@ from akkordeon_dask.cli.options._shared_options import (
     combine,
     concurrency_option,
     every_option,
+    microbatches_option,
     passes_json_option,
     report_option,
     save_option,
@@ -50,7 +51,7 @@ options = combine(
     ),
     click.option(
         "--optimizer", type=click.Choice(list(OPTIMIZERS)), default=_defaults.OPTIMIZER,
-        help="The optimizer of each gate. dcasgd and dcasgda compensate for the delay of gradients.",
+        help="The optimizer of each gate. dcasgd, dcasgda and gapaware answer the delay of gradients.",
     ),
     click.option(
         "--lr", metavar="X[,X...]",
@@ -65,6 +66,12 @@ options = combine(
     ),
     batch_size_option,
     concurrency_option,
+    click.option(
+        "--accumulate", type=_COUNT, default=1, metavar="N",
+        help="Batches whose gradients make one update of a gate. With N at least the batches in flight, gradients are "
+        "at most one update late.",
+    ),
+    microbatches_option,
     click.option("--sentinels", type=_COUNT, default=1, help="Training sentinels, which share the data."),
     click.option("--epochs", type=_COUNT, default=_defaults.EPOCHS, help="Epochs of each training sentinel."),
     click.option(

@@ -5,14 +5,10 @@ import shlex
 import click
 
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
-from akkordeon_dask.cli.options._param_types import duration, path_or_url
-from akkordeon_dask.cli.options._shared_options import combine, report_option, save_option
+from akkordeon_dask.cli.options._param_types import count_or_duration, path_or_url
+from akkordeon_dask.cli.options._shared_options import combine, microbatches_option, report_option, save_option
 
 __all__ = ["network_options", "resume_command"]
-
-
-def _every(context: click.Context, parameter: click.Parameter, value: str) -> float | int:
-    return int(value) if value.isdecimal() else duration(context, parameter, value)
 
 
 def resume_command(target: str | None, name: str, where: ClusterAddress, url: str | None) -> str | None:
@@ -32,7 +28,7 @@ network_options = combine(
         "worker is lost restarts from them.",
     ),
     click.option(
-        "--snapshot-every", callback=_every, default="30s", metavar="TIME|N",
+        "--snapshot-every", callback=count_or_duration, default="30s", metavar="TIME|N",
         help="Between two snapshots of a gate: a time, 20s or 1.5min, or a number of updates, 1000.",
     ),
     click.option(
@@ -40,9 +36,14 @@ network_options = combine(
         help="Resume from the snapshots there, and write new ones there too.",
     ),
     click.option(
+        "--take-over", is_flag=True,
+        help="Write snapshots there though another program may still do so: it finds that out, and writes no more.",
+    ),
+    click.option(
         "--adopt", metavar="NAME",
         help="Instead of TARGET: take over a running network from its owner, which is gone or ends.",
     ),
+    microbatches_option,
     save_option,
     report_option,
     click.option(

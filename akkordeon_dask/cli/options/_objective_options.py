@@ -27,6 +27,7 @@ _SCORES = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
+    "roc-auc": "ROCAUC",
     "log-loss": "LogLoss",
     "r2": "R2",
     "rmse": "RMSE",

@@ -10,7 +10,7 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._files import expand, is_url
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["comma_separated", "duration", "gate_values", "new_file", "path_or_url"]
+__all__ = ["comma_separated", "count_or_duration", "duration", "gate_values", "new_file", "path_or_url"]
 
 Number = TypeVar("Number", int, float)
 Callback: TypeAlias = Callable[[click.Context, click.Parameter, str | None], tuple[Number, ...]]
@@ -49,6 +49,13 @@ def duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
         return parse_duration("the value", value)
     except SpecError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def count_or_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | int | None:
+    """A whole number as it is, anything else as a `duration`."""
+    if value is None:
+        return None
+    return int(value) if value.isdecimal() else duration(ctx, param, value)
 
 
 def path_or_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

@@ -6,6 +6,7 @@ from akkordeon_dask.cli.demo._settings import DATA_SETS
 from akkordeon_dask.cli.options._cluster_options import cluster_options
 from akkordeon_dask.cli.options._data_option import parse_shard
 from akkordeon_dask.cli.options._objective_options import loss_of, losses, scores, scores_of
+from akkordeon_dask.cli.options._param_types import count_or_duration
 from akkordeon_dask.cli.options._shared_options import (
     batch_size_option,
     combine,
@@ -21,6 +22,20 @@ _COUNT = click.IntRange(min=1)
 _MODES = ("train", "validate", "test")
 
 
+def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(name.strip() for name in value.split(","))
+
+
+def _class_weight(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[int, float] | None:
+    if value is None:
+        return None
+    try:
+        pairs = [pair.split("=") for pair in value.split(",")]
+        return {int(label): float(weight) for label, weight in pairs}
+    except ValueError:
+        raise click.BadParameter(f"{value!r} names no weights of labels: write 0=1,1=5") from None
+
+
 sentinel_options = combine(
     cluster_options(wait=True),
     click.option(
@@ -31,7 +46,16 @@ sentinel_options = combine(
         "--data", required=True, metavar="DATA",
         help=f"The data: {', '.join(DATA_SETS)}, or your own, MODULE:NAME or FILE.py:NAME: a provider, an iterable of "
         "batches (x, y), a function without arguments that returns one, or a whole Sentinel, whose options are then "
-        "the defaults.",
+        "the defaults; or a file or fsspec URL that ends in .csv, .parquet or .npz.",
+    ),
+    click.option(
+        "--target", metavar="COLUMN",
+        help="The column of a .csv or .parquet file that holds the labels, or the array of a .npz file.  [default of "
+        "a .npz file: y]",
+    ),
+    click.option(
+        "--classes", callback=_names, metavar="NAME,NAME,...",
+        help="The values of that column in the order of their labels 0, 1, ..., where they are text.",
     ),
     click.option("--take", type=_COUNT, metavar="N", help="Only the first N samples."),
     click.option(
@@ -48,11 +72,24 @@ sentinel_options = combine(
         "--scores", callback=scores_of, metavar="SCORE[,SCORE...]", show_default="those of the loss",
         help=f"Reported beside the loss: {scores}, or your own, FILE.py:SCORE.",
     ),
+    click.option(
+        "--class-weight", callback=_class_weight, metavar="CLASS=X,...",
+        help="Weights of labels in the loss: 1=5 lets class 1 count five times.  [default: all weigh 1]",
+    ),
     every_option("--every"),
     click.option("--epochs", type=_COUNT, metavar="N", help="End after N epochs.  [default: at Ctrl-C]"),
     click.option(
         "--batches-per-pass", type=_COUNT, metavar="N",
         help="A pass is N batches: for data that never end.  [default: all of the data]",
+    ),
+    click.option(
+        "--report-every", callback=count_or_duration, metavar="N|TIME",
+        help="A pass is N samples, or so much time, 10s: for data that never end.",
+    ),
+    click.option(
+        "--fading", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="X",
+        help="Report averages of loss and scores too in which each sample is worth X of the next one: 0.999 looks some "
+        "1,000 samples back.",
     ),
     click.option(
         "--on-nonfinite", type=click.Choice(("stop", "skip", "rewind")),

@@ -1,7 +1,7 @@
 """The options that several commands share; those of a sentinel have the defaults of `Sentinel`."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -13,10 +13,12 @@ __all__ = [
     "combine",
     "concurrency_option",
     "every_option",
+    "microbatches_option",
     "passes_json_option",
     "report_option",
     "save_option",
     "sentinel_default",
+    "updates_of",
 ]
 
 
@@ -50,12 +52,29 @@ concurrency_option: Callable[[Any], Any] = click.option(
 )  # fmt: skip
 
 
+microbatches_option: Callable[[Any], Any] = click.option(
+    "--n-microbatches", type=click.IntRange(min=1), metavar="N",
+    help="All gates update together, once a step of N batches, as with one large batch: no gradient is late. Without, "
+    "each gate updates as gradients come.",
+)  # fmt: skip
+
+
+def updates_of(n_microbatches: int | None) -> Literal["asynchronous", "synchronous"]:
+    """The argument of `deploy` that goes with --n-microbatches."""
+    return "asynchronous" if n_microbatches is None else "synchronous"
+
+
 def every_option(name: str) -> Callable[[Command], Command]:
     """The time between two validation passes, as an option of this name."""
     return click.option(
-        name, callback=duration, default=f"{sentinel_default('every'):g}s", metavar="TIME",
-        help="Time from the start of a validation pass to the start of the next: 500ms, 20s, 1.5min.",
+        name, callback=_every, default=f"{sentinel_default('every'):g}s", metavar="TIME|epoch",
+        help="Time from the start of a validation pass to the start of the next: 500ms, 20s, 1.5min; or 'epoch': after "
+        "each epoch of any training sentinel, 'epoch of train0': of this one.",
     )  # fmt: skip
+
+
+def _every(ctx: click.Context, param: click.Parameter, value: str) -> float | str:
+    return value if value.split()[:1] == ["epoch"] else duration(ctx, param, value)
 
 
 save_option: Callable[[Any], Any] = click.option(

@@ -11,7 +11,7 @@ from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["Delays"]
 
-_COLUMNS = ("x", "top", "width", "color", "name", "delay", "count")
+_COLUMNS = ("x", "top", "width", "color", "name", "delay", "count", "policy")
 
 
 class Delays(Pane):
@@ -34,6 +34,7 @@ class Delays(Pane):
         self._firsts: dict[str, int] = {}
         """The first bar of each gate."""
         facts = [("gate", "@name"), ("delay", "@delay updates"), ("gradients", "@count{0,0}"), ("share", "@top{0.0%}")]
+        facts.append(("policy", "@policy"))
         hover(self.root, facts)
 
     def show(self, network: NetworkTelemetry | None) -> None:
@@ -41,6 +42,7 @@ class Delays(Pane):
         known = list(network.gates.values()) if network is not None else []
         front = network.busiest[: None if self.every else MOST] if network is not None else []
         gates = [gate for gate in known if gate.metrics.delays and gate in front]
+        policies = network.policies if network is not None else {}
         data: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         for number, gate in enumerate(gates):
             total = sum(count for _, count in gate.metrics.delays)
@@ -48,7 +50,7 @@ class Delays(Pane):
             for delay, count in gate.metrics.delays:
                 position, name = gate.metrics.position, gate.metrics.name
                 x = delay - 0.4 + (number + 0.5) * width
-                row = x, count / total, width, gate_color(position), name, delay, count
+                row = x, count / total, width, gate_color(position), name, delay, count, policies.get(name, "")
                 for column, value in zip(_COLUMNS, row, strict=True):
                     data[column].append(value)
         if data != self.source.data:

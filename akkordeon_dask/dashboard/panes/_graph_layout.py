@@ -6,7 +6,15 @@ from typing import Any
 
 from akkordeon_dask.dashboard.panes._theme import EMPTY, busy_color, gate_color, sentinel_color, shortened
 from akkordeon_dask.messages import SentinelMetrics
-from akkordeon_dask.telemetry import GateRates, NetworkTelemetry, SentinelRates, duration_text, share_text
+from akkordeon_dask.telemetry import (
+    GateRates,
+    NetworkTelemetry,
+    SentinelRates,
+    duration_text,
+    largest_delay,
+    mean_delay,
+    share_text,
+)
 
 __all__ = ["ARROW_FIELDS", "BOX_FIELDS", "arrows", "boxes"]
 
@@ -18,6 +26,8 @@ ARROW_FIELDS = ("xs", "ys", "width", "color", "head_x", "head_y", "head_angle", 
 
 _HALF_WIDTH, _HALF_HEIGHT = 0.36, 0.42
 _MOST = 5
+_POLICY = 120
+"""Letters of the text of an optimizer with what acts on late gradients."""
 _TWO_LINES = 0.15
 """Half the height of a box that has room for two lines."""
 _FORWARD, _BACKWARD = "#6b6b6b", "#b9a6c9"
@@ -38,11 +48,12 @@ def boxes(network: NetworkTelemetry, now: float) -> list[tuple[Any, ...]]:
     """A row of `BOX_FIELDS` for each gate, and for each sentinel that is at work."""
     shares = {name: gate.rate("busy", now) for name, gate in network.gates.items()}
     worst = max((share for share in shares.values() if not math.isnan(share)), default=0.0)
-    gates = [_gate(gate, shares[name], worst, now) for name, gate in network.gates.items()]
+    policies = network.policies
+    gates = [_gate(gate, shares[name], worst, policies.get(name, ""), now) for name, gate in network.gates.items()]
     return gates + [_sentinel(*stacked, now) for stacked in _stack(network)]
 
 
-def _gate(gate: GateRates, share: float, worst: float, now: float) -> tuple[Any, ...]:
+def _gate(gate: GateRates, share: float, worst: float, policy: str, now: float) -> tuple[Any, ...]:
     metrics = gate.metrics
     lost = not gate.is_reported
     busiest = not lost and share == worst > 0
@@ -53,8 +64,11 @@ def _gate(gate: GateRates, share: float, worst: float, now: float) -> tuple[Any,
     busy = "lost with its worker" if lost else "" if math.isnan(share) else f"busy {min(share, 1):.0%}"
     words = shortened(metrics.name, 18), f"on {shortened(gate.worker, 18)}", busy
     fourth = "" if lost else f"{metrics.mailbox} waiting · {_count(rate)}/s"
+    delay = f"{mean_delay(metrics.delays):.2f} (at most {largest_delay(metrics.delays)})" if metrics.delays else "-"
+    by = f" by {shortened(policy, _POLICY)}" if policy else ""
     facts = (
         f"{busy or 'busy -'}, {metrics.mailbox} waiting, version {metrics.version:,}, {metrics.versions} held, "
+        f"delay {delay} updates{by}, "
         f"{metrics.contexts} contexts, {metrics.failed} failed, "
         f"{metrics.dropped} dropped, {_count(gate.rate('updates', now))} updates/s"
     )

@@ -30,10 +30,12 @@ from akkordeon_dask.dashboard.panes._theme import (
     sentinel_color,
 )
 from akkordeon_dask.dashboard.panes._view import AXES, MOST, View
+from akkordeon_dask.messages import PassReport
 from akkordeon_dask.telemetry import NetworkTelemetry
 
 __all__ = ["FAINT", "Curves", "loss", "scores"]
 
+_LOSS, _FADING_LOSS = "mean loss of a sample", "fading_loss"
 _DASHES = ("solid", "dashed", "dotted", "dotdash")
 FAINT = 0.3
 """Alpha of a curve below its mean."""
@@ -192,9 +194,14 @@ def _frame(source: ColumnDataSource) -> GlyphRenderer:
 
 def loss() -> Curves:
     """The loss of each pass."""
-    return Curves("Loss", "mean loss of a sample", lambda one: {"mean loss of a sample": one.loss}, logs=True)
+    return Curves("Loss", _LOSS, lambda one: {_LOSS: one.loss} | _scores(one, losses=True), logs=True)
 
 
 def scores() -> Curves:
     """The scores of each pass."""
-    return Curves("Scores", "score of the pass", lambda one: one.scores)
+    return Curves("Scores", "score of the pass", lambda one: _scores(one, losses=False))
+
+
+def _scores(one: PassReport, *, losses: bool) -> dict[str, float]:
+    """The average loss of a stream stands beside the loss, whose scale it has."""
+    return {name: value for name, value in one.scores.items() if (name == _FADING_LOSS) == losses}

@@ -14,6 +14,7 @@ from bokeh.resources import INLINE
 from akkordeon_dask._html import html_table
 from akkordeon_dask.dashboard.panes import _learning_curves, _time_plots
 from akkordeon_dask.dashboard.panes._base import Pane
+from akkordeon_dask.dashboard.panes._confusion import ConfusionMatrix, WrongImages, shown_confusion
 from akkordeon_dask.dashboard.panes._delays import Delays
 from akkordeon_dask.dashboard.panes._graph import Graph
 from akkordeon_dask.dashboard.panes._switches import Switches
@@ -28,6 +29,7 @@ from akkordeon_dask.telemetry import (
     NetworkTelemetry,
     PassLog,
     duration_text,
+    largest_delay,
     mean_delay,
     pass_cells,
     scores_text,
@@ -66,10 +68,12 @@ def report(network: NetworkTelemetry, facts: RunFacts, now: float) -> str:
     passes, network.passes = _merged(network.passes, facts.passes), PassLog()
     for one in passes:
         network.add_pass(one)
+    _add_confusions(network, facts.passes)
     charts = _charts(network)
     parts = [
         _Part("Final figures" if network.ended is not None else "Newest figures", html=_newest(network, passes)),
         _Part("Learning", ["switches", "loss", "scores"]),
+        _Part("Classes", ["confusion", "mistakes"] if shown_confusion(network) is not None else []),
         _Part("Network", ["graph"] if network.gates else [], f"<pre>{html.escape(facts.network)}</pre>"),
         _Part("Work", ["throughput", "busy", "in-flight", "delays", "traffic", "versions"] if network.gates else []),
         _Part("Gates", html=_gates(network, facts)),
@@ -107,6 +111,14 @@ def _merged(seen: Iterable[PassReport], own: Iterable[PassReport]) -> list[PassR
     return sorted(passes, key=lambda one: one.ended)
 
 
+def _add_confusions(network: NetworkTelemetry, own: Iterable[PassReport]) -> None:
+    """Those that the client knows; the scheduler has that of a short pass only if a heartbeat came in time."""
+    network.confusions = dict(network.confusions)
+    for one in own:
+        if one.confusion is not None:
+            network.add_confusion(one.sentinel, one.confusion)
+
+
 def _key(one: PassReport) -> tuple[Any, ...]:
     return one.sentinel, one.mode, one.epoch, one.seconds, one.samples, one.lost
 
@@ -117,6 +129,8 @@ def _charts(network: NetworkTelemetry) -> list[Any]:
         "graph": Graph,
         "loss": _learning_curves.loss,
         "scores": _learning_curves.scores,
+        "confusion": ConfusionMatrix,
+        "mistakes": WrongImages,
         "throughput": _time_plots.throughput,
         "busy": _time_plots.busy,
         "in-flight": _time_plots.in_flight,
@@ -164,18 +178,21 @@ def _date(seconds: float) -> str:
 
 
 def _gates(network: NetworkTelemetry, facts: RunFacts) -> str:
-    columns = ("gate", "worker", "address", "parameters", "updates", "mean delay (updates)", "failed", "dropped")
-    rows = []
+    counted = "parameters", "updates", "delay (updates)", "failed", "dropped"
+    columns = ("gate", "worker", "address", "as written", *counted, "policy")
+    written, rows = {spec.name: (spec.text, spec.policy) for spec in network.specs}, []
     for name, address, parameters in facts.gates:
         gate = network.gates.get(name)
+        text, policy = written.get(name, ("", ""))
         if gate is None:
-            rows.append((name, "", address, f"{parameters:,}", *[""] * 4))
+            rows.append((name, "", address, text, f"{parameters:,}", *[""] * 4, policy))
             continue
         metrics = gate.metrics
-        delay = f"{mean_delay(metrics.delays):.2f}" if metrics.delays else ""
-        counts = f"{metrics.updates:,}", delay, f"{metrics.failed:,}", f"{metrics.dropped:,}"
-        rows.append((name, gate.worker, gate.address, f"{parameters:,}", *counts))
-    return html_table(columns, rows, columns[3:])
+        delays = metrics.delays
+        late = f"{mean_delay(delays):.2f}, largest {largest_delay(delays)}" if delays else ""
+        counts = f"{metrics.updates:,}", late, f"{metrics.failed:,}", f"{metrics.dropped:,}"
+        rows.append((name, gate.worker, gate.address, text, f"{parameters:,}", *counts, policy))
+    return html_table(columns, rows, counted)
 
 
 def _sentinels(network: NetworkTelemetry, facts: RunFacts) -> str:

@@ -157,3 +157,21 @@ def test_a_network_writes_its_report_at_the_end(at, file, tmp_path, nothing_left
     assert owner.out[-2:] == [f"report      {path}", "end         network 'reported' is closed"]
     assert ["seed", "7"] in Page(path.read_text()).rows
     nothing_left()
+
+
+def test_a_second_owner_of_the_same_snapshots_is_refused_or_takes_over(at, file, tmp_path, nothing_left):
+    kept = ("--snapshots", tmp_path / "kept", "--snapshot-every", 1)
+    resumed = ("network", f"{file}:make", "--name", "second", *at, "--resume", tmp_path / "kept", "--wait", 0)
+    with akkordeon("network", f"{file}:make", "--name", "first", *at, *kept) as first:
+        first.line("join it")
+        with akkordeon(*resumed) as second:
+            assert second.end() == 1
+        (said,) = second.err
+        assert "is written by network 'first' of program " in said
+        assert "take the network over by adopt('first', client), `dask akkordeon network --adopt first`" in said
+        with akkordeon(*resumed, "--take-over") as second:
+            second.line("join it")
+            first.line("superseded")
+            assert second.interrupt() == 0
+        assert first.interrupt() == 0
+    nothing_left()

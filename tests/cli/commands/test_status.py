@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -48,6 +49,7 @@ def test_it_shows_the_gates_and_the_sentinels_of_all_programs(digits, at, cluste
     assert [row.split("│")[2].strip() for row in rows[:2]] == ["alice", "bob"]
     assert max(map(len, table.splitlines())) <= 120
     assert network["owner"] in header
+    assert re.search(r"(?m)^g0, g1 update by optim\.", table)
     assert [(gate["name"], gate["address"], gate["state"]) for gate in network["gates"]] == [
         ("g0", cluster.workers["alice"], "running"),
         ("g1", cluster.workers["bob"], "running"),
@@ -55,6 +57,7 @@ def test_it_shows_the_gates_and_the_sentinels_of_all_programs(digits, at, cluste
     for gate in network["gates"]:
         assert gate["version"] > 0 and gate["samples_per_s"] > 0 and gate["updates_per_s"] > 0
         assert 0 < gate["busy"] <= 1
+        assert 0 <= gate["delay"] <= gate["largest_delay"] and gate["policy"].startswith("optim.")
     mine, train = network["sentinels"]
     assert (mine["name"], mine["mode"], train["worker"]) == ("mine", "train", "alice")
     assert mine["worker"].startswith("sentinel-")

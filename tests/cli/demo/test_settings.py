@@ -50,7 +50,8 @@ def test_every_linear_layer_is_a_gate(inner, draw):
 def test_the_learning_rate_rises_to_its_top_and_is_gone_after_the_last_update(optimizer, updates):
     network = demo_network((784, 20, 10), optimizer, (0.5, 0.25), (0.0,), updates)
     for gate, top in zip(network, (0.5, 0.25), strict=True):
-        rates = [gate.optimizer.lr(count) for count in range(updates)]
+        inner = getattr(gate.optimizer, "optimizer", gate.optimizer)
+        rates = [inner.lr(count) for count in range(updates)]
         assert max(rates) == top
         assert min(rates) > 0
         if updates > 2:

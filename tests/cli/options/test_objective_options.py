@@ -1,10 +1,13 @@
 """`--loss`, `--scores` and whole sentinels of the user's own."""
 
+import click
 import pytest
 
 from akkordeon_dask import Sentinel, data, nn
+from akkordeon_dask.cli import akkordeon as akkordeon_group
 from akkordeon_dask.cli.options._data_option import sentinel_of
 from akkordeon_dask.cli.options._objective_options import loss_of, scores_of
+from akkordeon_dask.errors import SpecError
 from tests.support.dialogues import akkordeon, called
 
 HOUSES = """
@@ -98,3 +101,63 @@ def test_names_stand_for_losses_and_scores(houses):
     assert scores_of(None, None, "accuracy,top3") == (nn.Accuracy(), nn.TopK(3))
     assert scores_of(None, None, "r2,rmse") == (nn.R2(), nn.RMSE())
     assert scores_of(None, None, "none") == ()
+
+
+def test_files_of_tables_and_arrays_are_data():
+    classes = ("setosa", "virginica")
+    given = {"target": "species", "classes": classes, "take": 9, "epochs": 3}
+    flowers = sentinel_of("/data/iris.csv.gz", "train", given)
+    assert flowers == Sentinel.train(data.csv("/data/iris.csv.gz", "species", classes=classes, take=9), epochs=3)
+    taxi = sentinel_of("s3://bucket/taxi.parquet", "test", {"target": "tip"})
+    assert taxi == Sentinel.test(data.parquet("s3://bucket/taxi.parquet", "tip"))
+    assert sentinel_of("/data/a.npz", "test", {}) == Sentinel.test(data.npz("/data/a.npz"))
+    assert sentinel_of("/data/a.npz", "test", {"target": "z"}) == Sentinel.test(data.npz("/data/a.npz", y="z"))
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "message"),
+    [
+        ("iris.csv", {}, "which column of iris.csv holds the labels"),
+        ("a.npz", {"classes": ("a", "b")}, "--classes is for a column of text, a.npz holds arrays"),
+        ("mnist", {"target": "y"}, "--target is for files, .csv, .parquet or .npz, and --data mnist is none"),
+    ],
+)
+def test_options_that_do_not_fit_a_file_are_refused(source, given, message):
+    with pytest.raises(click.UsageError, match=message):
+        sentinel_of(source, "train", given)
+
+
+def option(name):
+    return next(one for one in akkordeon_group.commands["sentinel"].params if one.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("every", "epoch", "epoch"),
+        ("every", "epoch of train0", "epoch of train0"),
+        ("every", "2s", 2.0),
+        ("report_every", "1000", 1000),
+        ("report_every", "1.5min", 90.0),
+        ("fading", "0.99", 0.99),
+        ("class_weight", "0=1,1=2.5", {0: 1.0, 1: 2.5}),
+        ("classes", "a, b", ("a", "b")),
+    ],
+)
+def test_options_of_a_sentinel_become_what_python_takes(name, text, value):
+    context = click.Context(akkordeon_group.commands["sentinel"])
+    assert option(name).process_value(context, text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("class_weight", "5"), ("class_weight", "a=1"), ("fading", "1"), ("report_every", "x")]
+)
+def test_other_texts_are_refused(name, text):
+    with pytest.raises(click.BadParameter):
+        option(name).process_value(click.Context(akkordeon_group.commands["sentinel"]), text)
+
+
+def test_a_validation_by_epochs_is_for_validation():
+    assert sentinel_of("mnist", "validate", {"every": "epoch"}).rates_epochs
+    with pytest.raises(SpecError, match="that is for Sentinel"):
+        sentinel_of("mnist", "train", {"every": "epoch"})

@@ -17,9 +17,9 @@ from tests.support.for_each import for_each
 
 DEMO = akkordeon.commands["demo"]
 WANTED = [
-    "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--sentinels", "--epochs",
-    "--seed", "--workers", "--scheduler", "--scheduler-file", "--tls", "--wait", "--validate-every",
-    "--save", "--report", "--json", "--debug",
+    "--data", "--sizes", "--optimizer", "--lr", "--dropout", "--batch-size", "--concurrency", "--accumulate",
+    "--n-microbatches", "--sentinels", "--epochs", "--seed", "--workers", "--scheduler", "--scheduler-file", "--tls",
+    "--wait", "--validate-every", "--save", "--report", "--json", "--debug",
 ]  # fmt: skip
 
 
@@ -75,6 +75,7 @@ def test_the_group_lists_its_commands():
         ("--batch-size", "0"),
         ("--concurrency", "0"),
         ("--sentinels", "0"),
+        ("--n-microbatches", "0"),
         ("--epochs", "1.5"),
         ("--seed", "-1"),
         ("--workers", "-1"),
@@ -160,7 +161,9 @@ def test_one_value_is_for_all_gates_or_there_is_one_each():
         (["net.py:network", "--adopt", "digits"], "stands instead of TARGET and --name"),
         (["net.py:network"], "TARGET and --name are needed"),
         (["--name", "digits"], "TARGET and --name are needed"),
-        (["--adopt", "digits", "--resume", "there"], "leave --snapshots and --resume out"),
+        (["--adopt", "digits", "--resume", "there"], "leave --snapshots, --resume and --take-over out"),
+        (["--adopt", "digits", "--take-over"], "leave --snapshots, --resume and --take-over out"),
+        (["--adopt", "digits", "--n-microbatches", "4"], "leave --n-microbatches out"),
     ],
 )
 def test_a_network_is_deployed_or_adopted(args, said):

@@ -9,9 +9,14 @@ from bokeh.models import ColumnDataSource
 
 from akkordeon_dask.dashboard._page import PANES, Page, SinglePane
 from akkordeon_dask.dashboard.panes._view import AXES, View
-from akkordeon_dask.messages import PassProgress
+from akkordeon_dask.messages import Confusion, PassProgress, WrongPrediction
 from akkordeon_dask.telemetry import TelemetryStore
 from tests.support.fake_heartbeats import HOSTILE, beat, gate, link, passed, sentinel
+
+
+def confusion(epoch):
+    """Of three classes, with one wrong prediction."""
+    return Confusion.of(epoch, np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]]), (WrongPrediction(0, 1, "iVBORw0KGgo="),))
 
 
 def rounds(store, begin, end):
@@ -22,7 +27,8 @@ def rounds(store, begin, end):
         alice = [gate("g0", 0, busy=0.9 * at, mailbox=2, versions=3, **moved)]
         bob = [gate(HOSTILE, 1, busy=0.2 * at, **moved), gate("g2", 2, busy=0.1 * at, **moved)]
         sentinels = [sentinel(at=at, samples=60 * second, in_flight=4), sentinel("train1", at=at, samples=30 * second)]
-        sentinels.append(sentinel("validate0", at=at, samples=10 * second, mode="validate"))
+        rated = {"samples": 10 * second, "mode": "validate", "confusion": confusion(second + 1)}
+        sentinels.append(sentinel("validate0", at=at, **rated))
         links = [link("tcp://bob", 5000 * second)]
         beats = beat("alice", at=at, gates=alice, sentinels=sentinels, links=links), beat("bob", at=at, gates=bob)
         store.update(beats, at)
@@ -61,7 +67,7 @@ def test_a_pane_is_empty_without_a_network_and_full_with_one(word, store):
 @pytest.mark.parametrize("word", PANES)
 def test_every_axis_has_a_unit_and_everything_a_hover(word):
     root = PANES[word]().root
-    if word in ("graph", "progress", "passes", "troubles"):
+    if word in ("graph", "progress", "passes", "troubles", "mistakes"):
         return
     assert all(axis.axis_label for axis in root.axis)
     assert [tool for tool in root.tools if type(tool).__name__ == "HoverTool"]
@@ -136,6 +142,20 @@ def test_a_share_of_delays_is_of_all_gradients_of_the_gate(store):
         assert tops[1] == pytest.approx(2 / 3)
 
 
+def test_graph_and_delays_name_the_policy_of_each_gate(store):
+    spec = {"name": "g0", "worker": "tcp://alice", "text": "Gate(...)", "policy": "optim.GapAware(optim.SGD(0.1))"}
+    store.event({"network": "net", "event": "deployed", "gates": [spec]}, 20.0)
+    rounds(store, 21, 24)
+    graph, delays = PANES["graph"](), PANES["delays"]()
+    for pane in (graph, delays):
+        pane.show(store.newest())
+    facts = dict(zip(graph.boxes.data["name"], graph.boxes.data["facts"], strict=True))
+    assert "delay 0.67 (at most 1) updates by optim.GapAware(optim.SGD(0.1)), " in facts["g0"]
+    assert "delay 0.67 (at most 1) updates, " in facts["g2"]
+    policies = set(zip(delays.source.data["name"], delays.source.data["policy"], strict=True))
+    assert policies == {("g0", spec["policy"]), (HOSTILE, ""), ("g2", "")}
+
+
 def test_training_and_validation_have_colours_of_their_own(store):
     pane = PANES["loss"]()
     pane.show(store.newest())
@@ -153,6 +173,32 @@ def test_curves_go_over_passes_time_updates_or_samples_trained(store, x):
         assert getattr(one, x) in data["x"]
         assert data["x"] == data[x]
     assert pane.root.xaxis[0].axis_label == AXES[x].title
+
+
+def test_the_confusion_is_of_the_last_pass_as_shares_of_each_label(store):
+    pane, images = PANES["confusion"](), PANES["mistakes"]()
+    for one in (pane, images):
+        one.show(store.newest())
+        assert one.root.title.text.endswith("validate0, pass 20") and not one.note.text
+    data = pane.source.data
+    rows = zip(*(data[name] for name in ("label", "predicted", "count", "share")), strict=True)
+    cells = {row[:2]: row[2:] for row in rows}
+    assert cells[0, 1] == (2, 0.2) and cells[1, 1] == (5, 1.0) and cells[2, 2] == (0, 0.0) and len(cells) == 9
+    assert images.source.data["text"] == ["0 → 1"]
+    rounds(store, 20, 21)
+    pane.show(store.newest())
+    assert pane.root.title.text.endswith("pass 21")
+
+
+def test_without_classes_the_page_has_no_row_for_them_and_a_pane_says_why(store):
+    store.newest().confusions.clear()
+    page, pane = Page(store), PANES["confusion"]()
+    page.update()
+    pane.show(store.newest())
+    assert not page.classes.visible and "no validation or test of 2 to 64 classes" in pane.note.text
+    rounds(store, 20, 21)
+    page.update()
+    assert page.classes.visible
 
 
 def test_tables_have_the_newest_on_top(store):

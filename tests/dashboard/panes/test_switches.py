@@ -178,6 +178,7 @@ def test_no_plot_is_hidden_by_another_and_no_button_is_cut(page):
     boxes = page.ask(
         "[...asked.models('Figure'), ...asked.models('RadioButtonGroup'), ...asked.models('CheckboxButtonGroup')]"
         ".map((model) => Bokeh.index.find_one(model).el.getBoundingClientRect())"
+        ".filter(({width}) => width > 0)"  # the network has no classes: those two are not shown
         ".map(({left, top, right, bottom}) => [left, top, right, bottom])"
     )
     for place, (left, top, right, bottom) in enumerate(boxes):

@@ -1,12 +1,14 @@
 """A report is whole, says everything, and needs nothing else."""
 
 import math
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from akkordeon_dask.dashboard.report import RunFacts
 from akkordeon_dask.dashboard.report._report import report
-from akkordeon_dask.messages import PassReport
+from akkordeon_dask.messages import Confusion, PassReport, WrongPrediction
 from akkordeon_dask.telemetry import GateSpec, NetworkTelemetry, TelemetryStore
 from tests.support.fake_heartbeats import HOSTILE, beat, gate, link, passed, sentinel
 from tests.support.html_page import Page
@@ -26,8 +28,8 @@ def own(epoch, time, **figures):
 
 def filled():
     store = TelemetryStore()
-    plain = [GateSpec(name, address, "Gate(...)") for name, address, _ in GATES]
-    specs = [{"name": spec.name, "worker": spec.worker, "text": spec.text} for spec in plain]
+    plain = [GateSpec(name, address, "Gate(...)", f"optim.SGD({HOSTILE})") for name, address, _ in GATES]
+    specs = [asdict(spec) for spec in plain]
     store.event({"network": HOSTILE, "event": "deployed", "gates": specs, "settings": {"seed": 3}}, 0.0)
     for second in range(1, 9):
         at = float(second)
@@ -84,8 +86,9 @@ def test_it_has_all_curves_with_their_data(text):
 
 def test_it_names_each_gate_with_its_worker_and_numbers(text):
     rows = Page(text).rows
-    assert ["g0", "alice", "tcp://alice", "39,250", "1,234", "1.00", "0", "0"] in rows
-    assert [HOSTILE, "bob", "tcp://bob", "1,020", "0", "1.00", "0", "0"] in rows
+    policy = f"optim.SGD({HOSTILE})"
+    assert ["g0", "alice", "tcp://alice", "Gate(...)", "39,250", "1,234", "1.00, largest 2", "0", "0", policy] in rows
+    assert [HOSTILE, "bob", "tcp://bob", "Gate(...)", "1,020", "0", "1.00, largest 2", "0", "0", policy] in rows
     assert "40,270 parameters" in Page(text).text
 
 
@@ -107,7 +110,7 @@ def test_a_sentinel_of_somebody_else_is_listed_without_what_only_that_one_knows(
 def test_the_clients_own_passes_are_there_even_when_the_scheduler_knows_nothing():
     passes = (own(1, 5.0), own(2, 6.0, loss=math.nan, scores={}))
     page = Page(report(NetworkTelemetry("net"), known(passes=passes, note="without the rest"), 10.0))
-    assert [row[1:5] for row in page.rows if len(row) == 11][1:] == [
+    assert [row[1:5] for row in page.rows if len(row) == 11 and row[1] == "train0"] == [
         ["train0", "train", "2", "nan"],
         ["train0", "train", "1", "0.500000"],
     ]
@@ -143,6 +146,15 @@ def test_final_figures_of_each_sentinel_come_first(store):
     assert validate[2:] == ["4", "0.750000", "accuracy 0.9000", "50", "1 min 15 s", "80", "5,120"]
     store.event({"network": HOSTILE, "event": "closed"}, 11.0)
     assert "Final figures" in Page(report(network, known(), 12.0)).texts
+
+
+def test_it_shows_the_classes_of_a_pass_that_only_the_client_knows():
+    confusion = Confusion.of(1, np.array([[4, 1], [0, 5]]), (WrongPrediction(0, 1, "iVBORw0KGgo="),))
+    tested = replace(own(1, 5.0, sentinel="test0", mode="test"), confusion=confusion)
+    text = report(NetworkTelemetry("net"), known(passes=(tested,)), 10.0)
+    assert "Classes" in Page(text).texts and "test0, pass 1" in text and "data:image/png;base64,iVBORw0KGgo=" in text
+    without = report(NetworkTelemetry("net"), known(passes=(own(1, 5.0),)), 10.0)
+    assert "Classes" not in Page(without).texts
 
 
 def test_where_nothing_went_wrong_it_says_so(text):
