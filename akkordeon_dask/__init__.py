@@ -13,12 +13,14 @@ The layers, from top to bottom; each imports only those below it:
     cli                                 commands of `dask akkordeon`
     runtime                             the client's side: deploy, the verbs of `Running`, recovery
     actors | dashboard | console        on workers, on the scheduler, on the terminal
-    telemetry, placement, network       what the scheduler knows; plans; specs
+    telemetry, placement, simulation    what the scheduler knows; plans; training in one loop
+    network                             specs
     nn | optim | data | snapshots       numbers and files, without Dask
+    callbacks                           reactions to finished passes
     messages, errors, config, tree ...  what all of them share
 """
 
-from akkordeon_dask import console, data, errors, nn, optim
+from akkordeon_dask import callbacks, console, data, errors, nn, optim
 from akkordeon_dask._version import __version__ as __version__
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Gate, Network, Sentinel, beside
@@ -35,6 +37,7 @@ from akkordeon_dask.runtime import (
     status,
     stop,
 )
+from akkordeon_dask.simulation import Simulation, simulate
 from akkordeon_dask.telemetry import LiveGate, LiveSentinel, NetworkStatus
 
 __all__ = [
@@ -48,8 +51,10 @@ __all__ = [
     "PassReport",
     "Running",
     "Sentinel",
+    "Simulation",
     "adopt",
     "beside",
+    "callbacks",
     "connect",
     "console",
     "data",
@@ -60,6 +65,7 @@ __all__ = [
     "pause",
     "plan",
     "resume",
+    "simulate",
     "status",
     "stop",
 ]

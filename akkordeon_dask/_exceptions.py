@@ -6,7 +6,7 @@ __all__ = ["as_plain_error", "format_exception"]
 
 
 def format_exception(error: BaseException) -> str:
-    """An exception as text, with the line that raised it where that is known.
+    """An exception as text, with its notes, and the line that raised it where that is known.
 
     Examples
     --------
@@ -17,6 +17,7 @@ def format_exception(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # of its own `__str__`
         text = type(error).__name__
+    text = "; ".join((text, *getattr(error, "__notes__", ())))
     frames = traceback.extract_tb(error.__traceback__)
     return f"{text} (raised in {frames[-1].name}, {frames[-1].filename}:{frames[-1].lineno})" if frames else text
 

@@ -3,19 +3,34 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["PART", "absolute", "expand", "is_url", "read_bytes", "write_atomic", "write_or_raise"]
+__all__ = [
+    "PART",
+    "absolute",
+    "expand",
+    "is_url",
+    "open_readable",
+    "open_writable",
+    "read_bytes",
+    "write_atomic",
+    "write_or_raise",
+]
 
 PART = ".part"
 """The suffix of a file that is being written."""
+
+_BLOCK = 1 << 20
+"""Bytes of a remote file that are copied at a time."""
 
 
 def is_url(target: str) -> bool:
@@ -101,12 +116,19 @@ def write_atomic(target: str | os.PathLike[str], pieces: Iterable[bytes | memory
 
 
 def _write_local(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    with _replacing(path) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when the block ends, and is removed where that raises."""
     _make_folder(path.parent)
     unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
     try:
         with unfinished.open("xb") as file:
-            for piece in pieces:
-                file.write(piece)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
@@ -115,6 +137,49 @@ def _write_local(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
             unfinished.unlink()
         raise
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def open_writable(target: str) -> Iterator[IO[bytes]]:
+    """A file to write into, in any order, by its path or fsspec URL, as `expand` returns it.
+
+    It is complete at the target when the block ends, as by `write_atomic`, and removed where the block raises. A URL
+    gets its content then, from a temporary file of this machine.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        when it cannot be written.
+    """
+    system, path = fsspec.core.url_to_fs(target) if is_url(target) else (None, target)
+    if system is None or isinstance(system, LocalFileSystem):
+        with _replacing(Path(path)) as file:
+            yield file
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        yield file
+        file.flush()
+        system.put_file(file.name, path)
+
+
+@contextlib.contextmanager
+def open_readable(source: str) -> Iterator[IO[bytes]]:
+    """A file to read from, in any order, by its path or fsspec URL, as `expand` returns it.
+
+    The content of a URL is copied into a temporary file of this machine first.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        when it cannot be read.
+    """
+    if not is_url(source):
+        with open(source, "rb") as local:
+            yield local
+        return
+    with fsspec.open(source, "rb") as remote, tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(remote, copy, _BLOCK)
+        yield copy
 
 
 def _make_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["Written", "check_shape", "shape_text"]
+__all__ = ["Written", "check_shape", "is_missing", "shape_text"]
 
 
 class Written:
@@ -24,12 +24,17 @@ class Written:
             if not field.repr:
                 continue
             value, factory = getattr(self, field.name), field.default_factory
-            default = field.default if factory is dataclasses.MISSING else factory()
-            if default is dataclasses.MISSING:
+            default = field.default if is_missing(factory) else factory()  # type: ignore[operator]
+            if is_missing(default):
                 parts.append(repr(value))
             elif not _same(value, default):
                 parts.append(f"{field.name}={value!r}")
         return f"{_namespace(type(self))}{type(self).__name__}({', '.join(parts)})"
+
+
+def is_missing(default: Any) -> bool:
+    """No such default: a class of a script or notebook may have come here with a copy of `MISSING`."""
+    return isinstance(default, type(dataclasses.MISSING))
 
 
 def shape_text(shape: tuple[int | None, ...] | int | None) -> str:

@@ -5,7 +5,8 @@ they are needed, so that a change takes effect with the next network, batch or l
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "SHORTEST_INTERVAL",
     "check",
     "choice",
+    "flag",
     "fraction",
     "get",
     "host_and_port",
@@ -46,10 +48,24 @@ def check() -> None:
     Raises
     ------
     SpecError
-        names the key, its value and what is allowed.
+        names the key, its value and what is allowed, or the key that is no setting and the one that is like it.
     """
     for key, read in SETTINGS.items():
         read(key)
+    for key in _keys(dask.config.get("akkordeon")):
+        if key not in SETTINGS:
+            close = "".join(f", or was akkordeon.{other} meant?" for other in get_close_matches(key, SETTINGS, n=1))
+            raise SpecError(f"akkordeon.{key:.80} in Dask's configuration is no setting: take it away{close}")
+
+
+def _keys(settings: Mapping[object, object], group: str = "") -> Iterator[str]:
+    """The keys of all values, `batch.max-attempts`; Dask takes `_` for `-`."""
+    for name, value in settings.items():
+        key = f"{group}{name}".replace("_", "-")
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{key}.")
+        else:
+            yield key
 
 
 def get(key: str) -> object:
@@ -165,6 +181,20 @@ def fraction(key: str) -> float:
     return check_number(f"akkordeon.{key} in Dask's configuration", get(key), least=0, most=1)
 
 
+def flag(key: str) -> bool:
+    """True or False.
+
+    Raises
+    ------
+    SpecError
+        the value is neither.
+    """
+    value = get(key)
+    if not isinstance(value, bool):
+        raise SpecError(f"akkordeon.{key} is {value!r:.80} in Dask's configuration: set it to true or false")
+    return value
+
+
 def nbytes(key: str) -> int:
     """A size in bytes: `"256MiB"` or a bare number of bytes, at least one.
 
@@ -233,6 +263,9 @@ SETTINGS: dict[str, Callable[[str], object]] = {
     "supervision.leave": seconds,
     "supervision.scheduler": seconds,
     "supervision.stuck": optional_seconds,
+    "supervision.recover": partial(choice, options=("gate", "cut")),
+    "supervision.stuck-restart": flag,
     "snapshots.cut-deadline": seconds,
+    "snapshots.lease": flag,
 }
 """Every setting of `akkordeon.yaml`, and what reads and checks it."""

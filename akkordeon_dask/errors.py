@@ -16,6 +16,7 @@
     │   ├── SentinelError      a sentinel failed
     │   ├── LostBatchesError   a pass that lost too many batches, or all
     │   ├── NonFiniteError     a loss that is NaN or infinite
+    │   ├── RolledBackError    a sentinel went back to an earlier moment, with all gates
     │   ├── WorkerLostError    the worker of an actor is gone
     │   └── SchedulerLostError the scheduler is gone, or does not answer
     ├── DeadlineError          an answer that did not come in time
@@ -40,6 +41,7 @@ __all__ = [
     "NonFiniteError",
     "PlacementError",
     "ReportError",
+    "RolledBackError",
     "SchedulerLostError",
     "SentinelError",
     "ShapeError",
@@ -103,6 +105,18 @@ class LostBatchesError(TrainingError):
 
 class NonFiniteError(TrainingError):
     """A loss became NaN or infinite."""
+
+
+class RolledBackError(TrainingError):
+    """A sentinel went back to an earlier moment, with all gates: its client restarts it there."""
+
+    def __init__(self, text: str, rollback: str = "") -> None:
+        super().__init__(text)
+        self.rollback = rollback
+        """The name of the order to go back."""
+
+    def __reduce__(self) -> tuple[type["RolledBackError"], tuple[str, str]]:
+        return type(self), (str(self), self.rollback)
 
 
 class WorkerLostError(TrainingError):

@@ -139,10 +139,10 @@ def aligned(x: Array) -> Array:
     A large array is aligned to `ALIGNMENT`, for speed; a small one to its dtype, for equal bits: numpy multiplies
     misaligned arrays in another order.
     """
-    return x if x.flags.c_contiguous and x.dtype.isnative and _is_aligned(x) else copied(x)
-
-
-def _is_aligned(x: Array) -> bool:
+    flags = x.flags
+    if not (flags.c_contiguous and x.dtype.isnative):
+        return copied(x)
     if x.nbytes < _SMALL:
-        return x.flags.aligned
-    return isinstance(x.base, _Block) or x.ctypes.data % ALIGNMENT == 0  # reading the address takes twice as long
+        return x if flags.aligned else copied(x)
+    # Reading the address takes twice as long as asking for the base.
+    return x if isinstance(x.base, _Block) or x.ctypes.data % ALIGNMENT == 0 else copied(x)

@@ -94,8 +94,10 @@ def join_leaves(function: Callable[[Array, Array, Array], Any], tree: Tree, one:
         when one of the others has another form.
     """
     # Nearly all are dicts of one form, with arrays in them: no call takes longer than to look.
-    alike = type(tree) is type(one) is type(other) is dict and tree.keys() == one.keys() == other.keys()
-    if not alike:
+    kind = type(tree)
+    same = kind is type(one) is type(other)
+    alike = same and kind is dict and tree.keys() == one.keys() == other.keys()
+    if not alike and not (same and kind is tuple and len(tree) == len(one) == len(other)):
         _check_form(tree, one)
         _check_form(tree, other)
     if alike or isinstance(tree, dict):

@@ -1,6 +1,7 @@
 """Gates, networks and sentinels as they are written: frozen values, checked where they are written."""
 
 from akkordeon_dask.network._beside import Beside, beside
+from akkordeon_dask.network._class_weight import weigh_classes
 from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._network import Network
 from akkordeon_dask.network._resources import Claim, Resources, describe_stock
@@ -15,4 +16,5 @@ __all__ = [
     "Sentinel",
     "beside",
     "describe_stock",
+    "weigh_classes",
 ]

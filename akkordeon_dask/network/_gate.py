@@ -1,7 +1,7 @@
 """The spec of a gate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.messages import WireFormat
 from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._checks import check_text, check_workers
 from akkordeon_dask.network._resources import Resources
@@ -23,6 +24,8 @@ __all__ = ["Gate"]
 
 BackwardPolicy = Literal["stashed", "latest"]
 StalePolicy = Literal["drop", "damp"]
+_LATE = ("backward", "max_delay", "on_stale", "accumulate")
+"""Fields that act on late gradients, or on how late they are."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,11 +50,20 @@ class Gate(Written):
         updates that a gradient may be late; None: no bound.
     on_stale
         with a later one: `"drop"` it, or `"damp"` it by `max_delay / delay`.
+    accumulate
+        batches whose gradients make one update, by their mean over samples. With at least as many as a sentinel has in
+        flight, no gradient is more than one update late and two versions are held (Narayanan et al.,
+        'Memory-Efficient Pipeline-Parallel DNN Training', arXiv 2006.09503, 2020). Batches count on in the next pass,
+        and are kept by snapshots: those of an update that is still to come change no parameters yet.
     dtype
         of the parameters, `"float32"` or `"float64"`.
     resources
         of its worker that the gate reserves until it is closed, `{"GPU": 1}` of `dask worker --resources "GPU=2"`.
         Gates of all networks on a cluster share a worker's resources; Dask's own tasks are not counted. Stored frozen.
+    wire
+        of the float32 arrays that the gate sends to other gates, activations and gradients: `"float16"` or `"bfloat16"`
+        halve their bytes, wherever the gates are, so that the numbers do not depend on it. The receiver computes in
+        float32 again. Sentinels and gates exchange float32.
 
     Raises
     ------
@@ -66,8 +78,10 @@ class Gate(Written):
     backward: BackwardPolicy = "stashed"
     max_delay: int | None = None
     on_stale: StalePolicy = "drop"
+    accumulate: int = 1
     dtype: str = "float32"
     resources: Mapping[str, float] = Resources()
+    wire: WireFormat | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, Layer):
@@ -81,8 +95,15 @@ class Gate(Written):
         ):
             if value not in known:
                 raise SpecError(f"a gate's {label} is one of {', '.join(known)}, not {value!r}")
+        if self.wire is not None and self.wire not in get_args(WireFormat):
+            raise SpecError(f"a gate's wire is one of {', '.join(get_args(WireFormat))} or None, not {self.wire!r}")
+        if self.wire is not None and self.dtype != "float32":
+            raise SpecError(
+                f"a gate of {self.dtype} sends {self.dtype}: wire={self.wire!r} halves float32; leave it out"
+            )
         if self.max_delay is not None:
             object.__setattr__(self, "max_delay", check_int("a gate's max_delay", self.max_delay, 0))
+        object.__setattr__(self, "accumulate", check_int("a gate's accumulate", self.accumulate, 1))
         check_text("a gate's name", self.name, "a word without a dot")
         if self.name is not None and "." in self.name:
             raise SpecError(f"a gate's name is a word without a dot, not {self.name!r}")
@@ -98,6 +119,20 @@ class Gate(Written):
     def parameter_count(self) -> int:
         """The number of trained numbers."""
         return size(self.init(Key((0,))), statistics=False)
+
+    @property
+    def policy(self) -> str:
+        """The optimizer, and the options that say what a late gradient does, as they are written.
+
+        Examples
+        --------
+        >>> from akkordeon_dask import Gate, nn, optim
+        >>> Gate(nn.Linear(4, 2), optim.GapAware(optim.SGD(0.1)), max_delay=8).policy
+        'optim.GapAware(optim.SGD(0.1)), max_delay=8'
+        """
+        options = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        late = (f"{name}={options[name][0]!r}" for name in _LATE if options[name][0] != options[name][1])
+        return ", ".join((repr(self.optimizer), *late))
 
     def init(self, key: Key) -> Tree:
         """New parameters, a pure function of the key."""

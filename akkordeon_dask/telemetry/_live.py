@@ -8,7 +8,16 @@ from akkordeon_dask.messages import Mode, PassProgress, PassReport
 from akkordeon_dask.telemetry._network import Incident, NetworkTelemetry
 from akkordeon_dask.telemetry._rates import GateRates, SentinelRates
 
-__all__ = ["LiveGate", "LiveSentinel", "LiveStatus", "live_gate", "live_sentinels", "live_status", "mean_delay"]
+__all__ = [
+    "LiveGate",
+    "LiveSentinel",
+    "LiveStatus",
+    "largest_delay",
+    "live_gate",
+    "live_sentinels",
+    "live_status",
+    "mean_delay",
+]
 
 _INCIDENTS = 5
 
@@ -30,7 +39,7 @@ class LiveGate:
     """`lost` with its worker; `stuck` in one computation for far too long, see `stuck`; `no answer`: its worker, or its
     thread, has reported nothing new for several seconds; `ended` with its network."""
     version: int | None = None
-    """Updates since it was deployed."""
+    """Batches that are part of its parameters, or wait for others to update with, since it was deployed."""
     busy: float = math.nan
     """Share of the time that it computes, from 0 to 1."""
     samples_per_s: float = math.nan
@@ -46,6 +55,10 @@ class LiveGate:
     """Versions of the parameters that are held."""
     delay: float = math.nan
     """Mean delay of all its gradients, in updates; NaN before the first."""
+    largest_delay: int | None = None
+    """Of all its gradients, in updates; 64: or more."""
+    policy: str = ""
+    """Its optimizer and what acts on late gradients, as they were written; empty where it was not announced."""
     stuck: str = ""
     """The batch, the worker and the calls in which it is stuck."""
 
@@ -131,6 +144,8 @@ def live_gate(network: NetworkTelemetry, gate: GateRates, now: float) -> LiveGat
         contexts=metrics.contexts,
         versions=metrics.versions,
         delay=mean_delay(metrics.delays),
+        largest_delay=largest_delay(metrics.delays),
+        policy=network.policies.get(metrics.name, ""),
     )
 
 
@@ -138,6 +153,11 @@ def mean_delay(delays: tuple[tuple[int, int], ...]) -> float:
     """The mean of a histogram of (delay, gradients), in updates; NaN where there are none."""
     total = sum(count for _, count in delays)
     return sum(delay * count for delay, count in delays) / total if total else math.nan
+
+
+def largest_delay(delays: tuple[tuple[int, int], ...]) -> int | None:
+    """The largest of a histogram of (delay, gradients), in updates; None where there are none."""
+    return max((delay for delay, count in delays if count), default=None)
 
 
 def live_sentinels(network: NetworkTelemetry, sentinels: list[SentinelRates], now: float) -> tuple[LiveSentinel, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from akkordeon_dask.messages import GateMetrics, PassReport, SentinelMetrics
+from akkordeon_dask.messages import Confusion, GateMetrics, PassReport, SentinelMetrics
 from akkordeon_dask.telemetry._pass_log import PassLog
 from akkordeon_dask.telemetry._rates import GateRates, SentinelRates
 from akkordeon_dask.telemetry._timeseries import TimeSeries
@@ -17,6 +17,7 @@ HOUR = 3600
 """Rows, and seconds, that are kept."""
 _INCIDENTS = 500
 _SENTINELS = 200
+_CONFUSIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class GateSpec:
     """The address of its worker."""
     text: str
     """Its layers and optimizer, as they were written."""
+    policy: str = ""
+    """Of these the optimizer, and the options that act on late gradients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,17 @@ class NetworkTelemetry:
         """The number of each connection, by the names of the two workers."""
         self.history = TimeSeries(HOUR)
         self.passes = PassLog()
+        self.confusions: dict[str, Confusion] = {}
+        """Of the last pass of the sentinels that validated or tested last, by name; the newest last."""
         self.incidents: deque[Incident] = deque(maxlen=_INCIDENTS)
         self.incidents_seen = 0
         self._numbers = 0
         self._ranks: dict[str, dict[str, int]] = {}
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """Of each gate by its name: its optimizer and what acts on late gradients, as they were written."""
+        return {spec.name: spec.policy for spec in self.specs}
 
     @property
     def actors(self) -> list[GateRates | SentinelRates]:
@@ -109,6 +119,8 @@ class NetworkTelemetry:
 
     def update_sentinel(self, metrics: SentinelMetrics, worker: str, address: str, now: float) -> None:
         """A worker, of this name and address, reports a sentinel."""
+        if metrics.confusion is not None:
+            self.add_confusion(metrics.name, metrics.confusion)
         if (sentinel := self.sentinels.get(metrics.name)) is not None:
             sentinel.update(metrics, worker, address, now)
             return
@@ -180,6 +192,14 @@ class NetworkTelemetry:
     def add_pass(self, one: PassReport) -> None:
         """A sentinel has finished a pass."""
         self.passes.append(one)
+
+    def add_confusion(self, sentinel: str, confusion: Confusion) -> None:
+        """A sentinel has finished a pass over samples with classes."""
+        if self.confusions.get(sentinel) != confusion:
+            self.confusions.pop(sentinel, None)
+            self.confusions[sentinel] = confusion
+            for name in list(self.confusions)[:-_CONFUSIONS]:
+                del self.confusions[name]
 
     def add_incident(self, one: Incident) -> None:
         """Something went wrong."""

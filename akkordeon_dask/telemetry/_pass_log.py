@@ -1,7 +1,7 @@
 """The passes of a network, in bounded memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 from akkordeon_dask.messages import PassReport
@@ -37,6 +37,8 @@ class PassLog(Sequence[PassReport]):
     def append(self, one: PassReport) -> None:
         """Add the newest."""
         its = self._sentinels.setdefault((one.sentinel, one.mode), _Sentinel())
+        if one.confusion is not None:
+            self._drop_images(its)
         self._kept.append(_Kept(one, its, its.seen))
         its.seen += 1
         its.kept += 1
@@ -46,6 +48,22 @@ class PassLog(Sequence[PassReport]):
         elif len(self._kept) > self._total:
             most = max(self._sentinels.values(), key=lambda its: its.kept)
             self._drop(_older(most, self._kept) or set(self._kept[: 1 + self._total // 8]))
+
+    def _drop_images(self, its: "_Sentinel") -> None:
+        """Of a sentinel the newest pass alone keeps the images of wrong predictions."""
+        at = next((at for at in range(len(self._kept) - 1, -1, -1) if self._kept[at].its is its), None)
+        if at is not None:
+            self._kept[at] = replace(self._kept[at], one=self._kept[at].one.without_images())
+
+    def roll_back(self, sentinel: str, finished: int) -> list[PassReport]:
+        """Mark the training passes of a sentinel after its first `finished` ones; returns them as they are then."""
+        marked = []
+        for at, kept in enumerate(self._kept):
+            one = kept.one
+            if (one.sentinel, one.mode) == (sentinel, "train") and one.epoch > finished and not one.rolled_back:
+                marked.append(replace(one, rolled_back=True))
+                self._kept[at] = replace(kept, one=marked[-1])
+        return marked
 
     def _drop(self, gone: "set[_Kept]") -> None:
         for one in gone:

@@ -60,6 +60,12 @@ def install(dask_scheduler: Scheduler) -> TelemetryPlugin:
     return plugin
 
 
+def last_versions(network: str, dask_scheduler: Scheduler) -> dict[str, int]:
+    """The version in the last heartbeat of each gate, by the key of its actor, also of those that are lost."""
+    found = install(dask_scheduler).store.networks.get(network)
+    return {} if found is None else {gate.metrics.key: gate.metrics.version for gate in found.gates.values()}
+
+
 def network_telemetry(network: str, dask_scheduler: Scheduler) -> NetworkTelemetry | None:
     """A copy of the telemetry of a network; None: there is none. On the scheduler's event loop."""
     found = install(dask_scheduler).store.networks.get(network)

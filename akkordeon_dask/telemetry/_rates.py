@@ -3,7 +3,7 @@
 from dataclasses import MISSING, fields
 from typing import Any, Generic, TypeVar
 
-from akkordeon_dask.messages import GateMetrics, Metrics, PassProgress, SentinelMetrics
+from akkordeon_dask.messages import Confusion, GateMetrics, Metrics, PassProgress, SentinelMetrics
 
 __all__ = ["SILENT", "GateRates", "RateTracker", "SentinelRates", "gate_metrics", "sentinel_metrics"]
 
@@ -88,8 +88,12 @@ def gate_metrics(reported: dict[str, Any]) -> GateMetrics:
 
 def sentinel_metrics(reported: dict[str, Any]) -> SentinelMetrics:
     """The metrics of a sentinel as they come with a heartbeat."""
-    progress = reported.get("progress")
-    return SentinelMetrics(**{**_known(SentinelMetrics, reported), "progress": progress and PassProgress(**progress)})
+    progress, confusion = reported.get("progress"), reported.get("confusion")
+    nested = {
+        "progress": progress and PassProgress(**progress),
+        "confusion": confusion and Confusion.from_dict(confusion),
+    }
+    return SentinelMetrics(**{**_known(SentinelMetrics, reported), **nested})
 
 
 def _known(kind: type[Any], reported: dict[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,8 @@ class TelemetryStore:
         elif kind == "closed":
             network.ended, network.closed = now, True
         elif kind not in _REQUESTED:
+            if kind == "rolled back" and "finished" in event:
+                network.passes.roll_back(str(event["sentinel"]), int(event["finished"]))
             who = str(event.get("sentinel") or event.get("gate") or name)
             network.add_incident(Incident(now, kind, who, str(event.get("text", ""))))
 

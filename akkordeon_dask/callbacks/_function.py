@@ -1,0 +1,71 @@
+"""Plain functions as callbacks."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from akkordeon_dask.callbacks._callback import Callback, Training
+from akkordeon_dask.errors import SpecError
+from akkordeon_dask.messages import PassReport
+
+__all__ = ["as_callback", "as_callbacks"]
+
+
+def as_callback(callback: Any) -> Callback:
+    """A callback, or a plain function of a `PassReport` made into one.
+
+    A function is called in a thread, with one pass after the other: it may block, and use the verbs of a `Running`
+    with a synchronous client. It must not wait for training to end, which may wait for it.
+
+    Raises
+    ------
+    SpecError
+        when it is neither.
+
+    Examples
+    --------
+    >>> as_callback(print)
+    as_callback(<built-in function print>)
+    """
+    if isinstance(callback, Callback):
+        return callback
+    remedy = "write callbacks.EarlyStopping(...), or a plain function of a PassReport, e.g. print"
+    if not callable(callback) or isinstance(callback, type) or inspect.iscoroutinefunction(callback):
+        raise SpecError(f"{callback!r:.80} is no callback: {remedy}")
+    try:
+        inspect.signature(callback).bind(None)
+    except TypeError as error:
+        raise SpecError(f"{callback!r:.80} is no callback ({error}): {remedy}") from None
+    except ValueError:  # a builtin without a signature
+        pass
+    return _Function(callback)
+
+
+def as_callbacks(callbacks: Any) -> list[Callback]:
+    """A list of callbacks; a single one, and None for none, will do.
+
+    Raises
+    ------
+    SpecError
+        when one is no callback, or is there twice.
+    """
+    if callbacks is None:
+        return []
+    several = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback | str)
+    made = [as_callback(one) for one in (callbacks if several else [callbacks])]
+    if len({*map(id, made)}) < len(made):
+        raise SpecError(f"a callback is there twice in {callbacks!r:.200}: each remembers passes of its own")
+    return made
+
+
+@dataclass(eq=False, repr=False)
+class _Function(Callback):
+    function: Callable[[PassReport], object]
+
+    def __repr__(self) -> str:
+        return f"as_callback({self.function!r})"
+
+    async def on_pass(self, report: PassReport, training: Training) -> None:
+        await asyncio.to_thread(self.function, report)

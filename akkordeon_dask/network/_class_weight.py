@@ -1,0 +1,69 @@
+"""Weights of the classes in a loss."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from akkordeon_dask._numbers import check_int, check_number
+from akkordeon_dask.errors import DataError, SpecError
+from akkordeon_dask.tree import Array
+
+__all__ = ["ClassWeight", "check_class_weight", "weigh_classes"]
+
+ClassWeight: TypeAlias = tuple[float, ...] | tuple[tuple[int, float], ...]
+"""One number for each label; or pairs of a label and its weight, where other labels weigh 1."""
+
+
+def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeight) -> ClassWeight:
+    """Class weights as a tuple.
+
+    Raises
+    ------
+    SpecError
+        when it is neither a mapping nor a sequence of numbers of at least 0: quotes it.
+
+    Examples
+    --------
+    >>> check_class_weight({1: 5})
+    ((1, 5),)
+    """
+    said: Any = value.items() if isinstance(value, Mapping) else value
+    try:
+        items = list(said)
+    except TypeError:
+        items = []
+    if not items:
+        raise SpecError(f"class_weight is a mapping like {{0: 1, 1: 5}}, or one number for each label, not {value!r}")
+    if isinstance(value, Mapping) or all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
+        return tuple((check_int("a label of class_weight", label, 0), _weight(weight)) for label, weight in items)
+    return tuple(map(_weight, items))
+
+
+def weigh_classes(class_weight: ClassWeight, target: Array, weights: Array | None) -> Array:
+    """The weight of each label, in the shape of `target`, times that of its sample.
+
+    Raises
+    ------
+    DataError
+        where a label has no weight, or is no whole number.
+    """
+    if target.dtype.kind not in "iub":
+        raise DataError(f"class_weight weighs labels, and the targets are {target.dtype}: leave class_weight out")
+    found, index = np.unique(target, return_inverse=True)
+    its = np.array([_of_label(class_weight, int(label)) for label in found])[index].reshape(target.shape)
+    return its if weights is None else its * weights.reshape(-1, *[1] * (target.ndim - 1))
+
+
+def _of_label(class_weight: ClassWeight, label: int) -> float:
+    if isinstance(class_weight[0], tuple):
+        pairs: Any = class_weight
+        return float(dict(pairs).get(label, 1.0))
+    if label >= len(class_weight):
+        raise DataError(f"class_weight={class_weight!r} has no weight for label {label}: give one for each label")
+    weight: Any = class_weight[max(label, 0)]  # a label below 0 is ignored, or refused by the loss
+    return float(weight)
+
+
+def _weight(value: Any) -> float:
+    return check_number("a weight of class_weight", value, least=0)
