@@ -3,6 +3,7 @@
 import json
 import os
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from tests.bench._messages import messages
 from tests.bench._outlive import pauses, snapshot_phases
 from tests.bench._own_arrays import NAME, own_arrays
 from tests.bench._page import Phase, page_cost, page_memory
+from tests.bench._policies import policy_costs
 from tests.bench._race import LOOP, OURS, peers, race
 from tests.bench._rows import ROWS
 from tests.bench._scale import scale
@@ -33,6 +35,53 @@ def main(context: click.Context) -> None:
     """Measure."""
     if context.invoked_subcommand is None:
         context.invoke(speed)
+
+
+@main.command(help="The estimators beside scikit-learn's, on fifteen real sets: accuracy, F1 and R2 of the same folds.")
+@click.option("--seeds", default=5, show_default=True, help="Repetitions of the 5-fold cross-validation.")
+@click.option("--output", default="estimators.md", show_default=True, help="Where the table goes, anew for each seed.")
+def estimators(seeds: int, output: str) -> None:
+    """Compare."""
+    from tests.bench._estimators import compare, table
+
+    print(table(compare(seeds, lambda studies: Path(output).write_text(table(studies)))))
+
+
+@main.command(
+    help="A classifier fitted from Parquet larger than its workers' memory, then again while some are killed."
+)
+@click.option("--megabytes", default=2000.0, show_default=True, help="Of rows, in memory.")
+@click.option("--part", default=10.0, show_default=True, help="Megabytes of a partition.")
+@click.option("--workers", default=4, show_default=True, help="Processes with a thread each.")
+@click.option("--limit", default="400MB", show_default=True, help="Memory limit of a worker.")
+@click.option(
+    "--epochs", default=3, show_default=True, help="Of each fit; in the second one as many workers are killed."
+)
+def collections(megabytes: float, part: float, workers: int, limit: str, epochs: int) -> None:
+    """Fit twice."""
+    from tests.bench._collections import measure
+
+    measure(megabytes, part, workers, limit, epochs, click.echo)
+
+
+@main.command(
+    name="peers", help="One table trained by this package, xgboost.dask, dask-ml and skorch, also with a worker killed."
+)
+@click.option("--megabytes", default=200.0, show_default=True, help="Of rows, in memory.")
+@click.option("--epochs", default=5, show_default=True, help="Passes, or rounds of boosting.")
+@click.option("--workers", default=2, show_default=True, help="Processes with a thread each.")
+@click.option("--memory", default="2GB", show_default=True, help="Limit of a worker.")
+@click.option("--limit", default=300.0, show_default=True, help="Seconds after which a side is ended.")
+@click.option("--only", default="", help="Only sides whose key contains this: akkordeon, xgboost, incremental, skorch.")
+@click.option("--output", default="peers.md", show_default=True, help="Where the table goes.")
+def beside_peers(
+    megabytes: float, epochs: int, workers: int, memory: str, limit: float, only: str, output: str
+) -> None:
+    """Train all."""
+    from tests.bench._peers import compare, table
+
+    found = compare(megabytes, epochs, workers, memory, limit, only, click.echo)
+    Path(output).write_text("\n".join(table(found)) + "\n")
 
 
 @main.command(help="Training speed against a plain numpy loop and other peers, in turn, and what a message costs.")
@@ -77,6 +126,21 @@ def speed(
     console.print(f"written to {os.path.abspath(output)}")
 
 
+@main.command(name="torch", help="Actors with torch modules against a torch loop, PyTorch's pipelines, and Ray.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each row.")
+@click.option("--seconds", default=3.0, show_default=True, help="Of a side's run in a round, about.")
+@click.option("--only", default="", help="Only rows whose name contains this.")
+@click.option("--before", type=CHECKOUT, help="Race against the code of this other checkout, too.")
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Race against pipelines and Ray, too.")
+def torch_modules(rounds: int, seconds: float, only: str, before: Path | None, peers: bool) -> None:
+    """Train."""
+    from tests.bench._module_race import module_race
+
+    for line in module_race(only, rounds, seconds, before, peers=peers):
+        click.echo(line)
+    click.echo(f"load {load()}")
+
+
 @main.command(name="loaded", help="The share of its speed that training keeps beside another program on all cores.")
 @click.option("--rounds", default=10, show_default=True, help="Each alone, then beside the other program.")
 @click.option("--seconds", default=1.0, show_default=True, help="Of a run, about.")
@@ -90,6 +154,20 @@ def beside_others(rounds: int, seconds: float, only: str, before: Path | None) -
             late = "" if one.greatest is None else f", no gradient more than {one.greatest} updates late"
             keeps = f"keeps {middle} ({low} to {high}) of {one.alone:,.0f} samples/s{late}"
             click.echo(f"{row.name}, {one.side}: {keeps}; load {load()}")
+
+
+@main.command(name="policies", help="Speed and delay with each answer to late gradients, beside plain SGD.")
+@click.option("--batch-size", default=128, show_default=True)
+@click.option("--workers", default=0, show_default=True, help="0: one process; else that many worker processes.")
+@click.option("--rounds", default=10, show_default=True, help="Rounds, each with all policies in turn.")
+@click.option("--seconds", default=0.5, show_default=True, help="Of a run, about.")
+def policies(batch_size: int, workers: int, rounds: int, seconds: float) -> None:
+    """Train."""
+    for one in policy_costs(batch_size, workers, rounds, seconds):
+        low, middle, high = (f"{ratio:.2f}" for ratio in one.over_plain)
+        delays = " ".join(f"{delay:.2f}" for delay in one.delays)
+        click.echo(f"{one.policy}: {middle} ({low} to {high}) of plain SGD's samples/s, delay of the gates {delays}")
+    click.echo(f"load {load()}")
 
 
 @main.command(name="scale", help="Worker processes with a gate each that sleeps 10 ms in each pass.")
@@ -202,6 +280,23 @@ def soaked(minutes: float, samples: int) -> None:
         shown = [f"{one.process} {one.mebibytes:.0f} MiB {one.threads} threads {one.files} files" for one in looks]
         passes, joined = looks[0].passes, looks[0].joined
         click.echo(f"{looks[0].minutes:5.1f} min, {passes:,} passes, {joined} joined: {', '.join(shown)}")
+
+
+@main.command(name="language", help="Bits a character of examples/language_model.py, beside a plain loop of torch.")
+@click.option("--sides", default="loop,actors", show_default=True, help="Of these.")
+@click.option("--seeds", default="0,1,2", show_default=True, help="Of weights and windows.")
+@click.option("--rates", default="0.002", show_default=True, help="Learning rates of AdamW, at their top.")
+@click.option("--epochs", default=8, show_default=True, help="Passes of each of the two sentinels.")
+@click.option("--output", default="language.jsonl", show_default=True, help="A curve is appended in each line.")
+def language(sides: str, seeds: str, rates: str, epochs: int, output: str) -> None:
+    """Train."""
+    from tests.bench._language import SIDES, Setting
+
+    for seed, rate, side in product(map(int, seeds.split(",")), map(float, rates.split(",")), sides.split(",")):
+        curve = SIDES[side](Setting(seed, rate, epochs))
+        click.echo(curve)
+        with Path(output).open("a") as file:
+            file.write(f"{curve}\n")
 
 
 if __name__ == "__main__":

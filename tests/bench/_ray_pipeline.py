@@ -76,7 +76,7 @@ class _Stage:
         return self.forward(number, self._x.take(index, axis=0, mode="clip"))
 
     def forward(self, number: int, x: np.ndarray) -> np.ndarray:
-        y, context = self._gate.chain.forward(self._params, x, train=True)
+        y, context = self._gate.chain.forward(self._params, x, train=True, key=nn.Key((number,)))
         self._contexts[number] = context, self._params
         return y
 

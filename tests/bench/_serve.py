@@ -15,10 +15,11 @@ from akkordeon_dask.data import Provider
 from tests.bench._actors import Actors
 from tests.bench._hop import hop
 from tests.bench._ray_pipeline import RayPipeline
-from tests.bench._rows import row_named
+from tests.bench._rows import ROWS, row_named
 from tests.bench._torch_loop import TorchLoop
 
 MESSAGES = "messages"
+ROW_NAMES = frozenset(row.name for row in ROWS)
 _SIZES, _PAIRS = (50, 50_000, 200_000, 800_000), 300
 
 
@@ -65,7 +66,21 @@ class _Rate:
             self._peer.close()
 
 
+def _module_side(kind: str, name: str) -> Any:
+    from tests.bench._module_loop import ModuleLoop, Pipelining
+    from tests.bench._module_rows import MODULE_ROWS
+
+    row: Any = MODULE_ROWS[name]
+    if kind == "actors":
+        return Actors(row, row.provider(), row.samples)
+    if kind == "ray":
+        return _Rate(RayPipeline(row, *row.samples_and_labels()))
+    return _Rate(ModuleLoop(row) if kind == "loop" else Pipelining(row, kind))
+
+
 def _side(kind: str, name: str, sample: bool) -> Any:
+    if name not in ROW_NAMES:
+        return _module_side(kind, name)
     row = row_named(name)
     if sample:
         row = replace(row, samples=2000)
