@@ -122,8 +122,11 @@ BAD = {
     "embedded.dashboard-address": NO_ADDRESS,
     "dashboard.interval": [*NO_TIME, "1us"],
     "pool.capacity": NO_SIZE,
+    "snapshots.lease": [None, "yes", "", 1, 0, [], {}],
+    "supervision.recover": ["both", "", None, True, 1, ["gate"], {}],
     "supervision.restarts": [*NO_COUNT, None],
     "supervision.stuck": [value for value in NO_TIME if value is not None],
+    "supervision.stuck-restart": [None, "", "yes", "true", 0, 1, 0.5, [True], {}],
     "batch.max-lost": [-1, 1.5, float("nan"), float("inf"), "8", True, None, [1], {}],
 }
 """Values that are none, by setting; a setting that is not here is a time."""
@@ -168,3 +171,25 @@ def test_a_group_that_is_no_mapping_is_refused_by_name(group, value):
     ):
         config.check()
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("supervision.restart", "supervision.restarts"),
+        ("batch.max_attempt", "batch.max-attempts"),
+        ("thread", "threads"),
+        ("supervison.recover", "supervision.recover"),
+    ],
+)
+def test_a_key_that_is_no_setting_is_refused_with_the_one_that_is_like_it(key, meant):
+    with dask.config.set({f"akkordeon.{key}": 3}), pytest.raises(SpecError) as caught:
+        config.check()
+    assert f"akkordeon.{key.replace('_', '-')} in Dask's configuration is no setting" in str(caught.value)
+    assert f"akkordeon.{meant} meant" in str(caught.value)
+
+
+def test_a_setting_may_be_written_with_low_lines():
+    with dask.config.set({"akkordeon.batch.max_attempts": 3}):
+        config.check()
+        assert config.SETTINGS["batch.max-attempts"]("batch.max-attempts") == 3

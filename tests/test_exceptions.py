@@ -18,6 +18,12 @@ def test_an_exception_is_told_with_the_line_that_raised_it():
     assert text.startswith("KeyError: 'x' (raised in caught, ") and __file__ in text
 
 
+def test_the_notes_of_an_exception_are_told():
+    error = ValueError("v")
+    error.add_note("in 'head'")
+    assert format_exception(error) == "ValueError: v; in 'head'"
+
+
 def test_an_exception_that_was_never_raised_or_cannot_be_printed_is_told_by_its_class():
     assert format_exception(SystemExit(3)) == "SystemExit: 3"
     assert format_exception(MuteError()) == "MuteError"

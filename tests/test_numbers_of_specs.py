@@ -137,6 +137,8 @@ def test_a_number_of_numpy_is_kept_and_printed_as_pythons(which, half):
 @for_each("bad", [True, np.True_, math.nan, -math.inf, 10**400, "0.5", 1j, [0.5], np.zeros(2)])
 @for_each("which", NUMBERS)
 def test_a_value_that_is_no_number_is_quoted(which, bad):
+    if which.startswith("Scale") and isinstance(bad, list | np.ndarray):
+        return  # a number for each feature
     with pytest.raises(SpecError) as caught:
         NUMBERS[which][0](bad)
     assert repr(bad.item() if isinstance(bad, np.generic) else bad)[:60] in str(caught.value)

@@ -1,5 +1,6 @@
 import fnmatch
 import importlib
+import importlib.util
 import inspect
 import re
 import tomllib
@@ -16,10 +17,19 @@ from tests.support.for_each import for_each
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "akkordeon_dask"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-CONDA_NAMES = {"msgpack-python": "msgpack", "dask-core": "dask", "python-build": "build"}
+CONDA_NAMES = {
+    "msgpack-python": "msgpack",
+    "dask-core": "dask",
+    "python-build": "build",
+    "python-confluent-kafka": "confluent-kafka",
+}
 """conda-forge's names that differ: its `dask` is a bundle, `dask-core` is what pip calls dask."""
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py")
+if importlib.util.find_spec("torch") is None:
+    FILES = [path for path in FILES if not path.is_relative_to(PACKAGE / "torch")]
+if importlib.util.find_spec("jax") is None:
+    FILES = [path for path in FILES if not path.is_relative_to(PACKAGE / "jax")]
 
 
 def module_name(path):

@@ -1,17 +1,25 @@
-"""The example of the README works."""
+"""The examples of the README work."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 from akkordeon_dask.tree import paths
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLE, ESTIMATOR = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_python_example_runs_and_says_how_good_the_network_is(capsys):
     exec(compile(EXAMPLE, "README.md", "exec"), {"__name__": "readme"})
     assert accuracy(capsys.readouterr().out) > 0.8
+
+
+def test_the_estimator_of_the_readme_runs_and_says_how_good_it_is(capsys):
+    pytest.importorskip("sklearn", reason="needs scikit-learn, the extra [sklearn]")
+    exec(compile(ESTIMATOR, "README.md", "exec"), {"__name__": "readme"})
+    assert accuracy(capsys.readouterr().out) > 0.9
 
 
 def test_the_python_example_one_batch_at_a_time_gives_the_same_bits_whenever_it_runs():

@@ -1,8 +1,11 @@
 """Values print as they were written."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import cloudpickle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,3 +62,11 @@ def test_a_hidden_field_is_not_printed():
 def test_a_class_of_another_package_prints_without_the_namespace():
     foreign = type("Foreign", (Rest,), {"__module__": "my_layers"})
     assert repr(foreign()) == "Foreign()"
+
+
+def test_a_class_of_a_script_prints_where_it_was_sent(monkeypatch):
+    monkeypatch.setattr(Note, "__module__", "__main__")  # so it travels by value
+    there = "import pickle, sys; print(pickle.load(sys.stdin.buffer))"
+    sent = cloudpickle.dumps(Note("a", marks=("slur",)))
+    heard = subprocess.run([sys.executable, "-c", there], input=sent, capture_output=True, timeout=60, check=True)
+    assert heard.stdout.decode().strip() == "Note('a', marks=('slur',))"

@@ -3,6 +3,11 @@
 import fnmatch
 import json
 import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -33,6 +38,8 @@ def manifests(deploy_folder):
     return list(yaml.safe_load_all((deploy_folder / "kubernetes/cluster.yaml").read_text(encoding="utf-8")))
 
 
+OPERATOR = Path(sys.prefix) / "operator"
+"""It would add commands to `dask` if it were installed."""
 COMPOSE = ("compose.yaml", "compose.tls.yaml")
 
 
@@ -115,6 +122,49 @@ def test_with_tls_each_service_sees_its_own_folder_only(compose):
         "/tls/cert.pem",
         "/tls/key.pem",
     }
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+@pytest.mark.parametrize("files", [COMPOSE[:1], COMPOSE])
+def test_compose_itself_finds_nothing_wrong(deploy_folder, tmp_path, files):
+    command = ["docker-compose", "--project-directory", deploy_folder / "docker"]
+    for name in files:
+        text = (deploy_folder / "docker" / name).read_text(encoding="utf-8")
+        # Debian's docker-compose 1.29 is older than a project's name in its file.
+        (tmp_path / name).write_text(re.sub(r"(?m)^name:.*", "", text), encoding="utf-8")
+        command += ["--file", tmp_path / name]
+    done = subprocess.run([*command, "config"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["services"].keys() == {"scheduler", "alice", "bob", "train"}
+
+
+def closed(schema):
+    """A schema by which a field that it does not name is an error, where a cluster would drop it in silence."""
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: closed(value) for key, value in schema.items()}
+    if isinstance(parts.get("properties"), dict):
+        parts["properties"] = {name: closed(value) for name, value in schema["properties"].items()}
+        if "additionalProperties" not in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+            parts["additionalProperties"] = False
+    return parts
+
+
+def test_the_manifests_are_valid_by_the_operators_own_definitions(manifests):
+    jsonschema, wheels = pytest.importorskip("jsonschema"), [*OPERATOR.glob("dask_kubernetes-*.whl")]
+    if not wheels:
+        pytest.skip(f"the operator's definitions are not there: pip download --no-deps -d {OPERATOR} dask-kubernetes")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        crds = [name for name in wheel.namelist() if "/crds/" in name]
+        definitions = [yaml.safe_load(wheel.read(name)) for name in crds]
+    schemas = {
+        one["spec"]["names"]["kind"]: one["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for one in definitions
+    }
+    for manifest in manifests[:2]:
+        schema = closed(schemas[manifest["kind"]])
+        schema["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": {}}  # Kubernetes' own
+        errors = jsonschema.Draft4Validator(schema).iter_errors(manifest)
+        assert [f"{list(error.absolute_path)}: {error.message}" for error in errors] == []
 
 
 def pods(manifests):

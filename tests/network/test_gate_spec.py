@@ -32,6 +32,8 @@ def test_an_optimizer_is_one(optimizer):
         ("on_stale", None, "drop, damp"),
         ("dtype", "float16", "float32, float64"),
         ("dtype", float, "float32, float64"),
+        ("wire", "int8", "float16, bfloat16 or None"),
+        ("wire", ["float16"], "float16, bfloat16 or None"),
         ("name", "", "a word without a dot"),
         ("name", "a.b", "a word without a dot"),
         ("name", 7, "a word without a dot"),
@@ -49,6 +51,11 @@ def test_a_bad_option_is_named_and_quoted(option, value, known):
         Gate(nn.Linear(2, 2), SGD, **{option: value})
     assert known in str(caught.value)
     assert repr(value) in str(caught.value)
+
+
+def test_only_float32_is_halved_on_the_wire():
+    with pytest.raises(SpecError, match="a gate of float64 sends float64: wire='float16' halves float32"):
+        Gate(nn.Linear(2, 2), SGD, dtype="float64", wire="float16")
 
 
 @pytest.mark.parametrize("name", ["", 3, None])
@@ -76,3 +83,11 @@ def test_beside_takes_a_gate_s_name(name):
 
 def test_a_single_layer_and_a_chain_of_it_compute_the_same():
     assert Gate(nn.Linear(2, 3), SGD).chain == Gate(nn.Chain([nn.Linear(2, 3)]), SGD).chain
+
+
+def test_its_policy_is_the_optimizer_with_what_acts_on_late_gradients():
+    assert Gate(nn.Linear(2, 3), SGD, name="a", workers="alice").policy == repr(SGD)
+    gate = Gate(nn.Linear(2, 3), optim.GapAware(SGD), max_delay=4, on_stale="damp", accumulate=2, backward="latest")
+    assert gate.policy == (
+        "optim.GapAware(optim.SGD(0.1)), backward='latest', max_delay=4, on_stale='damp', accumulate=2"
+    )

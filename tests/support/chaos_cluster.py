@@ -1,8 +1,7 @@
-"""A scheduler, three workers with nannies and a client, and what may happen to them."""
+"""A scheduler, three workers with nannies and a client, and how they are hurt and healed."""
 
 import json
 import os
-import random
 import signal
 import sys
 import time
@@ -16,7 +15,7 @@ from tests.support.chaos_owner import Fault, Owner
 from tests.support.chaos_user import NAME
 from tests.support.leftovers import wait_until
 from tests.support.machines import Machines, Process, joined, running
-from tests.support.restarting_workers import run_folder
+from tests.support.programs import free_port
 
 WORKERS = ("alice", "bob", "carol")
 HOSTS = ("scheduler", *WORKERS, "client")
@@ -24,7 +23,10 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = {
     "SUPERVISION__PATIENCE": "2s",
     "SUPERVISION__RESTARTS": "1000",
-    "TIMEOUTS__CONTROL": "5s",
+    "SUPERVISION__STUCK": "3s",
+    "SUPERVISION__WAIT": "10min",
+    "SUPERVISION__SCHEDULER": "10min",
+    "TIMEOUTS__CONTROL": "10s",
 }
 
 
@@ -50,14 +52,27 @@ class Chaos:
         self.faults: list[Fault] = []
         self._runs = 0
         self._out: dict[str, tuple[float, Callable[[], None]]] = {}
-        """Hosts and gates that suffer now, with the time and the way to end it."""
-        self._python("scheduler", "scheduler", "-m", "dask", "scheduler", *self._where("scheduler"), "--port", 0)
-        wait_until(lambda: self.file.is_file() and self.file.stat().st_size > 0, within=60)
-        options = ("--nthreads", 1, "--local-directory", folder)
-        self._nannies = {
-            name: self._python(name, name, "-m", "dask", "worker", *self._where(name), "--name", name, *options)
-            for name in WORKERS
-        }
+        """Hosts, gates and links that suffer now, with the time and the way to end it."""
+        self._commands: list[Process] = []
+        """Programs of users beside, which have to end well."""
+        self._port = free_port()
+        self._scheduler = self._start_scheduler()
+        self._nannies = {name: self._start_worker(name) for name in WORKERS}
+
+    def _start_scheduler(self) -> Process:
+        self.file.unlink(missing_ok=True)
+        where = (*self._where("scheduler"), "--port", self._port)
+        process = self._python("scheduler", f"scheduler-{self._number()}", "-m", "dask", "scheduler", *where)
+        wait_until(lambda: self.file.is_file() and self.file.stat().st_size > 0, within=300)
+        return process
+
+    def _start_worker(self, name: str) -> Process:
+        options = ("--name", name, "--nthreads", 1, "--local-directory", self.folder)
+        return self._python(name, f"{name}-{self._number()}", "-m", "dask", "worker", *self._where(name), *options)
+
+    def _number(self) -> int:
+        self._runs += 1
+        return self._runs
 
     def _where(self, host: str) -> tuple[object, ...]:
         return "--host", self.machines.addresses[host], "--no-dashboard", "--scheduler-file", self.file
@@ -67,10 +82,10 @@ class Chaos:
 
     def user(self, seed: int) -> Owner:
         """The owner of a network at work, with a folder of its own."""
-        self._runs += 1
-        folder = self.folder / f"run-{self._runs}"
+        number = self._number()
+        folder = self.folder / f"run-{number}"
         folder.mkdir()
-        name, module = f"user-{self._runs}", ("-m", "tests.support.chaos_user")
+        name, module = f"user-{number}", ("-m", "tests.support.chaos_user")
         return Owner(self._python("client", name, *module, self.file, folder, "--seed", seed), folder)
 
     def guest(self, *options: object) -> Process:
@@ -92,72 +107,48 @@ class Chaos:
                     return pid
         return 0
 
-    def strike(self, kind: str, owner: Owner, dice: random.Random) -> None:
-        """Let something go wrong, and note what."""
-        while not (victims := self._victims(kind, owner)):  # they all suffer already
-            self.pass_time(0.1, owner)
-        victim, gates = dice.choice(victims)
-        at = time.monotonic()
-        self.faults.append(Fault(kind, gates, at))
-        if kind == "write":
-            self._spoil(run_folder(owner.folder / "snapshots") / victim, at + dice.uniform(1, 3))
-        elif kind == "guest":
-            self.guests[-1].kill()
-            self.guest(*dice.choice([(), ("--here",)]))
-        elif kind == "kill":
-            os.kill(self.worker(victim), signal.SIGKILL)
-        elif kind == "stop":
-            self._stop(victim, at + dice.uniform(3.5, 5))
-        else:
-            self._cut(victim, at + dice.uniform(3.5, 5))
+    def terminate(self, host: str) -> None:
+        """SIGTERM to the nanny on a host; `heal` starts another one."""
+        os.kill(self._nannies[host].pid, signal.SIGTERM)
 
-    def _victims(self, kind: str, owner: Owner) -> list[tuple[str, tuple[str, ...]]]:
-        """Hosts or gates that may be hit now, each with the gates that may stop by it."""
-        placed = owner.placement
-        if kind == "guest":
-            return [(gate, (gate,)) for gate in sorted(placed)]
-        if kind == "write":
-            folder = run_folder(owner.folder / "snapshots")
-            free = [gate for gate in sorted(placed) if str(folder / gate) not in self._out]
-            return [(gate, (gate,)) for gate in free if (folder / gate).is_dir()]
-        there = {host: tuple(gate for gate, where in placed.items() if where == host) for host in WORKERS}
-        free = [host for host in WORKERS if there[host] and host not in self._out]
-        return [(host, there[host]) for host in free if self.worker(host)]
+    def strangers(self) -> list[str]:
+        """Programs on the hosts that neither are nor were begun by the cluster; none where hosts are not apart."""
+        if not isinstance(self.machines, Machines):
+            return []
+        ours = {self._scheduler.pid, *(nanny.pid for nanny in self._nannies.values())}
+        return [_command_line(pid) for pid in self.machines.processes() if not ours.intersection(_ancestry(pid))]
 
-    def _stop(self, host: str, end: float) -> None:
-        pid = self.worker(host)
-        os.kill(pid, signal.SIGSTOP)
+    def hurt(self, what: str, seconds: float, heal: Callable[[], None]) -> None:
+        """Note that a host, a gate or a link suffers for so long, and how that ends."""
+        self._out[what] = (time.monotonic() + seconds, heal)
 
-        def go_on() -> None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+    def suffers(self, what: str) -> bool:
+        """Whether it does now."""
+        return what in self._out
 
-        self._out[host] = (end, go_on)
+    def command(self, *args: object) -> None:
+        """Run `tests.support.chaos_command` beside, which has to end well."""
+        module = ("-m", "tests.support.chaos_command")
+        self._commands.append(self._python("client", f"command-{self._number()}", *module, self.file, *args))
 
-    def _cut(self, host: str, end: float) -> None:
-        assert isinstance(self.machines, Machines)
-        cut = self.machines.cut(host)
-        cut.__enter__()
-        self._out[host] = (end, lambda: cut.__exit__(None, None, None) and None)
+    def kill_scheduler(self, seconds: float) -> None:
+        """Kill it, and start it again after so long."""
+        self._scheduler.kill()
 
-    def _spoil(self, folder: Path, end: float) -> None:
-        """Put a file where a gate's snapshots shall be."""
-        kept = folder.with_name(f"~{folder.name}")
-        folder.rename(kept)
-        folder.write_bytes(b"no folder")
+        def again() -> None:
+            self._scheduler = self._start_scheduler()
 
-        def restore() -> None:
-            folder.unlink()
-            kept.rename(folder)
-
-        self._out[str(folder)] = (end, restore)
+        self.hurt("scheduler", seconds, again)
 
     def heal(self, now: float = float("inf")) -> None:
-        """End what has lasted long enough."""
+        """End what has lasted long enough; start again the workers that have ended."""
         for who, (end, heal) in list(self._out.items()):
             if end <= now:
                 del self._out[who]
                 heal()
+        for name, nanny in self._nannies.items():
+            if not nanny.running:
+                self._nannies[name] = self._start_worker(name)
 
     def pass_time(self, seconds: float, owner: Owner) -> None:
         """Let the cluster be for so long, but for what heals."""
@@ -168,12 +159,28 @@ class Chaos:
             self.heal(time.monotonic())
             return time.monotonic() >= end
 
-        wait_until(over, within=seconds + 60)
+        wait_until(over, within=seconds + 300)
 
     def until_healed(self, owner: Owner) -> None:
         """Wait until nothing suffers any more."""
         last = max([end for end, _ in self._out.values()], default=0.0)
         self.pass_time(max(0.0, last - time.monotonic()), owner)
+        for command in self._commands:
+            command.succeed(within=300)
+
+
+def _ancestry(pid: int) -> Iterator[int]:
+    """A process and those that began it; one that has ended meanwhile has none."""
+    with suppress(OSError):
+        while pid > 1:
+            yield pid
+            pid = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def _command_line(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
 
 
 @contextmanager

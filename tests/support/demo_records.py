@@ -20,6 +20,7 @@ PASS = {
     "elapsed": _NUMBER,
     "updates": int,
     "samples_trained": int,
+    "rolled_back": bool,
 }
 END = {"event": str, "epochs": int, "test": dict, "seconds": _NUMBER}
 TEST = {"loss": _NUMBER, "scores": dict, "samples": int}

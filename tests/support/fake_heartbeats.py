@@ -6,7 +6,7 @@ from akkordeon_dask.telemetry import Heartbeat
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 _GATE = dict.fromkeys(GateMetrics.__dataclass_fields__, 0) | {"stuck": ""}
-_SENTINEL = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"progress": None}
+_SENTINEL = dict.fromkeys(SentinelMetrics.__dataclass_fields__, 0) | {"progress": None, "confusion": None}
 
 
 def gate(name="g0", position=0, at=0.0, network="net", **figures):

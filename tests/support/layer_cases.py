@@ -65,6 +65,8 @@ CASES = [
     Case(nn.DropConnect(4, 3, 0.0), (4,)),
     Case(nn.Scale(0.3, 1.7), (5,)),
     Case(nn.Scale(mean=-1, std=2), IMAGE),
+    Case(nn.Scale([0.3, -1, 0, 2, 5], [1.7, 1, 2, 0.5, 3]), (5,)),
+    Case(nn.Scale(0.5, list(range(1, IMAGE[0] + 1))), IMAGE),
     Case(nn.Flatten(), IMAGE),
     Case(nn.Flatten(), ()),
     Case(nn.ReLU(), (5,)),

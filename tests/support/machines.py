@@ -36,7 +36,12 @@ class Process:
     @property
     def log(self) -> str:
         """The end of what it wrote to stderr."""
-        return self._errors.read_text(encoding="utf-8")[-4000:]
+        return self.whole_log[-4000:]
+
+    @property
+    def whole_log(self) -> str:
+        """All that it wrote to stderr."""
+        return self._errors.read_text(encoding="utf-8")
 
     @property
     def running(self) -> bool:
@@ -102,6 +107,11 @@ class Machines:
     def left(self) -> list[str]:
         """The namespaces that are there."""
         return sorted(path.name for path in _FOLDER.glob(f"{self._prefix}-*"))
+
+    def processes(self) -> list[int]:
+        """All that runs on the hosts."""
+        told = [_run("ip", "netns", "pids", namespace).stdout.split() for namespace in self.left()]
+        return [int(pid) for pids in told for pid in pids]
 
     def capture(self, host: str) -> Capture:
         """Hear what crosses a host's link, for as long as the context lasts."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,14 @@ class Cluster:
         self.address = address
         self.workers = workers
         """The workers' addresses by their names."""
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        port: int = there.getsockname()[1]
+        return port
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -70,12 +79,16 @@ def started(*args: object, **more: str) -> Iterator["subprocess.Popen[str]"]:
 
 @contextmanager
 def running_cluster(
-    folder: Path, dashboard: str | None = None, names: tuple[str, ...] = ("alice", "bob")
+    folder: Path,
+    dashboard: str | None = None,
+    names: tuple[str, ...] = ("alice", "bob"),
+    *,
+    address: str = "127.0.0.1",
 ) -> Iterator[Cluster]:
-    """`dask scheduler`, and `dask worker` for each name, on the loopback interface."""
+    """`dask scheduler`, and `dask worker` for each name, on an address of the loopback interface."""
     page = ("--dashboard-address", dashboard) if dashboard else ("--no-dashboard",)
     told = folder / "scheduler.json"
-    host = ("--host", "127.0.0.1")
+    host = ("--host", address)
     with ExitStack() as stack:
         dask = ("scheduler", *host, "--port", "0", *page, "--scheduler-file", str(told))
         stack.enter_context(_service(folder, "scheduler", dask))

@@ -35,6 +35,7 @@ class RestartingCluster(SimulatedCluster):
         self._spec, self._troubles, self._pause = network, list(troubles), pause
         self._born, self._quiet_for, self._pending = itertools.count(), 0, 0
         self._silent, self._moving = set(), set()
+        self._size = options.get("n_microbatches")
         super().__init__(network, gate_class=partial(TracedGate, traces=self.traces), **options)
 
     def send(self, to, message):
@@ -67,6 +68,7 @@ class RestartingCluster(SimulatedCluster):
             clock=lambda: self.now, send=self.send, report=self.reports.setdefault(name, []).append,
             timer=self.timer(), max_attempts=self.max_attempts, traces=self.traces,
         )  # fmt: skip
+        behavior.synchronous = self._size is not None
         if position is not None:
             behavior.passes.resume(position, self.now)
             behavior.positions = [position]
@@ -158,7 +160,7 @@ class RestartingCluster(SimulatedCluster):
         behavior = TracedGate(
             self._spec.gates[index], name=name, network="net", generation=self.generation, seed=0,
             worker=address.worker, clock=lambda: self.now, send=self.send,
-            traces=self.traces,
+            traces=self.traces, address=address, n_microbatches=self._size,
         )  # fmt: skip
         self._add(address, behavior)
         self.gate_addresses = (*self.gate_addresses[:index], address, *self.gate_addresses[index + 1 :])

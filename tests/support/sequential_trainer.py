@@ -2,6 +2,7 @@
 
 from threadpoolctl import threadpool_limits
 
+from akkordeon_dask.messages import narrowed, widened
 from akkordeon_dask.nn import Key
 
 
@@ -12,7 +13,7 @@ def train_sequentially(network, provider, *, loss, batch_size, epochs, seed, sen
     Parameters
     ----------
     network
-        its layers and optimizers are used, its gates' policies are not.
+        its layers and optimizers are used, and the format in which gates send, their policies are not.
     provider
         the data.
     loss
@@ -25,6 +26,7 @@ def train_sequentially(network, provider, *, loss, batch_size, epochs, seed, sen
         the name of the sentinel that would train it; masks depend on it.
     """
     gates = [(name, gate.chain, gate.optimizer) for name, gate in zip(network.names, network.gates, strict=True)]
+    wires = {name: gate.wire for name, gate in zip(network.names, network.gates, strict=True)}
     params = network.init(seed)
     states = {name: optimizer.init(params[name]) for name, _, optimizer in gates}
     source = provider.open()
@@ -35,9 +37,11 @@ def train_sequentially(network, provider, *, loss, batch_size, epochs, seed, sen
             for name, chain, _ in gates:
                 key = Key((seed,)).fold(name).fold(sentinel, epoch, sequence)
                 y, contexts[name] = chain.forward(params[name], y, train=True, key=key)
+                y = widened(*narrowed(y, wires[name] if name != gates[-1][0] else None))
             _, dy = loss(y, target)
             for name, chain, optimizer in reversed(gates):
                 dy, grads = chain.backward(contexts[name], dy, need_dx=name != gates[0][0])
+                dy = dy if dy is None else widened(*narrowed(dy, wires[name]))
                 now = params[name]
                 updated, states[name] = optimizer.update(grads, states[name], now, stale_params=now)
                 params[name] = chain.advance(updated, grads)

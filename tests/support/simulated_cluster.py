@@ -52,13 +52,15 @@ class SimulatedCluster:
         makes a sentinel's `RetransmissionTimer`.
     max_attempts
         of a batch.
+    n_microbatches
+        of a step, where updates are synchronous.
     gate_class
         the class of the gates' behaviors: a subclass may watch.
     """
 
     def __init__(
         self, network, *, seed=0, fate=lambda message: PERFECT, pace=lambda: 0.0, help=lambda: None,
-        timer=RetransmissionTimer, max_attempts=5, gate_class=GateBehavior,
+        timer=RetransmissionTimer, max_attempts=5, gate_class=GateBehavior, n_microbatches=None,
     ):  # fmt: skip
         self.engine = _Engine(self)
         self.fate, self.pace, self.help = fate, pace, help
@@ -70,11 +72,12 @@ class SimulatedCluster:
         self.gates = [
             gate_class(
                 gate, name=name, network="net", generation=1, seed=seed, worker=address.worker,
-                clock=lambda: self.now, send=self.send,
+                clock=lambda: self.now, send=self.send, address=address, n_microbatches=n_microbatches,
             )
             for name, gate, address in zip(network.names, network.gates, addresses, strict=True)
         ]  # fmt: skip
         self.gate_addresses = tuple(addresses)
+        self.synchronous = n_microbatches is not None
         for before, address, gate, behind in zip(
             [None, *addresses], addresses, self.gates, [*addresses[1:], None], strict=False
         ):
@@ -95,6 +98,7 @@ class SimulatedCluster:
             clock=lambda: self.now, send=self.send, report=self.reports[name].append,
             timer=self.timer(), max_attempts=self.max_attempts,
         )  # fmt: skip
+        behavior.synchronous = self.synchronous
         endless = bool(sentinel.batches_per_pass)
         source = sentinel.provider.open()
         behavior.reader = make_batch_reader(

@@ -1,7 +1,10 @@
 """Networks and data so small that an epoch takes milliseconds; importable on every worker."""
 
+import contextlib
 import threading
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -148,3 +151,21 @@ class WitnessLoss(nn.SoftmaxCrossEntropy):
     def __call__(self, y, target, *, need_dy=True):
         Witness.seen.setdefault((self.mark, "loss"), set()).add(threading.current_thread())
         return super().__call__(y, target, need_dy=need_dy)
+
+
+@dataclass(frozen=True, repr=False)
+class HangsOnce(nn.Layer):
+    """Hands on what comes; a process that finds the file, and nobody else, waits with one batch until it is removed."""
+
+    file: str
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        held = Path(f"{self.file}.held")
+        with contextlib.suppress(FileNotFoundError):
+            Path(self.file).rename(held)
+            while held.exists():
+                time.sleep(0.1)
+        return x + 0, None
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        return dy + 0, {}

@@ -5,7 +5,7 @@ from typing import reveal_type
 import numpy as np
 from distributed import Client
 
-from akkordeon_dask import Network, Sentinel, adopt, connect, data, deploy, pause, plan, resume, status, stop
+from akkordeon_dask import Network, Sentinel, adopt, callbacks, connect, data, deploy, pause, plan, resume, status, stop
 from akkordeon_dask.runtime import report
 
 x = np.zeros((4, 784), np.float32)
@@ -44,6 +44,8 @@ def synchronous(network: Network, client: Client) -> None:
     reveal_type(running.resume())  # None
     reveal_type(running.attach)  # def (sentinel: Sentinel, *, epochs: int | None =, resume: bool | None =) -> Attached
     reveal_type(running.wait(epochs=2))  # History
+    reveal_type(running.wait(callbacks=[callbacks.EarlyStopping("validate0.loss"), print]))  # History
+    reveal_type(running.add_callback(print))  # def ()
     reveal_type(running.wait_for(running.sentinels["train"]))  # None
     reveal_type(running.wait_closed())  # None
     reveal_type(running.evaluate(test))  # PassReport

@@ -45,7 +45,7 @@ def test_a_sentinel_shows_each_of_its_figures_under_its_own_name():
 
 
 def test_all_that_a_sentinel_counts_is_shown():
-    about = {"network", "name", "key", "at", "mode", "state", "epochs", "progress"}
+    about = {"network", "name", "key", "at", "mode", "state", "epochs", "progress", "confusion"}
     assert {family.field for family in _SENTINELS} == {field.name for field in fields(SentinelMetrics)} - about
 
 

@@ -57,6 +57,17 @@ def test_figures_are_those_of_heartbeats(scheduler):
     assert (g0.version, g0.samples_per_s, g1.samples_per_s) == (1, 50.0, 0.0)
 
 
+def test_a_gate_has_its_delays_and_its_policy_as_it_was_announced(scheduler):
+    policy = "optim.GapAware(optim.SGD(0.1)), max_delay=4"
+    spec = {"name": "g0", "worker": "tcp://alice", "text": "Gate(...)", "policy": policy}
+    scheduler.plugins[TOPIC].log_event(TOPIC, {"network": "net", "event": "deployed", "gates": [spec]})
+    reported = [gate("g0", 0, delays=((0, 1), (1, 2), (4, 1))), gate("g1", 1)]
+    receive(scheduler, beat("alice", gates=reported[:1]), beat("bob", gates=reported[1:]))
+    g0, g1 = status(scheduler).gates
+    assert (g0.delay, g0.largest_delay, g0.policy) == (1.5, 4, policy)
+    assert math.isnan(g1.delay) and (g1.largest_delay, g1.policy) == (None, "")
+
+
 def test_a_gate_of_another_incarnation_is_not_taken_for_this_one(scheduler):
     receive(scheduler, beat("alice", gates=[gate("g0", 0, version=7, key="former")]), beat("bob"))
     g0, _ = status(scheduler).gates

@@ -1,0 +1,5 @@
+"""JAX where it is installed."""
+
+import pytest
+
+pytest.importorskip("jax")

@@ -1,0 +1,1 @@
+"""The study of late gradients: `make study STAGE=a`, then b and c, then tables."""
