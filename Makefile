@@ -7,10 +7,12 @@ LOCK ?=
 ARGS ?=
 # How many processes run tests.
 JOBS ?= 2
-# How long sentinels come and go in `make chaos`, with each kind of client; then what fails in it, with how many seeds.
+# How long sentinels come and go in `make chaos`, with each kind of client; then how much fails in it, with how many
+# seeds, and the file to which the table by kind is added. FAULTS=1000 CHAOS_SEEDS=1 takes two hours.
 CHAOS_SECONDS ?= 120
 FAULTS ?= 30
 CHAOS_SEEDS ?= 3
+CHAOS_TABLE ?= chaos.md
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
@@ -21,10 +23,10 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reor
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint types bench chaos data clean
+.PHONY: help demo test test-quick test-numbers test-cluster lint types bench chaos data clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 
 demo: $(STAMP) ## train a small network on an embedded cluster; ARGS="--help" lists its options
 	$(BIN)/dask akkordeon demo $(ARGS)
@@ -34,6 +36,12 @@ test: $(STAMP) ## run the tests; ARGS go to pytest
 
 test-quick: $(STAMP) ## run the tests that take seconds, without browser and machines
 	$(PYTEST) -m "not slow and not browser and not machines" $(ARGS)
+
+test-numbers: $(STAMP) ## run the quick tests that need no cluster
+	$(PYTEST) -m "not cluster and not slow and not browser and not machines" $(ARGS)
+
+test-cluster: $(STAMP) ## run the quick tests on a cluster
+	$(PYTEST) -m "cluster and not slow and not browser and not machines" $(ARGS)
 
 lint: $(STAMP) ## check style and the import contracts
 	$(BIN)/ruff check
@@ -64,8 +72,14 @@ lock: ## write the exact versions and hashes of all that is installed in CI and 
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: study
+STAGE ?= a
+study: $(STAMP) ## train with late gradients, STAGE=a, b or c; runs that have a result in study-results/ are not repeated
+	$(BIN)/python -m tests.study $(STAGE) $(ARGS)
+
 chaos: $(STAMP) ## twenty sentinels join and leave for two minutes; workers, links, disks and sentinels fail
 	AKKORDEON_CHAOS_SECONDS=$(CHAOS_SECONDS) AKKORDEON_FAULTS=$(FAULTS) AKKORDEON_CHAOS_SEEDS=$(CHAOS_SEEDS) \
+	AKKORDEON_CHAOS_TABLE=$(CHAOS_TABLE) \
 	$(BIN)/python -m pytest --timeout=900 tests/runtime/test_coming_and_going.py tests/runtime/test_chaos.py $(ARGS)
 
 data: $(STAMP) ## fetch the full data sets

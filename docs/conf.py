@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.ext.autodoc.mock import mock
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
@@ -42,6 +43,7 @@ html_theme = "furo"
 html_title = f"akkordeon_dask {release}"
 html_static_path = ["_static"]
 
+autodoc_mock_imports = ["torch", "jax"]  # the build of torch with CUDA is some gigabytes
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_member_order = "bysource"
@@ -53,8 +55,11 @@ napoleon_use_param = False  # a parameter's type is a phrase, not a name to link
 napoleon_custom_sections = ["Shapes"]
 python_use_unqualified_type_names = True
 
-ROOMS = "nn", "optim", "data", "errors", "console", "sklearn"
+ROOMS = "nn", "optim", "data", "errors", "console", "sklearn", "torch", "jax"
 PUBLIC = ["akkordeon_dask", *(f"akkordeon_dask.{name}" for name in ROOMS)]
+with mock(autodoc_mock_imports):
+    for package in PUBLIC:
+        importlib.import_module(package)
 ALIASES = [
     f"{package}.{name}"
     for package in PUBLIC
