@@ -5,7 +5,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, TypeVar
 
 from akkordeon_dask.console import Row, View, make_view, pass_line
@@ -134,7 +134,7 @@ def draw_during(drawing: Drawing | None, coroutine: Coroutine[Any, Any, T]) -> C
 
 
 class _Drawn(Blocking[T]):
-    """Drawn by the thread of a synchronous caller, or by a thread beside an asynchronous one."""
+    """Drawn by a thread of its own: an interrupt comes to the caller's, and leaves no half of a bar on a terminal."""
 
     def __init__(self, drawing: Drawing, coroutine: Coroutine[Any, Any, T]) -> None:
         self._drawing, self._coroutine = drawing, coroutine
@@ -143,28 +143,35 @@ class _Drawn(Blocking[T]):
         return _beside(self._coroutine, self._drawing).__await__()
 
     def block(self) -> T:
-        loop = self._drawing.client.loop.asyncio_loop  # type: ignore[union-attr]
+        client = self._drawing.client
         call = Interruptible(self._coroutine)
-        future = asyncio.run_coroutine_threadsafe(call.run(), loop)
+        future = asyncio.run_coroutine_threadsafe(call.run(), client.loop.asyncio_loop)  # type: ignore[union-attr]
         ended = threading.Event()
-        future.add_done_callback(lambda _: ended.set())
+        drawn = _draw_until(ended, self._drawing)
+        both: tuple[Future[Any], ...] = (future, drawn)
         try:
-            self._drawing.play(ended)
-            return future.result()
+            wait(both, return_when=FIRST_COMPLETED)
+            if not future.done():
+                drawn.result()  # raises: a program that read the passes is gone
+            result = future.result()
+            _end(ended, drawn)
+            if drawn.done():
+                drawn.result()
+            return result
         except CancelledError:
             raise ClosedError("the client was closed meanwhile: deploy or connect with another one") from None
         except KeyboardInterrupt:
-            call.interrupt(self._drawing.client)
+            _end(ended, drawn)
+            call.interrupt(client)
             raise
         finally:
             future.cancel()
+            _end(ended, drawn)
 
 
 async def _beside(coroutine: Coroutine[Any, Any, T], drawing: Drawing) -> T:
-    ended, drawn = threading.Event(), Future[None]()
-    # Not one of the loop's few threads. A notebook knows by the context which cell the output is of.
-    in_context, args = contextvars.copy_context().run, (_play, drawing, ended, drawn)
-    threading.Thread(target=in_context, args=args, name="akkordeon-progress", daemon=True).start()
+    ended = threading.Event()
+    drawn = _draw_until(ended, drawing)
     try:
         return await coroutine
     finally:
@@ -173,6 +180,21 @@ async def _beside(coroutine: Coroutine[Any, Any, T], drawing: Drawing) -> T:
         for one in done:
             if (error := one.exception()) is not None:
                 logger.warning("progress is not shown: %r", error)
+
+
+def _draw_until(ended: threading.Event, drawing: Drawing) -> "Future[None]":
+    """Begin to draw in a thread: neither the caller's nor one of an event loop's few. The future is its end."""
+    drawn = Future[None]()
+    # A notebook knows by the context which cell the output is of.
+    in_context, args = contextvars.copy_context().run, (_play, drawing, ended, drawn)
+    threading.Thread(target=in_context, args=args, name="akkordeon-progress", daemon=True).start()
+    return drawn
+
+
+def _end(ended: threading.Event, drawn: "Future[None]") -> None:
+    """Let the thread write its last lines, and wait for that."""
+    ended.set()
+    wait((drawn,), _LAST)
 
 
 def _play(drawing: Drawing, ended: threading.Event, drawn: "Future[None]") -> None:

@@ -278,14 +278,37 @@ with deploy(NETWORK) as running:
 """
 
 
-def test_an_interrupt_in_a_terminal_takes_the_bars_away():
+WHILE_IT_DRAWS = """
+import itertools
+import os
+from rich.console import Console
+
+calls, enter = itertools.count(), Console.__enter__
+
+
+def enter_and_interrupt(console):
+    entered = enter(console)
+    if next(calls) == 50:
+        os.kill(os.getpid(), signal.SIGINT)
+    return entered
+
+
+Console.__enter__ = enter_and_interrupt
+"""
+"""Put before the program: the interrupt comes where rich holds back what it is told to write."""
+
+
+@pytest.mark.parametrize("when", ["while it waits", "while it draws"])
+def test_an_interrupt_in_a_terminal_takes_the_bars_away(when):
     ours, its = pty.openpty()
     more = environment(TERM="xterm-256color", COLUMNS="100", PYTHONPATH=os.pathsep.join(sys.path))
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=its, stdout=its, stderr=its, env=more) as program:
+    text = PROGRAM if when == "while it waits" else PROGRAM.replace("\nfrom", f"{WHILE_IT_DRAWS}\nfrom", 1)
+    with subprocess.Popen([sys.executable, "-c", text], stdin=its, stdout=its, stderr=its, env=more) as program:
         os.close(its)
         try:
             said = _read(ours, until=lambda said: "train0 pass " in said and "epoch:" in said)
-            program.send_signal(signal.SIGINT)
+            if when == "while it waits":
+                program.send_signal(signal.SIGINT)
             said += _read(ours)
             assert program.wait(PATIENCE) == 0
         finally:

@@ -153,6 +153,7 @@ class Dispatcher(Scheduler):
                 self._turn(me, cell)
             except BaseException:
                 logger.exception("a computation of %s", cell.name)
+        me.thread.name = me.name
 
     def _wait_for_work(self, me: ComputeThread) -> Cell | None:
         """The next cell for this thread, which parks until there is one; None: it ends."""

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import click
@@ -82,5 +83,11 @@ def _screen() -> Iterator[Callable[[LiveStatus], None]]:
         console = Console(width=WIDE)
         yield lambda status: console.print(top_table(status))
         return
-    with Live(auto_refresh=False) as screen:
-        yield lambda status: screen.update(top_table(status), refresh=True)
+    # An interrupt comes to the main thread, and would leave half of a table, and the cursor hidden.
+    with ThreadPoolExecutor(1) as drawer:
+        screen = Live(auto_refresh=False)
+        try:
+            drawer.submit(screen.start).result()
+            yield lambda status: drawer.submit(screen.update, top_table(status), refresh=True).result()
+        finally:
+            drawer.submit(screen.stop)

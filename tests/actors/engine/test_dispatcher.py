@@ -48,6 +48,20 @@ def computing():
     return [thread for thread in threading.enumerate() if thread.name.startswith(("akkordeon compute", "actor "))]
 
 
+def test_a_thread_has_the_name_of_its_actor_for_the_time_of_a_turn(dispatchers):
+    behavior = RecordingBehavior()
+    dispatcher, (cell,) = dispatchers(behaviors=[behavior])
+    cell.put("hold")
+    assert behavior.entered.wait(LIMIT)
+    (thread,) = computing()
+    assert thread.name == "actor 0"
+    cell.stop()  # the thread ends after its turn, without having been parked
+    behavior.held.set()
+    asyncio.run(cell.stopped(LIMIT))
+    dispatcher.join(LIMIT)
+    assert not thread.is_alive() and thread.name == "akkordeon compute 0"
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_promise_2_one_thread_at_a_time_is_at_an_actor_and_no_message_is_lost(dispatchers, threads):
     behaviors = [ComputingBehavior() for _ in range(3)]
