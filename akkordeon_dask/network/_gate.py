@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 BackwardPolicy = Literal["stashed", "latest"]
-StalePolicy = Literal["drop", "damp"]
+StalePolicy = Literal["drop", "damp", "wait"]
 _LATE = ("backward", "max_delay", "on_stale", "accumulate")
 """Fields that act on late gradients, or on how late they are."""
 
@@ -49,7 +49,9 @@ class Gate(Written):
     max_delay
         updates that a gradient may be late; None: no bound.
     on_stale
-        with a later one: `"drop"` it, or `"damp"` it by `max_delay / delay`.
+        with a later one: `"drop"` it (Maranjyan, Tyurin, Richtárik, 'Ringmaster ASGD: The First Asynchronous SGD with
+        Optimal Time Complexity', arXiv 2501.16168, 2025), or `"damp"` it by `max_delay / delay`. `"wait"`: there is
+        none, for a batch waits in front of the gate, and its sentinel with it, as long as it could make one.
     accumulate
         batches whose gradients make one update, by their mean over samples. With at least as many as a sentinel has in
         flight, no gradient is more than one update late and two versions are held (Narayanan et al.,
@@ -103,6 +105,8 @@ class Gate(Written):
             )
         if self.max_delay is not None:
             object.__setattr__(self, "max_delay", check_int("a gate's max_delay", self.max_delay, 0))
+        elif self.on_stale == "wait":
+            raise SpecError("a gate with on_stale='wait' has a bound to wait for: add max_delay, e.g. max_delay=4")
         object.__setattr__(self, "accumulate", check_int("a gate's accumulate", self.accumulate, 1))
         check_text("a gate's name", self.name, "a word without a dot")
         if self.name is not None and "." in self.name:

@@ -24,14 +24,15 @@ def gates(draw, inputs=None, outputs=None, name=None):
     layers = nn.Linear(inputs, outputs, bias=draw(st.booleans()))
     for layer in draw(ACTIVATIONS):
         layers = layers >> layer
+    max_delay = draw(st.none() | st.integers(0, 9))
     return Gate(
         layers,
         draw(OPTIMIZERS),
         workers=draw(WORKERS),
         name=name,
         backward=draw(st.sampled_from(["stashed", "latest"])),
-        max_delay=draw(st.none() | st.integers(0, 9)),
-        on_stale=draw(st.sampled_from(["drop", "damp"])),
+        max_delay=max_delay,
+        on_stale=draw(st.sampled_from(["drop", "damp"] if max_delay is None else ["drop", "damp", "wait"])),
         dtype=draw(st.sampled_from(["float32", "float64"])),
         resources=draw(RESOURCES),
     )

@@ -15,6 +15,7 @@ from akkordeon_dask.actors.gate._computations import (
     Evaluation,
     ForwardPass,
 )
+from akkordeon_dask.actors.gate._pace import Pace
 from akkordeon_dask.actors.gate._state import (
     GateCounts,
     GateCut,
@@ -120,6 +121,11 @@ class GateBehavior:
         if n_microbatches is not None:
             assert address is not None
             self._steps = Steps(self, address, n_microbatches, send=send, clock=clock)
+        self._admission: Steps | Pace | None = self._steps
+        """Lets training batches wait in front of the gate."""
+        if self._steps is None and gate.on_stale == "wait":
+            assert address is not None and gate.max_delay is not None
+            self._admission = Pace(self, address, gate.max_delay, gate.accumulate, send=send, clock=clock)
         self._last_gradient: Header | None = None
         """The batch of the newest gradient that is accumulated."""
         self._ahead: tuple[Version, Version] | None = None
@@ -205,6 +211,8 @@ class GateBehavior:
         self.version = Version(number, version.params, state, version.samples, updates)
         for in_flight in self._in_flight.values():
             in_flight.expire(float("inf"))
+        if isinstance(self._admission, Pace):
+            self._admission.clear()
 
     def receive(self, message: Message) -> Computation | Hold | None:
         """Handle one message; a failure is reported to the sentinel of the batch."""
@@ -260,7 +268,7 @@ class GateBehavior:
         if header.sequence < in_flight.floor:
             self.counts.drop("finished batch")
             return None
-        if isinstance(message, Forward) and self._is_of_later_step(in_flight, message):
+        if isinstance(message, Forward) and self._comes_too_soon(in_flight, message):
             return None
         self.counts.nbytes_in += array_nbytes(message)
         if isinstance(message, Backward):
@@ -269,13 +277,13 @@ class GateBehavior:
             return self._forward(in_flight, header, message)
         return self._evaluate(in_flight, header, message)
 
-    def _is_of_later_step(self, in_flight: InFlight, message: Forward) -> bool:
-        """The batch has to wait in front of the first gate."""
-        if self._steps is None or self.previous is not None or message.header.mode != "train":
+    def _comes_too_soon(self, in_flight: InFlight, message: Forward) -> bool:
+        """The batch has to wait in front of the gate."""
+        if self._admission is None or message.header.mode != "train":
             return False
         before = in_flight.batches.get(message.header.sequence)
         done = before is not None and before.applied  # it may have to reach a gate that was restarted
-        return not (done or self._steps.admits(message))
+        return not (done or self._admission.admits(message))
 
     def _forward(self, in_flight: InFlight, header: Header, message: Forward) -> Computation | None:
         before = in_flight.batches.get(header.sequence)
@@ -356,8 +364,8 @@ class GateBehavior:
             self._report_failure(computation.header, computation.error)
         else:
             self._apply_result(computation)
-        if backward and self._steps is not None:
-            self._steps.finished(computation.header)
+        if backward and self._admission is not None:
+            self._admission.finished(computation.header)
 
     def _apply_result(self, computation: Computation) -> None:
         computation.count(self.counts)
@@ -383,7 +391,7 @@ class GateBehavior:
         self.counts.delays[delay] = self.counts.delays.get(delay, 0) + 1
         limit = self.gate.max_delay
         if limit is not None and delay > limit:
-            if self.gate.on_stale == "drop" or limit == 0:
+            if self.gate.on_stale != "damp" or limit == 0:
                 self.counts.drop("stale gradient")
                 return
             damping = limit / delay
@@ -468,8 +476,8 @@ class GateBehavior:
         """Drop everything held for a sentinel, and every later message from it."""
         self._in_flight.pop(actor, None)
         self._tombstones[actor] = self._clock()
-        if self._steps is not None and not self.migrating:
-            self._steps.leave(actor)
+        if self._admission is not None and not self.migrating:
+            self._admission.leave(actor)
 
     def on_timer(self, now: float) -> float:
         """Release expired contexts, pins and tombstones."""
@@ -481,8 +489,8 @@ class GateBehavior:
             if now - since > _TOMBSTONE:
                 del self._tombstones[actor]
                 self._fenced.pop(actor, None)
-        if self._steps is not None and not self.migrating:
-            self._steps.on_timer()
+        if self._admission is not None and not self.migrating:
+            self._admission.on_timer()
         self._keep_version(now)
         return _TICK
 

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.gate._state import OpenStep
-from akkordeon_dask.messages import Address, Flush, Forward, Header, StepEnd, Waiting
+from akkordeon_dask.actors.gate._waiting_batches import WaitingBatches
+from akkordeon_dask.messages import Address, Flush, Forward, Header, StepEnd
 
 __all__ = ["SteppedGate", "Steps"]
 
@@ -70,7 +71,7 @@ class Steps:
         """Updates and samples of the last gate's version."""
         self._open: dict[tuple[str, int], float] = {}
         """Admitted batches whose gradient is to come, and the time until which they are waited for."""
-        self._waiting: dict[tuple[str, int], Forward] = {}
+        self._waiting = WaitingBatches(address, send)
         """Batches of later steps."""
         self._last_messages: dict[str, float] = {}
         """The training sentinels, and when each was heard last."""
@@ -98,13 +99,15 @@ class Steps:
 
     def admits(self, message: Forward) -> bool:
         """The batch may pass now, as part of the present step; else it is sent here again when it may."""
+        if self._gate.previous is not None:
+            return True
         header, batch = message.header, message.header.batch
         self._idle.discard(batch[0])
         self._flushes.pop(batch[0], None)
         self._note(batch[0], header.floor)
         self._settle()
         if batch not in self._open and (self._ending or self._full):
-            self._wait(message)
+            self._waiting.put(message)
             return False
         self._open[batch] = self._clock() + header.deadline + _PATIENCE
         return True
@@ -113,14 +116,6 @@ class Steps:
     def _full(self) -> bool:
         return len(self._open) + self._gate.accumulated >= self._size
 
-    def _wait(self, message: Forward) -> None:
-        header = message.header
-        before = self._waiting.get(header.batch)
-        if before is None or before.header.attempt < header.attempt:
-            self._waiting[header.batch] = message
-        if header.attempt > 1:  # its sentinel takes it for lost
-            self._send(header.reply_to, Waiting(header))
-
     def _note(self, actor: str, floor: int) -> None:
         """A sentinel was heard, whose batches below the floor are finished or given up."""
         self._last_messages[actor] = self._clock()
@@ -128,7 +123,7 @@ class Steps:
 
     def _remove(self, gone: Callable[[str, int], bool]) -> None:
         self._open = {batch: until for batch, until in self._open.items() if not gone(*batch)}
-        self._waiting = {batch: message for batch, message in self._waiting.items() if not gone(*batch)}
+        self._waiting.remove(gone)
 
     def leave(self, actor: str) -> None:
         """A sentinel is gone: the step goes on without its batches that are in flight."""
@@ -143,7 +138,7 @@ class Steps:
         if self._gate.previous is not None or self._ending:
             return
         if not self._full:
-            self._release()
+            self._waiting.release()
         if self._open:
             return
         if self._gate.accumulated >= self._size or self._nobody_sends():
@@ -174,13 +169,7 @@ class Steps:
         """All gates have updated: the next step begins, with the batches that wait."""
         self._ending = False
         self._answer()
-        self._release()
-
-    def _release(self) -> None:
-        """Have the batches that wait come again."""
-        waiting, self._waiting = self._waiting, {}
-        for message in waiting.values():
-            self._send(self._address, message)
+        self._waiting.release()
 
     def _answer(self) -> None:
         flushes, self._flushes = self._flushes, {}
