@@ -11,7 +11,9 @@ from typing import Any, Literal
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch
+from akkordeon_dask.actors.sentinel._cut_hold import CutHold
 from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
+from akkordeon_dask.actors.sentinel._flushing import Flushing
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Passes
 from akkordeon_dask.data import Batch, Lease, LeasedSource
@@ -48,21 +50,6 @@ _LOST = 4096
 """Lost batches that a consistent cut lists, at most."""
 _TICK = 1.0
 """Seconds between two timers, at most."""
-
-
-class _Flushing:
-    """Whether a sentinel has asked for the end of the step that its batches belong to, and has the answer."""
-
-    def __init__(self) -> None:
-        self.done = True
-        """All gates have updated with all of its batches that are finished."""
-        self.tries = 0
-        """Questions since the last batch."""
-        self.expires = math.inf
-        """The time at which the last one is given up."""
-
-    def restart(self, *, done: bool) -> None:
-        self.done, self.tries, self.expires = done, 0, math.inf
 
 
 class BatchReady:
@@ -134,7 +121,7 @@ class SentinelBehavior:
         """Finished passes up to which it may begin another, where they are validated."""
         self.synchronous = False
         """All gates update once a step. A pass is over once the step with its last batches is, and the next begins."""
-        self._flushing = _Flushing()
+        self._flushing = Flushing(clock, timer)
         self.restarts = 0
         """Passes that were restarted because a gate had lost its pin."""
         self._clock, self._send, self._report = clock, send, report
@@ -147,10 +134,9 @@ class SentinelBehavior:
         """The time since which the provider's next batch is awaited; None: it is not."""
         self._lost: deque[int] = deque(maxlen=_LOST)
         """The sequences of the last batches that ended as lost."""
-        self._held_for, self._held_since, self._held_until = "", 0.0, -math.inf
+        self._hold = CutHold(clock)
         self._interrupted_until = 0.0
         """Until then the restart of a gate is waited for."""
-        """The consistent cut that it waits for, and the times from and until which it does; "": none."""
         self._checked_form: tuple[Any, ...] = ()
         self._leased = False
         """It reads leases, whose partitions may all be lost."""
@@ -215,7 +201,7 @@ class SentinelBehavior:
         self.wants_timer = False
         due = [self._hurried_at(), self._flushing.expires, *(batch.expires for batch in self._batches.values())]
         if self.held:
-            due.append(self._held_until)
+            due.append(self._hold.until)
         if self.between_passes and self.passes.rest_until > now:
             due.append(self.passes.rest_until)
         return max(0.0, min([now + _TICK, *due]) - now)
@@ -428,16 +414,11 @@ class SentinelBehavior:
 
     def _flush(self) -> None:
         """Ask for the end of the step where no batch follows before it, the first time or again."""
-        now, flushing = self._clock(), self._flushing
         sends = self.state == "running" and not (self.held or self.passes.drawn)
-        if self._batches or flushing.done or sends:
-            flushing.restart(done=flushing.done)
-            return
-        if flushing.tries and now < flushing.expires:
-            return
-        flushing.tries += 1
-        flushing.expires = now + self.timer.seconds(flushing.tries)
-        self._send(self.gates[0], Flush(self.network, self.generation, self.address, self.floor))
+        if self._batches or sends:
+            self._flushing.restart(done=self._flushing.done)
+        elif self._flushing.asks():
+            self._send(self.gates[0], Flush(self.network, self.generation, self.address, self.floor))
 
     def _on_step_ended(self, message: Flush) -> None:
         """All gates have updated with the batches up to here."""
@@ -496,16 +477,15 @@ class SentinelBehavior:
     @property
     def held(self) -> bool:
         """It draws no batch, because a consistent cut is being taken."""
-        return self._held_for != "" and self._clock() < self._held_until
+        return self._hold.active
 
     def hold(self, cut: str, seconds: float) -> None:
         """Draw no more batches for a consistent cut, until it is released: after `seconds` it goes on by itself."""
-        now = self._clock()
-        self._held_for, self._held_since, self._held_until = cut, now, now + seconds
+        self._hold.begin(cut, seconds)
 
     def held_part(self, cut: str, data: str) -> HeldSentinel | None:
         """Its part of the cut that it is held for; None where it is not quiet, or it is not held (any more)."""
-        if not self.held or self._held_for != cut or not self.quiet:
+        if not self._hold.is_for(cut) or not self.quiet:
             return None
         position = self.passes.position(self._clock())
         assert position is not None
@@ -517,10 +497,7 @@ class SentinelBehavior:
 
         None: it was not held for this cut until now.
         """
-        seconds = self._clock() - self._held_since if self.held and self._held_for == cut else None
-        if self._held_for == cut and go_on:
-            self._held_for = ""
-        return seconds
+        return self._hold.end(cut, go_on)
 
     def read(self, source: LeasedSource, lease: Lease) -> None:
         """Make one more pass, over a lease. No pass is open."""
