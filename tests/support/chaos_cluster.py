@@ -126,6 +126,11 @@ class Chaos:
         """Whether it does now."""
         return what in self._out
 
+    @property
+    def sound(self) -> bool:
+        """Nothing suffers, and every worker is there."""
+        return not self._out and all(map(self.worker, WORKERS))
+
     def command(self, *args: object) -> None:
         """Run `tests.support.chaos_command` beside, which has to end well."""
         module = ("-m", "tests.support.chaos_command")

@@ -154,7 +154,9 @@ def strike(kind: str, cluster: Chaos, owner: Owner, dice: random.Random) -> None
     while not (victims := _victims(kind, cluster, owner)):  # they all suffer already
         cluster.pass_time(0.1, owner)
     victim, gates = dice.choice(victims)
-    cluster.faults.append(Fault(kind, victim, gates, time.monotonic()))
+    owner.recoveries(cluster.faults)
+    calm = cluster.sound and all(fault.recovered.keys() == {*fault.gates} for fault in cluster.faults)
+    cluster.faults.append(Fault(kind, victim, gates, time.monotonic(), calm))
     _KINDS[kind].strike(Strike(cluster, owner, dice, victim, kind))
 
 

@@ -28,6 +28,8 @@ class Fault:
     gates: tuple[str, ...]
     """Those that it may stop."""
     at: float
+    calm: bool = False
+    """Every gate had been updated since the faults before it, nothing suffered, and all workers were there."""
     recovered: dict[str, float] = field(default_factory=dict)
     """Seconds to the next update, by gate."""
 

@@ -3,14 +3,14 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.support.chaos_cluster import SETTINGS, Chaos
-from tests.support.chaos_owner import Owner
+from tests.support.chaos_owner import Fault, Owner
 
-_HEAD = """| kind | faults | gates that it may have stopped | median | worst |
-| --- | --- | --- | --- | --- |"""
+_HEAD = """| kind | faults | gates that it may have stopped | median | worst | gates of lone faults | median | worst |
+| --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 class Report:
@@ -58,14 +58,28 @@ class Report:
 
 
 def _rows(cluster: Chaos) -> Iterator[str]:
-    found = defaultdict(list)
+    found, alone = defaultdict(list), _alone(cluster.faults)
     for fault in cluster.faults:
         for kind in (fault.kind, "all"):
             found[kind].append(fault)
     for kind, faults in sorted(found.items(), key=lambda one: (one[0] == "all", one[0])):
         stopped = sum(len(fault.gates) for fault in faults)
-        seconds = [seconds for fault in faults for seconds in fault.recovered.values()]
-        yield f"| {kind} | {len(faults)} | {stopped} | {_spread(seconds)} |"
+        every, single = _seconds(faults), _seconds(fault for fault in faults if id(fault) in alone)
+        yield f"| {kind} | {len(faults)} | {stopped} | {_spread(every)} | {len(single)} | {_spread(single)} |"
+
+
+def _alone(faults: Sequence[Fault]) -> set[int]:
+    """Those that began in calm, and were recovered from before the next one."""
+    following = [fault.at for fault in faults[1:]] + [float("inf")]
+    return {
+        id(fault)
+        for fault, after in zip(faults, following, strict=True)
+        if fault.calm and all(fault.at + seconds < after for seconds in fault.recovered.values())
+    }
+
+
+def _seconds(faults: Iterable[Fault]) -> list[float]:
+    return [seconds for fault in faults for seconds in fault.recovered.values()]
 
 
 def _spread(seconds: Sequence[float]) -> str:
