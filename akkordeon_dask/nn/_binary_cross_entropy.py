@@ -32,8 +32,8 @@ class BinaryCrossEntropyWithLogits(Loss):
     --------
     >>> import numpy as np
     >>> from akkordeon_dask import nn
-    >>> nn.BinaryCrossEntropyWithLogits()(np.zeros((2, 1)), np.array([[1.0], [0.0]]))[0] == np.log(2)
-    np.True_
+    >>> round(nn.BinaryCrossEntropyWithLogits()(np.zeros((2, 1)), np.array([[1.0], [0.0]]))[0], 4)
+    0.6931
     """
 
     targets: ClassVar[Targets | None] = "values"
