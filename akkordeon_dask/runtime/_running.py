@@ -535,6 +535,9 @@ class Running:
     def snapshot(self) -> Awaitable[Mapping[str, int]]:
         """Write a snapshot of every gate now; returns the number of updates in each.
 
+        Each gate writes its own, to go back to when it is lost. They are no consistent cut, and `deploy(resume=...)`
+        takes the newest cut, if there is one.
+
         Raises
         ------
         CheckpointError
