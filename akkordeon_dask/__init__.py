@@ -10,10 +10,12 @@
 
 The layers, from top to bottom; each imports only those below it:
 
-    cli                                 commands of `dask akkordeon`
+    cli, sklearn                        commands of `dask akkordeon`; estimators
     runtime                             the client's side: deploy, the verbs of `Running`, recovery
     actors | dashboard | console        on workers, on the scheduler, on the terminal
-    telemetry, placement, simulation    what the scheduler knows; plans; training in one loop
+    telemetry                           what the scheduler knows
+    placement | simulation              plans; training in one loop
+    torch | jax                         layers of other libraries
     network                             specs
     nn | optim | data | snapshots       numbers and files, without Dask
     callbacks                           reactions to finished passes

@@ -13,9 +13,11 @@ def main() -> None:
     """Deploy, train, and say how well the network does on the test data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scheduler", help="address of the scheduler, tcp://HOST:8786")
-    parser.add_argument("--workers", nargs=2, metavar="NAME", default=["alice", "bob"], help="names of two workers")
-    parser.add_argument("--data", choices=SETS, default="mnist-sample")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument(
+        "--workers", nargs=2, metavar="NAME", default=["alice", "bob"], help="names of two workers (%(default)s)"
+    )
+    parser.add_argument("--data", choices=SETS, default="mnist-sample", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="of the training sentinel (%(default)s)")
     args = parser.parse_args()
     images, (front, back) = SETS[args.data], args.workers
 

@@ -17,11 +17,13 @@ def network(optimizer: optim.Optimizer) -> Network:
 def main() -> None:
     """Print the accuracy of each policy at each delay."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=SETS, default="mnist-sample")
-    parser.add_argument("--delays", type=int, nargs="+", default=[0, 2, 8], help="updates by which gradients are late")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--lr", type=float, default=0.03)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", choices=SETS, default="mnist-sample", help="(%(default)s)")
+    parser.add_argument(
+        "--delays", type=int, nargs="+", default=[0, 2, 8], help="updates by which gradients are late (%(default)s)"
+    )
+    parser.add_argument("--epochs", type=int, default=3, help="of each simulation (%(default)s)")
+    parser.add_argument("--lr", type=float, default=0.03, help="learning rate (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of the data (%(default)s)")
     args = parser.parse_args()
 
     momentum = optim.SGD(optim.WarmUp(50, args.lr), momentum=0.9)

@@ -30,10 +30,10 @@ NETS = {"dense": dense, "convolutional": convolutional}
 def main() -> None:
     """Deploy, train, and say how well the network does on the test data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--net", choices=NETS, default="dense")
+    parser.add_argument("--net", choices=NETS, default="dense", help="(%(default)s)")
     parser.add_argument("--data", choices=SETS, default="mnist-sample", help="the sample only shows that it runs")
-    parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=15, help="of the training sentinel (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of the data (%(default)s)")
     args = parser.parse_args()
     images, samples = SETS[args.data]
     updates = args.epochs * samples // BATCH

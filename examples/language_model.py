@@ -141,7 +141,7 @@ def written(running: Running, prompt: str, alphabet: str, length: int) -> str:
     return text
 
 
-def tell(running: Running, prompt: str, alphabet: str, length: int, report: PassReport) -> None:
+def show(running: Running, prompt: str, alphabet: str, length: int, report: PassReport) -> None:
     """Say how good the network is, and show what it writes, unless a newer rating has come while it wrote."""
     if report.mode != "validate":
         return
@@ -199,7 +199,7 @@ def train(args: argparse.Namespace, stack: ExitStack) -> float:
     running = stack.enter_context(deploy(network, connected(args, stack), seed=args.seed))
     print("dashboard:", running.dashboard_link)
     print(f"{network.parameter_count:,} parameters,", *(f"{gate} on {its}" for gate, its in running.placement.items()))
-    running.add_callback(partial(tell, running, args.prompt, alphabet, args.length))
+    running.add_callback(partial(show, running, args.prompt, alphabet, args.length))
     running.attach(Sentinel.validate(held_out, batch_size=batch, every="epoch of book0"))
     for number, book in enumerate(books):
         provider = Book(book, alphabet, seed=args.seed * 2 + number)

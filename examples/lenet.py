@@ -28,10 +28,10 @@ def lenet(updates: int) -> Network:
 def main() -> None:
     """Deploy, train, and say how well the network does on the test data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=SETS, default="mnist-sample")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--concurrency", type=int, default=3, help="batches in flight at once")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", choices=SETS, default="mnist-sample", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=12, help="of the training sentinel (%(default)s)")
+    parser.add_argument("--concurrency", type=int, default=3, help="batches in flight at once (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of the data (%(default)s)")
     args = parser.parse_args()
     images, samples = SETS[args.data]
     network = lenet(args.epochs * samples // BATCH)

@@ -24,9 +24,9 @@ network = (
 def main() -> None:
     """Train with all of them at once, then say how well the network does on the test data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=SETS, default="mnist-sample")
-    parser.add_argument("--epochs", type=int, default=5, help="of each training sentinel")
-    parser.add_argument("--every", default="1s", help="from one validation to the next")
+    parser.add_argument("--data", choices=SETS, default="mnist-sample", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=5, help="of each training sentinel (%(default)s)")
+    parser.add_argument("--every", default="1s", help="time from one validation to the next (%(default)s)")
     args = parser.parse_args()
     images, samples = SETS[args.data]
 

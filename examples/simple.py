@@ -16,8 +16,8 @@ network = (
 def main() -> None:
     """Train, then say how well the network does on the test data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=SETS, default="mnist-sample")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--data", choices=SETS, default="mnist-sample", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="of the training sentinel (%(default)s)")
     args = parser.parse_args()
     images = SETS[args.data]
 

@@ -14,7 +14,7 @@ from torch import nn as tnn
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.torch import TorchOptimizer, split_module
 
-SETS = {"mnist-sample": (data.mnist_sample, 10_000), "fashion": (data.fashion_mnist, 60_000)}
+SETS = {"mnist-sample": (data.mnist_sample, 10_000), "fashion-mnist": (data.fashion_mnist, 60_000)}
 BATCH, RATE = 128, 3e-3
 
 
@@ -33,16 +33,16 @@ def cnn() -> tnn.Sequential:
 def main() -> None:
     """Deploy, train, and say how well the network does on the test data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=SETS, default="mnist-sample")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--concurrency", type=int, default=3, help="batches in flight at once")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", choices=SETS, default="mnist-sample", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="of the training sentinel (%(default)s)")
+    parser.add_argument("--concurrency", type=int, default=3, help="batches in flight at once (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of the data (%(default)s)")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     images, samples = SETS[args.data]
     x, y = next(data.open_source(images("train", shuffle=False)).batches(1, samples))
     part, updates = samples // 12, args.epochs * (samples - samples // 12) // BATCH
-    train, mirrored = data.arrays(x[part:], y[part:], seed=args.seed), args.data == "fashion"
+    train, mirrored = data.arrays(x[part:], y[part:], seed=args.seed), args.data == "fashion-mnist"
     train = data.augment(train, shift=2, flip=mirrored, shape=(28, 28), seed=args.seed)
     rate = optim.WarmUp(updates // 10, optim.Cosine(RATE, updates - updates // 10))
     module, adam = cnn(), TorchOptimizer(torch.optim.AdamW, lr=rate, weight_decay=0.05)

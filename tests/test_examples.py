@@ -78,3 +78,5 @@ def test_the_options_that_the_readme_shows_exist(file):
     }
     assert shown
     assert all(option in helped for option in shown)
+    choices = re.search(r"--data \{(.+?)\}", helped)
+    assert choices is None or {*choices[1].split(",")} <= {"mnist-sample", "mnist", "fashion-mnist"}

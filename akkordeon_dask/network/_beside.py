@@ -29,5 +29,11 @@ def beside(gate: str) -> Beside:
     SpecError
         when it is not a name. `plan`, `deploy` and `attach`, which see the complete network, check that it has such a
         gate.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, beside, nn, optim
+    >>> Gate(nn.Linear(3, 2), optim.SGD(0.1), workers=beside("g0")).workers
+    beside('g0')
     """
     return Beside(gate)

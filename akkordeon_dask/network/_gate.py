@@ -30,7 +30,7 @@ _LATE = ("backward", "max_delay", "on_stale", "accumulate")
 
 @dataclass(frozen=True, repr=False)
 class Gate(Written):
-    """A piece of a network with its own optimizer: one actor, with one thread, on one worker.
+    """A piece of a network with its own optimizer: one actor on one worker.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ class Gate(Written):
         Optimal Time Complexity', arXiv 2501.16168, 2025), or `"damp"` it by `max_delay / delay`. `"wait"`: there is
         none, for a batch waits in front of the gate, and its sentinel with it, as long as it could make one.
     accumulate
-        batches whose gradients make one update, by their mean over samples. With at least as many as a sentinel has in
-        flight, no gradient is more than one update late and two versions are held (Narayanan et al.,
+        batches whose gradients make one update, by their mean over samples. With at least as many as all sentinels have
+        in flight, no gradient is more than one update late and two versions are held (Narayanan et al.,
         'Memory-Efficient Pipeline-Parallel DNN Training', arXiv 2006.09503, 2020). Batches count on in the next pass,
         and are kept by snapshots: those of an update that is still to come change no parameters yet.
     dtype
@@ -71,6 +71,12 @@ class Gate(Written):
     ------
     SpecError
         when the gate cannot work as written.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, nn, optim
+    >>> Gate(nn.Linear(4, 3) >> nn.ReLU(), optim.SGD(0.1), workers="alice").parameter_count
+    15
     """
 
     layers: Layer

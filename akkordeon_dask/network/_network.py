@@ -37,6 +37,13 @@ class Network(Sequence[Gate]):
         when two gates have one name.
     SpecError
         when named gates are to be beside one another in a circle.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, nn, optim
+    >>> network = Gate(nn.Linear(4, 3), optim.SGD(0.1)) | Gate(nn.Linear(3, 2), optim.SGD(0.1), name="head")
+    >>> network.names, network.output_shape((4,)), network[1:]
+    (('g0', 'head'), (2,), Network([Gate(nn.Linear(3, 2), optim.SGD(0.1), name='head')]))
     """
 
     gates: tuple[Gate, ...]

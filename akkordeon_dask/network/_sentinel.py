@@ -100,6 +100,12 @@ class Sentinel:
         when an option is not what it should be, or a score takes other targets than the loss.
     DataError
         when `provider` is no provider.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Sentinel, data
+    >>> Sentinel.validate(data.mnist_sample("test"), batch_size=500, every="20s")
+    Sentinel.validate(data.mnist_sample('test'), batch_size=500, every=20.0)
     """
 
     mode: Mode

@@ -31,6 +31,12 @@ class AvgPool2d(Pool2d):
     ------
     x : (batch, channels, rows, columns) float; y : (batch, channels, rows_out, columns_out);
     rows_out = (rows + before + behind - kernel_size) // stride + 1, and columns likewise
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.AvgPool2d(2).output_shape((6, 28, 28))
+    (6, 14, 14)
     """
 
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:

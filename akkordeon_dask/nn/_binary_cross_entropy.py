@@ -27,6 +27,13 @@ class BinaryCrossEntropyWithLogits(Loss):
     Shapes
     ------
     y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1] or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> round(nn.BinaryCrossEntropyWithLogits()(np.zeros((2, 1)), np.array([[1.0], [0.0]]))[0], 4)
+    0.6931
     """
 
     targets: ClassVar[Targets | None] = "values"

@@ -44,6 +44,12 @@ class Chain(Layer, Sequence[Layer]):
     ----------
     layers
         at least one layer; the constructor checks that their shapes fit.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> (nn.Linear(4, 3) >> nn.ReLU() >> nn.Linear(3, 2))[:2]
+    nn.Linear(4, 3) >> nn.ReLU()
     """
 
     layers: tuple[Layer, ...]

@@ -59,6 +59,12 @@ class Conv2d(SplitLayer):
     x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, rows_out, columns_out);
     w : (out_channels, in_channels / groups, kernel_rows, kernel_columns); b : (out_channels,);
     rows_out = (rows + before + behind - dilation * (kernel_rows - 1) - 1) // stride + 1, and columns likewise
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Conv2d(1, 6, 5, padding=2).output_shape((1, 28, 28))
+    (6, 28, 28)
     """
 
     draws: ClassVar[bool] = False

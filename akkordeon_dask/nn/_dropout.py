@@ -36,6 +36,13 @@ class Dropout(Layer):
     ------
     SpecError
         by `forward`, when it trains without a key.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.Dropout(0.5).forward((), np.ones((1, 4)), train=False)[0]
+    array([[1., 1., 1., 1.]])
     """
 
     views: ClassVar[bool] = True

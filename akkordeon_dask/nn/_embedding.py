@@ -53,6 +53,12 @@ class Embedding(SplitLayer):
     ------
     DataError
         by `forward`, for a number that is no word.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Embedding(1000, 16).output_shape((20,))
+    (20, 16)
     """
 
     draws: ClassVar[bool] = False

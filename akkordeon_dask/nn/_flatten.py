@@ -14,6 +14,12 @@ class Flatten(Reshape):
     Shapes
     ------
     x : (batch, ...) of any dtype; y : (batch, features), a view of x
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Flatten().output_shape((6, 14, 14))
+    (1176,)
     """
 
     shape: tuple[int, ...] = field(default=(-1,), init=False, repr=False)

@@ -23,6 +23,12 @@ class GlobalAvgPool2d(Function):
     Shapes
     ------
     x : (batch, channels, rows, columns) float; y : (batch, channels)
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.GlobalAvgPool2d().output_shape((6, 28, 28))
+    (6,)
     """
 
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:

@@ -28,6 +28,13 @@ class LeakyReLU(Function):
     Shapes
     ------
     x, y : (batch, ...) float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.LeakyReLU(0.1).forward((), np.array([[-2.0, 3.0]]))[0]
+    array([[-0.2,  3. ]])
     """
 
     keeps_output: ClassVar[bool] = True

@@ -38,6 +38,12 @@ class Linear(Affine):
     ------
     x : (batch, in_features) float; y : (batch, out_features);
     w : (in_features, out_features); b : (out_features,)
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Linear(4, 3).output_shape((4,))
+    (3,)
     """
 
     draws: ClassVar[bool] = False

@@ -26,6 +26,12 @@ class MaxPool2d(Pool2d):
     """The largest number in a window, channel by channel. Of equal ones, one gets the gradient.
 
     Parameters and shapes are those of `nn.AvgPool2d`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.MaxPool2d(2).output_shape((6, 28, 28))
+    (6, 14, 14)
     """
 
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:

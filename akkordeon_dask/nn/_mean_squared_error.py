@@ -25,6 +25,13 @@ class MeanSquaredError(Loss):
     Shapes
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool, finite
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.MeanSquaredError()(np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]]))[0]
+    2.0
     """
 
     targets: ClassVar[Targets | None] = "values"

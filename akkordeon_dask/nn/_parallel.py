@@ -37,6 +37,12 @@ class Parallel(Branches):
     ------
     x : (batch, ...), as the branches take it; y : (batch, ...), the output of a branch, or that with the
     branches' sizes along `axis` added up
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Parallel([nn.Linear(4, 2), nn.Linear(4, 3)], join="concatenate").output_shape((4,))
+    (5,)
     """
 
     branches: Sequence[Layer]

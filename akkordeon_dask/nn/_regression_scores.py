@@ -29,6 +29,13 @@ class R2(Score):
     Shapes
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.R2()(np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [2.0], [3.0]]))
+    0.5
     """
 
     targets: ClassVar[Targets | None] = "values"
@@ -140,6 +147,13 @@ class RMSE(MSE):
     Shapes
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.RMSE()(np.array([[1.0], [4.0]]), np.array([[1.0], [1.0]])) == 4.5**0.5
+    True
     """
 
     targets: ClassVar[Targets | None] = "values"

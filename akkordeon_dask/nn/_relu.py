@@ -21,6 +21,13 @@ class ReLU(Function):
     Shapes
     ------
     x, y : (batch, ...) float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.ReLU().forward((), np.array([[-2.0, 3.0]]))[0]
+    array([[0., 3.]])
     """
 
     keeps_output: ClassVar[bool] = True

@@ -28,6 +28,12 @@ class Reshape(Function):
     Shapes
     ------
     x : (batch, ...) of any dtype; y : (batch, ...), each sample of `shape`, a view of x
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Reshape((1, 28, -1)).output_shape((784,))
+    (1, 28, 28)
     """
 
     views: ClassVar[bool] = True

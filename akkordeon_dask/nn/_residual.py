@@ -36,6 +36,12 @@ class Residual(Branches):
     Shapes
     ------
     x : (batch, ...) float; y : (batch, ...), the shape of x without a projection
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> (nn.Residual(nn.Linear(4, 4) >> nn.Tanh()) >> nn.Linear(4, 2)).output_shape((4,))
+    (2,)
     """
 
     layers: Layer

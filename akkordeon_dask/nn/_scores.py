@@ -21,6 +21,13 @@ class Accuracy(Score):
     Shapes
     ------
     y : (batch, classes) float; target : (batch,) integer or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.Accuracy()(np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]]), np.array([0, 1]))
+    0.5
     """
 
     targets: ClassVar[Targets | None] = "labels"
@@ -47,6 +54,13 @@ class BinaryAccuracy(Score):
     Shapes
     ------
     y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1] or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.BinaryAccuracy()(np.array([[1.0], [-1.0]]), np.array([[1.0], [1.0]]))
+    0.5
     """
 
     targets: ClassVar[Targets | None] = "values"
@@ -82,6 +96,13 @@ class TopK(Score):
     Shapes
     ------
     y : (batch, classes) float; target : (batch,) integer or bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.TopK(2)(np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]]), np.array([0, 1]))
+    1.0
     """
 
     targets: ClassVar[Targets | None] = "labels"

@@ -25,6 +25,13 @@ class Softmax(Function):
     Shapes
     ------
     x, y : (batch, ..., classes) float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.Softmax().forward((), np.array([[1.0, 1.0]]))[0]
+    array([[0.5, 0.5]])
     """
 
     keeps_output: ClassVar[bool] = True

@@ -127,6 +127,14 @@ def deploy(
     CheckpointError
         when the URL of the snapshots cannot be used, holds others already, or lacks those to resume; when a network
         of this cluster still writes those to resume, or another program writes there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import Gate, deploy, nn, optim
+    >>> with deploy(Gate(nn.Linear(4, 2), optim.SGD(0.1))) as running:
+    ...     running.predict(np.zeros((3, 4), np.float32)).shape
+    (3, 2)
     """
     config.check()
     network = _check_network("deploy", network)
@@ -282,6 +290,14 @@ def plan(network: Network | Gate, client: Client, *, timeout: Duration = 20.0) -
         when the cluster lacks what a gate requires.
     SpecError
         when a gate is placed beside one that does not exist, or gates beside one another in a circle.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from akkordeon_dask import Gate, nn, optim, plan
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
+    ...     [gate.reason for gate in plan(Gate(nn.Linear(4, 2), optim.SGD(0.1)), client)]
+    ['the only worker']
     """
     network, seconds = _check_network("plan", network), parse_duration("timeout", timeout)
     return make_plan(network, check_client(client), seconds)
@@ -323,6 +339,14 @@ def connect(name: str, client: Client) -> Awaitable[Running]:
     ------
     DeploymentError
         when there is no network of this name, or its gates are gone.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, connect, deploy, nn, optim
+    >>> with deploy(Gate(nn.Linear(4, 2), optim.SGD(0.1)), name="digits") as running:
+    ...     with connect("digits", running.client) as connected:
+    ...         connected.owner, connected.placement == running.placement
+    (False, True)
     """
     config.check()
     return Revocable(_connect(check_name("a network's name", name), check_client(client)), _close)

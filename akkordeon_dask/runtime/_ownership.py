@@ -256,6 +256,14 @@ def adopt(name: str, client: Client) -> Awaitable[Running]:
         when it has lost a gate and keeps no snapshots; nothing has changed then.
     TrainingError
         when a gate is lost and cannot be restarted.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, adopt, deploy, nn, optim
+    >>> with deploy(Gate(nn.Linear(4, 2), optim.SGD(0.1)), name="digits") as running:
+    ...     with adopt("digits", running.client) as adopted:
+    ...         adopted.owner
+    True
     """
     config.check()
     return _adopt(check_name("a network's name", name), check_client(client))

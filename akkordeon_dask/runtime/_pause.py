@@ -40,6 +40,15 @@ def pause(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
         when there is no network of this name.
     DeadlineError
         when a worker does not answer within `timeouts.control`: others are paused then.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim, pause, resume
+    >>> network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
+    >>> with deploy(network, name="digits") as running:
+    ...     attached = running.attach(Sentinel.train(data.mnist_sample("train")))
+    ...     pause("digits", running.client), resume("digits", running.client)
+    (('train0',), ('train0',))
     """
     return finished(_change(check_name("a network's name", name), check_client(client), "paused"))
 

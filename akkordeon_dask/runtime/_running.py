@@ -318,8 +318,12 @@ class Running:
 
         Raises
         ------
-        GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
-            the first failure, with the gate, the batch and the worker.
+        TrainingError, DataError
+            the first failure, with the gate, the batch and the worker: a `GateError`, `SentinelError`,
+            `NonFiniteError`, `LostBatchesError`, `WorkerLostError` or `SchedulerLostError`, or a plain `TrainingError`
+            for a link that cannot connect.
+        ClosedError
+            when the network is closed or stopped.
         DeadlineError
             after `timeout`.
         SpecError
@@ -351,8 +355,8 @@ class Running:
         ------
         ClosedError
             when the network is closed or stopped.
-        GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
-            the first failure, with the gate, the batch and the worker.
+        TrainingError, DataError
+            the first failure, as `wait` raises it.
         """
         return self._shown(
             progress, lambda one: one is attached, True, Session.wait_until, lambda: attached.ended, None
@@ -366,8 +370,8 @@ class Running:
         ------
         ClosedError
             when the network is closed or stopped.
-        GateError, SentinelError, NonFiniteError, WorkerLostError, DataError
-            the first failure, with the gate, the batch and the worker.
+        TrainingError, DataError
+            the first failure, as `wait` raises it.
         """
         return self._connected.wait_until(lambda: False, None)
 
@@ -530,6 +534,9 @@ class Running:
     @verb
     def snapshot(self) -> Awaitable[Mapping[str, int]]:
         """Write a snapshot of every gate now; returns the number of updates in each.
+
+        Each gate writes its own, to go back to when it is lost. They are no consistent cut, and `deploy(resume=...)`
+        takes the newest cut, if there is one.
 
         Raises
         ------

@@ -40,6 +40,13 @@ def status(client: Client, name: str | None = None) -> Awaitable[tuple[NetworkSt
         when there is no network of this name: lists those there are.
     DeadlineError
         when the scheduler does not answer within `akkordeon.timeouts.connect`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, deploy, nn, optim, status
+    >>> with deploy(Gate(nn.Linear(4, 2), optim.SGD(0.1)), name="digits") as running:
+    ...     [(network.name, [gate.name for gate in network.gates]) for network in status(running.client)]
+    [('digits', ['g0'])]
     """
     return _status(check_client(client), name if name is None else check_name("a network's name", name))
 

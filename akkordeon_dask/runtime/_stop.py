@@ -35,6 +35,13 @@ def stop(name: str, client: Client) -> Awaitable[bool]:
     -------
     bool
         whether there was a network of this name.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, deploy, nn, optim, stop
+    >>> with deploy(Gate(nn.Linear(4, 2), optim.SGD(0.1)), name="digits") as running:
+    ...     stop("digits", running.client), stop("digits", running.client)
+    (True, False)
     """
     return finished(_stop(check_name("a network's name", name), check_client(client)))
 

@@ -83,7 +83,6 @@ class TorchModule(Layer):
     dtype
         of products and convolutions, `"bfloat16"`: torch's autocast says which; parameters, their gradients, buffers
         and what goes in and out stay float32. bfloat16 has float32's range, so no loss is scaled. None: as the gate's.
-
     device
         of the computation, found in the worker's process: `"cuda"`, `"cuda:1"`, `"cpu"`, or `"auto"`: CUDA where there
         is one, else the CPU. A version's parameters are copied there once, for all batches; graphs stay there; what

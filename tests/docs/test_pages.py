@@ -2,12 +2,15 @@
 
 import doctest
 import re
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
+import akkordeon_dask
 from akkordeon_dask.cli import akkordeon
+from tests.support.programs import LINE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -47,6 +50,43 @@ def test_every_file_that_a_page_names_or_links_to_exists(page):
     linked = set(re.findall(r"\]\(([\w./-]+\.\w+)(?:#[\w-]+)?\)", text_of(page)))
     assert {path for path in named if not list(ROOT.glob(path.rstrip("/")))} == set()
     assert {path for path in linked if not (page.parent / path).exists()} == set()
+
+
+def headings(page):
+    titles = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_heading_that_a_page_links_to_exists(page):
+    linked = re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", text_of(page))
+    included = {DOCS / "guides/deployment.md": ROOT / "deploy/README.md"}
+    targets = [((page.parent / path).resolve() if path else page, anchor) for path, anchor in linked]
+    assert [anchor for target, anchor in targets if anchor not in headings(included.get(target, target))] == []
+
+
+def test_the_readme_links_to_every_guide():
+    guides = {f"docs/guides/{page.name}" for page in (DOCS / "guides").glob("*.md")} - {"docs/guides/deployment.md"}
+    assert guides - set(re.findall(r"\]\(([\w./-]+)", text_of(ROOT / "README.md"))) == set()
+
+
+def test_a_finished_pass_on_a_page_looks_as_it_is_printed():
+    lines = [line for page in PAGES for line in re.findall(r"^\w+ +epoch: .*$", text_of(page), re.MULTILINE)]
+    found = [LINE.fullmatch(line) for line in lines]
+    assert found and all(one and re.match(r"\w+: \d", one["scores"]) for one in found)
+
+
+def test_the_layers_that_are_described_are_those_of_the_contract():
+    contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    rooms = {name for layer in layers for name in re.findall(r"\b[a-z]\w*", layer)} | {"__main__"}
+    (drawing,) = re.findall(r"## The layers.*?```\n(.*?)```", text_of(DOCS / "architecture.md"), re.DOTALL)
+    files = drawing.partition(" and ")[0]
+    assert set(re.findall(r"\b(?:[a-z]|__)\w*", files)) - {"_pieces"} == rooms
+    docstring = akkordeon_dask.__doc__ or ""
+    assert {
+        name for name in rooms - {"__main__", "preload", "memory"} if not re.search(rf"\b{name}\b", docstring)
+    } == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

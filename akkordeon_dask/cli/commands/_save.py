@@ -20,7 +20,8 @@ __all__ = ["report", "save", "snapshot"]
 def snapshot(*, name: str, where: ClusterAddress) -> None:
     """Write a snapshot of every gate of the network NAME now, into its folder of snapshots.
 
-    The gates do it themselves: no owner is needed. `--snapshots` of `network` names the folder.
+    Each gate writes its own, and goes back to it when it is lost: no owner is needed. `network --resume` takes the
+    newest consistent cut of all gates instead, if there is one. `--snapshots` of `network` names the folder.
 
     \b
     Examples:
