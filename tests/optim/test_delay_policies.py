@@ -140,6 +140,17 @@ def test_rates_follow_the_delay(optimizer, delay, count, factor):
     assert new["w"][0] == pytest.approx(-factor) and after.rate == 1
 
 
+@for_each("policy", [lambda inner: DelayAdaptiveRate(inner, concurrency=2), lambda inner: DelayWarmUp(inner, 3)])
+@for_each("rule", ["linear", "geometric"])
+def test_a_prediction_within_a_rate_policy_has_the_learning_rate_that_its_updates_have(policy, rule):
+    optimizer, params = policy(WeightPrediction(MOMENTUM, rule=rule)), {"w": np.ones(1)}
+    params, state = optimizer.update_late(params, optimizer.init(params), params, stale_params=params, delay=4)
+    slower = SGD(0.05 * optimizer.factor(state), momentum=0.9)
+    alone = WeightPrediction(slower, rule=rule).predicted_params(params, state)
+    assert optimizer.factor(state) < 1
+    np.testing.assert_allclose(optimizer.predicted_params(params, state)["w"], alone["w"], rtol=1e-12)
+
+
 @for_each("optimizer", [MOMENTUM, SGD(0.05, momentum=0.5, nesterov=True), Adam(0.1, beta1=0.8)])
 @for_each("rule, times", [("linear", lambda kept: 3.0), ("geometric", lambda kept: kept + kept**2 + kept**3)])
 def test_a_prediction_goes_along_the_momentum(optimizer, rule, times):
