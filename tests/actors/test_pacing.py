@@ -109,6 +109,17 @@ def test_a_sentinel_that_leaves_frees_the_places_of_its_batches(after):
     assert cluster.now < 120
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gradient_that_is_being_computed_keeps_its_place_though_its_sentinel_leaves(seed):
+    cluster = SimulatedCluster(bounded(small_network(1), [0]), pace=paces(seed), help=lambda: 0.3)
+    attach(cluster, {"one": (40, 4, 2), "two": (400, 4, 2)})
+    gate, cell = cluster.gates[0], cluster.cells["gate g0"]
+    cluster.run(lambda: cell.computing and gate.computes_gradient_of(("sentinel two", cluster.behaviors["two"].floor)))
+    cluster.behaviors["two"].leave()
+    cluster.run(cluster.finished)
+    check(cluster, {"one": (40, 4, 2)})
+
+
 def test_batches_that_nobody_asks_for_any_more_free_their_places():
     cluster = SimulatedCluster(bounded(small_network(2), [1, 1]))
     attach(cluster, {"one": (40, 2, 2), "gone": (400, 4, 2)})
