@@ -142,6 +142,22 @@ def test_a_gate_that_moves_keeps_the_bound(after, which):
     assert {gate.version.number for gate in cluster.gates} == {check(cluster, sentinels)}
 
 
+@pytest.mark.parametrize("limit", [0, 2])
+@pytest.mark.parametrize("after", range(5, 90, 20))
+def test_other_parameters_make_no_gradient_late(after, limit):
+    events = itertools.count()
+
+    def law():
+        if next(events) == after:
+            for gate in cluster.gates:
+                gate.replace(*gate.prepare(gate.version.params))
+
+    cluster = SimulatedCluster(bounded(small_network(2), [limit] * 2), pace=paces(after))
+    attach(cluster, sentinels := {"one": (40, 4, 2), "two": (40, 4, 2)})
+    cluster.run(cluster.finished, law=law)
+    check(cluster, sentinels)
+
+
 @pytest.mark.parametrize("backward", ["stashed", "latest"])
 def test_a_rewind_frees_all_places(backward):
     cluster = SimulatedCluster(bounded(small_network(1), [0]), timer=impatient)

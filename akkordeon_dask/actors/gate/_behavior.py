@@ -183,6 +183,8 @@ class GateBehavior:
     def replace(self, params: Tree, state: State) -> None:
         """Continue with other parameters of the same form, and a new optimizer state; what was accumulated is dropped.
 
+        That is no update: it makes no gradient later.
+
         Raises
         ------
         CheckpointError
@@ -191,7 +193,7 @@ class GateBehavior:
         if self.migrating:
             raise CheckpointError(f"gate {self.name!r} moves to another worker: load again")
         now = self.version
-        self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates + 1))
+        self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates))
 
     def slow(self, factor: float) -> None:
         """Go on with all learning rates times `factor`."""
