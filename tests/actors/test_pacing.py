@@ -13,7 +13,7 @@ from tests.actors.test_sequential import LOSSES, bits, deep_network, reference, 
 from tests.actors.test_synchronous import paces, storms
 from tests.support.numbered_samples import NumberedLoss, Numbers, numbered, small_network
 from tests.support.restarting_actors import RestartingCluster
-from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_cluster import PERFECT, SimulatedCluster
 
 
 def bounded(network, limits, accumulate=1):
@@ -156,6 +156,24 @@ def test_other_parameters_make_no_gradient_late(after, limit):
     attach(cluster, sentinels := {"one": (40, 4, 2), "two": (40, 4, 2)})
     cluster.run(cluster.finished, law=law)
     check(cluster, sentinels)
+
+
+def test_a_sentinel_that_leaves_while_a_gate_is_about_to_move_is_not_waited_for_when_it_stays():
+    def fate(message):
+        return () if getattr(message, "trained", None) and message.header.sentinel == "two" else PERFECT
+
+    cluster = SimulatedCluster(bounded(small_network(1), [0]), fate=fate)
+    attach(cluster, {"two": (40, 1, 1), "one": (40, 4, 1)})
+    cluster.run_for(0.1)
+    gate = cluster.gates[0]
+    assert gate.contexts == 1 and not gate.counts.batches
+    gate.export_state()
+    cluster.behaviors["two"].leave()
+    cluster.run_for(0.1)
+    gate.resume()
+    cluster.run(cluster.finished)
+    assert [report.samples for report in cluster.reports["one"]] == [40]
+    assert cluster.now < 1
 
 
 @pytest.mark.parametrize("backward", ["stashed", "latest"])

@@ -175,6 +175,9 @@ class GateBehavior:
     def resume(self) -> None:
         """Handle batches again: the migration was cancelled."""
         self.migrating = False
+        if self._admission is not None:
+            for actor in self._tombstones:
+                self._admission.leave(actor)
 
     def prepare(self, params: Tree) -> tuple[Tree, State]:
         """Other parameters and a new optimizer state, for `replace`. Any thread."""
