@@ -142,6 +142,19 @@ def test_a_gate_that_moves_keeps_the_bound(after, which):
     assert {gate.version.number for gate in cluster.gates} == {check(cluster, sentinels)}
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_gate_that_resumes_with_more_batches_than_it_accumulates_takes_the_next_one(accumulate):
+    former, cluster = (SimulatedCluster(bounded(small_network(1), [0], many)) for many in (4, accumulate))
+    attach(former, {"one": (12, 2, 1)})
+    former.run(former.finished)
+    cluster.gates[0].version = former.gates[0].version
+    assert cluster.gates[0].accumulated == 3
+    attach(cluster, sentinels := {"one": (12, 2, 1)})
+    cluster.run(cluster.finished)
+    check(cluster, sentinels)
+    assert cluster.gates[0].version.updates == 1 + 2 // accumulate
+
+
 @pytest.mark.parametrize("limit", [0, 2])
 @pytest.mark.parametrize("after", range(5, 90, 20))
 def test_other_parameters_make_no_gradient_late(after, limit):

@@ -76,7 +76,9 @@ class Pace:
     def _has_room(self) -> bool:
         now = self._gate.trained[0]
         oldest = min((one.updates for one in self._open.values()), default=now)
-        to_come = (self._gate.accumulated + len(self._open)) // self._accumulate
+        # A snapshot of a run that accumulated more may hold more: the next gradient completes their update.
+        accumulated = min(self._gate.accumulated, self._accumulate - 1)
+        to_come = (accumulated + len(self._open)) // self._accumulate
         return now - oldest + to_come <= self._limit
 
     def _remove(self, gone: Callable[[str, int], bool]) -> None:
