@@ -172,7 +172,8 @@ def simulate(
     update in the order of the batches. Where the delays are those of a deployed network, whose gates had the batches in
     one order, the parameters are the same bit for bit: with `concurrency=1` all are 0.
 
-    A gate's `backward` policy counts: with `"latest"` the backward pass goes through the newest parameters.
+    A gate's `backward` policy counts: with `"latest"` the backward pass goes through the newest parameters. Delays are
+    then those of the forward passes, and a deployed gate, whose gradients are in time, records 0 for each.
 
     Parameters
     ----------
