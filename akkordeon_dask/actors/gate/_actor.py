@@ -314,7 +314,12 @@ class GateActor(DaskActor):
 
     async def slow(self, factor: float) -> None:
         """Go on with all learning rates times `factor`. Done in a turn of the gate."""
-        await self._call(lambda: self._behavior.slow(factor))
+        await self._call(lambda: self._slow(factor))
+
+    def _slow(self, factor: float) -> None:
+        self._behavior.slow(factor)
+        # A restart before the next snapshot must not undo it.
+        self._snapshots.write(self._behavior.version, time.monotonic())
 
     async def rewind(self, factor: float) -> int:
         """Go back to the newest snapshot, with learning rates times `factor`; returns its number. In a turn.

@@ -13,6 +13,7 @@ from akkordeon_dask.actors.gate import _actor
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.snapshots import SnapshotPolicy
+from tests.support.gate_harness import Bench
 
 
 def version(number):
@@ -97,6 +98,25 @@ def test_a_gate_whose_blas_threads_cannot_be_restored_still_writes_its_last_vers
     with pytest.raises(TimeoutError, match="BLAS hangs"):
         gate._ended()
     assert gate.done == ["last", gate._closed.set]
+
+
+class Slowed(GateActor):
+    """A gate without a worker, all of whose updates are in a snapshot."""
+
+    def __init__(self, policy):
+        self._behavior, self._snapshots = Bench().behavior, snapshots_of(policy)
+        self._snapshots.write(self._behavior.version, 0.0)
+
+    async def _call(self, function):
+        return function()
+
+
+def test_lowered_learning_rates_outlast_a_restart_before_the_next_snapshot(tmp_path):
+    gate = Slowed(SnapshotPolicy(str(tmp_path)))
+    fresh = gate._behavior.version
+    asyncio.run(gate.slow(0.25))
+    gate._snapshots.close(gate._behavior.version, 20)
+    assert load_version(SnapshotPolicy(str(tmp_path)), "g0", fresh).state.rate == 0.25
 
 
 def test_the_snapshot_that_a_gate_was_restored_from_is_its_newest_until_it_writes_one(tmp_path):
