@@ -10,7 +10,7 @@ from akkordeon_dask.memory import empty_like
 from akkordeon_dask.optim._dc_asgd import DCASGD
 from akkordeon_dask.optim._dc_asgd_a import DCASGDa
 from akkordeon_dask.optim._optimizer import State
-from akkordeon_dask.optim._wrapper import Wrapper
+from akkordeon_dask.optim._wrapper import Wrapper, nested
 from akkordeon_dask.tree import Array, Tree, join_leaves
 
 __all__ = ["DelayCompensation"]
@@ -29,7 +29,7 @@ class DelayCompensation(Wrapper):
     Parameters
     ----------
     optimizer
-        that makes the update, one of PyTorch's too; `DCASGD` and `DCASGDa` compensate themselves and are refused.
+        that makes the update, one of PyTorch's too; one that compensates itself, or has such a one inside, is refused.
     lam
         strength of the compensation, the paper's lambda; 0: none.
 
@@ -44,7 +44,7 @@ class DelayCompensation(Wrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.optimizer, DCASGD | DCASGDa):
+        if any(isinstance(one, DCASGD | DCASGDa | DelayCompensation) for one in nested(self.optimizer)):
             raise SpecError(
                 f"optim.DelayCompensation takes an optimizer that does not compensate, not {self.optimizer!r}"
             )

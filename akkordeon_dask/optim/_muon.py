@@ -63,7 +63,7 @@ class Muon(ArrayOptimizer):
         v += g
         new = np.multiply(v, self.momentum, out=empty_like(w))
         new += g
-        if w.ndim < 2:
+        if w.ndim < 2 or not w.size:
             new *= -lr * self.vector_rate
         else:
             # A matrix of ours has a column for each output, a filter an axis in front.

@@ -22,3 +22,6 @@ class RateWrapper(Wrapper):
         slowed = state.slowed(self.factor(state))
         new, after = self.optimizer.update(grads, slowed, params, stale_params=stale_params)
         return new, replace(after, rate=state.rate)
+
+    def predicted_params(self, params: Tree, state: State) -> Tree:
+        return self.optimizer.predicted_params(params, state.slowed(self.factor(state)))

@@ -9,7 +9,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import empty_like
 from akkordeon_dask.optim._array_optimizer import ArrayOptimizer
 from akkordeon_dask.optim._optimizer import State
-from akkordeon_dask.optim._wrapper import Wrapper, added, with_added, with_zeros, without_added
+from akkordeon_dask.optim._wrapper import Wrapper, added, nested, with_added, with_zeros, without_added
 from akkordeon_dask.tree import Array, Tree, leaves, rebuild
 
 __all__ = ["Prediction", "WeightPrediction"]
@@ -54,6 +54,8 @@ class WeightPrediction(Wrapper):
         if self.rule not in get_args(Prediction):
             raise SpecError(f"{self!r}: rule is one of {', '.join(get_args(Prediction))}, not {self.rule!r}")
         inner = self.optimizer
+        if any(isinstance(one, WeightPrediction) for one in nested(inner)):
+            raise SpecError(f"{self!r}: {inner!r} predicts the parameters itself: give one prediction")
         if self.rule != "last-update" and not (isinstance(inner, ArrayOptimizer) and inner.kept):
             raise SpecError(
                 f"{self!r}: {inner!r} has no momentum that says where it goes: give an optim.SGD with momentum "

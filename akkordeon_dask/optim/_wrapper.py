@@ -1,5 +1,6 @@
 """The base class of optimizers that change the work of another one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.optim._optimizer import Optimizer, State
 from akkordeon_dask.tree import Array, Tree, leaves
 
-__all__ = ["Wrapper", "added", "with_added", "with_zeros", "without_added"]
+__all__ = ["Wrapper", "added", "nested", "with_added", "with_zeros", "without_added"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,6 +40,14 @@ class Wrapper(Optimizer):
 
     def predicted_params(self, params: Tree, state: State) -> Tree:
         return self.optimizer.predicted_params(params, state)
+
+
+def nested(optimizer: Optimizer) -> Iterator[Optimizer]:
+    """The optimizer, and those inside it, the innermost last."""
+    yield optimizer
+    while isinstance(optimizer, Wrapper):
+        optimizer = optimizer.optimizer
+        yield optimizer
 
 
 def with_zeros(state: State, params: Tree) -> State:

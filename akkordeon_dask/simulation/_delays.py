@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, repeat
+from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -28,10 +29,10 @@ def check_delays(delays: Any, names: Sequence[str]) -> dict[str, GateDelays]:
     SpecError
         where they are no delays, or those of other gates.
     """
-    if isinstance(delays, str):
-        if delays != "by-gate":
-            raise SpecError(f"delays are a number, 'by-gate' or a dict by the gates' names, not {delays!r}")
+    if isinstance(delays, str) and delays == "by-gate":
         return {name: len(names) - 1 - position for position, name in enumerate(names)}
+    if not isinstance(delays, Integral | Mapping):
+        raise SpecError(f"delays are a whole number, 'by-gate' or a dict by the gates' names, not {delays!r:.80}")
     if not isinstance(delays, Mapping):
         number = check_int("delays", delays, 0)
         return dict.fromkeys(names, number)
@@ -42,6 +43,8 @@ def check_delays(delays: Any, names: Sequence[str]) -> dict[str, GateDelays]:
 
 def _of_gate(name: str, given: Any) -> GateDelays:
     label = f"a delay of gate {name!r}"
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
     if isinstance(given, Mapping):
         counts = {check_int(label, delay, 0): check_int("a count of delays", n, 0) for delay, n in given.items()}
         if not sum(counts.values()):

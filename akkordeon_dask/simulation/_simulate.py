@@ -1,18 +1,22 @@
 """The loop of a simulation."""
 
 import math
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from akkordeon_dask._numbers import check_int
-from akkordeon_dask.data import Batch, Provider, Source
+from akkordeon_dask.data import Batch, Provider, Source, as_provider, open_source
 from akkordeon_dask.errors import DataError, SpecError
-from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.memory import aligned
+from akkordeon_dask.messages import WireFormat, narrowed, widened
+from akkordeon_dask.network import Gate, Network, Sentinel
 from akkordeon_dask.nn import Key, Loss, Score, ScoreState, SoftmaxCrossEntropy
 from akkordeon_dask.simulation._delays import Delays, GateDelays, check_delays, drawn, longest
 from akkordeon_dask.tree import Array, Tree
@@ -58,23 +62,30 @@ class Simulation:
 class _Plan:
     """What is the same for all epochs."""
 
+    network: Network
     source: Source
-    batch_size: int
-    loss: Loss
-    scores: Sequence[Score]
-    sentinel: str
+    sentinel: Sentinel
+
+    def parts(self, batch: Batch) -> tuple[Array, Array, Array | None]:
+        """Samples, targets and weights of a batch that the network takes."""
+        x, target, *rest = batch
+        if target is None:
+            raise DataError("a simulation compares predictions with targets: give it data with labels")
+        self.network.check_input(x.shape[1:], x.dtype)
+        return x, target, rest[0] if rest else None
 
 
 class _SimulatedGate:
     """A gate, with the versions that batches may still be late for."""
 
-    def __init__(self, name: str, gate: Gate, delays: GateDelays, seed: int) -> None:
+    def __init__(self, name: str, gate: Gate, delays: GateDelays, seed: int, *, last: bool) -> None:
         self.chain, self.optimizer, self.key = gate.chain, gate.optimizer, Key((seed,)).fold(name)
         self.latest = gate.backward == "latest"
+        self.wire, self.last = gate.wire, last
         self.params = gate.init(self.key.fold("init"))
         self.state = self.optimizer.init(self.params)
         self.delays = drawn(delays, self.key.fold("delays"))
-        self.versions: deque[Tree] = deque([self.params], maxlen=longest(delays) + 1)
+        self.versions: deque[Tree] = deque([self.params], maxlen=min(longest(delays) + 1, sys.maxsize))
         """The parameters of forward passes, the newest last."""
         self.updates = self.late = 0
 
@@ -83,38 +94,47 @@ class _SimulatedGate:
         self.delay = min(next(self.delays), self.updates)
         self.stale = self.versions[-1 - self.delay]
         key = self.key.fold(*batch) if self.chain.draws else None
-        y, self.context = self.chain.forward(self.stale, x, train=True, key=key)
-        return y
+        y, self.context = self.chain.forward(self.stale, aligned(x), train=True, key=key)
+        return self._sent_on(y)
+
+    def _sent_on(self, y: Array) -> Array:
+        return y if self.last else _received(y, self.wire)
 
     def backward(self, dy: Array, *, need_dx: bool) -> Array | None:
         """The gradient by the input of that batch; the gate is updated."""
         context, stale, delay = self.context, self.stale, self.delay
         if self.latest:
             context, stale, delay = self.chain.rebind(context, self.params), self.params, 0
-        dx, grads = self.chain.backward(context, dy, need_dx=need_dx)
+        dx, grads = self.chain.backward(context, aligned(dy), need_dx=need_dx)
         params, self.state = self.optimizer.update_late(grads, self.state, self.params, stale_params=stale, delay=delay)
         self.params = self.chain.advance(params, grads) if self.chain.observes else params
         self.versions.append(self.optimizer.predicted_params(self.params, self.state))
         self.updates += 1
         self.late += self.delay
-        return dx
+        return None if dx is None else _received(dx, self.wire)
 
     def predict(self, x: Array) -> Array:
         """With the parameters that passes rate."""
-        return self.chain.forward(self.optimizer.rated_params(self.params, self.state), x)[0]
+        return self._sent_on(self.chain.forward(self.optimizer.rated_params(self.params, self.state), aligned(x))[0])
+
+
+def _received(array: Array, wire: WireFormat | None) -> Array:
+    """An array that a gate has sent, as another one has it."""
+    return widened(*narrowed(array, wire))
 
 
 class _Mean:
     """The loss and the scores of many batches."""
 
-    def __init__(self, loss: Loss, scores: Sequence[Score]) -> None:
-        self._loss, self._scores = loss, scores
+    def __init__(self, sentinel: Sentinel) -> None:
+        self._loss, self._scores = sentinel.loss, sentinel.scores
         self._sum = self._weight = 0.0
         self._states: dict[str, ScoreState] = {}
 
     def add(self, y: Array, target: Array, weights: Array | None, *, need_dy: bool) -> tuple[float, Array | None]:
         """The loss of a batch and its gradient by y."""
         given = {} if weights is None else {"weights": weights}
+        y = aligned(y)
         value, dy = self._loss(y, target, need_dy=need_dy, **given)
         weight = self._loss.total_weight(target, **given)
         self._sum, self._weight = self._sum + value * weight, self._weight + weight
@@ -152,12 +172,13 @@ def simulate(
     update in the order of the batches. Where the delays are those of a deployed network, whose gates had the batches in
     one order, the parameters are the same bit for bit: with `concurrency=1` all are 0.
 
-    A gate's `backward` policy counts: with `"latest"` the backward pass goes through the newest parameters.
+    A gate's `backward` policy counts: with `"latest"` the backward pass goes through the newest parameters. Delays are
+    then those of the forward passes, and a deployed gate, whose gradients are in time, records 0 for each.
 
     Parameters
     ----------
     network
-        its layers, optimizers and `backward` policies are used.
+        its layers, optimizers, `backward` policies and `wire` formats are used.
     provider
         the data of training; they end.
     delays
@@ -176,9 +197,10 @@ def simulate(
     Raises
     ------
     SpecError
-        where a gate accumulates or has a bound on delays, or the delays are those of other gates.
-    DataError
-        where there are no targets, or no end of the data.
+        where a gate accumulates or has a bound on delays, the delays are those of other gates, or an option is not what
+        a sentinel's should be.
+    DataError, ShapeError
+        where there are no batches or no targets, or the samples do not fit the network.
 
     Examples
     --------
@@ -191,12 +213,16 @@ def simulate(
     (72, True)
     """
     network = Network([network]) if isinstance(network, Gate) else network
+    if not isinstance(network, Network):
+        raise SpecError(f"simulate takes a Network, gates joined by |, not {network!r}")
     gates = _gates(network, delays, check_int("seed", seed))
-    chosen = tuple(loss.default_scores if scores is None else scores)
-    batch_size, epochs = check_int("batch_size", batch_size, 1), check_int("epochs", epochs, 1)
+    epochs = check_int("epochs", epochs, 1)
+    options: dict[str, Any] = {"batch_size": batch_size, "loss": loss, "scores": scores, "name": sentinel}
+    trainer = Sentinel.train(provider, **options)
+    validation = None if validation is None else as_provider(validation)
     done: list[SimulatedEpoch] = []
-    with closing(provider.open()) as source, _as_gates_compute():
-        plan = _Plan(source, batch_size, loss, chosen, sentinel)
+    with closing(open_source(trainer.provider)) as source, _as_gates_compute():
+        plan = _Plan(network, source, trainer)
         while len(done) < epochs and (trained := _train(plan, gates, len(done) + 1)) is not None:
             rated = (None, {}) if validation is None else _rate(plan, gates, validation)
             done.append(SimulatedEpoch(len(done) + 1, *trained, *rated))
@@ -222,17 +248,21 @@ def _gates(network: Network, delays: Delays, seed: int) -> list[_SimulatedGate]:
             )
         if gate.accumulate > 1:
             raise SpecError(f"gate {name!r} has accumulate={gate.accumulate}: a simulation updates with each batch")
-    return [_SimulatedGate(name, gate, checked[name], seed) for name, gate in zip(network.names, network, strict=True)]
+    last = network.names[-1]
+    return [
+        _SimulatedGate(name, gate, checked[name], seed, last=name == last)
+        for name, gate in zip(network.names, network, strict=True)
+    ]
 
 
 def _train(plan: _Plan, gates: list[_SimulatedGate], epoch: int) -> tuple[float, dict[str, float]] | None:
     """An epoch of training: its loss and scores; None where it diverges."""
-    mean = _Mean(plan.loss, plan.scores)
+    mean = _Mean(plan.sentinel)
     before = gates[0].updates
-    for batch in plan.source.batches(epoch, plan.batch_size):
-        y, target, weights = _parts(batch)
+    for batch in plan.source.batches(epoch, plan.sentinel.batch_size):
+        y, target, weights = plan.parts(batch)
         for gate in gates:
-            y = gate.forward(y, plan.sentinel, epoch, gate.updates)
+            y = gate.forward(y, plan.sentinel.name or "", epoch, gate.updates)
         value, dy = mean.add(y, target, weights, need_dy=True)
         if not math.isfinite(value):
             return None
@@ -245,18 +275,11 @@ def _train(plan: _Plan, gates: list[_SimulatedGate], epoch: int) -> tuple[float,
 
 
 def _rate(plan: _Plan, gates: list[_SimulatedGate], provider: Provider) -> tuple[float, dict[str, float]]:
-    mean = _Mean(plan.loss, plan.scores)
-    with closing(provider.open()) as source:
+    mean = _Mean(plan.sentinel)
+    with closing(open_source(provider)) as source:
         for batch in source.batches(1, min(_TEST_BATCH, source.samples or _TEST_BATCH)):
-            y, target, weights = _parts(batch)
+            y, target, weights = plan.parts(batch)
             for gate in gates:
                 y = gate.predict(y)
             mean.add(y, target, weights, need_dy=False)
     return mean.results()
-
-
-def _parts(batch: Batch) -> tuple[Array, Array, Array | None]:
-    x, target, *rest = batch
-    if target is None:
-        raise DataError("a simulation compares predictions with targets: give it data with labels")
-    return x, target, rest[0] if rest else None

@@ -13,7 +13,7 @@ from tests.actors.test_sequential import LOSSES, bits, deep_network, reference, 
 from tests.actors.test_synchronous import paces, storms
 from tests.support.numbered_samples import NumberedLoss, Numbers, numbered, small_network
 from tests.support.restarting_actors import RestartingCluster
-from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_cluster import PERFECT, SimulatedCluster
 
 
 def bounded(network, limits, accumulate=1):
@@ -109,6 +109,17 @@ def test_a_sentinel_that_leaves_frees_the_places_of_its_batches(after):
     assert cluster.now < 120
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gradient_that_is_being_computed_keeps_its_place_though_its_sentinel_leaves(seed):
+    cluster = SimulatedCluster(bounded(small_network(1), [0]), pace=paces(seed), help=lambda: 0.3)
+    attach(cluster, {"one": (40, 4, 2), "two": (400, 4, 2)})
+    gate, cell = cluster.gates[0], cluster.cells["gate g0"]
+    cluster.run(lambda: cell.computing and gate.computes_gradient_of(("sentinel two", cluster.behaviors["two"].floor)))
+    cluster.behaviors["two"].leave()
+    cluster.run(cluster.finished)
+    check(cluster, {"one": (40, 4, 2)})
+
+
 def test_batches_that_nobody_asks_for_any_more_free_their_places():
     cluster = SimulatedCluster(bounded(small_network(2), [1, 1]))
     attach(cluster, {"one": (40, 2, 2), "gone": (400, 4, 2)})
@@ -129,6 +140,53 @@ def test_a_gate_that_moves_keeps_the_bound(after, which):
     cluster.run(cluster.finished)
     assert len(cluster.former) == 3
     assert {gate.version.number for gate in cluster.gates} == {check(cluster, sentinels)}
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_gate_that_resumes_with_more_batches_than_it_accumulates_takes_the_next_one(accumulate):
+    former, cluster = (SimulatedCluster(bounded(small_network(1), [0], many)) for many in (4, accumulate))
+    attach(former, {"one": (12, 2, 1)})
+    former.run(former.finished)
+    cluster.gates[0].version = former.gates[0].version
+    assert cluster.gates[0].accumulated == 3
+    attach(cluster, sentinels := {"one": (12, 2, 1)})
+    cluster.run(cluster.finished)
+    check(cluster, sentinels)
+    assert cluster.gates[0].version.updates == 1 + 2 // accumulate
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+@pytest.mark.parametrize("after", range(5, 90, 20))
+def test_other_parameters_make_no_gradient_late(after, limit):
+    events = itertools.count()
+
+    def law():
+        if next(events) == after:
+            for gate in cluster.gates:
+                gate.replace(*gate.prepare(gate.version.params))
+
+    cluster = SimulatedCluster(bounded(small_network(2), [limit] * 2), pace=paces(after))
+    attach(cluster, sentinels := {"one": (40, 4, 2), "two": (40, 4, 2)})
+    cluster.run(cluster.finished, law=law)
+    check(cluster, sentinels)
+
+
+def test_a_sentinel_that_leaves_while_a_gate_is_about_to_move_is_not_waited_for_when_it_stays():
+    def fate(message):
+        return () if getattr(message, "trained", None) and message.header.sentinel == "two" else PERFECT
+
+    cluster = SimulatedCluster(bounded(small_network(1), [0]), fate=fate)
+    attach(cluster, {"two": (40, 1, 1), "one": (40, 4, 1)})
+    cluster.run_for(0.1)
+    gate = cluster.gates[0]
+    assert gate.contexts == 1 and not gate.counts.batches
+    gate.export_state()
+    cluster.behaviors["two"].leave()
+    cluster.run_for(0.1)
+    gate.resume()
+    cluster.run(cluster.finished)
+    assert [report.samples for report in cluster.reports["one"]] == [40]
+    assert cluster.now < 1
 
 
 @pytest.mark.parametrize("backward", ["stashed", "latest"])

@@ -172,6 +172,18 @@ def test_a_sentinel_that_leaves_in_the_middle_of_a_step_takes_nobody_with_it(aft
     assert len({gate.version.updates for gate in cluster.gates}) == 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gradient_that_is_being_computed_is_part_of_its_step_though_its_sentinel_leaves(seed):
+    steps, sentinels = Steps(), {"one": (20, 4, 2, 2), "two": (60, 4, 2, 2)}
+    cluster, _ = scene(three_gates(optim.SGD(0.3)), 2, sentinels, steps, pace=paces(seed), help=lambda: 0.3)
+    gate, cell = cluster.gates[0], cluster.cells["gate g0"]
+    cluster.run(lambda: cell.computing and gate.computes_gradient_of(("sentinel two", cluster.behaviors["two"].floor)))
+    cluster.behaviors["two"].leave()
+    cluster.run(cluster.finished)
+    assert max(map(len, steps.ended)) == 2
+    assert [set(gate.counts.delays) for gate in cluster.gates] == [{0}] * 3
+
+
 def test_a_batch_that_is_given_up_holds_no_step_up():
     lost = []
 

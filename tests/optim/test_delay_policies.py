@@ -15,6 +15,7 @@ from akkordeon_dask.optim import (
     Clip,
     DCASGDa,
     DelayAdaptiveRate,
+    DelayCompensation,
     DelayWarmUp,
     GapAware,
     Muon,
@@ -138,6 +139,17 @@ def test_rates_follow_the_delay(optimizer, delay, count, factor):
         _, state = optimizer.update_late(params, state, params, stale_params=params, delay=0)
     new, after = optimizer.update_late({"w": np.ones(1)}, state, params, stale_params=params, delay=delay)
     assert new["w"][0] == pytest.approx(-factor) and after.rate == 1
+
+
+@for_each("policy", [lambda inner: DelayAdaptiveRate(inner, concurrency=2), lambda inner: DelayWarmUp(inner, 3)])
+@for_each("rule", ["linear", "geometric"])
+def test_a_prediction_within_a_rate_policy_has_the_learning_rate_that_its_updates_have(policy, rule):
+    optimizer, params = policy(WeightPrediction(MOMENTUM, rule=rule)), {"w": np.ones(1)}
+    params, state = optimizer.update_late(params, optimizer.init(params), params, stale_params=params, delay=4)
+    slower = SGD(0.05 * optimizer.factor(state), momentum=0.9)
+    alone = WeightPrediction(slower, rule=rule).predicted_params(params, state)
+    assert optimizer.factor(state) < 1
+    np.testing.assert_allclose(optimizer.predicted_params(params, state)["w"], alone["w"], rtol=1e-12)
 
 
 @for_each("optimizer", [MOMENTUM, SGD(0.05, momentum=0.5, nesterov=True), Adam(0.1, beta1=0.8)])
@@ -271,6 +283,9 @@ def test_momentum_rises_towards_the_front():
     (lambda: WeightPrediction(SGD(0.1)), r"optim\.SGD\(0\.1\) has no momentum .* rule=\"last-update\""),
     (lambda: WeightPrediction(Clip(MOMENTUM, norm=1)), "has no momentum that says where it goes"),
     (lambda: WeightPrediction(MOMENTUM, rule="far"), "rule is one of linear, geometric, last-update, not 'far'"),
+    (lambda: WeightPrediction(Clip(WeightPrediction(MOMENTUM), norm=1), rule="last-update"), "give one prediction"),
+    (lambda: DelayCompensation(EMA(DCASGDa(0.1))), r"does not compensate, not optim\.EMA\(optim\.DCASGDa\(0\.1\)\)"),
+    (lambda: DelayCompensation(DelayCompensation(PLAIN)), "takes an optimizer that does not compensate"),
     (lambda: SpikeCompensation(SGD(0.1)), "it takes an optim.SGD with momentum and without nesterov"),
     (lambda: GapAware(0.1), r"optim\.GapAware takes an optimizer first"),
     (lambda: DelayAdaptiveRate(PLAIN, concurrency=0), "concurrency is a whole number of at least 1, not 0"),

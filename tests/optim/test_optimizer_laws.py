@@ -211,6 +211,15 @@ def test_parameters_without_arrays_are_fine(optimizer):
     assert params == ({}, {}) and state.count == 1
 
 
+@for_each("shape", [(0,), (0, 3), (3, 0), (2, 0, 3), (0, 2, 2)])
+def test_arrays_without_numbers_are_fine(optimizer, shape):
+    params = {"w": np.ones((2, 3)), "none": np.ones(shape)}
+    state = optimizer.init(params)
+    for delay in (0, 2):
+        params, state = optimizer.update_late(params, state, params, stale_params=params, delay=delay)
+    assert params["none"].shape == optimizer.predicted_params(params, state)["none"].shape == shape
+
+
 def test_a_slowed_state_has_all_learning_rates_times_its_factor(array_optimizer, draw):
     def rates(state):
         seen = []

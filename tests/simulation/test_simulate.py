@@ -7,7 +7,7 @@ import pytest
 
 from akkordeon_dask import Gate, Network, Sentinel, data, nn, optim, simulate
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import AkkordeonError, SpecError
 from akkordeon_dask.simulation._delays import check_delays, drawn
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
@@ -31,9 +31,9 @@ POLICIES = [
 ]
 
 
-def network(optimizer, backward="stashed"):
+def network(optimizer, backward="stashed", wire=None):
     pieces = [nn.Linear(6, 9) >> nn.ReLU() >> nn.Dropout(0.2), nn.Linear(9, 8) >> nn.BatchNorm1d(8), nn.Linear(8, 3)]
-    return Network(Gate(piece, optimizer, backward=backward) for piece in pieces)
+    return Network(Gate(piece, optimizer, backward=backward, wire=wire) for piece in pieces)
 
 
 def samples():
@@ -88,6 +88,13 @@ def test_with_the_recorded_delays_it_is_the_actors_with_four_batches_in_flight(o
     assert bits(found.parameters) != bits(simulated(network(optimizer)).parameters)
 
 
+@pytest.mark.parametrize("wire", ["float16", "bfloat16"])
+def test_gates_that_send_half_the_bytes_do_so_in_a_simulation(wire):
+    cluster = trained_by_actors(network(MOMENTUM, wire=wire), 4)
+    found = simulated(network(MOMENTUM, wire=wire), delays={gate.name: gate.trace for gate in cluster.gates})
+    assert bits(found.parameters) == bits({gate.name: gate.version.params for gate in cluster.gates})
+
+
 def test_the_report_of_the_actors_has_the_same_loss_and_scores():
     cluster = trained_by_actors(network(MOMENTUM), 1)
     for epoch, report in zip(simulated(network(MOMENTUM)).epochs, cluster.reports["alone"], strict=True):
@@ -139,7 +146,8 @@ def test_a_divergence_ends_it():
 
 @for_each("delays, said", [
     (-1, "delays is a whole number of at least 0, not -1"),
-    ("late", "a number, 'by-gate' or a dict by the gates' names, not 'late'"),
+    ("late", "a whole number, 'by-gate' or a dict by the gates' names, not 'late'"),
+    ([1, 0, 2], r"a whole number, 'by-gate' or a dict by the gates' names, not \[1, 0, 2\]"),
     ({"g0": 1}, "those of the gates g0, g1, g2, not of g0"),
     ({"g0": 1, "g1": 1, "g2": 0.5}, "a delay of gate 'g2' is a whole number of at least 0, not 0.5"),
     ({"g0": 1, "g1": [], "g2": 0}, "gate 'g1' has an empty trace of delays"),
@@ -148,6 +156,28 @@ def test_a_divergence_ends_it():
 def test_delays_that_make_no_sense_are_refused(delays, said):
     with pytest.raises(SpecError, match=said):
         check_delays(delays, ("g0", "g1", "g2"))
+
+
+def test_delays_may_be_recorded_in_an_array_and_longer_than_the_training():
+    traces = [0, 2], np.array([0, 2])
+    listed, recorded = (simulated(network(MOMENTUM), delays={"g0": its, "g1": 10**30, "g2": 0}) for its in traces)
+    assert bits(listed.parameters) == bits(recorded.parameters)
+    assert listed.delays["g1"] == 10
+
+
+@for_each("options, said", [
+    ({"network": nn.Linear(6, 3)}, r"simulate takes a Network, gates joined by \|, not nn\.Linear\(6, 3\)"),
+    ({"provider": np.ones((8, 6))}, "a value of type ndarray is no provider: give data.mnist"),
+    ({"validation": 3}, "3 of type int is no provider"),
+    ({"provider": data.arrays(np.ones((8, 5), np.float32), np.zeros(8, int))}, "5"),
+    ({"loss": "mse"}, "a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy\\(\\), not 'mse'"),
+    ({"scores": ["accuracy"]}, "scores are nn.Score, e.g. nn.Accuracy\\(\\), not 'accuracy'"),
+    ({"batch_size": 0}, "a sentinel's batch_size is a whole number of at least 1, not 0"),
+])  # fmt: skip
+def test_an_argument_that_makes_no_sense_is_refused(options, said):
+    options = {"network": network(MOMENTUM), "provider": samples(), "batch_size": 4} | options
+    with pytest.raises(AkkordeonError, match=said):
+        simulate(options.pop("network"), options.pop("provider"), **options)
 
 
 @for_each("policy, said", [({"max_delay": 2}, "max_delay=2"), ({"accumulate": 4}, "accumulate=4")])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from akkordeon_dask import config
@@ -288,7 +288,7 @@ class GateActor(DaskActor):
     async def commit(self, token: str) -> None:
         """Continue with the parameters that were taken in. Done in a turn of the gate."""
         params, state = self._transfers.take(token)
-        await self._call(lambda: self._behavior.replace(params, state))
+        await self._call(lambda: self._change(lambda: self._behavior.replace(params, state)))
 
     async def release(self, token: str) -> None:
         """Drop what is handed out or was taken in."""
@@ -314,7 +314,12 @@ class GateActor(DaskActor):
 
     async def slow(self, factor: float) -> None:
         """Go on with all learning rates times `factor`. Done in a turn of the gate."""
-        await self._call(lambda: self._behavior.slow(factor))
+        await self._call(lambda: self._change(lambda: self._behavior.slow(factor)))
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Make a change, and have a snapshot written: a restart before the next one must not undo it."""
+        change()
+        self._snapshots.write(self._behavior.version, time.monotonic())
 
     async def rewind(self, factor: float) -> int:
         """Go back to the newest snapshot, with learning rates times `factor`; returns its number. In a turn.
@@ -334,9 +339,7 @@ class GateActor(DaskActor):
         version = load_version(policy, behavior.name, behavior.version) if policy is not None else None
         if version is None:
             raise CheckpointError(f"gate {behavior.name!r} has no snapshot to go back to: give deploy(snapshots=URL)")
-        behavior.rewind(version, factor)
-        # A restart before the next snapshot must not undo it.
-        self._snapshots.write(behavior.version, time.monotonic())
+        self._change(lambda: behavior.rewind(version, factor))
         return version.number
 
     async def fence(self, actor: str, since: int) -> SeenBatches:

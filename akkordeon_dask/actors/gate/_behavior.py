@@ -109,7 +109,7 @@ class GateBehavior:
         self._key = Key((seed,)).fold(name)
         self._in_flight: defaultdict[str, InFlight] = defaultdict(InFlight)
         self._updating: set[tuple[str, int]] = set()
-        """Batches whose gradient has left, or may have, before the update by it."""
+        """Batches whose gradient is being computed; it may have left, where there is a gate in front."""
         self._tombstones: dict[str, float] = {}
         self._fenced: dict[str, SeenBatches] = {}
         """The answers to `fence`, as long as there is a tombstone: a caller whose answer got lost asks again."""
@@ -175,6 +175,9 @@ class GateBehavior:
     def resume(self) -> None:
         """Handle batches again: the migration was cancelled."""
         self.migrating = False
+        if self._admission is not None:
+            for actor in self._tombstones:
+                self._admission.leave(actor)
 
     def prepare(self, params: Tree) -> tuple[Tree, State]:
         """Other parameters and a new optimizer state, for `replace`. Any thread."""
@@ -182,6 +185,8 @@ class GateBehavior:
 
     def replace(self, params: Tree, state: State) -> None:
         """Continue with other parameters of the same form, and a new optimizer state; what was accumulated is dropped.
+
+        That is no update: it makes no gradient later.
 
         Raises
         ------
@@ -191,7 +196,7 @@ class GateBehavior:
         if self.migrating:
             raise CheckpointError(f"gate {self.name!r} moves to another worker: load again")
         now = self.version
-        self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates + 1))
+        self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates))
 
     def slow(self, factor: float) -> None:
         """Go on with all learning rates times `factor`."""
@@ -220,7 +225,7 @@ class GateBehavior:
             if reason := self._rejection(message.header):
                 self.counts.drop(reason)
                 return None
-            if self._updating and self._has_to_wait(message):
+            if self._updating and self.previous is not None and self._has_to_wait(message):
                 return HOLD
             return self._on_batch(message)
         if isinstance(message, Leave):
@@ -347,7 +352,7 @@ class GateBehavior:
             context, stale = self.chain.rebind(context, self.version.params), self.version
         applies, batch.applied = not batch.applied, True
         to, need_dx = self.previous or header.reply_to, self.previous is not None
-        if applies and need_dx:
+        if applies:
             self._updating.add(header.batch)
         return BackwardPass(
             self.chain, header, stale, self._send, to,
@@ -357,14 +362,15 @@ class GateBehavior:
 
     def apply(self, computation: Computation) -> None:
         """Take the result into the gate's state."""
-        backward = type(computation) is BackwardPass  # an abstract class takes long to answer isinstance
-        if backward:
+        # An abstract class takes long to answer isinstance.
+        updates = type(computation) is BackwardPass and computation.applies
+        if updates:
             self._updating.discard(computation.header.batch)
         if computation.error is not None:
             self._report_failure(computation.header, computation.error)
         else:
             self._apply_result(computation)
-        if backward and self._admission is not None:
+        if updates and self._admission is not None:
             self._admission.finished(computation.header)
 
     def _apply_result(self, computation: Computation) -> None:
@@ -434,6 +440,10 @@ class GateBehavior:
     def computes_gradients(self) -> bool:
         """Gradients that were sent on are not accumulated yet."""
         return bool(self._updating)
+
+    def computes_gradient_of(self, batch: tuple[str, int]) -> bool:
+        """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
+        return batch in self._updating
 
     @property
     def trained(self) -> tuple[int, int]:

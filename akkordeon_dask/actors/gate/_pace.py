@@ -21,6 +21,9 @@ class PacedGate(Protocol):
     def trained(self) -> tuple[int, int]:
         """Updates and samples of the present version."""
 
+    def computes_gradient_of(self, batch: tuple[str, int]) -> bool:
+        """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
+
 
 class _Open(NamedTuple):
     attempt: int
@@ -73,11 +76,14 @@ class Pace:
     def _has_room(self) -> bool:
         now = self._gate.trained[0]
         oldest = min((one.updates for one in self._open.values()), default=now)
-        to_come = (self._gate.accumulated + len(self._open)) // self._accumulate
+        # A snapshot of a run that accumulated more may hold more: the next gradient completes their update.
+        accumulated = min(self._gate.accumulated, self._accumulate - 1)
+        to_come = (accumulated + len(self._open)) // self._accumulate
         return now - oldest + to_come <= self._limit
 
     def _remove(self, gone: Callable[[str, int], bool]) -> None:
-        self._open = {batch: one for batch, one in self._open.items() if not gone(*batch)}
+        computes = self._gate.computes_gradient_of
+        self._open = {batch: one for batch, one in self._open.items() if computes(batch) or not gone(*batch)}
         self._waiting.remove(gone)
         self._settle()
 
@@ -96,8 +102,8 @@ class Pace:
 
     def on_timer(self) -> None:
         """Wait no longer for batches that their sentinel has given up."""
-        now = self._clock()
-        self._open = {batch: one for batch, one in self._open.items() if one.expires >= now}
+        now, computes = self._clock(), self._gate.computes_gradient_of
+        self._open = {batch: one for batch, one in self._open.items() if computes(batch) or one.expires >= now}
         self._settle()
 
     def clear(self) -> None:

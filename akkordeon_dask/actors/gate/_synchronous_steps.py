@@ -31,6 +31,9 @@ class SteppedGate(Protocol):
     def computes_gradients(self) -> bool:
         """Gradients that were sent on are not accumulated yet."""
 
+    def computes_gradient_of(self, batch: tuple[str, int]) -> bool:
+        """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
+
     @property
     def trained(self) -> tuple[int, int]:
         """Updates and samples of the present version."""
@@ -122,7 +125,8 @@ class Steps:
         self._remove(lambda home, sequence: home == actor and sequence < floor)
 
     def _remove(self, gone: Callable[[str, int], bool]) -> None:
-        self._open = {batch: until for batch, until in self._open.items() if not gone(*batch)}
+        computes = self._gate.computes_gradient_of
+        self._open = {batch: until for batch, until in self._open.items() if computes(batch) or not gone(*batch)}
         self._waiting.remove(gone)
 
     def leave(self, actor: str) -> None:
@@ -217,8 +221,8 @@ class Steps:
 
     def on_timer(self) -> None:
         """Tell the next gate again, and wait no longer for batches that nobody has heard of."""
-        now = self._clock()
-        self._open = {batch: until for batch, until in self._open.items() if until >= now}
+        now, computes = self._clock(), self._gate.computes_gradient_of
+        self._open = {batch: until for batch, until in self._open.items() if computes(batch) or until >= now}
         if self._ending:
             self._announce_end()
         self._settle()

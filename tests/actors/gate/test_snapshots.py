@@ -13,6 +13,8 @@ from akkordeon_dask.actors.gate import _actor
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.tree import leaves, map_leaves
+from tests.support.gate_harness import Bench
 
 
 def version(number):
@@ -97,6 +99,38 @@ def test_a_gate_whose_blas_threads_cannot_be_restored_still_writes_its_last_vers
     with pytest.raises(TimeoutError, match="BLAS hangs"):
         gate._ended()
     assert gate.done == ["last", gate._closed.set]
+
+
+class Changed(GateActor):
+    """A gate without a worker, all of whose updates are in a snapshot."""
+
+    def __init__(self, policy):
+        self._behavior, self._snapshots = Bench().behavior, snapshots_of(policy)
+        new = self._behavior.prepare(map_leaves(np.ones_like, self._behavior.version.params))
+        self._transfers = SimpleNamespace(take=lambda token: new)
+        self._snapshots.write(self._behavior.version, 0.0)
+
+    async def _call(self, function):
+        return function()
+
+
+def restarted(gate, policy, change):
+    """The version with which a gate restarts after this change."""
+    fresh = gate._behavior.version
+    asyncio.run(change)
+    gate._snapshots.flush(20)
+    gate._snapshots.close(None, 20)
+    return load_version(policy, "g0", fresh)
+
+
+def test_lowered_learning_rates_outlast_a_restart_before_the_next_snapshot(tmp_path):
+    gate = Changed(policy := SnapshotPolicy(str(tmp_path)))
+    assert restarted(gate, policy, gate.slow(0.25)).state.rate == 0.25
+
+
+def test_loaded_parameters_outlast_a_restart_before_the_next_snapshot(tmp_path):
+    gate = Changed(policy := SnapshotPolicy(str(tmp_path)))
+    assert all((leaf == 1).all() for leaf in leaves(restarted(gate, policy, gate.commit("token")).params))
 
 
 def test_the_snapshot_that_a_gate_was_restored_from_is_its_newest_until_it_writes_one(tmp_path):
