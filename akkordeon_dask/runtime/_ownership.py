@@ -35,7 +35,7 @@ from akkordeon_dask.runtime.clients._passes import fetch_passes, follow_passes
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
-from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
+from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule, snapshot
 from akkordeon_dask.runtime.recovery._follower import Follower
 from akkordeon_dask.runtime.recovery._hanging_gates import restart_hanging_gates
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 _RECONNECTION = 5.0
 """Seconds that the end of a network waits for a broken connection to the scheduler."""
-_ACTIONS = (move, drain, rebalance)
+_ACTIONS = (move, drain, rebalance, snapshot)
 """Other clients may request these of an owner."""
 
 
@@ -74,6 +74,7 @@ class Ownership:
             self._supervise(restart_hanging_gates(self.policy))
         snapshots = session.entry.snapshots
         self._cuts = CutSchedule(self.policy, snapshots, positions) if snapshots is not None else None
+        self.policy.keep_cut = None if self._cuts is None else self._cuts.keep
         if session.published:
             self._supervise(self.policy.watch_lease())
         if session.published or snapshots is not None:

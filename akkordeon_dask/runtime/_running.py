@@ -16,7 +16,7 @@ from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_flag, check_int
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.callbacks import Callback, as_callbacks
-from akkordeon_dask.errors import ClosedError, DeadlineError, SpecError, WorkerLostError
+from akkordeon_dask.errors import ClosedError, DeadlineError, DeploymentError, SpecError, WorkerLostError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
@@ -37,6 +37,7 @@ from akkordeon_dask.runtime.collections._attach import attach_collections, reads
 from akkordeon_dask.runtime.collections._attach import evaluate as evaluate_once
 from akkordeon_dask.runtime.collections._predict import predict_collection
 from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.recovery._cut_schedule import snapshot
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._sentinels import attach
@@ -533,17 +534,25 @@ class Running:
 
     @verb
     def snapshot(self) -> Awaitable[Mapping[str, int]]:
-        """Write a snapshot of every gate now; returns the number of updates in each.
+        """Write a snapshot of every gate now, of one moment; returns the number of updates in each.
 
-        Each gate writes its own, to go back to when it is lost. They are no consistent cut, and `deploy(resume=...)`
-        takes the newest cut, if there is one.
+        `deploy(resume=...)` goes on there. A network without an owner makes no such cut: each of its gates writes its
+        own then, to go back to when it is lost, and `resume` takes the last cut that there is.
 
         Raises
         ------
         CheckpointError
-            when the network keeps none, or it cannot be written.
+            when the network keeps none, or it cannot be written; when batches are still in flight after
+            `akkordeon.snapshots.cut-deadline`.
         """
-        return self._connected.on_gates(GateActor.snapshot)
+        return self._snapshot(self._connected)
+
+    async def _snapshot(self, session: Session) -> Mapping[str, int]:
+        try:
+            return await self._as_owner(snapshot)
+        except DeploymentError:
+            session.check()
+            return await session.on_gates(GateActor.snapshot)  # the network has no owner
 
     @verb
     def report(self, target: str | os.PathLike[str] = "run.html") -> Awaitable[None]:

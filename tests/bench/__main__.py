@@ -51,7 +51,7 @@ def estimators(seeds: int, output: str) -> None:
     help="A classifier fitted from Parquet larger than its workers' memory, then again while some are killed."
 )
 @click.option("--megabytes", default=2000.0, show_default=True, help="Of rows, in memory.")
-@click.option("--part", default=10.0, show_default=True, help="Megabytes of a partition.")
+@click.option("--part", default=2.0, show_default=True, help="Megabytes of a partition.")
 @click.option("--workers", default=4, show_default=True, help="Processes with a thread each.")
 @click.option("--limit", default="400MB", show_default=True, help="Memory limit of a worker.")
 @click.option(

@@ -30,6 +30,8 @@ __all__ = ["Fit", "Table", "bare_worker", "fit", "many_workers", "measure", "wri
 
 LABEL = "label"
 HIDDEN = 50, 20
+_SMALL = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""What small workers need: Arrow's own pool keeps what it has read with."""
 _EVERY = 0.2
 """Seconds between two looks at the workers."""
 
@@ -73,7 +75,7 @@ def many_workers(number: int, limit: str) -> Iterator[Client]:
         (Path(folder) / "log").open("w", encoding="utf-8") as log,
     ):
         command = [sys.executable, "-m", "dask", "worker", client.scheduler.address, "--host", "127.0.0.1", *options]
-        workers = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        workers = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **_SMALL})
         try:
             client.wait_for_workers(number, timeout=60)
             yield client

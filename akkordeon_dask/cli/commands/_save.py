@@ -18,10 +18,10 @@ __all__ = ["report", "save", "snapshot"]
 @cluster_options()
 @report_errors
 def snapshot(*, name: str, where: ClusterAddress) -> None:
-    """Write a snapshot of every gate of the network NAME now, into its folder of snapshots.
+    """Write a snapshot of every gate of the network NAME now, of one moment, into its folder of snapshots.
 
-    Each gate writes its own, and goes back to it when it is lost: no owner is needed. `network --resume` takes the
-    newest consistent cut of all gates instead, if there is one. `--snapshots` of `network` names the folder.
+    `network --resume` goes on there; `--snapshots` of `network` names the folder. Without an owner each gate writes its
+    own, to go back to when it is lost, and `--resume` takes the last snapshot of all gates that there is.
 
     \b
     Examples:

@@ -124,7 +124,7 @@ def ask(client: Client, network: str, verb: str, *arguments: Any) -> object:
 
 
 async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) -> object:
-    """Let the network's owner `move`, `drain` or `rebalance`, with the arguments of `Running`; returns the result.
+    """Let the network's owner `move`, `drain`, `rebalance` or `snapshot`, as `Running` does; returns the result.
 
     Raises
     ------

@@ -7,13 +7,13 @@ from typing import Any
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import AkkordeonError, ClosedError
+from akkordeon_dask.errors import AkkordeonError, CheckpointError, ClosedError
 from akkordeon_dask.runtime._cuts import CutNetwork, TakenCut
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.snapshots import SnapshotPolicy, SupersededError
 
-__all__ = ["CutSchedule"]
+__all__ = ["CutSchedule", "snapshot"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,12 @@ _SHARE = 50
 """Times the pause of a cut that drawing goes on, at least, before the next one."""
 _SOON = 1.0
 """Seconds to the second cut; each further one comes after twice the time, up to the interval that the user chose."""
+
+
+async def snapshot(policy: OwnerPolicy) -> Mapping[str, int]:
+    """Write a snapshot of each gate, and one of all at one moment; see `Running.snapshot`."""
+    numbers = await policy.session.on_gates(GateActor.snapshot)
+    return numbers if policy.keep_cut is None else await policy.keep_cut()
 
 
 class CutSchedule:
@@ -121,32 +127,55 @@ class CutSchedule:
         self._policy.known_updates |= numbers
         return numbers
 
+    async def keep(self) -> Mapping[str, int]:
+        """Take a cut now, and write it; returns the updates of each gate.
+
+        Raises
+        ------
+        CheckpointError
+            when it was called off, or cannot be written.
+        """
+        try:
+            await self._policy.require_lease()
+            taken = await self._taken()
+            await self._written(taken, config.seconds("timeouts.control"))
+        except (AkkordeonError, OSError) as error:  # a TimeoutError is one
+            raise CheckpointError(
+                f"each gate of network {self._session.name!r} has written a snapshot, but there is none of all at one "
+                f"moment, which `resume` takes ({error or 'it takes too long'}): snapshot again"
+            ) from None
+        return taken.cut.numbers
+
     async def _keep(self, seconds: float) -> None:
         if (taken := await self._take()) is not None:
             await self._write(taken, seconds)
 
     async def _take(self, *, go_on: bool = True) -> TakenCut | None:
+        try:
+            return await self._taken(go_on=go_on)
+        except (AkkordeonError, OSError) as error:
+            await self._call_off("taken", error)
+            return None
+
+    async def _taken(self, *, go_on: bool = True) -> TakenCut:
         async with self._lock:
             network = CutNetwork.of(self._session)
             self._begun += 1
-            try:
-                taken = await network.take(self._begun, go_on=go_on)
-            except (AkkordeonError, OSError) as error:
-                await self._call_off("taken", error)
-                return None
+            taken = await network.take(self._begun, go_on=go_on)
         if network != CutNetwork.of(self._session):
-            await self._call_off("taken", ClosedError("a gate was restarted or moved meanwhile"))
-            return None
+            raise ClosedError("a gate was restarted or moved meanwhile")
         self.pauses = [*self.pauses[-99:], taken.seconds]
         return taken
 
     async def _write(self, taken: TakenCut, seconds: float) -> None:
+        try:
+            await self._written(taken, seconds)
+        except (AkkordeonError, OSError) as error:  # a TimeoutError is one
+            await self._call_off("written", error)
+
+    async def _written(self, taken: TakenCut, seconds: float) -> None:
         async with self._lock:
-            try:
-                await CutNetwork.of(self._session).write(taken, seconds, self._earlier)
-            except (AkkordeonError, OSError) as error:  # a TimeoutError is one
-                await self._call_off("written", error)
-                return
+            await CutNetwork.of(self._session).write(taken, seconds, self._earlier)
         self._kept, self._called_off = dict(taken.cut.numbers), 0
 
     async def _call_off(self, verb: str, error: Exception) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NoReturn
 
 from distributed.utils import offload
@@ -65,6 +65,8 @@ class OwnerPolicy(RecoveryPolicy):
         """The scheduler's process that knows the network."""
         self.superseded: Callable[[], None] | None = None
         """Called when another owner was first to resume the network on a new scheduler: this one follows it."""
+        self.keep_cut: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+        """Writes a consistent cut of the network; None: it keeps no snapshots."""
         self.renewed: list[Callable[[], object]] = []
         """Called when this client owns the network with a new generation."""
         self.unresponsive: set[str] = set()
