@@ -55,7 +55,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         `akkordeon_dask.callbacks`, or plain functions of a `PassReport`. Their figures are `"train.loss"`,
         `"valid.loss"`, and with the name of a score. Where one monitors `"valid..."`, samples are held out for that.
     warm_start
-        `fit` goes on with the parameters of the fit before.
+        `fit` goes on with the parameters of the fit before; optimizers begin anew, as `optimizer` and `lr` say by then.
     random_state
         seed of the first parameters and of the order of samples.
     dtype

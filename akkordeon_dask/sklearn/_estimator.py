@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from akkordeon_dask import data, optim
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
+from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
@@ -39,6 +40,7 @@ _ROWS = 4096
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The base of both estimators, which explain their parameters."""
 
+    network_: Network
     parameters_: dict[str, Tree]
     rated_parameters_: dict[str, Tree]
     history_: History
@@ -163,8 +165,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         seed = int(check_random_state(self.random_state).randint(2**31))
         callbacks = self._made_callbacks()
         rows, held_out = self._split(targets, callbacks, seed)
-        if not again:
-            self.network_ = self._made_network(samples.shape[1], outputs)
+        network = self._made_network(samples.shape[1], outputs)
         loss = self._default_loss if self.loss is None else self.loss
         class_weight = self._class_weights(targets, weights)
         sentinel = Sentinel.train(
@@ -185,10 +186,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 every="epoch",
                 name=_VALID,
             )
-        return self._train(sentinel, validate, callbacks, epochs, seed, again=again)
+        return self._train(network, sentinel, validate, callbacks, epochs, seed, again=again)
 
     def _train(
         self,
+        network: Network,
         sentinel: Sentinel,
         validate: Sentinel | None,
         callbacks: Sequence[Callback],
@@ -198,7 +200,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         again: bool,
     ) -> Self:
         own = None if self.snapshots is None else f"{str(self.snapshots).rstrip('/')}/{uuid.uuid4().hex}"
-        with deploy(self.network_, self.training_client, seed=seed, snapshots=own) as running:
+        with deploy(network, self.training_client, seed=seed, snapshots=own) as running:
             if again:
                 _hand_over(running, self.network_, self.parameters_)
             for one in callbacks:
@@ -207,8 +209,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 running.attach(validate)
             running.attach(sentinel, epochs=epochs)
             running.wait(progress=bool(self.verbose))
-            self.parameters_, self.history_ = running.parameters(), running.history
-            averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in self.network_.gates)
+            self.network_, self.parameters_, self.history_ = network, running.parameters(), running.history
+            averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in network.gates)
             self.rated_parameters_ = running.parameters(rated=True) if averages else self.parameters_
         self.n_iter_ = sum(one.mode == "train" for one in self.history_)
         return self
@@ -231,8 +233,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self._check_features(X)
         targets, outputs, class_weight = self._lazy_targets(y, sample_weight, first=not again and not known)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        if not again:
-            self.network_ = self._made_network(features, outputs)
+        network = self._made_network(features, outputs)
         sentinel = Sentinel.train(
             data.from_dask(samples, targets, sample_weight, seed=seed),
             batch_size=self.batch_size,
@@ -241,7 +242,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             class_weight=class_weight,
             name="train",
         )
-        return self._train(sentinel, None, self._made_callbacks(), epochs, seed, again=again)
+        return self._train(network, sentinel, None, self._made_callbacks(), epochs, seed, again=again)
 
     def _check_collections(self, x: Any, y: Any, sample_weight: ArrayLike | None) -> None:
         """Refuse what is for samples in memory alone, with the remedy.
@@ -391,8 +392,20 @@ def _is_task() -> bool:
 
 
 def _hand_over(running: Running, network: Network, parameters: dict[str, Tree]) -> None:
-    """Go on with parameters that another run has trained."""
+    """Go on with parameters that another run has trained.
+
+    Raises
+    ------
+    ValueError
+        when they are of a network of another form.
+    """
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / "parameters.safetensors")
         write(target, network, parameters)
-        running.load(target)
+        try:
+            running.load(target)
+        except CheckpointError as error:
+            raise ValueError(
+                f"the parameters of the fit before, of {network!r}, do not fit the network that goes on with them: "
+                "keep network, hidden_layer_sizes and dtype, or begin anew, sklearn.base.clone(estimator)"
+            ) from error

@@ -80,6 +80,19 @@ def test_a_warm_start_goes_on_and_a_cold_one_begins_anew(client):
     assert warm.history_[0].loss < before * 1.2
 
 
+def test_a_fit_that_goes_on_has_the_learning_rate_that_was_set_by_then(client):
+    fitted = quick(client, optimizer=optim.SGD, warm_start=True, max_epochs=2).fit(X, FLOWERS)
+    before = fitted.predict_proba(X)
+    for go_on in (fitted.fit, fitted.partial_fit):
+        fitted.set_params(lr=1e-12)
+        assert_allclose(go_on(X, FLOWERS).predict_proba(X), before, rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"the parameters of the fit before, of Gate\(nn\.Linear\(4, 50\).*, do not fit"
+    ):
+        fitted.set_params(hidden_layer_sizes=(7,)).fit(X, FLOWERS)
+    assert_allclose(fitted.predict_proba(X), before, rtol=1e-6)
+
+
 def test_partial_fits_are_passes_over_what_they_are_given(client):
     fitted = quick(client)
     for _ in range(15):
