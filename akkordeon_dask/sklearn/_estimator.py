@@ -16,8 +16,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from akkordeon_dask import data, optim
+from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
-from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.errors import CheckpointError, ShapeError, SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
@@ -50,7 +51,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self,
         network: Network | None = None,
         *,
-        hidden_layer_sizes: Sequence[int] = (50, 20),
+        hidden_layer_sizes: Sequence[int] | int = (50, 20),
         optimizer: Callable[[float], optim.Optimizer] = optim.Adam,
         lr: float = 1e-3,
         max_epochs: int = 100,
@@ -170,7 +171,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         class_weight = self._class_weights(targets, weights)
         sentinel = Sentinel.train(
             _provider(samples, targets, weights, rows, seed=seed),
-            batch_size=min(self.batch_size, len(rows)),
+            batch_size=min(check_int("batch_size", self.batch_size, 1), len(rows)),
             concurrency=self.concurrency,
             loss=loss,
             class_weight=class_weight,
@@ -299,7 +300,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         rows = np.arange(len(targets))
         if not any(isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in callbacks):
             return rows, rows[:0]
-        share, classes = self.validation_fraction, targets if is_classifier(self) else None
+        share = check_number("validation_fraction", self.validation_fraction, above=0, below=1)
+        classes = targets if is_classifier(self) else None
         train, held_out = train_test_split(rows, test_size=share, random_state=seed, stratify=classes)
         return np.sort(train), np.sort(held_out)
 
@@ -320,8 +322,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return {}
 
     def _made_network(self, features: int, outputs: int) -> Network:
+        """The network to train.
+
+        Raises
+        ------
+        SpecError
+            when the user's is none, or has another number of outputs; when `optimizer` makes none.
+        """
         if self.network is not None:
+            _check_network(self.network, features, outputs)
             return self.network.named()
+        if isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
+            raise SpecError(
+                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate that makes one, "
+                "optimizer=optim.Adam, lr=0.001"
+            )
         return perceptron(
             features, self.hidden_layer_sizes, outputs, lambda: self.optimizer(self.lr), self.dtype
         ).named()
@@ -353,6 +368,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         for gate, name in zip(self.network_.gates, self.network_.names, strict=True):
             x, _ = gate.chain.forward(self.rated_parameters_[name], x)
         return x
+
+
+def _check_network(network: Any, features: int, outputs: int) -> None:
+    if not isinstance(network, Network):
+        raise SpecError(f"network={network!r:.200} is a {type(network).__name__}: give a Network([Gate(...), ...])")
+    shape = network.output_shape((features,))
+    if shape is not None and (len(shape) != 1 or shape[0] not in (None, outputs)):
+        raise ShapeError(
+            f"network={network!r} has outputs of shape {shape} a sample, and y asks for ({outputs},): give the last "
+            "layer an output for each class, or column of y; partial_fit(..., classes=...) names classes that y lacks"
+        )
 
 
 def _provider(samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None) -> data.Provider:

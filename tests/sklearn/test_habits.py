@@ -17,9 +17,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from akkordeon_dask import Gate, nn, optim
+from akkordeon_dask import Gate, Network, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
 from akkordeon_dask.tree import leaves
+from tests.support.for_each import for_each
 from tests.support.one_worker import one_worker
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -101,6 +102,36 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
     assert fitted.score(X, FLOWERS) > 0.8
     with pytest.raises(ValueError, match=r"class '?np.str_\('rose'\)"):
         fitted.partial_fit(X[:2], ["rose", "setosa"])
+    with pytest.raises(ValueError, match=r"'rose'.* are not .*give the first call of partial_fit all of them"):
+        fitted.partial_fit(X, FLOWERS, classes=[*np.unique(FLOWERS), "rose"])
+
+
+@for_each(
+    "options, words",
+    [
+        ({"network": nn.Linear(4, 3)}, r"network=nn\.Linear\(4, 3\) is a Linear: give a Network"),
+        ({"network": Network([Gate(nn.Linear(4, 5), optim.SGD(0.1))])}, r"outputs of shape \(5,\).* asks for \(3,\)"),
+        ({"optimizer": optim.Adam(0.1)}, r"optimizer=optim\.Adam\(0\.1\): give a class, or a function"),
+        ({"optimizer": "adam"}, r"optimizer='adam': give a class, or a function"),
+        ({"batch_size": "auto"}, "batch_size is a whole number of at least 1, not 'auto'"),
+        (
+            {"early_stopping": True, "validation_fraction": 0},
+            "validation_fraction is a finite number above 0 and below 1",
+        ),
+        (
+            {"early_stopping": True, "validation_fraction": 5},
+            "validation_fraction is a finite number above 0 and below 1",
+        ),
+    ],
+)
+def test_parameters_that_cannot_work_are_refused_before_anything_trains(options, words):
+    with pytest.raises(ValueError, match=words):
+        AkkordeonClassifier(**options).fit(X, FLOWERS)
+
+
+def test_one_hidden_layer_may_be_a_number(client):
+    fitted = quick(client, hidden_layer_sizes=7, max_epochs=1).fit(X, FLOWERS)
+    assert len(fitted.network_) == 2 and fitted.predict_proba(X).shape == (150, 3)
 
 
 def test_classes_that_are_missing_in_the_first_part_are_known(client):
