@@ -15,7 +15,7 @@ from akkordeon_dask import nn, optim
 from akkordeon_dask.callbacks import Callback
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime.collections._labels import class_numbers, count_labels
+from akkordeon_dask.runtime.collections._labels import as_labels, class_numbers, count_labels, distinct_labels
 from akkordeon_dask.sklearn._estimator import Estimator
 from akkordeon_dask.tree import Array
 
@@ -141,9 +141,10 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return nn.SoftmaxCrossEntropy()
 
     def _targets(self, y: Array, *, first: bool) -> tuple[Array, int]:
+        values, _ = distinct_labels("y", as_labels("y", y))
         check_classification_targets(y)
         if first:
-            self.classes_ = np.unique(y)
+            self.classes_ = values
         if len(strange := np.setdiff1d(y, self.classes_)):
             raise ValueError(f"class {strange[0]!r} is none of {self.classes_!r}, the known ones")
         return np.searchsorted(self.classes_, y), len(self.classes_)

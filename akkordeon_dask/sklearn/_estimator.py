@@ -25,7 +25,7 @@ from akkordeon_dask.nn import Loss
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
 from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
-from akkordeon_dask.sklearn._inputs import check_plain, columns_named
+from akkordeon_dask.sklearn._inputs import check_plain, columns_named, plain_labels
 from akkordeon_dask.sklearn._perceptron import perceptron
 from akkordeon_dask.tree import Array, Tree
 
@@ -156,6 +156,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             return self._fit_collections(X, y, sample_weight, epochs, again=again, known=known)
         for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_plain(name, value, labels=name == "y" and is_classifier(self))
+        if is_classifier(self):
+            y = plain_labels(y)
         with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
             samples, raw = validate_data(self, X, y, dtype=self.dtype, reset=not again, **self._checks)
         weights = None

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -51,6 +52,13 @@ def test_labels_of_any_kind_come_back(client):
     said = fitted.predict_proba(X)
     assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
     assert_array_equal(fitted.classes_[said.argmax(axis=1)], fitted.predict(X))
+
+
+@for_each("labels", [pd.array([2**62, 2**62 + 1] * 75, "Int64"), pd.array([True, False] * 75, "boolean")])
+def test_nullable_labels_of_pandas_come_back_as_they_are(client, labels):
+    fitted = quick(client, max_epochs=1).fit(X, pd.Series(labels))
+    assert_array_equal(fitted.classes_, np.unique(labels.to_numpy(labels.dtype.numpy_dtype)))
+    assert fitted.predict(X).dtype == labels.dtype.numpy_dtype and 0 <= fitted.score(X, pd.Series(labels)) <= 1
 
 
 def test_a_fit_is_a_function_of_its_random_state(client):
