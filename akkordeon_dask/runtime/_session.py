@@ -90,7 +90,7 @@ class Session:
         self.sentinel_specs: dict[str, str] = {}
         """The sentinels that this client ever attached, as they were written, by name."""
         self.ended_figures: dict[str, bool] = {}
-        """The figures of sentinels that have left, and whether greater ones are better: callbacks may still see them."""
+        """Those of sentinels that have left, and whether greater ones are better: callbacks may still see them."""
         self.own_keys: set[str] = set()
         """Prefixes of the keys of their actors."""
         self.others: list[OtherSentinel] = []
