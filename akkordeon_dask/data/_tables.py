@@ -115,6 +115,11 @@ class _Table:
         frame.columns = [str(name) for name in frame.columns]
         columns = list(frame.columns) if self.columns is None else list(self.columns)
         self._check_columns(frame, [*columns, *(() if self.target is None else (self.target,))])
+        if self.kind == "csv" and self.columns is None and _are_fractions(columns):
+            raise DataError(
+                f"{self.path} begins with the numbers {_some(columns)} instead of the names of columns: write "
+                "those into its first line"
+            )
         if self.columns is None and columns[0] == _INDEX:
             raise DataError(
                 f"the first column of {self.path} has no name, as the numbers of rows that to_csv writes: write it by "
@@ -185,6 +190,15 @@ def _table(
         raise DataError(f"target={target!r}: give the name of a column, or None")
     names = None if columns is None else tuple(columns)
     return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes))
+
+
+def _are_fractions(names: list[str]) -> bool:
+    """Whether all names are numbers, and not whole ones alone, by which frames without names count their columns."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return False
+    return any(not number.is_integer() for number in numbers)
 
 
 def _some(names: list[str]) -> str:

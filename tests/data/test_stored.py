@@ -180,3 +180,19 @@ def test_columns_of_parquet_may_have_numbers_for_names(tmp_path):
 def test_columns_and_classes_are_given_once(options):
     with pytest.raises(DataError, match="has one of them twice: give each once"):
         data.csv("table.csv", "kind", **options)
+
+
+def test_a_csv_file_without_a_header_loses_no_row(tmp_path):
+    path = tmp_path / "bare.csv"
+    for bare in ([[5.1, 3.5], [4.9, 3.0]], [[0, 0], [1, 2]]):
+        pandas.DataFrame(bare).to_csv(path, header=False, index=False)
+        with pytest.raises(DataError, match=r"begins with the numbers .* instead of the names of columns"):
+            data.csv(path, None).open()
+    pandas.DataFrame(ROWS).to_csv(path, index=False)
+    assert_array_equal(everything(data.csv(path, None, shuffle=False))[0], ROWS)
+
+
+def test_a_file_of_one_array_is_no_npz(tmp_path):
+    np.save(tmp_path / "one.npy", ROWS)
+    with pytest.raises(DataError, match=r"holds one array without a name: write it by numpy\.savez"):
+        data.npz(tmp_path / "one.npy").open()
