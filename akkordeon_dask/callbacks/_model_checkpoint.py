@@ -1,5 +1,6 @@
 """Write weights to files while the network trains."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from akkordeon_dask._files import expand
@@ -47,15 +48,29 @@ class ModelCheckpoint(Monitored):
         keep_flag(self, "save_best_only")
         self.path = expand("ModelCheckpoint", self.path)
 
+    def check(self, figures: Mapping[str, bool]) -> None:
+        """Check that the figure is there, and those in the path.
+
+        Raises
+        ------
+        SpecError
+            when one is not: lists those there are.
+        """
+        super().check(figures)
+        sentinel = f"{self.monitor.rpartition('.')[0]}."
+        self._target(1, {name.removeprefix(sentinel): 1.0 for name in figures if name.startswith(sentinel)})
+
     async def on_pass(self, report: PassReport, training: Training) -> None:
         if (value := self.value(report)) is None:
             return
         if self.improves(value, training) or not self.save_best_only:
-            await training.save(await training.weights(report), self._target(report))
+            await training.save(
+                await training.weights(report), self._target(report.epoch, {"loss": report.loss, **report.scores})
+            )
 
-    def _target(self, report: PassReport) -> str:
+    def _target(self, epoch: int, figures: Mapping[str, float]) -> str:
         try:
-            return self.path.format(epoch=report.epoch, loss=report.loss, **report.scores)
-        except (LookupError, ValueError, TypeError) as error:
-            known = ", ".join(("epoch", "loss", *report.scores))
+            return self.path.format(epoch=epoch, **figures)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            known = ", ".join(("epoch", *figures))
             raise SpecError(f"{self!r}: path has a part that is none of {known}: {error!r}") from error

@@ -71,10 +71,7 @@ def arrays(
     data.arrays(<(60, 4) uint8>, <(60,) int64>, take=10)
     """
     samples, labels = as_numbers("x", x), None if y is None else as_numbers("y", y)
-    its = None
-    if weights is not None:
-        its = as_weights("weights", weights, len(samples))
-        check_some_weight("weights", its)
+    its = None if weights is None else as_weights("weights", weights, len(samples))
     chances = None if probabilities is None else as_weights("probabilities", probabilities, len(samples))
     return Arrays(
         samples, labels, its, chances, stratify, drop_last, shuffle=shuffle, seed=seed, take=take, shard=shard
@@ -109,8 +106,9 @@ class Arrays(Selected):
             raise DataError(f"{self!r}: give stratify or probabilities, not both")
         if self.stratify and (self.y is None or self.y.ndim != 1 or self.y.dtype.kind not in "iub"):
             raise DataError(f"{self!r}: stratify takes one whole number a sample as label: give such a y")
-        if self.probabilities is not None:
-            check_some_weight("probabilities", self.probabilities[rows.start : rows.stop : rows.step])
+        for name in ("weights", "probabilities"):
+            if (its := getattr(self, name)) is not None:
+                check_some_weight(name, its[rows.start : rows.stop : rows.step])
 
     def open(self) -> Source:
         return ArraySource(self, self.x, self.y, self.weights, drop_last=self.drop_last)

@@ -41,7 +41,7 @@ def stream_folder(
         y : (samples, ...) or None, weights : (samples,).
         They are cut into batches of the sentinel's `batch_size`, across the borders of files.
     pattern
-        of the names: `"*.npz"`.
+        of the names: `"*.npz"`. Folders below are not read.
     done
         a folder to which each file is moved before it is read: several sentinels then share the files, and one that
         begins anew does not read old ones again. None: they stay, and are remembered while the sentinel lives.
@@ -69,6 +69,12 @@ def stream_folder(
     for path in where:
         if path is not None and is_url(path):
             raise DataError(f"{path!r} is a URL: a stream of files has a folder of the sentinel's machine")
+    if not isinstance(pattern, str) or not pattern or "/" in pattern or "**" in pattern:
+        raise DataError(
+            f'pattern={pattern!r}: give one of names in a folder, "*.npz": folders below have streams of their own'
+        )
+    if where[0] == where[1]:
+        raise DataError(f"done={where[1]!r} is the folder that is read: give another one on the same disk")
     return FolderStream(where[0], read, pattern, where[1], parse_duration("linger", linger, error=DataError))
 
 

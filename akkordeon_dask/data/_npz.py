@@ -68,10 +68,12 @@ class _Npz:
 
     def read(self) -> tuple[Array, Array | None]:
         try:
-            with fsspec.open(self.path, "rb") as file, np.load(file, allow_pickle=False) as content:
+            with fsspec.open(self.path, "rb") as file:
+                content = np.load(file, allow_pickle=False)
                 if not isinstance(content, np.lib.npyio.NpzFile):
                     raise DataError(f"{self.path} holds one array without a name: write it by numpy.savez(path, x=...)")
-                return self._array(content, self.x), None if self.y is None else self._array(content, self.y)
+                with content:
+                    return self._array(content, self.x), None if self.y is None else self._array(content, self.y)
         except DataError:
             raise
         except (OSError, EOFError, ValueError, ImportError, zipfile.BadZipFile) as error:

@@ -39,7 +39,8 @@ def drawn_order(rows: range, probabilities: Array, seed: int, epoch: int) -> Arr
         of all samples, up to a factor.
     """
     index = np.arange(rows.start, rows.stop, rows.step)
-    ends = probabilities[index].cumsum()
+    chances = probabilities[index]
+    ends = (chances / chances.max()).cumsum()  # their sum stays finite, however great they are
     positions = ends.searchsorted(_stream(seed, epoch).random(len(index)) * ends[-1], side="right")
     drawn: Array = index[np.minimum(positions, len(index) - 1)]
     return drawn

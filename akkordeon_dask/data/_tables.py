@@ -16,6 +16,8 @@ __all__ = ["csv", "parquet"]
 
 _NAMED = 12
 """Columns or values that an error names."""
+_INDEX = "Unnamed: 0"
+"""The name that pandas gives a first column without one."""
 
 
 def csv(
@@ -110,8 +112,19 @@ class _Table:
         frame = self._frame()
         if not len(frame):
             raise DataError(f"{self.path} has no rows: give at least one")
-        columns = [str(name) for name in frame.columns] if self.columns is None else list(self.columns)
+        frame.columns = [str(name) for name in frame.columns]
+        columns = list(frame.columns) if self.columns is None else list(self.columns)
         self._check_columns(frame, [*columns, *(() if self.target is None else (self.target,))])
+        if self.kind == "csv" and self.columns is None and _are_fractions(columns):
+            raise DataError(
+                f"{self.path} begins with the numbers {_some(columns)} instead of the names of columns: write "
+                "those into its first line"
+            )
+        if self.columns is None and columns[0] == _INDEX:
+            raise DataError(
+                f"the first column of {self.path} has no name, as the numbers of rows that to_csv writes: write it by "
+                f"to_csv(path, index=False), or say which columns to read, columns={columns[1:]!r:.200}"
+            )
         features = [name for name in columns if name != self.target]
         if not features:
             raise DataError(f"{self.path} has no column beside its target {self.target!r}: x needs one at least")
@@ -133,10 +146,12 @@ class _Table:
             raise DataError(f"{self.path} cannot be read as {self.kind}: {error}") from error
 
     def _check_columns(self, frame: Any, names: list[str]) -> None:
-        there = [str(name) for name in frame.columns]
+        there = list(frame.columns)
         for name in names:
             if name not in there:
                 raise DataError(f"{self.path} has no column {name!r}, but {_some(there)}")
+            if there.count(name) > 1:
+                raise DataError(f"{self.path} has {there.count(name)} columns {name!r}: give each a name of its own")
 
     def _numbers(self, column: Any, name: str) -> Array:
         if missing := int(np.count_nonzero(column.isna())):
@@ -169,10 +184,21 @@ def _table(
     for label, value in (("columns", columns), ("classes", classes)):
         if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
             raise DataError(f"{label}={value!r}: give a list of at least one")
+        if value is not None and len(set(value)) < len(value):
+            raise DataError(f"{label}={value!r} has one of them twice: give each once")
     if target is not None and not isinstance(target, str):
         raise DataError(f"target={target!r}: give the name of a column, or None")
     names = None if columns is None else tuple(columns)
     return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes))
+
+
+def _are_fractions(names: list[str]) -> bool:
+    """Whether all names are numbers, and not whole ones alone, by which frames without names count their columns."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return False
+    return any(not number.is_integer() for number in numbers)
 
 
 def _some(names: list[str]) -> str:

@@ -40,8 +40,10 @@ def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeigh
     return tuple(map(_weight, items))
 
 
-def weigh_classes(class_weight: ClassWeight, target: Array, weights: Array | None) -> Array:
-    """The weight of each label, in the shape of `target`, times that of its sample.
+def weigh_classes(
+    class_weight: ClassWeight, target: Array, weights: Array | None, *, ignored: int | None = None
+) -> Array:
+    """The weight of each label, in the shape of `target`, times that of its sample; of an `ignored` one, 0.
 
     Raises
     ------
@@ -51,7 +53,9 @@ def weigh_classes(class_weight: ClassWeight, target: Array, weights: Array | Non
     if target.dtype.kind not in "iub":
         raise DataError(f"class_weight weighs labels, and the targets are {target.dtype}: leave class_weight out")
     found, index = np.unique(target, return_inverse=True)
-    its = np.array([_of_label(class_weight, int(label)) for label in found])[index].reshape(target.shape)
+    its = np.array([0.0 if label == ignored else _of_label(class_weight, int(label)) for label in found])[
+        index
+    ].reshape(target.shape)
     return its if weights is None else its * weights.reshape(-1, *[1] * (target.ndim - 1))
 
 
@@ -61,7 +65,7 @@ def _of_label(class_weight: ClassWeight, label: int) -> float:
         return float(dict(pairs).get(label, 1.0))
     if label >= len(class_weight):
         raise DataError(f"class_weight={class_weight!r} has no weight for label {label}: give one for each label")
-    weight: Any = class_weight[max(label, 0)]  # a label below 0 is ignored, or refused by the loss
+    weight: Any = class_weight[max(label, 0)]  # the loss refuses a label below 0
     return float(weight)
 
 

@@ -181,6 +181,13 @@ class Sentinel:
         """It makes a pass after each epoch of the training sentinel of this name."""
         return self.every in (_EPOCH, _EPOCH_OF + name)
 
+    @property
+    def figures(self) -> dict[str, bool]:
+        """The figures that its passes report, and whether greater ones are better: `{"loss": False, ...}`."""
+        found = {"loss": False} | {score.name: score.greater_is_better for score in self.scores}
+        fading = {} if self.fading is None else {f"fading_{name}": greater for name, greater in found.items()}
+        return found | fading
+
     def _check_scores(self) -> None:
         scores = self.loss.default_scores if self.scores is None else self.scores
         if not isinstance(scores, tuple | list):

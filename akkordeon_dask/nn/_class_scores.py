@@ -10,7 +10,7 @@ import numpy as np
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.nn._loss import Score, ScoreState, check_weights
-from akkordeon_dask.nn._targets import check_labels, check_values
+from akkordeon_dask.nn._targets import check_labels, check_values, predicted_labels
 from akkordeon_dask.tree import Array
 
 __all__ = ["F1", "BalancedAccuracy", "ByClass", "Precision", "Recall"]
@@ -58,7 +58,8 @@ class ByClass(Score):
 
     def _classes(self, y: Array, target: Array) -> tuple[Array, Array, int]:
         if target.ndim == 1 and y.ndim == 2:
-            return check_labels(self, target, y).astype(np.intp), y.argmax(axis=1), y.shape[1]
+            truth, found = check_labels(self, target, y).astype(np.intp), predicted_labels(y)
+            return truth, np.where(found < 0, (truth + 1) % y.shape[1], found), y.shape[1]
         check_values(self, target, y)
         truth = (target > 0.5).ravel().astype(np.intp)
         # An output that is NaN has to count against the sample.

@@ -8,7 +8,7 @@ import numpy as np
 from akkordeon_dask._numbers import keep_int
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn._loss import Score, ScoreState, Targets
-from akkordeon_dask.nn._targets import check_labels, check_values
+from akkordeon_dask.nn._targets import check_labels, check_values, predicted_labels
 from akkordeon_dask.tree import Array
 
 __all__ = ["Accuracy", "BinaryAccuracy", "TopK"]
@@ -38,10 +38,10 @@ class Accuracy(Score):
 
     def __call__(self, y: Array, target: Array) -> float:
         labels = check_labels(self, target, y)
-        return float(np.count_nonzero(y.argmax(axis=1) == labels)) / len(y)
+        return float(np.count_nonzero(predicted_labels(y) == labels)) / len(y)
 
     def _weighted(self, y: Array, target: Array, weights: Array) -> ScoreState:
-        right = y.argmax(axis=1) == check_labels(self, target, y)
+        right = predicted_labels(y) == check_labels(self, target, y)
         return float(weights[right].sum()), float(weights.sum())
 
 

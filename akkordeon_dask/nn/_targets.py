@@ -9,7 +9,7 @@ from akkordeon_dask.errors import DataError
 from akkordeon_dask.nn._loss import Loss, Score
 from akkordeon_dask.tree import Array
 
-__all__ = ["check_labels", "check_values", "first_not"]
+__all__ = ["check_labels", "check_values", "first_not", "predicted_labels"]
 
 
 def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
@@ -115,6 +115,14 @@ def _values_remedy(target: Array, y: Array) -> str:
     if target.size == y.size:
         return f"write y.reshape({', '.join(map(str, (-1, *y.shape[1:])))}) for y"
     return f"give the last layer outputs of shape {shape[1:]} a sample"
+
+
+def predicted_labels(y: Array) -> Array:
+    """The column of the greatest output of each sample, (batch,); -1, which is no label, where an output is NaN."""
+    found: Array = y.argmax(axis=1)
+    if np.isnan(np.maximum.reduce(y, axis=None)):
+        found[np.isnan(y).any(axis=1)] = -1
+    return found
 
 
 def first_not(good: Array, target: Array) -> str:

@@ -89,6 +89,8 @@ class Session:
         self.sentinels: dict[str, Attached] = {}
         self.sentinel_specs: dict[str, str] = {}
         """The sentinels that this client ever attached, as they were written, by name."""
+        self.ended_figures: dict[str, bool] = {}
+        """Those of sentinels that have left, and whether greater ones are better: callbacks may still see them."""
         self.own_keys: set[str] = set()
         """Prefixes of the keys of their actors."""
         self.others: list[OtherSentinel] = []
@@ -267,6 +269,9 @@ class Session:
         """
         if self.sentinels.get(attached.name) is attached:
             del self.sentinels[attached.name]
+            if attached.sentinel.mode != "predict":
+                figures = attached.sentinel.figures.items()
+                self.ended_figures |= {f"{attached.name}.{figure}": greater for figure, greater in figures}
         await attached.leave(reachable=reachable)
         if reachable:
             await release_name(self.client, attached.claim.token)

@@ -29,14 +29,12 @@ class SessionTraining:
         """The figures of this client's sentinels, by their specs, and those of all passes so far."""
         found: dict[str, bool] = {}
         for name, one in self._session.sentinels.items():
-            found[f"{name}.loss"] = False
-            found |= {f"{name}.{score.name}": score.greater_is_better for score in one.sentinel.scores}
-            if one.sentinel.fading is not None:
-                found[f"{name}.fading_loss"] = False
-                found |= {f"{name}.fading_{score.name}": score.greater_is_better for score in one.sentinel.scores}
+            found |= {f"{name}.{figure}": greater for figure, greater in one.sentinel.figures.items()}
+        ended = self._session.ended_figures
         for report in self._session.passes.history():
             for figure in ("loss", *report.scores):
-                found.setdefault(f"{report.sentinel}.{figure}", figure != "loss")
+                name = f"{report.sentinel}.{figure}"
+                found.setdefault(name, ended.get(name, figure not in ("loss", "fading_loss")))
         return found
 
     async def stop(self, reason: str) -> None:

@@ -15,7 +15,7 @@ from akkordeon_dask import nn, optim
 from akkordeon_dask.callbacks import Callback
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime.collections._labels import class_numbers, count_labels
+from akkordeon_dask.runtime.collections._labels import as_labels, class_numbers, count_labels, distinct_labels
 from akkordeon_dask.sklearn._estimator import Estimator
 from akkordeon_dask.tree import Array
 
@@ -34,7 +34,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     network
         the spec, with an output for each class, and its own optimizers; None: a perceptron of `hidden_layer_sizes`.
     hidden_layer_sizes
-        widths of the hidden layers of that, a gate each, with rectifiers.
+        widths of the hidden layers of that, a gate each, with rectifiers; a number is one layer.
     optimizer, lr
         makes the optimizer of each gate from a learning rate; and that rate.
     max_epochs
@@ -55,7 +55,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         `akkordeon_dask.callbacks`, or plain functions of a `PassReport`. Their figures are `"train.loss"`,
         `"valid.loss"`, and with the name of a score. Where one monitors `"valid..."`, samples are held out for that.
     warm_start
-        `fit` goes on with the parameters of the fit before.
+        `fit` goes on with the parameters of the fit before; optimizers begin anew, as `optimizer` and `lr` say by then.
     random_state
         seed of the first parameters and of the order of samples.
     dtype
@@ -95,7 +95,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self,
         network: Network | None = None,
         *,
-        hidden_layer_sizes: Sequence[int] = (50, 20),
+        hidden_layer_sizes: Sequence[int] | int = (50, 20),
         optimizer: Callable[[float], optim.Optimizer] = optim.Adam,
         lr: float = 1e-3,
         max_epochs: int = 100,
@@ -141,9 +141,10 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return nn.SoftmaxCrossEntropy()
 
     def _targets(self, y: Array, *, first: bool) -> tuple[Array, int]:
+        values, _ = distinct_labels("y", as_labels("y", y))
         check_classification_targets(y)
         if first:
-            self.classes_ = np.unique(y)
+            self.classes_ = values
         if len(strange := np.setdiff1d(y, self.classes_)):
             raise ValueError(f"class {strange[0]!r} is none of {self.classes_!r}, the known ones")
         return np.searchsorted(self.classes_, y), len(self.classes_)
@@ -198,7 +199,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         X : (samples, features)
         y : (samples,)
         classes
-            all labels there are, in the first call; None: those in `y`.
+            all labels there are, in the first call; None: those in `y`. Later calls give the same, or None.
         sample_weight : (samples,), at least 0
             as `fit` takes it.
 
@@ -213,8 +214,14 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 'sklearn.utils.compute_class_weight("balanced", ...) computes the weights'
             )
         again = self._begin_partial()
-        if not again and classes is not None:
-            self.classes_ = np.unique(classes)
+        known = None if classes is None else np.unique(classes)
+        if again and known is not None and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes={known!r} are not {self.classes_!r}, those that the network has outputs for: give the first "
+                "call of partial_fit all of them"
+            )
+        if not again and known is not None:
+            self.classes_ = known
         self._fit(X, y, sample_weight, 1, again=again, known=classes is not None)
         return self
 

@@ -16,14 +16,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from akkordeon_dask import data, optim
+from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
+from akkordeon_dask.errors import CheckpointError, ShapeError, SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
 from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
-from akkordeon_dask.sklearn._inputs import check_plain, columns_named
+from akkordeon_dask.sklearn._inputs import check_plain, columns_named, plain_labels
 from akkordeon_dask.sklearn._perceptron import perceptron
 from akkordeon_dask.tree import Array, Tree
 
@@ -39,6 +41,7 @@ _ROWS = 4096
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The base of both estimators, which explain their parameters."""
 
+    network_: Network
     parameters_: dict[str, Tree]
     rated_parameters_: dict[str, Tree]
     history_: History
@@ -48,7 +51,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self,
         network: Network | None = None,
         *,
-        hidden_layer_sizes: Sequence[int] = (50, 20),
+        hidden_layer_sizes: Sequence[int] | int = (50, 20),
         optimizer: Callable[[float], optim.Optimizer] = optim.Adam,
         lr: float = 1e-3,
         max_epochs: int = 100,
@@ -153,6 +156,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             return self._fit_collections(X, y, sample_weight, epochs, again=again, known=known)
         for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_plain(name, value, labels=name == "y" and is_classifier(self))
+        if is_classifier(self):
+            y = plain_labels(y)
         with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
             samples, raw = validate_data(self, X, y, dtype=self.dtype, reset=not again, **self._checks)
         weights = None
@@ -163,13 +168,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         seed = int(check_random_state(self.random_state).randint(2**31))
         callbacks = self._made_callbacks()
         rows, held_out = self._split(targets, callbacks, seed)
-        if not again:
-            self.network_ = self._made_network(samples.shape[1], outputs)
+        network = self._made_network(samples.shape[1], outputs)
         loss = self._default_loss if self.loss is None else self.loss
         class_weight = self._class_weights(targets, weights)
         sentinel = Sentinel.train(
             _provider(samples, targets, weights, rows, seed=seed),
-            batch_size=min(self.batch_size, len(rows)),
+            batch_size=min(check_int("batch_size", self.batch_size, 1), len(rows)),
             concurrency=self.concurrency,
             loss=loss,
             class_weight=class_weight,
@@ -185,10 +189,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 every="epoch",
                 name=_VALID,
             )
-        return self._train(sentinel, validate, callbacks, epochs, seed, again=again)
+        return self._train(network, sentinel, validate, callbacks, epochs, seed, again=again)
 
     def _train(
         self,
+        network: Network,
         sentinel: Sentinel,
         validate: Sentinel | None,
         callbacks: Sequence[Callback],
@@ -198,7 +203,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         again: bool,
     ) -> Self:
         own = None if self.snapshots is None else f"{str(self.snapshots).rstrip('/')}/{uuid.uuid4().hex}"
-        with deploy(self.network_, self.training_client, seed=seed, snapshots=own) as running:
+        with deploy(network, self.training_client, seed=seed, snapshots=own) as running:
             if again:
                 _hand_over(running, self.network_, self.parameters_)
             for one in callbacks:
@@ -207,8 +212,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 running.attach(validate)
             running.attach(sentinel, epochs=epochs)
             running.wait(progress=bool(self.verbose))
-            self.parameters_, self.history_ = running.parameters(), running.history
-            averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in self.network_.gates)
+            self.network_, self.parameters_, self.history_ = network, running.parameters(), running.history
+            averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in network.gates)
             self.rated_parameters_ = running.parameters(rated=True) if averages else self.parameters_
         self.n_iter_ = sum(one.mode == "train" for one in self.history_)
         return self
@@ -231,8 +236,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self._check_features(X)
         targets, outputs, class_weight = self._lazy_targets(y, sample_weight, first=not again and not known)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        if not again:
-            self.network_ = self._made_network(features, outputs)
+        network = self._made_network(features, outputs)
         sentinel = Sentinel.train(
             data.from_dask(samples, targets, sample_weight, seed=seed),
             batch_size=self.batch_size,
@@ -241,7 +245,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             class_weight=class_weight,
             name="train",
         )
-        return self._train(sentinel, None, self._made_callbacks(), epochs, seed, again=again)
+        return self._train(network, sentinel, None, self._made_callbacks(), epochs, seed, again=again)
 
     def _check_collections(self, x: Any, y: Any, sample_weight: ArrayLike | None) -> None:
         """Refuse what is for samples in memory alone, with the remedy.
@@ -298,7 +302,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         rows = np.arange(len(targets))
         if not any(isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in callbacks):
             return rows, rows[:0]
-        share, classes = self.validation_fraction, targets if is_classifier(self) else None
+        share = check_number("validation_fraction", self.validation_fraction, above=0, below=1)
+        classes = targets if is_classifier(self) else None
         train, held_out = train_test_split(rows, test_size=share, random_state=seed, stratify=classes)
         return np.sort(train), np.sort(held_out)
 
@@ -319,8 +324,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return {}
 
     def _made_network(self, features: int, outputs: int) -> Network:
+        """The network to train.
+
+        Raises
+        ------
+        SpecError
+            when the user's is none, or has another number of outputs; when `optimizer` makes none.
+        """
         if self.network is not None:
+            _check_network(self.network, features, outputs)
             return self.network.named()
+        if isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
+            raise SpecError(
+                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate that makes one, "
+                "optimizer=optim.Adam, lr=0.001"
+            )
         return perceptron(
             features, self.hidden_layer_sizes, outputs, lambda: self.optimizer(self.lr), self.dtype
         ).named()
@@ -352,6 +370,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         for gate, name in zip(self.network_.gates, self.network_.names, strict=True):
             x, _ = gate.chain.forward(self.rated_parameters_[name], x)
         return x
+
+
+def _check_network(network: Any, features: int, outputs: int) -> None:
+    if not isinstance(network, Network):
+        raise SpecError(f"network={network!r:.200} is a {type(network).__name__}: give a Network([Gate(...), ...])")
+    shape = network.output_shape((features,))
+    if shape is not None and (len(shape) != 1 or shape[0] not in (None, outputs)):
+        raise ShapeError(
+            f"network={network!r} has outputs of shape {shape} a sample, and y asks for ({outputs},): give the last "
+            "layer an output for each class, or column of y; partial_fit(..., classes=...) names classes that y lacks"
+        )
 
 
 def _provider(samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None) -> data.Provider:
@@ -391,8 +420,20 @@ def _is_task() -> bool:
 
 
 def _hand_over(running: Running, network: Network, parameters: dict[str, Tree]) -> None:
-    """Go on with parameters that another run has trained."""
+    """Go on with parameters that another run has trained.
+
+    Raises
+    ------
+    ValueError
+        when they are of a network of another form.
+    """
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / "parameters.safetensors")
         write(target, network, parameters)
-        running.load(target)
+        try:
+            running.load(target)
+        except CheckpointError as error:
+            raise ValueError(
+                f"the parameters of the fit before, of {network!r}, do not fit the network that goes on with them: "
+                "keep network, hidden_layer_sizes and dtype, or begin anew, sklearn.base.clone(estimator)"
+            ) from error

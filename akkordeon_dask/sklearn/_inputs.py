@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from akkordeon_dask.data._columns import check_columns, check_missing, describe_dtype
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
+from akkordeon_dask.tree import Array
 
-__all__ = ["check_plain", "columns_named"]
+__all__ = ["check_plain", "columns_named", "plain_labels"]
 
 
 def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
@@ -35,6 +37,20 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
     dtype = getattr(value, "dtype", None)
     if not labels and isinstance(dtype, np.dtype) and dtype.kind in "Mm":
         raise DataError(f"{name} holds {describe_dtype(dtype)}")
+    if labels:
+        check_missing(name, value)
+
+
+def plain_labels(value: ArrayLike) -> ArrayLike:
+    """A column of pandas' nullable whole numbers or truth values as an array, others as they are.
+
+    scikit-learn would make float64 of them, which has not all whole numbers.
+    """
+    plain = getattr(getattr(value, "dtype", None), "numpy_dtype", None)
+    if getattr(plain, "kind", "O") not in "biu":
+        return value
+    labels: Array = value.to_numpy(plain)  # type: ignore[union-attr]
+    return labels
 
 
 @contextmanager

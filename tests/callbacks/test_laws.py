@@ -125,6 +125,13 @@ def test_a_checkpoint_writes_after_each_pass_or_after_the_best_ones():
     assert play(best, losses) == [(1, "save", 1, "best"), (3, "save", 3, "best")]
 
 
+@pytest.mark.parametrize("path", ["{accurracy}", "{loss:03d}", "{}", "{", "{loss.mean}"])
+def test_a_path_that_cannot_be_filled_in_is_told_before_training(path):
+    checkpoint = callbacks.ModelCheckpoint(path, "v.accuracy")
+    with pytest.raises(SpecError, match="path has a part that is none of epoch, loss, accuracy"):
+        checkpoint.check({"v.loss": False, "v.accuracy": True, "w.rmse": False})
+
+
 @pytest.mark.parametrize(
     "one",
     [

@@ -146,6 +146,8 @@ def test_two_readers_share_a_folder_whose_files_move(tmp_path):
     (lambda folder: data.stream_folder("s3://bucket", read), r"'s3://bucket' is a URL"),
     (lambda folder: data.stream_folder(folder, "read"), r"read='read': give a function"),
     (lambda folder: next(data.stream_folder(folder, np.load, linger=1e-3).open().batches(1, 1)), r"bad cannot be read"),
+    (lambda folder: data.stream_folder(folder, read, pattern="*/*.npz"), "folders below have streams of their own"),
+    (lambda folder: data.stream_folder(folder, read, done=folder), "is the folder that is read: give another one"),
     (lambda folder: data.stream_kafka("", "topic", bytes), r"servers='': give text"),
 ])  # fmt: skip
 def test_a_stream_that_cannot_be_read_says_why(make, said, tmp_path):

@@ -66,6 +66,11 @@ def test_samples_are_drawn_as_often_as_their_probabilities_say():
     assert_array_equal(served(provider, 4, 1200), served(provider, 4, 1200))
 
 
+def test_only_the_ratios_of_probabilities_count():
+    small, great = (counted(np.zeros(9, int), probabilities=np.arange(9) * scale) for scale in (1.0, 2.0**1020))
+    assert_array_equal(served(small, 1, 9), served(great, 1, 9))
+
+
 @laws
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans())
 def test_with_drop_last_all_batches_are_of_one_size(samples, size, shuffle):
@@ -88,6 +93,7 @@ def test_with_drop_last_all_batches_are_of_one_size(samples, size, shuffle):
         ({"probabilities": np.ones(3)}, r"probabilities have shape \(3,\), and there are 4 samples"),
         ({"probabilities": [1, 1, 1, -1]}, r"probabilities: -1\.0 of sample 3"),
         ({"probabilities": [0, 0, 1, 1], "take": 2}, "probabilities are all 0"),
+        ({"weights": [0, 0, 1, 1], "take": 2}, "weights are all 0"),
     ],
 )
 def test_sampling_that_cannot_be_is_refused(options, words):

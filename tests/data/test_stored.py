@@ -158,3 +158,41 @@ def test_a_provider_prints_as_the_call_that_made_it(provider, written):
 def test_a_wrong_argument_is_quoted(call, said):
     with pytest.raises(DataError, match=said):
         call()
+
+
+def test_the_numbers_of_rows_are_no_feature(frame, tmp_path):
+    path = tmp_path / "indexed.csv"
+    frame[["long", "count"]].to_csv(path)
+    with pytest.raises(DataError, match=r"has no name, .* index=False\), .* columns=\['long', 'count'\]"):
+        data.csv(path, "count").open()
+    x, _ = everything(data.csv(path, "count", columns=["long"], shuffle=False))
+    assert_array_equal(x, ROWS[:, :1])
+
+
+def test_columns_of_parquet_may_have_numbers_for_names(tmp_path):
+    pandas.DataFrame(ROWS).to_parquet(tmp_path / "numbered.parquet")
+    x, y = everything(data.parquet(tmp_path / "numbered.parquet", "1", shuffle=False))
+    assert_array_equal(x, ROWS[:, :1])
+    assert_array_equal(y, ROWS[:, 1])
+
+
+@for_each("options", [{"columns": ["wide", "wide"]}, {"classes": ["cat", "dog", "cat"]}])
+def test_columns_and_classes_are_given_once(options):
+    with pytest.raises(DataError, match="has one of them twice: give each once"):
+        data.csv("table.csv", "kind", **options)
+
+
+def test_a_csv_file_without_a_header_loses_no_row(tmp_path):
+    path = tmp_path / "bare.csv"
+    for bare in ([[5.1, 3.5], [4.9, 3.0]], [[0, 0], [1, 2]]):
+        pandas.DataFrame(bare).to_csv(path, header=False, index=False)
+        with pytest.raises(DataError, match=r"begins with the numbers .* instead of the names of columns"):
+            data.csv(path, None).open()
+    pandas.DataFrame(ROWS).to_csv(path, index=False)
+    assert_array_equal(everything(data.csv(path, None, shuffle=False))[0], ROWS)
+
+
+def test_a_file_of_one_array_is_no_npz(tmp_path):
+    np.save(tmp_path / "one.npy", ROWS)
+    with pytest.raises(DataError, match=r"holds one array without a name: write it by numpy\.savez"):
+        data.npz(tmp_path / "one.npy").open()

@@ -44,7 +44,11 @@ def test_constant_outputs_score_by_chance():
 
 
 def test_a_network_of_nan_scores_nothing():
-    assert nn.TopK(2)(np.full((3, 3), math.nan), np.arange(3)) == 0
+    nothing = np.full((3, 3), math.nan)
+    for score in (nn.TopK(2), nn.Accuracy(), nn.F1(), nn.Recall(average="micro"), nn.Precision(label=0)):
+        assert score(nothing, np.arange(3)) == 0
+        assert score.result(score.update(nothing, np.arange(3), np.ones(3))) == 0
+    assert nn.Accuracy()(np.array([[math.nan, 1.0], [1.0, 0.0]]), np.zeros(2, int)) == 0.5
 
 
 def test_more_than_there_are_outputs_is_refused():

@@ -9,6 +9,7 @@ import pytest
 
 from akkordeon_dask import Gate, Network, Sentinel, callbacks, data, deploy, nn, optim
 from akkordeon_dask.errors import CheckpointError, SpecError
+from akkordeon_dask.runtime._training import SessionTraining
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, pair
 from tests.support.small_networks import NETWORK, equal, numbers, rating, train
@@ -65,6 +66,12 @@ def test_other_modes_have_no_epochs_to_follow():
         Sentinel.test(data.arrays(*numbers()), every="epoch")
     with pytest.raises(SpecError, match="'epochs'"):
         validate(every="epochs")
+
+
+def test_less_stays_better_of_an_error_whose_sentinel_has_left(user):
+    with user.deploy(NETWORK) as running:
+        running.evaluate(Sentinel.test(data.arrays(*numbers()), batch_size=16, scores=[nn.LogLoss()], name="check"))
+        assert SessionTraining(running._session).figures() == {"check.loss": False, "check.log_loss": False}
 
 
 def test_training_stops_early_with_the_weights_of_the_best_epoch(user):

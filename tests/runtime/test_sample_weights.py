@@ -165,6 +165,18 @@ def test_class_weights_that_are_none_are_refused(bad, words):
         Sentinel.train(data.arrays(X, Y), class_weight=bad)
 
 
+def test_a_label_to_ignore_needs_no_class_weight(running):
+    labels = np.where(np.arange(len(Y)) % 4, Y, 255)
+    sentinels = (
+        Sentinel.test(
+            data.arrays(X, labels), batch_size=16, loss=nn.SoftmaxCrossEntropy(ignore_index=255), class_weight=weights
+        )
+        for weights in ((1, 3, 0.5), {0: 1, 1: 3, 2: 0.5})
+    )
+    by_place, by_label = (running.evaluate(one) for one in sentinels)
+    assert by_place.loss == pytest.approx(by_label.loss, rel=1e-12)
+
+
 def test_class_weights_are_for_labels():
     with pytest.raises(SpecError, match=r"nn\.MeanSquaredError\(\) takes no labels: leave class_weight out"):
         Sentinel.train(data.arrays(X, Y), class_weight={0: 2}, loss=nn.MeanSquaredError())

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -17,9 +18,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from akkordeon_dask import Gate, nn, optim
+from akkordeon_dask import Gate, Network, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
 from akkordeon_dask.tree import leaves
+from tests.support.for_each import for_each
 from tests.support.one_worker import one_worker
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -52,6 +54,13 @@ def test_labels_of_any_kind_come_back(client):
     assert_array_equal(fitted.classes_[said.argmax(axis=1)], fitted.predict(X))
 
 
+@for_each("labels", [pd.array([2**62, 2**62 + 1] * 75, "Int64"), pd.array([True, False] * 75, "boolean")])
+def test_nullable_labels_of_pandas_come_back_as_they_are(client, labels):
+    fitted = quick(client, max_epochs=1).fit(X, pd.Series(labels))
+    assert_array_equal(fitted.classes_, np.unique(labels.to_numpy(labels.dtype.numpy_dtype)))
+    assert fitted.predict(X).dtype == labels.dtype.numpy_dtype and 0 <= fitted.score(X, pd.Series(labels)) <= 1
+
+
 def test_a_fit_is_a_function_of_its_random_state(client):
     one, same, other = (quick(client, random_state=seed).fit(X, FLOWERS) for seed in (1, 1, 2))
     assert_array_equal(one.predict_proba(X), same.predict_proba(X))
@@ -80,6 +89,19 @@ def test_a_warm_start_goes_on_and_a_cold_one_begins_anew(client):
     assert warm.history_[0].loss < before * 1.2
 
 
+def test_a_fit_that_goes_on_has_the_learning_rate_that_was_set_by_then(client):
+    fitted = quick(client, optimizer=optim.SGD, warm_start=True, max_epochs=2).fit(X, FLOWERS)
+    before = fitted.predict_proba(X)
+    for go_on in (fitted.fit, fitted.partial_fit):
+        fitted.set_params(lr=1e-12)
+        assert_allclose(go_on(X, FLOWERS).predict_proba(X), before, rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"the parameters of the fit before, of Gate\(nn\.Linear\(4, 50\).*, do not fit"
+    ):
+        fitted.set_params(hidden_layer_sizes=(7,)).fit(X, FLOWERS)
+    assert_allclose(fitted.predict_proba(X), before, rtol=1e-6)
+
+
 def test_partial_fits_are_passes_over_what_they_are_given(client):
     fitted = quick(client)
     for _ in range(15):
@@ -88,6 +110,36 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
     assert fitted.score(X, FLOWERS) > 0.8
     with pytest.raises(ValueError, match=r"class '?np.str_\('rose'\)"):
         fitted.partial_fit(X[:2], ["rose", "setosa"])
+    with pytest.raises(ValueError, match=r"'rose'.* are not .*give the first call of partial_fit all of them"):
+        fitted.partial_fit(X, FLOWERS, classes=[*np.unique(FLOWERS), "rose"])
+
+
+@for_each(
+    "options, words",
+    [
+        ({"network": nn.Linear(4, 3)}, r"network=nn\.Linear\(4, 3\) is a Linear: give a Network"),
+        ({"network": Network([Gate(nn.Linear(4, 5), optim.SGD(0.1))])}, r"outputs of shape \(5,\).* asks for \(3,\)"),
+        ({"optimizer": optim.Adam(0.1)}, r"optimizer=optim\.Adam\(0\.1\): give a class, or a function"),
+        ({"optimizer": "adam"}, r"optimizer='adam': give a class, or a function"),
+        ({"batch_size": "auto"}, "batch_size is a whole number of at least 1, not 'auto'"),
+        (
+            {"early_stopping": True, "validation_fraction": 0},
+            "validation_fraction is a finite number above 0 and below 1",
+        ),
+        (
+            {"early_stopping": True, "validation_fraction": 5},
+            "validation_fraction is a finite number above 0 and below 1",
+        ),
+    ],
+)
+def test_parameters_that_cannot_work_are_refused_before_anything_trains(options, words):
+    with pytest.raises(ValueError, match=words):
+        AkkordeonClassifier(**options).fit(X, FLOWERS)
+
+
+def test_one_hidden_layer_may_be_a_number(client):
+    fitted = quick(client, hidden_layer_sizes=7, max_epochs=1).fit(X, FLOWERS)
+    assert len(fitted.network_) == 2 and fitted.predict_proba(X).shape == (150, 3)
 
 
 def test_classes_that_are_missing_in_the_first_part_are_known(client):

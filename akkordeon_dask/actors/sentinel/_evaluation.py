@@ -109,7 +109,8 @@ def _loss(sentinel: Sentinel, batch: BatchInFlight, y: Array, target: Array) -> 
     """Loss and gradient of a batch; sets its weight in the loss of the pass."""
     weights = batch.weights
     if sentinel.class_weight is not None:
-        weights = weigh_classes(sentinel.class_weight, target, weights)
+        ignored = getattr(sentinel.loss, "ignore_index", None)
+        weights = weigh_classes(sentinel.class_weight, target, weights, ignored=ignored)
     batch.weight = sentinel.loss.total_weight(target, weights)
     need_dy = sentinel.mode == "train"
     if weights is None:

@@ -12,7 +12,7 @@ from akkordeon_dask.data._numbers import as_weights
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["class_numbers", "count_labels"]
+__all__ = ["as_labels", "class_numbers", "count_labels", "distinct_labels"]
 
 
 def count_labels(y: Any, weights: Any, client: Client | None) -> tuple[Array, Array]:
@@ -56,7 +56,7 @@ def _delayed(column: Any) -> list[Any]:
 
 def _counted(number: int, part: Any, weights: Any) -> tuple[Array, Array]:
     where = f"partition {number}"
-    values, indices = np.unique(_labels(f"y, {where}", part), return_inverse=True)
+    values, indices = distinct_labels(f"y, {where}", as_labels(f"y, {where}", part))
     its = None if weights is None else as_weights(f"weights, {where}", weights, len(indices))
     return values, np.bincount(indices, its, minlength=len(values))
 
@@ -80,13 +80,29 @@ def _numbers_of_column(part: Any, classes: Array) -> Any:
 
 
 def _numbers(part: Any, classes: Array) -> Array:
-    labels = _labels("y", part)
+    labels = as_labels("y", part)
     if len(strange := np.setdiff1d(labels, classes)):
         raise DataError(f"y: class {strange[0]!r} is none of {classes!r}, the known ones: fit with all classes first")
     return np.searchsorted(classes, labels).astype(np.int64)
 
 
-def _labels(label: str, part: Any) -> Array:
+def distinct_labels(label: str, labels: Array) -> tuple[Array, Array]:
+    """The sorted values that occur, and the place of each label among them, (rows,).
+
+    Raises
+    ------
+    DataError
+        where labels of several types have no order: names the types and the remedy.
+    """
+    try:
+        values, indices = np.unique(labels, return_inverse=True)
+    except TypeError:
+        kinds = ", ".join(sorted({type(item).__name__ for item in labels.flat}))
+        raise DataError(f"{label} mixes labels of the types {kinds}: give all one type, y.astype(str)") from None
+    return values, indices
+
+
+def as_labels(label: str, part: Any) -> Array:
     """The labels of a partition as an array, (rows,).
 
     Raises

@@ -54,6 +54,8 @@ def load_partition(
     check_names(f"x, {where}", x, columns)
     if target is not None:
         x, y = x.drop(columns=[target]), x[target]
+    for label, other in (("y", y), ("weights", weights)):
+        _check_order(where, x, label, other)
     release_unused()
     rows = load_rows(f"x, {where}", x)
     labels = None if y is None else load_rows(f"y, {where}", y)
@@ -63,6 +65,25 @@ def load_partition(
         return Partition(rows, labels)
     check_missing(f"weights, {where}", weights)
     return Partition(rows, labels, as_weights(f"weights, {where}", weights, len(rows)))
+
+
+def _check_order(where: str, x: Any, label: str, other: Any) -> None:
+    """Check that two parts of frames, whose rows are paired by position, have not one index in two orders.
+
+    Raises
+    ------
+    DataError
+        when they have: then their rows do not belong together.
+    """
+    one: Any = getattr(x, "index", None)
+    two: Any = getattr(other, "index", None)
+    if one is two or not (hasattr(one, "equals") and hasattr(two, "equals")) or one.equals(two):
+        return
+    if not one.symmetric_difference(two).size and len(one) == len(two):
+        raise DataError(
+            f"{where}: x and {label} have the same index in different orders, and rows are paired by position: sort "
+            f"both in the same way, or make {label} of the frame of x"
+        )
 
 
 def check_names(label: str, frame: Any, columns: Sequence[Any] | None) -> None:

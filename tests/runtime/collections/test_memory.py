@@ -2,6 +2,7 @@
 
 import dask
 import numpy as np
+import pandas as pd
 import pytest
 from dask._task_spec import Task, TaskRef
 from distributed import Status
@@ -9,6 +10,7 @@ from distributed import Status
 from akkordeon_dask import Sentinel, data
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections._resolve import Part
+from akkordeon_dask.runtime.collections._rows import load_partition
 from akkordeon_dask.runtime.collections._source import _in_one_task
 from tests.support.dask_rows import collections, counting_network
 from tests.support.leftovers import wait_until
@@ -49,6 +51,16 @@ def test_a_partition_is_rows_in_c_order_and_the_machines_byte_order():
     assert rows.flags.c_contiguous
     assert rows.dtype == np.dtype("f4") and rows.dtype.isnative
     np.testing.assert_array_equal(rows, X)
+
+
+def test_rows_of_one_index_in_two_orders_are_not_paired():
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    turned = frame["b"][::-1]
+    with pytest.raises(DataError, match="partition 3: x and y have the same index in different orders"):
+        load_partition(3, frame, turned, None, None)
+    with pytest.raises(DataError, match="x and weights have the same index in different orders"):
+        load_partition(3, frame, frame["b"], turned, None)
+    assert load_partition(3, frame, turned.reset_index(drop=True), None, None).y[0] == X[-1, 1]
 
 
 def test_a_worker_that_stays_paused_ends_the_group_with_the_remedy(user, cluster, nothing_left):
