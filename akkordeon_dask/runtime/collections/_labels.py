@@ -10,6 +10,7 @@ from akkordeon_dask.data._columns import check_missing
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.data._numbers import as_weights
 from akkordeon_dask.errors import DataError
+from akkordeon_dask.runtime.collections._computed import computed
 from akkordeon_dask.tree import Array
 
 __all__ = ["as_labels", "class_numbers", "count_labels", "distinct_labels"]
@@ -30,7 +31,8 @@ def count_labels(y: Any, weights: Any, client: Client | None) -> tuple[Array, Ar
     Raises
     ------
     DataError
-        when a label is missing or masked, or the weights do not fit: names the partition and the remedy.
+        when a label is missing or masked, or the weights do not fit: names the partition and the remedy; when all
+        workers stay paused.
     """
     parts, its = _delayed(y), None if weights is None else _delayed(weights)
     if its is not None and len(its) != len(parts):
@@ -44,7 +46,7 @@ def count_labels(y: Any, weights: Any, client: Client | None) -> tuple[Array, Ar
         return found
     future = client.compute(whole)
     try:
-        found = future.result()
+        (found,) = client.sync(computed, client, [future], "the classes of y are not counted")
     finally:
         future.release()  # an error that is kept would keep its tasks on the cluster
     return found

@@ -17,6 +17,7 @@ from distributed import Client, Future
 from akkordeon_dask.data import Collections
 from akkordeon_dask.data._columns import NUMBERS, check_columns, describe_dtype
 from akkordeon_dask.errors import AkkordeonError, DataError
+from akkordeon_dask.runtime.collections._computed import computed
 from akkordeon_dask.runtime.collections._rows import count_rows
 
 __all__ = ["Part", "Partitions", "check_kind", "check_kinds", "form_of", "join_columns", "known_rows", "resolve"]
@@ -231,7 +232,7 @@ async def _rows(client: Client, side: _Side, collection: Any) -> tuple[int, ...]
     }
     futures = client.get(graph, [name for name, _ in counts], sync=False)
     try:
-        return tuple(await client.gather(futures, asynchronous=True))
+        return tuple(await computed(client, futures, f"the rows of {side.label} are not counted"))
     except AkkordeonError:
         raise
     except Exception as error:

@@ -1,5 +1,7 @@
 """Partitions are computed with little memory, and a worker that has none left says so."""
 
+from contextlib import contextmanager
+
 import dask
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from distributed import Status
 
 from akkordeon_dask import Sentinel, data
 from akkordeon_dask.errors import DataError
+from akkordeon_dask.runtime.collections._labels import count_labels
 from akkordeon_dask.runtime.collections._resolve import Part
 from akkordeon_dask.runtime.collections._rows import load_partition
 from akkordeon_dask.runtime.collections._source import _in_one_task
@@ -63,20 +66,45 @@ def test_rows_of_one_index_in_two_orders_are_not_paired():
     assert load_partition(3, frame, turned.reset_index(drop=True), None, None).y[0] == X[-1, 1]
 
 
+@contextmanager
+def full(cluster):
+    """Dask takes the memory of all workers for full."""
+    managers = [worker.memory_manager for worker in cluster.workers.values()]
+    fractions = [manager.memory_pause_fraction for manager in managers]
+    try:
+        for manager in managers:
+            manager.memory_pause_fraction = 1e-9
+        wait_until(lambda: all(worker.status is Status.paused for worker in cluster.workers.values()))
+        yield
+    finally:
+        for manager, fraction in zip(managers, fractions, strict=True):
+            manager.memory_pause_fraction = fraction
+        wait_until(lambda: all(worker.status is Status.running for worker in cluster.workers.values()))
+
+
+def test_classes_that_no_worker_can_count_are_an_error_with_the_remedy(somebody, cluster):
+    _, y = collections(500, 50)
+    with dask.config.set({"akkordeon.timeouts.load": "1s"}), full(cluster):
+        with pytest.raises(DataError, match=r"classes of y are not counted: Dask has paused all .* partitions smaller"):
+            count_labels(y, None, somebody.client)
+    assert count_labels(y, None, somebody.client)[1].sum() == 500
+
+
+def test_rows_that_no_worker_can_count_are_an_error_with_the_remedy(user, cluster, nothing_left):
+    x, y = collections(500, 50)
+    unknown = [one.map_blocks(np.asarray, dtype=one.dtype, chunks=(np.nan, *one.chunks[1:])) for one in (x, y)]
+    with dask.config.set({"akkordeon.timeouts.load": "1s"}), user.deploy(counting_network(500)) as running:
+        with full(cluster), pytest.raises(DataError, match=r"rows of x are not counted: Dask has paused all workers"):
+            running.attach(Sentinel.train(data.from_dask(*unknown), batch_size=16))
+
+
 def test_a_worker_that_stays_paused_ends_the_group_with_the_remedy(user, cluster, nothing_left):
     x, y = collections(500, 50)
     with dask.config.set({"akkordeon.timeouts.load": "1s"}), user.deploy(counting_network(500)) as running:
         group = running.attach(Sentinel.train(data.from_dask(x, y), batch_size=16), epochs=10**6)
         wait_until(lambda: group.reports.seen >= 1, within=60)
-        managers = [worker.memory_manager for worker in cluster.workers.values()]
-        fraction = managers[0].memory_pause_fraction
-        try:
-            for manager in managers:
-                manager.memory_pause_fraction = 1e-9
-            with pytest.raises(DataError, match=r"Dask has paused .* memory is full: make partitions smaller"):
-                running.wait(timeout=60)
-        finally:
-            for manager in managers:
-                manager.memory_pause_fraction = fraction
-            wait_until(lambda: all(one.status is Status.running for one in cluster.workers.values()), within=60)
-    nothing_left()
+        with (
+            full(cluster),
+            pytest.raises(DataError, match=r"Dask has paused .* memory is full: make partitions smaller"),
+        ):
+            running.wait(timeout=60)
