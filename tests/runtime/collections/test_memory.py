@@ -110,6 +110,6 @@ def test_a_worker_that_stays_paused_ends_the_group_with_the_remedy(user, cluster
         wait_until(lambda: group.reports.seen >= 1, within=60)
         with (
             full(cluster),
-            pytest.raises(DataError, match="has paused .* its memory is full: make partitions smaller"),
+            pytest.raises(DataError, match=r"has paused .* its memory is full: make partitions smaller"),
         ):
             running.wait(timeout=60)
