@@ -1,5 +1,6 @@
 """A folder that fills with files as a provider."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ def stream_folder(
         of the names: `"*.npz"`. Folders below are not read.
     done
         a folder to which each file is moved before it is read: several sentinels then share the files, and one that
-        begins anew does not read old ones again. None: they stay, and are remembered while the sentinel lives.
+        begins anew does not read old ones again. Where a file of that name is there already, the new one gets a number.
+        None: they stay, and their names are remembered while the sentinel lives.
     linger
         time after which samples leave as a smaller batch where no more have come: `"2s"`, or seconds.
 
@@ -126,15 +128,16 @@ class _Connection:
         self._found = self._found or self._list()
         while self._found:
             path = self._found.pop(0)
-            self._seen.add(path.name)
             if self._stream.done is None:
+                self._seen.add(path.name)
                 return path
+            done = Path(self._stream.done)
             try:
-                return path.rename(Path(self._stream.done) / path.name)
-            except FileNotFoundError:  # another sentinel was faster
-                self._seen.discard(path.name)
+                return path.rename(_unused(done / path.name))
             except OSError as error:
-                raise DataError(f"{path} cannot be moved to {self._stream.done}: {error}") from error
+                if isinstance(error, FileNotFoundError) and done.is_dir():  # another sentinel was faster
+                    continue
+                raise DataError(f"{path} cannot be moved to {done}: {error}") from error
         return None
 
     def _list(self) -> list[Path]:
@@ -151,3 +154,9 @@ class _Connection:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _unused(path: Path) -> Path:
+    """The path, or the first one with a number where there is a file already: `a.npz`, `a-2.npz`."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], numbered) if not one.exists())

@@ -3,6 +3,7 @@
 import os
 import pickle
 import queue
+import shutil
 import threading
 
 import numpy as np
@@ -139,6 +140,28 @@ def test_two_readers_share_a_folder_whose_files_move(tmp_path):
     one, other = (provider.open().batches(1, 1) for _ in range(2))
     assert sorted(drawn(one, 2) + drawn(other, 3) + drawn(one, 1)) == [0, 1, 2, 3, 4, 5]
     assert not any((tmp_path / "in").iterdir())
+
+
+def test_a_file_whose_name_was_there_before_is_read_and_overwrites_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    batches = data.stream_folder(tmp_path / "in", read, done=tmp_path / "done", linger=1e-3).open().batches(1, 1)
+    for number in range(3):
+        put(tmp_path / "in", "day.npz", number, 1, number)
+        assert drawn(batches, 1) == [number]
+    kept = {path.name: read(path)[1].tolist() for path in (tmp_path / "done").iterdir()}
+    assert kept == {"day.npz": [0], "day-2.npz": [1], "day-3.npz": [2]}
+
+
+def test_a_folder_of_read_files_that_vanishes_is_an_error(tmp_path):
+    (tmp_path / "in").mkdir()
+    batches = data.stream_folder(tmp_path / "in", read, done=tmp_path / "done", linger=1e-3).open().batches(1, 1)
+    put(tmp_path / "in", "a.npz", 0, 1, 0)
+    assert drawn(batches, 1) == [0]
+    shutil.rmtree(tmp_path / "done")
+    put(tmp_path / "in", "b.npz", 1, 1, 1)
+    with pytest.raises(DataError, match=r"b\.npz cannot be moved to .*done"):
+        drawn(batches, 1)
+    assert (tmp_path / "in" / "b.npz").exists()
 
 
 @for_each("make, said", [
