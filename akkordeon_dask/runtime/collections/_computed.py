@@ -17,7 +17,7 @@ _INTERVAL = 1.0
 """Seconds between two looks at the workers."""
 
 
-async def computed(client: Client, futures: Sequence[Future], what: str) -> list[Any]:
+async def computed(client: Client, futures: Sequence["Future[Any]"], what: str) -> list[Any]:
     """The results of futures; meanwhile paused workers get their unused memory back. On the client's event loop.
 
     Parameters
