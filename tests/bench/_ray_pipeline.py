@@ -82,7 +82,8 @@ class _Stage:
 
     def loss(self, y: np.ndarray, index: np.ndarray) -> np.ndarray:
         target = self._y[index]
-        self.correct = self._accuracy(y, target)
+        if y.ndim == 2:  # the score is of rows of classes
+            self.correct = self._accuracy(y, target)
         self.last_loss, dy = self._loss(y, target)
         return dy
 
