@@ -51,10 +51,10 @@ class EmbeddedCluster:
     def __init__(self, processes: int = 0) -> None:
         options: dict[str, Any] = {"n_workers": 1, "processes": False}
         if processes:
-            options = {"n_workers": processes, "host": "127.0.0.1", "env": dict(WORKER_ENVIRONMENT)}
+            options = {"n_workers": processes, "host": "127.0.0.1"}
         host, port = _free_dashboard()
         preload()
-        with _interrupts_kept() if processes else _reduced_polling(), _no_word_of_ports():
+        with _interrupts_kept() if processes else _reduced_polling(), _no_word_of_ports(), _worker_environment():
             self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
                 threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
                 dashboard_address=f"{host}:{port}",
@@ -172,6 +172,14 @@ def _interrupts_kept() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """Have nannies start processes with it: glibc reads it before Python begins, `LocalCluster(env=)` comes later."""
+    key = "distributed.nanny.pre-spawn-environ"
+    with dask.config.set({key: {**dask.config.get(key, {}), **WORKER_ENVIRONMENT}}):
+        yield
 
 
 @contextmanager

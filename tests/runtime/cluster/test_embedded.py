@@ -5,6 +5,7 @@ import gc
 import socket
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import dask.config
 import pytest
@@ -144,6 +145,17 @@ def test_the_loop_ends_after_all_senders_that_wait_in_it(monkeypatch, caplog):
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")  # Dask leaves a socket of its own open there
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="this system does not tell a process's environment")
+def test_worker_processes_begin_with_the_environment_that_the_c_library_reads():
+    cluster = EmbeddedCluster(1)
+    try:
+        (began,) = cluster.client.run(lambda: Path("/proc/self/environ").read_text().split("\0")).values()
+    finally:
+        cluster.close()
+    assert {f"{name}={value}" for name, value in _embedded.WORKER_ENVIRONMENT.items()} <= {*began}
+    assert dask.config.get("distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_", None) is None
+
+
 def test_a_port_that_another_process_takes_first_is_no_warning(monkeypatch):
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
