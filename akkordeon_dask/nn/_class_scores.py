@@ -33,6 +33,8 @@ class ByClass(Score):
             raise SpecError(f"{self!r}: average is 'macro' or 'micro', not {self.average!r}")
         if self.label is not None:
             object.__setattr__(self, "label", check_int(f"{self!r}: label", self.label, 0))
+            if self.average != "macro":
+                raise SpecError(f"{self!r}: one class alone has no average: leave out label or average")
 
     @property
     def name(self) -> str:

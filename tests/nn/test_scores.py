@@ -254,6 +254,7 @@ def test_a_score_of_a_class_that_is_not_there_is_refused():
     [
         (lambda: nn.F1("weighted"), r"average is 'macro' or 'micro', not 'weighted'"),
         (lambda: nn.Recall(label=-1), r"label is a whole number of at least 0, not -1"),
+        (lambda: nn.F1(label=1, average="micro"), r"one class alone has no average: leave out label or average"),
         (lambda: nn.BalancedAccuracy(label=1), r"is of all classes: write nn\.Recall for one"),
     ],
 )
