@@ -189,8 +189,7 @@ def test_a_sentinel_that_leaves_while_a_gate_is_about_to_move_is_not_waited_for_
     assert cluster.now < 1
 
 
-@pytest.mark.parametrize("backward", ["stashed", "latest"])
-def test_a_rewind_frees_all_places(backward):
+def test_a_rewind_frees_all_places():
     cluster = SimulatedCluster(bounded(small_network(1), [0]), timer=impatient)
     attach(cluster, {"one": (40, 4, 2)})
     gate = cluster.gates[0]

@@ -90,4 +90,4 @@ def _screen() -> Iterator[Callable[[LiveStatus], None]]:
             drawer.submit(screen.start).result()
             yield lambda status: drawer.submit(screen.update, top_table(status), refresh=True).result()
         finally:
-            drawer.submit(screen.stop)
+            drawer.submit(screen.stop).result()

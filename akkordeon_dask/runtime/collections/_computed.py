@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from distributed import Client, Future
@@ -49,6 +50,9 @@ async def computed(client: Client, futures: Sequence["Future[Any]"], what: str) 
 async def _all_paused(client: Client) -> bool:
     workers = await list_workers(client)
     full = [worker.address for worker in workers if worker.paused]
-    if full:
-        await client.run(release_unused, workers=full, on_error="ignore")
-    return bool(full) and len(full) == len(workers)
+    if not full:
+        return False
+    with suppress(TimeoutError):  # a worker that stands still is the scheduler's to find
+        async with asyncio.timeout(_INTERVAL):
+            await client.run(release_unused, workers=full, on_error="ignore")
+    return len(full) == len(workers)
