@@ -103,7 +103,8 @@ def test_of_many_who_take_over_at_once_each_has_another_generation(tmp_path):
     ones = [wanted(tmp_path, run=f"{number:016x}") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda one: taken(one, take_over=True), ones))
-    assert sorted(one.generation for one in found) == list(range(2, 10))
+    generations = [one.generation for one in found]
+    assert len(set(generations)) == 8 and min(generations) > 1  # some were skipped: taken over before they were held
     assert newest_lease(str(tmp_path)) == max(found, key=lambda one: one.generation)
 
 
