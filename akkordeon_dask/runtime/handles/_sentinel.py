@@ -78,6 +78,8 @@ class Attached(ActorHandle[SentinelActor]):
         self.error: AkkordeonError | None = None
         self.reports = PassLog(_KEPT, _KEPT)
         self._future: Future[Any] | None = future
+        self._leaving: Future[Any] | None = None
+        """The future of an actor that is being ended."""
         self._changed, self._report, self._recover, self._evacuate = changed, report, recover, evacuate
         self.progress: PassProgress | None = None
         """Progress of its present pass, as of the last poll; None between two passes."""
@@ -128,7 +130,7 @@ class Attached(ActorHandle[SentinelActor]):
 
     @property
     def _known_future(self) -> Future[Any] | None:
-        return self._future
+        return self._leaving if self._future is None else self._future
 
     @property
     def position(self) -> Position:
@@ -337,6 +339,7 @@ class Attached(ActorHandle[SentinelActor]):
         future, self._future = self._future, None
         if future is None:
             return
+        self._leaving = future
         try:
             await self._unwatch()
             if reachable and not isinstance(self.error, ClosedError):
@@ -345,7 +348,7 @@ class Attached(ActorHandle[SentinelActor]):
             logger.info("closing %s: %s", self.label, error)
         finally:
             release(self._actor)
-            self.state, self._actor = "left", None
+            self.state, self._actor, self._leaving = "left", None, None
             future.release()
             if self._future is not None:  # it was restarted just as it left
                 self._future.release()

@@ -133,7 +133,8 @@ def test_gates_and_the_sentinel_beside_them_move_together(client):
 
 @WAYS
 def test_a_worker_without_another_one_ends_at_once_and_the_owner_gets_an_error(client, logged, signalled, options):
-    with worker(client, "alice", *options, **FOREVER) as alice, deploy(NETWORK, client) as running:
+    nobody_waits = dask.config.set({"akkordeon.timeouts.control": "1h"})  # for answers of actors whose worker is gone
+    with nobody_waits, worker(client, "alice", *options, **FOREVER) as alice, deploy(NETWORK, client) as running:
         running.attach(train())
         signalled(alice)
         with pytest.raises(WorkerLostError, match=alice.address):
