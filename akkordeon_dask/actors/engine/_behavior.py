@@ -14,10 +14,12 @@ Send: TypeAlias = Callable[[Address, Message], None]
 class Computation(Protocol):
     """Numbers only: a pure function of its inputs. Any thread may run it, beside its actor's next messages."""
 
-    waits: bool
-    """It may sit without using the CPU, for a device that computes: that is no stuck thread."""
     samples: int
     """Of its batch; 0: not known yet."""
+
+    @property
+    def waits(self) -> bool:
+        """It may sit without using the CPU, for a device that computes: that is no stuck thread."""
 
     @property
     def title(self) -> str:

@@ -1,6 +1,7 @@
 """The numbers of a gate: pure functions of their inputs, so any thread may run them."""
 
 from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from akkordeon_dask.actors.engine._behavior import Send
@@ -13,40 +14,30 @@ from akkordeon_dask.tree import Array, Tree
 __all__ = ["BackwardPass", "Computation", "Evaluation", "ForwardPass"]
 
 
+@dataclass(slots=True, eq=False)
 class Computation(ABC):
-    """The computation of one message. Any thread runs it, then a turn of the gate applies the result.
+    """The computation of one message. Any thread runs it, then a turn of the gate applies the result."""
 
-    Parameters
-    ----------
-    version
-        of the batch's forward pass.
-    send, to
-        how, and to whom the result is sent.
-    wire
-        the format of what is sent; None: as it is.
-    narrowing
-        of the array that was received.
-    """
+    chain: Chain
+    header: Header
+    version: Version
+    """Of the batch's forward pass."""
+    send_to: Send
+    """Sends the result."""
+    to: Address
+    """The receiver of the result."""
+    _: KW_ONLY
+    wire: WireFormat | None = None
+    """The format of what is sent; None: as it is."""
+    narrowing: Narrowing | None = None
+    """Of the array that was received, then of the result."""
+    error: BaseException | None = field(default=None, init=False)
+    samples: int = field(default=0, init=False)
 
-    __slots__ = ("chain", "error", "header", "narrowing", "samples", "send_to", "to", "version", "waits", "wire")
-
-    def __init__(
-        self,
-        chain: Chain,
-        header: Header,
-        version: Version,
-        send: Send,
-        to: Address,
-        *,
-        wire: WireFormat | None = None,
-        narrowing: Narrowing | None = None,
-    ) -> None:
-        self.chain, self.header, self.version = chain, header, version
-        self.send_to, self.to = send, to
-        self.wire, self.narrowing = wire, narrowing
-        self.waits = chain.waits
-        self.error: BaseException | None = None
-        self.samples = 0
+    @property
+    def waits(self) -> bool:
+        """It may wait for a device."""
+        return self.chain.waits
 
     @property
     def title(self) -> str:
@@ -72,36 +63,16 @@ class Computation(ABC):
         """Add it to the gate's counts."""
 
 
+@dataclass(slots=True, eq=False)
 class Evaluation(Computation):
-    """A forward pass whose context is not kept.
+    """A forward pass whose context is not kept."""
 
-    Parameters
-    ----------
-    x
-        (batch, *shape)
-    last
-        the gate is the last one: it says how far training is.
-    """
-
-    __slots__ = ("last", "x", "y")
-
-    def __init__(
-        self,
-        chain: Chain,
-        header: Header,
-        version: Version,
-        send: Send,
-        to: Address,
-        *,
-        x: Array,
-        last: bool,
-        wire: WireFormat | None = None,
-        narrowing: Narrowing | None = None,
-    ) -> None:
-        super().__init__(chain, header, version, send, to, wire=wire, narrowing=narrowing)
-        self.x: Array | None = x
-        self.y: Array | None = None
-        self.last = last
+    _: KW_ONLY
+    x: Array | None
+    """(batch, *shape), until it is computed."""
+    last: bool
+    """The gate is the last one: it says how far training is."""
+    y: Array | None = field(default=None, init=False)
 
     def _compute(self) -> None:
         assert self.x is not None
@@ -132,40 +103,18 @@ class Evaluation(Computation):
         counts.nbytes_out += self.y.nbytes
 
 
+@dataclass(slots=True, eq=False)
 class ForwardPass(Evaluation):
-    """A forward pass whose context is kept for the backward pass.
+    """A forward pass whose context is kept for the backward pass."""
 
-    Parameters
-    ----------
-    batch
-        keeps the context.
-    key
-        of the batch's randomness; None: no layer draws.
-    completes
-        the batch completes an update of the gate, as far as is known now.
-    """
-
-    __slots__ = ("batch", "completes", "context", "key")
-
-    def __init__(
-        self,
-        chain: Chain,
-        header: Header,
-        version: Version,
-        send: Send,
-        to: Address,
-        *,
-        x: Array,
-        last: bool,
-        batch: StashedBatch,
-        key: Key | None,
-        completes: bool,
-        wire: WireFormat | None = None,
-        narrowing: Narrowing | None = None,
-    ) -> None:
-        super().__init__(chain, header, version, send, to, x=x, last=last, wire=wire, narrowing=narrowing)
-        self.batch, self.key, self.completes = batch, key, completes
-        self.context: Any = None
+    _: KW_ONLY
+    batch: StashedBatch
+    """Keeps the context."""
+    key: Key | None
+    """Of the batch's randomness; None: no layer draws."""
+    completes: bool
+    """The batch completes an update of the gate, as far as is known now."""
+    context: Any = field(default=None, init=False)
 
     @property
     def _trained(self) -> tuple[int, int]:
@@ -185,44 +134,21 @@ class ForwardPass(Evaluation):
         counts.nbytes_out += self.y.nbytes
 
 
+@dataclass(slots=True, eq=False)
 class BackwardPass(Computation):
-    """A backward pass: the gradient by the input leaves before the one by the parameters is computed.
+    """A backward pass: the gradient by the input leaves before the one by the parameters is computed."""
 
-    Parameters
-    ----------
-    context
-        of the forward pass.
-    dy
-        the gradient by the output.
-    need_dx
-        there is a gate in front; else the sentinel learns that the batch is done.
-    applies
-        the gate is to be updated with the gradient.
-    """
-
-    __slots__ = ("applies", "context", "dy", "grads", "nbytes", "need_dx")
-
-    def __init__(
-        self,
-        chain: Chain,
-        header: Header,
-        version: Version,
-        send: Send,
-        to: Address,
-        *,
-        context: Any,
-        dy: Array,
-        need_dx: bool,
-        applies: bool,
-        wire: WireFormat | None = None,
-        narrowing: Narrowing | None = None,
-    ) -> None:
-        super().__init__(chain, header, version, send, to, wire=wire, narrowing=narrowing)
-        self.context: Any = context
-        self.dy: Array | None = dy
-        self.need_dx, self.applies = need_dx, applies
-        self.nbytes = 0
-        self.grads: Tree = None
+    _: KW_ONLY
+    context: Any
+    """Of the forward pass."""
+    dy: Array | None
+    """The gradient by the output, until it is computed."""
+    need_dx: bool
+    """There is a gate in front; else the sentinel learns that the batch is done."""
+    applies: bool
+    """The gate is to be updated with the gradient."""
+    nbytes: int = field(default=0, init=False)
+    grads: Tree = field(default=None, init=False)
 
     def _compute(self) -> None:
         assert self.dy is not None
