@@ -1,10 +1,11 @@
 """A transformer learns to write, character by character, in three gates on three workers, and writes while it learns.
 
 Two sentinels train it at the same time. Each has a book of its own, and sends batches whenever one of its own is back:
-neither waits for the other, and the gates work on several batches at once. After each pass of the first, a third one
-rates the network on text that nobody trains with, in bits per character: a byte has 8, an archiver gets to about 2, and
-a guess among all characters costs the logarithm of their number. Then the live network continues the prompt, each
-character by the weights of that moment, while it goes on training.
+neither waits for the other, and the gates work on several batches at once. The batches that are in flight make an
+update together, for so early in its training a transformer learns from the newest weights alone. After each pass of the
+first sentinel a third one rates the network on text that nobody trains with, in bits per character: a byte has 8, an
+archiver gets to about 2, and a guess among all characters costs the logarithm of their number. Then the live network
+continues the prompt, each character by the weights of that moment, while it goes on training.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -23,7 +24,7 @@ import torch
 from distributed import Client, LocalCluster
 from torch import nn
 
-from akkordeon_dask import Running, Sentinel, data, deploy, optim
+from akkordeon_dask import Network, Running, Sentinel, data, deploy, optim
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.torch import TorchOptimizer, split_module
 
@@ -162,7 +163,7 @@ def arguments() -> argparse.Namespace:
     numbers = (
         ("epochs", 40, f"passes of each sentinel, of {WINDOWS} windows of {CONTEXT} characters"),
         ("concurrency", 2, "batches that each sentinel has in flight"),
-        ("batch-size", 8, "windows in a batch"),
+        ("batch-size", 8, "windows in an update, which as many small batches make as are in flight"),
         ("width", 144, "of the network: 144 makes a million parameters, 200 two"),
         ("length", 40, "characters that it writes after a rating; 0: none"),
         ("seed", 0, "of the weights and of the windows"),
@@ -174,6 +175,9 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.width % HEADS:
         parser.error(f"--width is a multiple of {HEADS}, not {args.width}")
+    if args.batch_size % (2 * args.concurrency):
+        text = f"--batch-size is a multiple of the {2 * args.concurrency} batches in flight, twice --concurrency"
+        parser.error(f"{text}, not {args.batch_size}")
     return args
 
 
@@ -189,12 +193,15 @@ def train(args: argparse.Namespace, stack: ExitStack) -> float:
     """Train as the arguments say; returns bits a character of the text that is held out."""
     books, rest = read_books(args.text)
     alphabet = "".join(sorted({*args.prompt, *rest, *books[0], *books[1]}))
-    updates = args.epochs * 2 * -(-WINDOWS // args.batch_size)
+    updates = args.epochs * 2 * WINDOWS // args.batch_size
     rate = optim.WarmUp(max(1, updates // 20), optim.Cosine(args.rate, updates, final=args.rate / 10))
     held_out, batch = consecutive(rest, alphabet), min(64, (len(rest) - 1) // CONTEXT)
     torch.manual_seed(args.seed)
     adam = TorchOptimizer(torch.optim.AdamW, lr=rate, betas=(0.9, 0.95))
-    network = split_module(transformer(len(alphabet), args.width), adam, at=["block2", "block4"])
+    ahead = optim.WeightPrediction(adam, rule="last-update")
+    gates = split_module(transformer(len(alphabet), args.width), ahead, at=["block2", "block4"])
+    in_flight = 2 * args.concurrency  # so many batches make an update: gradients are an update late at most
+    network = Network(replace(gate, accumulate=in_flight) for gate in gates)
 
     running = stack.enter_context(deploy(network, connected(args, stack), seed=args.seed))
     print("dashboard:", running.dashboard_link)
@@ -204,7 +211,7 @@ def train(args: argparse.Namespace, stack: ExitStack) -> float:
     for number, book in enumerate(books):
         provider = Book(book, alphabet, seed=args.seed * 2 + number)
         trains = Sentinel.train(
-            provider, batch_size=args.batch_size, concurrency=args.concurrency, name=f"book{number}"
+            provider, batch_size=args.batch_size // in_flight, concurrency=args.concurrency, name=f"book{number}"
         )
         running.attach(trains, epochs=args.epochs)
     running.wait(progress=True)

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from distributed import Client, LocalCluster
 
-from akkordeon_dask import Running, Sentinel, data, deploy, optim
+from akkordeon_dask import Network, Running, Sentinel, data, deploy, optim
 from akkordeon_dask.messages import TOPIC, PassReport
 from akkordeon_dask.torch import TorchOptimizer, split_module
 
@@ -27,8 +27,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))  # workers get t
 
 import language_model as example
 
-BATCH, WIDTH, IN_FLIGHT = 8, 144, 2
-"""`IN_FLIGHT` batches of each of the two sentinels."""
+UPDATE, WIDTH, IN_FLIGHT = 8, 144, 2
+"""`UPDATE` samples an update; `IN_FLIGHT` batches of each of the two sentinels."""
+ACCUMULATE = 2 * IN_FLIGHT
+"""Batches of an update of the actors: as many as are in flight, so that no gradient is more than an update late."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Setting:
     @property
     def schedule(self) -> optim.Schedule:
         """A warm-up for a twentieth of the updates, then a cosine down to a tenth of the rate."""
-        updates = self.epochs * 2 * example.WINDOWS // BATCH
+        updates = self.epochs * 2 * example.WINDOWS // UPDATE
         return optim.WarmUp(updates // 20, optim.Cosine(self.rate, updates, final=self.rate / 10))
 
     @property
@@ -87,7 +89,7 @@ class Setting:
 
 
 def actors(setting: Setting) -> Curve:
-    """Three gates on three workers, two sentinels with two batches in flight each."""
+    """Three gates on three workers, two sentinels with two small batches in flight each."""
     with _deployed(setting, None) as running:
         return _trained(setting, running)
 
@@ -123,7 +125,9 @@ def _disturb(running: Running, report: PassReport) -> None:
 @contextmanager
 def _deployed(setting: Setting, snapshots: str | None) -> Iterator[Running]:
     adam = TorchOptimizer(torch.optim.AdamW, lr=setting.schedule, **setting.options)
-    network = split_module(setting.module(), adam, at=["block2", "block4"])
+    optimizer = optim.WeightPrediction(adam, rule="last-update")
+    gates = split_module(setting.module(), optimizer, at=["block2", "block4"])
+    network = Network(replace(gate, accumulate=ACCUMULATE) for gate in gates)
     with (
         LocalCluster(n_workers=3, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0") as cluster,
         Client(cluster) as client,
@@ -137,7 +141,7 @@ def _trained(setting: Setting, running: Running) -> Curve:
     begun = time.perf_counter()
     running.attach(Sentinel.validate(setting.held_out, batch_size=64, every="epoch of book0"))
     for number, book in enumerate(setting.books):
-        options = {"batch_size": BATCH, "concurrency": IN_FLIGHT, "name": f"book{number}"}
+        options = {"batch_size": UPDATE // ACCUMULATE, "concurrency": IN_FLIGHT, "name": f"book{number}"}
         running.attach(Sentinel.train(book, **options), epochs=setting.epochs)  # type: ignore[arg-type]
     history = running.wait(progress=False)
     curve.seconds = time.perf_counter() - begun
@@ -159,7 +163,7 @@ def loop(setting: Setting) -> Curve:
     adam = torch.optim.AdamW(module.parameters(), lr=setting.rate, **setting.options)
     begun = time.perf_counter()
     for epoch in range(1, setting.epochs + 1):
-        for update, (x, target) in enumerate(_in_turn(setting, epoch), samples // BATCH):
+        for update, (x, target) in enumerate(_in_turn(setting, epoch), samples // UPDATE):
             adam.param_groups[0]["lr"] = schedule(update)
             loss = torch.nn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(target))
             adam.zero_grad()
@@ -172,7 +176,7 @@ def loop(setting: Setting) -> Curve:
 
 
 def _in_turn(setting: Setting, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    sources = [data.open_source(book).batches(epoch, BATCH) for book in setting.books]
+    sources = [data.open_source(book).batches(epoch, UPDATE) for book in setting.books]
     for pair in zip(*sources, strict=True):
         yield from ((x, target.astype(np.int64)) for x, target in pair)  # type: ignore[union-attr]
 

@@ -12,7 +12,7 @@ from tests.test_examples import EXAMPLES
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-SMALL = (EXAMPLES / "language_model.py", "--width", 16, "--batch-size", 32)
+SMALL = (EXAMPLES / "language_model.py", "--width", 16, "--batch-size", 64)
 PROGRAM = """
 import runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
