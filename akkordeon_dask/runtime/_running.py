@@ -180,7 +180,7 @@ class Running:
         Raises
         ------
         SpecError
-            when it is no callback.
+            when it is no callback, or is called already.
         """
         session, made = self._session, as_callbacks([callback])
         session.callbacks.add(made, SessionTraining(session))
