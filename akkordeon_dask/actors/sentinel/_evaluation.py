@@ -71,7 +71,8 @@ def evaluate(
             for function in sentinel.scores if len(outputs) else ():
                 batch.scores[function.name] = _state(function, _updated(function, outputs, target, weights))
             if rates:
-                batch.confusion = count_confusion(sentinel.loss, outputs, target, batch.x, batch.sequence)
+                x = batch.x if outputs.shape[1:] == y.shape[1:] else None
+                batch.confusion = count_confusion(sentinel.loss, outputs, target, x, batch.sequence)
     except BaseException as error:
         raise _blamed(function, error, header) from error
     batch.loss = loss
