@@ -1,5 +1,9 @@
 """Layers one after the other."""
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -158,3 +162,54 @@ def test_the_first_layer_with_parameters_makes_no_dx(front):
 ])  # fmt: skip
 def test_a_chain_answers_for_its_last_layers_memory(chain, keeps_output, views):
     assert chain.keeps_output is keeps_output and chain.views is views
+
+
+@dataclass(frozen=True, repr=False)
+class Made(nn.Layer):
+    """The identity, with what functions make of its output and gradient."""
+
+    y: Callable = np.copy
+    dx: Callable = np.copy
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        return self.y(x), None
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        return self.dx(dy) if need_dx else None, {}
+
+
+def nothing(array):
+    return None
+
+
+def first_row(array):
+    return array[:1]
+
+
+def plain_list(array):
+    return array.tolist()
+
+
+@for_each("make, said", [(nothing, "a NoneType"), (plain_list, "a list"), (first_row, "an array of shape (1, 4)")])
+def test_a_chain_gives_an_array_with_a_row_for_each_sample(make, said):
+    chain = nn.Tanh() >> Made(y=make)
+    with pytest.raises(ShapeError, match=re.escape(f"{chain!r} gives {said} for 2 samples")):
+        chain.forward(({}, {}), np.ones((2, 4)))
+
+
+@for_each("backward", ["backward", "split_backward"])
+@for_each(
+    "chain, said",
+    [
+        (Made(dx=nothing) >> nn.Tanh(), f"{Made(dx=nothing)!r} gives no dx"),
+        (nn.Tanh() >> Made(dx=nothing), f"{Made(dx=nothing)!r} gives no dx"),
+        (nn.Chain([nn.Residual(Made(dx=nothing))]), f"{Made(dx=nothing)!r} gives no dx"),
+        (Made(dx=plain_list) >> nn.Tanh(), "gives a list as dx"),
+        (Made(dx=first_row) >> nn.Tanh(), "gives an array of shape (1, 4) as dx"),
+    ],
+)
+def test_a_layer_gives_the_gradient_that_it_is_asked_for(chain, said, backward):
+    _, context = chain.forward(chain.init(np.random.default_rng(0)), np.ones((2, 4)))
+    with pytest.raises(ShapeError, match=re.escape(said)):
+        getattr(chain, backward)(context, np.ones((2, 4)))
+    getattr(chain, backward)(context, np.ones((2, 4)), need_dx=False)
