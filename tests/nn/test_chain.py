@@ -213,3 +213,42 @@ def test_a_layer_gives_the_gradient_that_it_is_asked_for(chain, said, backward):
     with pytest.raises(ShapeError, match=re.escape(said)):
         getattr(chain, backward)(context, np.ones((2, 4)))
     getattr(chain, backward)(context, np.ones((2, 4)), need_dx=False)
+
+
+@dataclass(frozen=True, repr=False)
+class Holds(Made):
+    """The identity, with parameters that a function makes."""
+
+    params: Callable = dict
+
+    def init(self, rng, dtype=np.float32):
+        return self.params()
+
+
+SOME = np.ones(2, np.float32)
+
+
+@for_each(
+    "made, said",
+    [
+        (1.0, "arrays in a dict, not 1.0"),
+        (None, "arrays in a dict, not None"),
+        ({"w": 1.0}, "arrays in a dict, not {'w': 1.0}"),
+        ({"w": "word"}, "arrays in a dict, not {'w': 'word'}"),
+        ({"w": np.arange(2)}, "arrays of the dtype that it is asked for, not of <i8"),
+        ({"w": SOME > 0}, "arrays of the dtype that it is asked for, not of |b1"),
+        ({"w": SOME + 0j}, "arrays of the dtype that it is asked for, not of <c8"),
+        ({"w": SOME.astype(">f4")}, "arrays of the dtype that it is asked for, not of >f4"),
+        ({"a.b": SOME, "a": {"b": SOME}}, "two parameters have one name, by a dot in it: a.b, a.b"),
+    ],
+)
+def test_parameters_that_no_gate_can_train_are_refused_where_they_are_made(made, said):
+    layer = Holds(params=lambda: made)
+    with pytest.raises(SpecError, match=re.escape(f"{layer!r}: ") + ".*" + re.escape(said)):
+        (layer >> nn.Tanh()).init(np.random.default_rng(0))
+
+
+@for_each("made", [{}, {"w": SOME}, {"w": {"b": (SOME, SOME)}}, {"statistics": {"count": np.arange(2)}}, SOME])
+def test_parameters_in_any_tree_are_taken(made):
+    assert Holds(params=lambda: made) >> nn.Tanh()
+    assert (Holds(params=lambda: made) >> nn.Tanh()).init(np.random.default_rng(0)) == (made, {})
