@@ -97,7 +97,7 @@ def write_atomic(target: str | os.PathLike[str], pieces: Iterable[bytes | memory
     """Write a file, by its path or fsspec URL, as `expand` returns it.
 
     A local file is complete and on the disk afterwards, or unchanged; folders are made as needed. The unfinished file
-    has a random name of its own. A URL gets all pieces in one request.
+    has a random name of its own. Links are followed, and devices written into. A URL gets all pieces in one request.
 
     Raises
     ------
@@ -123,7 +123,15 @@ def _write_local(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` when the block ends, and is removed where that raises."""
+    """A new file that takes the place of `path` when the block ends, and is removed where that raises.
+
+    A symbolic link stays one: the file that it leads to is replaced. A device or pipe is written into.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(path))
     _make_folder(path.parent)
     unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from akkordeon_dask._files import PART, expand, read_bytes, write_atomic
+from akkordeon_dask._files import PART, expand, open_writable, read_bytes, write_atomic
 from akkordeon_dask.errors import ReportError, SpecError
 
 
@@ -43,6 +43,33 @@ def test_a_local_file_is_written_in_one_step_and_read_back(tmp_path, target):
     write_atomic(target, [b"one", memoryview(b"two")])
     assert read_bytes(target) == b"onetwo"
     assert os.listdir(tmp_path / "below") == ["a.bin"]
+
+
+def _write_in_any_order(target, pieces):
+    with open_writable(target) as file:
+        file.writelines(pieces)
+
+
+@pytest.mark.parametrize("write", [write_atomic, _write_in_any_order])
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path, write):
+    real, link = tmp_path / "disk" / "a.bin", tmp_path / "a.bin"
+    link.symlink_to(real)
+    for content in (b"one", b"two"):
+        write(str(link), [content])
+        assert link.is_symlink() and real.read_bytes() == content
+    assert os.listdir(real.parent) == ["a.bin"]
+
+
+@pytest.mark.parametrize("write", [write_atomic, _write_in_any_order])
+def test_a_pipe_is_written_into_and_stays(tmp_path, write):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(str(pipe), [b"one", b"two"])
+        assert os.read(reader, 100) == b"onetwo" and pipe.is_fifo()
+    finally:
+        os.close(reader)
 
 
 def test_a_url_is_written_and_read_back():

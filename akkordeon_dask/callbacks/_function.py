@@ -22,7 +22,7 @@ def as_callback(callback: Any) -> Callback:
     Raises
     ------
     SpecError
-        when it is neither.
+        when it is neither, or its methods are no coroutines.
 
     Examples
     --------
@@ -30,6 +30,7 @@ def as_callback(callback: Any) -> Callback:
     as_callback(<built-in function print>)
     """
     if isinstance(callback, Callback):
+        _check_methods(callback)
         return callback
     remedy = "write callbacks.EarlyStopping(...), or a plain function of a PassReport, e.g. print"
     if not callable(callback) or isinstance(callback, type) or inspect.iscoroutinefunction(callback):
@@ -41,6 +42,14 @@ def as_callback(callback: Any) -> Callback:
     except ValueError:  # a builtin without a signature
         pass
     return _Function(callback)
+
+
+def _check_methods(callback: Callback) -> None:
+    if type(callback).on_pass is Callback.on_pass:
+        raise SpecError(f"{callback!r:.80} reacts to no pass: override `async def on_pass(self, report, training)`")
+    for name in ("on_pass", "on_end"):
+        if not inspect.iscoroutinefunction(getattr(callback, name)):
+            raise SpecError(f"{callback!r:.80}: {name} is no coroutine: write `async def {name}`")
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:

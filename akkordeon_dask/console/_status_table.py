@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from akkordeon_dask.telemetry import LiveGate, LiveSentinel, NetworkStatus
 
@@ -29,10 +29,10 @@ def status_table(networks: Sequence[NetworkStatus]) -> RenderableType:
 
 def _parts(network: NetworkStatus) -> Iterator[RenderableType]:
     owner = f"owner {network.owner}" if network.owner is not None else "no owner"
-    yield f"[bold]{escape(network.name)}[/bold]  {escape(owner)}"
+    yield Text.assemble((network.name, "bold"), f"  {owner}")
     yield _table(_GATES, map(_gate, network.gates))
-    yield from map(escape, _policies(network.gates))
-    yield from (escape(gate.stuck) for gate in network.gates if gate.stuck)
+    yield from map(Text, _policies(network.gates))
+    yield from (Text(gate.stuck) for gate in network.gates if gate.stuck)
     if network.sentinels:
         yield _table(_SENTINELS, map(_sentinel, network.sentinels))
     else:
@@ -44,7 +44,7 @@ def _table(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "worker")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from akkordeon_dask.messages import PassProgress, PassReport
 from akkordeon_dask.telemetry import LiveGate, LiveSentinel, LiveStatus, duration_text, share_text
@@ -37,14 +37,14 @@ def top_table(status: LiveStatus) -> RenderableType:
 
 def _parts(status: LiveStatus) -> Iterator[RenderableType]:
     state = "runs" if status.ended is None else f"ended at {_clock(status.ended)}"
-    yield f"[bold]{escape(status.name)}[/bold]  {state}"
+    yield Text.assemble((status.name, "bold"), f"  {state}")
     yield _gates(status) if status.gates else "no gate has reported yet"
     yield ""
     yield _Sentinels(status.sentinels) if status.sentinels else "no sentinels"
     if status.incidents:
         yield f"\nincidents, newest of {status.incidents_seen:,} first:"
         for one in status.incidents:
-            yield escape(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
+            yield Text(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
 
 
 def _gates(status: LiveStatus) -> Table:
@@ -52,7 +52,7 @@ def _gates(status: LiveStatus) -> Table:
     table = _table(_GATES)
     for gate in status.gates:
         cells = _gate(gate) if gate.state == "running" else _gone(gate)
-        table.add_row(*map(escape, cells), style="bold" if gate.busy == most else None)
+        table.add_row(*map(Text, cells), style="bold" if gate.busy == most else None)
     return table
 
 
@@ -67,22 +67,23 @@ class _Sentinels:
         scores = dict.fromkeys(name for one in ones if (newest := _newest(one)) is not None for name in newest.scores)
         bars = console.is_terminal and options.max_width >= _ROOM
         lost = any(one.lost for one in ones)
-        titles = (*_PASS, *([""] if bars else []), *_RATES, *([_LOST] if lost else []), "loss", *map(escape, scores))
+        titles = (*_PASS, *([""] if bars else []), *_RATES, *([_LOST] if lost else []), "loss", *scores)
         table = _table(titles)
         for one in ones:
             bar = [_bar(one)] if bars else []
             more = [f"{one.lost:,}"] if lost else []
-            table.add_row(*map(escape, _pass(one)), *bar, *_rates(one), *more, *_learned(one, scores))
+            table.add_row(*map(Text, _pass(one)), *bar, *_rates(one), *more, *_learned(one, scores))
         yield table
 
 
 def _table(columns: tuple[str, ...]) -> Table:
+    """A table without rows. Names are text, in titles as in cells: rich makes styles and emoji of plain strings."""
     table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
     for column in columns:
         if column in _LEFT:
-            table.add_column(column, min_width=_LEFT[column], overflow="fold")
+            table.add_column(Text(column), min_width=_LEFT[column], overflow="fold")
         else:
-            table.add_column(column, justify="right", no_wrap=True)
+            table.add_column(Text(column), justify="right", no_wrap=True)
     return table
 
 

@@ -125,12 +125,15 @@ class NotebookView(View):
 
 def _write(text: str) -> None:
     # Not by rich, which would wrap the line at the width that it guesses.
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+    except UnicodeEncodeError as error:  # a name has letters that the output's encoding lacks
+        sys.stdout.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding) + "\n")
     sys.stdout.flush()
 
 
 def make_view(progress: bool | None, console: Console | None = None) -> View | None:
-    """The view that suits standard output; None: nothing is shown.
+    """The view that suits standard output; None: nothing is shown, or the process has no standard output.
 
     Parameters
     ----------
@@ -139,7 +142,7 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
     console
         standard output, as rich knows it; None: found out.
     """
-    if progress is False:
+    if progress is False or sys.stdout is None:
         return None
     console = console or Console(force_terminal=_is_terminal())
     if console.is_jupyter:

@@ -21,7 +21,7 @@ def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeigh
     Raises
     ------
     SpecError
-        when it is neither a mapping nor a sequence of numbers of at least 0: quotes it.
+        when it is neither a mapping nor a sequence of numbers of at least 0, or all of a sequence are 0: quotes it.
 
     Examples
     --------
@@ -30,14 +30,17 @@ def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeigh
     """
     said: Any = value.items() if isinstance(value, Mapping) else value
     try:
-        items = list(said)
+        items = [] if isinstance(said, str) else list(said)
     except TypeError:
         items = []
     if not items:
         raise SpecError(f"class_weight is a mapping like {{0: 1, 1: 5}}, or one number for each label, not {value!r}")
     if isinstance(value, Mapping) or all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
         return tuple((check_int("a label of class_weight", label, 0), _weight(weight)) for label, weight in items)
-    return tuple(map(_weight, items))
+    weights = tuple(map(_weight, items))
+    if not any(weights):
+        raise SpecError(f"class_weight={value!r:.80}: all labels weigh 0, so that no sample counts: give one more")
+    return weights
 
 
 def weigh_classes(

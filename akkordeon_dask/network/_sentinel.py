@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from akkordeon_dask._durations import Duration, parse_duration
+from akkordeon_dask._names import check_printable
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
@@ -197,11 +198,18 @@ class Sentinel:
                 raise SpecError(f"a sentinel's scores are nn.Score, e.g. nn.Accuracy(), not {score!r}")
             if not self.loss.suits(score):
                 raise SpecError(_misfit(self.loss, score))
-        names = [score.name for score in scores]
+        object.__setattr__(self, "scores", tuple(scores))
+        self._check_score_names()
+
+    def _check_score_names(self) -> None:
+        names = [check_printable(f"the name of {score!r}", score.name) for score in self.scores]
         for name in names:
             if names.count(name) > 1:
-                raise SpecError(f"a sentinel's scores have names of their own: two are {name!r} in {scores!r}")
-        object.__setattr__(self, "scores", tuple(scores))
+                raise SpecError(f"a sentinel's scores have names of their own: two are {name!r} in {self.scores!r}")
+        taken = {"epoch", "loss"} | (set() if self.fading is None else {f"fading_{name}" for name in ("loss", *names)})
+        for name, score in zip(names, self.scores, strict=True):
+            if name in taken:
+                raise SpecError(f"a pass reports a {name} of its own, and {score!r} has that name: give it another one")
 
     def _check_class_weight(self) -> None:
         if self.class_weight is None:

@@ -84,6 +84,8 @@ class Branches(Layer):
         dxs, rest = [], []
         for branch, item, piece in zip(branches, context.items, pieces, strict=True):
             dx, later = branch.split_backward(item, piece, need_dx=need_dx)
+            if need_dx and dx is None:
+                raise ShapeError(f"{branch!r} gives no dx: backward returns it wherever need_dx is set")
             dxs.append(dx)
             rest.append(later)
         dx = added([dx for dx in dxs if dx is not None], [not branch.views for branch in branches]) if need_dx else None

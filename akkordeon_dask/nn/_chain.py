@@ -16,7 +16,7 @@ from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGrad
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._summary import summarise
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array, Tree, leaves, paths
 
 __all__ = ["Chain"]
 
@@ -67,14 +67,14 @@ class Chain(Layer, Sequence[Layer]):
         self.output_shape(None)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
-        return tuple(layer.init(rng, dtype) for layer in self.layers)
+        return tuple(_checked(layer, layer.init(rng, dtype)) for layer in self.layers)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         if len(params) != len(self.layers):
             raise ShapeError(f"{self!r} has {len(self.layers)} layers, its parameters are those of {len(params)}")
-        steps, items = self._plan.steps(x.dtype), []
+        steps, items, samples = self._plan.steps(x.dtype), [], x.shape[:1]
         narrow = x.dtype == _HALF
         if narrow:
             x, own = widened(x), True
@@ -84,6 +84,11 @@ class Chain(Layer, Sequence[Layer]):
             x, context = layer.forward(its, x, train=train, key=below, own=own)
             own = (own or not views) and not keeps_output
             items.append(context)
+        if not isinstance(x, np.ndarray) or x.shape[:1] != samples:
+            raise ShapeError(
+                f"{self!r} gives {_said(x)} for {samples[0]} samples: forward returns (y, context), and y is an "
+                "array with a row for each sample"
+            )
         return x, _Context(steps, tuple(items), narrow)
 
     def backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> Gradients:
@@ -101,12 +106,11 @@ class Chain(Layer, Sequence[Layer]):
     ) -> Array | None:
         """`dx`. Gradients by parameters are put in `grads`, or functions that compute them in the `rest`."""
         first = 0 if need_dx else self._plan.first_trained
-        dx: Array | None = dy
+        dx: Any = dy
         for step, item in zip(reversed(context.steps), reversed(context.items), strict=True):
             position, layer, fused, views, _, _, splits = step
             if position + fused < first:
                 break
-            assert dx is not None
             below = need_dx or position > first
             if splits and rest is not None:
                 dx, later = layer.split_backward(item, dx, need_dx=below, own=own)
@@ -114,9 +118,13 @@ class Chain(Layer, Sequence[Layer]):
             else:
                 dx, its = layer.backward(item, dx, need_dx=below, own=own)
                 _put(grads, step, its)
+            if below and dx is None:
+                raise ShapeError(f"{layer!r} gives no dx: backward returns it wherever need_dx is set")
             own = own or not views
-        if dx is None or not need_dx:
+        if not need_dx:
             return None
+        if not isinstance(dx, np.ndarray) or dx.shape[:1] != dy.shape[:1]:
+            raise ShapeError(f"{self!r} gives {_said(dx)} as dx: it is an array of the shape of x")
         return dx.astype(_HALF) if context.narrow else dx
 
     def rebind(self, context: Context, params: Tree) -> Context:
@@ -249,6 +257,25 @@ class Chain(Layer, Sequence[Layer]):
 
     def _parts(self) -> tuple[Layer, ...]:
         return self.layers
+
+
+def _checked(layer: Layer, params: Tree) -> Tree:
+    """The parameters that a layer has made, which gates update, save and load."""
+    try:
+        names = [name for name, _ in paths(params)]
+        trained = leaves(params, statistics=False)
+    except (TypeError, RecursionError):  # numbers and texts are no trees
+        raise SpecError(f"{layer!r}: init gives arrays in a dict, not {params!r:.80}") from None
+    for leaf in trained:
+        if leaf.dtype.kind != "f" or not leaf.dtype.isnative:
+            raise SpecError(f"{layer!r}: init gives arrays of the dtype that it is asked for, not of {leaf.dtype.str}")
+    if len(set(names)) < len(names):
+        raise SpecError(f"{layer!r}: two parameters have one name, by a dot in it: {', '.join(names)}")
+    return params
+
+
+def _said(made: Any) -> str:
+    return f"an array of shape {made.shape}" if isinstance(made, np.ndarray) else f"a {type(made).__name__}"
 
 
 def _put(grads: list[Tree], step: Step, its: Tree) -> None:

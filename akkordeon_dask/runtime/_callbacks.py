@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from akkordeon_dask.callbacks import Callback, Training
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 
 __all__ = ["CallbackQueue"]
@@ -39,7 +40,18 @@ class CallbackQueue:
         return not self._pending
 
     def add(self, callbacks: Sequence[Callback], training: Training) -> None:
-        """Call these with each pass from now on."""
+        """Call these with each pass from now on.
+
+        Raises
+        ------
+        SpecError
+            when one is called already.
+        """
+        for one in callbacks:
+            if any(entry[0] is one for entry in self._active):
+                raise SpecError(
+                    f"{one!r} is called already, and would see each pass twice: add it once, or make another"
+                )
         for one in callbacks:
             one.begin()
         self._active.extend([(one, training) for one in callbacks])

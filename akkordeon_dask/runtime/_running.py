@@ -180,7 +180,7 @@ class Running:
         Raises
         ------
         SpecError
-            when it is no callback.
+            when it is no callback, or is called already.
         """
         session, made = self._session, as_callbacks([callback])
         session.callbacks.add(made, SessionTraining(session))
@@ -310,7 +310,8 @@ class Running:
         callbacks
             called with each pass that ends from now on, of whichever sentinel, and at the end:
             `callbacks.EarlyStopping` and the like, or plain functions of a `PassReport`. An error of a callback ends
-            the wait; training goes on.
+            the wait; training goes on. Passes that have ended before are not shown to them: see `add_callback`. A
+            RuntimeWarning names a callback whose figure no pass has reported since.
 
         Returns
         -------

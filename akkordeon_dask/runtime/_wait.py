@@ -5,8 +5,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.callbacks import Callback
+from akkordeon_dask.callbacks import Callback, Monitored
 from akkordeon_dask.errors import AkkordeonError, SpecError
+from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._pause import training_sentinels
 from akkordeon_dask.runtime._problems import watch_problems
@@ -26,9 +27,12 @@ async def wait(
     """`Running.wait`, on the client's event loop."""
     session.check()
     session.callbacks.add(callbacks, SessionTraining(session))
+    _, before = session.passes.since(0)
     try:
         session.callbacks.check_monitors()
-        return await _wait(session, epochs, timeout, mine=mine)
+        history = await _wait(session, epochs, timeout, mine=mine)
+        _warn_about_callbacks(callbacks, session.passes.since(before)[0])
+        return history
     finally:
         session.callbacks.remove(callbacks)
 
@@ -68,6 +72,18 @@ async def _wait_until_ended(
             return
         async with watched(session):
             await session.wait_until(lambda: ended() and others_rest(session), timeout)
+
+
+def _warn_about_callbacks(callbacks: Iterable[Callback], passes: Sequence[PassReport]) -> None:
+    """Warn of each callback that has had nothing to react to: it has stopped, written or slowed nothing."""
+    for one in callbacks:
+        if isinstance(one, Monitored) and all(one.value(report) is None for report in passes):
+            warnings.warn(
+                f"{one!r} has seen no {one.monitor!r}: no pass of that sentinel has ended since this wait began. "
+                "Give it to add_callback before the sentinels are attached: then it misses no pass",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
 
 async def _warn_about_snapshots(session: Session) -> None:

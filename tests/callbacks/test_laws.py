@@ -162,3 +162,24 @@ def test_callbacks_print_as_they_were_written_copy_and_pickle(one):
 def test_bad_values_are_told_at_once(kind, args, options, text):
     with pytest.raises(SpecError, match=text):
         kind(*args, **options)
+
+
+def test_the_methods_of_a_callback_are_coroutines():
+    class Plain(callbacks.Callback):
+        def on_pass(self, report, training):
+            pass
+
+    class Ends(callbacks.EarlyStopping):
+        def on_end(self, training):
+            pass
+
+    class Nothing(callbacks.Callback):
+        pass
+
+    for one, said in (
+        (Plain(), "on_pass is no coroutine: write `async def on_pass`"),
+        (Ends("v.loss"), "on_end is no coroutine: write `async def on_end`"),
+        (Nothing(), "reacts to no pass: override `async def on_pass"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            callbacks.as_callback(one)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from akkordeon_dask.console import top_table
 from akkordeon_dask.messages import PassProgress
-from akkordeon_dask.telemetry import LiveStatus, TelemetryStore
+from akkordeon_dask.telemetry import Incident, LiveGate, LiveStatus, TelemetryStore
 from akkordeon_dask.telemetry._live import live_status
 from tests.support.fake_heartbeats import HOSTILE, beat, gate, passed, sentinel
 
@@ -75,9 +75,17 @@ def test_a_wide_terminal_has_a_bar_and_a_pipe_has_none():
 
 
 def test_names_of_sentinels_and_scores_are_text():
-    strange = PassProgress(1, 1, 2, 0.5, {"[red]x": 0.5, HOSTILE: 0.25}, 1.0)
+    strange = PassProgress(1, 1, 2, 0.5, {"[red]x": 0.5, HOSTILE: 0.25, "a:x:b": 0.75}, 1.0)
     text = "\n".join(shown(live(progress=strange, mode="[bold]m"), 160))
-    assert "[red]x" in text and HOSTILE in text and "[bold]m" in text
+    assert "[red]x" in text and HOSTILE in text and "a:x:b" in text and "[bold]m" in text
+
+
+@pytest.mark.parametrize("name", ["[red]x[/red]", "a:x:b", "x\\"])
+def test_names_of_networks_gates_and_actors_are_text(name):
+    gates = (LiveGate(name, name, "tcp://127.0.0.1:1", "lost"),)
+    incidents = (Incident(0.0, "lost", name, name),)
+    lines = shown(LiveStatus(name, None, gates, (), incidents, 1), 160)
+    assert [line.count(name) for line in lines if name in line] == [1, 2, 2]
 
 
 def test_a_sentinel_whose_provider_blocks_says_since_when():

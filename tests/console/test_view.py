@@ -187,6 +187,21 @@ def test_a_file_gets_lines_alone_where_they_are_asked_for(monkeypatch):
     assert written.getvalue() == LINES[0] + "\n"
 
 
+def test_letters_that_the_output_cannot_have_are_written_as_their_numbers(monkeypatch):
+    written = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", written)
+    with make_view(True) as view:
+        view.say("gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n")
+        view.say("blue")
+    assert written.buffer.getvalue().decode("ascii").split() == [r"gr\xfcn", "blue"]
+
+
+@pytest.mark.parametrize("progress", [None, True])
+def test_a_process_without_standard_output_shows_nothing(monkeypatch, progress):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert make_view(progress) is None
+
+
 @pytest.mark.parametrize("progress", [None, True])
 def test_a_terminal_that_knows_no_controls_gets_lines(terminal, monkeypatch, progress):
     terminal()

@@ -147,3 +147,31 @@ def test_a_field_that_happens_to_be_called_targets_is_ones_own():
 def test_two_scores_of_one_name_are_refused():
     with pytest.raises(SpecError, match="two are 'accuracy'"):
         Sentinel.train(SAMPLE, scores=[nn.Accuracy(), OwnScore()])
+
+
+@dataclass(frozen=True, repr=False)
+class Named(nn.Score):
+    """A score of any name."""
+
+    said: object
+
+    @property
+    def name(self):
+        return self.said
+
+    def __call__(self, y, target):
+        return 0.0
+
+
+@pytest.mark.parametrize("name", ["loss", "epoch", "", "a\nb", None, 3])
+def test_a_score_has_a_printable_name_that_is_no_other_figure_of_a_pass(name):
+    with pytest.raises(SpecError) as caught:
+        Sentinel.validate(SAMPLE, scores=[Named(name)])
+    assert repr(Named(name)) in str(caught.value)
+
+
+def test_a_score_has_not_the_name_of_a_fading_average():
+    for name in ("fading_loss", "fading_accuracy"):
+        assert Sentinel.train(SAMPLE, scores=[nn.Accuracy(), Named(name)]).scores
+        with pytest.raises(SpecError, match=f"reports a {name} of its own"):
+            Sentinel.train(SAMPLE, scores=[nn.Accuracy(), Named(name)], fading=0.9)

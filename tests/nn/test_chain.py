@@ -1,5 +1,9 @@
 """Layers one after the other."""
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -158,3 +162,93 @@ def test_the_first_layer_with_parameters_makes_no_dx(front):
 ])  # fmt: skip
 def test_a_chain_answers_for_its_last_layers_memory(chain, keeps_output, views):
     assert chain.keeps_output is keeps_output and chain.views is views
+
+
+@dataclass(frozen=True, repr=False)
+class Made(nn.Layer):
+    """The identity, with what functions make of its output and gradient."""
+
+    y: Callable = np.copy
+    dx: Callable = np.copy
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        return self.y(x), None
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        return self.dx(dy) if need_dx else None, {}
+
+
+def nothing(array):
+    return None
+
+
+def first_row(array):
+    return array[:1]
+
+
+def plain_list(array):
+    return array.tolist()
+
+
+@for_each("make, said", [(nothing, "a NoneType"), (plain_list, "a list"), (first_row, "an array of shape (1, 4)")])
+def test_a_chain_gives_an_array_with_a_row_for_each_sample(make, said):
+    chain = nn.Tanh() >> Made(y=make)
+    with pytest.raises(ShapeError, match=re.escape(f"{chain!r} gives {said} for 2 samples")):
+        chain.forward(({}, {}), np.ones((2, 4)))
+
+
+@for_each("backward", ["backward", "split_backward"])
+@for_each(
+    "chain, said",
+    [
+        (Made(dx=nothing) >> nn.Tanh(), f"{Made(dx=nothing)!r} gives no dx"),
+        (nn.Tanh() >> Made(dx=nothing), f"{Made(dx=nothing)!r} gives no dx"),
+        (nn.Chain([nn.Residual(Made(dx=nothing))]), f"{Made(dx=nothing)!r} gives no dx"),
+        (Made(dx=plain_list) >> nn.Tanh(), "gives a list as dx"),
+        (Made(dx=first_row) >> nn.Tanh(), "gives an array of shape (1, 4) as dx"),
+    ],
+)
+def test_a_layer_gives_the_gradient_that_it_is_asked_for(chain, said, backward):
+    _, context = chain.forward(chain.init(np.random.default_rng(0)), np.ones((2, 4)))
+    with pytest.raises(ShapeError, match=re.escape(said)):
+        getattr(chain, backward)(context, np.ones((2, 4)))
+    getattr(chain, backward)(context, np.ones((2, 4)), need_dx=False)
+
+
+@dataclass(frozen=True, repr=False)
+class Holds(Made):
+    """The identity, with parameters that a function makes."""
+
+    params: Callable = dict
+
+    def init(self, rng, dtype=np.float32):
+        return self.params()
+
+
+SOME = np.ones(2, np.float32)
+
+
+@for_each(
+    "made, said",
+    [
+        (1.0, "arrays in a dict, not 1.0"),
+        (None, "arrays in a dict, not None"),
+        ({"w": 1.0}, "arrays in a dict, not {'w': 1.0}"),
+        ({"w": "word"}, "arrays in a dict, not {'w': 'word'}"),
+        ({"w": np.arange(2)}, "arrays of the dtype that it is asked for, not of <i8"),
+        ({"w": SOME > 0}, "arrays of the dtype that it is asked for, not of |b1"),
+        ({"w": SOME + 0j}, "arrays of the dtype that it is asked for, not of <c8"),
+        ({"w": SOME.astype(">f4")}, "arrays of the dtype that it is asked for, not of >f4"),
+        ({"a.b": SOME, "a": {"b": SOME}}, "two parameters have one name, by a dot in it: a.b, a.b"),
+    ],
+)
+def test_parameters_that_no_gate_can_train_are_refused_where_they_are_made(made, said):
+    layer = Holds(params=lambda: made)
+    with pytest.raises(SpecError, match=re.escape(f"{layer!r}: ") + ".*" + re.escape(said)):
+        (layer >> nn.Tanh()).init(np.random.default_rng(0))
+
+
+@for_each("made", [{}, {"w": SOME}, {"w": {"b": (SOME, SOME)}}, {"statistics": {"count": np.arange(2)}}, SOME])
+def test_parameters_in_any_tree_are_taken(made):
+    assert Holds(params=lambda: made) >> nn.Tanh()
+    assert (Holds(params=lambda: made) >> nn.Tanh()).init(np.random.default_rng(0)) == (made, {})

@@ -220,6 +220,30 @@ def test_other_things_are_no_callbacks(running, wrong):
         running.wait(epochs=1, callbacks=wrong)
 
 
+def test_a_callback_that_is_called_already_is_not_called_twice(running):
+    stopping = callbacks.EarlyStopping("validate0.loss", patience=2, min_delta=NEVER)
+    remove = running.add_callback(stopping)
+    running.attach(validate())
+    running.attach(train(), epochs=9)
+    for again in (running.add_callback, lambda one: running.wait(timeout=PATIENT, callbacks=one)):
+        with pytest.raises(SpecError, match=re.escape(f"{stopping!r} is called already")):
+            again(stopping)
+    running.wait(timeout=PATIENT)
+    assert (stopping.best_pass, stopping.stopped) == (1, 3)
+    remove()
+    running.add_callback(stopping)
+
+
+def test_a_callback_that_comes_too_late_for_every_pass_is_told(running, tmp_path):
+    running.attach(train())
+    running.wait(epochs=2, timeout=PATIENT)
+    late = callbacks.ModelCheckpoint(tmp_path / "best.safetensors", "train0.loss")
+    with pytest.warns(RuntimeWarning, match=re.escape(f"{late!r} has seen no 'train0.loss'") + ".*add_callback"):
+        running.wait(timeout=PATIENT, callbacks=[late, print])
+    running.wait(epochs=1, timeout=PATIENT, callbacks=late)
+    assert (tmp_path / "best.safetensors").exists()
+
+
 def test_another_client_s_epochs_are_rated_too(user, somebody):
     stopping = callbacks.EarlyStopping("rated.loss", patience=50)
     with user.deploy(NETWORK, name="shared") as owner, somebody.connect("shared") as other:

@@ -22,3 +22,13 @@ def test_validations_and_tests_have_a_confusion_and_the_newest_has_images():
     assert [bool(one.confusion.wrong) for one in rated] == [False, False, True]
     assert all(one.confusion is None for one in history if one.mode == "train")
     assert all(one.label != one.predicted for one in tested.confusion.wrong)
+
+
+def test_positions_of_which_as_many_count_as_there_are_samples_have_no_images():
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(8, 8, 8)).astype(np.float32), np.repeat([[0], [-1]], (4, 4), axis=0).repeat(2, axis=1)
+    network = Gate(nn.Flatten() >> nn.Linear(64, 6) >> nn.Reshape((3, 2)), optim.SGD(0.1))
+    loss = nn.SoftmaxCrossEntropy(ignore_index=-1)
+    with deploy(network) as running:
+        found = running.evaluate(Sentinel.test(data.arrays(x, labels), batch_size=8, loss=loss)).confusion
+    assert found.matrix[0, 1:].sum() > 0 and not found.wrong

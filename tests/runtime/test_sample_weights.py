@@ -156,6 +156,8 @@ def test_class_weights_are_sample_weights_in_the_loss_alone(running, class_weigh
     [
         ({}, "class_weight is a mapping like"),
         (3, "class_weight is a mapping like"),
+        ("balanced", "class_weight is a mapping like .*'balanced'"),
+        ([0, 0.0], r"class_weight=\[0, 0.0\]: all labels weigh 0"),
         ({0: -1}, "a weight of class_weight is a finite number of at least 0, not -1"),
         ({"a": 1}, "a label of class_weight is a whole number of at least 0"),
     ],

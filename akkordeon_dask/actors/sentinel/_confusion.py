@@ -62,14 +62,16 @@ NONE = ConfusionCounts(np.zeros((1, 1), np.int64))
 """Of no batch."""
 
 
-def count_confusion(loss: Loss, y: Array, target: Array, x: Array, sequence: int) -> ConfusionCounts | None:
+def count_confusion(loss: Loss, y: Array, target: Array, x: Array | None, sequence: int) -> ConfusionCounts | None:
     """The counts of a batch; None where its targets are no classes, or too many.
 
     Parameters
     ----------
     y, target
-        the rows that scores compare, which are fewer or more than `x` has where some are ignored or weigh nothing, or
-        each sample has several: then no samples are kept.
+        the rows that scores compare, which are fewer than `x` has where some are ignored or weigh nothing: then no
+        samples are kept.
+    x
+        the samples; None where each has several rows.
     sequence
         of the batch: it makes the choice of samples the same for any order of batches.
     """
@@ -80,7 +82,7 @@ def count_confusion(loss: Loss, y: Array, target: Array, x: Array, sequence: int
     predicted = outputs.argmax(axis=1)
     classes = outputs.shape[1]
     counts = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-    if len(labels) != len(x) or _as_image(x[0]) is None:
+    if x is None or len(labels) != len(x) or _as_image(x[0]) is None:
         return ConfusionCounts(counts)
     rows = np.flatnonzero(predicted != labels)
     margins = outputs[rows, predicted[rows]] - outputs[rows, labels[rows]]

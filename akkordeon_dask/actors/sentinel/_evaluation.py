@@ -71,7 +71,8 @@ def evaluate(
             for function in sentinel.scores if len(outputs) else ():
                 batch.scores[function.name] = _state(function, _updated(function, outputs, target, weights))
             if rates:
-                batch.confusion = count_confusion(sentinel.loss, outputs, target, batch.x, batch.sequence)
+                x = batch.x if outputs.shape[1:] == y.shape[1:] else None
+                batch.confusion = count_confusion(sentinel.loss, outputs, target, x, batch.sequence)
     except BaseException as error:
         raise _blamed(function, error, header) from error
     batch.loss = loss
@@ -111,11 +112,22 @@ def _loss(sentinel: Sentinel, batch: BatchInFlight, y: Array, target: Array) -> 
     if sentinel.class_weight is not None:
         ignored = getattr(sentinel.loss, "ignore_index", None)
         weights = weigh_classes(sentinel.class_weight, target, weights, ignored=ignored)
-    batch.weight = sentinel.loss.total_weight(target, weights)
+    batch.weight = float(sentinel.loss.total_weight(target, weights))
     need_dy = sentinel.mode == "train"
-    if weights is None:
-        return sentinel.loss(y, target, need_dy=need_dy)
-    return sentinel.loss(y, target, need_dy=need_dy, weights=weights)
+    by_weight = {} if weights is None else {"weights": weights}
+    loss, dy = sentinel.loss(y, target, need_dy=need_dy, **by_weight)
+    return float(loss), _checked(sentinel.loss, dy, y) if need_dy else None
+
+
+def _checked(loss: Loss, dy: Any, y: Array) -> Array:
+    """The gradient that a user's loss has returned, in the dtype of the outputs."""
+    if not isinstance(dy, np.ndarray) or dy.shape != y.shape or dy.dtype.kind not in "biuf":
+        said = f"{dy.dtype} of shape {dy.shape}" if isinstance(dy, np.ndarray) else f"a {type(dy).__name__}"
+        raise SpecError(
+            f"{loss!r} gives {said} as gradient: it returns (loss, dy), where dy has the shape of the outputs, "
+            f"{y.shape}, and is of {y.dtype}"
+        )
+    return dy.astype(y.dtype, copy=False)
 
 
 def _updated(score: Score, y: Array, target: Array, weights: Array | None) -> ScoreState:
