@@ -1,8 +1,11 @@
 """Exceptions of users' code, told as theirs wherever they are raised."""
 
+import asyncio
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["as_plain_error", "format_exception"]
+__all__ = ["as_plain_error", "format_exception", "plain_errors"]
 
 
 def format_exception(error: BaseException) -> str:
@@ -33,3 +36,30 @@ def as_plain_error(error: BaseException) -> Exception:
     plain = RuntimeError(format_exception(error))
     plain.__cause__ = error
     return plain
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Make each error of a user's code an ordinary one, as `as_plain_error` does.
+
+    The end of the coroutine that runs here, cancelled or closed, stays what it is.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if _ends_coroutine(error):
+            raise
+        caught = error
+    else:
+        return
+    raise as_plain_error(caught)
+
+
+def _ends_coroutine(error: BaseException) -> bool:
+    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # nothing runs here any more
+        return True
+    return task is not None and task.cancelling() > 0

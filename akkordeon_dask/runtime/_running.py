@@ -330,7 +330,7 @@ class Running:
         SpecError
             when `epochs` is no whole number of at least 1, `timeout` no time above zero, `progress` not True, False or
             None, or when neither `epochs` nor `timeout` is given and a sentinel trains without end; when a callback
-            monitors a figure that no sentinel reports: lists those there are.
+            monitors a figure that no sentinel reports: lists those there are; in a callback of the network.
 
         Examples
         --------
@@ -341,6 +341,7 @@ class Running:
         """
         mine = bool(check_flag("mine", mine, optional=True))
         epochs, seconds = check_epochs(epochs), check_timeout(timeout)
+        self._session.callbacks.refuse_inside("wait")
         return self._shown(progress, has_bar, mine, wait, epochs, seconds, as_callbacks(callbacks), mine=mine)
 
     @verb
@@ -358,7 +359,13 @@ class Running:
             when the network is closed or stopped.
         TrainingError, DataError
             the first failure, as `wait` raises it.
+        SpecError
+            when it is no `Attached`; in a callback of the network, where the sentinel trains.
         """
+        if not isinstance(attached, Attached):
+            raise SpecError(f"wait_for takes an Attached, as attach returns it, not {attached!r:.80}")
+        if attached.sentinel.mode == "train":
+            self._session.callbacks.refuse_inside("wait_for")
         return self._shown(
             progress, lambda one: one is attached, True, Session.wait_until, lambda: attached.ended, None
         )
@@ -373,7 +380,10 @@ class Running:
             when the network is closed or stopped.
         TrainingError, DataError
             the first failure, as `wait` raises it.
+        SpecError
+            in a callback of the network.
         """
+        self._session.callbacks.refuse_inside("wait_closed")
         return self._connected.wait_until(lambda: False, None)
 
     @verb

@@ -6,7 +6,15 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, deploy, nn
 from akkordeon_dask.errors import DeploymentError, GateError, SentinelError
-from tests.support.raising_user import RAISED, TEXT, RaisingLayer, RaisingLoss, RaisingProvider, RaisingSGD
+from tests.support.raising_user import (
+    RAISED,
+    TEXT,
+    RaisingCallback,
+    RaisingLayer,
+    RaisingLoss,
+    RaisingProvider,
+    RaisingSGD,
+)
 from tests.support.small_networks import SGD, train
 
 
@@ -76,3 +84,14 @@ def test_a_listener_that_raises_hears_of_the_next_pass_and_ends_nothing(processe
         assert len(running.wait(timeout=30)) == 2
     assert heard == [1, 2]
     assert "listen at " in caplog.text and f"{kind}: {TEXT}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_what_a_callback_raises_is_raised_by_wait_and_the_network_trains_on(processes, kind):
+    with deploy(gate(), processes.client) as running:
+        running.attach(train())
+        raising = [RaisingCallback(way, kind) for way in ("begin", "check", "on_pass", "on_end")]
+        for one in (*raising, RaisingCallback("function", kind).as_function()):
+            with pytest.raises((RuntimeError, TimeoutError), match=f"{TEXT}|coroutine raised {kind}"):
+                running.wait(epochs=1, timeout=30, progress=False, callbacks=[one])
+        assert running.wait(epochs=1, timeout=30)

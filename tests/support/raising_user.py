@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask import data, nn, optim
+from akkordeon_dask import callbacks, data, nn, optim
 
 RAISED = {
     kind.__name__: kind
@@ -98,3 +98,30 @@ class RaisingSource(data.Source):
     def close(self):
         if self.way == "close":
             raise RAISED[self.kind](TEXT)
+
+
+class RaisingCallback(callbacks.Callback):
+    """Raises `kind` in one of its methods, `way`."""
+
+    def __init__(self, way, kind):
+        self._way, self._kind = way, kind
+
+    def begin(self):
+        self._do("begin")
+
+    def check(self, figures):
+        self._do("check")
+
+    async def on_pass(self, report, training):
+        self._do("on_pass")
+
+    async def on_end(self, training):
+        self._do("on_end")
+
+    def as_function(self):
+        """A plain function of a pass that raises it."""
+        return lambda report: self._do(self._way)
+
+    def _do(self, way):
+        if way == self._way:
+            raise RAISED[self._kind](TEXT)
