@@ -7,6 +7,7 @@ import pytest
 from akkordeon_dask import Gate, Sentinel, deploy, nn
 from akkordeon_dask.errors import DeploymentError, GateError, SentinelError
 from tests.support.raising_user import (
+    OF_NETWORKS,
     RAISED,
     TEXT,
     RaisingCallback,
@@ -60,6 +61,24 @@ def test_what_a_sentinel_s_code_raises_is_told_with_that_code(processes, kind):
             provider = RaisingProvider(way, kind, blocking)
             text = said_to(processes.client, gate(), Sentinel.train(provider, batch_size=16, epochs=1))
             assert f"{provider!r} raised " in text and kind in text and text.count("fix the provider") == 1
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_text_that_cannot_be_sent_as_it_is_ends_no_worker(processes, way):
+    text = said_to(processes.client, gate(way, "UnsendableError"), train(epochs=1))
+    assert f"UnsendableError: {TEXT}: caf\\udce9.jpg!!!" in text and len(text) < 5_000
+    text = said_to(processes.client, gate(), train(epochs=1, loss=RaisingLoss(kind="UnsendableError")))
+    assert "raised UnsendableError(" in text
+
+
+@pytest.mark.parametrize("kind", OF_NETWORKS)
+def test_an_error_of_a_network_that_a_sentinel_s_code_uses_is_that_code_s(processes, kind):
+    text = said_to(processes.client, gate(), train(epochs=1, loss=RaisingLoss(kind=kind)))
+    assert f"RaisingLoss(kind='{kind}') raised {kind}({TEXT!r}): fix it" in text
+    for way in ("open", "batch"):
+        provider = RaisingProvider(way, kind, blocking=False)
+        text = said_to(processes.client, gate(), Sentinel.train(provider, batch_size=16, epochs=1))
+        assert f"{provider!r} raised {kind}({TEXT!r}): fix the provider" in text
 
 
 @pytest.mark.parametrize("blocking", [True, False])
