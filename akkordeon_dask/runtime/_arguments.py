@@ -7,7 +7,7 @@ from distributed import Client
 
 from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._names import check_printable
-from akkordeon_dask._numbers import check_int
+from akkordeon_dask._numbers import check_count
 from akkordeon_dask.errors import SpecError
 
 __all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_timeout"]
@@ -47,7 +47,7 @@ def check_epochs(epochs: Any) -> int | None:
     SpecError
         when it is neither.
     """
-    return None if epochs is None else check_int("epochs", epochs, 1)
+    return None if epochs is None else check_count("epochs", epochs)
 
 
 def check_timeout(timeout: Any) -> float | None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from akkordeon_dask import data
 from akkordeon_dask._durations import Duration
 from akkordeon_dask._files import expand
-from akkordeon_dask._numbers import check_flag, check_int
+from akkordeon_dask._numbers import check_count, check_flag
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.callbacks import Callback, as_callbacks
 from akkordeon_dask.errors import ClosedError, DeadlineError, DeploymentError, SpecError, WorkerLostError
@@ -421,7 +421,7 @@ class Running:
         DataError
             when `x` holds no real numbers, or some of them are masked or missing.
         """
-        size = check_int("batch_size", batch_size, 1)
+        size = check_count("batch_size", batch_size)
         if data.is_collection(x):
             lazy = predict_collection(self._connected, x, size)
             return finished(cast(Awaitable[Array], lazy))  # an array too, though not of numpy

@@ -13,7 +13,7 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
-from akkordeon_dask._numbers import check_int
+from akkordeon_dask._numbers import check_count
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError, DeadlineError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
@@ -168,9 +168,9 @@ def snapshot_policy(every: Any, keep: Any) -> SnapshotPolicy:
     SpecError
         when `every` is neither a number of updates nor a time, or `keep` no number.
     """
-    keep = check_int("snapshot_keep", keep, 1)
+    keep = check_count("snapshot_keep", keep)
     with suppress(SpecError):
-        return SnapshotPolicy("", updates=check_int("snapshot_every", every, 1), keep=keep)
+        return SnapshotPolicy("", updates=check_count("snapshot_every", every), keep=keep)
     seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)
     return SnapshotPolicy("", seconds=seconds, keep=keep)
 
