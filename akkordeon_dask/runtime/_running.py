@@ -83,12 +83,16 @@ class Running:
         return running_html(self._session, owner=self.owner)
 
     def __enter__(self) -> Self:
+        if self.client.asynchronous:
+            raise SpecError(f"network {self.name!r} has an asynchronous client: write `async with` instead of `with`")
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
+        if not self.client.asynchronous:
+            raise SpecError(f"network {self.name!r} has a synchronous client: write `with` instead of `async with`")
         return self
 
     async def __aexit__(self, *error: object) -> None:
