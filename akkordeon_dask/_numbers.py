@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Literal, TypedDict, Unpack, overload
@@ -10,7 +11,19 @@ import numpy as np
 
 from akkordeon_dask.errors import AkkordeonError, SpecError
 
-__all__ = ["check_flag", "check_int", "check_number", "keep_flag", "keep_int", "keep_number"]
+__all__ = [
+    "LARGEST_COUNT",
+    "check_count",
+    "check_flag",
+    "check_int",
+    "check_number",
+    "keep_flag",
+    "keep_int",
+    "keep_number",
+]
+
+LARGEST_COUNT = sys.maxsize
+"""Messages and heartbeats carry whole numbers of 64 bits: a larger one would end its worker."""
 
 
 _COMPARISONS: dict[str, tuple[Callable[[float, Any], bool], str]] = {
@@ -61,6 +74,25 @@ def check_int(label: str, value: Any, least: int | None = None, *, error: type[A
     if number is None or (least is not None and number < least):
         bound = "" if least is None else f" of at least {least}"
         raise error(f"{label} is a whole number{bound}, not {_quoted(value)}")
+    return number
+
+
+def check_count(label: str, value: Any, most: int = LARGEST_COUNT) -> int:
+    """`value` as Python's int, from 1 to `most`.
+
+    Raises
+    ------
+    SpecError
+        when it is no such number: quotes it.
+
+    Examples
+    --------
+    >>> check_count("epochs", np.int64(3))
+    3
+    """
+    number = check_int(label, value, 1)
+    if number > most:
+        raise SpecError(f"{label} is a whole number of at most {most}, not {_quoted(number)}")
     return number
 
 
@@ -185,5 +217,8 @@ def _plain(value: Any) -> float:
 
 
 def _quoted(value: Any) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
+    try:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = f"one of {operator.index(value).bit_length():,} bits"
     return text if len(text) <= 80 else f"{text[:77]}..."

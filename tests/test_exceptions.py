@@ -1,4 +1,5 @@
-from akkordeon_dask._exceptions import as_plain_error, format_exception
+from akkordeon_dask._exceptions import as_data_error, as_plain_error, format_exception, quote_exception
+from akkordeon_dask.errors import DataError, RolledBackError, ShapeError
 
 
 class MuteError(Exception):
@@ -35,3 +36,22 @@ def test_an_ordinary_error_stays_itself_and_others_become_one():
     plain = as_plain_error(caught(SystemExit(3)))
     assert type(plain) is RuntimeError and str(plain).startswith("SystemExit: 3 (raised in ")
     assert isinstance(plain.__cause__, SystemExit)
+
+
+def test_texts_of_users_are_cut_and_can_be_sent():
+    for text in (format_exception(ValueError("\udce9" * 9_999)), quote_exception(UnicodeError("v" * 99_999))):
+        assert len(text.encode()) < 50_000
+    error = ValueError("v")
+    error.__notes__ = [3]
+    assert format_exception(error) == "ValueError: v; 3"
+
+
+class LockedDataError(DataError):
+    pass
+
+
+def test_errors_about_data_are_of_this_package_s_classes_and_others_are_none():
+    for error, kind in ((ShapeError("s"), ShapeError), (LockedDataError("s"), DataError)):
+        made = as_data_error(error)
+        assert type(made) is kind and str(made) == "s" and made is not error  # an error cannot be its own cause
+    assert as_data_error(RolledBackError("r")) is None is as_data_error(ValueError("v"))

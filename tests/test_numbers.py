@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from akkordeon_dask._numbers import check_int, check_number
+from akkordeon_dask._numbers import LARGEST_COUNT, check_count, check_int, check_number
 from akkordeon_dask.errors import DataError, SpecError
 from tests.support.for_each import for_each
 
@@ -20,6 +20,16 @@ def test_a_value_that_is_no_whole_number_of_that_size_is_quoted(value):
         check_int("seed", value, 3)
     quoted = value.item() if isinstance(value, np.generic) else value
     assert str(caught.value) == f"seed is a whole number of at least 3, not {quoted!r}"
+
+
+def test_a_count_is_one_that_messages_and_heartbeats_can_carry():
+    assert check_count("epochs", np.int64(LARGEST_COUNT)) == LARGEST_COUNT
+    with pytest.raises(SpecError, match=f"epochs is a whole number of at most {LARGEST_COUNT}, not 1000"):
+        check_count("epochs", 10**30)
+    with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not 0"):
+        check_count("epochs", 0)
+    with pytest.raises(SpecError, match="not one of 16,610 bits"):
+        check_count("epochs", 10**5_000)
 
 
 def test_an_error_is_of_the_class_that_is_asked_for():

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from distributed import get_worker
 
 from akkordeon_dask import config
+from akkordeon_dask._exceptions import sendable
 from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._behavior import Behavior
 from akkordeon_dask.actors.engine._cell import Cell
@@ -75,6 +76,8 @@ class DaskActor:
     def _log_event(self, network: str, event: str, **facts: Any) -> None:
         """Log an event for everybody who listens to the cluster's events. Any thread."""
         topics = [TOPIC, PASS_TOPIC] if event == "pass" else TOPIC
+        if "text" in facts:  # what Dask cannot send would end the worker
+            facts["text"] = sendable(facts["text"])
         self._worker.log_event(topics, {"network": network, "event": event, **facts})
 
     def _ending_text(self, who: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from akkordeon_dask._exceptions import as_plain_error
 from akkordeon_dask.callbacks._callback import Callback, Training
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
@@ -17,7 +18,7 @@ def as_callback(callback: Any) -> Callback:
     """A callback, or a plain function of a `PassReport` made into one.
 
     A function is called in a thread, with one pass after the other: it may block, and use the verbs of a `Running`
-    with a synchronous client. It must not wait for training to end, which may wait for it.
+    with a synchronous client. It must not wait for training to end, which waits for it: that is a SpecError.
 
     Raises
     ------
@@ -77,4 +78,12 @@ class _Function(Callback):
         return f"as_callback({self.function!r})"
 
     async def on_pass(self, report: PassReport, training: Training) -> None:
-        await asyncio.to_thread(self.function, report)
+        if (error := await asyncio.to_thread(self._call, report)) is not None:
+            raise as_plain_error(error)
+
+    def _call(self, report: PassReport) -> BaseException | None:
+        try:
+            self.function(report)
+        except BaseException as error:  # asyncio takes some for something else
+            return error
+        return None

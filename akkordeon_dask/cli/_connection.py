@@ -116,7 +116,8 @@ def _connect(where: ClusterAddress) -> Client:
         there = None if _refused(error) else describe_peer(address, limit * (1 - _SHARE))
         # A port where somebody answers in another language does not become a scheduler's by waiting.
         kind = NotYetError if isinstance(error, OSError) and not (there and limit == longest) else DeploymentError
-        raise kind(f"no Dask scheduler answers at {address!r} ({there or _said(error)}): {_START}") from error
+        reason = there or _said(error) or f"no answer within {limit:g} s"
+        raise kind(f"no Dask scheduler answers at {address!r} ({reason}): {_START}") from error
     # Dask waits as long for a lost scheduler as for the first connection; this program has its own limit.
     client._timeout = config.seconds("supervision.scheduler")
     return client

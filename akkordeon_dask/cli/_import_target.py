@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -68,15 +69,15 @@ def _imported(module: str, name: str) -> ModuleType:
         with _user_errors(module):
             return importlib.import_module(module)
     except SpecError as error:
-        file = Path(*module.split(".")).with_suffix(".py")
-        if isinstance(error.__cause__, ModuleNotFoundError) and file.is_file():
+        file = f"{module.replace('.', os.sep)}.py"
+        if isinstance(error.__cause__, ModuleNotFoundError) and os.path.isfile(file):
             raise SpecError(f"{error}; there is a file: write {file}:{name}") from error.__cause__
         raise
 
 
 def _run(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise SpecError(f"there is no file {str(path)!r}: check the path, which begins at {str(Path.cwd())!r}")
+    if not os.path.isfile(path):
+        raise SpecError(f"there is no file {str(path)!r:.300}: check the path, which begins at {str(Path.cwd())!r}")
     # A name that cannot be imported, or unpickling would import a module of that name.
     spec = importlib.util.spec_from_file_location(f"_akkordeon_file_{path.stem}", path)
     assert spec is not None and spec.loader is not None
@@ -116,4 +117,4 @@ def _user_errors(source: str) -> Iterator[None]:
 def _is_users(file: str) -> bool:
     """Whether a file is neither Python's, nor ours, nor installed."""
     path = Path(file)
-    return path.is_file() and "site-packages" not in path.parts and _PACKAGE not in path.parents
+    return os.path.isfile(path) and "site-packages" not in path.parts and _PACKAGE not in path.parents

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from akkordeon_dask._numbers import check_int
+from akkordeon_dask._numbers import check_count, check_int
 from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import WireFormat
@@ -113,7 +113,7 @@ class Gate(Written):
             object.__setattr__(self, "max_delay", check_int("a gate's max_delay", self.max_delay, 0))
         elif self.on_stale == "wait":
             raise SpecError("a gate with on_stale='wait' has a bound to wait for: add max_delay, e.g. max_delay=4")
-        object.__setattr__(self, "accumulate", check_int("a gate's accumulate", self.accumulate, 1))
+        object.__setattr__(self, "accumulate", check_count("a gate's accumulate", self.accumulate))
         check_text("a gate's name", self.name, "a word without a dot")
         if self.name is not None and "." in self.name:
             raise SpecError(f"a gate's name is a word without a dot, not {self.name!r}")

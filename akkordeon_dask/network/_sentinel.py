@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._names import check_printable
-from akkordeon_dask._numbers import check_int, check_number
+from akkordeon_dask._numbers import LARGEST_COUNT, check_count, check_number
 from akkordeon_dask.data import Provider, as_provider
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import Mode
@@ -18,6 +18,8 @@ from akkordeon_dask.nn import Loss, Score, SoftmaxCrossEntropy
 
 __all__ = ["Sentinel"]
 
+_MOST_IN_FLIGHT = 2**16
+"""Batches: a sentinel draws them all before it does anything else."""
 _NONFINITE = ("stop", "skip", "rewind")
 _EPOCH, _EPOCH_OF = "epoch", "epoch of "
 
@@ -133,7 +135,8 @@ class Sentinel:
         for label in ("batch_size", "concurrency", "epochs", "batches_per_pass"):
             value = getattr(self, label)
             if value is not None or label in ("batch_size", "concurrency"):
-                object.__setattr__(self, label, check_int(f"a sentinel's {label}", value, 1))
+                most = _MOST_IN_FLIGHT if label == "concurrency" else LARGEST_COUNT
+                object.__setattr__(self, label, check_count(f"a sentinel's {label}", value, most))
         check_text("a sentinel's name", self.name)
         check_workers("a sentinel's workers", self.workers)
         if self.on_nonfinite not in _NONFINITE:
@@ -161,7 +164,7 @@ class Sentinel:
                 )
             is_count = isinstance(every, Integral) and not isinstance(every, bool)
             label = "a sentinel's report_every"
-            checked = check_int(label, every, 1) if is_count else parse_duration(f"{label}, if it is no number,", every)
+            checked = check_count(label, every) if is_count else parse_duration(f"{label}, if it is no number,", every)
             object.__setattr__(self, "report_every", checked)
         if self.fading is not None:
             if self.mode != "train":

@@ -7,24 +7,28 @@ from distributed import Client
 
 from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._names import check_printable
-from akkordeon_dask._numbers import check_int
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask._numbers import check_count
+from akkordeon_dask.errors import ClosedError, SpecError
 
 __all__ = ["check_client", "check_epochs", "check_listener", "check_name", "check_timeout"]
 
 
 def check_client(client: Any, *, optional: bool = False) -> Client:
-    """A client of a cluster, or None where that is `optional`.
+    """An open client of a cluster, or None where that is `optional`.
 
     Raises
     ------
     SpecError
         when it is none.
+    ClosedError
+        when it is closed.
     """
     if not (isinstance(client, Client) or (optional and client is None)):
         hint = repr(client) if isinstance(client, str) else "'tcp://HOST:8786'"
         kind = "a distributed.Client or None" if optional else "a distributed.Client"
         raise SpecError(f"client is {kind}, not {client!r:.80}: write Client({hint})")
+    if client is not None and client.status == "closed":
+        raise ClosedError(f"client {client.id} is closed: make another one")
     return client  # type: ignore[return-value]
 
 
@@ -47,7 +51,7 @@ def check_epochs(epochs: Any) -> int | None:
     SpecError
         when it is neither.
     """
-    return None if epochs is None else check_int("epochs", epochs, 1)
+    return None if epochs is None else check_count("epochs", epochs)
 
 
 def check_timeout(timeout: Any) -> float | None:

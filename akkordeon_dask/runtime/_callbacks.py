@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 
+from akkordeon_dask._exceptions import plain_errors
 from akkordeon_dask.callbacks import Callback, Training
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
@@ -12,6 +14,9 @@ from akkordeon_dask.messages import PassReport
 __all__ = ["CallbackQueue"]
 
 logger = logging.getLogger(__name__)
+
+_call: ContextVar[object] = ContextVar("the call of a callback", default=None)
+"""Also in the thread of a plain function."""
 
 
 class CallbackQueue:
@@ -33,6 +38,8 @@ class CallbackQueue:
         self._error: Exception | None = None
         self._calling = asyncio.Lock()
         """Held while one is called: no pass comes while another one, or the end, is handled."""
+        self._call: object = None
+        """The present call of a callback, or None."""
 
     @property
     def idle(self) -> bool:
@@ -53,7 +60,8 @@ class CallbackQueue:
                     f"{one!r} is called already, and would see each pass twice: add it once, or make another"
                 )
         for one in callbacks:
-            one.begin()
+            with plain_errors():
+                one.begin()
         self._active.extend([(one, training) for one in callbacks])
 
     def remove(self, callbacks: Sequence[Callback]) -> None:
@@ -84,13 +92,29 @@ class CallbackQueue:
             when one is not: lists those there are.
         """
         for one, training in list(self._active):
-            one.check(training.figures())
+            with plain_errors():
+                one.check(training.figures())
+
+    def refuse_inside(self, verb: str) -> None:
+        """Check that no callback calls a verb that waits for its return.
+
+        Raises
+        ------
+        SpecError
+            when one does.
+        """
+        if self._call is not None and _call.get() is self._call:
+            raise SpecError(
+                f"{verb} in a callback would wait for that callback's own end: let it return, and end training with "
+                "callbacks.EarlyStopping, or with training.stop in a Callback of your own"
+            )
 
     async def finish(self) -> None:
         """Tell all callbacks that training has come to its end."""
         async with self._calling:
             for one, training in list(self._active):
-                await one.on_end(training)
+                with self._calls():
+                    await one.on_end(training)
 
     async def run(self) -> None:
         """Call the callbacks, without end."""
@@ -98,13 +122,26 @@ class CallbackQueue:
             report = await self._reports.get()
             async with self._calling:
                 for one, training in list(self._active):
-                    await self._call(one, report, training)
+                    await self._react(one, report, training)
             self._pending -= 1
             self._changed()
 
-    async def _call(self, one: Callback, report: PassReport, training: Training) -> None:
+    async def _react(self, one: Callback, report: PassReport, training: Training) -> None:
         try:
-            await one.on_pass(report, training)
+            with self._calls():
+                await one.on_pass(report, training)
         except Exception as error:
             logger.exception("the callback %r failed on %s", one, report)
             self._error = self._error or error
+
+    @contextlib.contextmanager
+    def _calls(self) -> Iterator[None]:
+        """A callback is called meanwhile."""
+        self._call = object()
+        token = _call.set(self._call)
+        try:
+            with plain_errors():
+                yield
+        finally:
+            _call.reset(token)
+            self._call = None

@@ -12,7 +12,7 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import absolute, expand
-from akkordeon_dask._numbers import check_int
+from akkordeon_dask._numbers import check_count, check_int
 from akkordeon_dask._open_files import describe_shortage
 from akkordeon_dask.errors import CheckpointError, NameConflictError, SpecError
 from akkordeon_dask.network import Gate, Network
@@ -319,7 +319,7 @@ def _check_updates(network: Network, updates: str, n_microbatches: int | None) -
                 f"gate {name!r} has accumulate={gate.accumulate}, and updates='synchronous' accumulates "
                 f"n_microbatches={n_microbatches!r} in every gate: leave accumulate out"
             )
-    return check_int("n_microbatches", n_microbatches, 1)
+    return check_count("n_microbatches", n_microbatches)
 
 
 def _check_network(verb: str, network: Network | Gate) -> Network:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from akkordeon_dask import data
 from akkordeon_dask._durations import Duration
 from akkordeon_dask._files import expand
-from akkordeon_dask._numbers import check_flag, check_int
+from akkordeon_dask._numbers import check_count, check_flag
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.callbacks import Callback, as_callbacks
 from akkordeon_dask.errors import ClosedError, DeadlineError, DeploymentError, SpecError, WorkerLostError
@@ -83,12 +83,16 @@ class Running:
         return running_html(self._session, owner=self.owner)
 
     def __enter__(self) -> Self:
+        if self.client.asynchronous:
+            raise SpecError(f"network {self.name!r} has an asynchronous client: write `async with` instead of `with`")
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
+        if not self.client.asynchronous:
+            raise SpecError(f"network {self.name!r} has a synchronous client: write `with` instead of `async with`")
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -331,7 +335,7 @@ class Running:
         SpecError
             when `epochs` is no whole number of at least 1, `timeout` no time above zero, `progress` not True, False or
             None, or when neither `epochs` nor `timeout` is given and a sentinel trains without end; when a callback
-            monitors a figure that no sentinel reports: lists those there are.
+            monitors a figure that no sentinel reports: lists those there are; in a callback of the network.
 
         Examples
         --------
@@ -342,6 +346,7 @@ class Running:
         """
         mine = bool(check_flag("mine", mine, optional=True))
         epochs, seconds = check_epochs(epochs), check_timeout(timeout)
+        self._session.callbacks.refuse_inside("wait")
         return self._shown(progress, has_bar, mine, wait, epochs, seconds, as_callbacks(callbacks), mine=mine)
 
     @verb
@@ -359,7 +364,13 @@ class Running:
             when the network is closed or stopped.
         TrainingError, DataError
             the first failure, as `wait` raises it.
+        SpecError
+            when it is no `Attached`; in a callback of the network, where the sentinel trains.
         """
+        if not isinstance(attached, Attached):
+            raise SpecError(f"wait_for takes an Attached, as attach returns it, not {attached!r:.80}")
+        if attached.sentinel.mode == "train":
+            self._session.callbacks.refuse_inside("wait_for")
         return self._shown(
             progress, lambda one: one is attached, True, Session.wait_until, lambda: attached.ended, None
         )
@@ -374,7 +385,10 @@ class Running:
             when the network is closed or stopped.
         TrainingError, DataError
             the first failure, as `wait` raises it.
+        SpecError
+            in a callback of the network.
         """
+        self._session.callbacks.refuse_inside("wait_closed")
         return self._connected.wait_until(lambda: False, None)
 
     @verb
@@ -412,7 +426,7 @@ class Running:
         DataError
             when `x` holds no real numbers, or some of them are masked or missing.
         """
-        size = check_int("batch_size", batch_size, 1)
+        size = check_count("batch_size", batch_size)
         if data.is_collection(x):
             lazy = predict_collection(self._connected, x, size)
             return finished(cast(Awaitable[Array], lazy))  # an array too, though not of numpy

@@ -19,6 +19,12 @@ def test_a_count_is_a_whole_number_from_1(option, value):
     assert repr(value) in str(caught.value)
 
 
+@pytest.mark.parametrize("option", ["batch_size", "concurrency", "epochs", "batches_per_pass", "report_every"])
+def test_a_count_is_not_larger_than_what_can_be_told_or_kept(option):
+    with pytest.raises(SpecError, match=rf"a sentinel's {option} is a whole number of at most \d+, not 1000"):
+        Sentinel.train(SAMPLE, **{option: 10**20})
+
+
 @pytest.mark.parametrize(
     ("option", "value", "wanted"),
     [

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+from functools import partial
 
 import pytest
 
@@ -199,6 +200,31 @@ def test_a_function_sees_all_passes_in_order_and_may_block(user):
         running.wait(timeout=PATIENT)
         assert seen == [(one.sentinel, one.epoch) for one in running.history[:6]]
     assert not any("loop" in thread.name.lower() for thread in threads)
+
+
+def test_a_callback_cannot_wait_for_the_training_that_waits_for_it(user):
+    refusals = []
+
+    def ask(running):
+        for verb in (running.wait, partial(running.wait_for, running.sentinels["train0"]), running.wait_closed):
+            with pytest.raises(
+                SpecError, match=r"wait\w* in a callback would wait for that callback's own end"
+            ) as refused:
+                verb()
+            refusals.append(refused.value)
+
+    class Asking(callbacks.Callback):
+        async def on_pass(self, report, training):
+            ask(running.plain)
+
+        async def on_end(self, training):
+            ask(running.plain)
+
+    with user.deploy(NETWORK) as running:
+        running.attach(validate())
+        running.attach(train())
+        running.wait(epochs=1, timeout=PATIENT, callbacks=[Asking(), lambda _: ask(running.plain)])
+    assert len(refusals) == 3 * (2 + 1 + 2)
 
 
 def test_a_figure_that_nobody_reports_is_an_error_with_those_there_are(user):

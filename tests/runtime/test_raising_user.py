@@ -6,7 +6,16 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, deploy, nn
 from akkordeon_dask.errors import DeploymentError, GateError, SentinelError
-from tests.support.raising_user import RAISED, TEXT, RaisingLayer, RaisingLoss, RaisingProvider, RaisingSGD
+from tests.support.raising_user import (
+    OF_NETWORKS,
+    RAISED,
+    TEXT,
+    RaisingCallback,
+    RaisingLayer,
+    RaisingLoss,
+    RaisingProvider,
+    RaisingSGD,
+)
 from tests.support.small_networks import SGD, train
 
 
@@ -54,6 +63,24 @@ def test_what_a_sentinel_s_code_raises_is_told_with_that_code(processes, kind):
             assert f"{provider!r} raised " in text and kind in text and text.count("fix the provider") == 1
 
 
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_text_that_cannot_be_sent_as_it_is_ends_no_worker(processes, way):
+    text = said_to(processes.client, gate(way, "UnsendableError"), train(epochs=1))
+    assert f"UnsendableError: {TEXT}: caf\\udce9.jpg!!!" in text and len(text) < 5_000
+    text = said_to(processes.client, gate(), train(epochs=1, loss=RaisingLoss(kind="UnsendableError")))
+    assert "raised UnsendableError(" in text
+
+
+@pytest.mark.parametrize("kind", OF_NETWORKS)
+def test_an_error_of_a_network_that_a_sentinel_s_code_uses_is_that_code_s(processes, kind):
+    text = said_to(processes.client, gate(), train(epochs=1, loss=RaisingLoss(kind=kind)))
+    assert f"RaisingLoss(kind='{kind}') raised {kind}({TEXT!r}): fix it" in text
+    for way in ("open", "batch"):
+        provider = RaisingProvider(way, kind, blocking=False)
+        text = said_to(processes.client, gate(), Sentinel.train(provider, batch_size=16, epochs=1))
+        assert f"{provider!r} raised {kind}({TEXT!r}): fix the provider" in text
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("kind", RAISED)
 def test_a_source_that_cannot_be_closed_leaves_the_passes_and_the_sentinel_s_end_alone(processes, kind, blocking):
@@ -76,3 +103,14 @@ def test_a_listener_that_raises_hears_of_the_next_pass_and_ends_nothing(processe
         assert len(running.wait(timeout=30)) == 2
     assert heard == [1, 2]
     assert "listen at " in caplog.text and f"{kind}: {TEXT}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_what_a_callback_raises_is_raised_by_wait_and_the_network_trains_on(processes, kind):
+    with deploy(gate(), processes.client) as running:
+        running.attach(train())
+        raising = [RaisingCallback(way, kind) for way in ("begin", "check", "on_pass", "on_end")]
+        for one in (*raising, RaisingCallback("function", kind).as_function()):
+            with pytest.raises((RuntimeError, TimeoutError), match=f"{TEXT}|coroutine raised {kind}"):
+                running.wait(epochs=1, timeout=30, progress=False, callbacks=[one])
+        assert running.wait(epochs=1, timeout=30)

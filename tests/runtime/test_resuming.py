@@ -1,6 +1,7 @@
 """A run goes on from the snapshots of another one; places that cannot be used, and what is said of them."""
 
 import os
+import re
 import signal
 import warnings
 
@@ -53,6 +54,18 @@ def test_it_goes_on_where_the_other_run_was_closed(user, tmp_path, nothing_left)
     assert [(number, tree["state"]["count"]) for number, tree in written.values()] == [(5 * PASS, 5 * PASS)] * 2
     assert equal({gate: tree["params"] for gate, (_, tree) in written.items()}, end)
     nothing_left()
+
+
+def test_a_run_without_a_complete_cut_is_resumed_and_that_is_told(user, tmp_path, caplog):
+    with user.deploy(ADAM, snapshots=str(tmp_path), snapshot_every="1h") as running:
+        end = trained(running)
+        running.snapshot()
+    for manifest in tmp_path.glob("runs/*/cuts/manifest/*.json"):
+        manifest.write_text("")
+    with user.deploy(ADAM, resume=str(tmp_path), seed=9) as running:
+        assert equal(running.parameters(), end)
+    told = f"has no complete cut: .* \\(updates: 'g0' {3 * PASS}, 'g1' {3 * PASS}\\)"
+    assert re.search(told, caplog.text)
 
 
 def test_it_does_so_on_another_number_of_workers_and_to_another_place(user, tmp_path):

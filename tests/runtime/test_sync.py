@@ -1,12 +1,14 @@
 """Verbs: plain functions that block for a synchronous client and are awaited with an asynchronous one."""
 
+import asyncio
 import inspect
 import pickle
+from functools import partial
 
 import pytest
 from distributed import Client
 
-from akkordeon_dask import History, Running, connect, deploy
+from akkordeon_dask import History, Running, connect, deploy, stop
 from akkordeon_dask.errors import ClosedError, SpecError
 from akkordeon_dask.runtime import status
 from tests.support.small_networks import NETWORK, train
@@ -45,8 +47,29 @@ def test_aio_refuses_a_synchronous_client_at_the_call(somebody):
 def test_a_closed_client_is_an_error_and_leaves_no_coroutine_behind(cluster):
     with Client(cluster) as client:
         pass
-    with pytest.raises(OSError, match="is closed"):
-        connect("nobody", client)
+    for call in (partial(deploy, NETWORK), partial(connect, "nobody"), partial(stop, "nobody"), status):
+        with pytest.raises(ClosedError, match="is closed: make another one"):
+            call(client)
+
+
+def test_the_other_kind_of_with_is_refused_and_the_network_stays_as_it_is(user):
+    running = user.deploy(NETWORK)
+
+    async def enter():
+        if user.enter == "__enter__":
+            async with running.plain:
+                pass
+        with running.plain:
+            pass
+
+    if user.enter == "__enter__":
+        with pytest.raises(SpecError, match="a synchronous client: write `with`"):
+            asyncio.run(enter())
+    else:
+        with pytest.raises(SpecError, match="an asynchronous client: write `async with`"):
+            user.call(enter)
+    running.statistics()
+    running.close()
 
 
 @pytest.mark.parametrize("verb", [deploy, deploy.aio, connect, Running.wait, Running.wait.aio])

@@ -6,13 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akkordeon_dask import data, nn, optim
+from akkordeon_dask import callbacks, data, nn, optim
+from akkordeon_dask.errors import (
+    ClosedError,
+    DeadlineError,
+    NonFiniteError,
+    RolledBackError,
+    SchedulerLostError,
+    WorkerLostError,
+)
 
 RAISED = {
     kind.__name__: kind
     for kind in (SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, asyncio.CancelledError, TimeoutError)
 }
 TEXT = "raised by the user's code"
+
+
+class UnsendableError(ValueError):
+    """Says more than a message takes, and a name of a file that is no UTF-8."""
+
+    def __str__(self):
+        return f"{TEXT}: caf\udce9.jpg{'!' * 100_000}"
+
+
+OF_NETWORKS = {
+    kind.__name__: kind
+    for kind in (NonFiniteError, RolledBackError, SchedulerLostError, WorkerLostError, DeadlineError, ClosedError)
+}
+"""Of a network that the code itself trains or asks."""
+_KINDS = {**RAISED, **OF_NETWORKS, "UnsendableError": UnsendableError}
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +67,7 @@ class RaisingLayer(nn.Layer):
 
     def _do(self, way):
         if way == self.way:
-            raise RAISED[self.kind](TEXT)
+            raise _KINDS[self.kind](TEXT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +77,7 @@ class RaisingSGD(optim.SGD):
     kind: str = ""
 
     def step(self, w, g, slots, *, lr, count, stale):
-        raise RAISED[self.kind](TEXT)
+        raise _KINDS[self.kind](TEXT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +87,7 @@ class RaisingLoss(nn.SoftmaxCrossEntropy):
     kind: str = ""
 
     def __call__(self, y, target, *, need_dy=True):
-        raise RAISED[self.kind](TEXT)
+        raise _KINDS[self.kind](TEXT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,7 +100,7 @@ class RaisingProvider(data.Provider):
 
     def open(self):
         if self.way == "open":
-            raise RAISED[self.kind](TEXT)
+            raise _KINDS[self.kind](TEXT)
         return RaisingSource(self)
 
 
@@ -92,9 +115,36 @@ class RaisingSource(data.Source):
     def batches(self, epoch, batch_size):
         for number in range(4):
             if self.way == "batch" and number == 2:
-                raise RAISED[self.kind](TEXT)
+                raise _KINDS[self.kind](TEXT)
             yield np.zeros((16, 6), "f4"), np.zeros(16, int)
 
     def close(self):
         if self.way == "close":
-            raise RAISED[self.kind](TEXT)
+            raise _KINDS[self.kind](TEXT)
+
+
+class RaisingCallback(callbacks.Callback):
+    """Raises `kind` in one of its methods, `way`."""
+
+    def __init__(self, way, kind):
+        self._way, self._kind = way, kind
+
+    def begin(self):
+        self._do("begin")
+
+    def check(self, figures):
+        self._do("check")
+
+    async def on_pass(self, report, training):
+        self._do("on_pass")
+
+    async def on_end(self, training):
+        self._do("on_end")
+
+    def as_function(self):
+        """A plain function of a pass that raises it."""
+        return lambda report: self._do(self._way)
+
+    def _do(self, way):
+        if way == self._way:
+            raise _KINDS[self._kind](TEXT)

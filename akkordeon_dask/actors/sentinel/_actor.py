@@ -14,7 +14,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import DaskActor, large
 from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._cell import Cell
-from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
+from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, provider_error
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
 from akkordeon_dask.actors.sentinel._evaluation import check_weighable
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
@@ -159,11 +159,8 @@ class SentinelActor(DaskActor):
             if sentinel.mode == "train" and self._position is None:
                 self._position = load_position(resume, sentinel, self._name)
             return source
-        except AkkordeonError as error:
-            return error
         except BaseException as error:
-            text = f"sentinel {self._name!r}: {sentinel.provider!r} raised {error!r}: fix the provider"
-            return SentinelError(text)
+            return provider_error(self._name, sentinel.provider, error)
 
     def _check(self, labelled: bool, shape: tuple[int, ...] | None, dtype: "np.dtype[Any] | None") -> None:
         """Check that the network accepts such samples, and that there are targets where they are needed."""

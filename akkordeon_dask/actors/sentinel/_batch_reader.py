@@ -6,9 +6,11 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from akkordeon_dask.data import Batch, Source
+from akkordeon_dask._exceptions import as_data_error, quote_exception
+from akkordeon_dask.data import Batch, Provider, Source
+from akkordeon_dask.errors import AkkordeonError, SentinelError
 
-__all__ = ["BatchReader", "NoBatch", "make_batch_reader"]
+__all__ = ["BatchReader", "NoBatch", "make_batch_reader", "provider_error"]
 
 logger = logging.getLogger(__name__)
 
@@ -107,3 +109,9 @@ def make_batch_reader(
     if source.blocking:
         return BackgroundBatchReader(source, batch_size, endless_passes=endless_passes, wake=wake, name=name)
     return BatchReader(source, batch_size, endless_passes=endless_passes)
+
+
+def provider_error(name: str, provider: Provider, error: BaseException) -> AkkordeonError:
+    """The error of a sentinel whose provider, or its source, has raised one."""
+    text = f"sentinel {name!r}: {provider!r} raised {quote_exception(error)}: fix the provider"
+    return as_data_error(error) or SentinelError(text)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Literal
 
+from akkordeon_dask._exceptions import quote_exception
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors.engine._behavior import Send
-from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch
+from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, provider_error
 from akkordeon_dask.actors.sentinel._cut_hold import CutHold
 from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
 from akkordeon_dask.actors.sentinel._flushing import Flushing
@@ -215,7 +216,7 @@ class SentinelBehavior:
         except BaseException as error:  # a user's SystemExit is one
             logger.exception("sentinel %r", self.name)
             where = f"sentinel {self.name!r} on {self.address.worker}"
-            self.fail(SentinelError(f"{where} broke: {error!r}: see the log of its worker"))
+            self.fail(SentinelError(f"{where} broke: {quote_exception(error)}: see the log of its worker"))
 
     def _receive(self, message: Message) -> None:
         # A failure counts whatever batch it is about: it may follow a gradient.
@@ -340,11 +341,8 @@ class SentinelBehavior:
     def _read(self, reader: BatchReader, pass_number: int, epoch: int) -> Batch | NoBatch:
         try:
             return reader.draw(pass_number, epoch)
-        except AkkordeonError:
-            raise
         except BaseException as error:
-            text = f"sentinel {self.name!r}: {self.sentinel.provider!r} raised {error!r}: fix the provider"
-            raise SentinelError(text) from error
+            raise provider_error(self.name, self.sentinel.provider, error) from error
 
     def _check_form(self, batch: Batch) -> None:
         """Check a batch that differs in form from the one before."""

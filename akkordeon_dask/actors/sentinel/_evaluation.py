@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from akkordeon_dask._exceptions import as_data_error, quote_exception
 from akkordeon_dask.actors.sentinel._confusion import count_confusion
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
 from akkordeon_dask.errors import (
-    AkkordeonError,
     DataError,
     GateError,
     LostBatchesError,
@@ -150,10 +150,10 @@ def check_weighable(sentinel: Sentinel) -> None:
 
 def _blamed(function: Loss | Score, error: BaseException, header: Header | None = None) -> BaseException:
     """An error of a loss or a score that names the batch and, where it is a defect of its code, the function."""
-    if isinstance(error, AkkordeonError):
-        return error if header is None else type(error)(f"{header}: {error}")
+    if (known := as_data_error(error)) is not None:
+        return known if header is None else type(known)(f"{header}: {known}")
     where = "" if header is None else f"{header} on {header.reply_to.worker}: "
-    return SentinelError(f"{where}{function!r} raised {error!r}: fix it, or leave it out")
+    return SentinelError(f"{where}{function!r} raised {quote_exception(error)}: fix it, or leave it out")
 
 
 def score_batch(scores: Iterable[Score], y: Array, target: Array) -> ScoreStates:

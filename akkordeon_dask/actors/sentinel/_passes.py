@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from akkordeon_dask._numbers import LARGEST_COUNT
 from akkordeon_dask.actors.sentinel._confusion import NONE, ConfusionCounts
 from akkordeon_dask.actors.sentinel._evaluation import (
     ScoreStates,
@@ -484,7 +485,8 @@ class Passes:
         """The samples of a whole pass; None: unknown."""
         batches, every = self._sentinel.batches_per_pass, self._sentinel.report_every
         if batches is not None:
-            return round((one.samples + one.lost) / one.finished * batches) if one.finished else None
+            whole = round((one.samples + one.lost) / one.finished * batches) if one.finished else None
+            return None if whole is None else min(whole, LARGEST_COUNT)
         if every is not None:
             return every if isinstance(every, int) else self._last_samples
         return samples or self._last_samples

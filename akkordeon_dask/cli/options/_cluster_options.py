@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ def _address_in(file: str) -> str:
         content = json.loads(read_bytes(file))
     except FileNotFoundError:
         raise NotYetError(f"there is no scheduler file {file!r}: {start}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotYetError(f"the scheduler file {file!r} is no whole JSON: {error}: {start}") from error
     except (OSError, ImportError) as error:
         raise DeploymentError(f"cannot read the scheduler file {file!r}: {error}: check the path") from error
@@ -77,7 +78,7 @@ def _security(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     if folder is None:
         return None
     ca, cert, key = (str(Path(folder) / name) for name in _FILES)
-    if missing := [name for name in _FILES if not (Path(folder) / name).is_file()]:
+    if missing := [name for name in _FILES if not os.path.isfile(Path(folder) / name)]:
         raise click.BadParameter(f"{value!r} has no {', no '.join(missing)}: it needs {', '.join(_FILES)}")
     roles = {
         f"tls_{role}_{part}": file for role in ("client", "worker") for part, file in (("cert", cert), ("key", key))

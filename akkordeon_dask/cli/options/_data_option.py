@@ -10,6 +10,7 @@ import click
 
 from akkordeon_dask.cli._import_target import import_object
 from akkordeon_dask.cli.demo._settings import DATA_SETS
+from akkordeon_dask.cli.options._param_types import whole_number
 from akkordeon_dask.data import Provider, as_provider, csv, npz, parquet
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
@@ -25,10 +26,11 @@ def parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -
     """`2/4` as `(1, 4)`: on the command line shards count from 1, in Python from 0."""
     if value is None:
         return None
-    number, _, total = value.partition("/")
-    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
-        raise click.BadParameter(f"{value!r} is no share: 1/4 is the first of four, 4/4 the last")
-    return int(number) - 1, int(total)
+    first, _, last = value.partition("/")
+    number, total = whole_number(first), whole_number(last)
+    if number is None or total is None or not 1 <= number <= total:
+        raise click.BadParameter(f"{value!r:.80} is no share: 1/4 is the first of four, 4/4 the last")
+    return number - 1, total
 
 
 def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sentinel:

@@ -34,7 +34,7 @@ _SCORES = {
     "mse": "MSE",
     "mae": "MAE",
 }
-_TOP = re.compile("top([1-9][0-9]*)")
+_TOP = re.compile("top([1-9][0-9]{0,18})")
 _NONE = "none"
 
 losses = ", ".join(_LOSSES)

@@ -1,7 +1,7 @@
 """Values on the command line: callbacks of options, with errors that quote the value."""
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import click
@@ -10,9 +10,10 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._files import expand, is_url
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["comma_separated", "count_or_duration", "duration", "gate_values", "new_file", "path_or_url"]
+__all__ = ["comma_separated", "count_or_duration", "duration", "gate_values", "new_file", "path_or_url", "whole_number"]
 
 Number = TypeVar("Number", int, float)
+_DIGITS = 20
 Callback: TypeAlias = Callable[[click.Context, click.Parameter, str | None], tuple[Number, ...]]
 
 
@@ -51,11 +52,17 @@ def duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
         raise click.BadParameter(str(error)) from None
 
 
+def whole_number(value: str) -> int | None:
+    """A number of digits alone; None where it is none, or has more digits than any count."""
+    return int(value) if value.isdecimal() and len(value) < _DIGITS else None
+
+
 def count_or_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | int | None:
     """A whole number as it is, anything else as a `duration`."""
     if value is None:
         return None
-    return int(value) if value.isdecimal() else duration(ctx, param, value)
+    number = whole_number(value)
+    return duration(ctx, param, value) if number is None else number
 
 
 def path_or_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -71,7 +78,7 @@ def path_or_url(ctx: click.Context, param: click.Parameter, value: str | None) -
 def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """A path or fsspec URL of a file to be written; `~` is the home folder, and a folder is refused."""
     path = path_or_url(ctx, param, value)
-    if path is not None and not is_url(path) and Path(path).is_dir():
+    if path is not None and not is_url(path) and os.path.isdir(path):
         raise click.BadParameter(f"{value!r} is a folder: write the name of a file in it")
     return path
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from distributed.utils import offload
 
 from akkordeon_dask import config
 from akkordeon_dask._durations import parse_duration
-from akkordeon_dask._numbers import check_int
+from akkordeon_dask._numbers import check_count
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError, DeadlineError, PlacementError, SpecError
 from akkordeon_dask.messages import Address
@@ -24,6 +25,10 @@ from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
 from akkordeon_dask.snapshots import POSITIONS, SnapshotPolicy, base_url, complete_cuts, find_runs, last_generation
 
 __all__ = ["FoundSnapshots", "GateFactory", "discard", "find_snapshots", "read_positions", "snapshot_policy", "wire"]
+
+logger = logging.getLogger(__name__)
+
+_EACH_ALONE = "each gate is resumed from its own newest snapshot, which may be of another moment than its neighbours'"
 
 
 @dataclass(frozen=True)
@@ -168,9 +173,9 @@ def snapshot_policy(every: Any, keep: Any) -> SnapshotPolicy:
     SpecError
         when `every` is neither a number of updates nor a time, or `keep` no number.
     """
-    keep = check_int("snapshot_keep", keep, 1)
+    keep = check_count("snapshot_keep", keep)
     with suppress(SpecError):
-        return SnapshotPolicy("", updates=check_int("snapshot_every", every, 1), keep=keep)
+        return SnapshotPolicy("", updates=check_count("snapshot_every", every), keep=keep)
     seconds = parse_duration("snapshot_every, where it is no number of updates (1000),", every)
     return SnapshotPolicy("", seconds=seconds, keep=keep)
 
@@ -231,6 +236,9 @@ def _sources(network: Network, source: SnapshotPolicy) -> tuple[tuple[SnapshotPo
         lacks = [name for name in network.names if name not in found]
         if not lacks:
             cuts = [cut.name for cut in complete_cuts(run) if set(network.names) <= set(cut.numbers)]
+            if not cuts:
+                newest = ", ".join(f"{name!r} {max(store.numbers(name), default=0):,}" for name in network.names)
+                logger.warning("%r has no complete cut: %s (updates: %s)", url, _EACH_ALONE, newest)
             sources = tuple(replace(run, cut=name) for name in cuts) or (run,)
             return sources, max(store.generation(name) for name in network.names)
         missing = missing or lacks

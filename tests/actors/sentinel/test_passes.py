@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
+from akkordeon_dask._numbers import LARGEST_COUNT
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
 from akkordeon_dask.actors.sentinel._passes import OpenPass, Passes
 from tests.support.numbered_samples import Numbers, numbered
@@ -71,6 +72,12 @@ def test_the_length_of_a_pass_over_a_stream_follows_from_its_mean_batch():
     assert passes.progress(1000, 0.0).total is None
     complete(passes, one, 1.0, batches=2)
     assert passes.progress(1000, 1.0).total == 16
+
+
+def test_the_length_of_a_pass_without_end_fits_into_a_heartbeat():
+    passes = Passes(Sentinel.train(DATA, scores=[], batches_per_pass=LARGEST_COUNT))
+    complete(passes, drawn(passes, 2), 1.0, batches=1)
+    assert passes.progress(None, 1.0).total == LARGEST_COUNT
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

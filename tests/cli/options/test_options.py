@@ -130,6 +130,33 @@ def test_the_home_of_somebody_unknown_is_refused_by_every_option_with_a_path(arg
     assert "begins with the home of an unknown user" in " ".join(done.output.split())
 
 
+@for_each(
+    "args",
+    [
+        ("network", "n.py:net", "--name", "x", "--snapshot-every", "9" * 5_000),
+        ("sentinel", "x", "--data", "mnist", "--report-every", "9" * 5_000),
+        ("sentinel", "x", "--data", "mnist", "--shard", f"1/{'9' * 5_000}"),
+        ("sentinel", "x", "--data", "mnist", "--scores", f"top{'9' * 5_000}"),
+        ("sentinel", "x", "--data", f"{'x' * 5_000}.py:data"),
+        ("network", f"{'x' * 5_000}.py:net", "--name", "x"),
+        ("network", "..:net", "--name", "x"),
+        ("save", "x", "x" * 5_000, "--scheduler", "tcp://127.0.0.1:1"),
+        ("status", "--tls", "x" * 5_000),
+        ("status", "--scheduler-file", "x" * 5_000),
+    ],
+)
+def test_no_word_on_the_command_line_is_too_long_or_too_odd_for_an_answer(args):
+    end = () if "--scheduler-file" in args or "tcp://127.0.0.1:1" in args else ("--scheduler", "tcp://127.0.0.1:1")
+    done = call(*args, *end)
+    assert isinstance(done.exception, SystemExit) and done.exit_code in (1, 2) and "Error: " in done.output
+
+
+def test_a_scheduler_file_of_endless_brackets_is_no_whole_json(tmp_path):
+    (tmp_path / "scheduler.json").write_text("[" * 100_000)
+    done = call("status", "--scheduler-file", str(tmp_path / "scheduler.json"))
+    assert done.exit_code == 1 and "is no whole JSON" in done.output
+
+
 def test_a_file_of_ones_own_and_its_results_may_be_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     text = "from akkordeon_dask import Gate, nn, optim\nnetwork = Gate(nn.ReLU(), optim.SGD(1))"
