@@ -105,7 +105,7 @@ class TorchOptimizer(Optimizer):
         options = {**self.options, "lr": float(lr(state.count))} if isinstance(lr, Schedule) else self.options
         optimizer = self.factory(tensors, **options)
         for group in optimizer.param_groups if state.rate != 1 else ():
-            group["lr"] *= state.rate
+            group["lr"] = group["lr"] * state.rate  # not in place: a tensor is the option itself
         for tensor, its in zip(tensors, slots, strict=False):
             optimizer.state[tensor] = {name: as_tensor(copied(array)) for name, array in its.items()}
         with torch.enable_grad():

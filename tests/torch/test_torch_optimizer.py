@@ -111,6 +111,20 @@ def test_a_schedule_and_a_slower_rate_scale_the_step():
     np.testing.assert_allclose(sizes[1:], sizes[0] / 2, rtol=1e-5)
 
 
+def test_a_rate_that_is_a_tensor_stays_as_it_is_when_updates_are_slowed():
+    lr = torch.tensor(0.5)
+    ends = []
+    for rate in (lr, 0.5):
+        optimizer, params = TorchOptimizer(torch.optim.SGD, lr=rate), numbers(0)
+        state = optimizer.init(params).slowed(0.5)
+        for step in range(3):
+            params, state = optimizer.update(numbers(step), state, params, stale_params=params)
+        ends.append(leaves(params))
+    assert lr == 0.5
+    for its, other in zip(*ends, strict=True):
+        assert_array_equal(its, other)
+
+
 @pytest.mark.parametrize(
     "make",
     [
