@@ -140,6 +140,53 @@ def test_what_makes_no_update_is_refused(make):
         make()
 
 
+class Counts(torch.optim.SGD):
+    """Its steps become smaller, by a count that `remember` keeps."""
+
+    def step(self, closure=None):
+        number = self.remember()
+        for group in self.param_groups:
+            group["lr"] = self.defaults["lr"] / number
+        super().step(closure)
+
+
+class InGroups(Counts):
+    def remember(self):
+        self.param_groups[0]["k"] = self.param_groups[0].get("k", 0) + 1
+        return self.param_groups[0]["k"]
+
+
+class InItself(Counts):
+    def remember(self):
+        self.number = getattr(self, "number", 0) + 1
+        return self.number
+
+
+class InItsState(Counts):
+    def remember(self):
+        self.state["all"] = self.state.get("all", 0) + 1
+        return self.state["all"]
+
+
+class AsNumber(Counts):
+    def remember(self):
+        its = self.state[self.param_groups[0]["params"][0]]
+        its["t"] = its.get("t", 0) + 1
+        return its["t"]
+
+
+@for_each(
+    "kind, words",
+    [
+        *((kind, r"remembers something beside optimizer.state\[parameter\]") for kind in (InGroups, InItself, InItsState)),
+        (AsNumber, r"TorchOptimizer\(AsNumber, lr=0.1\) remembers t=1: only tensors are carried"),
+    ],
+)
+def test_an_optimizer_whose_memory_would_be_lost_between_updates_is_refused(kind, words):
+    with pytest.raises(SpecError, match=words):
+        TorchOptimizer(kind, lr=0.1)
+
+
 def test_another_form_is_refused():
     optimizer, params = TorchOptimizer(torch.optim.AdamW), numbers(0)
     with pytest.raises(ShapeError, match="differ in form"):
