@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import AkkordeonError, ShapeError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.optim import Optimizer, Schedule, State
@@ -101,7 +102,13 @@ class TorchOptimizer(Optimizer):
         for tensor in tensors:
             tensor.requires_grad_()
             tensor.grad = torch.zeros_like(tensor)
-        made = self._stepped(tensors, [], State(0, ()))
+        try:
+            made = self._stepped(tensors, [], State(0, ()))
+        except AkkordeonError:
+            raise
+        except Exception as error:
+            shapes = ", ".join(shape_text(tuple(w.shape)) for w in tensors)
+            raise SpecError(f"{self!r} cannot train arrays of shapes {shapes:.200}: {error!r:.300}") from error
         return State(0, tuple(({name: np.zeros_like(array) for name, array in slots.items()},) for slots in made))
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:

@@ -187,6 +187,13 @@ def test_an_optimizer_whose_memory_would_be_lost_between_updates_is_refused(kind
         TorchOptimizer(kind, lr=0.1)
 
 
+def test_an_optimizer_that_cannot_train_these_arrays_says_which():
+    muon = TorchOptimizer(torch.optim.Muon)
+    muon.init({"w": np.zeros((3, 4), np.float32)})
+    with pytest.raises(SpecError, match=r"torch.optim.Muon\) cannot train arrays of shapes \(4,\), \(3, 4\), .*2D"):
+        muon.init(numbers(0))
+
+
 def test_another_form_is_refused():
     optimizer, params = TorchOptimizer(torch.optim.AdamW), numbers(0)
     with pytest.raises(ShapeError, match="differ in form"):
