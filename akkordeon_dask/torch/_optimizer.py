@@ -54,12 +54,15 @@ class TorchOptimizer(Optimizer):
 
     factory: Callable[..., torch.optim.Optimizer]
     options: Mapping[str, Any]
+    _writes_gradients: bool
+    """It works in the memory of the gradients, and gets copies."""
 
     def __init__(self, factory: Callable[..., torch.optim.Optimizer], **options: Any) -> None:
         if not callable(factory):
             raise SpecError(f"TorchOptimizer takes a class of torch.optim, e.g. torch.optim.AdamW, not {factory!r:.80}")
         object.__setattr__(self, "factory", factory)
         object.__setattr__(self, "options", options)
+        object.__setattr__(self, "_writes_gradients", False)
         try:
             alike = self._carries_all()
         except AkkordeonError:
@@ -68,19 +71,25 @@ class TorchOptimizer(Optimizer):
             raise SpecError(f"{self!r} makes no update from a gradient alone: {error!r:.300}") from error
         if not alike:
             raise SpecError(
-                f"{self!r} remembers something beside optimizer.state[parameter], as in its param_groups or attributes: "
+                f"{self!r} remembers something beside optimizer.state[parameter], in its param_groups or attributes: "
                 "each update is made by a new optimizer, which has the tensors of that state alone; keep it there"
             )
 
     def _carries_all(self) -> bool:
-        """Some updates are the same whether one optimizer makes them or, with the state of the last one, new ones."""
+        """Some updates are the same whether one optimizer makes them or, with the state of the last one, new ones.
+
+        They also show whether it writes into gradients.
+        """
         carried, kept = (torch.linspace(-1, 1, 4).reshape(2, 2).requires_grad_() for _ in range(2))
         optimizer, slots = self._made([kept], State(0, ())), list[dict[str, Array]]()
         for step in range(_TRIAL):
             for tensor in (carried, kept):
                 tensor.grad = torch.linspace(1, 2, 4).reshape(2, 2).add(step).cos()
+            given = tensor.grad.clone()
             with seeded(step):
                 slots = self._stepped([carried], slots, State(0, ()))
+            if not torch.equal(carried.grad, given):
+                object.__setattr__(self, "_writes_gradients", True)
             with seeded(step), torch.enable_grad():
                 optimizer.step()
         return torch.allclose(carried, kept, rtol=1e-4, equal_nan=True)
@@ -121,7 +130,7 @@ class TorchOptimizer(Optimizer):
         tensors = [as_tensor(copied(w)) for w in now]
         for tensor, g in zip(tensors, found, strict=True):
             tensor.requires_grad_()
-            tensor.grad = as_tensor(g)
+            tensor.grad = as_tensor(copied(g) if self._writes_gradients else g)
         with one_thread():
             slots = self._stepped(tensors, [its for (its,) in state.slots] if state.count else [], state)
         new = rebuild(params, iter(map(as_array, tensors)), statistics=False)

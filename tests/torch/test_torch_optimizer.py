@@ -15,6 +15,17 @@ from akkordeon_dask.tree import join_leaves, leaves, map_leaves, paths
 from tests.support.for_each import for_each
 from tests.torch.modules import frozen
 
+
+class Centred(torch.optim.SGD):
+    """Works in the memory of the gradients."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad -= parameter.grad.mean()
+        super().step(closure)
+
+
 OPTIMIZERS = [
     TorchOptimizer(torch.optim.SGD, lr=0.1),
     TorchOptimizer(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.01),
@@ -45,16 +56,17 @@ def updated(optimizer, steps=4, dtype=np.float32):
     params = numbers(0, dtype)
     state = optimizer.init(params)
     for step in range(steps):
-        before = [leaf.copy() for leaf in leaves((params, state.slots))]
-        new, after = optimizer.update(numbers(step + 1, dtype), state, params, stale_params=params)
-        for now, then in zip(leaves((params, state.slots)), before, strict=True):
+        grads = numbers(step + 1, dtype)
+        before = [leaf.copy() for leaf in leaves((params, state.slots, grads))]
+        new, after = optimizer.update(grads, state, params, stale_params=params)
+        for now, then in zip(leaves((params, state.slots, grads)), before, strict=True):
             assert_array_equal(now, then)
         params, state = frozen_tree(new), after
         map_leaves(frozen, state.slots)
     return params, state
 
 
-@for_each("optimizer", OPTIMIZERS)
+@for_each("optimizer", [*OPTIMIZERS, TorchOptimizer(Centred, lr=0.1, momentum=0.5)])
 @for_each("dtype", [np.float32, np.float64])
 def test_updates_are_those_of_torch_bit_for_bit_and_write_into_nothing(optimizer, dtype):
     params, state = updated(optimizer, dtype=dtype)
@@ -178,7 +190,10 @@ class AsNumber(Counts):
 @for_each(
     "kind, words",
     [
-        *((kind, r"remembers something beside optimizer.state\[parameter\]") for kind in (InGroups, InItself, InItsState)),
+        *(
+            (kind, r"remembers something beside optimizer.state\[parameter\]")
+            for kind in (InGroups, InItself, InItsState)
+        ),
         (AsNumber, r"TorchOptimizer\(AsNumber, lr=0.1\) remembers t=1: only tensors are carried"),
     ],
 )
