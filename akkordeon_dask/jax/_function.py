@@ -111,6 +111,10 @@ class JaxFunction(Layer):
         if not isinstance(y, jax.Array) or y.ndim == 0 or len(y) != len(x):
             what = f"shape {y.shape}" if isinstance(y, jax.Array) else f"a {type(y).__name__}"
             raise ShapeError(f"{self!r} gives {what} for {len(x)} samples: return one array, with a row for each")
+        if jnp.iscomplexobj(y) or (_floats(x) and not _floats(y)):
+            raise ShapeError(
+                f"{self!r} gives {y.dtype}: gates pass floating point on, through which gradients come back"
+            )
         return y.astype(_dtype(params, x))
 
     @cached_property
@@ -206,6 +210,10 @@ def _arrays_like(params: Tree, grads: Any) -> Tree:
     if isinstance(params, tuple):
         return tuple(_arrays_like(*both) for both in zip(params, grads, strict=True))
     return np.array(grads)
+
+
+def _floats(its: Any) -> bool:
+    return bool(jnp.issubdtype(its.dtype, jnp.floating))
 
 
 def _dtype(params: Tree, x: Any) -> np.dtype[Any]:

@@ -148,6 +148,24 @@ def test_masks_are_a_function_of_the_key_and_evaluation_draws_none():
         layer.forward(params, x, train=True)
 
 
+@for_each(
+    "apply, words",
+    [
+        (lambda p, x: x.argmax(1), "gives int32: gates pass floating point on"),
+        (lambda p, x: x > 0, "gives bool"),
+        (lambda p, x: jnp.fft.fft(x), "gives complex64"),
+    ],
+)
+def test_an_output_through_which_no_gradient_comes_back_is_refused(apply, words):
+    layer = JaxFunction(nothing, apply)
+    with pytest.raises(ShapeError, match=words):
+        layer.output_shape((4,))
+    with pytest.raises(ShapeError, match=words):
+        layer.forward({}, np.ones((2, 4), np.float32))
+    whole = JaxFunction(nothing, lambda p, x: x % 3)
+    assert_array_equal(whole.forward({}, np.array([[4, 5]]))[0], [[1, 2]])
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
