@@ -19,7 +19,7 @@ from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn import Context, Key, Layer, Shape
 from akkordeon_dask.nn._layer import Gradients
 from akkordeon_dask.nn._shapes import is_full
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import STATISTICS, Array, Tree, paths
 
 __all__ = ["JaxFunction"]
 
@@ -119,8 +119,16 @@ class JaxFunction(Layer):
 
     @cached_property
     def _form(self) -> Tree:
-        """Shapes and dtypes of the parameters."""
-        return jax.eval_shape(self.initialize, jax.random.key(0))
+        """Parameters without memory, of the form that a gate has them in."""
+        try:
+            made = jax.eval_shape(self.initialize, jax.random.key(0))
+        except Exception as error:  # of the user's code
+            raise SpecError(f"{self!r}: initialize(key) fails: {error!r:.300}") from error
+        form = self._arrays(made, lambda leaf: np.broadcast_to(np.float32(0), leaf.shape))
+        names = [name for name, _ in paths(form)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise SpecError(f"{self!r}: two parameters are called {twice!r}, by a dot in a key: rename one")
+        return form
 
     @property
     def draws(self) -> bool:  # type: ignore[override]
@@ -160,16 +168,21 @@ class JaxFunction(Layer):
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         with _precision(np.dtype(dtype)):
             made = self.initialize(jax.random.wrap_key_data(_random(rng)))
-            return self._arrays(made, np.dtype(dtype))
+            return self._arrays(made, lambda leaf: np.array(leaf, dtype))
 
-    def _arrays(self, made: Any, dtype: np.dtype[Any]) -> Tree:
+    def _arrays(self, made: Any, array: Callable[[Any], Array]) -> Tree:
         if isinstance(made, dict) and all(isinstance(name, str) for name in made):
-            return {name: self._arrays(its, dtype) for name, its in made.items()}
-        if isinstance(made, tuple | list):
-            return tuple(self._arrays(its, dtype) for its in made)
-        if not isinstance(made, jax.Array | np.ndarray) or not jnp.issubdtype(made.dtype, jnp.floating):
-            raise SpecError(f"{self!r}: parameters are arrays of floating point in dicts and tuples, not {made!r:.80}")
-        return np.array(made, dtype)
+            if STATISTICS in made:
+                raise SpecError(f"{self!r}: a parameter is called {STATISTICS!r}, as what is not trained: rename it")
+            return {name: self._arrays(its, array) for name, its in made.items()}
+        if type(made) in (tuple, list):
+            return tuple(self._arrays(its, array) for its in made)
+        if not isinstance(made, jax.Array | np.ndarray | jax.ShapeDtypeStruct) or not _floats(made):
+            raise SpecError(
+                f"{self!r}: parameters are arrays of floating point in dicts, whose keys are text, lists and tuples, "
+                f"not {made!r:.80}"
+            )
+        return array(made)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
