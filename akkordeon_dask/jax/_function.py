@@ -146,10 +146,12 @@ class JaxFunction(Layer):
         if not is_full(shape):
             return None
         errors = []
-        random = jax.ShapeDtypeStruct((2,), np.uint32) if self.random else None
         for dtype in (np.float32, np.int32):
+            x = jax.ShapeDtypeStruct((_BATCH, *shape), dtype)
             try:
-                y = jax.eval_shape(self._called, self._form, jax.ShapeDtypeStruct((_BATCH, *shape), dtype), random)
+                y = jax.eval_shape(self._called, self._form, x, None)
+                if self.random:
+                    y = jax.eval_shape(self._called, self._form, x, jax.ShapeDtypeStruct((2,), np.uint32))
             except ShapeError:
                 raise
             except Exception as error:  # of the user's code
@@ -157,7 +159,8 @@ class JaxFunction(Layer):
                 continue
             return tuple(y.shape[1:])
         text = str(errors[0]).strip().partition("\n")[0]
-        raise ShapeError(f"{self!r} cannot take samples of shape {shape_text(shape)}: {text:.300}") from errors[0]
+        hint = "; in evaluation its key is None" if self.random and "None" in text else ""
+        raise ShapeError(f"{self!r} cannot take samples of shape {shape_text(shape)}: {text:.300}{hint}") from errors[0]
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return dtype if dtype.kind == "f" else np.dtype(np.float32)

@@ -182,6 +182,14 @@ def test_the_shapes_are_tried_with_parameters_as_a_gate_has_them():
         nn.Linear(2, 4) >> layer
 
 
+def test_the_shapes_are_tried_in_evaluation_too():
+    def noisy(params, x, key):
+        return x + jax.random.normal(key, x.shape)
+
+    with pytest.raises(ShapeError, match=r"NoneType.*in evaluation its key is None"):
+        nn.Linear(2, 4) >> JaxFunction(nothing, noisy, random=True)
+
+
 @for_each(
     "apply, words",
     [
