@@ -197,10 +197,20 @@ class JaxFunction(Layer):
         random = _random(key.generator()) if train and self.random and key is not None else None
         context = _Context(params, x, random, None)
         with _precision(dtype):
+            self._check_whole(x)
             if not train:
                 return np.asarray(self._compiled(params, x, random)), context
             y, vjp = self._differentiated(context)
             return np.asarray(y), context._replace(vjp=vjp)
+
+    def _check_whole(self, x: Array) -> None:
+        """Refuse whole numbers that JAX would cut off in silence: it has 32 bits of them beside float32."""
+        kept = jax.dtypes.canonicalize_dtype(x.dtype)
+        if kept != x.dtype and not np.array_equal(x.astype(kept), x):
+            raise ShapeError(
+                f"{self!r} takes whole numbers as {kept} where parameters are float32, and samples of {x.dtype} reach "
+                f"from {x.min()} to {x.max()}: take their remainders, or others of {kept}, in the data"
+            )
 
     def _differentiated(self, context: _Context) -> Any:
         return jax.vjp(partial(self._compiled, random=context.random), context.params, context.x)

@@ -182,6 +182,13 @@ def test_the_shapes_are_tried_with_parameters_as_a_gate_has_them():
         nn.Linear(2, 4) >> layer
 
 
+def test_whole_numbers_beyond_those_of_jax_are_refused():
+    layer = JaxFunction(nothing, lambda params, x: x % 7)
+    assert_array_equal(layer.forward({}, np.array([[2**31 - 1, -1]]))[0], [[1, 6]])
+    with pytest.raises(ShapeError, match=r"takes whole numbers as int32.*samples of int64 reach from 1 to 2147483648"):
+        layer.forward({}, np.array([[2**31, 1]]))
+
+
 def test_the_shapes_are_tried_in_evaluation_too():
     def noisy(params, x, key):
         return x + jax.random.normal(key, x.shape)
