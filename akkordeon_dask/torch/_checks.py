@@ -9,6 +9,8 @@ from akkordeon_dask.torch._template import named_tensors
 
 __all__ = ["check_module"]
 
+_OTHERS = torch.jit.ScriptModule, torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel
+
 
 def check_module(module: torch.nn.Module, title: str) -> None:
     """Refuse a module whose tensors have no values, or cannot be put in place of by those of a version.
@@ -18,11 +20,13 @@ def check_module(module: torch.nn.Module, title: str) -> None:
     SpecError
         names the tensor and what to do.
     """
-    if isinstance(module, torch.jit.ScriptModule | torch.nn.DataParallel):
-        raise SpecError(
-            f"{title} is a {type(module).__name__}, which computes with its own weights alone: give the plain module "
-            "inside it"
-        )
+    for name, part in module.named_modules():
+        if isinstance(part, _OTHERS):
+            which = f"{title}: its part {name!r}" if name else title
+            raise SpecError(
+                f"{which} is a {type(part).__name__}, which computes with its own weights alone: give the plain module "
+                "inside it"
+            )
     for _, _, name, tensor in named_tensors(module):
         for refusal in _refusals(tensor):
             raise SpecError(f"{title}: {name!r} {refusal}")

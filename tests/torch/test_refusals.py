@@ -147,6 +147,11 @@ def hooked():
         (lambda: tnn.LazyLinear(3), "'weight' has a shape that is not known"),
         (lambda: tnn.Linear(4, 3, dtype=torch.complex64), "'weight' is complex"),
         (lambda: tnn.DataParallel(tnn.Linear(4, 3)), "is a DataParallel.*the plain module"),
+        (
+            lambda: tnn.Sequential(tnn.DataParallel(tnn.Linear(4, 3))),
+            "its part '0' is a DataParallel.*the plain module",
+        ),
+        (lambda: tnn.Sequential(torch.jit.ScriptModule()), "its part '0' is a ScriptModule.*the plain module"),
     ],
 )
 def test_tensors_that_no_version_can_stand_in_for_are_refused_where_the_network_is_written(make, words):
