@@ -66,9 +66,23 @@ class Blueprint:
 
     @cached_property
     def skeleton(self) -> torch.nn.Module:
-        """The module without memory for its parameters and persistent buffers."""
+        """The module without memory for its parameters and persistent buffers.
+
+        Raises
+        ------
+        SpecError
+            it cannot be copied, or see `new`.
+        """
         with self._lock:
-            return emptied(copy.deepcopy(self.new(_SEED)))  # a factory may hand out what it keeps
+            made = self.new(_SEED)
+            try:
+                return emptied(copy.deepcopy(made))  # a factory may hand out what it keeps
+            except Exception as error:
+                raise SpecError(
+                    f"{self._title}: the module cannot be copied, of which each thread has a copy: {error!r:.400}; keep "
+                    "in it no lock or open file, and no tensor that is computed from others, as the older weight_norm "
+                    "does (torch.nn.utils.parametrizations has its like)"
+                ) from error
 
     @cached_property
     def memory(self) -> DeviceMemory:

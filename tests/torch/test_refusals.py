@@ -1,6 +1,7 @@
 """Modules that would be silently wrong, or fail in torch's own words, are refused in words that say what to do."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -175,6 +176,25 @@ def test_a_module_that_writes_into_its_input_later_is_refused_then():
     layer.forward(params, X[:2])
     with pytest.raises(SpecError, match="writes into its input in some forward passes"):
         layer.forward(params, X.copy())
+
+
+class Locked(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def weight_kept():
+    """As the older weight_norm keeps it."""
+    its = tnn.Linear(4, 3)
+    its.computed = 2 * its.weight
+    return its
+
+
+@for_each("make", [Locked, weight_kept])
+def test_a_module_that_cannot_be_copied_is_refused_where_the_network_is_written(make):
+    with pytest.raises(SpecError, match=r"the module cannot be copied.*torch.nn.utils.parametrizations"):
+        nn.Linear(2, 4) >> TorchModule(make)
 
 
 def test_tensors_as_arguments_compare_by_what_they_hold():
