@@ -27,9 +27,17 @@ def check_module(module: torch.nn.Module, title: str) -> None:
                 f"{which} is a {type(part).__name__}, which computes with its own weights alone: give the plain module "
                 "inside it"
             )
+    at: dict[int, tuple[str, torch.Tensor]] = {}
     for _, _, name, tensor in named_tensors(module):
         for refusal in _refusals(tensor):
             raise SpecError(f"{title}: {name!r} {refusal}")
+        if tensor.numel() and tensor.layout == torch.strided:
+            first, other = at.setdefault(tensor.data_ptr(), (name, tensor))
+            if other is not tensor and (tensor.requires_grad or other.requires_grad):
+                raise SpecError(
+                    f"{title}: {name!r} is not the tensor {first!r}, and lies in its memory: in a version each has its "
+                    "own; tie them as one (head.weight = embed.weight, not .data), or give one a .clone()"
+                )
 
 
 def _refusals(tensor: torch.Tensor) -> Iterator[str]:

@@ -140,9 +140,21 @@ def hooked():
     return its
 
 
+def tied_by_data():
+    its = tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4))
+    its[1].weight.data = its[0].weight.data
+    return its
+
+
+def averaged():
+    return _registered(its := tnn.Linear(4, 4), its.weight.data)
+
+
 @for_each(
     "make, words",
     [
+        (tied_by_data, "'1.weight' is not the tensor '0.weight', and lies in its memory.*tie them as one"),
+        (averaged, "'rows' is not the tensor 'weight'"),
         (hooked, "'weight' has a hook"),
         (lambda: tnn.Linear(4, 3, device="meta"), "'weight' has no values.*make the module on the CPU"),
         (lambda: tnn.LazyLinear(3), "'weight' has a shape that is not known"),
