@@ -13,6 +13,7 @@ import torch
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch._checks import check_module
 from akkordeon_dask.torch._devices import DeviceMemory, find_device
+from akkordeon_dask.torch._modes import settle_mode
 from akkordeon_dask.torch._random import seeded
 from akkordeon_dask.torch._template import emptied, move_transient, named_tensors
 from akkordeon_dask.tree import STATISTICS
@@ -76,13 +77,15 @@ class Blueprint:
         with self._lock:
             made = self.new(_SEED)
             try:
-                return emptied(copy.deepcopy(made))  # a factory may hand out what it keeps
+                skeleton = emptied(copy.deepcopy(made))  # a factory may hand out what it keeps
             except Exception as error:
                 raise SpecError(
-                    f"{self._title}: the module cannot be copied, of which each thread has a copy: {error!r:.400}; keep "
-                    "in it no lock or open file, and no tensor that is computed from others, as the older weight_norm "
-                    "does (torch.nn.utils.parametrizations has its like)"
+                    f"{self._title}: the module cannot be copied, of which each thread has a copy: {error!r:.400}; "
+                    "keep in it no lock or open file, and no tensor that is computed from others, as the older "
+                    "weight_norm does (torch.nn.utils.parametrizations has its like)"
                 ) from error
+            settle_mode(skeleton, self._title)
+        return skeleton
 
     @cached_property
     def memory(self) -> DeviceMemory:

@@ -63,7 +63,7 @@ def split_module(
     names = list(children)
     pieces = [OrderedDict((name, children[name]) for name in names[a:b]) for a, b in pairwise([*starts, len(names)])]
     _check_ties(pieces)
-    return Network(_gate(piece, optimizer) for piece in pieces)
+    return Network(_gate(piece, optimizer, training=module.training) for piece in pieces)
 
 
 def _children(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
@@ -136,7 +136,9 @@ def _check_ties(pieces: list[OrderedDict[str, torch.nn.Module]]) -> None:
                 raise SpecError(f"{name!r} is the same tensor as {other!r}: put both into one gate")
 
 
-def _gate(piece: OrderedDict[str, torch.nn.Module], optimizer: Optimizer) -> Gate:
+def _gate(piece: OrderedDict[str, torch.nn.Module], optimizer: Optimizer, *, training: bool) -> Gate:
     first = next(iter(piece))
     name = f"layer{first}" if first.isdecimal() else first
-    return Gate(TorchModule(torch.nn.Sequential(piece)), optimizer, name=name)
+    module = torch.nn.Sequential(piece)
+    module.training = training
+    return Gate(TorchModule(module), optimizer, name=name)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.torch._modes import settle_mode
 
 __all__ = ["Template", "emptied", "move_transient", "named_tensors"]
 
@@ -79,8 +80,11 @@ class Template:
                 seen.add(id(tensor))
                 state[name] = tensor.detach().cpu().contiguous().clone()
         try:
-            skeleton = emptied(copy.deepcopy(module)).train()
+            skeleton = emptied(copy.deepcopy(module))
+            settle_mode(skeleton, type(module).__name__)
             text = _pickled(_unpickled(_pickled(skeleton)))  # so that equal modules have equal pickles
+        except SpecError:
+            raise
         except Exception as error:
             title = type(module).__name__
             raise SpecError(

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import GateError, ShapeError, SpecError
-from akkordeon_dask.torch import TorchModule
+from akkordeon_dask.torch import TorchModule, split_module
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.torch.modules import frozen
@@ -188,6 +188,39 @@ def test_a_module_that_writes_into_its_input_later_is_refused_then():
     layer.forward(params, X[:2])
     with pytest.raises(SpecError, match="writes into its input in some forward passes"):
         layer.forward(params, X.copy())
+
+
+def part_evaluates():
+    return tnn.Sequential(tnn.BatchNorm1d(4).eval(), tnn.Linear(4, 4))
+
+
+class KeepsStatistics(tnn.Sequential):
+    """Its batch norm never trains."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
+def test_a_part_in_evaluation_mode_is_refused_unless_its_module_keeps_it_there():
+    words = r"its part '0' \(BatchNorm1d\) is in evaluation mode.*call .train\(\) on the module"
+    with pytest.raises(SpecError, match=words):
+        TorchModule(part_evaluates())
+    with pytest.raises(SpecError, match=words):
+        nn.Linear(2, 4) >> TorchModule(part_evaluates)
+    with pytest.raises(SpecError, match=words):
+        split_module(part_evaluates(), optim.SGD(0.1), at=["1"])
+    for module in (part_evaluates().eval(), part_evaluates().train()):  # a new head of an old module trains
+        module[1].train()
+        assert len(split_module(module, optim.SGD(0.1), at=["1"])) == 2
+        assert module[0].training == module.training, "the module stays as it is"
+        layer = TorchModule(module)
+        params = layer.init(np.random.default_rng(0))
+        assert not np.array_equal(layer.forward(params, X, train=True)[0], layer.forward(params, X)[0])
+    layer = TorchModule(KeepsStatistics(tnn.BatchNorm1d(4)))
+    params = layer.init(np.random.default_rng(0))
+    assert_array_equal(layer.forward(params, X, train=True)[0], layer.forward(params, X)[0])
 
 
 class Locked(tnn.Module):
