@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -40,8 +40,8 @@ class Blueprint:
         self._make, self._title, self._device = make, title, device
         self._lock = threading.RLock()
         """Guards the making of what is made once."""
-        self._idle: dict[bool, deque[torch.nn.Module]] = {True: deque(), False: deque()}
-        """Copies that no thread computes with, by whether they train. Changed by atomic calls alone."""
+        self._idle: defaultdict[tuple[bool, torch.dtype], deque[torch.nn.Module]] = defaultdict(deque)
+        """Copies that no thread computes with, by whether they train, and precision. Changed by atomic calls alone."""
         self.examined: dict[bool, bool] = {}
         """By whether it trains: a first pass has been watched, and the module draws random numbers in it."""
         self.writes_input = False
@@ -147,14 +147,15 @@ class Blueprint:
         return tuple(name for name, its in self.tensors.items() if not isinstance(its, torch.nn.Parameter))
 
     @contextmanager
-    def lent(self, train: bool) -> Iterator[torch.nn.Module]:
-        """A copy that this thread alone computes with, in one of the two modes for ever."""
+    def lent(self, train: bool, dtype: torch.dtype) -> Iterator[torch.nn.Module]:
+        """A copy that this thread alone computes with, in one of the two modes and in this precision for ever."""
+        idle = self._idle[train, dtype]
         try:
-            module = self._idle[train].pop()
+            module = idle.pop()
         except IndexError:
             with self._lock:
                 module = copy.deepcopy(self.skeleton).train(train)
             for part in module.modules():
-                move_transient(part, self.memory.device)
+                move_transient(part, self.memory.device, dtype)
         yield module
-        self._idle[train].append(module)  # not after an error: nobody knows how the module was left
+        idle.append(module)  # not after an error: nobody knows how the module was left

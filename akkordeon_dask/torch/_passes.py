@@ -53,7 +53,7 @@ def run(
     if draws:
         _check_seed(title, seed)
     given = x.clone() if blueprint.writes_input else x
-    with blueprint.lent(train) as module, seeded(seed, x.device) if draws else nullcontext():
+    with blueprint.lent(train, _precision(tensors, x)) as module, seeded(seed, x.device) if draws else nullcontext():
         y = _called(blueprint, title, module, tensors, given, dtype)
     parameters = {name: its for name, its in tensors.items() if its._version and name not in blueprint.buffers}
     if parameters or x._version:
@@ -78,9 +78,13 @@ def _called(
     with noted(title, module, hints), _autocast(dtype, x.device.type):
         y = functional_call(module, tensors, (x,))
     y = check_output(title, y, x)
-    precision = next((its.dtype for its in (*tensors.values(), x) if its.is_floating_point()), torch.float32)
     narrow = dtype is not None and y.dtype == getattr(torch, dtype)
-    return y.to(precision) if narrow or y.dtype in (torch.float16, torch.float64) else y
+    return y.to(_precision(tensors, x)) if narrow or y.dtype in (torch.float16, torch.float64) else y
+
+
+def _precision(tensors: dict[str, torch.Tensor], x: torch.Tensor) -> torch.dtype:
+    """The floating point of the version, or else of the input."""
+    return next((its.dtype for its in (*tensors.values(), x) if its.is_floating_point()), torch.float32)
 
 
 def _autocast(dtype: str | None, device: str) -> AbstractContextManager[object]:
@@ -103,7 +107,7 @@ def _examined(
             y = _called(blueprint, title, module, copies, given, dtype)
         return y, copies, given, draws.any
 
-    with blueprint.lent(train) as module:
+    with blueprint.lent(train, _precision(tensors, x)) as module:
         state = _state(module)
         y, copies, given, drew = once(module)
         _check_state(title, module, state)

@@ -43,11 +43,14 @@ def emptied(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
-def move_transient(part: torch.nn.Module, device: torch.device) -> None:
-    """Have a part's buffers that are not persistent on a device; they are the only ones that a skeleton has."""
+def move_transient(part: torch.nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> None:
+    """Have a part's buffers that are not persistent on a device; they are the only ones that a skeleton has.
+
+    Those of floating point become of `dtype`; None: stay as they are.
+    """
     for name in part._non_persistent_buffers_set:
         if (buffer := part._buffers.get(name)) is not None:
-            part._buffers[name] = buffer.to(device)
+            part._buffers[name] = buffer.to(device, dtype if buffer.is_floating_point() else None)
 
 
 def _trains(tensor: torch.Tensor) -> bool:

@@ -339,6 +339,31 @@ def test_a_pass_and_its_gradients_are_those_of_the_module_itself(make):
             assert_array_equal(after["statistics"][name], its.numpy())
 
 
+class Positioned(tnn.Module):
+    """Adds a product with what is computed anew by every process, not saved."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.linear = tnn.Linear(4, 4)
+        self.register_buffer("basis", torch.linspace(0, 1, 16, dtype=dtype).reshape(4, 4), persistent=False)
+
+    def forward(self, x):
+        return self.linear(x) + torch.tanh(x) @ self.basis
+
+
+@for_each("dtype", [np.float32, np.float64])
+@for_each("made", [torch.float32, torch.float64, torch.bfloat16])
+def test_buffers_that_are_not_persistent_have_the_precision_of_the_gate(made, dtype):
+    layer, params = started(TorchModule(Positioned, made), dtype)
+    module = Positioned(made).to(torch.from_numpy(params["linear.weight"]).dtype)
+    module.load_state_dict({name: torch.from_numpy(its) for name, its in params.items()})
+    x = X.astype(dtype)
+    expected = module(torch.from_numpy(x)).detach().numpy()
+    for train in (True, False):
+        assert_array_equal(layer.forward(params, x, train=train, key=nn.Key((0,)))[0], expected)
+        layer.forward(layer.init(np.random.default_rng(0), np.float32), X, train=train, key=nn.Key((0,)))
+
+
 def test_shapes_are_checked_where_the_network_is_written():
     with pytest.raises(ShapeError, match=r"TorchModule\(torch.nn.Linear, 9, 2\) cannot take samples of shape \(10,\)"):
         nn.Linear(4, 10) >> TorchModule(tnn.Linear, 9, 2)
