@@ -100,10 +100,10 @@ class Blueprint:
 
     @property
     def on_meta(self) -> torch.nn.Module:
-        """A copy, to evaluate, that computes shapes alone."""
+        """A copy in float32, to evaluate, that computes shapes alone."""
         with self._lock:
             module = copy.deepcopy(self.skeleton).to("meta")
-        return module.eval()
+        return module.float().eval()
 
     @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:

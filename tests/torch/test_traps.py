@@ -373,6 +373,20 @@ def test_shapes_are_checked_where_the_network_is_written():
         nn.Linear(4, 36) >> nn.Reshape((4, 9)) >> TorchModule(tnn.GRU, 9, 2, batch_first=True)
 
 
+@for_each("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@for_each(
+    "make, shape, behind",
+    [
+        (lambda dtype: tnn.Conv2d(2, 3, 3, dtype=dtype), (2, 5, 5), (3, 3, 3)),
+        (lambda dtype: Recurrent(tnn.GRU, 4, 2).to(dtype), (3, 4), (3, 2)),
+        (lambda dtype: tnn.Sequential(tnn.Embedding(7, 4), Recurrent(tnn.GRU, 4, 2)).to(dtype), (3,), (3, 2)),
+        (Positioned, (4,), (4,)),
+    ],
+)
+def test_shapes_of_modules_made_in_another_precision_are_those_in_the_gates(make, shape, behind, dtype):
+    assert TorchModule(make, dtype).output_shape(shape) == TorchModule(make(dtype)).output_shape(shape) == behind
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
