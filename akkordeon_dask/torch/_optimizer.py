@@ -92,7 +92,7 @@ class TorchOptimizer(Optimizer):
                 object.__setattr__(self, "_writes_gradients", True)
             with seeded(step), torch.enable_grad():
                 optimizer.step()
-        return torch.allclose(carried, kept, rtol=1e-4, equal_nan=True)
+        return bool(torch.allclose(carried, kept, rtol=1e-4, equal_nan=True))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -97,6 +97,48 @@ def test_a_module_whose_training_would_be_another_one_is_refused(factory, words)
         assert_array_equal(now, then)
 
 
+class ByLambda(tnn.Module):
+    """Its copies compute with the weights of the original."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = tnn.Linear(4, 4)
+        self.compute = lambda x: 2 * self.linear(x)
+
+    def forward(self, x):
+        return self.compute(x)
+
+
+@for_each(
+    "factory",
+    [
+        ByLambda,
+        module(lambda its, x: its.parts[0](its.linear(x)), parts=lambda: [tnn.Linear(4, 4)]),
+        module(lambda its, x: its.linear(x) * its.scale, scale=lambda: torch.ones(4, requires_grad=True)),
+        module(lambda its, x: its.table[: len(x)], table=lambda: torch.ones(5, 4, requires_grad=True)),
+    ],
+)
+def test_trained_tensors_that_are_no_parameters_are_refused(factory):
+    for train in (True, False):
+        layer = TorchModule(factory)
+        with pytest.raises(SpecError, match=r"a tensor of shape .* is none of its parameters.*nn.ModuleList"):
+            layer.forward(layer.init(np.random.default_rng(0)), X, train=train, key=nn.Key((0,)))
+
+
+def force(its, x):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(its.linear(x).square().sum(), x, create_graph=True)[0]
+
+
+def test_tensors_that_a_pass_differentiates_by_are_its_own():
+    layer = TorchModule(module(force))
+    params = layer.init(np.random.default_rng(0))
+    y, context = layer.forward(params, X, train=True, key=nn.Key((0,)))
+    assert layer.backward(context, y)[1]["linear.weight"].any()
+    assert_array_equal(layer.forward(params, X)[0], y)
+
+
 @for_each(
     "forward, words",
     [
