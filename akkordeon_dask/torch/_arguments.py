@@ -1,5 +1,7 @@
 """Arguments of a module's factory as values: they compare, and make new objects each time."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -10,22 +12,34 @@ __all__ = ["as_value", "made", "same"]
 
 
 def as_value(argument: object) -> object:
-    """An argument as it is kept: a module is copied, and compares and pickles with its weights.
+    """An argument as it is kept, also in a list, tuple or dict: nobody who has it can change it any more.
+
+    A module is copied, and compares and pickles with its weights; tensors and arrays are copied too.
 
     Raises
     ------
     SpecError
         a module cannot be copied, or its tensors cannot be a version's.
     """
-    if not isinstance(argument, torch.nn.Module):
-        return argument
-    check_module(argument, type(argument).__name__)
-    return Template.of(argument)
+    if isinstance(argument, torch.nn.Module):
+        check_module(argument, type(argument).__name__)
+        return Template.of(argument)
+    if isinstance(argument, torch.Tensor):
+        copy = argument.detach().clone().requires_grad_(argument.requires_grad)
+        return torch.nn.Parameter(copy, copy.requires_grad) if isinstance(argument, torch.nn.Parameter) else copy
+    return argument.copy() if isinstance(argument, np.ndarray) else _mapped(as_value, argument)
 
 
 def made(value: object) -> object:
     """The argument that the factory is called with."""
-    return value() if isinstance(value, Template) else value
+    return value() if isinstance(value, Template) else _mapped(made, value)
+
+
+def _mapped(function: Callable[[object], object], value: object) -> object:
+    """A list, tuple or dict, of no class of a user's, with the function applied to what it holds."""
+    if type(value) is dict:
+        return {key: function(its) for key, its in value.items()}
+    return type(value)(map(function, value)) if type(value) in (list, tuple) else value
 
 
 def same(one: object, other: object) -> bool:

@@ -191,6 +191,53 @@ def test_modules_as_arguments_are_values_too_and_stay_as_they_are():
     assert_array_equal(inner.weight.detach().numpy(), before)
 
 
+class Stack(tnn.Module):
+    def __init__(self, parts, **others):
+        super().__init__()
+        self.parts = tnn.ModuleList([*parts, *others.get("more", {}).values()])
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+def test_what_stands_in_collections_of_arguments_is_a_value_too():
+    parts, more = [tnn.Linear(4, 3)], {"norm": tnn.BatchNorm1d(3)}
+    layer, params = started(TorchModule(Stack, parts, more=more))
+    again = pickle.loads(pickle.dumps(layer))
+    assert again == layer == TorchModule(Stack, [*parts], more=more) and hash(again) == hash(layer)
+    parts[0].weight.data.zero_()
+    parts.append(tnn.Linear(3, 9))
+    more.clear()
+    assert layer == again != TorchModule(Stack, parts, more=more)
+    trained_once(layer, params, X)
+    for one, other in zip(leaves(layer.init(np.random.default_rng(0))), leaves(params), strict=True):
+        assert_array_equal(one, other)
+
+
+def scaled(weight):
+    its = tnn.Linear(4, 3)
+    its.weight = weight
+    return its
+
+
+def test_a_parameter_that_is_an_argument_is_one_of_the_module():
+    weight = tnn.Parameter(torch.ones(3, 4), requires_grad=False)
+    frozen_one, trained = TorchModule(scaled, weight), TorchModule(scaled, tnn.Parameter(torch.ones(3, 4)))
+    weight.zero_()
+    assert frozen_one.init(np.random.default_rng(0))["statistics"]["weight"].all()
+    assert trained.init(np.random.default_rng(0))["weight"].all()
+
+
+@for_each("make", [torch.ones, lambda *shape: np.ones(shape, np.float32)])
+def test_an_array_that_is_an_argument_may_be_changed_afterwards(make):
+    table = make(7, 4)
+    layer = TorchModule(lambda its: tnn.Embedding.from_pretrained(torch.as_tensor(its)), table)
+    table[...] = 0
+    assert layer.init(np.random.default_rng(0))["statistics"]["weight"].all()
+
+
 def test_frozen_parameters_are_no_part_of_what_is_trained():
     layer, params = started(TorchModule(PartlyFrozen))
     grads = trained_once(layer, params, X)
