@@ -1,14 +1,44 @@
 """Arguments of a module's factory as values: they compare, and make new objects each time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import torch
 
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch._checks import check_module
-from akkordeon_dask.torch._template import Template
+from akkordeon_dask.torch._template import Template, named_tensors
 
-__all__ = ["as_value", "made", "same"]
+__all__ = ["as_value", "check_ties", "made", "same"]
+
+
+def check_ties(arguments: object) -> None:
+    """Refuse modules among arguments that share a tensor: each is copied by itself, and the copies would not.
+
+    Raises
+    ------
+    SpecError
+        names the tensor in both modules.
+    """
+    owner: dict[int, tuple[int, str]] = {}
+    for number, module in enumerate(_modules(arguments)):
+        for _, _, name, tensor in named_tensors(module):
+            title = f"{name!r} of {type(module).__name__}"
+            first, other = owner.setdefault(id(tensor), (number, title))
+            if first != number:
+                raise SpecError(
+                    f"TorchModule copies each module among its arguments by itself, and {title} in one is the same "
+                    f"tensor as {other} in another: make the whole in a function, TorchModule(make)"
+                )
+
+
+def _modules(value: object) -> Iterator[torch.nn.Module]:
+    if isinstance(value, torch.nn.Module):
+        yield value
+    elif type(value) in (list, tuple, dict):
+        for its in value.values() if isinstance(value, dict) else cast(Iterable[object], value):
+            yield from _modules(its)
 
 
 def as_value(argument: object) -> object:

@@ -284,6 +284,16 @@ def test_a_module_that_cannot_be_copied_is_refused_where_the_network_is_written(
         nn.Linear(2, 4) >> TorchModule(make)
 
 
+def test_modules_as_arguments_share_no_tensor_for_each_is_copied_by_itself():
+    shared, act = tnn.Linear(4, 4), tnn.ReLU()
+    TorchModule(tnn.Sequential, shared, act, tnn.Linear(4, 4), act)
+    for args in ((shared, act, shared), ([shared], {"head": tnn.Sequential(act, shared)})):
+        with pytest.raises(
+            SpecError, match=r"weight' of .* in one is the same tensor as 'weight' of Linear in another"
+        ):
+            TorchModule(tnn.Sequential, *args)
+
+
 def test_tensors_as_arguments_compare_by_what_they_hold():
     one, same, other = (TorchModule(tnn.Embedding.from_pretrained, torch.full((7, 4), its)) for its in (1.0, 1.0, 2.0))
     assert one == same and hash(one) == hash(same) and one != other
