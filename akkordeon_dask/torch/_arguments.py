@@ -67,9 +67,11 @@ def made(value: object) -> object:
 
 def _mapped(function: Callable[[object], object], value: object) -> object:
     """A list, tuple or dict, of no class of a user's, with the function applied to what it holds."""
-    if type(value) is dict:
+    if isinstance(value, dict) and type(value) is dict:
         return {key: function(its) for key, its in value.items()}
-    return type(value)(map(function, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)([function(its) for its in value])
+    return value
 
 
 def same(one: object, other: object) -> bool:
