@@ -73,6 +73,9 @@ def _called(
     def hints() -> Iterator[str]:
         if blueprint.dtypes:
             yield f"its tensors are made as {blueprint.dtypes}, and all have the gate's dtype here"
+        if x.dtype in (torch.bool, torch.uint8, torch.int8, torch.int16):
+            made = str(x.dtype).removeprefix("torch.")
+            yield f"the samples are {made}: nn.Scale(mean, std) in front makes floats of them, .long() indices"
         if module.training and len(x) == 1:
             yield "the batch has one sample: data.arrays(..., drop_last=True) leaves out an epoch's last, smaller one"
 

@@ -1,6 +1,7 @@
 """Modules that would be silently wrong, or fail in torch's own words, are refused in words that say what to do."""
 
 import random
+import re
 import threading
 
 import numpy as np
@@ -308,6 +309,20 @@ def failing(its, x):
 
 def mixed():
     return tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4).double(), module(lambda its, x: its.linear(x.double()))())
+
+
+@for_each(
+    "make, x, words",
+    [
+        (lambda: tnn.Linear(4, 3), np.ones((2, 4), np.uint8), r"the samples are uint8: nn.Scale\(mean, std\) in front"),
+        (lambda: tnn.Embedding(7, 4), np.ones((2, 4), np.int16), r"the samples are int16: .* .long\(\) indices"),
+    ],
+)
+def test_an_error_over_samples_of_another_kind_says_what_to_do(make, x, words):
+    layer = TorchModule(make)
+    with pytest.raises(RuntimeError) as caught:
+        layer.forward(layer.init(np.random.default_rng(0)), x)
+    assert re.search(words, "".join(caught.value.__notes__))
 
 
 @for_each(
