@@ -19,7 +19,7 @@ from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn import Context, Key, Layer, Shape
 from akkordeon_dask.nn._layer import Gradients
 from akkordeon_dask.nn._shapes import is_full
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import STATISTICS, Array, Tree, paths
 
 __all__ = ["JaxFunction"]
 
@@ -111,12 +111,24 @@ class JaxFunction(Layer):
         if not isinstance(y, jax.Array) or y.ndim == 0 or len(y) != len(x):
             what = f"shape {y.shape}" if isinstance(y, jax.Array) else f"a {type(y).__name__}"
             raise ShapeError(f"{self!r} gives {what} for {len(x)} samples: return one array, with a row for each")
+        if jnp.iscomplexobj(y) or (_floats(x) and not _floats(y)):
+            raise ShapeError(
+                f"{self!r} gives {y.dtype}: gates pass floating point on, through which gradients come back"
+            )
         return y.astype(_dtype(params, x))
 
     @cached_property
     def _form(self) -> Tree:
-        """Shapes and dtypes of the parameters."""
-        return jax.eval_shape(self.initialize, jax.random.key(0))
+        """Parameters without memory, of the form that a gate has them in."""
+        try:
+            made = jax.eval_shape(self.initialize, jax.random.key(0))
+        except Exception as error:  # of the user's code
+            raise SpecError(f"{self!r}: initialize(key) fails: {error!r:.300}") from error
+        form = self._arrays(made, lambda leaf: np.broadcast_to(np.float32(0), leaf.shape))
+        names = [name for name, _ in paths(form)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise SpecError(f"{self!r}: two parameters are called {twice!r}, by a dot in a key: rename one")
+        return form
 
     @property
     def draws(self) -> bool:  # type: ignore[override]
@@ -134,10 +146,12 @@ class JaxFunction(Layer):
         if not is_full(shape):
             return None
         errors = []
-        random = jax.ShapeDtypeStruct((2,), np.uint32) if self.random else None
         for dtype in (np.float32, np.int32):
+            x = jax.ShapeDtypeStruct((_BATCH, *shape), dtype)
             try:
-                y = jax.eval_shape(self._called, self._form, jax.ShapeDtypeStruct((_BATCH, *shape), dtype), random)
+                y = jax.eval_shape(self._called, self._form, x, None)
+                if self.random:
+                    y = jax.eval_shape(self._called, self._form, x, jax.ShapeDtypeStruct((2,), np.uint32))
             except ShapeError:
                 raise
             except Exception as error:  # of the user's code
@@ -145,7 +159,8 @@ class JaxFunction(Layer):
                 continue
             return tuple(y.shape[1:])
         text = str(errors[0]).strip().partition("\n")[0]
-        raise ShapeError(f"{self!r} cannot take samples of shape {shape_text(shape)}: {text:.300}") from errors[0]
+        hint = "; in evaluation its key is None" if self.random and "None" in text else ""
+        raise ShapeError(f"{self!r} cannot take samples of shape {shape_text(shape)}: {text:.300}{hint}") from errors[0]
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return dtype if dtype.kind == "f" else np.dtype(np.float32)
@@ -156,16 +171,21 @@ class JaxFunction(Layer):
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         with _precision(np.dtype(dtype)):
             made = self.initialize(jax.random.wrap_key_data(_random(rng)))
-            return self._arrays(made, np.dtype(dtype))
+            return self._arrays(made, lambda leaf: np.array(leaf, dtype))
 
-    def _arrays(self, made: Any, dtype: np.dtype[Any]) -> Tree:
+    def _arrays(self, made: Any, array: Callable[[Any], Array]) -> Tree:
         if isinstance(made, dict) and all(isinstance(name, str) for name in made):
-            return {name: self._arrays(its, dtype) for name, its in made.items()}
-        if isinstance(made, tuple | list):
-            return tuple(self._arrays(its, dtype) for its in made)
-        if not isinstance(made, jax.Array | np.ndarray) or not jnp.issubdtype(made.dtype, jnp.floating):
-            raise SpecError(f"{self!r}: parameters are arrays of floating point in dicts and tuples, not {made!r:.80}")
-        return np.array(made, dtype)
+            if STATISTICS in made:
+                raise SpecError(f"{self!r}: a parameter is called {STATISTICS!r}, as what is not trained: rename it")
+            return {name: self._arrays(its, array) for name, its in made.items()}
+        if type(made) in (tuple, list):
+            return tuple(self._arrays(its, array) for its in made)
+        if not isinstance(made, jax.Array | np.ndarray | jax.ShapeDtypeStruct) or not _floats(made):
+            raise SpecError(
+                f"{self!r}: parameters are arrays of floating point in dicts, whose keys are text, lists and tuples, "
+                f"not {made!r:.80}"
+            )
+        return array(made)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
@@ -177,10 +197,20 @@ class JaxFunction(Layer):
         random = _random(key.generator()) if train and self.random and key is not None else None
         context = _Context(params, x, random, None)
         with _precision(dtype):
+            self._check_whole(x)
             if not train:
                 return np.asarray(self._compiled(params, x, random)), context
             y, vjp = self._differentiated(context)
             return np.asarray(y), context._replace(vjp=vjp)
+
+    def _check_whole(self, x: Array) -> None:
+        """Refuse whole numbers that JAX would cut off in silence: it has 32 bits of them beside float32."""
+        kept = jax.dtypes.canonicalize_dtype(x.dtype)
+        if kept != x.dtype and not np.array_equal(x.astype(kept), x):
+            raise ShapeError(
+                f"{self!r} takes whole numbers as {kept} where parameters are float32, and samples of {x.dtype} reach "
+                f"from {x.min()} to {x.max()}: take their remainders, or others of {kept}, in the data"
+            )
 
     def _differentiated(self, context: _Context) -> Any:
         return jax.vjp(partial(self._compiled, random=context.random), context.params, context.x)
@@ -206,6 +236,10 @@ def _arrays_like(params: Tree, grads: Any) -> Tree:
     if isinstance(params, tuple):
         return tuple(_arrays_like(*both) for both in zip(params, grads, strict=True))
     return np.array(grads)
+
+
+def _floats(its: Any) -> bool:
+    return bool(jnp.issubdtype(its.dtype, jnp.floating))
 
 
 def _dtype(params: Tree, x: Any) -> np.dtype[Any]:

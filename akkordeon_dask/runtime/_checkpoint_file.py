@@ -128,11 +128,12 @@ class _Reader:
             raise CheckpointError(f"cannot load {source!r}: {error}") from error
         self._said = about.get(_DIGEST)
         self._digest = hashlib.sha256()
-        self._tensors = _by_path(tensors, _own_names(network, leaves))
+        own = _own_names(network, leaves)
+        self._tensors = _by_path(tensors, own)
         self._wanted = _by_name(leaves)
         self._not_finite: dict[str, tuple[int, Any]] = {}
         """By tensor, the number of its values that are not finite in the network, and one of them."""
-        _check_names(source, self._tensors, network, self._wanted)
+        _check_names(source, self._tensors, network, self._wanted, own)
         for name, leaf in self._wanted.items():
             _check_form(f"{source!r} has {name!r}", self._tensors[name], leaf)
 
@@ -216,9 +217,16 @@ _REMEDY = "load it into the network that saved it"
 _NAMED = 5
 
 
-def _check_names(source: str, tensors: Mapping[str, Tensor], network: Network, wanted: Mapping[str, Leaf]) -> None:
+def _check_names(
+    source: str, tensors: Mapping[str, Tensor], network: Network, wanted: Mapping[str, Leaf],
+    own: Mapping[str, tuple[str, ...]],
+) -> None:  # fmt: skip
     if wanted.keys() != tensors.keys():
         sides = {"has": tensors.keys() - wanted.keys(), "lacks": wanted.keys() - tensors.keys()}
+        foreign = {name for names in own.values() for name in names}
+        if len(foreign & tensors.keys()) > len(wanted.keys() & tensors.keys()):  # written by another library
+            lacking = {names[0] for names in own.values() if tensors.keys().isdisjoint(names)}
+            sides = {"has": tensors.keys() - foreign, "lacks": lacking}
         differences = " and ".join(f"{verb} {_listed(names)}" for verb, names in sides.items() if names)
         raise CheckpointError(f"{source!r} {differences}, unlike the network {network!r:.200}: {_REMEDY}")
 

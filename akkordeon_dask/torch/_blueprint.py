@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,6 +13,7 @@ import torch
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch._checks import check_module
 from akkordeon_dask.torch._devices import DeviceMemory, find_device
+from akkordeon_dask.torch._modes import settle_mode
 from akkordeon_dask.torch._random import seeded
 from akkordeon_dask.torch._template import emptied, move_transient, named_tensors
 from akkordeon_dask.tree import STATISTICS
@@ -39,8 +40,8 @@ class Blueprint:
         self._make, self._title, self._device = make, title, device
         self._lock = threading.RLock()
         """Guards the making of what is made once."""
-        self._idle: dict[bool, deque[torch.nn.Module]] = {True: deque(), False: deque()}
-        """Copies that no thread computes with, by whether they train. Changed by atomic calls alone."""
+        self._idle: defaultdict[tuple[bool, torch.dtype], deque[torch.nn.Module]] = defaultdict(deque)
+        """Copies that no thread computes with, by whether they train, and precision. Changed by atomic calls alone."""
         self.examined: dict[bool, bool] = {}
         """By whether it trains: a first pass has been watched, and the module draws random numbers in it."""
         self.writes_input = False
@@ -66,9 +67,25 @@ class Blueprint:
 
     @cached_property
     def skeleton(self) -> torch.nn.Module:
-        """The module without memory for its parameters and persistent buffers."""
+        """The module without memory for its parameters and persistent buffers.
+
+        Raises
+        ------
+        SpecError
+            it cannot be copied, or see `new`.
+        """
         with self._lock:
-            return emptied(copy.deepcopy(self.new(_SEED)))  # a factory may hand out what it keeps
+            made = self.new(_SEED)
+            try:
+                skeleton = emptied(copy.deepcopy(made))  # a factory may hand out what it keeps
+            except Exception as error:
+                raise SpecError(
+                    f"{self._title}: the module cannot be copied, of which each thread has a copy: {error!r:.400}; "
+                    "keep in it no lock or open file, and no tensor that is computed from others, as the older "
+                    "weight_norm does (torch.nn.utils.parametrizations has its like)"
+                ) from error
+            settle_mode(skeleton, self._title)
+        return skeleton
 
     @cached_property
     def memory(self) -> DeviceMemory:
@@ -83,10 +100,10 @@ class Blueprint:
 
     @property
     def on_meta(self) -> torch.nn.Module:
-        """A copy, to evaluate, that computes shapes alone."""
+        """A copy in float32, to evaluate, that computes shapes alone."""
         with self._lock:
             module = copy.deepcopy(self.skeleton).to("meta")
-        return module.eval()
+        return module.float().eval()
 
     @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -130,14 +147,15 @@ class Blueprint:
         return tuple(name for name, its in self.tensors.items() if not isinstance(its, torch.nn.Parameter))
 
     @contextmanager
-    def lent(self, train: bool) -> Iterator[torch.nn.Module]:
-        """A copy that this thread alone computes with, in one of the two modes for ever."""
+    def lent(self, train: bool, dtype: torch.dtype) -> Iterator[torch.nn.Module]:
+        """A copy that this thread alone computes with, in one of the two modes and in this precision for ever."""
+        idle = self._idle[train, dtype]
         try:
-            module = self._idle[train].pop()
+            module = idle.pop()
         except IndexError:
             with self._lock:
                 module = copy.deepcopy(self.skeleton).train(train)
             for part in module.modules():
-                move_transient(part, self.memory.device)
+                move_transient(part, self.memory.device, dtype)
         yield module
-        self._idle[train].append(module)  # not after an error: nobody knows how the module was left
+        idle.append(module)  # not after an error: nobody knows how the module was left

@@ -16,7 +16,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn import Context, Key, Layer, Shape
 from akkordeon_dask.nn._layer import Gradients
 from akkordeon_dask.nn._shapes import is_full
-from akkordeon_dask.torch._arguments import as_value, made, same
+from akkordeon_dask.torch._arguments import as_value, check_ties, made, same
 from akkordeon_dask.torch._blueprint import Blueprint
 from akkordeon_dask.torch._devices import check_device
 from akkordeon_dask.torch._names import call_text
@@ -134,6 +134,7 @@ class TorchModule(Layer):
         check_device(device)
         if isinstance(factory, torch.nn.Module) and (args or kwargs):
             raise SpecError(f"a module takes no further arguments: {args or kwargs!r} is for a class or function")
+        check_ties([*args, *kwargs.values()])
         maker, args = as_value(factory), tuple(map(as_value, args))
         kwargs = {name: as_value(its) for name, its in kwargs.items()}
         if not callable(maker):

@@ -7,15 +7,20 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask._repr import shape_text
+from akkordeon_dask.errors import AkkordeonError, ShapeError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.optim import Optimizer, Schedule, State
 from akkordeon_dask.torch._names import call_text
+from akkordeon_dask.torch._random import seeded
 from akkordeon_dask.torch._tensors import as_array, as_tensor
 from akkordeon_dask.torch._threads import one_thread
 from akkordeon_dask.tree import Array, Tree, leaves, rebuild
 
 __all__ = ["TorchOptimizer"]
+
+_TRIAL = 12
+"""Updates of a trial; some optimizers do something else each fifth or tenth time."""
 
 
 @dataclass(frozen=True, repr=False, init=False, eq=False)
@@ -34,7 +39,8 @@ class TorchOptimizer(Optimizer):
     Raises
     ------
     SpecError
-        the options do not suit the class, or it needs more than gradients, as LBFGS does.
+        the options do not suit the class, it needs more than gradients, as LBFGS does, or it remembers something beside
+        the tensors of `optimizer.state[parameter]`.
 
     Examples
     --------
@@ -48,16 +54,45 @@ class TorchOptimizer(Optimizer):
 
     factory: Callable[..., torch.optim.Optimizer]
     options: Mapping[str, Any]
+    _writes_gradients: bool
+    """It works in the memory of the gradients, and gets copies."""
 
     def __init__(self, factory: Callable[..., torch.optim.Optimizer], **options: Any) -> None:
         if not callable(factory):
             raise SpecError(f"TorchOptimizer takes a class of torch.optim, e.g. torch.optim.AdamW, not {factory!r:.80}")
         object.__setattr__(self, "factory", factory)
         object.__setattr__(self, "options", options)
+        object.__setattr__(self, "_writes_gradients", False)
         try:
-            self.init({"w": np.zeros((2, 2), np.float32)})
+            alike = self._carries_all()
+        except AkkordeonError:
+            raise
         except Exception as error:
             raise SpecError(f"{self!r} makes no update from a gradient alone: {error!r:.300}") from error
+        if not alike:
+            raise SpecError(
+                f"{self!r} remembers something beside optimizer.state[parameter], in its param_groups or attributes: "
+                "each update is made by a new optimizer, which has the tensors of that state alone; keep it there"
+            )
+
+    def _carries_all(self) -> bool:
+        """Some updates are the same whether one optimizer makes them or, with the state of the last one, new ones.
+
+        They also show whether it writes into gradients.
+        """
+        carried, kept = (torch.linspace(-1, 1, 4).reshape(2, 2).requires_grad_() for _ in range(2))
+        optimizer, slots = self._made([kept], State(0, ())), list[dict[str, Array]]()
+        for step in range(_TRIAL):
+            for tensor in (carried, kept):
+                tensor.grad = torch.linspace(1, 2, 4).reshape(2, 2).add(step).cos()
+            given = tensor.grad.clone()
+            with seeded(step):
+                slots = self._stepped([carried], slots, State(0, ()))
+            if not torch.equal(carried.grad, given):
+                object.__setattr__(self, "_writes_gradients", True)
+            with seeded(step), torch.enable_grad():
+                optimizer.step()
+        return bool(torch.allclose(carried, kept, rtol=1e-4, equal_nan=True))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -76,7 +111,13 @@ class TorchOptimizer(Optimizer):
         for tensor in tensors:
             tensor.requires_grad_()
             tensor.grad = torch.zeros_like(tensor)
-        made = self._stepped(tensors, [], State(0, ()))
+        try:
+            made = self._stepped(tensors, [], State(0, ()))
+        except AkkordeonError:
+            raise
+        except Exception as error:
+            shapes = ", ".join(shape_text(tuple(w.shape)) for w in tensors)
+            raise SpecError(f"{self!r} cannot train arrays of shapes {shapes:.200}: {error!r:.300}") from error
         return State(0, tuple(({name: np.zeros_like(array) for name, array in slots.items()},) for slots in made))
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
@@ -89,7 +130,7 @@ class TorchOptimizer(Optimizer):
         tensors = [as_tensor(copied(w)) for w in now]
         for tensor, g in zip(tensors, found, strict=True):
             tensor.requires_grad_()
-            tensor.grad = as_tensor(g)
+            tensor.grad = as_tensor(copied(g) if self._writes_gradients else g)
         with one_thread():
             slots = self._stepped(tensors, [its for (its,) in state.slots] if state.count else [], state)
         new = rebuild(params, iter(map(as_array, tensors)), statistics=False)
@@ -101,16 +142,19 @@ class TorchOptimizer(Optimizer):
         """Make a step with the tensors, in place; returns what the optimizer remembers of each of them."""
         if not tensors:
             return []
-        lr = self.options.get("lr")
-        options = {**self.options, "lr": float(lr(state.count))} if isinstance(lr, Schedule) else self.options
-        optimizer = self.factory(tensors, **options)
+        optimizer = self._made(tensors, state)
         for group in optimizer.param_groups if state.rate != 1 else ():
-            group["lr"] *= state.rate
+            group["lr"] = group["lr"] * state.rate  # not in place: a tensor is the option itself
         for tensor, its in zip(tensors, slots, strict=False):
             optimizer.state[tensor] = {name: as_tensor(copied(array)) for name, array in its.items()}
         with torch.enable_grad():
             optimizer.step()
         return [dict(self._remembered(optimizer.state[tensor])) for tensor in tensors]
+
+    def _made(self, tensors: list[torch.Tensor], state: State) -> torch.optim.Optimizer:
+        lr = self.options.get("lr")
+        options = {**self.options, "lr": float(lr(state.count))} if isinstance(lr, Schedule) else self.options
+        return self.factory(tensors, **options)
 
     def _remembered(self, state: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
         for name, value in state.items():

@@ -8,6 +8,7 @@ from torch.func import functional_call
 
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch._blueprint import Blueprint
+from akkordeon_dask.torch._foreign import check_own
 from akkordeon_dask.torch._notes import noted
 from akkordeon_dask.torch._outputs import check_output
 from akkordeon_dask.torch._random import Draws, seeded
@@ -53,7 +54,7 @@ def run(
     if draws:
         _check_seed(title, seed)
     given = x.clone() if blueprint.writes_input else x
-    with blueprint.lent(train) as module, seeded(seed, x.device) if draws else nullcontext():
+    with blueprint.lent(train, _precision(tensors, x)) as module, seeded(seed, x.device) if draws else nullcontext():
         y = _called(blueprint, title, module, tensors, given, dtype)
     parameters = {name: its for name, its in tensors.items() if its._version and name not in blueprint.buffers}
     if parameters or x._version:
@@ -72,15 +73,22 @@ def _called(
     def hints() -> Iterator[str]:
         if blueprint.dtypes:
             yield f"its tensors are made as {blueprint.dtypes}, and all have the gate's dtype here"
+        if x.dtype in (torch.bool, torch.uint8, torch.int8, torch.int16):
+            made = str(x.dtype).removeprefix("torch.")
+            yield f"the samples are {made}: nn.Scale(mean, std) in front makes floats of them, .long() indices"
         if module.training and len(x) == 1:
             yield "the batch has one sample: data.arrays(..., drop_last=True) leaves out an epoch's last, smaller one"
 
     with noted(title, module, hints), _autocast(dtype, x.device.type):
         y = functional_call(module, tensors, (x,))
     y = check_output(title, y, x)
-    precision = next((its.dtype for its in (*tensors.values(), x) if its.is_floating_point()), torch.float32)
     narrow = dtype is not None and y.dtype == getattr(torch, dtype)
-    return y.to(precision) if narrow or y.dtype in (torch.float16, torch.float64) else y
+    return y.to(_precision(tensors, x)) if narrow or y.dtype in (torch.float16, torch.float64) else y
+
+
+def _precision(tensors: dict[str, torch.Tensor], x: torch.Tensor) -> torch.dtype:
+    """The floating point of the version, or else of the input."""
+    return next((its.dtype for its in (*tensors.values(), x) if its.is_floating_point()), torch.float32)
 
 
 def _autocast(dtype: str | None, device: str) -> AbstractContextManager[object]:
@@ -103,12 +111,12 @@ def _examined(
             y = _called(blueprint, title, module, copies, given, dtype)
         return y, copies, given, draws.any
 
-    with blueprint.lent(train) as module:
+    with blueprint.lent(train, _precision(tensors, x)) as module:
         state = _state(module)
         y, copies, given, drew = once(module)
         _check_state(title, module, state)
         _check_parameters(blueprint, title, tensors, copies)
-        _check_repeated(title, y, once(module)[0])
+        _check_repeated(title, y, check_own(title, lambda: once(module)[0], (x, *tensors.values())))
     drew = drew if random is None else random
     if train and drew:
         _check_seed(title, seed)

@@ -1,7 +1,6 @@
 """Shapes and costs of a module, found without memory or numbers."""
 
 import torch
-from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from akkordeon_dask._repr import shape_text
@@ -50,7 +49,7 @@ def _tried(blueprint: Blueprint, title: str, shape: Shape | None) -> object:
         x = torch.empty((_BATCH, *(size or 0 for size in shape)), dtype=dtype, device="meta")
         try:
             with torch.no_grad():
-                y: object = functional_call(module, dict(blueprint.tensors), (x,))
+                y: object = module(x)
         except NotImplementedError:
             return None
         except Exception as error:  # of the module, or of a user's code

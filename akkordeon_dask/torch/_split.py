@@ -1,12 +1,13 @@
 """A sequential module as a network."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
 
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask._repr import check_shape
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.nn import Shape
@@ -16,9 +17,12 @@ from akkordeon_dask.torch._template import named_tensors
 
 __all__ = ["split_module"]
 
+_CODE = "forward", "__call__", "train"
+"""Methods of a module that its children compute what they do by."""
+
 
 def split_module(
-    module: torch.nn.Module, optimizer: Optimizer, *, at: Sequence[str] | None = None, parts: int | None = None,
+    module: torch.nn.Module, optimizer: Optimizer, *, at: Iterable[str] | None = None, parts: int | None = None,
     shape: Shape | None = None,
 ) -> Network:  # fmt: skip
     """A network of gates, each of which holds some children of an `nn.Sequential`, under their own names.
@@ -53,7 +57,7 @@ def split_module(
     >>> split_module(model, optim.SGD(0.1), at=["2"]).names
     ('layer0', 'layer2')
     """
-    children = _children(module)
+    children, shape = _children(module), check_shape(shape)
     if (at is None) == (parts is None):
         raise SpecError("split_module takes at=[names] or parts=number, one of the two")
     if at is not None:
@@ -63,31 +67,39 @@ def split_module(
     names = list(children)
     pieces = [OrderedDict((name, children[name]) for name in names[a:b]) for a, b in pairwise([*starts, len(names)])]
     _check_ties(pieces)
-    return Network(_gate(piece, optimizer) for piece in pieces)
+    return Network(_gate(piece, optimizer, training=module.training) for piece in pieces)
 
 
 def _children(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"split_module takes a torch.nn.Module, not {module!r:.80}")
     title = type(module).__name__
-    if not isinstance(module, torch.nn.Sequential) or type(module).forward is not torch.nn.Sequential.forward:
-        raise SpecError(
-            f"{title} cannot be cut: its forward is code of its own, and only that of nn.Sequential is known to call "
-            "one child after the other: write it as nn.Sequential, or make a TorchModule of each piece"
-        )
+    for name in _CODE:
+        plain = isinstance(module, torch.nn.Sequential) and name not in vars(module)
+        if not plain or getattr(type(module), name) is not getattr(torch.nn.Sequential, name):
+            raise SpecError(
+                f"{title} cannot be cut: its {name} is code of its own, and only that of nn.Sequential is known to "
+                "call one child after the other: write it as nn.Sequential, or make a TorchModule of each piece"
+            )
     if any(
         (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._buffers, module._parameters)
     ):
         raise SpecError(f"{title} cannot be cut: it has hooks, parameters or buffers of its own beside its children")
+    if missing := [name for name, child in module._modules.items() if child is None]:
+        raise SpecError(f"{title} cannot be cut: its child {missing[0]!r} is None, which computes nothing")
     children = dict(module.named_children())
+    if not children:
+        raise SpecError(f"{title} cannot be cut: it has no children, and a gate holds at least one")
     if len(children) != len(module):
         raise SpecError(f"{title} cannot be cut: it has one child at two places, whose gates would share parameters")
     return children
 
 
-def _starts(names: list[str], at: Sequence[str]) -> list[int]:
-    if isinstance(at, str) or not all(isinstance(name, str) for name in at):
-        raise SpecError(f"split_module takes the names of children, at=['head'], not {at!r:.80}")
+def _starts(names: list[str], at: Iterable[str]) -> list[int]:
+    given = at
+    at = list(at) if isinstance(at, Iterable) else [at]
+    if isinstance(given, str) or not all(isinstance(name, str) for name in at):
+        raise SpecError(f"split_module takes the names of children, at=['head'], not {given!r:.80}")
     if unknown := [name for name in at if name not in names]:
         raise SpecError(f"there is no child {unknown[0]!r} to cut at: the children are {', '.join(names)}")
     starts = [0, *(names.index(name) for name in at)]
@@ -136,7 +148,9 @@ def _check_ties(pieces: list[OrderedDict[str, torch.nn.Module]]) -> None:
                 raise SpecError(f"{name!r} is the same tensor as {other!r}: put both into one gate")
 
 
-def _gate(piece: OrderedDict[str, torch.nn.Module], optimizer: Optimizer) -> Gate:
+def _gate(piece: OrderedDict[str, torch.nn.Module], optimizer: Optimizer, *, training: bool) -> Gate:
     first = next(iter(piece))
     name = f"layer{first}" if first.isdecimal() else first
-    return Gate(TorchModule(torch.nn.Sequential(piece)), optimizer, name=name)
+    module = torch.nn.Sequential(piece)
+    module.training = training
+    return Gate(TorchModule(module), optimizer, name=name)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from akkordeon_dask.errors import SpecError
+from akkordeon_dask.torch._modes import settle_mode
 
 __all__ = ["Template", "emptied", "move_transient", "named_tensors"]
 
@@ -42,11 +43,14 @@ def emptied(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
-def move_transient(part: torch.nn.Module, device: torch.device) -> None:
-    """Have a part's buffers that are not persistent on a device; they are the only ones that a skeleton has."""
+def move_transient(part: torch.nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> None:
+    """Have a part's buffers that are not persistent on a device; they are the only ones that a skeleton has.
+
+    Those of floating point become of `dtype`; None: stay as they are.
+    """
     for name in part._non_persistent_buffers_set:
         if (buffer := part._buffers.get(name)) is not None:
-            part._buffers[name] = buffer.to(device)
+            part._buffers[name] = buffer.to(device, dtype if buffer.is_floating_point() else None)
 
 
 def _trains(tensor: torch.Tensor) -> bool:
@@ -79,8 +83,11 @@ class Template:
                 seen.add(id(tensor))
                 state[name] = tensor.detach().cpu().contiguous().clone()
         try:
-            skeleton = emptied(copy.deepcopy(module)).train()
+            skeleton = emptied(copy.deepcopy(module))
+            settle_mode(skeleton, type(module).__name__)
             text = _pickled(_unpickled(_pickled(skeleton)))  # so that equal modules have equal pickles
+        except SpecError:
+            raise
         except Exception as error:
             title = type(module).__name__
             raise SpecError(

@@ -1,6 +1,7 @@
 """Functions of JAX as layers: the laws of layers, and promise 1 against a loop in JAX alone."""
 
 import pickle
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -148,6 +149,72 @@ def test_masks_are_a_function_of_the_key_and_evaluation_draws_none():
         layer.forward(params, x, train=True)
 
 
+class Pair(NamedTuple):
+    w: jax.Array
+    b: jax.Array
+
+
+@for_each(
+    "initialize, apply, words",
+    [
+        (lambda key: Pair(jnp.ones(4), jnp.ones(4)), lambda p, x: x * p.w, r"dicts, whose keys are text.*not Pair\(w="),
+        (lambda key: {"n": None}, doubled, "not None"),
+        (lambda key: {"n": key}, doubled, "not ShapeDtypeStruct.*key<"),
+        (lambda key: {"n": jnp.arange(3)}, doubled, "not ShapeDtypeStruct.*int32"),
+        (lambda key: {0: jnp.ones(3)}, doubled, r"not \{0:"),
+        (lambda key: [{"statistics": jnp.ones(4)}], doubled, "a parameter is called 'statistics'"),
+        (
+            lambda key: {"a.b": jnp.ones(4), "a": {"b": jnp.ones(4)}},
+            doubled,
+            "two parameters are called 'a.b'",
+        ),
+        (lambda: {"w": jnp.ones(4)}, doubled, r"initialize\(key\) fails: TypeError"),
+    ],
+)
+def test_parameters_that_no_gate_can_keep_are_refused_where_the_network_is_written(initialize, apply, words):
+    with pytest.raises(SpecError, match=words):
+        Gate(nn.Linear(2, 4) >> JaxFunction(initialize, apply), optim.SGD(0.1))
+
+
+def test_the_shapes_are_tried_with_parameters_as_a_gate_has_them():
+    layer = JaxFunction(lambda key: [jnp.ones(4)], lambda p, x: x * p.copy()[0])
+    with pytest.raises(ShapeError, match="'tuple' object has no attribute 'copy'"):
+        nn.Linear(2, 4) >> layer
+
+
+def test_whole_numbers_beyond_those_of_jax_are_refused():
+    layer = JaxFunction(nothing, lambda params, x: x % 7)
+    assert_array_equal(layer.forward({}, np.array([[2**31 - 1, -1]]))[0], [[1, 6]])
+    with pytest.raises(ShapeError, match=r"takes whole numbers as int32.*samples of int64 reach from 1 to 2147483648"):
+        layer.forward({}, np.array([[2**31, 1]]))
+
+
+def test_the_shapes_are_tried_in_evaluation_too():
+    def noisy(params, x, key):
+        return x + jax.random.normal(key, x.shape)
+
+    with pytest.raises(ShapeError, match=r"NoneType.*in evaluation its key is None"):
+        nn.Linear(2, 4) >> JaxFunction(nothing, noisy, random=True)
+
+
+@for_each(
+    "apply, words",
+    [
+        (lambda p, x: x.argmax(1), "gives int32: gates pass floating point on"),
+        (lambda p, x: x > 0, "gives bool"),
+        (lambda p, x: jnp.fft.fft(x), "gives complex64"),
+    ],
+)
+def test_an_output_through_which_no_gradient_comes_back_is_refused(apply, words):
+    layer = JaxFunction(nothing, apply)
+    with pytest.raises(ShapeError, match=words):
+        layer.output_shape((4,))
+    with pytest.raises(ShapeError, match=words):
+        layer.forward({}, np.ones((2, 4), np.float32))
+    whole = JaxFunction(nothing, lambda p, x: x % 3)
+    assert_array_equal(whole.forward({}, np.array([[4, 5]]))[0], [[1, 2]])
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
@@ -162,7 +229,7 @@ def test_masks_are_a_function_of_the_key_and_evaluation_draws_none():
         (
             lambda: JaxFunction(lambda key: {"n": jnp.arange(3)}, doubled).init(np.random.default_rng(0)),
             SpecError,
-            "arrays of floating point in dicts and tuples, not",
+            "arrays of floating point in dicts.* and tuples, not",
         ),
     ],
     ids=["number", "shape", "tuple", "first row", "whole numbers"],

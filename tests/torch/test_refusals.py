@@ -1,6 +1,8 @@
 """Modules that would be silently wrong, or fail in torch's own words, are refused in words that say what to do."""
 
 import random
+import re
+import threading
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import GateError, ShapeError, SpecError
-from akkordeon_dask.torch import TorchModule
+from akkordeon_dask.torch import TorchModule, split_module
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.torch.modules import frozen
@@ -96,6 +98,48 @@ def test_a_module_whose_training_would_be_another_one_is_refused(factory, words)
         assert_array_equal(now, then)
 
 
+class ByLambda(tnn.Module):
+    """Its copies compute with the weights of the original."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = tnn.Linear(4, 4)
+        self.compute = lambda x: 2 * self.linear(x)
+
+    def forward(self, x):
+        return self.compute(x)
+
+
+@for_each(
+    "factory",
+    [
+        ByLambda,
+        module(lambda its, x: its.parts[0](its.linear(x)), parts=lambda: [tnn.Linear(4, 4)]),
+        module(lambda its, x: its.linear(x) * its.scale, scale=lambda: torch.ones(4, requires_grad=True)),
+        module(lambda its, x: its.table[: len(x)], table=lambda: torch.ones(5, 4, requires_grad=True)),
+    ],
+)
+def test_trained_tensors_that_are_no_parameters_are_refused(factory):
+    for train in (True, False):
+        layer = TorchModule(factory)
+        with pytest.raises(SpecError, match=r"a tensor of shape .* is none of its parameters.*nn.ModuleList"):
+            layer.forward(layer.init(np.random.default_rng(0)), X, train=train, key=nn.Key((0,)))
+
+
+def force(its, x):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(its.linear(x).square().sum(), x, create_graph=True)[0]
+
+
+def test_tensors_that_a_pass_differentiates_by_are_its_own():
+    layer = TorchModule(module(force))
+    params = layer.init(np.random.default_rng(0))
+    y, context = layer.forward(params, X, train=True, key=nn.Key((0,)))
+    assert layer.backward(context, y)[1]["linear.weight"].any()
+    assert_array_equal(layer.forward(params, X)[0], y)
+
+
 @for_each(
     "forward, words",
     [
@@ -139,14 +183,31 @@ def hooked():
     return its
 
 
+def tied_by_data():
+    its = tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4))
+    its[1].weight.data = its[0].weight.data
+    return its
+
+
+def averaged():
+    return _registered(its := tnn.Linear(4, 4), its.weight.data)
+
+
 @for_each(
     "make, words",
     [
+        (tied_by_data, "'1.weight' is not the tensor '0.weight', and lies in its memory.*tie them as one"),
+        (averaged, "'rows' is not the tensor 'weight'"),
         (hooked, "'weight' has a hook"),
         (lambda: tnn.Linear(4, 3, device="meta"), "'weight' has no values.*make the module on the CPU"),
         (lambda: tnn.LazyLinear(3), "'weight' has a shape that is not known"),
         (lambda: tnn.Linear(4, 3, dtype=torch.complex64), "'weight' is complex"),
         (lambda: tnn.DataParallel(tnn.Linear(4, 3)), "is a DataParallel.*the plain module"),
+        (
+            lambda: tnn.Sequential(tnn.DataParallel(tnn.Linear(4, 3))),
+            "its part '0' is a DataParallel.*the plain module",
+        ),
+        (lambda: tnn.Sequential(torch.jit.ScriptModule()), "its part '0' is a ScriptModule.*the plain module"),
     ],
 )
 def test_tensors_that_no_version_can_stand_in_for_are_refused_where_the_network_is_written(make, words):
@@ -172,6 +233,68 @@ def test_a_module_that_writes_into_its_input_later_is_refused_then():
         layer.forward(params, X.copy())
 
 
+def part_evaluates():
+    return tnn.Sequential(tnn.BatchNorm1d(4).eval(), tnn.Linear(4, 4))
+
+
+class KeepsStatistics(tnn.Sequential):
+    """Its batch norm never trains."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
+def test_a_part_in_evaluation_mode_is_refused_unless_its_module_keeps_it_there():
+    words = r"its part '0' \(BatchNorm1d\) is in evaluation mode.*call .train\(\) on the module"
+    with pytest.raises(SpecError, match=words):
+        TorchModule(part_evaluates())
+    with pytest.raises(SpecError, match=words):
+        nn.Linear(2, 4) >> TorchModule(part_evaluates)
+    with pytest.raises(SpecError, match=words):
+        split_module(part_evaluates(), optim.SGD(0.1), at=["1"])
+    for module in (part_evaluates().eval(), part_evaluates().train()):  # a new head of an old module trains
+        module[1].train()
+        assert len(split_module(module, optim.SGD(0.1), at=["1"])) == 2
+        assert module[0].training == module.training, "the module stays as it is"
+        layer = TorchModule(module)
+        params = layer.init(np.random.default_rng(0))
+        assert not np.array_equal(layer.forward(params, X, train=True)[0], layer.forward(params, X)[0])
+    layer = TorchModule(KeepsStatistics(tnn.BatchNorm1d(4)))
+    params = layer.init(np.random.default_rng(0))
+    assert_array_equal(layer.forward(params, X, train=True)[0], layer.forward(params, X)[0])
+
+
+class Locked(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def weight_kept():
+    """As the older weight_norm keeps it."""
+    its = tnn.Linear(4, 3)
+    its.computed = 2 * its.weight
+    return its
+
+
+@for_each("make", [Locked, weight_kept])
+def test_a_module_that_cannot_be_copied_is_refused_where_the_network_is_written(make):
+    with pytest.raises(SpecError, match=r"the module cannot be copied.*torch.nn.utils.parametrizations"):
+        nn.Linear(2, 4) >> TorchModule(make)
+
+
+def test_modules_as_arguments_share_no_tensor_for_each_is_copied_by_itself():
+    shared, act = tnn.Linear(4, 4), tnn.ReLU()
+    TorchModule(tnn.Sequential, shared, act, tnn.Linear(4, 4), act)
+    for args in ((shared, act, shared), ([shared], {"head": tnn.Sequential(act, shared)})):
+        with pytest.raises(
+            SpecError, match=r"weight' of .* in one is the same tensor as 'weight' of Linear in another"
+        ):
+            TorchModule(tnn.Sequential, *args)
+
+
 def test_tensors_as_arguments_compare_by_what_they_hold():
     one, same, other = (TorchModule(tnn.Embedding.from_pretrained, torch.full((7, 4), its)) for its in (1.0, 1.0, 2.0))
     assert one == same and hash(one) == hash(same) and one != other
@@ -186,6 +309,20 @@ def failing(its, x):
 
 def mixed():
     return tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4).double(), module(lambda its, x: its.linear(x.double()))())
+
+
+@for_each(
+    "make, x, words",
+    [
+        (lambda: tnn.Linear(4, 3), np.ones((2, 4), np.uint8), r"the samples are uint8: nn.Scale\(mean, std\) in front"),
+        (lambda: tnn.Embedding(7, 4), np.ones((2, 4), np.int16), r"the samples are int16: .* .long\(\) indices"),
+    ],
+)
+def test_an_error_over_samples_of_another_kind_says_what_to_do(make, x, words):
+    layer = TorchModule(make)
+    with pytest.raises(RuntimeError) as caught:
+        layer.forward(layer.init(np.random.default_rng(0)), x)
+    assert re.search(words, "".join(caught.value.__notes__))
 
 
 @for_each(

@@ -1,5 +1,7 @@
 """A sequential module as a network."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,24 @@ def test_gates_are_named_as_their_first_children():
     assert split_module(module, SGD, at=["head"]).names == ("stem", "head")
 
 
+def doubled():
+    module = model()
+    plain = module.forward
+    module.forward = lambda x: 2 * plain(x)
+    return module
+
+
+class FirstEvaluates(tnn.Sequential):
+    def train(self, mode=True):
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
+def test_the_names_to_cut_at_may_be_read_only_once():
+    assert split_module(model(), SGD, at=iter(["2", "4"])).names == ("layer0", "layer2", "layer4")
+
+
 @pytest.mark.parametrize(
     ("module", "how", "words"),
     [
@@ -67,6 +87,14 @@ def test_gates_are_named_as_their_first_children():
         (model(), {"parts": 6}, "has 5 children: it cannot be cut into 6 parts"),
         (model(), {"parts": 0}, "parts of split_module"),
         (3, {"parts": 1}, "takes a torch.nn.Module, not 3"),
+        (model(), {"at": 3}, r"takes the names of children, at=\['head'\], not 3"),
+        (model(), {"at": [2]}, r"takes the names of children, .*not \[2\]"),
+        (model(), {"at": (name for name in "42")}, r"in the order of the children, .*not \['4', '2'\]"),
+        (model(), {"parts": 2, "shape": 6}, "a sample's shape is a tuple of sizes.*not 6"),
+        (tnn.Sequential(), {"at": []}, "Sequential cannot be cut: it has no children"),
+        (tnn.Sequential(OrderedDict(a=tnn.ReLU(), b=None)), {"at": ["b"]}, "its child 'b' is None"),
+        (doubled(), {"at": ["2"]}, "Sequential cannot be cut: its forward is code of its own"),
+        (FirstEvaluates(*model()), {"at": ["2"]}, "FirstEvaluates cannot be cut: its train is code of its own"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_cut_says_why(module, how, words):

@@ -70,7 +70,7 @@ def test_tied_weights_are_saved_by_both_names_and_loaded_by_one(client, tmp_path
         Tied().load_state_dict(state_dict(running.network[:1], parameters))
         del whole["embed.weight"]
         save_file(whole, tmp_path / "lacks.safetensors")
-        with pytest.raises(CheckpointError, match=r"lacks.safetensors' has .* and lacks .*embed.weight"):
+        with pytest.raises(CheckpointError, match=r"lacks.safetensors' lacks 'embed.weight', unlike the network"):
             running.load(tmp_path / "lacks.safetensors")
 
 
@@ -81,6 +81,15 @@ def test_bfloat16_of_torch_is_loaded_as_it_is(client, tmp_path):
         running.load(tmp_path / "narrow.safetensors")
         (params,) = running.parameters()["g0"]
         assert_array_equal(params["weight"], module.weight.detach().float().numpy())
+
+
+def test_a_file_of_torch_that_does_not_fit_is_compared_by_the_names_of_torch(client, tmp_path):
+    state = model().state_dict()
+    state["fc.weight"] = state.pop("2.weight")
+    save_file(state, tmp_path / "other.safetensors")
+    words = r"' has 'fc.weight' and lacks '2.weight', unlike the network"
+    with deploy(split_module(model(), ADAM, at=["1"]), client) as running, pytest.raises(CheckpointError, match=words):
+        running.load(tmp_path / "other.safetensors")
 
 
 def test_a_network_with_layers_of_ours_is_saved_by_paths(client, tmp_path):

@@ -15,6 +15,17 @@ from akkordeon_dask.tree import join_leaves, leaves, map_leaves, paths
 from tests.support.for_each import for_each
 from tests.torch.modules import frozen
 
+
+class Centred(torch.optim.SGD):
+    """Works in the memory of the gradients."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad -= parameter.grad.mean()
+        super().step(closure)
+
+
 OPTIMIZERS = [
     TorchOptimizer(torch.optim.SGD, lr=0.1),
     TorchOptimizer(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.01),
@@ -45,16 +56,17 @@ def updated(optimizer, steps=4, dtype=np.float32):
     params = numbers(0, dtype)
     state = optimizer.init(params)
     for step in range(steps):
-        before = [leaf.copy() for leaf in leaves((params, state.slots))]
-        new, after = optimizer.update(numbers(step + 1, dtype), state, params, stale_params=params)
-        for now, then in zip(leaves((params, state.slots)), before, strict=True):
+        grads = numbers(step + 1, dtype)
+        before = [leaf.copy() for leaf in leaves((params, state.slots, grads))]
+        new, after = optimizer.update(grads, state, params, stale_params=params)
+        for now, then in zip(leaves((params, state.slots, grads)), before, strict=True):
             assert_array_equal(now, then)
         params, state = frozen_tree(new), after
         map_leaves(frozen, state.slots)
     return params, state
 
 
-@for_each("optimizer", OPTIMIZERS)
+@for_each("optimizer", [*OPTIMIZERS, TorchOptimizer(Centred, lr=0.1, momentum=0.5)])
 @for_each("dtype", [np.float32, np.float64])
 def test_updates_are_those_of_torch_bit_for_bit_and_write_into_nothing(optimizer, dtype):
     params, state = updated(optimizer, dtype=dtype)
@@ -111,6 +123,20 @@ def test_a_schedule_and_a_slower_rate_scale_the_step():
     np.testing.assert_allclose(sizes[1:], sizes[0] / 2, rtol=1e-5)
 
 
+def test_a_rate_that_is_a_tensor_stays_as_it_is_when_updates_are_slowed():
+    lr = torch.tensor(0.5)
+    ends = []
+    for rate in (lr, 0.5):
+        optimizer, params = TorchOptimizer(torch.optim.SGD, lr=rate), numbers(0)
+        state = optimizer.init(params).slowed(0.5)
+        for step in range(3):
+            params, state = optimizer.update(numbers(step), state, params, stale_params=params)
+        ends.append(leaves(params))
+    assert lr == 0.5
+    for its, other in zip(*ends, strict=True):
+        assert_array_equal(its, other)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -124,6 +150,63 @@ def test_a_schedule_and_a_slower_rate_scale_the_step():
 def test_what_makes_no_update_is_refused(make):
     with pytest.raises(SpecError):
         make()
+
+
+class Counts(torch.optim.SGD):
+    """Its steps become smaller, by a count that `remember` keeps."""
+
+    def step(self, closure=None):
+        number = self.remember()
+        for group in self.param_groups:
+            group["lr"] = self.defaults["lr"] / number
+        super().step(closure)
+
+
+class InGroups(Counts):
+    def remember(self):
+        self.param_groups[0]["k"] = self.param_groups[0].get("k", 0) + 1
+        return self.param_groups[0]["k"]
+
+
+class InItself(Counts):
+    def remember(self):
+        self.number = getattr(self, "number", 0) + 1
+        return self.number
+
+
+class InItsState(Counts):
+    def remember(self):
+        self.state["all"] = self.state.get("all", 0) + 1
+        return self.state["all"]
+
+
+class AsNumber(Counts):
+    def remember(self):
+        its = self.state[self.param_groups[0]["params"][0]]
+        its["t"] = its.get("t", 0) + 1
+        return its["t"]
+
+
+@for_each(
+    "kind, words",
+    [
+        *(
+            (kind, r"remembers something beside optimizer.state\[parameter\]")
+            for kind in (InGroups, InItself, InItsState)
+        ),
+        (AsNumber, r"TorchOptimizer\(AsNumber, lr=0.1\) remembers t=1: only tensors are carried"),
+    ],
+)
+def test_an_optimizer_whose_memory_would_be_lost_between_updates_is_refused(kind, words):
+    with pytest.raises(SpecError, match=words):
+        TorchOptimizer(kind, lr=0.1)
+
+
+def test_an_optimizer_that_cannot_train_these_arrays_says_which():
+    muon = TorchOptimizer(torch.optim.Muon)
+    muon.init({"w": np.zeros((3, 4), np.float32)})
+    with pytest.raises(SpecError, match=r"torch.optim.Muon\) cannot train arrays of shapes \(4,\), \(3, 4\), .*2D"):
+        muon.init(numbers(0))
 
 
 def test_another_form_is_refused():

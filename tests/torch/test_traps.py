@@ -191,6 +191,53 @@ def test_modules_as_arguments_are_values_too_and_stay_as_they_are():
     assert_array_equal(inner.weight.detach().numpy(), before)
 
 
+class Stack(tnn.Module):
+    def __init__(self, parts, **others):
+        super().__init__()
+        self.parts = tnn.ModuleList([*parts, *others.get("more", {}).values()])
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+def test_what_stands_in_collections_of_arguments_is_a_value_too():
+    parts, more = [tnn.Linear(4, 3)], {"norm": tnn.BatchNorm1d(3)}
+    layer, params = started(TorchModule(Stack, parts, more=more))
+    again = pickle.loads(pickle.dumps(layer))
+    assert again == layer == TorchModule(Stack, [*parts], more=more) and hash(again) == hash(layer)
+    parts[0].weight.data.zero_()
+    parts.append(tnn.Linear(3, 9))
+    more.clear()
+    assert layer == again != TorchModule(Stack, parts, more=more)
+    trained_once(layer, params, X)
+    for one, other in zip(leaves(layer.init(np.random.default_rng(0))), leaves(params), strict=True):
+        assert_array_equal(one, other)
+
+
+def scaled(weight):
+    its = tnn.Linear(4, 3)
+    its.weight = weight
+    return its
+
+
+def test_a_parameter_that_is_an_argument_is_one_of_the_module():
+    weight = tnn.Parameter(torch.ones(3, 4), requires_grad=False)
+    frozen_one, trained = TorchModule(scaled, weight), TorchModule(scaled, tnn.Parameter(torch.ones(3, 4)))
+    weight.zero_()
+    assert frozen_one.init(np.random.default_rng(0))["statistics"]["weight"].all()
+    assert trained.init(np.random.default_rng(0))["weight"].all()
+
+
+@for_each("make", [torch.ones, lambda *shape: np.ones(shape, np.float32)])
+def test_an_array_that_is_an_argument_may_be_changed_afterwards(make):
+    table = make(7, 4)
+    layer = TorchModule(lambda its: tnn.Embedding.from_pretrained(torch.as_tensor(its)), table)
+    table[...] = 0
+    assert layer.init(np.random.default_rng(0))["statistics"]["weight"].all()
+
+
 def test_frozen_parameters_are_no_part_of_what_is_trained():
     layer, params = started(TorchModule(PartlyFrozen))
     grads = trained_once(layer, params, X)
@@ -339,6 +386,31 @@ def test_a_pass_and_its_gradients_are_those_of_the_module_itself(make):
             assert_array_equal(after["statistics"][name], its.numpy())
 
 
+class Positioned(tnn.Module):
+    """Adds a product with what is computed anew by every process, not saved."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.linear = tnn.Linear(4, 4)
+        self.register_buffer("basis", torch.linspace(0, 1, 16, dtype=dtype).reshape(4, 4), persistent=False)
+
+    def forward(self, x):
+        return self.linear(x) + torch.tanh(x) @ self.basis
+
+
+@for_each("dtype", [np.float32, np.float64])
+@for_each("made", [torch.float32, torch.float64, torch.bfloat16])
+def test_buffers_that_are_not_persistent_have_the_precision_of_the_gate(made, dtype):
+    layer, params = started(TorchModule(Positioned, made), dtype)
+    module = Positioned(made).to(torch.from_numpy(params["linear.weight"]).dtype)
+    module.load_state_dict({name: torch.from_numpy(its) for name, its in params.items()})
+    x = X.astype(dtype)
+    expected = module(torch.from_numpy(x)).detach().numpy()
+    for train in (True, False):
+        assert_array_equal(layer.forward(params, x, train=train, key=nn.Key((0,)))[0], expected)
+        layer.forward(layer.init(np.random.default_rng(0), np.float32), X, train=train, key=nn.Key((0,)))
+
+
 def test_shapes_are_checked_where_the_network_is_written():
     with pytest.raises(ShapeError, match=r"TorchModule\(torch.nn.Linear, 9, 2\) cannot take samples of shape \(10,\)"):
         nn.Linear(4, 10) >> TorchModule(tnn.Linear, 9, 2)
@@ -346,6 +418,20 @@ def test_shapes_are_checked_where_the_network_is_written():
     assert chain.output_shape((4,)) == (4, 2)
     with pytest.raises(ShapeError, match="a tuple"):
         nn.Linear(4, 36) >> nn.Reshape((4, 9)) >> TorchModule(tnn.GRU, 9, 2, batch_first=True)
+
+
+@for_each("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@for_each(
+    "make, shape, behind",
+    [
+        (lambda dtype: tnn.Conv2d(2, 3, 3, dtype=dtype), (2, 5, 5), (3, 3, 3)),
+        (lambda dtype: Recurrent(tnn.GRU, 4, 2).to(dtype), (3, 4), (3, 2)),
+        (lambda dtype: tnn.Sequential(tnn.Embedding(7, 4), Recurrent(tnn.GRU, 4, 2)).to(dtype), (3,), (3, 2)),
+        (Positioned, (4,), (4,)),
+    ],
+)
+def test_shapes_of_modules_made_in_another_precision_are_those_in_the_gates(make, shape, behind, dtype):
+    assert TorchModule(make, dtype).output_shape(shape) == TorchModule(make(dtype)).output_shape(shape) == behind
 
 
 @pytest.mark.parametrize(
