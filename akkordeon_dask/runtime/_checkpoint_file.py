@@ -1,7 +1,7 @@
 """The file of a network's parameters, written and read piece by piece: safetensors, which never unpickles."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import IO, Any, TypeAlias
 
@@ -136,6 +136,27 @@ class _Reader:
         _check_names(source, self._tensors, network, self._wanted, own)
         for name, leaf in self._wanted.items():
             _check_form(f"{source!r} has {name!r}", self._tensors[name], leaf)
+        for names in own.values() if self._tensors is not tensors else ():
+            self._check_tied([(name, tensors[name]) for name in names if name in tensors])
+
+    def _check_tied(self, ones: Sequence[tuple[str, Tensor]]) -> None:
+        """Refuse a file with different numbers for what is one tensor in the network."""
+        (first, expected), *others = ones
+        for name, tensor in others:
+            same = (tensor.shape, tensor.code) == (expected.shape, expected.code)
+            if not same or any(
+                one != other for one, other in zip(self._bytes(expected), self._bytes(tensor), strict=True)
+            ):
+                raise CheckpointError(
+                    f"{self._source!r} has {first!r} and {name!r} with different numbers, and in this network they are "
+                    "one tensor: load it into a network whose module has two, or save it with both tied"
+                )
+
+    def _bytes(self, tensor: Tensor) -> Iterator[bytes]:
+        """The bytes of a tensor, in pieces."""
+        for begin in range(tensor.begin, tensor.end, PIECE):
+            self._file.seek(begin)
+            yield self._file.read(min(PIECE, tensor.end - begin))
 
     def send(self, send: Callable[[Iterable[tuple[Section, Piece]]], None], size: int) -> None:
         """Send all pieces, and check afterwards what only all of them show."""

@@ -63,6 +63,11 @@ def test_tied_weights_are_saved_by_both_names_and_loaded_by_one(client, tmp_path
         running.save(tmp_path / "all.safetensors")
         whole, parameters = load_file(tmp_path / "all.safetensors"), running.parameters()
         assert torch.equal(whole["embed.weight"], whole["head.weight"])
+        running.load(tmp_path / "all.safetensors")
+        save_file({**whole, "head.weight": whole["head.weight"] + 1}, tmp_path / "untied.safetensors")
+        words = "has 'embed.weight' and 'head.weight' with different numbers, and in this network they are one tensor"
+        with pytest.raises(CheckpointError, match=words):
+            running.load(tmp_path / "untied.safetensors")
         del whole["head.weight"]
         save_file(whole, tmp_path / "once.safetensors")
         running.load(tmp_path / "once.safetensors")
