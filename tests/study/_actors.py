@@ -30,6 +30,12 @@ class ActorsRun:
     busy: bool
     seed: int
     epochs: int
+    net: str = "dense"
+
+    @property
+    def task(self) -> str:
+        """The data and the network."""
+        return self.images if self.net == "dense" else f"{self.images}, {self.net}"
 
     @property
     def name(self) -> str:
@@ -53,7 +59,7 @@ class ActorsRun:
 
     def _train(self) -> Result:
         images, _, _ = SETS[self.images]
-        network = network_for(self, self.epochs * -(-SAMPLES // BATCH_SIZE))
+        network = network_for(self, self.net, self.epochs * -(-SAMPLES // BATCH_SIZE))
         with deploy(network, seed=self.seed) as running:
             for shard in range(self.sentinels):
                 provider = images("train", shard=(shard, self.sentinels), seed=self.seed)

@@ -41,6 +41,11 @@ class Run:
     epochs: int
 
     @property
+    def task(self) -> str:
+        """The data."""
+        return self.images
+
+    @property
     def name(self) -> str:
         """Of its file."""
         parts = [f"{value:g}" if isinstance(value, float) else str(value) for value in asdict(self).values()]
@@ -51,7 +56,7 @@ class Run:
         x, y = samples(self.images)
         end = len(x) - HELD_OUT
         count = min(self.samples, end)
-        network = network_for(self, self.epochs * -(-count // BATCH_SIZE))
+        network = network_for(self, "dense", self.epochs * -(-count // BATCH_SIZE))
         found = simulate(
             network, data.arrays(x[:count], y[:count], seed=self.seed),
             delays=self.delay, batch_size=BATCH_SIZE, epochs=self.epochs, seed=self.seed,
@@ -71,11 +76,23 @@ def samples(images: str) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def network_for(run: Any, updates: int) -> Network:
-    """784-128-10, with a gate for each layer."""
+NETS: dict[str, tuple[nn.Layer, ...]] = {
+    "dense": (nn.Linear(784, 128) >> nn.ReLU(), nn.Linear(128, 10)),
+    "LeNet": (
+        nn.Reshape((1, 28, 28)) >> nn.Conv2d(1, 6, 5, padding=2) >> nn.ReLU() >> nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5) >> nn.ReLU() >> nn.MaxPool2d(2) >> nn.Flatten(),
+        nn.Linear(400, 120) >> nn.ReLU() >> nn.Linear(120, 84) >> nn.ReLU() >> nn.Linear(84, 10),
+    ),
+}
+"""The layers of each gate, behind the scale of the pixels."""
+
+
+def network_for(run: Any, net: str, updates: int) -> Network:
+    """The network with the run's policy in each gate."""
     _, mean, std = SETS[run.images]
     policy = COLUMNS[run.column][run.policy]
-    pieces = [nn.Scale(mean, std) >> nn.Linear(784, 128) >> nn.ReLU(), nn.Linear(128, 10)]
+    first, *rest = NETS[net]
+    pieces = [nn.Scale(mean, std) >> first, *rest]
     return Network(
         Gate(piece, policy.make(Plan(run.lr, updates, position)), backward=policy.backward)
         for position, piece in enumerate(pieces)

@@ -1,10 +1,11 @@
 """Which runs a stage has."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from tests.study._actors import ActorsRun
 from tests.study._policies import COLUMNS, RATES
-from tests.study._runs import Result, Run
+from tests.study._runs import NETS, Result, Run
 
 DELAYS = (8, 4, 2, 0, 16, 1)
 """In the order in which they are run."""
@@ -83,18 +84,18 @@ def stage_c(seeds: int, epochs: int) -> Iterator[ActorsRun]:
     With one batch in flight all policies are the plain optimizer in a sequential loop.
     """
     for concurrency, sentinels in ((8, 1), (4, 1), (4, 3)):
-        for images in ("fashion-mnist", "mnist"):
+        for net, images in product(NETS, ("fashion-mnist", "mnist")):
             for column in FINALISTS:
                 for busy in (False, True) if concurrency == 8 else (False,):
                     for seed in range(seeds):
-                        yield from _on_actors(images, column, seed, epochs, concurrency, sentinels, busy)
+                        yield from _on_actors(net, images, column, seed, epochs, concurrency, sentinels, busy)
 
 
 def _on_actors(
-    images: str, column: str, seed: int, epochs: int, concurrency: int, sentinels: int, busy: bool
+    net: str, images: str, column: str, seed: int, epochs: int, concurrency: int, sentinels: int, busy: bool
 ) -> Iterator[ActorsRun]:
     rate = rates(column, (1,))[0]
     if not busy:
-        yield ActorsRun("c", images, column, "plain", rate, 1, 1, False, seed, epochs)
+        yield ActorsRun("c", images, column, "plain", rate, 1, 1, False, seed, epochs, net)
     for policy in (*ALWAYS, *FINALISTS[column]):
-        yield ActorsRun("c", images, column, policy, rate, concurrency, sentinels, busy, seed, epochs)
+        yield ActorsRun("c", images, column, policy, rate, concurrency, sentinels, busy, seed, epochs, net)

@@ -35,7 +35,7 @@ def paired(found: dict[Any, Result]) -> str:
     """Mean accuracy in % over the seeds, and the paired difference to the plain optimizer without delay."""
     groups: dict[tuple[Any, ...], dict[int, Result]] = defaultdict(dict)
     for run, result in found.items():
-        groups[run.images, run.column, run.lr, run.policy, run.delay][run.seed] = result
+        groups[run.task, run.column, run.lr, run.policy, run.delay][run.seed] = result
     lines = [
         "| data | optimizer | rate | policy | late by | mean delay | seeds | accuracy | difference to in time |",
         "|---|---|---|---|---|---|---|---|---|",
