@@ -104,7 +104,7 @@ class LostBatchesError(TrainingError):
 
 
 class NonFiniteError(TrainingError):
-    """A loss became NaN or infinite."""
+    """A loss, or its gradient, became NaN or infinite."""
 
 
 class RolledBackError(TrainingError):

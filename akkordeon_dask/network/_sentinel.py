@@ -88,9 +88,10 @@ class Sentinel:
         a stream's average is that of samples the network has never seen. Gama, Sebastião, Rodrigues, 'On evaluating
         stream learning algorithms', Machine Learning 90, 2013.
     on_nonfinite
-        the answer to a loss that is NaN or infinite. `"stop"`: the sentinel fails with the batch's name. `"skip"`: the
-        batch changes nothing and counts as lost. `"rewind"`: all gates go back to their newest snapshot, with half the
-        learning rate, and the pass restarts; the network has to keep snapshots. Later snapshots keep the lower rate.
+        the answer to a loss, or a gradient of it, that is NaN or infinite. `"stop"`: the sentinel fails with the
+        batch's name. `"skip"`: the batch changes nothing and counts as lost. `"rewind"`: all gates go back to their
+        newest snapshot, with half the learning rate, and the pass restarts; the network has to keep snapshots. Later
+        snapshots keep the lower rate.
     name
         unique in its network; None: `train0`, `validate0`, ... by its mode.
     workers

@@ -55,7 +55,7 @@ def evaluate(
     DataError
         when there are no targets, or they do not fit the predictions.
     NonFiniteError
-        when the loss is NaN or infinite, and the sentinel does not skip it.
+        when the loss or its gradient is NaN or infinite, and the sentinel does not skip it.
     """
     if batch.target is None:
         raise DataError(f"{header}: {sentinel.provider!r} gives no targets to compare with: give it labels")
@@ -64,7 +64,7 @@ def evaluate(
     function: Loss | Score = sentinel.loss
     try:
         loss, dy = _loss(sentinel, batch, y, batch.target)
-        finite = math.isfinite(loss)
+        finite = math.isfinite(loss) and (dy is None or bool(np.isfinite(dy).all()))
         rates = sentinel.mode in ("validate", "test")
         if finite and (sentinel.scores or rates):
             outputs, target, weights = sentinel.loss.scored(y, batch.target, batch.weights)
@@ -77,7 +77,8 @@ def evaluate(
         raise _blamed(function, error, header) from error
     batch.loss = loss
     if not finite:
-        text = f"the loss is {loss} on {header}: {_cause(batch)}"
+        what = "the gradient of the loss is not finite" if math.isfinite(loss) else f"the loss is {loss}"
+        text = f"{what} on {header}: {_cause(batch)}"
         if sentinel.on_nonfinite != "skip":
             raise NonFiniteError(text)
         batch.skipped = True

@@ -9,7 +9,7 @@ import pytest
 from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.actors.sentinel._evaluation import evaluate
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import NonFiniteError, SpecError
 from tests.support.for_each import for_each
 
 Y = np.arange(8, dtype=np.float32).reshape(4, 2)
@@ -31,10 +31,11 @@ class Made(nn.Loss):
         return self.weight(len(target))
 
 
-def evaluated(loss, mode="train"):
+def evaluated(loss, mode="train", **options):
     """The batch, and the gradient."""
     batch = BatchInFlight(1, 0, Y, TARGET, opening=False)
-    return batch, evaluate(Sentinel(mode, data.arrays(Y, TARGET), loss=loss, scores=()), batch, Y, None, print)
+    sentinel = Sentinel(mode, data.arrays(Y, TARGET), loss=loss, scores=(), **options)
+    return batch, evaluate(sentinel, batch, Y, None, lambda event, text: None)
 
 
 @for_each("number", [float, np.float32, np.float64, np.array])
@@ -69,3 +70,13 @@ def test_a_gradient_that_nobody_asked_for_is_left():
 def test_a_gradient_that_is_none_is_an_error_of_the_loss(make, said):
     with pytest.raises(SpecError, match=rf"Made\(.* gives {said} as gradient: .*\(4, 2\), and is of float32"):
         evaluated(Made(dy=make))
+
+
+@for_each("bad", [np.nan, np.inf, 1e300])
+def test_a_gradient_that_is_not_finite_reaches_no_gate_whatever_the_loss(bad):
+    loss = Made(dy=lambda dy: dy.astype(np.float64) + bad)
+    with np.errstate(over="ignore"), pytest.raises(NonFiniteError, match="the gradient of the loss is not finite on"):
+        evaluated(loss)
+    with np.errstate(over="ignore"):
+        batch, _ = evaluated(loss, on_nonfinite="skip")
+    assert batch.skipped
