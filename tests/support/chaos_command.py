@@ -59,6 +59,8 @@ def do(client, kind, worker, seconds) -> None:
     address = there.get(worker)
     if kind == "verb":
         cut_short(client, seconds)
+    elif not there:
+        click.echo("all workers are gone")
     elif kind == "move":
         ask_owner(client, NAME, "move", worker, sorted(there)[int(1000 * seconds) % len(there)])
     elif address is None:
