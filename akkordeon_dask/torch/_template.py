@@ -43,7 +43,7 @@ def emptied(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
-def move_transient(part: torch.nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> None:
+def move_transient(part: torch.nn.Module, device: torch.device, dtype: "torch.dtype | None" = None) -> None:
     """Have a part's buffers that are not persistent on a device; they are the only ones that a skeleton has.
 
     Those of floating point become of `dtype`; None: stay as they are.
