@@ -155,7 +155,11 @@ def strike(kind: str, cluster: Chaos, owner: Owner, dice: random.Random) -> None
         cluster.pass_time(0.1, owner)
     victim, gates = dice.choice(victims)
     owner.recoveries(cluster.faults)
-    calm = cluster.sound and all(fault.recovered.keys() == {*fault.gates} for fault in cluster.faults)
+    calm = (
+        cluster.sound
+        and {*WORKERS} <= {*owner.workers}
+        and all(fault.recovered.keys() == {*fault.gates} for fault in cluster.faults)
+    )
     cluster.faults.append(Fault(kind, victim, gates, time.monotonic(), calm))
     _KINDS[kind].strike(Strike(cluster, owner, dice, victim, kind))
 

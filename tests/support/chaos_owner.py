@@ -29,7 +29,7 @@ class Fault:
     """Those that it may stop."""
     at: float
     calm: bool = False
-    """Every gate had been updated since the faults before it, nothing suffered, and all workers were there."""
+    """Every gate had been updated since the faults before it, nothing suffered, and the scheduler knew all workers."""
     recovered: dict[str, float] = field(default_factory=dict)
     """Seconds to the next update, by gate."""
 
@@ -88,6 +88,12 @@ class Owner:
         """Where the gates are, by the workers' names."""
         placed: dict[str, str] = next(said["placement"] for said in reversed(self.said) if "placement" in said)
         return placed
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the workers that the scheduler knows."""
+        there: list[str] = next(said["workers"] for said in reversed(self.said) if "workers" in said)
+        return there
 
     @property
     def rollbacks(self) -> list[Rollback]:

@@ -60,7 +60,6 @@ class Watch:
 
     def __init__(self, session, file) -> None:
         self._session, self._file = session, file
-        self._placed: dict[str, str] = {}
         self._future = asyncio.run_coroutine_threadsafe(self._run(), session.client.loop.asyncio_loop)
 
     def end(self) -> None:
@@ -77,14 +76,18 @@ class Watch:
 
     async def _place(self) -> None:
         names: dict[str, str] = {}
+        said: object = None
         while True:
             placed = {gate.name: gate.worker for gate in self._session.gates}
-            if placed != self._placed:
-                self._placed = placed
-                with contextlib.suppress(OSError):
-                    names.update({worker.address: worker.name for worker in await list_workers(self._session.client)})
-                say(placement={gate: names.get(worker, "") for gate, worker in placed.items()})
-            await asyncio.sleep(_POLL / 2)
+            there: list[str] = []
+            with contextlib.suppress(OSError, AkkordeonError):
+                workers = await list_workers(self._session.client)
+                names.update({worker.address: worker.name for worker in workers})
+                there = sorted(worker.name for worker in workers)
+            if said != (placed, there):
+                said = placed, there
+                say(placement={gate: names.get(worker, "") for gate, worker in placed.items()}, workers=there)
+            await asyncio.sleep(_POLL)
 
     async def _follow(self, gate) -> None:
         while True:
