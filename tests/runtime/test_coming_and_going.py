@@ -10,7 +10,7 @@ import pytest
 from akkordeon_dask import Sentinel, data
 from tests.support.small_networks import NETWORK, numbers
 
-DURATION = float(os.environ.get("AKKORDEON_CHAOS_SECONDS", "20" if os.environ.get("CI") else "5"))
+DURATION = float(os.environ.get("AKKORDEON_CHAOS_SECONDS", "10" if os.environ.get("CI") else "5"))
 SENTINELS = 20
 
 
