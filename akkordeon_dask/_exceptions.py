@@ -48,11 +48,8 @@ def format_exception(error: BaseException) -> str:
     >>> format_exception(SystemExit(3))
     'SystemExit: 3'
     """
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except Exception:  # of its own `__str__`
-        text = type(error).__name__
-    text = sendable("; ".join((text, *map(str, getattr(error, "__notes__", ())))))
+    name, text = type(error).__name__, _own_text(error)
+    text = _with_notes(name if text is None else f"{name}: {text}", error)
     frames = traceback.extract_tb(error.__traceback__)
     at = f" (raised in {frames[-1].name}, {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return text + sendable(at)
@@ -67,8 +64,21 @@ def as_data_error(error: BaseException) -> AkkordeonError | None:
     if not isinstance(error, DataError | SpecError | CheckpointError):
         return None
     kind = next(one for one in type(error).__mro__ if one.__module__ == errors.__name__)
-    made: AkkordeonError = kind(sendable("; ".join((str(error), *getattr(error, "__notes__", ())))))
+    text = _own_text(error)
+    made: AkkordeonError = kind(_with_notes(type(error).__name__ if text is None else text, error))
     return made
+
+
+def _own_text(error: BaseException) -> str | None:
+    """What an exception says; None where its own `__str__` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return None
+
+
+def _with_notes(text: str, error: BaseException) -> str:
+    return sendable("; ".join((text, *map(str, getattr(error, "__notes__", ())))))
 
 
 def as_plain_error(error: BaseException) -> Exception:

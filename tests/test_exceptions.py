@@ -50,8 +50,15 @@ class LockedDataError(DataError):
     pass
 
 
+class MuteDataError(MuteError, DataError):
+    pass
+
+
 def test_errors_about_data_are_of_this_package_s_classes_and_others_are_none():
     for error, kind in ((ShapeError("s"), ShapeError), (LockedDataError("s"), DataError)):
         made = as_data_error(error)
         assert type(made) is kind and str(made) == "s" and made is not error  # an error cannot be its own cause
+    mute = MuteDataError()
+    mute.__notes__ = [3]
+    assert str(as_data_error(mute)) == "MuteDataError; 3"
     assert as_data_error(RolledBackError("r")) is None is as_data_error(ValueError("v"))
