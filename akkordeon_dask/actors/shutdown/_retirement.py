@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from time import time
 from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin
@@ -40,22 +41,30 @@ class RetirementPlugin(SchedulerPlugin):
         self.networks: dict[str, str] = {}
         """The client that each network ends with, by the network's run; empty for a published one."""
         self._retiring: dict[str, asyncio.Task[str]] = {}
+        self._ending: set[str] = set()
+        """The workers that Dask refused to retire, and that end in spite of it: they drain by themselves."""
 
     def log_event(self, topic: str, msg: Any) -> None:
         """An event was logged: some workers may have been refused."""
         if topic != "all" or not isinstance(msg, Mapping):
             return
+        refused = msg.get("could-not-retire", ()) if msg.get("action") == "retire-workers" else ()
         # A worker that closes by itself also drains by itself, and then its nanny may start another one.
-        by_itself = str(msg.get("stimulus_id", "")).startswith(_BY_ITSELF)
-        if msg.get("action") == "retire-workers" and not by_itself:
-            for worker in msg.get("could-not-retire", ()):
-                if worker not in self._retiring and self._actors(worker):
-                    logger.warning(
-                        "Dask does not retire worker %s, for it holds gates or sentinels: they move off, then it is "
-                        "retired. To wait for that: dask akkordeon drain %s --retire",
-                        *(worker, worker),
-                    )
-                    self.retire_soon(worker)
+        if str(msg.get("stimulus_id", "")).startswith(_BY_ITSELF):
+            self._ending.update(worker for worker in refused if worker in self._scheduler.workers)
+            return
+        for worker in refused:
+            if worker not in self._retiring and self._actors(worker):
+                logger.warning(
+                    "Dask does not retire worker %s, for it holds gates or sentinels: they move off, then it is "
+                    "retired. To wait for that: dask akkordeon drain %s --retire",
+                    *(worker, worker),
+                )
+                self.retire_soon(worker)
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: object) -> None:
+        """A worker is gone."""
+        self._ending.discard(worker)
 
     def restart(self, scheduler: Scheduler) -> None:
         """`client.restart` has released all keys, and ends all workers now."""
@@ -98,13 +107,25 @@ class RetirementPlugin(SchedulerPlugin):
         if reason:
             logger.warning("worker %s is not retired: %s", worker, reason)
         if reason and self._stays(worker):
+            self._reopen(worker)
             await self._scheduler.broadcast(msg={"op": STAY_OP}, workers=[worker], on_error="ignore")
         return reason
 
     def _stays(self, worker: str) -> bool:
         """The worker is there, and does not end by itself."""
         state = self._scheduler.workers.get(worker)
-        return state is not None and state.status in (Status.running, Status.paused)
+        there = (Status.running, Status.paused, Status.closing_gracefully)
+        return state is not None and state.status in there and worker not in self._ending
+
+    def _reopen(self, worker: str) -> None:
+        """Let a worker that stays accept tasks.
+
+        Of two retirements at once that it refuses, Dask restores after the second one what it found: the state of the
+        first.
+        """
+        if self._scheduler.workers[worker].status == Status.closing_gracefully:
+            change = {"op": "worker-status-change", "status": Status.running.name, "stimulus_id": f"stays-{time()}"}
+            self._scheduler.stream_comms[worker].send(change)
 
     async def _drain(self, worker: str) -> str:
         """Drain a worker; returns why something stays, or nothing."""

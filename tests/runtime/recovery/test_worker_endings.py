@@ -1,5 +1,6 @@
 """A worker that ends by one of Dask's own ways takes no gate with it: they move, or they restart."""
 
+import asyncio
 import dataclasses
 from collections import UserList as Counter
 
@@ -182,6 +183,26 @@ def test_a_worker_whose_gates_have_nowhere_to_go_does_not_retire(client):
             wait_until(
                 lambda: client.retire_workers([alice.address]) or alice.address not in workers_now(client), PATIENT
             )
+            goes_on(running, attached, client, alice.address)
+
+
+def status(client, address):
+    return client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.workers[address].status.name)
+
+
+def test_a_worker_that_refuses_two_retirements_at_once_accepts_tasks_and_may_retire_later(client):
+    with worker(client, "alice") as alice, deploy(on("alice"), client, name="twice") as running:
+        attached = running.attach(train())
+
+        async def retire_twice():
+            return await asyncio.gather(*(client.retire_workers([alice.address]) for _ in range(2)))
+
+        assert client.sync(retire_twice) == [{}, {}]
+        wait_until(lambda: len(events(client, "twice", "stays")) >= 2, within=PATIENT)
+        wait_until(lambda: status(client, alice.address) == "running", PATIENT, lambda: status(client, alice.address))
+        assert client.submit(abs, -1, pure=False).result(PATIENT) == 1
+        with worker(client, "bob"):
+            assert drain_command(client, alice.address) is None
             goes_on(running, attached, client, alice.address)
 
 
