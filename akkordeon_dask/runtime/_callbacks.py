@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
 from akkordeon_dask._exceptions import plain_errors
-from akkordeon_dask.callbacks import Callback, Training
+from akkordeon_dask.callbacks import Callback, EarlyStopping, Training
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 
@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 
 _call: ContextVar[object] = ContextVar("the call of a callback", default=None)
 """Also in the thread of a plain function."""
+
+
+_queues: "set[CallbackQueue]" = set()
+"""Those of the networks that this process has open. Each is added and removed in single steps of the interpreter."""
 
 
 class CallbackQueue:
@@ -52,17 +56,24 @@ class CallbackQueue:
         Raises
         ------
         SpecError
-            when one is called already.
+            when one is called already, here or by another network, or two of them set the best weights.
         """
         for one in callbacks:
-            if any(entry[0] is one for entry in self._active):
-                raise SpecError(
-                    f"{one!r} is called already, and would see each pass twice: add it once, or make another"
-                )
+            self._check_free(one)
+        _check_restoring([*(entry[0] for entry in list(self._active)), *callbacks])
         for one in callbacks:
             with plain_errors():
                 one.begin()
         self._active.extend([(one, training) for one in callbacks])
+
+    def _has(self, one: Callback) -> bool:
+        return any(entry[0] is one for entry in list(self._active))
+
+    def _check_free(self, one: Callback) -> None:
+        if self._has(one):
+            raise SpecError(f"{one!r} is called already, and would see each pass twice: add it once, or make another")
+        if any(other._has(one) for other in list(_queues)):
+            raise SpecError(f"{one!r} is called by another network, and would mix the passes of both: make another")
 
     def remove(self, callbacks: Sequence[Callback]) -> None:
         """Call these no more."""
@@ -118,13 +129,19 @@ class CallbackQueue:
 
     async def run(self) -> None:
         """Call the callbacks, without end."""
-        while True:
-            report = await self._reports.get()
-            async with self._calling:
-                for one, training in list(self._active):
-                    await self._react(one, report, training)
-            self._pending -= 1
-            self._changed()
+        _queues.add(self)
+        try:
+            while True:
+                await self._call_all(await self._reports.get())
+                self._pending -= 1
+                self._changed()
+        finally:
+            _queues.discard(self)
+
+    async def _call_all(self, report: PassReport) -> None:
+        async with self._calling:
+            for one, training in list(self._active):
+                await self._react(one, report, training)
 
     async def _react(self, one: Callback, report: PassReport, training: Training) -> None:
         try:
@@ -145,3 +162,12 @@ class CallbackQueue:
         finally:
             _call.reset(token)
             self._call = None
+
+
+def _check_restoring(callbacks: Iterable[Callback]) -> None:
+    restoring = [one for one in callbacks if isinstance(one, EarlyStopping) and one.restore_best]
+    if len(restoring) > 1:
+        raise SpecError(
+            f"{restoring[0]!r} and {restoring[1]!r} would each restore the weights that are best for it, and the last "
+            "one would win: give restore_best=False to the other"
+        )
