@@ -103,10 +103,13 @@ def check_asynchronous(label: str, client: Client | None) -> None:
     Raises
     ------
     SpecError
-        when it is a synchronous one, or None.
+        when it is a synchronous one, None, or one of another event loop.
     """
     if client is None or not client.asynchronous:
-        raise SpecError(f"{label} takes an asynchronous client: write Client(..., asynchronous=True)")
+        raise SpecError(
+            f"{label} takes an asynchronous client: write Client(..., asynchronous=True), and await this on the event "
+            "loop that made the client"
+        )
 
 
 _processes: "weakref.WeakKeyDictionary[Client, int]" = weakref.WeakKeyDictionary()
@@ -141,6 +144,7 @@ def block_on(client: Client, awaitable: Awaitable[T]) -> T:
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, cuttable(awaitable)).result()
     check_process(client)
+    _check_loop(client, awaitable)
     call = Interruptible(awaitable)
     try:
         return cast(T, client.sync(call.run))
@@ -149,6 +153,22 @@ def block_on(client: Client, awaitable: Awaitable[T]) -> T:
         raise
     finally:
         close_unstarted(awaitable)  # the event loop had ended
+
+
+def _check_loop(client: Client, awaitable: Awaitable[object]) -> None:
+    """Check that somebody runs the event loop that an awaitable is to run on, which would wait for ever.
+
+    Raises
+    ------
+    SpecError
+        when nobody does.
+    """
+    if not client.loop.asyncio_loop.is_running():  # type: ignore[union-attr]
+        close_unstarted(awaitable)
+        raise SpecError(
+            f"client {client.id} is asynchronous, and the event loop that made it does not run: await verbs there, or "
+            "make a Client of its own here and connect(name, client)"
+        )
 
 
 class Interruptible(Generic[T]):

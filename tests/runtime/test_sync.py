@@ -1,6 +1,7 @@
 """Verbs: plain functions that block for a synchronous client and are awaited with an asynchronous one."""
 
 import asyncio
+import contextlib
 import inspect
 import pickle
 from functools import partial
@@ -42,6 +43,28 @@ def test_aio_refuses_a_synchronous_client_at_the_call(somebody):
             deploy.aio(NETWORK, **options)
     with somebody.deploy(NETWORK) as running, pytest.raises(SpecError, match=r"running\.aio takes an asynchronous"):
         _ = running.plain.aio
+
+
+async def refused_elsewhere(running):
+    with pytest.raises(SpecError, match=r"asynchronous client: .*on the event loop that made the client"):
+        _ = running.aio
+    for verb in (running.pause, partial(status, running.client)):
+        with pytest.raises(SpecError, match="the event loop that made it does not run: await verbs there"):
+            verb()
+
+
+def test_verbs_of_an_event_loop_that_stands_still_are_refused(cluster):
+    async def begin():
+        return await deploy.aio(NETWORK, client=await Client(cluster.scheduler.address, asynchronous=True))
+
+    async def end(running):
+        await running.aio.close()
+        await running.client.close()
+
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        running = loop.run_until_complete(begin())
+        asyncio.run(refused_elsewhere(running))
+        loop.run_until_complete(end(running))
 
 
 def test_a_closed_client_is_an_error_and_leaves_no_coroutine_behind(cluster):
