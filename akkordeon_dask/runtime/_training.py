@@ -12,6 +12,7 @@ from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._checkpoint import consistent_parameters, replace_parameters, write
 from akkordeon_dask.runtime._events import log_event
+from akkordeon_dask.runtime._gate_changes import change_gates
 from akkordeon_dask.runtime._pause import training_sentinels
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
@@ -74,5 +75,5 @@ class SessionTraining:
         await offload(write, path, self._session.network, weights)
 
     async def slow(self, factor: float) -> None:
-        """Slow all gates."""
-        await self._session.on_gates(GateActor.slow, factor)
+        """Slow all gates, one that moves as soon as it has."""
+        await change_gates(self._session, GateActor.slow, factor)

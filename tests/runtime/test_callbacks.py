@@ -1,5 +1,6 @@
 """Callbacks and validation of epochs: stories of a user who trains with both."""
 
+import asyncio
 import os
 import re
 import signal
@@ -9,10 +10,12 @@ from functools import partial
 import pytest
 
 from akkordeon_dask import Gate, Network, Sentinel, callbacks, data, deploy, nn, optim
+from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.errors import CheckpointError, SpecError
 from akkordeon_dask.runtime._training import SessionTraining
+from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, pair
+from tests.support.restarting_workers import PATIENT, pair, workers
 from tests.support.small_networks import NETWORK, equal, numbers, rating, train
 
 NEVER = 1000.0
@@ -137,6 +140,32 @@ def test_on_a_plateau_the_learning_rate_falls(user):
     assert equal(reduced, sequential(user, 9, gates))
 
 
+def test_a_learning_rate_that_falls_while_a_gate_moves_falls_there_too(user, cluster, monkeypatch):
+    install, slow = OwnerPolicy.install, GateBehavior.slow
+    asked, slowing = threading.Event(), []
+
+    def slow_and_tell(behavior, factor):
+        if behavior.migrating:
+            asked.set()
+        slow(behavior, factor)
+
+    async def install_while_it_slows(policy, fresh):
+        slowing.append(asyncio.ensure_future(SessionTraining(policy.session).slow(0.5)))
+        assert await asyncio.to_thread(asked.wait, PATIENT)
+        await install(policy, fresh)
+
+    monkeypatch.setattr(GateBehavior, "slow", slow_and_tell)
+    monkeypatch.setattr(OwnerPolicy, "install", install_while_it_slows)
+    with user.deploy(NETWORK) as running:
+        (to,) = {*workers(cluster)}.difference([running.placement["g1"]])
+        running.move("g1", to)
+        running.client.sync(asyncio.wait_for, slowing[0], PATIENT)
+        running.attach(train(concurrency=1), epochs=1)
+        running.wait(timeout=PATIENT)
+        slowed = running.parameters()
+    assert equal(slowed, sequential(user, 1, Network(Gate(gate.chain, optim.SGD(0.025)) for gate in NETWORK)))
+
+
 class _Halved(optim.Schedule):
     """A learning rate that is halved at some counts of updates."""
 
@@ -256,6 +285,27 @@ def test_a_callback_that_is_called_already_is_not_called_twice(running):
     assert (stopping.best_pass, stopping.stopped) == (1, 3)
     remove()
     running.add_callback(stopping)
+
+
+def test_a_callback_of_two_networks_would_mix_their_passes(user):
+    stopping = callbacks.EarlyStopping("train0.loss")
+    with user.deploy(NETWORK) as first, user.deploy(NETWORK) as second:
+        first.add_callback(stopping)
+        with pytest.raises(SpecError, match=re.escape(f"{stopping!r} is called by another network")):
+            second.add_callback(stopping)
+    with user.deploy(NETWORK) as third:  # the others are closed
+        third.add_callback(stopping)
+
+
+def test_only_one_callback_restores_the_best_weights(running):
+    both = [callbacks.EarlyStopping(f"train0.{figure}") for figure in ("loss", "accuracy")]
+    told = re.escape(f"{both[0]!r} and {both[1]!r} would each restore")
+    with pytest.raises(SpecError, match=told + ".*: give restore_best=False"):
+        running.wait(epochs=1, callbacks=both)
+    running.add_callback(both[0])
+    with pytest.raises(SpecError, match=told):
+        running.add_callback(both[1])
+    running.add_callback(callbacks.EarlyStopping("train0.accuracy", restore_best=False))
 
 
 def test_a_callback_that_comes_too_late_for_every_pass_is_told(running, tmp_path):

@@ -27,7 +27,7 @@ from akkordeon_dask.actors.gate._state import (
     aligned_version,
 )
 from akkordeon_dask.actors.gate._synchronous_steps import Steps
-from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.errors import CheckpointError, DeploymentError
 from akkordeon_dask.messages import (
     Address,
     Backward,
@@ -199,7 +199,14 @@ class GateBehavior:
         self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates))
 
     def slow(self, factor: float) -> None:
-        """Go on with all learning rates times `factor`."""
+        """Go on with all learning rates times `factor`.
+
+        Raises
+        ------
+        DeploymentError
+            when the gate moves.
+        """
+        self._check_stays()
         self.version = self.version._replace(state=self.version.state.slowed(factor))
 
     def rated_parameters(self, actor: str, number: int) -> Tree | None:
@@ -209,7 +216,14 @@ class GateBehavior:
         return None if version is None else version.params
 
     def rewind(self, version: Version, factor: float) -> None:
-        """Go back to a former version, with learning rates times `factor`; the batches in flight are resent."""
+        """Go back to a former version, with learning rates times `factor`; the batches in flight are resent.
+
+        Raises
+        ------
+        DeploymentError
+            when the gate moves.
+        """
+        self._check_stays()
         # As slow as all rewinds have made it, whatever the rate was when the snapshot was written.
         state = dataclasses.replace(version.state, rate=self.version.state.rate).slowed(factor)
         number, updates = self.version.number + 1, self.version.updates + 1
@@ -218,6 +232,11 @@ class GateBehavior:
             in_flight.expire(float("inf"))
         if isinstance(self._admission, Pace):
             self._admission.clear()
+
+    def _check_stays(self) -> None:
+        """A gate that moves has handed out its version: the next incarnation would not learn of a later one."""
+        if self.migrating:
+            raise DeploymentError(f"gate {self.name!r} moves to another worker: try again")
 
     def receive(self, message: Message) -> Computation | Hold | None:
         """Handle one message; a failure is reported to the sentinel of the batch."""

@@ -25,6 +25,7 @@ from akkordeon_dask.messages import Address
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
+from akkordeon_dask.runtime._gate_changes import change_gates
 from akkordeon_dask.runtime._problems import blame
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._actor_calls import wait_until_created
@@ -281,7 +282,7 @@ async def _rewind(session: Session, attached: Attached, error: AkkordeonError) -
     if attached.rewinds > _REWINDS:
         raise error
     try:
-        numbers = await session.on_gates(GateActor.rewind, _SLOWER)
+        numbers = await change_gates(session, GateActor.rewind, _SLOWER)
         await attached.ask(SentinelActor.close)
     except CheckpointError as missing:
         raise type(error)(f"{error} ({missing})") from missing

@@ -4,8 +4,10 @@ import dataclasses
 import pickle
 
 import numpy as np
+import pytest
 
 from akkordeon_dask import nn, optim
+from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.memory import ALIGNMENT, aligned
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench, bits
@@ -44,6 +46,18 @@ def test_a_migrating_gate_computes_nothing_more_until_it_resumes():
     assert bench.dropped == {"gate moved away": 2} and bench.number == 0
     bench.behavior.resume()
     assert len(bench.backward(0)) == 1 and bench.number == 1
+
+
+@pytest.mark.parametrize("change", [lambda gate: gate.slow(0.5), lambda gate: gate.rewind(gate.version, 0.5)])
+def test_a_change_that_the_next_incarnation_would_not_learn_of_is_refused(change):
+    behavior = Bench().behavior
+    before, _ = behavior.version, behavior.export_state()
+    with pytest.raises(DeploymentError, match="gate 'g7' moves to another worker: try again"):
+        change(behavior)
+    assert behavior.version is before
+    behavior.resume()
+    change(behavior)
+    assert behavior.version.state.rate == 0.5
 
 
 def test_promise_7_a_batch_that_was_applied_before_the_migration_is_not_applied_again():

@@ -1,0 +1,43 @@
+"""Changes that each gate makes exactly once, whether or not it moves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from akkordeon_dask import config
+from akkordeon_dask.actors import GateActor
+from akkordeon_dask.errors import ClosedError, DeploymentError
+from akkordeon_dask.runtime._session import Session
+from akkordeon_dask.runtime.cluster._retry import retry
+from akkordeon_dask.runtime.handles._gate import GateHandle
+
+__all__ = ["change_gates"]
+
+T = TypeVar("T")
+
+
+async def change_gates(
+    session: Session, method: Callable[[GateActor, float], Awaitable[T]], value: float
+) -> dict[str, T]:
+    """Call a method of all gates that one refuses while it moves, and until it has; the answers by gate.
+
+    Raises
+    ------
+    DeploymentError
+        when a gate has moved for `supervision.wait`.
+    """
+    session.check()
+    end = asyncio.get_running_loop().time() + config.seconds("supervision.wait")
+
+    async def ends(_: Exception) -> bool:
+        return session.closed or session.error is not None
+
+    async def change(gate: GateHandle) -> T:
+        # Neither refusal has changed anything: a former incarnation is closed as soon as the next one is there.
+        refusals = (DeploymentError, ClosedError)
+        return await retry(
+            lambda: gate.ask(method, value), f"changing {gate.label}", end=end, retryable=refusals, hopeless=ends
+        )
+
+    answers = await asyncio.gather(*map(change, session.gates))
+    return dict(zip([gate.name for gate in session.gates], answers, strict=True))
