@@ -51,8 +51,17 @@ class Files:
         return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
 
     def read(self, folder: str, name: str) -> bytes:
-        """The content of a file."""
-        content: bytes = self._system.cat_file(self._path(folder, name))
+        """The content of a file.
+
+        Raises
+        ------
+        OSError
+            when it is a pipe or a device, whose reader may wait for ever.
+        """
+        path = self._path(folder, name)
+        if self._local and os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(f"{path!r} is no regular file")
+        content: bytes = self._system.cat_file(path)
         return content
 
     def exists(self, folder: str, name: str) -> bool:

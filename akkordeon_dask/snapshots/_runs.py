@@ -8,7 +8,7 @@ from akkordeon_dask.snapshots._store import Store
 __all__ = ["base_url", "find_runs", "last_generation", "run_url", "split_run"]
 
 _RUNS = "runs"
-_NAME = re.compile(r"(\d{6,})-([0-9a-f]{8,})")
+_NAME = re.compile(r"(\d{6,18})-([0-9a-f]{8,})")
 
 
 def run_url(url: str, generation: int, run: str) -> str:

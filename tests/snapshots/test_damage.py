@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -148,3 +149,11 @@ def test_one_that_cannot_be_read_is_not_passed_over(tmp_path, two):
     with pytest.raises(CheckpointError, match="move the named file away") as caught:
         Store(tmp_path).load("g0")
     assert "0000000002" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".json"])
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path, two, ending):
+    two[1].with_suffix(ending).unlink()
+    os.mkfifo(two[1].with_suffix(ending))
+    with pytest.raises(CheckpointError, match=r"0000000002-.* is no regular file.*move the named file away"):
+        Store(tmp_path).load("g0")
