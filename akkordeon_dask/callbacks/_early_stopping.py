@@ -27,7 +27,7 @@ class EarlyStopping(Monitored):
         passes in a row without an improvement, after which training ends.
     restore_best
         at the end, also where it did not come early, the network gets the weights of the best pass: those that it has
-        rated, see `Training.weights`. This client keeps a copy of them. Optimizers begin anew.
+        rated, see `Training.weights`. This client keeps a copy of them. Optimizers begin anew. Only one callback may.
     min_delta, mode
         as for `Monitored`.
 
