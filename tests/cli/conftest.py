@@ -69,6 +69,12 @@ def batches():
 """
 
 
+@pytest.fixture(autouse=True)
+def no_debugging(monkeypatch):
+    """An error is a message and no traceback: other tests may have set memory's debug mode for the whole run."""
+    monkeypatch.delenv("AKKORDEON_DEBUG", raising=False)
+
+
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory):
     """Workers named alice and bob."""

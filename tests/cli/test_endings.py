@@ -17,7 +17,6 @@ from tests.support.pass_reports import report
 @pytest.fixture
 def fetch(monkeypatch):
     """Call `data` with a stand-in for the download; returns click's result."""
-    monkeypatch.delenv("AKKORDEON_DEBUG", raising=False)
 
     def call(download, *args, **env):
         monkeypatch.setattr(data, "download", download)

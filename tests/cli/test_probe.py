@@ -71,7 +71,6 @@ def test_each_command_that_goes_to_a_cluster_is_tried():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_ends_with_a_line_that_names_what_answers_there(command, serve, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AKKORDEON_DEBUG", raising=False)  # with it an error is a traceback
     np.save("x.npy", np.zeros((2, 784), "f4"))
     Path("nets.py").write_text("from akkordeon_dask import Gate, nn, optim\nnetwork = Gate(nn.ReLU(), optim.SGD(0.1))")
     with foreign_server(serve) as port, dask.config.set({"akkordeon.timeouts.connect": "500ms"}):
