@@ -7,7 +7,7 @@ import signal
 import click
 import pytest
 
-from akkordeon_dask import Gate, connect, data, deploy, nn, optim
+from akkordeon_dask import Gate, connect, data, deploy, nn, optim, status
 from akkordeon_dask.cli.commands._network import network_named
 from akkordeon_dask.cli.options._data_option import data_set, parse_shard, sentinel_of
 from akkordeon_dask.placement import GUEST
@@ -82,6 +82,8 @@ def test_a_sentinel_whose_program_is_killed_stops_at_once(digits, at, client):
     with connect("digits", client) as running, akkordeon(*TRAIN, *at, "--concurrency", 4) as dies:
         dies.passes(1)
         dies.kill()
+        # While it works there may be no batch for a moment, between two passes.
+        wait_until(lambda: not status(client, "digits")[0].sentinels, within=10)
         wait_until(lambda: contexts(running) == [0, 0], within=10, seen=lambda: contexts(running))
         done = updates(running)
         assert updates(running) == done
