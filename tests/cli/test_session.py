@@ -11,6 +11,8 @@ from tests.support.dialogues import akkordeon
 from tests.support.leftovers import wait_until
 from tests.support.programs import LINE, running_cluster
 
+PATIENCE = 100.0
+"""Seconds for a pass over all of MNIST: programs train, rate and start on the same cores."""
 MNIST = Path(os.environ.get("AKKORDEON_DATA", "nowhere")) / "mnist"
 
 DIGITS = """
@@ -30,10 +32,16 @@ def seen(program):
     return [(m["sentinel"], int(m["epoch"]), float(m["scores"].removeprefix("accuracy: "))) for m in found]
 
 
+def passes(program, number):
+    """Wait until it has shown so many passes."""
+    program.line(lambda _: len(seen(program)) >= number, within=PATIENCE)
+
+
 def best(program):
     return max((accuracy for _, _, accuracy in seen(program)), default=0.0)
 
 
+@pytest.mark.timeout(4 * PATIENCE)
 @pytest.mark.skipif(not MNIST.is_dir(), reason="needs all of MNIST: `make data`, and AKKORDEON_DATA")
 def test_programs_train_one_network_together_join_late_leave_early_and_die(tmp_path):
     (tmp_path / "digits.py").write_text(DIGITS)
@@ -53,12 +61,12 @@ def test_programs_train_one_network_together_join_late_leave_early_and_die(tmp_p
             owner.line(lambda line, gate=gate, name=name: gate in line and cluster.workers[name] in line)
         validates = sentinel("validate", "--batch-size", 1000, "--every", "2s")
         trains = sentinel("train", "--batch-size", 64, "--concurrency", 3)
-        trains.passes(1)
+        passes(trains, 1)
 
         late = sentinel("train", "--take", 3000, "--batch-size", 64, "--concurrency", 1)
-        late.passes(2)
+        passes(late, 2)
         doomed = sentinel("train", "--take", 3000, "--seed", 1, "--batch-size", 64, "--concurrency", 4)
-        doomed.passes(1)
+        passes(doomed, 1)
         doomed.kill()
         before = len(seen(trains)), len(seen(validates))
         assert late.interrupt() == 0
@@ -67,7 +75,7 @@ def test_programs_train_one_network_together_join_late_leave_early_and_die(tmp_p
         def goes_on():
             return len(seen(trains)) > before[0] and len(seen(validates)) > before[1]
 
-        wait_until(lambda: goes_on() and best(validates) >= 0.96, within=100, seen=lambda: (best(validates), before))
+        wait_until(lambda: goes_on() and best(validates) >= 0.96, PATIENCE, lambda: (best(validates), before))
         for guest in (trains, validates):
             assert guest.interrupt() == 0 and guest.err == []
         assert {name for name, _, _ in seen(trains)} == {"train0"}

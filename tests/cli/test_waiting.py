@@ -2,14 +2,18 @@
 
 import json
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from akkordeon_dask.cli import _wait
 from tests.support.dialogues import akkordeon, called, dask, joined_worker
 from tests.support.programs import free_port
 
 HOST = ("--host", "127.0.0.1", "--no-dashboard")
+PATIENT = ("--wait", "10min")
+"""For programs that are there long before the others: on a busy machine each of those takes a while to begin."""
 
 
 def waits_for(program, missing):
@@ -22,18 +26,19 @@ def waits_for(program, missing):
 def test_sentinel_network_scheduler_and_workers_come_in_the_wrong_order(file, tmp_path):
     path = tmp_path / "scheduler.json"
     at = ("--scheduler-file", path)
+    waits = (*at, *PATIENT)
     train = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample", "--epochs", 1)
     with ExitStack() as stack:
-        guest = stack.enter_context(akkordeon(*train, *at))
+        guest = stack.enter_context(akkordeon(*train, *waits))
         rating = stack.enter_context(
-            akkordeon("sentinel", "digits", "--mode", "test", "--data", "mnist-sample", "--worker", "carol", *at)
+            akkordeon("sentinel", "digits", "--mode", "test", "--data", "mnist-sample", "--worker", "carol", *waits)
         )
-        top = stack.enter_context(akkordeon("top", "digits", "--interval", "100ms", *at))
+        top = stack.enter_context(akkordeon("top", "digits", "--interval", "100ms", *waits))
         waits_for(guest, f"there is no scheduler file '{path}'")
         scheduler = stack.enter_context(dask("scheduler", *HOST, "--port", 0, *at))
         address = scheduler.line(lambda line: "Scheduler at:" in line).split()[-1]
         waits_for(guest, "no network named 'digits' on this cluster, there is none")
-        owner = stack.enter_context(akkordeon("network", f"{file}:network", "--name", "digits", *at))
+        owner = stack.enter_context(akkordeon("network", f"{file}:network", "--name", "digits", *waits))
         waits_for(owner, "the cluster has no workers")
         stack.enter_context(joined_worker(address, "alice"))
         waits_for(owner, "asks for worker 'bob', the cluster has alice")
@@ -52,7 +57,7 @@ def test_sentinel_network_scheduler_and_workers_come_in_the_wrong_order(file, tm
 def test_the_scheduler_of_an_address_is_waited_for(file):
     port = free_port()
     at = ("--scheduler", f"tcp://127.0.0.1:{port}")
-    with akkordeon("demo", "--epochs", 1, "--json", *at) as demo:
+    with akkordeon("demo", "--epochs", 1, "--json", *at, *PATIENT) as demo:
         waits_for(demo, f"no Dask scheduler answers at 'tcp://127.0.0.1:{port}'")
         with dask("scheduler", *HOST, "--port", port), joined_worker(at[1], "alice"):
             assert demo.end() == 0, demo.err
@@ -78,12 +83,27 @@ def test_ctrl_c_ends_the_wait_at_once(file, tmp_path, command):
         (("predict", "nobody", "--input", "{file}.npy", "--output", "{file}.out"), "no network named 'nobody'"),
     ],
 )
-def test_when_the_time_is_over_the_error_names_the_missing_part(digits, at, file, samples, args, missing):
+def test_when_the_time_is_over_the_error_names_the_missing_part(
+    digits, at, file, samples, args, missing, only_pauses_take_time
+):
     done = called(*(str(word).format(file=file) for word in args), *at, "--wait", "600ms")
     assert done.exit_code == 1
     waiting, error = done.stderr.splitlines()
     assert waiting.startswith("waiting     up to 1 s") and missing in waiting
     assert error.startswith("Error: ") and missing in error and error.endswith("(waited 0.6 s)")
+
+
+@pytest.fixture
+def only_pauses_take_time(monkeypatch):
+    """The clock of a command that waits goes on while it pauses, and stands still while it tries, however long."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+
+    def sleep(seconds):
+        clock.now += seconds
+
+    clock.sleep = sleep
+    monkeypatch.setattr(_wait, "time", clock)
+    monkeypatch.setattr(_wait, "_BRIEF", 20.0)
 
 
 @pytest.fixture

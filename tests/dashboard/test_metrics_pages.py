@@ -97,7 +97,12 @@ def test_counters_of_sentinels_agree_with_their_passes_and_a_sentinel_that_left_
 
         eventually(lambda: samples() == {"train0": 3 * 64, "test0": 64}, seen=samples)
         last = {report.sentinel: report for report in running.history}
-        eventually(lambda: scheduler_page(processes).find("akkordeon_sentinel_loss", sentinel="test0", network="net"))
+
+        def losses():
+            found = scheduler_page(processes).find("akkordeon_sentinel_loss", network="net")
+            return {one.labels["sentinel"]: one.value for one in found}
+
+        eventually(lambda: losses() == {name: report.loss for name, report in last.items()}, seen=losses)
         page = scheduler_page(processes)
         for name, mode in (("train0", "train"), ("test0", "test")):
             labels = {"network": "net", "sentinel": name, "mode": mode}

@@ -22,6 +22,7 @@ from akkordeon_dask import Gate, Network, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
+from tests.support.leftovers import wait_until
 from tests.support.one_worker import one_worker
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -166,20 +167,21 @@ def test_a_pipeline_is_searched_by_several_processes():
 
 def test_fits_in_a_row_leave_nothing_behind():
     me = psutil.Process()
+
+    def there():
+        names = {thread.name for thread in threading.enumerate()}
+        return names, len(me.children(recursive=True)), len(me.net_connections())
+
     AkkordeonClassifier(max_epochs=1).fit(X, FLOWERS)
-    before = (
-        {thread.name for thread in threading.enumerate()},
-        len(me.children(recursive=True)),
-        len(me.net_connections()),
-    )
+    names, children, connections = there()
     for _ in range(5):
         AkkordeonClassifier(max_epochs=1).fit(X, FLOWERS)
-    after = (
-        {thread.name for thread in threading.enumerate()},
-        len(me.children(recursive=True)),
-        len(me.net_connections()),
-    )
-    assert after == before
+
+    def nothing_more():
+        now = there()
+        return now[0] <= names and now[1] <= children and now[2] <= connections
+
+    wait_until(nothing_more, seen=lambda: (there(), names, children, connections))
 
 
 def test_digits_are_read(client):

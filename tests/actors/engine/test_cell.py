@@ -96,7 +96,7 @@ def test_busy_are_the_seconds_of_work():
         return before, cell.busy
 
     before, after = run_cell(story, behavior)
-    assert before == 0.0 < after
+    assert 0.0 <= before < after  # its first timer may have run before
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, asyncio.CancelledError])

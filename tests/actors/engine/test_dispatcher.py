@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from akkordeon_dask.actors.engine import _compute_thread
-from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD
+from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD, CellState
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
 from akkordeon_dask.actors.engine._mailbox import BACKWARD, FORWARD
 from tests.actors.engine.test_mailbox import backward, forward
@@ -19,6 +19,15 @@ from tests.support.computing_behavior import ComputingBehavior
 from tests.support.leftovers import wait_until
 from tests.support.numbered_samples import LIMIT
 from tests.support.recording_behavior import RecordingBehavior, run_cell
+
+
+class Clock:
+    """Stands still: no thread is long with a message, however long this machine is with the thread."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 @pytest.fixture
@@ -161,7 +170,7 @@ def test_a_message_that_has_to_wait_is_handled_once_the_computations_are_applied
 @pytest.mark.parametrize("cost", [0.0, (HEAVY + WORTH_A_THREAD) / 2])
 def test_messages_that_are_not_worth_it_wake_no_second_thread(dispatchers, cost):
     behavior = ComputingBehavior()
-    _, (cell,) = dispatchers(2, [behavior])
+    _, (cell,) = dispatchers(2, [behavior], clock=Clock())
     cell.costs = [cost] * len(cell.costs)
     for sequence in range(50):
         cell.put(forward(sequence))
@@ -179,13 +188,6 @@ def test_the_cost_of_a_message_follows_its_cpu_seconds(dispatchers):
     assert cell.costs[FORWARD] < HEAVY  # one slow run in many changes little
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_named(dispatchers, caplog):
     clock, stuck, other, told = Clock(), RecordingBehavior(), RecordingBehavior(), []
     dispatcher, (blocked, free) = dispatchers(1, [stuck, other], clock=clock, on_stuck=told.append)
@@ -198,7 +200,7 @@ def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_nam
     with caplog.at_level(logging.WARNING):
         clock.now = 2.5
         dispatcher._inspect()
-    wait_until(lambda: "message" in other.calls)
+    wait_until(lambda: "message" in other.calls and told)  # the watch may have seen it first, and tells it last
     (record,) = caplog.records
     assert "actor 0 has spent 2.5 s with one message and hardly used the CPU" in record.message
     assert told == [record.message]
@@ -322,7 +324,7 @@ def test_a_long_computation_that_uses_the_cpu_does_not_hang(dispatchers):
 
 def test_a_reader_gives_the_turns_itself_and_wakes_no_thread(dispatchers):
     behaviors = [ComputingBehavior(), ComputingBehavior()]
-    dispatcher, cells = dispatchers(1, behaviors)
+    dispatcher, cells = dispatchers(1, behaviors, clock=Clock())
     wait_until(lambda: all(one.calls == ["on_timer"] for one in behaviors) and dispatcher._leader is None)
     for cell in cells:
         cell.costs = [0.0] * len(cell.costs)
@@ -360,14 +362,15 @@ def test_a_reader_leaves_heavy_work_that_comes_during_its_turn_to_others(dispatc
 
 
 def test_a_reader_that_is_stuck_is_named(dispatchers, caplog):
-    clock, behavior = Clock(), RecordingBehavior()
-    dispatcher, (cell,) = dispatchers(1, [behavior], clock=clock)
+    clock, behavior, told = Clock(), RecordingBehavior(), []
+    dispatcher, (cell,) = dispatchers(1, [behavior], clock=clock, on_stuck=told.append)
     wait_until(lambda: behavior.calls == ["on_timer"] and dispatcher._leader is None)
     reader = threading.Thread(target=lambda: dispatcher.deliver(lambda: cell.put("hold")))
     reader.start()
     assert behavior.entered.wait(LIMIT)
     for clock.now in (0.5, 2.5):
         dispatcher._inspect()
+    wait_until(lambda: told)  # the watch may have seen it first
     behavior.held.set()
     reader.join(LIMIT)
     assert [record.message[:27] for record in caplog.records] == ["actor 0 has spent 2.5 s wit"]
@@ -375,7 +378,7 @@ def test_a_reader_that_is_stuck_is_named(dispatchers, caplog):
 
 def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
     behaviors = [RecordingBehavior(), RecordingBehavior()]
-    dispatcher, (busy, cell) = dispatchers(1, behaviors)
+    dispatcher, (busy, cell) = dispatchers(1, behaviors, clock=Clock())
     busy.put("hold")
     assert behaviors[0].entered.wait(LIMIT)
     dispatcher.deliver(lambda: cell.put("message"))
@@ -396,6 +399,7 @@ def test_figures_are_read_between_two_turns_and_before_one_that_lasts():
         cell.freeze(calls)
         cell.put("message")
         await cell.call(lambda: None, LIMIT)
+        await asyncio.to_thread(wait_until, lambda: cell.state is CellState.IDLE)  # the turn of the call is over
         fresh = await cell.read(calls)
         cell.put("hold")
         assert await asyncio.to_thread(behavior.entered.wait, LIMIT)

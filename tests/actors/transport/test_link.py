@@ -15,8 +15,8 @@ from tests.support.post_offices import Peer, forward, holds
 
 @pytest.fixture(autouse=True)
 def _soon():
-    """Small bounds and short times."""
-    limits = {"link.max-unsent": "100kB", "link.retry": "1ms", "timeouts.connect": "500ms", "link.linger": "500ms"}
+    """Small bounds, and no time that a busy machine could need."""
+    limits = {"link.max-unsent": "100kB", "link.retry": "1ms", "timeouts.connect": "20s", "link.linger": "20s"}
     with dask.config.set({f"akkordeon.{key}": value for key, value in limits.items()}):
         yield
 

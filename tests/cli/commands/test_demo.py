@@ -6,6 +6,7 @@ from safetensors.numpy import load_file
 
 from tests.support.demo_records import end_of, parsed, passes_of
 from tests.support.html_page import Page
+from tests.support.leftovers import wait_until
 from tests.support.programs import LINE, PATIENCE, run, running_cluster, started
 
 DEMO = ("-m", "akkordeon_dask", "demo")
@@ -106,11 +107,14 @@ def test_on_a_running_cluster_the_gates_are_on_its_workers_and_nothing_stays(tmp
     with running_cluster(tmp_path) as cluster:
         done = run(*DEMO, "--json", "--epochs", 2, "--concurrency", 2, "--scheduler", cluster.address)
         with Client(cluster.address, timeout=20) as client:
-            keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+
+            def keys():
+                return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+
+            wait_until(lambda: keys() == [], seen=keys)
     assert done.returncode == 0, done.stderr
     assert all(address in done.stderr for address in cluster.workers.values())
     assert end_of(parsed(done.stdout))["test"]["scores"]["accuracy"] > TRAINED
-    assert keys == []
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nothing://127.0.0.1"])

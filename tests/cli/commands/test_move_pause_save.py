@@ -109,8 +109,7 @@ def test_the_loss_of_a_worker_and_the_recovery_are_lines_in_all_terminals_and_ob
     cluster, at, file, tmp_path, nothing_left
 ):
     named = ("network", f"{file}:free", "--name", "hurt", "--snapshots", tmp_path, "--snapshot-every", "200ms")
-    patience = {"DASK_AKKORDEON__SUPERVISION__PATIENCE": "3s"}
-    with joined_worker(cluster.address, "aaron") as aaron, akkordeon(*named, *at, "--json", **patience) as owner:
+    with joined_worker(cluster.address, "aaron") as aaron, akkordeon(*named, *at, "--json") as owner:
         gate = json.loads(owner.line('{"event": "network"'))["gates"][0]
         assert gate["worker"] == "aaron"
         with akkordeon("sentinel", "hurt", *TRAIN, *at, "--worker", "bob") as guest:
