@@ -1,9 +1,11 @@
 """Snapshots of all gates are of one moment, whatever becomes of the cluster, and of one run."""
 
+import asyncio
 import os
 import shutil
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import dask.config
 import pytest
@@ -11,8 +13,10 @@ from distributed import Client
 from safetensors.numpy import load_file
 
 from akkordeon_dask import Network, Sentinel, data, deploy
+from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cuts import CutNetwork
+from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
 from tests.support.leftovers import wait_until
 from tests.support.programs import running_cluster, started
@@ -71,6 +75,29 @@ def test_the_first_cut_is_of_the_first_version_and_the_last_of_the_last(user, tm
     assert cuts(tmp_path)[0].numbers == {"g0": 20, "g1": 20}
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
         assert equal(running.parameters(), end)
+
+
+@pytest.mark.parametrize(("updates", "taken"), [(2, [False]), (1, [])])
+def test_the_last_cut_has_an_update_that_statistics_do_not_show_yet(monkeypatch, updates, taken):
+    """A gate may answer for a batch before it updates, and so long its statistics are those from before."""
+    begun = []
+
+    async def on_gates(method):
+        return {"g0": SimpleNamespace(version=1) if method is GateActor.statistics else updates}
+
+    async def take(schedule, *, go_on=True):
+        begun.append(go_on)
+
+    async def require_lease():
+        pass
+
+    session = SimpleNamespace(error=None, on_gates=on_gates)
+    policy = SimpleNamespace(session=session, known_updates={}, require_lease=require_lease)
+    monkeypatch.setattr(CutSchedule, "_take", take)
+    schedule = CutSchedule(policy, SnapshotPolicy("memory://cuts"))
+    schedule._kept = {"g0": 1}
+    asyncio.run(schedule.take_last())
+    assert begun == taken
 
 
 def test_a_damaged_cut_is_passed_over_for_the_one_before(tmp_path):

@@ -246,6 +246,10 @@ class GateActor(DaskActor):
         version = await self._version()
         return version.number, self._behavior.rated_params(version) if rated else version.params
 
+    async def updates(self) -> int:
+        """The number of updates, with that of every completed batch, which `statistics` may not show yet."""
+        return (await self._version()).number
+
     async def _version(self) -> Version:
         behavior = self._behavior
         try:

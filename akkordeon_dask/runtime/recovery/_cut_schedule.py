@@ -80,7 +80,9 @@ class CutSchedule:
     async def take_last(self) -> None:
         """Take the last cut, where something has changed since the one before; sentinels draw no more for now."""
         self._last = None
-        if self._session.error is None and not await self._is_superseded() and await self._has_changed():
+        if self._session.error is not None or await self._is_superseded():
+            return
+        if await self._has_changed() or await self._still_updates():
             self._last = await self._take(go_on=False)
 
     async def write_last(self) -> None:
@@ -117,8 +119,16 @@ class CutSchedule:
         """The network differs from the last cut; True where a gate does not answer."""
         return self._kept is None or await self._numbers() != self._kept
 
+    async def _still_updates(self) -> bool:
+        """A gate has answered for a batch and updates with it just now; False where one does not answer."""
+        try:
+            async with asyncio.timeout(config.seconds("snapshots.cut-deadline")):
+                return await self._session.on_gates(GateActor.updates) != self._kept
+        except (AkkordeonError, OSError):  # a TimeoutError is one: there would be no cut either
+            return False
+
     async def _numbers(self) -> dict[str, int]:
-        """The updates of each gate now; none where one does not answer."""
+        """The updates of each gate now, or before a long turn; none where one does not answer."""
         try:
             found = await self._session.on_gates(GateActor.statistics)
         except (AkkordeonError, OSError):

@@ -14,6 +14,7 @@ from akkordeon_dask.errors import DeadlineError, DeploymentError, ReportError
 from akkordeon_dask.runtime import ask_owner, report
 from akkordeon_dask.runtime.clients import _owner_requests as requests
 from tests.runtime.test_ownership import first_owner
+from tests.support.gate_versions import versions
 from tests.support.html_page import Page
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT
@@ -158,12 +159,13 @@ def test_everybodys_sentinels_are_paused_and_go_on(user, somebody, nothing_left)
         wait_until(lambda: resting.state == "resting")
         assert user.call(pause, "paused", user.client) == ("mine", "others")
         wait_until(lambda: (mine.state, others.state) == ("paused", "paused"))
-        updates = running.statistics()["g0"].version
+        updates = versions(running)
         assert user.call(pause, "paused", user.client) == ()
-        assert running.statistics()["g0"].version == updates
+        assert versions(running) == updates
         assert somebody.call(resume, "paused", somebody.client) == ("mine", "others")
-        wait_until(lambda: running.statistics()["g0"].version > updates)
-        assert (mine.state, others.state, resting.state) == ("running", "running", "resting")
+        wait_until(lambda: versions(running)["g0"] > updates["g0"])
+        wait_until(lambda: (mine.state, others.state) == ("running", "running"))
+        assert resting.state == "resting"
     with pytest.raises(DeploymentError, match="no network named 'paused'"):
         user.call(resume, "paused", user.client)
     nothing_left()

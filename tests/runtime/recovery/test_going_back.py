@@ -9,6 +9,7 @@ from distributed import Client
 
 from akkordeon_dask import Sentinel, connect, deploy
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
+from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, pair, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, batches, equal, train
@@ -22,8 +23,10 @@ def together():
         yield
 
 
-def newest(folder):
-    return complete_cuts(SnapshotPolicy(str(run_folder(folder))))[0]
+def positions(folder):
+    """The sentinels of the newest cut; none before the first one is written."""
+    cuts = complete_cuts(SnapshotPolicy(str(run_folder(folder))))
+    return cuts[0].positions if cuts else {}
 
 
 def kill(processes, running, gate):
@@ -50,7 +53,7 @@ def test_a_run_that_went_back_equals_one_in_which_nothing_was_lost_bit_for_bit(t
         kill(processes, running, gate)
         running.wait(timeout=PATIENT)
         assert equal(running.parameters(), undisturbed(concurrency=1))
-        assert {one.version for one in map(running.statistics().get, NETWORK.names)} == {EPOCHS * SAMPLES // 16}
+        assert {*versions(running).values()} == {EPOCHS * SAMPLES // 16}
         assert counted(attached.reports) == counted(running.history) == list(range(1, EPOCHS + 1))
         assert all(report.samples == SAMPLES and not report.lost for report in attached.reports)
         assert events(processes.client, running.name, "rolled back")
@@ -65,12 +68,12 @@ def test_with_several_clients_and_credits_every_batch_that_counts_is_in_every_ga
     ):
         ours = [running.attach(train(name=name, epochs=EPOCHS, concurrency=4)) for name in ("a", "b")]
         theirs = guest.attach(train(name="c", epochs=EPOCHS, concurrency=4))
-        wait_until(lambda: len(newest(tmp_path).positions) == 3, within=PATIENT)
+        wait_until(lambda: len(positions(tmp_path)) == 3, within=PATIENT)
         kill(processes, running, "g0")
         for one in (running, guest):
             one.wait(timeout=PATIENT)
         assert all(counted(one.reports) == list(range(1, EPOCHS + 1)) for one in (*ours, theirs))
-        assert {running.statistics()[gate].version for gate in NETWORK.names} == {3 * EPOCHS * SAMPLES // 16}
+        assert {*versions(running).values()} == {3 * EPOCHS * SAMPLES // 16}
         seen = [(report.sentinel, report.epoch) for report in running.history if not report.rolled_back]
         assert sorted(seen) == sorted((name, epoch) for name in "abc" for epoch in range(1, EPOCHS + 1))
 
@@ -79,10 +82,10 @@ def test_samples_of_a_stream_that_are_not_given_again_are_counted_lost(tmp_path)
     stream = Sentinel.train(batches, name="a", batch_size=16, batches_per_pass=4, epochs=EPOCHS, concurrency=2)
     with pair() as processes, deploy(NETWORK, processes.client, snapshots=tmp_path, snapshot_every="1s") as running:
         attached = running.attach(stream)
-        wait_until(lambda: "a" in newest(tmp_path).positions and len(attached.reports) > 3, within=PATIENT)
+        wait_until(lambda: "a" in positions(tmp_path) and len(attached.reports) > 3, within=PATIENT)
         kill(processes, running, "g1")
         running.wait(timeout=PATIENT)
-        version = running.statistics()["g0"].version
+        version = versions(running)["g0"]
     done = [report for report in attached.reports if not report.rolled_back]
     undone = sum(report.samples for report in attached.reports if report.rolled_back)
     assert [report.epoch for report in done] == list(range(1, EPOCHS + 1))

@@ -12,6 +12,7 @@ from akkordeon_dask import connect, deploy
 from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
+from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.programs import started
 from tests.support.restarting_workers import PATIENT
@@ -105,8 +106,7 @@ def test_gates_move_to_the_other_worker_with_their_parameters_and_updates(
         train_on(attached)
         history = running.wait(epochs=2, timeout=PATIENT)
         assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
-        updates = {gate: running.statistics()[gate].version for gate in running.placement}
-        assert updates == dict.fromkeys(running.placement, 4 * len(history))
+        assert versions(running) == dict.fromkeys(running.placement, 4 * len(history))
         wait_until(lambda: len(logged) >= 3, within=PATIENT, seen=lambda: logged)
         assert {*logged} == {("leaving", None), ("moved", "g0"), ("moved", "g1")}
         wait_until(lambda: guest.placement == running.placement, within=PATIENT)

@@ -15,6 +15,7 @@ from akkordeon_dask.errors import TrainingError, WorkerLostError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Beside, Network
 from akkordeon_dask.runtime import live
+from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import events, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
@@ -71,10 +72,6 @@ def kill(running, there, gate):
     lost = running.placement[gate]
     os.kill(there[lost], signal.SIGKILL)
     wait_until(lambda: running.placement[gate] != lost, within=40)
-
-
-def versions(running):
-    return {gate: running.statistics()[gate].version for gate in running.placement}
 
 
 def complete(attached):
@@ -223,7 +220,7 @@ def test_a_guest_follows_the_gates_that_the_owner_restarts(anybody, there, worke
         train_on(attached)
         kill(running, there, "g0")
         train_on(attached)
-        assert guest.placement == running.placement
+        wait_until(lambda: guest.placement == running.placement, within=40)
         guest.wait(epochs=2, timeout=60)
         complete(attached)
 
