@@ -2,6 +2,7 @@
 
 import asyncio
 import enum
+import itertools
 import logging
 import threading
 from collections.abc import Callable
@@ -28,8 +29,9 @@ WORTH_A_THREAD = 5e-4
 short calls of numpy they wait for the interpreter more than they win. Measured with batches of 128 to 1024."""
 _METRICS = 0.25
 """Seconds between two updates of the metrics of an actor that works."""
-_PATIENCE = 0.02
-"""Seconds that a reader waits for the end of a turn before it takes what was true before that."""
+_LOOKS, _PAUSE = 200, 1e-3
+"""Looks of a reader for the end of a turn before it takes what was true before that, and seconds between two. They are
+counted for a busy process: there a pause takes long, and a cell that works is hardly ever met between two turns."""
 _WEIGHT = 0.1
 
 
@@ -213,8 +215,7 @@ class Cell:
         ClosedError
             when the actor is closed.
         """
-        deadline = asyncio.get_running_loop().time() + _PATIENCE
-        while True:
+        for look in itertools.count(1):
             if self._scheduler.claim(self):
                 try:
                     self._frozen.setdefault(function)
@@ -224,9 +225,9 @@ class Cell:
                 break
             if not self.alive:
                 raise self._closed()
-            if function in self._frozen and asyncio.get_running_loop().time() > deadline:
+            if look >= _LOOKS and function in self._frozen:
                 break
-            await asyncio.sleep(_PATIENCE / 20)
+            await asyncio.sleep(_PAUSE)
         value: T = self._frozen[function]
         return value
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import logging
 import os
 import threading
@@ -408,6 +409,23 @@ def test_figures_are_read_between_two_turns_and_before_one_that_lasts():
 
     fresh, frozen = run_cell(story, behavior)
     assert "message" in fresh and frozen == fresh
+
+
+def test_figures_of_a_cell_that_is_met_at_work_again_and_again_are_those_of_now(monkeypatch):
+    behavior, looks, claim = RecordingBehavior(), itertools.count(), Dispatcher.claim
+
+    async def story(cell):
+        def calls(of):
+            return list(behavior.calls)
+
+        await cell.call(lambda: None, LIMIT)
+        before = await cell.read(calls)
+        monkeypatch.setattr(Dispatcher, "claim", lambda scheduler, cell: next(looks) >= 30 and claim(scheduler, cell))
+        behavior.calls.append("since then")
+        return before, await cell.read(calls)
+
+    before, now = run_cell(story, behavior)
+    assert now == [*before, "since then"]
 
 
 def test_fewer_threads_are_left_where_there_shall_be_fewer(dispatchers):
