@@ -106,8 +106,8 @@ def test_without_a_stop_training_ends_with_the_best_weights_too(user):
 def test_the_best_weights_are_those_that_were_rated_while_the_network_trained_on(user):
     stopping = callbacks.EarlyStopping("rated.loss", patience=1000)
     with user.deploy(NETWORK) as running:
-        running.attach(validate(name="rated", every=0.02))
-        running.attach(train(concurrency=3))
+        running.attach(validate(name="rated", every=0.2))  # gates know the weights of two passes
+        running.attach(train(16 * 200, concurrency=3))
         history = running.wait(epochs=40, timeout=PATIENT, callbacks=[stopping])
         assert stopping.best in [one.loss for one in history if one.sentinel == "rated"]
         assert running.evaluate(rating()).loss == stopping.best

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from akkordeon_dask import connect, stop
+from tests.support.leftovers import wait_until
 from tests.support.programs import run as run_python
 from tests.support.workers import workers_now
 
@@ -60,6 +61,6 @@ def test_a_network_with_a_name_outlives_the_program_one_without_ends(program, pr
         only_its_traceback(run(program, client.scheduler.address, name))
     with connect("known", client) as running:
         assert {*running.placement.values()} <= workers_now(client).keys()
-    assert len(processes.actors()) == len(running.placement)
+    wait_until(lambda: len(processes.actors()) == len(running.placement), seen=processes.actors)
     stop("known", client)
     processes.nothing_left()

@@ -20,6 +20,7 @@ from akkordeon_dask.errors import (
     SpecError,
 )
 from akkordeon_dask.messages import Backward
+from akkordeon_dask.runtime._session import Session
 from tests.support.leftovers import wait_until
 from tests.support.small_networks import NETWORK, numbers, rating, train
 
@@ -76,21 +77,24 @@ def test_another_failure_is_raised_too(running):
 
 
 def test_every_wait_raises_when_it_fails(user, monkeypatch):
-    there, told = threading.Barrier(3), []
+    wait_in_session, waits, told = Session.wait_until, [], []
+
+    def noted(session, *args, **options):
+        waits.append(session)
+        return wait_in_session(session, *args, **options)
 
     def wait():
-        there.wait(PATIENT)
         with pytest.raises(AkkordeonError, match="sentinel 'bad'"):
             running.wait(epochs=10**9, timeout=PATIENT)
         told.append(True)
 
+    monkeypatch.setattr(Session, "wait_until", noted)
     with user.deploy(NETWORK) as running:
         running.attach(train())
         waiting = [threading.Thread(target=wait) for _ in range(2)]
         for thread in waiting:
             thread.start()
-        there.wait(PATIENT)
-        wait_until(lambda: running.sentinels["train0"].until, within=PATIENT)
+        wait_until(lambda: len(waits) == 2, within=PATIENT)
         running.attach(failing())
         for thread in waiting:
             thread.join(PATIENT)
@@ -250,8 +254,9 @@ def test_promise_12_a_pass_that_loses_its_batches_raises_and_the_network_goes_on
             send(office, to, message)
 
     monkeypatch.setattr(PostOffice, "send", lose)
-    with dask.config.set({f"akkordeon.{key}": value for key, value in times.items()}), deploy(NETWORK) as running:
-        running.attach(train(epochs=2, concurrency=1, name="bad"))
+    with deploy(NETWORK) as running:
+        with dask.config.set({f"akkordeon.{key}": value for key, value in times.items()}):
+            running.attach(train(epochs=2, concurrency=1, name="bad"))
         text = r"sentinel 'bad' lost 3 batches .* completed 0 samples.*; gate 'g1' on .* 0 backward"
         with pytest.raises(LostBatchesError, match=text):
             running.wait(timeout=PATIENT)

@@ -92,11 +92,13 @@ def transfers(cluster):
 def test_what_a_client_that_is_gone_has_begun_is_released(somebody, cluster):
     with somebody.deploy(NETWORK) as running:
         session = running._session
-        with dask.config.set({"akkordeon.timeouts.control": "200ms"}):
-            somebody.client.sync(session.on_gates, GateActor.hold, "left", None)
-            somebody.client.sync(session.on_gates, GateActor.stage, "behind")
-            assert transfers(cluster) == 4
-            wait_until(lambda: transfers(cluster) == 0)
+        somebody.client.sync(session.on_gates, GateActor.hold, "left", None)
+        somebody.client.sync(session.on_gates, GateActor.stage, "behind")
+        assert transfers(cluster) == 4
+        with dask.config.set({"akkordeon.timeouts.control": "1s"}):
+            for token in ("left", "behind"):
+                somebody.client.sync(session.on_gates, GateActor.renew, token)
+        wait_until(lambda: transfers(cluster) == 0)
         with pytest.raises(CheckpointError, match="heard nothing of this transfer"):
             somebody.client.sync(session.on_gates, GateActor.renew, "left")
 

@@ -19,7 +19,7 @@ def test_it_shows_gates_and_sentinels_at_work(user):
         assert isinstance(status(), LiveStatus) and status().ended is None
         running.attach(train(name="tdp", epochs=1))
         running.wait(timeout=30)
-        wait_until(lambda: status().sentinels and status().sentinels[0].report is not None, seen=status)
+        wait_until(lambda: len(status().gates) == 2 and [one.report for one in status().sentinels if one.report])
         assert [(one.name, one.report.epoch) for one in status().sentinels] == [("tdp", 1)]
         assert [(gate.name, gate.state) for gate in status().gates] == [("g0", "running"), ("g1", "running")]
     assert status().ended is not None

@@ -11,8 +11,6 @@ from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.support.small_networks import NETWORK, SGD, HeldUp, equal, numbers, rating, three_gates, train
 
-CONTROL = ("akkordeon.timeouts.control",)
-
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as the gates have it: the number changes bits
 def product(network, parameters, x):
@@ -44,14 +42,13 @@ def test_predict_works_while_it_trains_and_leaves_nothing_behind(running):
 
 def test_parameters_have_the_update_of_a_batch_that_has_completed(user):
     HeldUp.go.clear()
-    with user.deploy(Gate(nn.Linear(6, 3), HeldUp(0.05))) as running, dask.config.set(dict.fromkeys(CONTROL, "200ms")):
+    with user.deploy(Gate(nn.Linear(6, 3), HeldUp(0.05))) as running:
         first = running.network.init(0)
         running.attach(train(16, epochs=1))
         running.wait(timeout=20)  # the gradient is home; the gate is about to update
-        with pytest.raises(DeadlineError):
+        with dask.config.set({"akkordeon.timeouts.control": "200ms"}), pytest.raises(DeadlineError):
             running.parameters()
         HeldUp.go.set()
-        dask.config.set(dict.fromkeys(CONTROL, "20s"))
         assert not equal(running.parameters(), first)
 
 

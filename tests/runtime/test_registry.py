@@ -65,28 +65,30 @@ def test_a_guest_gets_an_error_when_the_owner_closes(user, somebody):
 
 
 @pytest.mark.parametrize(
-    ("question", "asks"),
+    ("question", "asks", "limit"),
     [
-        ("publish_list", lambda user: user.deploy(NETWORK, name="new")),
-        ("publish_put", lambda user: user.deploy(NETWORK, name="new")),
-        ("publish_get", lambda user: user.connect("known")),
-        ("who_has", lambda user: user.connect("known")),
-        ("publish_put", lambda user: user.adopt("known")),
+        ("publish_list", lambda user: user.deploy(NETWORK, name="new"), "0.2 s"),
+        ("publish_put", lambda user: user.deploy(NETWORK, name="new"), "1 s"),  # gates have to answer before
+        ("publish_get", lambda user: user.connect("known"), "0.2 s"),
+        ("who_has", lambda user: user.connect("known"), "0.2 s"),
+        ("publish_put", lambda user: user.adopt("known"), "1 s"),
     ],
 )
-def test_a_scheduler_that_does_not_answer_is_not_waited_for(user, cluster, monkeypatch, nothing_left, question, asks):
+def test_a_scheduler_that_does_not_answer_is_not_waited_for(
+    user, cluster, monkeypatch, nothing_left, question, asks, limit
+):
     async def stand_still(**asked):
         await released.wait()
         raise OSError("nobody waits for it any more")
 
     released = asyncio.Event()
-    with user.deploy(NETWORK, name="known"), dask.config.set({"akkordeon.timeouts.control": "200ms"}):
+    with user.deploy(NETWORK, name="known"), dask.config.set({"akkordeon.timeouts.control": limit}):
         with monkeypatch.context() as patch:
             patch.setitem(cluster.scheduler.handlers, question, stand_still)
             with pytest.raises(DeadlineError) as caught:
                 asks(user)
         cluster.loop.add_callback(released.set)
-    assert f"{cluster.scheduler.address} did not answer within 0.2 s: look" in str(caught.value)
+    assert f"{cluster.scheduler.address} did not answer within {limit}: look" in str(caught.value)
     nothing_left()  # though the frames of the error are still there
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from akkordeon_dask import Gate, deploy, nn, optim
 from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import stop
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, kept, pair, run_folder, run_store
@@ -142,21 +143,29 @@ def spoil(folder, gate):
     return mend
 
 
+def failed(user, running):
+    """The gates whose snapshots were not written."""
+    told = [one for _, one in user.call(user.client.get_events, TOPIC) if one["event"] == "snapshot failed"]
+    return {one.get("gate") for one in told if one["network"] == running.name}
+
+
 def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continues(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
         trains = running.attach(train())
         done = PASS * len(running.wait(epochs=2, timeout=PATIENT))
         assert running.snapshot() == {"g0": done, "g1": done}
         mend = spoil(run_folder(tmp_path), "g1")
+
+        def until_it_fails(report):
+            wait_until(lambda: "g1" in failed(user, running), within=PATIENT)
+
         said = f"snapshots of gate 'g1' are not written, there is one of update {done}: cannot write snapshots in "
         with pytest.warns(RuntimeWarning, match=said) as told:
-            running.wait(epochs=3, timeout=PATIENT)
+            running.wait(epochs=3, timeout=PATIENT, callbacks=[until_it_fails])
         assert len(told) == 1
         with pytest.raises(CheckpointError, match=f"gate 'g1', version {len(trains.reports) * PASS}: cannot write"):
             running.snapshot()
         assert [report.samples for report in trains.reports] == [SAMPLES] * len(trains.reports)
-        failed = user.call(user.client.get_events, "akkordeon")
-        assert {one.get("gate") for _, one in failed if one["event"] == "snapshot failed"} >= {"g1"}
         mend()
         running.snapshot()
         with warnings.catch_warnings():
@@ -172,10 +181,14 @@ def test_a_place_that_comes_back_only_for_the_end_has_the_end(tmp_path):
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
         running.snapshot()
         mend = spoil(run_folder(tmp_path), "g0")
+
+        def failed():
+            return {one["gate"] for one in events(running.client, running.name, "snapshot failed")}
+
         running.attach(train(epochs=3))
         with pytest.warns(RuntimeWarning, match="snapshots of gate 'g0'"):
-            running.wait(timeout=PATIENT)
-        assert {one["gate"] for one in events(running.client, running.name, "snapshot failed")} == {"g0"}
+            running.wait(timeout=PATIENT, callbacks=[lambda report: wait_until(failed)])
+        assert failed() == {"g0"}
         mend()
         end = running.parameters()
     with deploy(NETWORK, resume=str(tmp_path)) as running:

@@ -57,7 +57,7 @@ def test_statistics_are_there_while_a_gate_is_in_a_long_pass(slow, threads):
 class Large(nn.ReLU):
     """A layer whose parameters take a while to make."""
 
-    seconds: float = 1.0
+    seconds: float = 1.5
 
     def init(self, rng, dtype):
         assert not threading.Event().wait(self.seconds)
@@ -65,7 +65,7 @@ class Large(nn.ReLU):
 
 
 def test_a_gate_that_takes_long_to_make_has_more_time_than_one_that_waits():
-    with dask.config.set({"akkordeon.timeouts.deploy": "500ms"}):
+    with dask.config.set({"akkordeon.timeouts.deploy": "1s"}):
         with deploy(Gate(nn.Linear(6, 3) >> Large(), optim.SGD(0.1))) as running:
             assert running.predict(numbers()[0]).shape == (64, 3)
         with (

@@ -24,8 +24,8 @@ def test_promise_12_a_gate_that_hangs_is_named_to_who_waits_and_in_the_status():
         text = r"gate g0 has computed for .* batch .* 16 samples.*forward \(.*small_networks"
         with pytest.raises(RuntimeWarning, match=text):  # Python may turn warnings into errors, and does so here
             running.wait(timeout=60)
-        gate = live(running.client, running.name).gates[0]
-        assert gate.state == "stuck" and "small_networks.py" in gate.stuck
+        wait_until(lambda: live(running.client, running.name).gates[0].state == "stuck")
+        assert "small_networks.py" in live(running.client, running.name).gates[0].stuck
         Blocks.go.set()
         history = running.wait(timeout=60)
         assert [(one.samples, one.lost) for one in history] == [(SAMPLES, 0)] * 2

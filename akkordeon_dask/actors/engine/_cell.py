@@ -29,7 +29,7 @@ WORTH_A_THREAD = 5e-4
 short calls of numpy they wait for the interpreter more than they win. Measured with batches of 128 to 1024."""
 _METRICS = 0.25
 """Seconds between two updates of the metrics of an actor that works."""
-_LOOKS, _PAUSE = 200, 1e-3
+_LOOKS, _PAUSE = 30, 1e-3
 """Looks of a reader for the end of a turn before it takes what was true before that, and seconds between two. They are
 counted for a busy process: there a pause takes long, and a cell that works is hardly ever met between two turns."""
 _WEIGHT = 0.1

@@ -420,7 +420,7 @@ def test_figures_of_a_cell_that_is_met_at_work_again_and_again_are_those_of_now(
 
         await cell.call(lambda: None, LIMIT)
         before = await cell.read(calls)
-        monkeypatch.setattr(Dispatcher, "claim", lambda scheduler, cell: next(looks) >= 30 and claim(scheduler, cell))
+        monkeypatch.setattr(Dispatcher, "claim", lambda scheduler, cell: next(looks) >= 20 and claim(scheduler, cell))
         behavior.calls.append("since then")
         return before, await cell.read(calls)
 

@@ -105,10 +105,11 @@ def test_rows_that_no_worker_can_count_are_an_error_with_the_remedy(user, cluste
 
 def test_a_worker_that_stays_paused_ends_the_group_with_the_remedy(user, cluster, nothing_left):
     x, y = collections(500, 50)
-    with dask.config.set({"akkordeon.timeouts.load": "1s"}), user.deploy(counting_network(500)) as running:
+    with user.deploy(counting_network(500)) as running:
         group = running.attach(Sentinel.train(data.from_dask(x, y), batch_size=16), epochs=10**6)
         wait_until(lambda: group.reports.seen >= 1, within=60)
         with (
+            dask.config.set({"akkordeon.timeouts.load": "1s"}),
             full(cluster),
             pytest.raises(DataError, match=r"has paused .* its memory is full: make partitions smaller"),
         ):
