@@ -29,8 +29,8 @@ WORTH_A_THREAD = 5e-4
 short calls of numpy they wait for the interpreter more than they win. Measured with batches of 128 to 1024."""
 _METRICS = 0.25
 """Seconds between two updates of the metrics of an actor that works."""
-_LOOKS, _PAUSE = 30, 1e-3
-"""Looks of a reader for the end of a turn before it takes what was true before that, and seconds between two. They are
+_ATTEMPTS, _PAUSE = 30, 1e-3
+"""A reader's attempts to read between two turns before it takes what was true before, and seconds between two. They are
 counted for a busy process: there a pause takes long, and a cell that works is hardly ever met between two turns."""
 _WEIGHT = 0.1
 
@@ -215,7 +215,7 @@ class Cell:
         ClosedError
             when the actor is closed.
         """
-        for look in itertools.count(1):
+        for attempt in itertools.count(1):
             if self._scheduler.claim(self):
                 try:
                     self._frozen.setdefault(function)
@@ -225,7 +225,7 @@ class Cell:
                 break
             if not self.alive:
                 raise self._closed()
-            if look >= _LOOKS and function in self._frozen:
+            if attempt >= _ATTEMPTS and function in self._frozen:
                 break
             await asyncio.sleep(_PAUSE)
         value: T = self._frozen[function]
