@@ -18,6 +18,7 @@ from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
+from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.programs import running_cluster, started
 from tests.support.restarting_workers import PATIENT, events, pair, run_folder
@@ -26,10 +27,6 @@ from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, ratin
 
 def cuts(folder):
     return complete_cuts(SnapshotPolicy(str(run_folder(folder))))
-
-
-def versions(running):
-    return {gate: running.statistics()[gate].version for gate in running.placement}
 
 
 def watching(**options):

@@ -3,6 +3,7 @@
 import pytest
 
 from akkordeon_dask.errors import SpecError
+from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, train
@@ -20,7 +21,7 @@ def interrupted(user, folder, **options):
 
 
 def updates(running):
-    return {running.statistics()[gate].version for gate in running.placement}
+    return {*versions(running).values()}
 
 
 def test_it_goes_on_in_the_pass_and_at_the_batch_where_it_was(user, tmp_path, nothing_left):

@@ -10,12 +10,9 @@ from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
 from tests.runtime.test_resuming import ADAM, PATIENT, trained
+from tests.support.gate_versions import versions
 from tests.support.restarting_workers import run_folder
 from tests.support.small_networks import equal, train
-
-
-def numbers(running):
-    return {name: gate.version for name, gate in running.statistics().items() if name in running.placement}
 
 
 def newest_cut(folder):
@@ -35,11 +32,11 @@ def test_a_run_that_is_resumed_goes_on_there(user, tmp_path):
         running.attach(train(concurrency=3))
         running.wait(epochs=3, timeout=PATIENT)
         kept, known = running.snapshot(), running.parameters()
-        assert kept == numbers(running) and min(kept.values()) > 0
+        assert kept == versions(running) and min(kept.values()) > 0
         shutil.copytree(first, copy)  # as it is when the program is killed now
         running.wait(epochs=1, timeout=PATIENT)
     with user.deploy(ADAM, resume=str(copy), snapshot_every="1h", take_over=True) as running:
-        assert numbers(running) == kept
+        assert versions(running) == kept
         assert equal(running.parameters(), known)
 
 
@@ -57,7 +54,7 @@ def test_another_client_has_the_owner_make_one(user, somebody, tmp_path):
         trained(owned)
         with user.call(connect, "asked", user.client) as running:
             kept = running.snapshot()
-        assert kept == numbers(owned)
+        assert kept == versions(owned)
         assert newest_cut(tmp_path) == kept
 
 
@@ -72,4 +69,4 @@ def test_where_there_is_no_one_moment_the_gates_have_written_and_the_error_says_
             patch.setattr(CutNetwork, "take", take)
             with pytest.raises(CheckpointError, match=r"each gate .* but .* \(a training sentinel .*: snapshot again"):
                 running.snapshot()
-        assert running.snapshot() == numbers(running)
+        assert running.snapshot() == versions(running)

@@ -10,6 +10,7 @@ from torch import nn as tnn
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.torch import TorchModule, TorchOptimizer, split_module, state_dict
+from tests.support.gate_versions import versions
 from tests.support.one_worker import one_worker
 from tests.support.small_networks import equal
 from tests.torch.modules import Tied, block
@@ -116,11 +117,9 @@ def test_a_snapshot_brings_back_modules_and_optimizers(client, tmp_path):
         written, parameters = running.snapshot(), running.parameters()
     with deploy(network, client, snapshots=str(tmp_path), resume=str(tmp_path)) as running:
         assert equal(running.parameters(), parameters)
-        assert {name: running.statistics()[name].version for name in written} == written
+        assert versions(running) == written
         trained(running, name="another")
-        assert {name: running.statistics()[name].version for name in written} == {
-            name: number + 12 for name, number in written.items()
-        }
+        assert versions(running) == {name: number + 12 for name, number in written.items()}
 
 
 def test_a_prediction_is_the_modules(client):

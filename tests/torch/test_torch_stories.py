@@ -13,6 +13,7 @@ from torch import nn as tnn
 from akkordeon_dask import Gate, Network, Sentinel, data, deploy, optim, simulate
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
 from akkordeon_dask.torch import TorchModule, TorchOptimizer
+from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, events, pair, run_folder
 from tests.support.small_networks import equal
@@ -98,7 +99,7 @@ def test_nothing_is_lost_while_a_module_moves_as_it_trains(processes, name):
         running.wait(epochs=2, timeout=PATIENT)
         assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
         updates = SAMPLES // BATCH * len(trains.reports)
-        assert {running.statistics()[gate].version for gate in spec.names} == {updates}
+        assert {*versions(running).values()} == {updates}
         if name == "block":
             statistics = running.parameters()["g0"][0]["statistics"]
             assert statistics["1.num_batches_tracked"] == updates
