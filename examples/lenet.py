@@ -16,7 +16,8 @@ BATCH, RATE = 128, 0.03
 
 def lenet(updates: int) -> Network:
     """Images of 28 x 28 bytes to ten logits; `updates` is the length of the learning rate's schedule."""
-    optimizer = optim.SGD(optim.WarmUp(updates // 20, optim.Cosine(RATE, updates - updates // 20)), momentum=0.9)
+    rate = optim.WarmUp(updates // 20, optim.Cosine(RATE, updates - updates // 20))
+    optimizer = optim.GapAware(optim.WeightPrediction(optim.SGD(rate, momentum=0.9)))
     images = nn.Reshape((1, 28, 28)) >> nn.Scale(mean=33.3, std=78.6)
     first = nn.Conv2d(1, 6, 5, padding=2) >> nn.ReLU() >> nn.MaxPool2d(2)
     second = nn.Conv2d(6, 16, 5) >> nn.ReLU() >> nn.MaxPool2d(2) >> nn.Flatten()
