@@ -17,8 +17,6 @@ logger = logging.getLogger(__name__)
 
 _call: ContextVar[object] = ContextVar("the call of a callback", default=None)
 """Also in the thread of a plain function."""
-
-
 _queues: "set[CallbackQueue]" = set()
 """Those of the networks that this process has open. Each is added and removed in single steps of the interpreter."""
 
@@ -56,7 +54,7 @@ class CallbackQueue:
         Raises
         ------
         SpecError
-            when one is called already, here or by another network, or two of them set the best weights.
+            when one is called already, here or by another network, or two of them restore the best weights.
         """
         for one in callbacks:
             self._check_free(one)
