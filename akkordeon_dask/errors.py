@@ -84,7 +84,7 @@ class PlacementError(AkkordeonError):
 
 
 class DeploymentError(AkkordeonError):
-    """The cluster refused or lost an actor while the network was set up, or a gate moves and takes no change just now."""
+    """The cluster refused or lost an actor while the network was set up, or a gate moves and takes no change now."""
 
 
 class TrainingError(AkkordeonError):
