@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import itertools
 import logging
 import os
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from akkordeon_dask.actors.engine import _compute_thread
-from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD, CellState
+from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
 from akkordeon_dask.actors.engine._mailbox import BACKWARD, FORWARD
 from tests.actors.engine.test_mailbox import backward, forward
@@ -387,45 +386,6 @@ def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
     behaviors[0].held.set()
     wait_until(lambda: "message" in behaviors[1].calls)
     assert threading.get_ident() not in behaviors[1].threads
-
-
-def test_figures_are_read_between_two_turns_and_before_one_that_lasts():
-    behavior = RecordingBehavior()
-
-    async def story(cell):
-        def calls(of):
-            assert of is cell
-            return list(behavior.calls)
-
-        cell.freeze(calls)
-        cell.put("message")
-        await cell.call(lambda: None, LIMIT)
-        await asyncio.to_thread(wait_until, lambda: cell.state is CellState.IDLE)  # the turn of the call is over
-        fresh = await cell.read(calls)
-        cell.put("hold")
-        assert await asyncio.to_thread(behavior.entered.wait, LIMIT)
-        behavior.calls.append("in the turn")
-        return fresh, await cell.read(calls)
-
-    fresh, frozen = run_cell(story, behavior)
-    assert "message" in fresh and frozen == fresh
-
-
-def test_figures_of_a_cell_that_is_met_at_work_again_and_again_are_those_of_now(monkeypatch):
-    behavior, looks, claim = RecordingBehavior(), itertools.count(), Dispatcher.claim
-
-    async def story(cell):
-        def calls(of):
-            return list(behavior.calls)
-
-        await cell.call(lambda: None, LIMIT)
-        before = await cell.read(calls)
-        monkeypatch.setattr(Dispatcher, "claim", lambda scheduler, cell: next(looks) >= 20 and claim(scheduler, cell))
-        behavior.calls.append("since then")
-        return before, await cell.read(calls)
-
-    before, now = run_cell(story, behavior)
-    assert now == [*before, "since then"]
 
 
 def test_fewer_threads_are_left_where_there_shall_be_fewer(dispatchers):
