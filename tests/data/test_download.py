@@ -1,6 +1,5 @@
 import hashlib
 import re
-import socket
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from akkordeon_dask.data._files import FileSet, fetch, find
 from akkordeon_dask.data._images import Images
 from akkordeon_dask.data._mnist import FASHION_MNIST, MNIST
 from akkordeon_dask.errors import DataError
+from tests.support.programs import free_port
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 
@@ -19,9 +19,7 @@ IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 @pytest.fixture
 def dead() -> str:
     """The address of a server that is not there."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    return f"http://127.0.0.1:{free_port()}/"
 
 
 @pytest.fixture

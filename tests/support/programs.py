@@ -1,12 +1,13 @@
 """Programs run as a user runs them: in processes of their own, with a deadline, and never left over."""
 
 import os
+import random
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from distributed import Client
@@ -35,11 +36,12 @@ class Cluster:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as there:
-        there.bind(("127.0.0.1", 0))
-        port: int = there.getsockname()[1]
-        return port
+    """A port of this machine that nobody listens on, and that no connection gets by itself (`ip_local_port_range`)."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_768)
+        with socket.socket() as there, suppress(OSError):
+            there.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(**more: str) -> dict[str, str]:

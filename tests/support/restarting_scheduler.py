@@ -1,13 +1,14 @@
 """A scheduler that is killed and started again on its port, with workers that end with it."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.support.programs import environment
+from distributed import Client
+
+from tests.support.programs import PATIENCE, environment, free_port
 
 
 class Processes:
@@ -15,8 +16,7 @@ class Processes:
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self._stack, self._folder = stack, folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.start()
 
@@ -47,6 +47,9 @@ class Processes:
 
 @contextmanager
 def restarting_scheduler(folder: Path) -> Iterator[Processes]:
-    """A scheduler and two workers."""
+    """A scheduler and two workers, which it knows."""
     with ExitStack() as stack:
-        yield Processes(stack, folder)
+        processes = Processes(stack, folder)
+        with Client(processes.address, timeout=PATIENCE) as client:
+            client.wait_for_workers(2, timeout=PATIENCE)
+        yield processes

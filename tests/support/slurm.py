@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.leftovers import wait_until
+from tests.support.programs import free_port
 from tests.support.system_tools import give_up, need
 
 NODES = ("n1", "n2")
@@ -38,15 +39,18 @@ def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
         need(tool, package)
     if os.geteuid() != 0:
         give_up("needs root, as whom slurmd starts jobs")
-    ports = _free_ports(1 + len(NODES))
+    ports: set[int] = set()
+    while len(ports) <= len(NODES):
+        ports.add(free_port())
+    controller, *of_nodes = ports
     host = socket.gethostname().partition(".")[0]
     nodes = "".join(
         f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 RealMemory=2000 State=UNKNOWN\n"
-        for name, port in zip(NODES, ports[1:], strict=True)
+        for name, port in zip(NODES, of_nodes, strict=True)
     )
     names, configuration = ",".join(NODES), folder / "slurm.conf"
     configuration.write_text(
-        _CONFIGURATION.format(host=host, controller=ports[0], user="root", folder=folder, nodes=nodes, names=names)
+        _CONFIGURATION.format(host=host, controller=controller, user="root", folder=folder, nodes=nodes, names=names)
     )
     (folder / "state").mkdir()
     (folder / "munge.key").write_bytes(os.urandom(1024))
@@ -91,11 +95,3 @@ def _daemon(folder: Path, environment: dict[str, str], *command: str) -> Iterato
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.leftovers import wait_until
+from tests.support.programs import free_port
 from tests.support.system_tools import need
 
 _CONFIGURATION = """\
@@ -38,9 +39,7 @@ def ssh_server(folder: Path) -> Iterator[tuple[int, Path]]:
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     for key in (folder / "host_key", home / ".ssh" / "id_ed25519"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=20)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
     (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
     (folder / "sshd_config").write_text(_CONFIGURATION.format(port=port, folder=folder, user=getpass.getuser()))

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from distributed import Client
@@ -21,14 +21,6 @@ from tests.support.small_networks import NETWORK, SAMPLES, train
 def processes(tmp_path):
     with restarting_scheduler(tmp_path) as found:
         yield found
-
-
-@contextmanager
-def connected(processes):
-    """A client, once a worker is there."""
-    with Client(processes.address, timeout=120) as client:
-        client.wait_for_workers(1, timeout=PATIENCE)
-        yield client
 
 
 def entry(client, name):
@@ -89,7 +81,7 @@ def test_of_two_owners_of_a_run_the_first_resumes_it_on_the_new_scheduler_and_th
 def test_a_stranger_who_deploys_the_name_on_the_new_scheduler_is_told_about_the_run(processes, tmp_path):
     name = "told"
     with (
-        connected(processes) as client,
+        Client(processes.address, timeout=120) as client,
         deploy(NETWORK, client, name=name, snapshots=str(tmp_path / "snapshots"), snapshot_every=20) as running,
     ):
         trains = running.attach(train(name="one", epochs=10**6))

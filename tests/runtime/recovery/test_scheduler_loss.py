@@ -36,7 +36,6 @@ def processes(tmp_path):
 @pytest.fixture
 def client(processes):
     with Client(processes.address, timeout=300) as one:
-        one.wait_for_workers(2, timeout=60)
         yield one
 
 
