@@ -115,10 +115,10 @@ class _Table:
         frame.columns = [str(name) for name in frame.columns]
         columns = list(frame.columns) if self.columns is None else list(self.columns)
         self._check_columns(frame, [*columns, *(() if self.target is None else (self.target,))])
-        if self.kind == "csv" and self.columns is None and _are_fractions(columns):
+        if self.kind == "csv" and self.columns is None and _are_values(columns):
             raise DataError(
                 f"{self.path} begins with the numbers {_some(columns)} instead of the names of columns: write "
-                "those into its first line"
+                f"those into its first line; where they are the names, say so, columns={columns!r:.200}"
             )
         if self.columns is None and columns[0] == _INDEX:
             raise DataError(
@@ -192,13 +192,13 @@ def _table(
     return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes))
 
 
-def _are_fractions(names: list[str]) -> bool:
-    """Whether all names are numbers, and not whole ones alone, by which frames without names count their columns."""
+def _are_values(names: list[str]) -> bool:
+    """Whether all names are numbers, and not 0, 1, 2, ..., by which frames without names count their columns."""
     try:
         numbers = [float(name) for name in names]
     except ValueError:
         return False
-    return any(not number.is_integer() for number in numbers)
+    return numbers != list(range(len(numbers)))
 
 
 def _some(names: list[str]) -> str:

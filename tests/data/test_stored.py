@@ -184,12 +184,15 @@ def test_columns_and_classes_are_given_once(options):
 
 def test_a_csv_file_without_a_header_loses_no_row(tmp_path):
     path = tmp_path / "bare.csv"
-    for bare in ([[5.1, 3.5], [4.9, 3.0]], [[0, 0], [1, 2]]):
+    for bare in ([[5.1, 3.5], [4.9, 3.0]], [[0, 0], [1, 2]], [[5, 3], [4, 9]]):
         pandas.DataFrame(bare).to_csv(path, header=False, index=False)
         with pytest.raises(DataError, match=r"begins with the numbers .* instead of the names of columns"):
             data.csv(path, None).open()
     pandas.DataFrame(ROWS).to_csv(path, index=False)
     assert_array_equal(everything(data.csv(path, None, shuffle=False))[0], ROWS)
+    years = ["2024", "2025"]
+    pandas.DataFrame(ROWS, columns=years).to_csv(path, index=False)
+    assert_array_equal(everything(data.csv(path, None, columns=years, shuffle=False))[0], ROWS)
 
 
 def test_a_file_of_one_array_is_no_npz(tmp_path):
