@@ -38,6 +38,9 @@ _CALM = {
 }
 """Dask polls less often where it shares one interpreter with the gates: by default it takes a twentieth of it."""
 
+_RETURN = "300s"
+"""In which a nanny has started its worker process again."""
+
 
 class EmbeddedCluster:
     """A scheduler, workers and a client, with their own loop thread; all end with `close`.
@@ -99,7 +102,7 @@ class _Cluster(LocalCluster):
     """Knows the host where its dashboard listens: Dask takes the one in the scheduler's address.
 
     An in-process scheduler's address has the machine's own, where nobody may be listening. Its loop outlasts the last
-    of Dask's senders.
+    of Dask's senders. A worker process that has died has time to come back.
     """
 
     dashboard_host: str
@@ -109,6 +112,11 @@ class _Cluster(LocalCluster):
         """The address of the dashboard; empty where there is none."""
         port = self.scheduler_info["services"].get("dashboard")
         return bracketed(format_dashboard_link(self.dashboard_host, port)) if port else ""
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        # On a machine that is busy a process needs longer than Dask's 15 s, after which its nanny would end too.
+        with dask.config.set({"distributed.deploy.lost-worker-timeout": _RETURN}):
+            super()._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
 
     async def _close(self) -> None:
         await super()._close()  # type: ignore[no-untyped-call]

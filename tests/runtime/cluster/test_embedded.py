@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import signal
 import socket
 import threading
 from contextlib import closing
@@ -15,8 +17,10 @@ from akkordeon_dask import Network, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import ClosedError, ShapeError, SpecError
 from akkordeon_dask.runtime import EmbeddedCluster
 from akkordeon_dask.runtime.cluster import _embedded
+from tests.support.leftovers import wait_until
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
+from tests.support.workers import workers_now
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +158,16 @@ def test_worker_processes_begin_with_the_environment_that_the_c_library_reads():
         cluster.close()
     assert {f"{name}={value}" for name, value in _embedded.WORKER_ENVIRONMENT.items()} <= {*began}
     assert dask.config.get("distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_", None) is None
+
+
+def test_a_worker_process_that_needs_long_to_come_back_comes_back():
+    """Dask would close its nanny meanwhile."""
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}), closing(EmbeddedCluster(1)) as cluster:
+        (before,) = workers_now(cluster.client)
+        ((_, pid),) = cluster.client.run(os.getpid).items()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: workers_now(cluster.client).keys() - {before}, within=60)
+        assert list(cluster.cluster.workers) == [0]
 
 
 def test_a_port_that_another_process_takes_first_is_no_warning(monkeypatch):
