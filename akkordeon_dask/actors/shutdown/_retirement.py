@@ -81,6 +81,10 @@ class RetirementPlugin(SchedulerPlugin):
         if not self.networks and self.name in self._scheduler.plugins:
             self._scheduler.remove_plugin(self.name)
 
+    def retires(self, worker: str) -> bool:
+        """A worker's retirement has begun, and has not ended."""
+        return worker in self._retiring
+
     def retire_soon(self, worker: str) -> asyncio.Task[str]:
         """Retire a worker; the task's result says why it stays, or is empty."""
         if worker not in self._retiring:
@@ -160,7 +164,11 @@ async def retire(worker: str, dask_scheduler: Scheduler) -> str:
     """Move all gates and sentinels off a worker and retire it; returns why it stays, or nothing. On the event loop."""
     plugin = dask_scheduler.plugins.get(RetirementPlugin.name)
     found = plugin if isinstance(plugin, RetirementPlugin) else RetirementPlugin(dask_scheduler)
-    return await asyncio.shield(found.retire_soon(worker))
+    begun = found.retires(worker)
+    reason = await asyncio.shield(found.retire_soon(worker))
+    if reason and begun:  # it may be out of date: another worker may have come since
+        reason = await asyncio.shield(found.retire_soon(worker))
+    return reason
 
 
 def _plugin(scheduler: Scheduler) -> RetirementPlugin:
