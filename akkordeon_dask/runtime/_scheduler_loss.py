@@ -149,7 +149,8 @@ class SchedulerLoss:
                 if self._client.status == "closed" or loop.time() - begun > limit:
                     self.ended = SchedulerLostError(self._text(error, "has ended here"))
                     raise self.ended from lost
-                if resumes and not announced:  # else the error comes soon, and says all
+                # By then the client knows whether its connection is broken: the error comes soon then, and says all.
+                if resumes and not announced and loop.time() - begun >= _AGAIN:
                     logger.warning("%s", self._text(lost, f"waits for it up to {limit:g} s"))
                     announced = True
                 await asyncio.sleep(_AGAIN)

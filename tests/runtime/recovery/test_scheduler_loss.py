@@ -1,10 +1,12 @@
 """The scheduler is gone, silent, or cut off: who is blamed, what goes on, what is said."""
 
+import asyncio
 import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import dask.config
 import pytest
@@ -137,6 +139,24 @@ def test_a_network_without_snapshots_ends_with_the_word_that_the_scheduler_is_go
     running.close()
 
 
+def test_nobody_is_told_to_wait_for_a_scheduler_whose_connection_is_known_to_be_broken_a_moment_later(
+    monkeypatch, caplog
+):
+    client, entry = SimpleNamespace(status="running"), SimpleNamespace(name="short", snapshots=None)
+    loss, looks = SchedulerLoss(client, entry, [], published=False, found=print), []
+
+    async def check(client):
+        looks.append(client)
+        if len(looks) > 1:
+            client.status = "closed"
+        raise SchedulerLostError("the scheduler is gone")
+
+    monkeypatch.setattr(_scheduler_loss, "check_scheduler", check)
+    with pytest.raises(SchedulerLostError, match="the scheduler is gone: network 'short' has ended here"):
+        asyncio.run(loss.survive(SchedulerLostError("the scheduler is gone")))
+    assert not caplog.messages
+
+
 def test_a_deployment_that_waits_names_the_scheduler_that_is_killed_meanwhile(processes, client, caplog):
     busy = [client.submit(time.sleep, 100, workers=[worker], pure=False) for worker in workers_now(client)]
     with ThreadPoolExecutor(1) as pool:
@@ -149,7 +169,7 @@ def test_a_deployment_that_waits_names_the_scheduler_that_is_killed_meanwhile(pr
 
 
 def test_no_worker_is_blamed_while_the_scheduler_stands_still(processes, client, tmp_path, caplog):
-    impatient = {"akkordeon.supervision.patience": "3s", "akkordeon.timeouts.control": "1s"}
+    impatient = {"akkordeon.supervision.patience": "6s", "akkordeon.timeouts.control": "1s"}
     with dask.config.set(impatient), deploy(NETWORK, client, name="still", snapshots=str(tmp_path / "s")) as running:
         running.attach(train(name="one", epochs=10**6))
         processes.scheduler.send_signal(signal.SIGSTOP)
