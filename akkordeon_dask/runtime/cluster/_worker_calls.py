@@ -190,7 +190,7 @@ class _WorkerCalls:
         """Fail the calls whose actors are gone, or whose worker has been silent for too long."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._last_answer += max(0.0, now - self._checked - 2 * _CHECK)  # this process stood still itself
+        self._last_answer += max(0.0, now - self._checked - _CHECK)  # this process stood still itself
         self._checked = now
         for number, call in list(self._waiting.items()):
             if call.future is not None and call.future.status in GONE:

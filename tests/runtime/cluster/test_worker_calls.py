@@ -163,3 +163,31 @@ def test_callers_that_are_cut_short_leave_no_request():
         assert all(call.cancelled() for call in calls)
 
     told(story)
+
+
+def test_seconds_that_this_process_was_late_itself_are_no_silence_of_the_worker():
+    late, check = 0.2, _worker_calls._CHECK
+
+    async def story(worker, client):
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        loop.time = lambda: now  # type: ignore[method-assign]
+        worker.silent = True
+        call = begin(client, "quick", silence=3.5 * check)
+        await worker.has(1)
+
+        async def look():
+            nonlocal now
+            now += check + late
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+        for _ in range(3):
+            await look()
+        assert not call.done()
+        await look()
+        with pytest.raises(TimeoutError):
+            await call
+        del loop.time
+
+    told(story)
