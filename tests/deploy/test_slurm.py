@@ -46,6 +46,11 @@ def args(**more):
     return Namespace(**{**usual, "walltime": "00:10:00", "python": sys.executable, **more})
 
 
+def minutes(queue, job):
+    """The whole minutes for which it has run."""
+    return int(slurm(queue, "squeue", "-h", "-j", job, "-o", "%M").split(":")[-2])
+
+
 def test_the_program_trains_on_jobs_over_tls_and_cancels_them(queue, deploy_folder, certificates, tmp_path):
     options = ["--partition", "short", "--cores", "1", "--memory", "1GB", "--walltime", "00:05:00", "--epochs", "1"]
     command = [sys.executable, deploy_folder / "slurm" / "cluster.py", *options, "--interface", "lo"]
@@ -64,19 +69,20 @@ def test_gates_leave_a_job_before_its_time_limit_and_a_job_in_the_queue_takes_it
     from dask_jobqueue import SLURMCluster
 
     monkeypatch.chdir(tmp_path)
-    options = program.options(args(walltime="00:01:00"))
+    options = program.options(args())
     assert options["job_extra_directives"] == ["--signal=B:TERM@60"]
-    options["job_extra_directives"] = ["--signal=B:TERM@50"]  # of a limit of a minute
+    options["job_extra_directives"] = ["--signal=B:TERM@110"]
     with SLURMCluster(**options) as cluster, Client(cluster) as client:
         cluster.scale(jobs=3)
         client.wait_for_workers(2, timeout=PATIENCE)
         wait_until(lambda: sorted(jobs(queue).values()) == ["PENDING", "RUNNING", "RUNNING"], within=PATIENCE)
         brief, other = sorted(workers_now(client))
         numbers = client.run(os.getenv, "SLURM_JOB_ID")
-        for number in jobs(queue).keys() - {numbers[brief]}:
-            slurm(queue, "scontrol", "update", f"JobId={number}", "TimeLimit=10")
         with deploy(three_gates(g0=brief, g1=other), client, name="limited") as running:
             running.attach(Sentinel.train(data.mnist_sample("train", take=640), batch_size=64))
+            # From one to two minutes are left of the limit then, which counts in whole ones.
+            limit = minutes(queue, numbers[brief]) + 2
+            slurm(queue, "scontrol", "update", f"JobId={numbers[brief]}", f"TimeLimit={limit}")
             wait_until(lambda: set(running.placement.values()) == {other}, within=PATIENCE)
             wait_until(lambda: list(jobs(queue).values()) == ["RUNNING"] * 2, within=PATIENCE, seen=lambda: jobs(queue))
             client.wait_for_workers(2, timeout=PATIENCE)

@@ -49,7 +49,7 @@ def test_after_everything_was_killed_all_gates_go_on_with_the_same_update(tmp_pa
         started("-m", "tests.support.cut_owner", cluster.address, kept) as program,
     ):
         assert program.stdout.readline() == "up\n", program.stderr.read()
-        wait_until(lambda: len(cuts(kept)) == 3 and min(cuts(kept)[-1].numbers.values()) > 20, within=PATIENT)
+        wait_until(lambda: len(cuts(kept)) == 3 and min(cuts(kept)[-1].numbers.values()) > 100, within=PATIENT)
         kill_all(cluster.address, program)
     newest = cuts(kept)[0]
     assert len({*newest.numbers.values()}) == 1 and newest.lost == {}

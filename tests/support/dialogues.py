@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from akkordeon_dask.cli import akkordeon as group
 from tests.support.programs import started
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 _AKKORDEON = """
 import signal
