@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 
+import dask.config
 import pytest
 from hypothesis import settings
 
@@ -46,6 +47,13 @@ def no_thread_is_left_over() -> Iterator[None]:
     """Set up first, so torn down last: whatever the tests deployed is closed by then."""
     yield
     wait_until(lambda: not akkordeon_threads(), within=10.0, seen=akkordeon_threads)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_have_time_to_come_back() -> Iterator[None]:
+    """Dask's clusters end the nanny of a worker process that is gone for 15 s, as it is on a busy machine."""
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}):
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -22,9 +22,8 @@ def workers(_debug):
     """A cluster of three worker processes, each with a nanny."""
     options = {"dashboard_address": ":0", "worker_dashboard_address": None, "silence_logs": 50}
     limits = {"akkordeon.supervision.patience": "1s", "akkordeon.supervision.wait": "40s"}
-    forever = {"distributed.deploy.lost-worker-timeout": "1h"}
     with (
-        dask.config.set({**limits, **forever}),
+        dask.config.set(limits),
         LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as running,
     ):
         yield running

@@ -32,9 +32,7 @@ LONG = 1500
 def workers(_debug):
     """A cluster of three workers in processes of their own, each with a nanny."""
     options = {"dashboard_address": ":0", "worker_dashboard_address": None, "silence_logs": 50}
-    # It would end the nanny of a worker that is away at the moment when one of its processes is gone for so long.
-    forever = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
-    with forever, LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as running:
+    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as running:
         yield running
 
 
