@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from akkordeon_dask import data
 from akkordeon_dask.cli import akkordeon
+from akkordeon_dask.cli._events import event_line
 from akkordeon_dask.cli._output import JsonOutput
 from akkordeon_dask.errors import DataError
 from tests.support.pass_reports import report
@@ -71,3 +72,9 @@ def test_nan_and_infinity_are_null_in_json(odd, capsys):
     passed, end = map(json.loads, capsys.readouterr().out.splitlines())
     assert (passed["loss"], passed["scores"]) == (None, {"accuracy": None, "top5": 0.5})
     assert end["test"] == {"loss": None, "scores": {"accuracy": None, "top5": 0.5}, "samples": 100}
+
+
+@pytest.mark.parametrize("text", ["has no data", "sentinel 'train0': has no data"])
+def test_the_line_of_an_event_names_its_sentinel_once(text):
+    fields = {"event": "failed", "sentinel": "train0", "text": text}
+    assert event_line(fields, {}) == ("failed", "sentinel 'train0': has no data")
