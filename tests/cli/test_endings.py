@@ -1,7 +1,9 @@
 """The ends of commands: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,16 @@ def test_an_unknown_data_set_is_quoted(fetch):
 def test_an_error_of_ours_is_its_message_and_exit_code_one(fetch):
     done = fetch(fails(DataError("no mirror gave it")))
     assert (done.exit_code, done.output) == (1, "Error: no mirror gave it\n")
+
+
+def test_output_on_a_full_disk_is_one_line(fetch):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    done = fetch(fails(full))
+    assert (done.exit_code, done.output) == (
+        1,
+        f"Error: cannot write the output: {full}: make room, or send it elsewhere\n",
+    )
+    assert fetch(fails(full), "--debug").exception is full
 
 
 @pytest.mark.parametrize(("args", "env"), [(["--debug"], {}), ([], {"AKKORDEON_DEBUG": "1"})])
