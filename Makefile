@@ -8,7 +8,7 @@ ARGS ?=
 # How many processes run tests.
 JOBS ?= 2
 # How long sentinels come and go in `make chaos`, with each kind of client; then how much fails in it, with how many
-# seeds, and the file to which the table by kind is added. FAULTS=1000 CHAOS_SEEDS=1 takes two hours.
+# seeds, and the file to which the table by kind is added. FAULTS=1000 CHAOS_SEEDS=1 takes an hour or two.
 CHAOS_SECONDS ?= 120
 FAULTS ?= 30
 CHAOS_SEEDS ?= 3

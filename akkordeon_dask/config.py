@@ -38,8 +38,20 @@ __all__ = [
 SHORTEST_INTERVAL = 0.01
 """Seconds, between two looks at a cluster: timers of Tornado and Bokeh count whole milliseconds."""
 
-for _defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
-    dask.config.update_defaults(_defaults)
+
+def _load_defaults() -> None:
+    """Read the defaults. A value in the place of a group stays, which Dask would replace: `check` names it."""
+    found = dask.config.get("akkordeon", None)
+    groups = found.items() if isinstance(found, Mapping) else ()
+    written = {"akkordeon": found} | {f"akkordeon.{name}": value for name, value in groups}
+    for defaults in dask.config.collect_yaml([str(Path(__file__).with_name("akkordeon.yaml"))]):
+        dask.config.update_defaults(defaults)
+    for key, value in written.items():
+        if not (value is None or isinstance(value, Mapping)) and isinstance(dask.config.get(key), Mapping):
+            dask.config.set({key: value})
+
+
+_load_defaults()
 
 
 def check() -> None:
@@ -52,6 +64,13 @@ def check() -> None:
     """
     for key, read in SETTINGS.items():
         read(key)
+    for name in map(str, dask.config.config):
+        like = name.startswith("akkordeon") or get_close_matches(name, ("akkordeon",), cutoff=0.8)
+        if like and name != "akkordeon":
+            raise SpecError(
+                f"{name:.80} in Dask's configuration is not read: take it away, or was akkordeon meant? In the "
+                "environment two low lines stand between the parts, DASK_AKKORDEON__BATCH__MAX_ATTEMPTS"
+            )
     for key in _keys(dask.config.get("akkordeon")):
         if key not in SETTINGS:
             close = "".join(f", or was akkordeon.{other} meant?" for other in get_close_matches(key, SETTINGS, n=1))
@@ -83,10 +102,12 @@ def get(key: str) -> object:
     except (KeyError, TypeError):
         if key not in SETTINGS:
             raise
-        group = key.split(".", maxsplit=1)[0]
-        found = dask.config.get(f"akkordeon.{group}", None)
+        group = f"akkordeon.{key.split('.', maxsplit=1)[0]}"
+        if not isinstance(dask.config.get("akkordeon"), Mapping):
+            group = "akkordeon"
+        found = dask.config.get(group, None)
         raise SpecError(
-            f"akkordeon.{key} has no value in Dask's configuration, where akkordeon.{group} is {found!r:.80}: it is a "
+            f"akkordeon.{key} has no value in Dask's configuration, where {group} is {found!r:.80}: it is a "
             f"mapping of settings, set akkordeon.{key} by itself"
         ) from None
     return value

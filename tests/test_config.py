@@ -173,6 +173,25 @@ def test_a_group_that_is_no_mapping_is_refused_by_name(group, value):
     assert repr(value) in str(caught.value)
 
 
+@pytest.mark.parametrize(("text", "key"), [("akkordeon: 5", "akkordeon"), ("akkordeon: {batch: 5}", "akkordeon.batch")])
+def test_a_value_in_the_place_of_a_group_in_a_file_is_not_replaced_by_the_defaults(tmp_path, text, key):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert in_a_fresh_process(f"config.dask.config.get({key!r})", DASK_CONFIG=str(tmp_path)) == "5"
+
+
+def test_a_value_in_the_place_of_all_settings_is_refused():
+    with dask.config.set({"akkordeon": 5}), pytest.raises(SpecError, match="where akkordeon is 5: it is a mapping"):
+        config.check()
+
+
+@pytest.mark.parametrize("key", ["akordeon", "akkordeon_batch.max-attempts", "akkordeon-dask"])
+def test_settings_beside_those_of_the_package_are_refused(key):
+    with dask.config.set({key: 3}), pytest.raises(SpecError) as caught:
+        config.check()
+    name = key.partition(".")[0].replace("_", "-")
+    assert str(caught.value).replace("_", "-").startswith(f"{name} in Dask's configuration is not read")
+
+
 @pytest.mark.parametrize(
     ("key", "meant"),
     [

@@ -113,18 +113,17 @@ def _connect(where: ClusterAddress) -> Client:
             "distributed.comm.tls in Dask's configuration, and one that requires encryption needs a tls:// address"
         ) from error
     except Exception as error:  # of a foreign protocol that was read as Dask's: a MemoryError, for one
-        there = None if _refused(error) else describe_peer(address, limit * (1 - _SHARE))
+        try:
+            there = describe_peer(address, limit * (1 - _SHARE))
+            reason = there or _said(error) or "no answer in time"
+        except OSError as failure:  # such as an unknown host; Dask's error says only how long it has tried
+            there, reason = None, _said(failure)
         # A port where somebody answers in another language does not become a scheduler's by waiting.
         kind = NotYetError if isinstance(error, OSError) and not (there and limit == longest) else DeploymentError
-        reason = there or _said(error) or f"no answer within {limit:g} s"
         raise kind(f"no Dask scheduler answers at {address!r} ({reason}): {_START}") from error
     # Dask waits as long for a lost scheduler as for the first connection; this program has its own limit.
     client._timeout = config.seconds("supervision.scheduler")
     return client
-
-
-def _refused(error: BaseException | None) -> bool:
-    return error is not None and (isinstance(error, ConnectionRefusedError) or _refused(error.__cause__))
 
 
 @contextmanager

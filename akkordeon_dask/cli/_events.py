@@ -50,7 +50,7 @@ def events_of(running: Running, show: Callable[[Mapping[str, Any]], None]) -> It
 def event_line(fields: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
     """An event's label and text for people; `names` maps workers' addresses to their names."""
     actor = next((f"{kind} {fields[kind]!r}: " for kind in ("gate", "sentinel") if kind in fields), "")
-    text = str(fields.get("text", ""))
+    text = str(fields.get("text", "")).removeprefix(actor)
     for address, name in names.items():
         if name != address:
             text = re.sub(re.escape(address) + r"(?!\d)", f"{name} ({address})".replace("\\", "\\\\"), text)

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ __all__ = ["call_named", "import_object"]
 T = TypeVar("T")
 
 _PACKAGE = Path(__file__).parents[1]
+_PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
 
 
 def import_object(target: str, example: str) -> object:
@@ -117,4 +119,5 @@ def _user_errors(source: str) -> Iterator[None]:
 def _is_users(file: str) -> bool:
     """Whether a file is neither Python's, nor ours, nor installed."""
     path = Path(file)
-    return os.path.isfile(path) and "site-packages" not in path.parts and _PACKAGE not in path.parents
+    ours = _PACKAGE in path.parents or _PYTHON in path.resolve().parents
+    return os.path.isfile(path) and "site-packages" not in path.parts and not ours

@@ -52,12 +52,17 @@ async def _dask_role(address: str, limit: float, connection_args: dict[str, Any]
 
 
 def describe_peer(address: str, limit: float) -> str | None:
-    """The server at an address that is none of Dask's, in words; None where nobody answers or all is closed.
+    """The server at an address that is none of Dask's, in words; None where all is closed.
 
     Parameters
     ----------
     limit
         seconds for all of it.
+
+    Raises
+    ------
+    OSError
+        when there is no connection: it says why.
     """
     scheme, location = parse_address(address)
     if scheme not in ("tcp", "tls"):
@@ -65,13 +70,13 @@ def describe_peer(address: str, limit: float) -> str | None:
     end = time.monotonic() + limit
     try:
         host, port = parse_host_port(location)
-        with closing(socket.create_connection((host, port), limit)) as there:
-            greeting = _read(there, min(limit / 3, end - time.monotonic()))
-            if greeting is None:
-                there.sendall(_REQUEST)
-                greeting = _read(there, end - time.monotonic())
-    except (OSError, ValueError):
+    except ValueError:
         return None
+    with closing(socket.create_connection((host, port), limit)) as there:
+        greeting = _read(there, min(limit / 3, end - time.monotonic()))
+        if greeting is None:
+            there.sendall(_REQUEST)
+            greeting = _read(there, end - time.monotonic())
     return _words(greeting)
 
 

@@ -231,8 +231,6 @@ class Running:
             raise SpecError(f"attach takes a Sentinel, e.g. Sentinel.train(data.mnist('train')), not {sentinel!r:.80}")
         resume = check_flag("resume", resume, optional=True)
         if (epochs := check_epochs(epochs)) is not None:
-            if sentinel.mode in ("test", "predict"):
-                raise SpecError(f"a {sentinel.mode} sentinel makes one pass: leave epochs={epochs} out")
             sentinel = replace(sentinel, epochs=epochs)
         session = self._connected
         start = attach_collections if isinstance(sentinel.provider, data.Collections) else attach

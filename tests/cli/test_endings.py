@@ -1,7 +1,9 @@
 """The ends of commands: errors, the debug mode, Ctrl-C; and the command `data`, without a network."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 
 from akkordeon_dask import data
 from akkordeon_dask.cli import akkordeon
+from akkordeon_dask.cli._events import event_line
 from akkordeon_dask.cli._output import JsonOutput
 from akkordeon_dask.errors import DataError
 from tests.support.pass_reports import report
@@ -50,6 +53,16 @@ def test_an_error_of_ours_is_its_message_and_exit_code_one(fetch):
     assert (done.exit_code, done.output) == (1, "Error: no mirror gave it\n")
 
 
+def test_output_on_a_full_disk_is_one_line(fetch):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    done = fetch(fails(full))
+    assert (done.exit_code, done.output) == (
+        1,
+        f"Error: cannot write the output: {full}: make room, or send it elsewhere\n",
+    )
+    assert fetch(fails(full), "--debug").exception is full
+
+
 @pytest.mark.parametrize(("args", "env"), [(["--debug"], {}), ([], {"AKKORDEON_DEBUG": "1"})])
 def test_in_debug_mode_the_error_comes_with_its_traceback(fetch, args, env):
     done = fetch(fails(DataError("no mirror gave it")), *args, **env)
@@ -71,3 +84,9 @@ def test_nan_and_infinity_are_null_in_json(odd, capsys):
     passed, end = map(json.loads, capsys.readouterr().out.splitlines())
     assert (passed["loss"], passed["scores"]) == (None, {"accuracy": None, "top5": 0.5})
     assert end["test"] == {"loss": None, "scores": {"accuracy": None, "top5": 0.5}, "samples": 100}
+
+
+@pytest.mark.parametrize("text", ["has no data", "sentinel 'train0': has no data"])
+def test_the_line_of_an_event_names_its_sentinel_once(text):
+    fields = {"event": "failed", "sentinel": "train0", "text": text}
+    assert event_line(fields, {}) == ("failed", "sentinel 'train0': has no data")

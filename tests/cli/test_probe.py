@@ -1,5 +1,7 @@
 """Who answers at an address that is no scheduler's is named, by every command, in time."""
 
+import errno
+import socket
 from pathlib import Path
 
 import dask.config
@@ -11,7 +13,7 @@ from akkordeon_dask.cli import _wait
 from akkordeon_dask.cli import akkordeon as group
 from akkordeon_dask.cli._probe import dask_role, describe_peer
 from tests.support.foreign_servers import closing, foreign_server, says, silent, web
-from tests.support.programs import run
+from tests.support.programs import free_port, run
 
 SSH = says(b"SSH-2.0-OpenSSH_9.2p1\r\n")
 HALF = says((16).to_bytes(8, "little"))
@@ -36,7 +38,8 @@ def test_a_server_that_is_none_of_dask_s_is_described(serve, words):
 def test_a_peer_that_closes_or_is_not_there_is_not_described():
     with foreign_server(closing) as port:
         assert describe_peer(f"tcp://127.0.0.1:{port}", 10) is None
-    assert describe_peer(f"tcp://127.0.0.1:{port}", 10) is None
+    with pytest.raises(ConnectionRefusedError):
+        describe_peer(f"tcp://127.0.0.1:{port}", 10)
     assert describe_peer("inproc://1/2/3", 10) is None
 
 
@@ -99,3 +102,25 @@ def test_a_program_ends_with_that_line_and_no_traceback():
 def test_a_worker_s_address_is_no_scheduler_s(cluster):
     ended = run("-m", "dask", "akkordeon", "status", "--scheduler", cluster.workers["alice"])
     assert ended.returncode == 1 and "there is no Dask scheduler but a Worker: start one" in ended.stderr
+
+
+def test_a_port_where_nobody_listens_is_refused_and_waited_for_in_one_line(monkeypatch):
+    monkeypatch.setattr(_wait, "_BRIEF", 0.5)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with dask.config.set({"akkordeon.timeouts.connect": "1s"}):
+        ended = CliRunner().invoke(group, ["top", "x", "--scheduler", address, "--wait", "1s"])
+    waiting, error = ended.output.splitlines()
+    refused = f"no Dask scheduler answers at '{address}' ([Errno {errno.ECONNREFUSED}] "
+    assert waiting.startswith("waiting") and refused in waiting
+    assert ended.exit_code == 1 and error.startswith(f"Error: {refused}")
+
+
+def test_a_host_that_nobody_knows_is_said_to_be_unknown(monkeypatch):
+    def unknown(*args, **options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with dask.config.set({"akkordeon.timeouts.connect": "1s"}):
+        ended = CliRunner().invoke(group, ["status", "--scheduler", "tcp://schedular:8786"])
+    assert ended.exit_code == 1
+    assert "answers at 'tcp://schedular:8786' ([Errno -2] Name or service not known): start one" in ended.output

@@ -46,6 +46,12 @@ def test_a_bad_option_is_named_and_quoted(option, value, wanted):
     assert repr(value[0] if option == "scores" and isinstance(value, list) else value) in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["test", "predict"])
+def test_a_sentinel_of_one_pass_has_no_epochs(mode):
+    with pytest.raises(SpecError, match=rf"a {mode} sentinel makes one pass: leave epochs=2 out"):
+        Sentinel(mode, SAMPLE, epochs=2)
+
+
 def test_a_mode_is_one_of_those_there_are():
     with pytest.raises(SpecError, match="'practise'"):
         Sentinel("practise", SAMPLE)

@@ -61,15 +61,16 @@ RATED = [
 def sentinels(draw):
     small = st.integers(1, 9)
     loss, scores = draw(st.sampled_from(RATED))
+    mode = draw(st.sampled_from(["train", "validate", "test"]))
     return Sentinel(
-        draw(st.sampled_from(["train", "validate", "test"])),
+        mode,
         data.mnist_sample("test", take=draw(small), seed=draw(small)),
         batch_size=draw(small),
         concurrency=draw(small),
         loss=loss,
         scores=scores,
         every=draw(st.floats(1e-3, 1e6) | st.sampled_from(["20s", "1.5min", 7])),
-        epochs=draw(st.none() | small),
+        epochs=None if mode == "test" else draw(st.none() | small),
         batches_per_pass=draw(st.none() | small),
         name=draw(st.none() | st.just("tdp")),
         workers=draw(WORKERS),

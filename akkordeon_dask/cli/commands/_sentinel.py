@@ -78,7 +78,8 @@ def sentinel(
         raise click.UsageError(f"--here and --worker {worker} name two workers: give one of them")
     output = JsonOutput() if json else Output()
     spec = sentinel_of(data, mode, _given(settings))
-    spec = replace(spec, name=alias or spec.name, workers=worker or spec.workers)
+    spec = spec if alias is None else replace(spec, name=alias)
+    spec = spec if worker is None else replace(spec, workers=worker)
     patience = where.patience
     with (
         interruptible(),

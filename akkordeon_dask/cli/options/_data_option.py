@@ -94,7 +94,9 @@ def data_set(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
     if source not in DATA_SETS:
         known = f"{', '.join(DATA_SETS)}, nor a .csv, .parquet or .npz file"
         example = f"{source}:provider" if Path(source).suffix == ".py" else "MODULE:PROVIDER or FILE.py:PROVIDER"
-        raise click.BadParameter(f"{source!r} is none of {known}: for data of your own write {example}")
+        raise click.BadParameter(
+            f"{source!r} is none of {known}: for data of your own write {example}", param_hint="'--data'"
+        )
     return DATA_SETS[source][0]("train" if mode == "train" else "test", **chosen)
 
 
@@ -118,6 +120,7 @@ def _choose(source: str, provider: Provider, chosen: Mapping[str, Any]) -> Provi
     if odd := sorted(chosen.keys() - {field.name for field in dataclasses.fields(cast(Any, provider))}):
         raise click.BadParameter(
             f"{source} is {provider!r}, which has no {', '.join(odd)}: leave out --{odd[0]}, or let "
-            "the provider itself choose its samples"
+            "the provider itself choose its samples",
+            param_hint="'--data'",
         )
     return dataclasses.replace(cast(Any, provider), **chosen) if chosen else provider

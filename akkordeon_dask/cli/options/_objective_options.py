@@ -57,7 +57,7 @@ def scores_of(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     """Scores by their names, and the user's own, separated by commas; None: the option was not given."""
     if value is None:
         return None
-    return () if value == _NONE else tuple(map(_score, value.split(",")))
+    return () if value == _NONE else tuple(_score(word.strip()) for word in value.split(","))
 
 
 def _score(word: str) -> nn.Score:

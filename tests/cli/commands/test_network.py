@@ -132,7 +132,8 @@ def test_a_module_is_imported():
         ("{folder}/raises.py:network", r"raises\.py: ShapeError: gate 'g1' takes 3 .*raises\.py, line 2\)"),
         ("{folder}/mistyped.py:network", r"mistyped\.py: SyntaxError: "),
         ("{folder}/leaves.py:network", r"leaves\.py: SystemExit: 3"),
-        ("no_such_module:network", "no_such_module: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("{folder}/decodes.py:network", r"decodes\.py: JSONDecodeError: .* \(\S*decodes\.py, line 3\)$"),
+        ("no_such_module:network", "no_such_module: ModuleNotFoundError: No module named 'no_such_module'$"),
         ("nets:network", r"No module named 'nets'.*there is a file: write nets\.py:network"),
     ],
 )
@@ -144,6 +145,7 @@ def test_a_target_that_is_no_network_is_quoted(file, tmp_path, monkeypatch, targ
     )
     (tmp_path / "mistyped.py").write_text("network = (\n")
     (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "decodes.py").write_text("import json\n\nnetwork = json.loads('{')\n")
     folder = tmp_path
     with pytest.raises(SpecError, match=message):
         network_named(target.format(file=file, folder=folder))

@@ -215,6 +215,19 @@ def test_a_shard_of_a_stream_is_refused(file):
         sentinel_of(f"{file}:batches", "train", {"shard": (0, 2)})
 
 
+def test_data_that_are_none_are_quoted_with_their_option():
+    done = called("sentinel", "x", "--mode", "train", "--data", "cifar", "--scheduler", "tcp://x:1")
+    assert done.exit_code == 2
+    assert "Invalid value for '--data': 'cifar' is none of mnist-sample" in done.output
+
+
+@pytest.mark.parametrize(("option", "value"), [("--as", "name"), ("--worker", "workers")])
+def test_an_empty_name_is_refused(option, value):
+    done = called(*TRAIN, "--scheduler", "tcp://x:1", option, "")
+    assert done.exit_code == 1
+    assert done.output.startswith(f"Error: a sentinel's {value} is a ") and "not ''" in done.output
+
+
 def test_a_sentinel_is_on_one_worker():
     done = called(*TRAIN, "--scheduler", "tcp://x:1", "--here", "--worker", "alice")
     assert done.exit_code == 2

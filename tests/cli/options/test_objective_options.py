@@ -142,6 +142,7 @@ def option(name):
         ("fading", "0.99", 0.99),
         ("class_weight", "0=1,1=2.5", {0: 1.0, 1: 2.5}),
         ("classes", "a, b", ("a", "b")),
+        ("scores", "accuracy, top3", (nn.Accuracy(), nn.TopK(3))),
     ],
 )
 def test_options_of_a_sentinel_become_what_python_takes(name, text, value):
