@@ -144,7 +144,7 @@ class _Drawn(Blocking[T]):
 
     def block(self) -> T:
         client = self._drawing.client
-        call = Interruptible(self._coroutine)
+        call = Interruptible(client, self._coroutine)
         future = asyncio.run_coroutine_threadsafe(call.run(), client.loop.asyncio_loop)  # type: ignore[union-attr]
         ended = threading.Event()
         drawn = _draw_until(ended, self._drawing)
@@ -162,7 +162,7 @@ class _Drawn(Blocking[T]):
             raise ClosedError("the client was closed meanwhile: deploy or connect with another one") from None
         except KeyboardInterrupt:
             _end(ended, drawn)
-            call.interrupt(client)
+            call.interrupt()
             raise
         finally:
             future.cancel()

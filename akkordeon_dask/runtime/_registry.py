@@ -254,11 +254,12 @@ async def check_lease(client: Client, entry: NetworkEntry) -> NetworkEntry:
     """
     async with asyncio.timeout(config.seconds("timeouts.connect")):
         now = await get(client, entry.name)
-    if now is None or now.owner != client.id:
-        owner = "nobody" if now is None else f"client {now.owner}, as its owner of generation {now.generation}"
+    if now is None:
+        raise ClosedError(f"network {entry.name!r} has been stopped, or its name unpublished: deploy it again")
+    if now.owner != client.id:
         raise ClosedError(
-            f"network {entry.name!r} belongs to {owner} by now, not to generation {entry.generation}: "
-            "leave it to that one, or connect to it"
+            f"network {entry.name!r} belongs to client {now.owner} by now, as its owner of generation "
+            f"{now.generation}, not to generation {entry.generation}: leave it to that one, or connect to it"
         )
     return now
 

@@ -26,6 +26,7 @@ from akkordeon_dask.runtime._cut_short import Revocable, begun, finished
 from akkordeon_dask.runtime._history import History
 from akkordeon_dask.runtime._notebook import running_html
 from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
+from akkordeon_dask.runtime._scheduler_loss import closed_client
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import check_asynchronous, verb
 from akkordeon_dask.runtime._training import SessionTraining
@@ -619,7 +620,7 @@ class Running:
             when the client is closed.
         """
         if self.client.status == "closed":
-            raise ClosedError(f"the client of network {self.name!r} is closed: deploy or connect with another one")
+            raise closed_client(self.name)
         return self._session
 
     def _shown(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from distributed import Client
 
 from akkordeon_dask import config
-from akkordeon_dask.errors import DeadlineError, SchedulerLostError
+from akkordeon_dask.errors import ClosedError, DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime._registry import NetworkEntry, get, try_connect_gates
 from akkordeon_dask.runtime.cluster._queries import check_scheduler, keep_awake
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle
 
-__all__ = ["SchedulerLoss"]
+__all__ = ["SchedulerLoss", "closed_client"]
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +81,14 @@ class SchedulerLoss:
         SchedulerLostError
             when it does not answer within `supervision.scheduler`; sooner where the connection is broken and the
             network keeps no snapshots, or where Dask's client gives up.
+        ClosedError
+            when this program has closed the client.
         """
         async with self._lock:
             if self.ended is not None:
                 raise self.ended
+            if self._client.status == "closed":  # by this program: while Dask gives a scheduler up, it is waited for
+                raise closed_client(self._entry.name)
             await self._wait(error)
             if any(_cancelled(gate) for gate in self._gates):
                 await self._find_again(error)
@@ -186,6 +190,11 @@ class SchedulerLoss:
                 gate.forget()
             else:
                 gate.replace_actor(fresh)
+
+
+def closed_client(name: str) -> ClosedError:
+    """The error of a network whose client was closed."""
+    return ClosedError(f"the client of network {name!r} is closed: deploy or connect with another one")
 
 
 def _cancelled(gate: GateHandle) -> bool:

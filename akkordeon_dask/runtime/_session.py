@@ -27,7 +27,7 @@ from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
-from akkordeon_dask.runtime.cluster._queries import check_scheduler
+from akkordeon_dask.runtime.cluster._queries import check_scheduler, worker_answers
 from akkordeon_dask.runtime.cluster._worker_calls import poll_seconds
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_POLL = 10.0
-"""Seconds that a poll of a gate waits."""
+_POLL, _PING_SHARE = 10.0, 8
+"""Seconds that a poll of a gate waits, and the share of the patience with a silent worker for a last question."""
 _LARGE_CALLS = 16
 """Gates that are asked at one time where each takes a connection: see `actors.is_large`."""
 _RECONNECTION = 5.0
@@ -158,6 +158,8 @@ class Session:
                 await check_scheduler(self.client)
             except SchedulerLostError as silent:
                 await self.scheduler_loss.survive(silent)
+                return
+            if await worker_answers(self.client, gate.worker, patience / _PING_SHARE):
                 return
             error = DeadlineError(f"{gate.label} gave no sign of life for {patience:g} s: look at its worker")
         else:

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from distributed import Client
 
-from akkordeon_dask.errors import DeploymentError, SpecError
+from akkordeon_dask.errors import ClosedError, DeploymentError, SpecError
 from akkordeon_dask.runtime._cut_short import GRACE, close_unstarted, cuttable, revoked
 
 __all__ = ["Blocking", "Interruptible", "Verb", "block_on", "check_asynchronous", "check_process", "verb"]
@@ -145,11 +145,11 @@ def block_on(client: Client, awaitable: Awaitable[T]) -> T:
             return thread.submit(asyncio.run, cuttable(awaitable)).result()
     check_process(client)
     _check_loop(client, awaitable)
-    call = Interruptible(awaitable)
+    call = Interruptible(client, awaitable)
     try:
         return cast(T, client.sync(call.run))
     except KeyboardInterrupt:
-        call.interrupt(client)
+        call.interrupt()
         raise
     finally:
         close_unstarted(awaitable)  # the event loop had ended
@@ -174,19 +174,33 @@ def _check_loop(client: Client, awaitable: Awaitable[object]) -> None:
 class Interruptible(Generic[T]):
     """An awaitable that runs on an event loop while its caller waits in another thread, which may be interrupted."""
 
-    def __init__(self, awaitable: Awaitable[T]) -> None:
-        self._awaitable = awaitable
+    def __init__(self, client: Client, awaitable: Awaitable[T]) -> None:
+        self._client, self._awaitable = client, awaitable
         self._task: asyncio.Task[Any] | None = None
         self._interrupted = False
 
     async def run(self) -> T:
-        """The result. On the event loop."""
+        """The result. On the event loop.
+
+        Raises
+        ------
+        ClosedError
+            when the client is closed meanwhile, and its event loop ends.
+        """
         self._task = asyncio.current_task()
         if self._interrupted:
             raise asyncio.CancelledError
-        return await cuttable(self._awaitable)
+        try:
+            return await cuttable(self._awaitable)
+        except asyncio.CancelledError:
+            if self._interrupted or self._client.status not in ("closing", "closed"):
+                raise
+            # Dask's `sync` knows no cancellation: it would fail at a result that it does not have.
+            raise ClosedError(
+                f"client {self._client.id} was closed, by another thread: make another one, deploy or connect with it"
+            ) from None
 
-    def interrupt(self, client: Client) -> None:
+    def interrupt(self) -> None:
         """Cancel it, and wait for the end of its cleanup. In the caller's thread."""
         settled = threading.Event()
 
@@ -196,7 +210,7 @@ class Interruptible(Generic[T]):
             finally:
                 settled.set()
 
-        client.loop.add_callback(settle)  # type: ignore[union-attr]
+        self._client.loop.add_callback(settle)  # type: ignore[union-attr]
         settled.wait(GRACE)
 
     async def _undo(self) -> None:

@@ -44,6 +44,17 @@ def test_another_client_finds_it_by_name(user, somebody):
         somebody.connect("shared")
 
 
+def test_a_network_whose_name_somebody_unpublishes_ends_with_that_reason(user, somebody, nothing_left):
+    with user.deploy(NETWORK, name="unpublished") as running:
+        running.attach(train())
+        somebody.client.unpublish_dataset("akkordeon/unpublished")
+        with pytest.raises(
+            ClosedError, match="'unpublished' has been stopped, or its name unpublished: deploy it again"
+        ):
+            running.wait(epochs=10**6, timeout=60)
+    nothing_left()
+
+
 def test_a_guest_that_leaves_takes_its_sentinels_along(user, somebody):
     with user.deploy(NETWORK, name="shared") as running:
         running.attach(train(name="mine"))

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import inspect
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -12,6 +14,7 @@ from distributed import Client
 from akkordeon_dask import History, Running, connect, deploy, stop
 from akkordeon_dask.errors import ClosedError, SpecError
 from akkordeon_dask.runtime import status
+from akkordeon_dask.runtime._sync import block_on
 from tests.support.small_networks import NETWORK, train
 from tests.support.sync_and_async_client import AsynchronousUser
 
@@ -98,3 +101,32 @@ def test_the_other_kind_of_with_is_refused_and_the_network_stays_as_it_is(user):
 @pytest.mark.parametrize("verb", [deploy, deploy.aio, connect, Running.wait, Running.wait.aio])
 def test_a_verb_is_pickled_by_its_name(verb):
     assert pickle.loads(pickle.dumps(verb)) is verb
+
+
+def test_a_verb_that_blocks_ends_with_its_client_whose_event_loop_is_its_own(cluster):
+    begun = threading.Event()
+
+    async def endless():
+        begun.set()
+        await asyncio.Event().wait()
+
+    with ThreadPoolExecutor(1) as pool, Client(cluster.scheduler.address) as client:
+        blocked = pool.submit(block_on, client, endless())
+        assert begun.wait(20)
+        client.close()
+        with pytest.raises(ClosedError, match=f"client {client.id} was closed, by another thread"):
+            blocked.result(20)
+
+
+def test_a_wait_ends_with_its_client_and_no_scheduler_is_blamed(cluster, nothing_left):
+    waits = threading.Event()
+    with ThreadPoolExecutor(1) as pool, Client(cluster) as client:
+        running = deploy(NETWORK, client)
+        running.attach(train())
+        running.subscribe(lambda report: waits.set())
+        waiting = pool.submit(running.wait, epochs=10**6)
+        assert waits.wait(20)
+        client.close()
+        with pytest.raises(ClosedError, match=f"client of network '{running.name}' is closed"):
+            waiting.result(20)
+    nothing_left()

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from distributed import Actor, Client, Future
+from distributed.client import FutureCancelledError
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import (
@@ -33,6 +34,8 @@ _NAMED = 3
 """Tasks that a line names."""
 _POLL = 0.25
 """Seconds between two checks that the worker is there."""
+_ALL_CANCELLED = ("scheduler-connection-lost", "scheduler-restart")
+"""Dask's reasons for cancelling all futures of a client."""
 _BUSY = 4.0
 """Seconds for which an actor waits for a thread of its worker before its user learns what it waits for."""
 
@@ -114,10 +117,21 @@ async def check_connection(future: Future[Any]) -> None:
     ------
     SchedulerLostError
         when the scheduler does not answer, or the connection to it was broken since the future is known.
+    WorkerLostError
+        when somebody has cancelled the actor's key.
     """
     await check_scheduler(future.client)
-    if future.status == "cancelled":  # so are all futures of a client whose connection broke
-        raise SchedulerLostError("the connection to the scheduler was broken")
+    if future.status != "cancelled":
+        return
+    try:
+        await future
+    except FutureCancelledError as cancelled:
+        if cancelled.reason not in _ALL_CANCELLED:
+            raise WorkerLostError(
+                f"actor {future.key} is gone: somebody has cancelled its key, as client.cancel and Future.cancel do. "
+                "Leave keys that begin with 'akkordeon-' alone, and deploy or attach again"
+            ) from None
+    raise SchedulerLostError("the connection to the scheduler was broken")
 
 
 async def wait_until_created(

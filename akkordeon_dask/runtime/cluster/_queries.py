@@ -12,7 +12,15 @@ from distributed import Client, Scheduler
 from akkordeon_dask.errors import DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime.cluster._shared import Shared
 
-__all__ = ["ask_workers", "check_scheduler", "keep_awake", "ping", "scheduler_deadline", "scheduler_id"]
+__all__ = [
+    "ask_workers",
+    "check_scheduler",
+    "keep_awake",
+    "ping",
+    "scheduler_deadline",
+    "scheduler_id",
+    "worker_answers",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -124,3 +132,11 @@ async def ask_workers(
 
     await asyncio.gather(*map(ask, workers))
     return found
+
+
+async def worker_answers(client: Client, worker: str, limit: float) -> bool:
+    """Whether a worker answers within `limit` seconds.
+
+    Asked before it is blamed for silence: the scheduler, which hands calls on, may have stood still meanwhile.
+    """
+    return bool(await ask_workers(client, ping, [worker], limit))

@@ -15,6 +15,7 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     CheckpointError,
     ClosedError,
+    DeadlineError,
     LostBatchesError,
     NonFiniteError,
     RolledBackError,
@@ -30,6 +31,7 @@ from akkordeon_dask.runtime._problems import blame
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._actor_calls import wait_until_created
 from akkordeon_dask.runtime.cluster._payload import submitted
+from akkordeon_dask.runtime.cluster._queries import worker_answers
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -46,6 +48,8 @@ Recover: TypeAlias = Callable[[Attached, AkkordeonError], Awaitable[None]]
 Evacuate: TypeAlias = Callable[[Attached], Awaitable[None]]
 
 _REWINDS, _SLOWER = 5, 0.5
+_LAST_ANSWER = 2.0
+"""Seconds in which a worker that was silent answers a last question, before its sentinel counts as lost."""
 _NO_PASS = 0
 """Passes of a sentinel that waits for epochs, before the first of them has ended."""
 
@@ -254,6 +258,8 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
             return
         error = session.scheduler_loss.error or error
         await restore_claim(session.client, attached.claim)
+    if isinstance(error, DeadlineError) and await worker_answers(session.client, attached.worker, _LAST_ANSWER):
+        return
     if not (session.policy.restarts or isinstance(error, SchedulerLostError)) or attached.sentinel.mode == "predict":
         raise await explain_loss(session.client, attached.worker, error)
     begun, position, worker = asyncio.get_running_loop().time(), attached.position, attached.worker

@@ -17,6 +17,9 @@ from akkordeon_dask import deploy
 from akkordeon_dask.errors import DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime import _scheduler_loss, networks
 from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
+from akkordeon_dask.runtime.cluster._actor_calls import check_connection
+from akkordeon_dask.runtime.cluster._worker_calls import _WorkerCalls
+from akkordeon_dask.runtime.handles import _actor_handle
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
 from tests.support.proxies import Proxy
@@ -181,6 +184,28 @@ def test_no_worker_is_blamed_while_the_scheduler_stands_still(processes, client,
         before = passes(running)
         wait_until(lambda: passes(running) > before + 5)
         assert not events(client, "still", "lost", "restarted")
+
+
+def test_no_worker_is_blamed_where_the_scheduler_answers_again_when_it_is_asked(somebody, tmp_path, monkeypatch):
+    request, asked, holds = _WorkerCalls._request, set(), True
+
+    async def handed_on(calls, message):
+        return await (asyncio.Event().wait() if holds else request(calls, message))
+
+    async def checked(future):
+        asked.add(future.key.split("-")[2])
+        await check_connection(future)
+
+    impatient = dask.config.set({"akkordeon.supervision.patience": "1s", "akkordeon.timeouts.control": "1s"})
+    with somebody.deploy(NETWORK, name="held", snapshots=str(tmp_path)) as running, impatient:
+        running.attach(train(name="one", epochs=10**6))
+        monkeypatch.setattr(_actor_handle, "check_connection", checked)
+        monkeypatch.setattr(_WorkerCalls, "_request", handed_on)
+        wait_until(lambda: asked == {"g0", "g1", "one"}, within=60, seen=lambda: asked)
+        holds = False
+        before = passes(running)
+        wait_until(lambda: passes(running) > before + 5, within=60)
+        assert not events(somebody.client, "held", "lost", "restarted")
 
 
 def test_a_scheduler_with_an_idle_timeout_lives_as_long_as_a_network_has_an_owner(monkeypatch):
