@@ -14,7 +14,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch._checks import check_module
 from akkordeon_dask.torch._devices import DeviceMemory, find_device
 from akkordeon_dask.torch._modes import settle_mode
-from akkordeon_dask.torch._random import seeded
+from akkordeon_dask.torch._random import all_seeded
 from akkordeon_dask.torch._template import emptied, move_transient, named_tensors
 from akkordeon_dask.tree import STATISTICS
 
@@ -56,7 +56,7 @@ class Blueprint:
             when it cannot be made, is no module, or has tensors that cannot be a version's.
         """
         try:
-            with seeded(seed):
+            with all_seeded(seed):
                 module = self._make()
         except Exception as error:
             raise SpecError(f"{self._title}: the module cannot be made: {error!r:.300}") from error

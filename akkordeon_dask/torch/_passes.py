@@ -79,8 +79,12 @@ def _called(
         if module.training and len(x) == 1:
             yield "the batch has one sample: data.arrays(..., drop_last=True) leaves out an epoch's last, smaller one"
 
+    memory = {name: its.data_ptr() for name, its in tensors.items() if name not in blueprint.buffers}
     with noted(title, module, hints), _autocast(dtype, x.device.type):
         y = functional_call(module, tensors, (x,))
+    for name, address in memory.items():
+        if tensors[name].data_ptr() != address:
+            raise _written_into(title, name)
     y = check_output(title, y, x)
     narrow = dtype is not None and y.dtype == getattr(torch, dtype)
     return y.to(_precision(tensors, x)) if narrow or y.dtype in (torch.float16, torch.float64) else y
@@ -138,10 +142,14 @@ def _check_parameters(
 ) -> None:
     for name, its in before.items():
         if name not in blueprint.buffers and _written(its, after[name]):
-            raise SpecError(
-                f"{title} writes into its parameter {name!r} in a forward pass: other batches in flight compute with "
-                "the same version; leave it out (max_norm of an embedding is such a thing), or do it in the optimizer"
-            )
+            raise _written_into(title, name)
+
+
+def _written_into(title: str, name: str) -> SpecError:
+    return SpecError(
+        f"{title} writes into its parameter {name!r} in a forward pass: other batches in flight compute with the same "
+        "version; leave it out (max_norm of an embedding is such a thing), or do it in the optimizer"
+    )
 
 
 def _check_repeated(title: str, y: torch.Tensor, again: torch.Tensor) -> None:

@@ -1,17 +1,19 @@
-"""The one random generator of a process that torch's modules draw from."""
+"""The random generators of a process that torch's modules draw from."""
 
 from __future__ import annotations  # the documentation is built without PyTorch
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from akkordeon_dask.nn import Key
 
-__all__ = ["Draws", "seeded", "torch_seed"]
+__all__ = ["Draws", "all_seeded", "seeded", "torch_seed"]
 
 _lock = threading.RLock()
 """Held while the default generator has a seed of ours: `nn.Dropout`, recurrent layers and attention take no other."""
@@ -58,3 +60,17 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[Draws]:
         finally:
             for generator, state in zip(generators, before, strict=True):
                 generator.set_state(state)
+
+
+@contextmanager
+def all_seeded(seed: int) -> Iterator[None]:
+    """The same of numpy's and Python's global generators too: code that makes a module draws from any of them."""
+    with seeded(seed):
+        of_numpy, of_python = np.random.get_state(), random.getstate()
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(of_numpy)
+            random.setstate(of_python)

@@ -20,6 +20,9 @@ __all__ = ["split_module"]
 _CODE = "forward", "__call__", "train"
 """Methods of a module that its children compute what they do by."""
 
+_OWN = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_parameters"
+"""What a module has beside its children."""
+
 
 def split_module(
     module: torch.nn.Module, optimizer: Optimizer, *, at: Iterable[str] | None = None, parts: int | None = None,
@@ -81,9 +84,7 @@ def _children(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
                 f"{title} cannot be cut: its {name} is code of its own, and only that of nn.Sequential is known to "
                 "call one child after the other: write it as nn.Sequential, or make a TorchModule of each piece"
             )
-    if any(
-        (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._buffers, module._parameters)
-    ):
+    if any(getattr(module, name) for name in _OWN):
         raise SpecError(f"{title} cannot be cut: it has hooks, parameters or buffers of its own beside its children")
     if missing := [name for name, child in module._modules.items() if child is None]:
         raise SpecError(f"{title} cannot be cut: its child {missing[0]!r} is None, which computes nothing")

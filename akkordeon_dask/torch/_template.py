@@ -39,7 +39,8 @@ def emptied(module: torch.nn.Module) -> torch.nn.Module:
     for part in module.modules():
         move_transient(part, torch.device("cpu"))
         if isinstance(part, torch.nn.RNNBase):
-            part._flat_weights = [getattr(part, name) for name in part._flat_weights_names]
+            with torch.no_grad():  # a weight that is computed has no graph, which could not be copied
+                part._flat_weights = [getattr(part, name) for name in part._flat_weights_names]
     return module
 
 

@@ -1,5 +1,6 @@
 """Random numbers are a function of the key, whatever else draws in the process."""
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +23,18 @@ class SometimesDraws(tnn.Module):
 
     def forward(self, x):
         return x * torch.rand(x.shape) if len(x) > 2 else x * 1
+
+
+class Permuted(tnn.Module):
+    """Draws when it is made, from the generators that are not torch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.order = np.random.permutation(8)
+        self.w = tnn.Parameter(torch.tensor([random.random() for _ in range(8)]))
+
+    def forward(self, x):
+        return x[:, self.order] * self.w
 
 
 def test_eight_threads_with_two_gates_draw_a_thousand_times_what_one_thread_draws():
@@ -49,6 +62,22 @@ def test_the_generator_is_put_back_also_after_an_error():
     with pytest.raises(SpecError):
         TorchModule(tnn.LSTM, 0).init(np.random.default_rng(0))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_all_processes_make_the_same_module_whichever_generator_it_draws_from():
+    np.random.seed(5)
+    random.seed(5)
+    expected = np.random.random(), random.random()
+    np.random.seed(5)
+    random.seed(5)
+    outputs = []
+    for _ in range(2):
+        layer = TorchModule(Permuted)
+        params = layer.init(np.random.default_rng(1))
+        outputs.append(layer.forward(params, X)[0])
+        assert not np.array_equal(layer.init(np.random.default_rng(2))["w"], params["w"])
+    assert_array_equal(*outputs)
+    assert (np.random.random(), random.random()) == expected
 
 
 def test_the_masks_are_those_of_torch_with_the_public_seed():

@@ -48,6 +48,11 @@ def write_parameter(its, x):
     return its.linear(x)
 
 
+def bound_parameter(its, x):
+    its.linear.weight.data = torch.renorm(its.linear.weight.data, 2, 0, maxnorm=1e3)
+    return its.linear(x)
+
+
 def grow(its, x):
     its.rows = torch.cat([its.rows, x.detach()])
     return its.linear(x)
@@ -83,6 +88,7 @@ def _registered(its, buffer):
         ),
         (buffered(fill, None), "gives another output"),
         (module(write_parameter), "writes into its parameter 'linear.weight'"),
+        (module(bound_parameter), "writes into its parameter 'linear.weight'"),
         (buffered(grow, torch.zeros(0, 4)), r"turns its buffer 'rows' from float32 of shape \(0, 4\) .*\(5, 4\)"),
         (module(without_gradients), "trains 'linear.weight' and computes without gradients.*requires_grad_"),
         (lambda: torch.nn.utils.spectral_norm(tnn.Linear(4, 4)), "keeps 'weight'.*torch.nn.utils.parametrizations"),

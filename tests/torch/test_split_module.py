@@ -63,6 +63,12 @@ def doubled():
     return module
 
 
+def hooked(kind):
+    module = model()
+    getattr(module, f"register_{kind}")(lambda *_: None)
+    return module
+
+
 class FirstEvaluates(tnn.Sequential):
     def train(self, mode=True):
         super().train(mode)
@@ -94,6 +100,10 @@ def test_the_names_to_cut_at_may_be_read_only_once():
         (tnn.Sequential(), {"at": []}, "Sequential cannot be cut: it has no children"),
         (tnn.Sequential(OrderedDict(a=tnn.ReLU(), b=None)), {"at": ["b"]}, "its child 'b' is None"),
         (doubled(), {"at": ["2"]}, "Sequential cannot be cut: its forward is code of its own"),
+        *(
+            (hooked(kind), {"at": ["2"]}, "Sequential cannot be cut: it has hooks")
+            for kind in ("forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook")
+        ),
         (FirstEvaluates(*model()), {"at": ["2"]}, "FirstEvaluates cannot be cut: its train is code of its own"),
     ],
 )  # fmt: skip

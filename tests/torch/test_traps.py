@@ -341,6 +341,13 @@ class PartlyWithoutGradients(tnn.Module):
         return self.second(x)
 
 
+def normed_recurrent():
+    """Features are steps of a sequence."""
+    inner = Recurrent(tnn.LSTM, 1, 3)
+    tnn.utils.parametrizations.weight_norm(inner.inner, "weight_hh_l0")
+    return tnn.Sequential(tnn.Unflatten(1, (4, 1)), inner, tnn.Flatten())
+
+
 def hooked(register, hook):
     module = tnn.Linear(4, 3)
     getattr(module, register)(hook)
@@ -357,6 +364,7 @@ def hooked(register, hook):
         lambda: tnn.utils.parametrizations.weight_norm(tnn.Linear(4, 3)),
         lambda: tnn.utils.parametrizations.spectral_norm(tnn.Linear(4, 3)),
         lambda: tnn.utils.parametrizations.orthogonal(tnn.Linear(4, 3)),
+        normed_recurrent,
         lambda: hooked("register_forward_hook", lambda its, args, y: 2 * y),
         lambda: hooked("register_forward_pre_hook", lambda its, args: (3 * args[0],)),
         lambda: hooked("register_full_backward_hook", lambda its, dx, dy: (5 * dx[0],)),
