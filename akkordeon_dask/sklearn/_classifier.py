@@ -33,6 +33,8 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ----------
     network
         the spec, with an output for each class, and its own optimizers; None: a perceptron of `hidden_layer_sizes`.
+        One that begins with `nn.Scale` or `nn.Embedding` takes the numbers of X with all their digits, others take
+        them as `dtype`.
     hidden_layer_sizes
         widths of the hidden layers of that, a gate each, with rectifiers; a number is one layer.
     optimizer, lr

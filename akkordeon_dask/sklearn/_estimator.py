@@ -21,7 +21,7 @@ from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_call
 from akkordeon_dask.errors import CheckpointError, ShapeError, SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.nn import Loss
+from akkordeon_dask.nn import Chain, Layer, Loss, Scale
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
 from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
@@ -159,7 +159,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if is_classifier(self):
             y = plain_labels(y)
         with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
-            samples, raw = validate_data(self, X, y, dtype=self.dtype, reset=not again, **self._checks)
+            dtype = self._dtype_for(self.network)
+            samples, raw = validate_data(self, X, y, dtype=dtype, reset=not again, **self._checks)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, samples, dtype=np.float64, ensure_non_negative=True)
@@ -230,7 +231,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         self._check_collections(X, y, sample_weight)
         features, names = columns_of(X)
-        samples = as_features(X, self.dtype, always=self.network is None)
+        samples = as_features(X, self._dtype_for(self.network), always=self.network is None)
         if not again:
             self._keep_features(features, names)
         self._check_features(X)
@@ -348,7 +349,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         check_is_fitted(self, "parameters_")
         check_plain("X", X)
         with columns_named(X=X):
-            x = validate_data(self, X, dtype=self.dtype, reset=False)
+            x = validate_data(self, X, dtype=self._dtype_for(self.network_), reset=False)
         return self.forward_rows(x)
 
     def _mapped(self, x: Any, method: str, dtype: Any, width: int | None) -> Any:
@@ -360,9 +361,19 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self._check_features(x)
         return lazily(self, x, method, dtype, width)
 
+    def _dtype_for(self, network: Any) -> str:
+        """Of the samples for a network; `"numeric"`, as scikit-learn calls it: as they are."""
+        return "numeric" if isinstance(network, Network) and _takes_digits(network, self.dtype) else self.dtype
+
+    def as_taken(self, x: Array) -> Array:
+        """Rows of numbers in the dtype in which the network takes them."""
+        if self._dtype_for(self.network_) == "numeric":
+            return x
+        with np.errstate(over="ignore"):
+            return np.asarray(x, self.dtype)
+
     def forward_rows(self, x: Array) -> Array:
         """(rows, outputs) of rows in memory, which are not checked: the work of a task."""
-        x = np.asarray(x, self.dtype)
         starts = range(0, max(1, len(x)), _ROWS)
         return np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
 
@@ -381,6 +392,18 @@ def _check_network(network: Any, features: int, outputs: int) -> None:
             f"network={network!r} has outputs of shape {shape} a sample, and y asks for ({outputs},): give the last "
             "layer an output for each class, or column of y; partial_fit(..., classes=...) names classes that y lacks"
         )
+
+
+def _takes_digits(network: Network, dtype: str) -> bool:
+    """Whether a network needs all digits of its samples: it begins with `nn.Scale`, or takes no floating point."""
+    front: Layer = network.gates[0].chain
+    while isinstance(front, Chain):
+        front = front[0]
+    try:
+        network.check_input(None, np.dtype(dtype))
+    except ShapeError:
+        return True
+    return isinstance(front, Scale)
 
 
 def _provider(samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None) -> data.Provider:

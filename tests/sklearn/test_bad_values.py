@@ -41,7 +41,7 @@ INPUTS = {
     "NA": (with_column(pd.array([1, None] * 20, dtype="Int64")), r"column 'c'"),
     "NaN in a frame": (pd.DataFrame(holed(np.nan), columns=[*"abcd"]), "column 'b'"),
     "NaN": (holed(np.nan), "Input X contains NaN|1 of 20 values of feature 1 are missing"),
-    "infinite": (holed(np.inf), "contains infinity|1 of 20 values of feature 1 are missing or infinite"),
+    "infinite": (holed(np.inf), "contains infinity|1 of 20 values of feature 1 are missing, infinite"),
     "two columns of one name": (FRAME[[*"abca"]], "[Ee]xpected unique column names|several columns of one name, a"),
     "no columns": (X[:, :0], r"0 feature\(s\)|X has 0 features"),
     "one axis": (X[:, 0], "Expected 2D array"),
@@ -91,6 +91,11 @@ def test_inputs_are_refused_wherever_they_come_in(kind, fitted):
         own.predict(value)
     with pytest.raises(ValueError, match=said):
         own.predict(lazy(value)).compute(scheduler="sync")
+
+
+def test_numbers_of_a_collection_beyond_the_networks_precision_are_refused(fitted):
+    with pytest.raises(ValueError, match="1 of 20 values of feature 1 are missing, infinite or too large for float32"):
+        fitted[0].predict(lazy(holed(1e39))).compute(scheduler="sync")
 
 
 @for_each("kind", LABELS)

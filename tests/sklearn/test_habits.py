@@ -18,12 +18,14 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from akkordeon_dask import Gate, Network, nn, optim
+from akkordeon_dask import Gate, Network, data, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.support.leftovers import wait_until
 from tests.support.one_worker import one_worker
+
+da = pytest.importorskip("dask.array")
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -81,6 +83,24 @@ def test_a_network_of_ones_own_is_trained_as_it_is(client):
     fitted = quick(client, network=network).fit(X, FLOWERS)
     assert set(fitted.parameters_) == {"front", "g1"}
     assert fitted.score(X, FLOWERS) > 0.9
+
+
+def test_a_network_that_takes_the_mean_off_has_all_digits_of_the_samples(client):
+    ids, last = 10**15 + 1000 * np.arange(150)[:, None], np.arange(150) >= 75
+    layers = nn.Scale(*data.standardise(data.arrays(ids, None))) >> nn.Linear(1, 2)
+    network = Network([Gate(layers, optim.Adam(0.1))])
+    for given, labels in ((ids, last), (da.from_array(ids, (75, 1)), da.from_array(last, 75))):
+        fitted = quick(client, network=network).fit(given, labels)
+        assert fitted.score(ids, last) > 0.95 and np.mean(np.asarray(fitted.predict(given)) == last) > 0.95
+        assert pickle.loads(pickle.dumps(fitted)).score(pd.DataFrame(ids), last) > 0.95
+
+
+def test_a_network_of_words_takes_whole_numbers(client):
+    words = np.arange(150)[:, None] % 3
+    network = Network([Gate(nn.Embedding(3, 4) >> nn.Flatten() >> nn.Linear(4, 3), optim.Adam(0.1))])
+    for given, labels in ((words, words[:, 0]), (da.from_array(words, (75, 1)), da.from_array(words[:, 0], 75))):
+        fitted = quick(client, network=network).fit(given, labels)
+        assert fitted.score(words, words[:, 0]) == 1 and (np.asarray(fitted.predict(given)) == words[:, 0]).all()
 
 
 def test_a_warm_start_goes_on_and_a_cold_one_begins_anew(client):
