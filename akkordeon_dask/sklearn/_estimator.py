@@ -152,6 +152,31 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         again: bool,
         known: bool = False,
     ) -> Self:
+        """Fit, or leave everything as it was: also where an error or Ctrl-C cuts a second fit short."""
+        before = self._fitted_attributes()
+        try:
+            return self._fit_samples(X, y, sample_weight, epochs, again=again, known=known)
+        except BaseException:
+            for name in self._fitted_attributes():
+                delattr(self, name)
+            self.__dict__.update(before)
+            raise
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        """All that are no parameters."""
+        parameters = self.get_params(deep=False)
+        return {name: value for name, value in vars(self).items() if name not in parameters}
+
+    def _fit_samples(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        epochs: int,
+        *,
+        again: bool,
+        known: bool,
+    ) -> Self:
         if is_collection(X) or is_collection(y):
             return self._fit_collections(X, y, sample_weight, epochs, again=again, known=known)
         for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):

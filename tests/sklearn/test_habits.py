@@ -123,6 +123,21 @@ def test_a_fit_that_goes_on_has_the_learning_rate_that_was_set_by_then(client):
     assert_allclose(fitted.predict_proba(X), before, rtol=1e-6)
 
 
+def test_a_second_fit_that_fails_leaves_the_first_one(client):
+    frame = pd.DataFrame(X, columns=[*"abcd"])
+    fitted = quick(client, max_epochs=2).fit(frame, FLOWERS)
+    before = fitted.predict_proba(frame)
+
+    def stop(report):
+        raise OSError("disk full")
+
+    fitted.set_params(callbacks=[stop])
+    with pytest.raises(OSError, match="disk full"):
+        fitted.fit(X[:, :3], FLOWERS == "setosa")
+    assert_array_equal(fitted.predict_proba(frame), before)
+    assert fitted.classes_.tolist() == np.unique(FLOWERS).tolist() and [*fitted.feature_names_in_] == [*"abcd"]
+
+
 def test_partial_fits_are_passes_over_what_they_are_given(client):
     fitted = quick(client)
     for _ in range(15):
