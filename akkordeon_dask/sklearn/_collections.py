@@ -83,7 +83,7 @@ def as_features(x: Any, dtype: str, *, always: bool) -> object:
     if plain or (one_kind and not always):
         return x
     if dtype == "numeric":
-        dtype = np.result_type(*dtypes) if all(isinstance(one, np.dtype) for one in dtypes) else "float64"
+        return x.astype(np.result_type(*dtypes) if all(isinstance(one, np.dtype) for one in dtypes) else "float64")
     return x.astype(dtype)
 
 

@@ -360,10 +360,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if self.network is not None:
             _check_network(self.network, features, outputs)
             return self.network.named()
-        if isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
+        foreign = isinstance(self.optimizer, type) and not issubclass(self.optimizer, optim.Optimizer)
+        if foreign or isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
             raise SpecError(
-                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate that makes one, "
-                "optimizer=optim.Adam, lr=0.001"
+                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate, that makes an "
+                "optim.Optimizer, optimizer=optim.Adam, lr=0.001"
             )
         return perceptron(
             features, self.hidden_layer_sizes, outputs, lambda: self.optimizer(self.lr), self.dtype

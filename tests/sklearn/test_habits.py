@@ -156,6 +156,8 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
         ({"network": nn.Linear(4, 3)}, r"network=nn\.Linear\(4, 3\) is a Linear: give a Network"),
         ({"network": Network([Gate(nn.Linear(4, 5), optim.SGD(0.1))])}, r"outputs of shape \(5,\).* asks for \(3,\)"),
         ({"optimizer": optim.Adam(0.1)}, r"optimizer=optim\.Adam\(0\.1\): give a class, or a function"),
+        ({"optimizer": dict}, r"optimizer=<class 'dict'>: give a class, or a function .* makes an optim\.Optimizer"),
+        ({"class_weight": pd.Series({"setosa": 2.0})}, r"class_weight is a mapping .* a mapping by \.to_dict\(\)"),
         ({"optimizer": "adam"}, r"optimizer='adam': give a class, or a function"),
         ({"batch_size": "auto"}, "batch_size is a whole number of at least 1, not 'auto'"),
         (

@@ -99,8 +99,11 @@ def distinct_labels(label: str, labels: Array) -> tuple[Array, Array]:
     try:
         values, indices = np.unique(labels, return_inverse=True)
     except TypeError:
-        kinds = ", ".join(sorted({type(item).__name__ for item in labels.flat}))
-        raise DataError(f"{label} mixes labels of the types {kinds}: give all one type, y.astype(str)") from None
+        kinds = sorted({type(item).__name__ for item in labels.flat})
+        said = f"mixes labels of the types {', '.join(kinds)}: give all one type"
+        if len(kinds) == 1:
+            said = f"holds labels of type {kinds[0]}, which have no order: give text or numbers"
+        raise DataError(f"{label} {said}, y.astype(str)") from None
     return values, indices
 
 
