@@ -228,7 +228,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 'sklearn.utils.compute_class_weight("balanced", ...) computes the weights'
             )
         again = self._begin_partial()
-        known = None if classes is None else np.unique(classes)
+        known = None if classes is None else distinct_labels("classes", as_labels("classes", classes))[0]
         if again and known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"classes={known!r} are not {self.classes_!r}, those that the network has outputs for: give the first "

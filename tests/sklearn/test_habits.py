@@ -148,6 +148,9 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
         fitted.partial_fit(X[:2], ["rose", "setosa"])
     with pytest.raises(ValueError, match=r"'rose'.* are not .*give the first call of partial_fit all of them"):
         fitted.partial_fit(X, FLOWERS, classes=[*np.unique(FLOWERS), "rose"])
+    with pytest.raises(ValueError, match=r"classes is of type Array, which is no array of labels: add \.compute"):
+        fitted.partial_fit(X, FLOWERS, classes=da.unique(da.from_array(FLOWERS)))
+    assert fitted.partial_fit(X, FLOWERS, classes=set(FLOWERS)).classes_.tolist() == np.unique(FLOWERS).tolist()
 
 
 @for_each(

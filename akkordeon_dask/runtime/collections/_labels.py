@@ -1,5 +1,6 @@
 """The labels of a column of Dask as numbers of classes. Workers need neither scikit-learn nor the memory for it."""
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def distinct_labels(label: str, labels: Array) -> tuple[Array, Array]:
 
 
 def as_labels(label: str, part: Any) -> Array:
-    """The labels of a partition as an array, (rows,).
+    """The labels of a partition as an array, (rows,); also those in a set.
 
     Raises
     ------
@@ -119,7 +120,7 @@ def as_labels(label: str, part: Any) -> Array:
         raise DataError(f"{label} is of type {type(part).__name__}, which is no array of labels: {call}")
     check_missing(label, part)
     masked = int(np.count_nonzero(np.ma.getmaskarray(part))) if isinstance(part, np.ma.MaskedArray) else 0
-    labels = np.asarray(part)
+    labels = np.asarray(list(part) if isinstance(part, Set) else part)
     kind = labels.dtype.kind
     missing = masked
     if kind == "f":
