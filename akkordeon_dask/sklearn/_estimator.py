@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from akkordeon_dask import data, optim
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
-from akkordeon_dask.errors import CheckpointError, ShapeError, SpecError
+from akkordeon_dask.errors import CheckpointError, DataError, ShapeError, SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Chain, Layer, Loss, Scale
@@ -399,9 +399,22 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             return np.asarray(x, self.dtype)
 
     def forward_rows(self, x: Array) -> Array:
-        """(rows, outputs) of rows in memory, which are not checked: the work of a task."""
+        """(rows, outputs) of rows in memory, which are not checked: the work of a task.
+
+        Raises
+        ------
+        DataError
+            when an output is not finite: no class and no number can be given then.
+        """
         starts = range(0, max(1, len(x)), _ROWS)
-        return np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
+        if (bad := np.flatnonzero(~np.isfinite(outputs).all(axis=1))).size:
+            raise DataError(
+                f"X: the network's outputs for {bad.size:,} of {len(x):,} samples are not finite, the first is sample "
+                f"{bad[0]}: look for numbers that are far larger than those of the fit"
+            )
+        return outputs
 
     def _forward(self, x: Array) -> Array:
         for gate, name in zip(self.network_.gates, self.network_.names, strict=True):

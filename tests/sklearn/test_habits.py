@@ -93,6 +93,8 @@ def test_a_network_that_takes_the_mean_off_has_all_digits_of_the_samples(client)
         fitted = quick(client, network=network).fit(given, labels)
         assert fitted.score(ids, last) > 0.95 and np.mean(np.asarray(fitted.predict(given)) == last) > 0.95
         assert pickle.loads(pickle.dumps(fitted)).score(pd.DataFrame(ids), last) > 0.95
+    with pytest.raises(ValueError, match="outputs for 1 of 2 samples are not finite, the first is sample 1: look"):
+        fitted.predict([[1e15], [1e60]])
 
 
 def test_a_network_of_words_takes_whole_numbers(client):
