@@ -53,7 +53,7 @@ def check_classes(labels: Array) -> None:
     """
     if labels.dtype.kind == "O" and not isinstance(labels[0], str):
         raise DataError(
-            f"y holds labels of type {type(labels[0]).__name__} as Python objects: add "
+            f"Unknown label type: y holds labels of type {type(labels[0]).__name__} as Python objects: add "
             f".astype({_plain_dtype(labels[0])})"
         )
     check_classification_targets(labels)
