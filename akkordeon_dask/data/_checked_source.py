@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from akkordeon_dask import memory
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.data._numbers import as_numbers, as_weights
@@ -42,7 +44,9 @@ class CheckedSource(Source):
 
     def __init__(self, name: str, source: Source) -> None:
         self._name, self._source = name, source
-        self.samples, self.shape, self.dtype = source.samples, source.shape, source.dtype
+        self.samples = source.samples
+        self.shape = None if source.shape is None else tuple(source.shape)
+        self.dtype = None if source.dtype is None else np.dtype(source.dtype)
         self.labelled, self.blocking = source.labelled, source.blocking
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:

@@ -8,15 +8,16 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from akkordeon_dask import nn, optim
 from akkordeon_dask.callbacks import Callback
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.collections._labels import as_labels, class_numbers, count_labels, distinct_labels
 from akkordeon_dask.sklearn._estimator import Estimator
+from akkordeon_dask.sklearn._inputs import check_classes
 from akkordeon_dask.tree import Array
 
 __all__ = ["AkkordeonClassifier"]
@@ -33,6 +34,8 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ----------
     network
         the spec, with an output for each class, and its own optimizers; None: a perceptron of `hidden_layer_sizes`.
+        One that begins with `nn.Scale` or `nn.Embedding` takes the numbers of X with all their digits, others take
+        them as `dtype`.
     hidden_layer_sizes
         widths of the hidden layers of that, a gate each, with rectifiers; a number is one layer.
     optimizer, lr
@@ -142,7 +145,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _targets(self, y: Array, *, first: bool) -> tuple[Array, int]:
         values, _ = distinct_labels("y", as_labels("y", y))
-        check_classification_targets(y)
+        check_classes(values)
         if first:
             self.classes_ = values
         if len(strange := np.setdiff1d(y, self.classes_)):
@@ -153,11 +156,11 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         if y.ndim != 1:
             raise ValueError(f"y should be a 1d array, got a collection of {y.ndim} axes: give one label for each row")
         sums = np.zeros(0)
-        if first or self.class_weight == "balanced":
+        if first or self._is_balanced:
             found, sums = count_labels(y, weights, self.training_client)
             if not len(found):
                 raise ValueError("y has no rows: look at what it was made of")
-            check_classification_targets(found)
+            check_classes(found)
             if first:
                 self.classes_ = found
             sums = self._sums_of_classes(found, sums)
@@ -178,12 +181,23 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         """The weight of each class, of which there are so many samples, each counted by its weight."""
         if self.class_weight is None:
             return None
-        if self.class_weight == "balanced":
+        if self._is_balanced:
             its = sums.sum() / (np.count_nonzero(sums) * np.where(sums, sums, np.inf))
         else:
-            its = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            if not isinstance(self.class_weight, Mapping):
+                given: Any = self.class_weight
+                raise SpecError(
+                    "class_weight is a mapping of labels to weights, 'balanced' or None, not "
+                    f"{repr(given) if isinstance(given, str) else f'a {type(given).__name__}'}: a Series becomes a "
+                    "mapping by .to_dict()"
+                )
+            its = compute_class_weight(dict(self.class_weight), classes=self.classes_, y=self.classes_)
         weights_of_classes: list[float] = its.tolist()
         return weights_of_classes
+
+    @property
+    def _is_balanced(self) -> bool:
+        return isinstance(self.class_weight, str) and self.class_weight == "balanced"
 
     def partial_fit(
         self,
@@ -208,13 +222,13 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         ValueError
             where `class_weight` is `"balanced"`: the samples of one call do not tell how rare a class is.
         """
-        if self.class_weight == "balanced":
+        if self._is_balanced:
             raise ValueError(
                 'class_weight="balanced" needs all samples at once: give partial_fit a mapping, for which '
                 'sklearn.utils.compute_class_weight("balanced", ...) computes the weights'
             )
         again = self._begin_partial()
-        known = None if classes is None else np.unique(classes)
+        known = None if classes is None else distinct_labels("classes", as_labels("classes", classes))[0]
         if again and known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"classes={known!r} are not {self.classes_!r}, those that the network has outputs for: give the first "

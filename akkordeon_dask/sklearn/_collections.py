@@ -21,6 +21,10 @@ __all__ = ["as_columns", "as_features", "check_table", "columns_of", "is_collect
 class Fitted(Protocol):
     """An estimator that can predict."""
 
+    def as_taken(self, x: Array) -> Array:
+        """In the dtype in which the network takes them."""
+        ...
+
     def forward_rows(self, x: Array) -> Array:
         """(rows, outputs)"""
         ...
@@ -62,6 +66,8 @@ def as_features(x: Any, dtype: str, *, always: bool) -> object:
 
     Parameters
     ----------
+    dtype
+        `"numeric"`: the narrowest that has the numbers of all columns.
     always
         convert all columns to `dtype`; False: columns of floating point, or of one dtype, stay as they are.
 
@@ -74,7 +80,11 @@ def as_features(x: Any, dtype: str, *, always: bool) -> object:
     dtypes = list(x.dtypes) if hasattr(x, "dtypes") else [x.dtype]
     plain = all(isinstance(one, np.dtype) and one.kind == "f" for one in dtypes) and not always
     one_kind = isinstance(dtypes[0], np.dtype) and all(one == dtypes[0] for one in dtypes)
-    return x if plain or (one_kind and not always) else x.astype(dtype)
+    if plain or (one_kind and not always):
+        return x
+    if dtype == "numeric":
+        return x.astype(np.result_type(*dtypes) if all(isinstance(one, np.dtype) for one in dtypes) else "float64")
+    return x.astype(dtype)
 
 
 def as_columns(y: Any, dtype: str) -> "da.Array":
@@ -109,7 +119,7 @@ def lazily(estimator: Fitted, x: Any, method: str, dtype: Any, width: int | None
     names = list(x.columns) if hasattr(x, "columns") else None
     if names is not None:
         x = x.map_partitions(_with_names, names, meta=x._meta)
-    array = _array(as_features(x, dtype="float64", always=False)).rechunk({1: -1})
+    array = _array(as_features(x, "numeric", always=False)).rechunk({1: -1})
     shape: dict[str, Any] = {"drop_axis": 1} if width is None else {"chunks": (array.chunks[0], (width,))}
     own = delayed(estimator, traverse=False)
     lazy: da.Array = array.map_blocks(_of_part, own, method, names, dtype=dtype, **shape)
@@ -125,7 +135,7 @@ def _of_part(
     part: Array, estimator: Fitted, method: str, names: Sequence[Any] | None, block_id: tuple[int, ...] = (0,)
 ) -> Array:
     label = f"X, partition {block_id[0]}"
-    rows = load_rows(label, part)
+    rows = estimator.as_taken(load_rows(label, part))
     _check_finite(label, rows, names)
     found: Array = getattr(estimator, method)(estimator.forward_rows(rows))
     return found
@@ -137,8 +147,8 @@ def _check_finite(label: str, rows: Array, names: Sequence[Any] | None) -> None:
     column = int(np.argwhere(~finite)[0][1])
     name = f"feature {column}" if names is None else f"column {names[column]!r}"
     raise DataError(
-        f"{label}: {np.count_nonzero(~finite[:, column]):,} of {len(rows):,} values of {name} are missing or infinite: "
-        "fill them, .fillna(value), or drop their rows"
+        f"{label}: {np.count_nonzero(~finite[:, column]):,} of {len(rows):,} values of {name} are missing, infinite or "
+        f"too large for {rows.dtype}: fill them, .fillna(value), or drop their rows"
     )
 
 

@@ -18,10 +18,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from akkordeon_dask import data, optim
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
-from akkordeon_dask.errors import CheckpointError, ShapeError, SpecError
+from akkordeon_dask.errors import CheckpointError, DataError, ShapeError, SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.nn import Loss
+from akkordeon_dask.nn import Chain, Layer, Loss, Scale
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
 from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
@@ -152,6 +152,31 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         again: bool,
         known: bool = False,
     ) -> Self:
+        """Fit, or leave everything as it was: also where an error or Ctrl-C cuts a second fit short."""
+        before = self._fitted_attributes()
+        try:
+            return self._fit_samples(X, y, sample_weight, epochs, again=again, known=known)
+        except BaseException:
+            for name in self._fitted_attributes():
+                delattr(self, name)
+            self.__dict__.update(before)
+            raise
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        """All that are no parameters."""
+        parameters = self.get_params(deep=False)
+        return {name: value for name, value in vars(self).items() if name not in parameters}
+
+    def _fit_samples(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        epochs: int,
+        *,
+        again: bool,
+        known: bool,
+    ) -> Self:
         if is_collection(X) or is_collection(y):
             return self._fit_collections(X, y, sample_weight, epochs, again=again, known=known)
         for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
@@ -159,7 +184,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if is_classifier(self):
             y = plain_labels(y)
         with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
-            samples, raw = validate_data(self, X, y, dtype=self.dtype, reset=not again, **self._checks)
+            dtype = self._dtype_for(self.network)
+            samples, raw = validate_data(self, X, y, dtype=dtype, reset=not again, **self._checks)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, samples, dtype=np.float64, ensure_non_negative=True)
@@ -230,7 +256,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         self._check_collections(X, y, sample_weight)
         features, names = columns_of(X)
-        samples = as_features(X, self.dtype, always=self.network is None)
+        samples = as_features(X, self._dtype_for(self.network), always=self.network is None)
         if not again:
             self._keep_features(features, names)
         self._check_features(X)
@@ -334,10 +360,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if self.network is not None:
             _check_network(self.network, features, outputs)
             return self.network.named()
-        if isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
+        foreign = isinstance(self.optimizer, type) and not issubclass(self.optimizer, optim.Optimizer)
+        if foreign or isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
             raise SpecError(
-                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate that makes one, "
-                "optimizer=optim.Adam, lr=0.001"
+                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate, that makes an "
+                "optim.Optimizer, optimizer=optim.Adam, lr=0.001"
             )
         return perceptron(
             features, self.hidden_layer_sizes, outputs, lambda: self.optimizer(self.lr), self.dtype
@@ -348,7 +375,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         check_is_fitted(self, "parameters_")
         check_plain("X", X)
         with columns_named(X=X):
-            x = validate_data(self, X, dtype=self.dtype, reset=False)
+            x = validate_data(self, X, dtype=self._dtype_for(self.network_), reset=False)
         return self.forward_rows(x)
 
     def _mapped(self, x: Any, method: str, dtype: Any, width: int | None) -> Any:
@@ -360,11 +387,34 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self._check_features(x)
         return lazily(self, x, method, dtype, width)
 
+    def _dtype_for(self, network: Any) -> str:
+        """Of the samples for a network; `"numeric"`, as scikit-learn calls it: as they are."""
+        return "numeric" if isinstance(network, Network) and _takes_digits(network, self.dtype) else self.dtype
+
+    def as_taken(self, x: Array) -> Array:
+        """Rows of numbers in the dtype in which the network takes them."""
+        if self._dtype_for(self.network_) == "numeric":
+            return x
+        with np.errstate(over="ignore"):
+            return np.asarray(x, self.dtype)
+
     def forward_rows(self, x: Array) -> Array:
-        """(rows, outputs) of rows in memory, which are not checked: the work of a task."""
-        x = np.asarray(x, self.dtype)
+        """(rows, outputs) of rows in memory, which are not checked: the work of a task.
+
+        Raises
+        ------
+        DataError
+            when an output is not finite: no class and no number can be given then.
+        """
         starts = range(0, max(1, len(x)), _ROWS)
-        return np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
+        if (bad := np.flatnonzero(~np.isfinite(outputs).all(axis=1))).size:
+            raise DataError(
+                f"X: the network's outputs for {bad.size:,} of {len(x):,} samples are not finite, the first is sample "
+                f"{bad[0]}: look for numbers that are far larger than those of the fit"
+            )
+        return outputs
 
     def _forward(self, x: Array) -> Array:
         for gate, name in zip(self.network_.gates, self.network_.names, strict=True):
@@ -381,6 +431,18 @@ def _check_network(network: Any, features: int, outputs: int) -> None:
             f"network={network!r} has outputs of shape {shape} a sample, and y asks for ({outputs},): give the last "
             "layer an output for each class, or column of y; partial_fit(..., classes=...) names classes that y lacks"
         )
+
+
+def _takes_digits(network: Network, dtype: str) -> bool:
+    """Whether a network needs all digits of its samples: it begins with `nn.Scale`, or takes no floating point."""
+    front: Layer = network.gates[0].chain
+    while isinstance(front, Chain):
+        front = front[0]
+    try:
+        network.check_input(None, np.dtype(dtype))
+    except ShapeError:
+        return True
+    return isinstance(front, Scale)
 
 
 def _provider(samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None) -> data.Provider:

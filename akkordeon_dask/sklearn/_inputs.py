@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.multiclass import check_classification_targets
 
 from akkordeon_dask.data._columns import check_columns, check_missing, describe_dtype
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["check_plain", "columns_named", "plain_labels"]
+__all__ = ["check_classes", "check_plain", "columns_named", "plain_labels"]
 
 
 def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
-    """Refuse what scikit-learn would turn into other numbers, masked values and times, and what comes later.
+    """Refuse what scikit-learn would turn into other numbers, masked values and times, records, and what comes later.
 
     Parameters
     ----------
@@ -35,10 +37,34 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
             f"{name}: {masked:,} of {value.size:,} values are masked: fill them by .filled(value), or drop their rows"
         )
     dtype = getattr(value, "dtype", None)
-    if not labels and isinstance(dtype, np.dtype) and dtype.kind in "Mm":
+    if not labels and isinstance(dtype, np.dtype) and dtype.kind in "MmV":
         raise DataError(f"{name} holds {describe_dtype(dtype)}")
     if labels:
         check_missing(name, value)
+
+
+def check_classes(labels: Array) -> None:
+    """Check that labels name classes, (classes,).
+
+    Raises
+    ------
+    ValueError
+        when they are numbers with fractions, or Python's objects but text: with the remedy.
+    """
+    if labels.dtype.kind == "O" and not isinstance(labels[0], str):
+        raise DataError(
+            f"Unknown label type: y holds labels of type {type(labels[0]).__name__} as Python objects: add "
+            f".astype({_plain_dtype(labels[0])})"
+        )
+    check_classification_targets(labels)
+
+
+def _plain_dtype(label: object) -> str:
+    if isinstance(label, bool | np.bool_):
+        return "bool"
+    if isinstance(label, float | np.floating):
+        return "float"
+    return '"int64"' if isinstance(label, Integral) and abs(int(label)) < 2**63 else "str"
 
 
 def plain_labels(value: ArrayLike) -> ArrayLike:

@@ -81,6 +81,14 @@ def test_a_stream_without_the_copy_is_another_value_and_prints_so():
     assert hash(provider) != hash(data.stream(refilling))
 
 
+def test_a_source_may_write_its_dtype_and_shape_in_any_way():
+    class Loose(Mine):
+        shape, dtype = [2], np.float32
+
+    source = data.open_source(Provider(kind=Loose))
+    assert (source.shape, source.dtype) == ((2,), np.dtype("f4"))
+
+
 def off_the_grid(array):
     """The same numbers where a pickle or a comm may put them: not where the processor likes them."""
     shifted = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)

@@ -1,5 +1,6 @@
 """Values that an estimator cannot take are refused with the column and the remedy, in memory and of Dask."""
 
+import enum
 from concurrent.futures import Future
 
 import numpy as np
@@ -22,6 +23,12 @@ X = RNG.normal(size=(ROWS, 4))
 FRAME = pd.DataFrame(X, columns=[*"abcd"])
 
 
+class Color(enum.Enum):
+    RED = 1
+    GREEN = 2
+    BLUE = 3
+
+
 def with_column(values):
     return FRAME.assign(c=values)
 
@@ -33,6 +40,7 @@ def holed(value):
 INPUTS = {
     "masked": (np.ma.masked_greater(X, 1.0), r"\d+ of \d+ values are masked: fill them by \.filled"),
     "times": (X.astype("M8[s]"), r"X holds datetime64\[s\], which are not numbers: add \.astype"),
+    "records": (FRAME.to_records(index=False), "structured_to_unstructured|Expected 2D array"),
     "complex": (X.astype(complex), "not real numbers: give real|Complex data not supported"),
     "a column of times": (with_column(pd.Timestamp("2026-01-01")), r"column 'c' holds datetime64.*\['c'\].astype"),
     "a column of durations": (with_column(pd.Timedelta("1s")), r"column 'c' holds timedelta64.* frame\['c'\].astype"),
@@ -41,7 +49,7 @@ INPUTS = {
     "NA": (with_column(pd.array([1, None] * 20, dtype="Int64")), r"column 'c'"),
     "NaN in a frame": (pd.DataFrame(holed(np.nan), columns=[*"abcd"]), "column 'b'"),
     "NaN": (holed(np.nan), "Input X contains NaN|1 of 20 values of feature 1 are missing"),
-    "infinite": (holed(np.inf), "contains infinity|1 of 20 values of feature 1 are missing or infinite"),
+    "infinite": (holed(np.inf), "contains infinity|1 of 20 values of feature 1 are missing, infinite"),
     "two columns of one name": (FRAME[[*"abca"]], "[Ee]xpected unique column names|several columns of one name, a"),
     "no columns": (X[:, :0], r"0 feature\(s\)|X has 0 features"),
     "one axis": (X[:, 0], "Expected 2D array"),
@@ -54,6 +62,10 @@ LABELS = {
     "text and NA": (pd.Series(["a", pd.NA] * 20, dtype="string"), "lacks (20 of 40|10 of 20) values"),
     "text and numbers": (np.where(Y, "a", Y.astype(object)), "mixes labels of the types int, str: give all one type"),
     "NA": (pd.Series([1, None] * 20, dtype="Int64"), "lacks (20 of 40|10 of 20) values"),
+    "numbers as objects": (Y.astype(object), r'labels of type int as Python objects: add \.astype\("int64"\)'),
+    "bools as objects": ((Y > 1).astype(object), r"labels of type bool as Python objects: add \.astype\(bool\)"),
+    "intervals": (np.array([pd.Interval(i, i + 1) for i in Y]), r"of type Interval as .*: add \.astype\(str\)"),
+    "without an order": (np.array([*Color])[Y], "labels of type Color, which have no order: give text or numbers, y"),
     "complex": (Y + 1j, "Complex data not supported|dtype complex128: give one label for each row"),
     "fractions": (Y + 0.5, "Unknown label type: continuous"),
     "two columns": (np.stack([Y, Y], axis=1), "y should be a 1d array"),
@@ -91,6 +103,11 @@ def test_inputs_are_refused_wherever_they_come_in(kind, fitted):
         own.predict(value)
     with pytest.raises(ValueError, match=said):
         own.predict(lazy(value)).compute(scheduler="sync")
+
+
+def test_numbers_of_a_collection_beyond_the_networks_precision_are_refused(fitted):
+    with pytest.raises(ValueError, match="1 of 20 values of feature 1 are missing, infinite or too large for float32"):
+        fitted[0].predict(lazy(holed(1e39))).compute(scheduler="sync")
 
 
 @for_each("kind", LABELS)

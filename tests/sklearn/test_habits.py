@@ -18,12 +18,14 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from akkordeon_dask import Gate, Network, nn, optim
+from akkordeon_dask import Gate, Network, data, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.support.leftovers import wait_until
 from tests.support.one_worker import one_worker
+
+da = pytest.importorskip("dask.array")
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -83,6 +85,26 @@ def test_a_network_of_ones_own_is_trained_as_it_is(client):
     assert fitted.score(X, FLOWERS) > 0.9
 
 
+def test_a_network_that_takes_the_mean_off_has_all_digits_of_the_samples(client):
+    ids, last = 10**15 + 1000 * np.arange(150)[:, None], np.arange(150) >= 75
+    layers = nn.Scale(*data.standardise(data.arrays(ids, None))) >> nn.Linear(1, 2)
+    network = Network([Gate(layers, optim.Adam(0.1))])
+    for given, labels in ((ids, last), (da.from_array(ids, (75, 1)), da.from_array(last, 75))):
+        fitted = quick(client, network=network).fit(given, labels)
+        assert fitted.score(ids, last) > 0.95 and np.mean(np.asarray(fitted.predict(given)) == last) > 0.95
+        assert pickle.loads(pickle.dumps(fitted)).score(pd.DataFrame(ids), last) > 0.95
+    with pytest.raises(ValueError, match="outputs for 1 of 2 samples are not finite, the first is sample 1: look"):
+        fitted.predict([[1e15], [1e60]])
+
+
+def test_a_network_of_words_takes_whole_numbers(client):
+    words = np.arange(150)[:, None] % 3
+    network = Network([Gate(nn.Embedding(3, 4) >> nn.Flatten() >> nn.Linear(4, 3), optim.Adam(0.1))])
+    for given, labels in ((words, words[:, 0]), (da.from_array(words, (75, 1)), da.from_array(words[:, 0], 75))):
+        fitted = quick(client, network=network).fit(given, labels)
+        assert fitted.score(words, words[:, 0]) == 1 and (np.asarray(fitted.predict(given)) == words[:, 0]).all()
+
+
 def test_a_warm_start_goes_on_and_a_cold_one_begins_anew(client):
     warm, cold = (quick(client, max_epochs=2, warm_start=start).fit(X, FLOWERS) for start in (True, False))
     before = warm.history_[-1].loss
@@ -103,6 +125,21 @@ def test_a_fit_that_goes_on_has_the_learning_rate_that_was_set_by_then(client):
     assert_allclose(fitted.predict_proba(X), before, rtol=1e-6)
 
 
+def test_a_second_fit_that_fails_leaves_the_first_one(client):
+    frame = pd.DataFrame(X, columns=[*"abcd"])
+    fitted = quick(client, max_epochs=2).fit(frame, FLOWERS)
+    before = fitted.predict_proba(frame)
+
+    def stop(report):
+        raise OSError("disk full")
+
+    fitted.set_params(callbacks=[stop])
+    with pytest.raises(OSError, match="disk full"):
+        fitted.fit(X[:, :3], FLOWERS == "setosa")
+    assert_array_equal(fitted.predict_proba(frame), before)
+    assert fitted.classes_.tolist() == np.unique(FLOWERS).tolist() and [*fitted.feature_names_in_] == [*"abcd"]
+
+
 def test_partial_fits_are_passes_over_what_they_are_given(client):
     fitted = quick(client)
     for _ in range(15):
@@ -113,6 +150,9 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
         fitted.partial_fit(X[:2], ["rose", "setosa"])
     with pytest.raises(ValueError, match=r"'rose'.* are not .*give the first call of partial_fit all of them"):
         fitted.partial_fit(X, FLOWERS, classes=[*np.unique(FLOWERS), "rose"])
+    with pytest.raises(ValueError, match=r"classes is of type Array, which is no array of labels: add \.compute"):
+        fitted.partial_fit(X, FLOWERS, classes=da.unique(da.from_array(FLOWERS)))
+    assert fitted.partial_fit(X, FLOWERS, classes=set(FLOWERS)).classes_.tolist() == np.unique(FLOWERS).tolist()
 
 
 @for_each(
@@ -121,6 +161,8 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
         ({"network": nn.Linear(4, 3)}, r"network=nn\.Linear\(4, 3\) is a Linear: give a Network"),
         ({"network": Network([Gate(nn.Linear(4, 5), optim.SGD(0.1))])}, r"outputs of shape \(5,\).* asks for \(3,\)"),
         ({"optimizer": optim.Adam(0.1)}, r"optimizer=optim\.Adam\(0\.1\): give a class, or a function"),
+        ({"optimizer": dict}, r"optimizer=<class 'dict'>: give a class, or a function .* makes an optim\.Optimizer"),
+        ({"class_weight": pd.Series({"setosa": 2.0})}, r"class_weight is a mapping .* a mapping by \.to_dict\(\)"),
         ({"optimizer": "adam"}, r"optimizer='adam': give a class, or a function"),
         ({"batch_size": "auto"}, "batch_size is a whole number of at least 1, not 'auto'"),
         (

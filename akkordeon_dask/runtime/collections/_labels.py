@@ -1,5 +1,6 @@
 """The labels of a column of Dask as numbers of classes. Workers need neither scikit-learn nor the memory for it."""
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -99,13 +100,16 @@ def distinct_labels(label: str, labels: Array) -> tuple[Array, Array]:
     try:
         values, indices = np.unique(labels, return_inverse=True)
     except TypeError:
-        kinds = ", ".join(sorted({type(item).__name__ for item in labels.flat}))
-        raise DataError(f"{label} mixes labels of the types {kinds}: give all one type, y.astype(str)") from None
+        kinds = sorted({type(item).__name__ for item in labels.flat})
+        said = f"mixes labels of the types {', '.join(kinds)}: give all one type"
+        if len(kinds) == 1:
+            said = f"holds labels of type {kinds[0]}, which have no order: give text or numbers"
+        raise DataError(f"{label} {said}, y.astype(str)") from None
     return values, indices
 
 
 def as_labels(label: str, part: Any) -> Array:
-    """The labels of a partition as an array, (rows,).
+    """The labels of a partition as an array, (rows,); also those in a set.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def as_labels(label: str, part: Any) -> Array:
         raise DataError(f"{label} is of type {type(part).__name__}, which is no array of labels: {call}")
     check_missing(label, part)
     masked = int(np.count_nonzero(np.ma.getmaskarray(part))) if isinstance(part, np.ma.MaskedArray) else 0
-    labels = np.asarray(part)
+    labels = np.asarray(list(part) if isinstance(part, Set) else part)
     kind = labels.dtype.kind
     missing = masked
     if kind == "f":
