@@ -53,6 +53,11 @@ def bound_parameter(its, x):
     return its.linear(x)
 
 
+def clamp_parameter(its, x):
+    its.linear.weight.data.clamp_(-1e3, 1e3)
+    return its.linear(x)
+
+
 def grow(its, x):
     its.rows = torch.cat([its.rows, x.detach()])
     return its.linear(x)
@@ -89,6 +94,7 @@ def _registered(its, buffer):
         (buffered(fill, None), "gives another output"),
         (module(write_parameter), "writes into its parameter 'linear.weight'"),
         (module(bound_parameter), "writes into its parameter 'linear.weight'"),
+        (module(clamp_parameter), "writes into its parameter 'linear.weight'"),
         (buffered(grow, torch.zeros(0, 4)), r"turns its buffer 'rows' from float32 of shape \(0, 4\) .*\(5, 4\)"),
         (module(without_gradients), "trains 'linear.weight' and computes without gradients.*requires_grad_"),
         (lambda: torch.nn.utils.spectral_norm(tnn.Linear(4, 4)), "keeps 'weight'.*torch.nn.utils.parametrizations"),
