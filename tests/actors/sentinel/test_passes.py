@@ -171,7 +171,7 @@ def test_without_a_limit_there_is_always_another_pass():
 
 @pytest.mark.parametrize("mode", ["test", "predict"])
 def test_a_test_and_a_prediction_are_one_pass(mode):
-    passes = Passes(Sentinel(mode, DATA, epochs=5))
+    passes = Passes(Sentinel(mode, DATA))
     complete(passes, drawn(passes, 1), now=1.0)
     assert passes.all_done and not passes.begin(2.0)
 
