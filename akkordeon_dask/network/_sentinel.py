@@ -102,7 +102,7 @@ class Sentinel:
     ------
     SpecError
         when an option is not what it should be, a score takes other targets than the loss, or a test sentinel is given
-        `epochs`.
+        more `epochs` than one.
     DataError
         when `provider` is no provider.
 
@@ -139,7 +139,7 @@ class Sentinel:
             if value is not None or label in ("batch_size", "concurrency"):
                 most = _MOST_IN_FLIGHT if label == "concurrency" else LARGEST_COUNT
                 object.__setattr__(self, label, check_count(f"a sentinel's {label}", value, most))
-        if self.epochs is not None and self.mode in ("test", "predict"):
+        if self.epochs not in (None, 1) and self.mode in ("test", "predict"):
             raise SpecError(f"a {self.mode} sentinel makes one pass: leave epochs={self.epochs} out")
         check_text("a sentinel's name", self.name)
         check_workers("a sentinel's workers", self.workers)

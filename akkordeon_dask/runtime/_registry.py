@@ -258,8 +258,8 @@ async def check_lease(client: Client, entry: NetworkEntry) -> NetworkEntry:
         raise ClosedError(f"network {entry.name!r} has been stopped, or its name unpublished: deploy it again")
     if now.owner != client.id:
         raise ClosedError(
-            f"network {entry.name!r} belongs to client {now.owner} by now, as its owner of generation "
-            f"{now.generation}, not to generation {entry.generation}: leave it to that one, or connect to it"
+            f"network {entry.name!r} belongs to client {now.owner}, as its owner of generation {now.generation} by "
+            f"now, not to generation {entry.generation}: leave it to that one, or connect to it"
         )
     return now
 

@@ -224,7 +224,7 @@ class Running:
         NameConflictError
             when a gate, or a sentinel of any client, has the name. One without gets the first number that is free.
         SpecError
-            when an argument is not what it should be, or a test sentinel, which makes one pass, is given `epochs`.
+            when an argument is not what it should be, or a test sentinel, which makes one pass, is given more `epochs`.
         SpecError, DeploymentError
             when it cannot be sent to its worker, or not in time: data in memory are sent with it.
         """
