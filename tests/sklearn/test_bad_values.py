@@ -1,7 +1,7 @@
 """Values that an estimator cannot take are refused with the column and the remedy, in memory and of Dask."""
 
-import enum
 from concurrent.futures import Future
+from uuid import SafeUUID
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,6 @@ RNG = np.random.default_rng(0)
 Y = np.arange(ROWS) % 3
 X = RNG.normal(size=(ROWS, 4))
 FRAME = pd.DataFrame(X, columns=[*"abcd"])
-
-
-class Color(enum.Enum):
-    RED = 1
-    GREEN = 2
-    BLUE = 3
 
 
 def with_column(values):
@@ -65,7 +59,10 @@ LABELS = {
     "numbers as objects": (Y.astype(object), r'labels of type int as Python objects: add \.astype\("int64"\)'),
     "bools as objects": ((Y > 1).astype(object), r"labels of type bool as Python objects: add \.astype\(bool\)"),
     "intervals": (np.array([pd.Interval(i, i + 1) for i in Y]), r"of type Interval as .*: add \.astype\(str\)"),
-    "without an order": (np.array([*Color])[Y], "labels of type Color, which have no order: give text or numbers, y"),
+    "without an order": (
+        np.array([*SafeUUID])[Y],
+        "labels of type SafeUUID, which have no order: give text or numbers, y",
+    ),
     "complex": (Y + 1j, "Complex data not supported|dtype complex128: give one label for each row"),
     "fractions": (Y + 0.5, "Unknown label type: continuous"),
     "two columns": (np.stack([Y, Y], axis=1), "y should be a 1d array"),
