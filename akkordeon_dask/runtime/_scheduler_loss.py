@@ -87,7 +87,8 @@ class SchedulerLoss:
         async with self._lock:
             if self.ended is not None:
                 raise self.ended
-            if self._client.status == "closed":  # by this program: while Dask gives a scheduler up, it is waited for
+            # By this program: while Dask gives a scheduler up, it is waited for.
+            if self._client.status in ("closing", "closed"):
                 raise closed_client(self._entry.name)
             await self._wait(error)
             if any(_cancelled(gate) for gate in self._gates):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from argparse import Namespace
 
+import dask.config
 import pytest
 from distributed import Client
 
@@ -23,10 +24,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory):
-    """The environment of a cluster with two nodes."""
+    """The environment of a cluster with two nodes. A job that is cancelled is missed after as long as users have it."""
     if importlib.util.find_spec("dask_jobqueue") is None:
         give_up("needs dask-jobqueue: pip install dask-jobqueue")
-    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as environment, pytest.MonkeyPatch.context() as patch:
+    missed = dask.config.set({"distributed.deploy.lost-worker-timeout": "15s"})
+    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as environment, pytest.MonkeyPatch.context() as patch, missed:
         patch.setenv("SLURM_CONF", environment["SLURM_CONF"])
         yield environment
 

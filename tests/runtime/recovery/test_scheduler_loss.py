@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 from distributed.core import Status
 
 from akkordeon_dask import deploy
-from akkordeon_dask.errors import DeadlineError, SchedulerLostError
+from akkordeon_dask.errors import ClosedError, DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime import _scheduler_loss, networks
 from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
 from akkordeon_dask.runtime.cluster._actor_calls import check_connection
@@ -158,6 +158,14 @@ def test_nobody_is_told_to_wait_for_a_scheduler_whose_connection_is_known_to_be_
     with pytest.raises(SchedulerLostError, match="the scheduler is gone: network 'short' has ended here"):
         asyncio.run(loss.survive(SchedulerLostError("the scheduler is gone")))
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("status", ["closing", "closed"])
+def test_a_client_that_its_program_closes_has_not_lost_the_scheduler(status):
+    client, entry = SimpleNamespace(status=status), SimpleNamespace(name="short", snapshots=None)
+    loss = SchedulerLoss(client, entry, [], published=False, found=print)
+    with pytest.raises(ClosedError, match="the client of network 'short' is closed"):
+        asyncio.run(loss.survive(SchedulerLostError("the connection to the scheduler is broken")))
 
 
 def test_a_deployment_that_waits_names_the_scheduler_that_is_killed_meanwhile(processes, client, caplog):
