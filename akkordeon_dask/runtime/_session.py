@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_POLL, _PING_SHARE = 10.0, 8
-"""Seconds that a poll of a gate waits, and the share of the patience with a silent worker for a last question."""
+_POLL, _LAST_ANSWER = 10.0, 1.0
+"""Seconds that a poll of a gate waits, and in which a worker that was silent answers a last question."""
 _LARGE_CALLS = 16
 """Gates that are asked at one time where each takes a connection: see `actors.is_large`."""
 _RECONNECTION = 5.0
@@ -159,7 +159,7 @@ class Session:
             except SchedulerLostError as silent:
                 await self.scheduler_loss.survive(silent)
                 return
-            if await worker_answers(self.client, gate.worker, patience / _PING_SHARE):
+            if await worker_answers(self.client, gate.worker, _LAST_ANSWER):
                 return
             error = DeadlineError(f"{gate.label} gave no sign of life for {patience:g} s: look at its worker")
         else:
