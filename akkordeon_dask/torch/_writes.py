@@ -26,8 +26,8 @@ class Writes(TorchDispatchMode):  # type: ignore[misc]  # torch has no types for
         return func(*args, **options)
 
     def has(self, tensor: torch.Tensor) -> bool:
-        """Whether something was written into a tensor's memory."""
-        return _address(tensor) in self._written
+        """Whether something was written into a tensor's memory; an empty one has none."""
+        return bool(tensor.numel()) and _address(tensor) in self._written
 
 
 def _written_by(func: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> Iterator[torch.Tensor]:

@@ -359,3 +359,13 @@ def test_an_error_of_a_modules_code_names_gate_layer_and_part(front, words):
         with pytest.raises(GateError) as caught:
             running.wait(timeout=60)
     assert "gate 'g0' on" in str(caught.value) and words in str(caught.value)
+
+
+def test_a_write_into_an_empty_tensor_is_none_into_an_empty_parameter():
+    def forward(its, x):
+        torch.zeros(0).add_(1)
+        return its.linear(x) + its.empty.sum()
+
+    layer = TorchModule(module(forward, empty=lambda: tnn.Parameter(torch.zeros(0))))
+    y, _ = layer.forward(layer.init(np.random.default_rng(0)), X, train=True)
+    assert y.shape == (5, 4)
