@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "PART",
     "absolute",
     "expand",
+    "is_special",
     "is_url",
     "open_readable",
     "open_writable",
@@ -93,6 +95,18 @@ def read_bytes(source: str) -> bytes:
     return content
 
 
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """A pipe, socket or device is at a path, which is neither a file nor a folder.
+
+    It is looked at once: others may remove and replace what is there between two looks.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def write_atomic(target: str | os.PathLike[str], pieces: Iterable[bytes | memoryview]) -> None:
     """Write a file, by its path or fsspec URL, as `expand` returns it.
 
@@ -127,7 +141,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
     A symbolic link stays one: the file that it leads to is replaced. A device or pipe is written into.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if is_special(path):
         with path.open("wb") as file:
             yield file
         return

@@ -6,6 +6,7 @@ import pytest
 
 from akkordeon_dask._files import PART, expand, open_writable, read_bytes, write_atomic
 from akkordeon_dask.errors import ReportError, SpecError
+from akkordeon_dask.snapshots._files import Files
 
 
 @pytest.fixture
@@ -70,6 +71,37 @@ def test_a_pipe_is_written_into_and_stays(tmp_path, write):
         assert os.read(reader, 100) == b"onetwo" and pipe.is_fifo()
     finally:
         os.close(reader)
+
+
+@pytest.fixture
+def removed(tmp_path, monkeypatch):
+    """A file that somebody removes as soon as one has looked whether it is there."""
+    path, stat = tmp_path / "a.bin", os.stat
+    path.write_bytes(b"before")
+
+    def stat_and_remove(looked_at, *args, **options):
+        found = stat(looked_at, *args, **options)
+        if str(looked_at) == str(path):
+            path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(os, "stat", stat_and_remove)
+    return path
+
+
+def test_a_file_that_is_removed_meanwhile_is_missing(removed):
+    with pytest.raises(FileNotFoundError):
+        Files(str(removed.parent), {}).read("", removed.name)
+
+
+def test_a_file_that_is_removed_meanwhile_is_written_in_one_step(removed):
+    def pieces():
+        yield b"one"
+        assert [name.endswith(PART) for name in os.listdir(removed.parent)] == [True]
+        yield b"two"
+
+    write_atomic(removed, pieces())
+    assert removed.read_bytes() == b"onetwo"
 
 
 def test_a_url_is_written_and_read_back():

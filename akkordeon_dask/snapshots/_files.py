@@ -10,7 +10,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from akkordeon_dask._files import write_atomic
+from akkordeon_dask._files import is_special, write_atomic
 
 __all__ = ["Files"]
 
@@ -59,7 +59,7 @@ class Files:
             when it is a pipe or a device, whose reader may wait for ever.
         """
         path = self._path(folder, name)
-        if self._local and os.path.exists(path) and not os.path.isfile(path):
+        if self._local and is_special(path):
             raise OSError(f"{path!r} is no regular file")
         content: bytes = self._system.cat_file(path)
         return content
