@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._numbers import check_count, check_int
 from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import SpecError
@@ -93,9 +94,11 @@ class Gate(Written):
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, Layer):
-            raise SpecError(f"a gate's layers are an nn.Layer or layers joined by >>, not {self.layers!r}")
+            remedy = instead(self.layers)
+            raise SpecError(f"a gate's layers are an nn.Layer or layers joined by >>, not {self.layers!r}{remedy}")
         if not isinstance(self.optimizer, Optimizer):
-            raise SpecError(f"a gate's optimizer is one of optim, e.g. optim.SGD(0.1), not {self.optimizer!r}")
+            remedy = instead(self.optimizer)
+            raise SpecError(f"a gate's optimizer is one of optim, e.g. optim.SGD(0.1), not {self.optimizer!r}{remedy}")
         for label, value, known in (
             ("backward", self.backward, get_args(BackwardPolicy)),
             ("on_stale", self.on_stale, get_args(StalePolicy)),

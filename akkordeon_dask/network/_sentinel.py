@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from akkordeon_dask._durations import Duration, parse_duration
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._names import check_printable
 from akkordeon_dask._numbers import LARGEST_COUNT, check_count, check_number
 from akkordeon_dask.data import Provider, as_provider
@@ -146,7 +147,8 @@ class Sentinel:
         if self.on_nonfinite not in _NONFINITE:
             raise SpecError(f"a sentinel's on_nonfinite is one of {', '.join(_NONFINITE)}, not {self.on_nonfinite!r}")
         if not isinstance(self.loss, Loss):
-            raise SpecError(f"a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy(), not {self.loss!r}")
+            said = f"not {self.loss!r}{instead(self.loss)}"
+            raise SpecError(f"a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy(), {said}")
         self._check_scores()
         self._check_class_weight()
         self._check_reports()

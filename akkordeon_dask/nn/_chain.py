@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._repr import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._execution_plan import ExecutionPlan, Step, plan
@@ -59,7 +60,7 @@ class Chain(Layer, Sequence[Layer]):
         layers = tuple(layers)
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise SpecError(f"a Chain holds layers, not {layer!r}: a layer is an nn.Layer, e.g. nn.Linear(784, 10)")
+                raise SpecError(f"a Chain holds layers, e.g. nn.Linear(784, 10), not {layer!r}{instead(layer)}")
         if not layers:
             raise SpecError("an empty Chain does nothing: give it at least one layer")
         object.__setattr__(self, "layers", layers)

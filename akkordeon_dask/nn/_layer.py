@@ -4,13 +4,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._repr import Written, shape_text
-from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._shapes import Shape, agree, is_full, merged
 from akkordeon_dask.tree import Array, Tree
@@ -172,8 +173,13 @@ class Layer(Written, ABC):
         from akkordeon_dask.nn._chain import Chain  # the operator makes its own subclass: the one import that points up
 
         if not isinstance(other, Layer):
+            if remedy := instead(other):
+                raise SpecError(f"{self!r} >> takes a layer, not {other!r:.80}{remedy}")
             return NotImplemented
         return Chain([*self._parts(), *other._parts()])
+
+    def __rrshift__(self, other: object) -> NoReturn:
+        raise SpecError(f">> {self!r} takes a layer, not {other!r:.80}{instead(other)}")
 
     def _parts(self) -> "tuple[Layer, ...]":
         """The layer itself; of a chain its layers."""

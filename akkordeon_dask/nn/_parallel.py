@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._numbers import keep_int
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import SpecError
@@ -55,7 +56,7 @@ class Parallel(Branches):
         object.__setattr__(self, "branches", tuple(self.branches))
         for branch in self.branches:
             if not isinstance(branch, Layer):
-                raise SpecError(f"a Parallel holds layers, not {branch!r}: a layer is an nn.Layer, e.g. nn.ReLU()")
+                raise SpecError(f"a Parallel holds layers, e.g. nn.ReLU(), not {branch!r}{instead(branch)}")
         if not self.branches:
             raise SpecError("an empty Parallel gives nothing: give it at least one branch")
         if self.join not in get_args(Join):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.nn._branches import Branches
@@ -50,7 +51,8 @@ class Residual(Branches):
     def __post_init__(self) -> None:
         for layer in self._branches:
             if not isinstance(layer, Layer):
-                raise SpecError(f"a Residual is made of an nn.Layer or layers joined by >>, not of {layer!r}")
+                remedy = instead(layer)
+                raise SpecError(f"a Residual is made of an nn.Layer or layers joined by >>, not of {layer!r}{remedy}")
         self.output_shape(None)
 
     @property

@@ -1,0 +1,28 @@
+"""What to write instead of an object that is none of ours, where users often give it."""
+
+__all__ = ["instead"]
+
+_TORCH = (
+    ("torch.optim.optimizer.Optimizer", "write akkordeon_dask.torch.TorchOptimizer(torch.optim.AdamW, lr=0.001)"),
+    ("torch.nn.modules.loss._Loss", "losses are those of akkordeon_dask.nn, or a subclass of nn.Loss"),
+    ("torch.nn.modules.module.Module", "write akkordeon_dask.torch.TorchModule(module), which is a layer"),
+)
+"""The name of a class of PyTorch, which is not imported for this, and the remedy; the first that suits."""
+
+
+def instead(value: object) -> str:
+    """What to write instead of a value, after a colon; empty where nothing is known of it.
+
+    Examples
+    --------
+    >>> instead(dict)
+    ': a class is called first, dict(...)'
+    >>> instead(1)
+    ''
+    """
+    kind = value if isinstance(value, type) else type(value)
+    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+    for name, remedy in _TORCH:
+        if name in names:
+            return f": {remedy}"
+    return f": a class is called first, {kind.__name__}(...)" if isinstance(value, type) else ""
