@@ -203,17 +203,23 @@ def test_the_failure_of_anothers_sentinel_is_logged_and_not_raised(user, somebod
     assert "sentinel 'train0' of client" in caplog.text and "failed" in caplog.text and "loss" in caplog.text
 
 
+def _subscribers(dask_scheduler):
+    return dask_scheduler._broker._topics[TOPIC].subscribers
+
+
 def test_a_subscriber_of_the_events_of_a_cluster_still_gets_them(user, somebody, eventually):
     received = []
 
     def receive(event):
-        received.append(event[1]["event"])
+        if event[1]["network"] == "heard":
+            received.append(event[1]["event"])
 
-    with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
-        somebody.client.subscribe_topic(TOPIC, receive)
+    with user.deploy(NETWORK, name="heard") as running, somebody.connect("heard") as guest:
+        somebody.client.subscribe_topic(TOPIC, receive)  # Dask sends it in its time, and another client trains
+        eventually(lambda: somebody.client.id in somebody.client.run_on_scheduler(_subscribers))
         running.attach(train(epochs=2))
         running.wait(timeout=30)
-        eventually(lambda: received.count("pass") == 2)
+        eventually(lambda: received.count("pass") == 2, seen=lambda: received)
         somebody.client.unsubscribe_topic(TOPIC)
         running.attach(train(epochs=1))
         assert len(guest.wait(timeout=30)) == 3
