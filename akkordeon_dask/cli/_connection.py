@@ -123,6 +123,7 @@ def _connect(where: ClusterAddress) -> Client:
         raise kind(f"no Dask scheduler answers at {address!r} ({reason}): {_START}") from error
     # Dask waits as long for a lost scheduler as for the first connection; this program has its own limit.
     client._timeout = config.seconds("supervision.scheduler")
+    client.rpc.timeout = longest  # of later connections, beside which the machine may be loaded
     return client
 
 

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from akkordeon_dask import config
 from akkordeon_dask.cli import _wait
+from akkordeon_dask.cli._connection import client_at
+from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from tests.support.dialogues import akkordeon, called, dask, joined_worker
 from tests.support.programs import free_port
 
@@ -62,6 +65,12 @@ def test_the_scheduler_of_an_address_is_waited_for(file):
         with dask("scheduler", *HOST, "--port", port), joined_worker(at[1], "alice"):
             assert demo.end() == 0, demo.err
     assert json.loads(demo.out[-1])["event"] == "end"
+
+
+def test_only_the_first_try_to_connect_is_brief(cluster):
+    where = ClusterAddress(address=cluster.address, patience=_wait.WaitLimit(60))
+    with client_at(where) as client:
+        assert client.rpc.timeout == config.seconds("timeouts.connect") > _wait._BRIEF
 
 
 @pytest.mark.parametrize("command", ["network", "sentinel"])

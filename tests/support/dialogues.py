@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from click.testing import CliRunner, Result
@@ -71,7 +71,10 @@ class Program:
 
     def end(self, within: float = PATIENCE) -> int:
         """Wait until it has ended and said all; gives the exit code."""
-        code = self.process.wait(within)
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it has not ended after {within:g} s: {self.out}, {self.err}") from None
         for reader in self._readers:
             reader.join(within)
         return code
@@ -82,17 +85,26 @@ class Program:
 
 
 @contextmanager
-def akkordeon(*args: object, **more: str) -> Iterator[Program]:
+def _program(*args: object, **more: str) -> Iterator[Program]:
+    """A program that a failing test shows: its output, and whether it has ended."""
+    with started(*args, **more) as process:
+        program = Program(process)
+        try:
+            yield program
+        except BaseException as error:
+            said = [f"code {process.poll()}: {args[2:]}", *program.out, *program.err]
+            error.add_note("\n    ".join(said))
+            raise
+
+
+def akkordeon(*args: object, **more: str) -> AbstractContextManager[Program]:
     """`dask akkordeon` with these arguments; `more` goes into its environment."""
-    with started("-c", _AKKORDEON, *args, **more) as process:
-        yield Program(process)
+    return _program("-c", _AKKORDEON, *args, **more)
 
 
-@contextmanager
-def dask(*args: object, **more: str) -> Iterator[Program]:
+def dask(*args: object, **more: str) -> AbstractContextManager[Program]:
     """`dask` with these arguments; `more` goes into its environment."""
-    with started("-m", "dask", *args, **more) as process:
-        yield Program(process)
+    return _program("-m", "dask", *args, **more)
 
 
 @contextmanager

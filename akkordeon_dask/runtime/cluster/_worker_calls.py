@@ -113,6 +113,10 @@ class _Request:
         return now < self.begun + self.seconds + _SLOW
 
 
+class _UnsentError(Exception):
+    """No connection to the scheduler could be made: nothing was sent, which is no word of the worker."""
+
+
 class _WorkerCalls:
     """A client's calls to the actors of one worker. One request waits for their answers, others bring more calls."""
 
@@ -161,6 +165,9 @@ class _WorkerCalls:
                 answers = await self._request({"sender": self._name, "calls": batch, "seconds": request.seconds})
         except TimeoutError:  # the calls have deadlines of their own
             return
+        except _UnsentError:
+            self._unsent = {number: call for number, call in calls.items() if number in self._waiting} | self._unsent
+            return  # the next check begins another request
         except Exception as error:
             self._break(error)
             return
@@ -178,6 +185,14 @@ class _WorkerCalls:
             return await getattr(client.rpc(self._worker), CALLS_OP)(**message)
         if client.scheduler is None:
             raise OSError(f"client {client.id} is closed")
+        address = str(client.scheduler.address)
+        try:
+            connection = await client.rpc.connect(address)
+        except OSError as error:
+            if client.status != "running":  # the scheduler is gone, or about to be
+                raise
+            raise _UnsentError from error
+        client.rpc.reuse(address, connection)  # the next line takes it
         return await client.scheduler.proxy(worker=self._worker, msg={"op": CALLS_OP, **message})
 
     def _break(self, error: Exception) -> None:

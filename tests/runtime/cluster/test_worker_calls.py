@@ -14,6 +14,23 @@ from akkordeon_dask.runtime.cluster._worker_calls import call_on_worker
 LONG = 60.0
 
 
+class Connections:
+    """To a scheduler: a client's pool of them."""
+
+    def __init__(self):
+        self.refused = 0
+        """How many are still to be refused."""
+
+    async def connect(self, address):
+        if self.refused:
+            self.refused -= 1
+            raise OSError(f"Timed out trying to connect to {address}")
+        return address
+
+    def reuse(self, address, connection):
+        assert address == connection
+
+
 class Worker:
     """As a client sees it, through its scheduler: calls to `quick` are answered at once, others when it is told to."""
 
@@ -23,6 +40,8 @@ class Worker:
         self.broken: OSError | None = None
         self.waiting: list[tuple[int, str]] = []
         self.silent, self.changed = False, asyncio.Event()
+
+    address = "tcp://scheduler"
 
     async def proxy(self, worker, msg):
         assert msg["op"] == CALLS_OP
@@ -74,7 +93,9 @@ class Worker:
 def told(story, **settings):
     async def limited():
         worker = Worker()
-        client = SimpleNamespace(id="client", direct_to_workers=False, scheduler=worker)
+        client = SimpleNamespace(
+            id="client", direct_to_workers=False, scheduler=worker, rpc=Connections(), status="running"
+        )
         async with asyncio.timeout(LONG):
             result = await story(worker, client)
         assert not _worker_calls._calls and worker.open == 0, "something is left"
@@ -120,6 +141,22 @@ def test_a_broken_connection_fails_all_that_wait_and_nothing_else():
         assert all(isinstance(error, OSError) and "cut" in str(error) for error in errors)
         worker.broken = None
         assert await begin(client, "quick") == "quick"
+
+    told(story)
+
+
+def test_a_connection_to_the_scheduler_that_cannot_be_made_is_no_word_of_the_worker():
+    async def story(worker, client):
+        slow = begin(client, "slow")
+        await worker.has(1)
+        client.rpc.refused = 2
+        assert await begin(client, "quick") == "quick" and client.rpc.refused == 0
+        assert not slow.done() and worker.calls == 2
+        worker.answer_all()
+        await slow
+        client.rpc.refused, client.status = 1, "connecting"
+        with pytest.raises(OSError, match="Timed out trying to connect to tcp://scheduler"):
+            await begin(client, "quick")
 
     told(story)
 
