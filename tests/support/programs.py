@@ -15,7 +15,7 @@ from distributed import Client
 from tests.support.leftovers import wait_until
 from tests.support.workers import workers_now
 
-PATIENCE = 60
+PATIENCE = 100
 """Seconds after which a program is said to hang."""
 
 LINE = re.compile(

@@ -65,6 +65,7 @@ def goes_on_after_a_kill(processes, client, folder):
         yield running
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", [None, "named"])
 def test_a_network_with_snapshots_goes_on_when_the_scheduler_is_killed_and_started_again(
     processes, client, tmp_path, name

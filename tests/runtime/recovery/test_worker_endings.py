@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 from collections import UserList as Counter
 
 import dask.config
@@ -15,15 +16,21 @@ from tests.support.leftovers import wait_until
 from tests.support.programs import run
 from tests.support.restarting_workers import PATIENT, events
 from tests.support.small_networks import NETWORK, SAMPLES, train
-from tests.support.worker_programs import LIMITS, is_gone, worker
+from tests.support.worker_programs import LIMITS, is_gone
+from tests.support.worker_programs import worker as limited_worker
 from tests.support.workers import workers_now
+
+SLOW = LIMITS | {"supervision.patience": "15s"}
+"""No owner is silent here: a loaded machine may let one wait that long for its turn."""
+
+worker = functools.partial(limited_worker, **SLOW)
 
 
 @pytest.fixture(scope="module")
 def scheduler(_debug):
     """A scheduler without workers."""
     options = {"dashboard_address": ":0", "host": "127.0.0.1", "silence_logs": 50}
-    here = {f"akkordeon.{name}": value for name, value in LIMITS.items()}
+    here = {f"akkordeon.{name}": value for name, value in SLOW.items()}
     with dask.config.set(here), LocalCluster(n_workers=0, processes=True, **options) as running:
         yield running
 
