@@ -12,11 +12,10 @@ from akkordeon_dask.actors.sentinel._passes import OpenPass, Position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate
 from akkordeon_dask.actors.shutdown._retirement import RESTART_TOPIC, allow_retirement, forget_network, retire
 from akkordeon_dask.actors.transport._call_batches import CALLS_OP
-from akkordeon_dask.actors.transport._post_office import POST_OFFICE, PostOffice
+from akkordeon_dask.actors.transport._post_office import PostOffice
 
 __all__ = [
     "CALLS_OP",
-    "POST_OFFICE",
     "RESTART_TOPIC",
     "GateActor",
     "GateBehavior",

@@ -26,16 +26,16 @@ from akkordeon_dask.actors.transport._link import LINK_OP, Link, LinkStatistics
 from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
 from akkordeon_dask.actors.transport._local_station import LOCAL_OP, LocalStation
 from akkordeon_dask.actors.transport._metrics import WORKER_COLLECTOR
-from akkordeon_dask.errors import DeploymentError, MessageError, PlacementError, SpecError
+from akkordeon_dask.errors import DeploymentError, MessageError, PlacementError, SpecError, WorkerLostError
 from akkordeon_dask.memory import pool
 from akkordeon_dask.messages import TOPIC, Address, GateMetrics, Message, Metrics, SentinelMetrics, decode, nbytes
 from akkordeon_dask.network import Claim, Resources, describe_stock
 
-__all__ = ["POST_OFFICE", "PostOffice"]
+__all__ = ["PostOffice"]
 
 logger = logging.getLogger(__name__)
 
-POST_OFFICE = "akkordeon-post-office"
+_PLUGIN = "akkordeon-post-office"
 """The name of the post office among its worker's plugins."""
 
 _QUIET = 60
@@ -76,7 +76,7 @@ class PostOffice(WorkerPlugin):
     actor is released, it is stopped here.
     """
 
-    name = POST_OFFICE
+    name = _PLUGIN
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
@@ -102,14 +102,26 @@ class PostOffice(WorkerPlugin):
         self._hooks: ShutdownHooks | None = None
 
     @classmethod
+    def at(cls, worker: Worker) -> "PostOffice | None":
+        """The post office of a worker, if it has one. A worker that closes has no plugins, but may still drain."""
+        return _offices.get(worker.address)
+
+    @classmethod
     async def of(cls, worker: Worker) -> "PostOffice":
-        """The post office of a worker, created when there is none. On its event loop."""
-        office = worker.plugins.get(POST_OFFICE)
+        """The post office of a worker, created when there is none. On its event loop.
+
+        Raises
+        ------
+        WorkerLostError
+            when the worker closes.
+        """
+        office = cls.at(worker)
         if office is None:
             _check_settings_of(worker)
             office = cls(worker)
-            await worker.plugin_add(office, name=POST_OFFICE, catch_errors=False)
-        assert isinstance(office, PostOffice)
+            await worker.plugin_add(office, name=_PLUGIN, catch_errors=False)
+        elif office.ending:
+            raise WorkerLostError(f"worker {worker.name} ({worker.address}) closes: choose another one")
         return office
 
     @classmethod

@@ -5,11 +5,10 @@ import logging
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 from distributed import Client, Worker
 
-from akkordeon_dask.actors import POST_OFFICE
+from akkordeon_dask.actors import PostOffice
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
@@ -100,11 +99,11 @@ async def add_tasks(workers: Sequence[WorkerInfo], client: Client) -> list[Worke
 
 def drains(dask_worker: Worker) -> bool:
     """Whether a worker drains: no actor should go there. Runs on its event loop."""
-    office: Any = dask_worker.plugins.get(POST_OFFICE)
-    return office is not None and bool(office.drain.begun)
+    office = PostOffice.at(dask_worker)
+    return office is not None and office.drain.begun
 
 
 def claims_on_worker(dask_worker: Worker) -> tuple[Claim, ...]:
     """The claims of gates on this worker. Runs on its event loop."""
-    office: Any = dask_worker.plugins.get(POST_OFFICE)
+    office = PostOffice.at(dask_worker)
     return tuple(office.claims.values()) if office is not None else ()

@@ -319,8 +319,13 @@ async def _move_from(session: Session, attached: Attached, worker: str) -> None:
 async def _move(session: Session, attached: Attached, *, beside_first: bool = False) -> None:
     source = attached.worker
     await attached.retire()
-    moved = ClosedError(f"{attached.label} was moved")
-    await _restart_at(session, attached, attached.position, moved, beside_first=beside_first)
+    stopped = ClosedError(f"{attached.label} was stopped to move, and no worker took it")
+    try:
+        await _restart_at(session, attached, attached.position, stopped, beside_first=beside_first)
+    except ClosedError as error:
+        if error is stopped:
+            raise ClosedError(f"{error}: {error.__cause__}") from error.__cause__
+        raise
     await _log(session, attached, "moved", f"from {source} to {attached.worker}")
 
 

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from distributed.comm import connect
 
+from akkordeon_dask.actors.shutdown._drain import ActorInfo
 from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.actors.transport._local import ACKNOWLEDGE
 from akkordeon_dask.actors.transport._post_office import PostOffice
+from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.messages import Address, Forward, Leave, encode
+from akkordeon_dask.network import Claim, Resources
+from akkordeon_dask.runtime.cluster._workers import claims_on_worker, drains
 from tests.support.numbered_samples import header
 from tests.support.post_offices import WAYS, Kept, forward, holds, offices, socket_folders
 
@@ -52,6 +56,24 @@ def test_a_worker_has_one_post_office():
         assert await PostOffice.of(here.worker) is here
         first, second = await asyncio.gather(PostOffice.of(there.worker), PostOffice.of(there.worker))
         assert first is second is there is not here
+
+    run_story("inproc", story)
+
+
+def test_a_worker_that_closes_says_that_it_drains_and_takes_no_more_actors():
+    async def story(here, there, kept):
+        worker, info = there.worker, ActorInfo("network", "gate", "g0")
+        claim = Claim("network", "g0", Resources())
+        there.drain.register("actor", info)
+        there.claim("actor", claim)
+        assert not drains(worker)
+        closing = asyncio.create_task(worker.close(nanny=False))
+        await there.drain.started.wait()
+        assert drains(worker) and claims_on_worker(worker) == (claim,)
+        with pytest.raises(WorkerLostError, match=f"{there.address}.* closes: choose another one"):
+            await PostOffice.of(worker)
+        there.drain.acknowledge("actor", "the story ends")
+        await closing
 
     run_story("inproc", story)
 

@@ -4,11 +4,12 @@ import asyncio
 import dataclasses
 import math
 
+import dask.config
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.actors import SentinelActor
-from akkordeon_dask.errors import DeploymentError, PlacementError
+from akkordeon_dask.errors import ClosedError, DeploymentError, PlacementError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime import live
 from akkordeon_dask.runtime.recovery import _sentinels
@@ -94,6 +95,18 @@ def test_a_sentinel_that_two_move_at_once_is_moved_once(somebody, monkeypatch, c
         assert trains.worker == running.placement["g0"] != leaving
         reports = running.wait(timeout=PATIENT)
         assert [(report.samples, report.lost) for report in reports] == [(10_000, 0)] * 2
+
+
+def test_a_sentinel_that_no_worker_takes_says_why(somebody, monkeypatch):
+    async def refuse(*args, **options):
+        raise PlacementError("no room")
+
+    with dask.config.set({"akkordeon.supervision.wait": "100ms"}), somebody.deploy(NETWORK) as running:
+        trains = running.attach(train())
+        session, leaving = running._session, trains.worker
+        monkeypatch.setattr(_sentinels, "_create", refuse)
+        with pytest.raises(ClosedError, match=f"{leaving} was stopped to move, and no worker took it: no room$"):
+            somebody.client.sync(move_sentinel, session, session.sentinels[trains.name], leaving)
 
 
 def test_a_sentinel_that_has_news_whenever_it_is_asked_is_told_to_leave_all_the_same(somebody):

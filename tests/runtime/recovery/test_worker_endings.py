@@ -12,6 +12,7 @@ from distributed import Client, LocalCluster
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.network import Network
+from akkordeon_dask.runtime.recovery import _sentinels
 from tests.support.leftovers import wait_until
 from tests.support.programs import run
 from tests.support.restarting_workers import PATIENT, events
@@ -105,6 +106,26 @@ def test_gates_and_sentinel_move_off_a_worker_however_it_ends(client, end, optio
         # As the sentinel moved, all its credits may have been in flight: its next incarnation sends those again.
         wait_until(lambda: all(0 <= more <= attached.sentinel.concurrency for more in repeated()), seen=repeated)
         assert not events(client, "endings", "lost", "restarted")
+
+
+def test_a_sentinel_that_moves_after_the_gates_goes_where_they_are(client, monkeypatch):
+    move = _sentinels._move
+
+    async def move_last(session, attached, **options):
+        while attached.worker in {gate.worker for gate in session.gates}:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        await move(session, attached, **options)
+
+    monkeypatch.setattr(_sentinels, "_move", move_last)
+    with (
+        dask.config.set({"akkordeon.supervision.wait": "1s"}),
+        worker(client, "bob"),
+        worker(client, "alice") as alice,
+        deploy(on("alice"), client) as running,
+    ):
+        attached = running.attach(train(workers="alice"))
+        close_gracefully(client, alice.address)
+        goes_on(running, attached, client, alice.address)
 
 
 def test_after_its_lifetime_a_worker_is_restarted_where_it_is_asked_for(client):
