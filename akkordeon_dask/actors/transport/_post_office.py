@@ -104,7 +104,8 @@ class PostOffice(WorkerPlugin):
     @classmethod
     def at(cls, worker: Worker) -> "PostOffice | None":
         """The post office of a worker, if it has one. A worker that closes has no plugins, but may still drain."""
-        return _offices.get(worker.address)
+        office = _offices.get(worker.address)
+        return office if office is not None and office.worker is worker else None
 
     @classmethod
     async def of(cls, worker: Worker) -> "PostOffice":

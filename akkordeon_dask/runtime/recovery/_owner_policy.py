@@ -310,7 +310,7 @@ class OwnerPolicy(RecoveryPolicy):
         limit = config.seconds("supervision.patience") / _PING_SHARE
         answers = await ask_workers(self.session.client, drains, workers, limit)
         self.unresponsive = set(workers).difference(answers)
-        self.session.draining_workers.difference_update(worker for worker, drains in answers.items() if not drains)
+        self.session.draining_workers.difference_update(worker for worker, leaves in answers.items() if not leaves)
 
     async def create(self, workers: Mapping[int, str], cut: str | None = None) -> list[GateHandle]:
         """Create lost gates from their snapshots, or their parts of a cut, on workers that were chosen for them.
