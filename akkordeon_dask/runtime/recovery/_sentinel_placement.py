@@ -12,7 +12,8 @@ __all__ = ["choose_worker", "current_name"]
 
 
 async def choose_worker(session: Session, sentinel: Sentinel, name: str, *, insists: bool = False) -> str:
-    """The address of the worker that a sentinel goes to; with `insists`, a paused one that it asks for is an error.
+    """The address of the worker that a sentinel goes to; with `insists`, one that it asks for and that is gone
+    or paused is an error.
 
     Raises
     ------
@@ -30,7 +31,7 @@ async def choose_worker(session: Session, sentinel: Sentinel, name: str, *, insi
         worker = _worker_of(requested.gate, session, name)
     else:
         requested = current_name(requested, workers, session.worker_names)
-        if _is_leaving(requested, session, workers):
+        if not insists and _is_leaving(requested, session, workers):
             return _fallback_worker(session, workers, passed, name)
         found = [worker.address for worker in find_workers(requested, workers, f"sentinel {name!r}")]
         worker = next((address for address in found if address not in passed), found[0])
@@ -43,10 +44,11 @@ async def choose_worker(session: Session, sentinel: Sentinel, name: str, *, insi
 
 
 def _is_leaving(requested: str, session: Session, workers: Sequence[WorkerInfo]) -> bool:
-    """The worker that is asked for shuts down, and the scheduler counts on it no more."""
-    names = session.worker_names
-    leaving = {name for one in session.draining_workers for name in (one, names.get(one))}
-    return requested in leaving and not any(requested in (one.name, one.address) for one in workers)
+    """The worker that is asked for shuts down or has done so, and has not come back under another address."""
+    if any(requested in (one.name, one.address) for one in workers):
+        return False
+    known = [address for address, name in session.worker_names.items() if requested in (address, name)]
+    return bool(known) and known[-1] in session.draining_workers
 
 
 def _fallback_worker(session: Session, workers: Sequence[WorkerInfo], passed: Collection[str], name: str) -> str:

@@ -4,15 +4,16 @@ import asyncio
 import dataclasses
 import functools
 from collections import UserList as Counter
+from types import SimpleNamespace
 
 import dask.config
 import pytest
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import deploy
-from akkordeon_dask.errors import WorkerLostError
+from akkordeon_dask.errors import PlacementError, WorkerLostError
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime.recovery import _sentinels
+from akkordeon_dask.runtime.recovery import _sentinel_placement, _sentinels
 from tests.support.leftovers import wait_until
 from tests.support.programs import run
 from tests.support.restarting_workers import PATIENT, events
@@ -126,6 +127,16 @@ def test_a_sentinel_that_moves_after_the_gates_goes_where_they_are(client, monke
         attached = running.attach(train(workers="alice"))
         close_gracefully(client, alice.address)
         goes_on(running, attached, client, alice.address)
+        with pytest.raises(PlacementError, match="asks for worker 'alice', the cluster has bob"):
+            running.attach(train(workers="alice"))
+
+
+def test_a_worker_that_came_back_and_is_lost_is_none_that_leaves():
+    session = SimpleNamespace(worker_names={"tcp://a:1": "alice", "tcp://b:1": "bob"}, draining_workers={"tcp://a:1"})
+    assert _sentinel_placement._is_leaving("alice", session, [])
+    assert not _sentinel_placement._is_leaving("bob", session, [])
+    session.worker_names["tcp://a:2"] = "alice"
+    assert not _sentinel_placement._is_leaving("alice", session, [])
 
 
 def test_after_its_lifetime_a_worker_is_restarted_where_it_is_asked_for(client):
