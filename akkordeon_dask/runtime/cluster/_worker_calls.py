@@ -113,10 +113,6 @@ class _Request:
         return now < self.begun + self.seconds + _SLOW
 
 
-class _UnsentError(Exception):
-    """No connection to the scheduler could be made: nothing was sent, which is no word of the worker."""
-
-
 class _WorkerCalls:
     """A client's calls to the actors of one worker. One request waits for their answers, others bring more calls."""
 
@@ -158,16 +154,15 @@ class _WorkerCalls:
             request.task = asyncio.get_running_loop().create_task(self._exchange(request))
 
     async def _exchange(self, request: _Request) -> None:
-        request.sent, calls, self._unsent = True, self._unsent, {}
-        batch = [(number, one.actor, one.method, one.arguments) for number, one in calls.items()]
         try:
             async with asyncio.timeout(request.seconds + config.seconds("timeouts.control")):
+                if not await self._connect():
+                    return  # the next check begins another request
+                request.sent, calls, self._unsent = True, self._unsent, {}
+                batch = [(number, one.actor, one.method, one.arguments) for number, one in calls.items()]
                 answers = await self._request({"sender": self._name, "calls": batch, "seconds": request.seconds})
         except TimeoutError:  # the calls have deadlines of their own
             return
-        except _UnsentError:
-            self._unsent = {number: call for number, call in calls.items() if number in self._waiting} | self._unsent
-            return  # the next check begins another request
         except Exception as error:
             self._break(error)
             return
@@ -179,20 +174,36 @@ class _WorkerCalls:
                 call.finish(value, failed=failed)
         self._send()
 
+    async def _connect(self) -> bool:
+        """Have a free connection to the scheduler, which hands calls on; False where none can be made just now.
+
+        That is no word of the worker, and no call was sent.
+
+        Raises
+        ------
+        OSError
+            when the scheduler or the client is gone: no call waits to be sent then.
+        """
+        client = self._client
+        if client.direct_to_workers:
+            return True
+        try:
+            if client.scheduler is None:
+                raise OSError(f"client {client.id} is closed")
+            address = str(client.scheduler.address)
+            client.rpc.reuse(address, await client.rpc.connect(address))
+        except OSError:
+            if client.status == "running":
+                return False
+            self._unsent = {}
+            raise
+        return True
+
     async def _request(self, message: dict[str, Any]) -> Any:
         client = self._client
         if client.direct_to_workers:
             return await getattr(client.rpc(self._worker), CALLS_OP)(**message)
-        if client.scheduler is None:
-            raise OSError(f"client {client.id} is closed")
-        address = str(client.scheduler.address)
-        try:
-            connection = await client.rpc.connect(address)
-        except OSError as error:
-            if client.status != "running":  # the scheduler is gone, or about to be
-                raise
-            raise _UnsentError from error
-        client.rpc.reuse(address, connection)  # the next line takes it
+        assert client.scheduler is not None
         return await client.scheduler.proxy(worker=self._worker, msg={"op": CALLS_OP, **message})
 
     def _break(self, error: Exception) -> None:

@@ -18,13 +18,16 @@ class Connections:
     """To a scheduler: a client's pool of them."""
 
     def __init__(self):
-        self.refused = 0
-        """How many are still to be refused."""
+        self.refused = self.hanging = 0
+        """How many are still to be refused, and to be neither made nor refused."""
 
     async def connect(self, address):
         if self.refused:
             self.refused -= 1
             raise OSError(f"Timed out trying to connect to {address}")
+        if self.hanging:
+            self.hanging -= 1
+            await asyncio.Future()
         return address
 
     def reuse(self, address, connection):
@@ -159,6 +162,14 @@ def test_a_connection_to_the_scheduler_that_cannot_be_made_is_no_word_of_the_wor
             await begin(client, "quick")
 
     told(story)
+
+
+def test_a_call_that_waits_for_a_connection_when_its_request_is_given_up_is_sent_by_the_next_one():
+    async def story(worker, client):
+        client.rpc.hanging = 1
+        assert await begin(client, "quick") == "quick" and worker.calls == 1
+
+    told(story, **{"akkordeon.timeouts.control": "100ms"})
 
 
 def test_silence_fails_those_who_mind_it_and_the_others_wait_on():
