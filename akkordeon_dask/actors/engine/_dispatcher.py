@@ -8,7 +8,7 @@ from collections.abc import Callable
 from akkordeon_dask.actors.engine._behavior import Behavior, Computation
 from akkordeon_dask.actors.engine._cell import HEAVY, WORTH_A_THREAD, Cell, CellState
 from akkordeon_dask.actors.engine._compute_thread import ComputeThread
-from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY, RESULT
+from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY
 from akkordeon_dask.actors.engine._scheduler import Scheduler
 from akkordeon_dask.actors.engine._stalls import Stalls
 from akkordeon_dask.actors.engine._watch import Watch
@@ -297,7 +297,11 @@ class Dispatcher(Scheduler):
             self._leader = me
 
     def _compute_detached(self, me: ComputeThread, cell: Cell, computation: Computation, lane: int, cpu: float) -> None:
-        """Leave the cell to others and compute: the result is in the mailbox before what it sets off can come back."""
+        """Leave the cell to others and compute.
+
+        The result is in the mailbox before what it sets off can come back. This thread hands it over itself where it
+        can: until then the cell's next heavy message waits, and threads that look for one park.
+        """
         me.waits, me.computation = computation.waits, computation
         with self.lock:
             cell.computing += 1
@@ -317,7 +321,9 @@ class Dispatcher(Scheduler):
                 cell.computing -= 1
                 self._lead_again(me)
                 cell.mailbox.put_result(computation)
-                self._mail(cell, RESULT)
+                free = self._take(cell)
+            if free:
+                self._turn(me, cell)
         computation.send()
 
     # Readers

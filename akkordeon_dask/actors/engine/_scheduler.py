@@ -113,12 +113,14 @@ class Scheduler:
     def claim(self, cell: Cell) -> bool:
         """Take a cell on which nobody works, nor at a computation of its; False where somebody does."""
         with self.lock:
-            if cell.state not in (IDLE, QUEUED) or cell.computing:
-                return False
-            if cell.mailbox.lane() == RESULT:
-                return False
+            return not cell.computing and cell.mailbox.lane() != RESULT and self._take(cell)
+
+    def _take(self, cell: Cell) -> bool:
+        """Take a cell on which nobody works."""
+        free = cell.state is IDLE or cell.state is QUEUED
+        if free:
             cell.state = RUNNING
-            return True
+        return free
 
     def unclaim(self, cell: Cell) -> None:
         """Give it back."""
