@@ -35,8 +35,9 @@ class Dispatcher(Scheduler):
 
     One thread leads: it takes the most urgent cell, hands it some messages, and goes on with the next one, so what an
     actor sets off is handled without any thread being woken. Where it begins heavy work it gives the lead away, to
-    a parked thread if heavy work is left. A heavy computation leaves its cell: another thread may begin the
-    cell's next message beside it. Threads begin when there is work for them, and end with the last cell.
+    a parked thread if heavy work is left. Another thread that is awake takes heavy work first, be it new, and parks
+    when nothing is ready. A heavy computation leaves its cell: another thread may begin the cell's next message beside
+    it. Threads begin when there is work for them, and end with the last cell.
 
     Parameters
     ----------
@@ -187,7 +188,7 @@ class Dispatcher(Scheduler):
             cell = self._pop()
             self._leader = me if cell is not None else None
         else:
-            cell = self._pop_heavy()
+            cell = self._pop_heavy() or self._pop()
         return cell
 
     # The watch

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from akkordeon_dask.actors.engine._cell import HEAVY, Cell, CellState
-from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY, LANES, RESULT
+from akkordeon_dask.actors.engine._mailbox import CONTROL, LANES, RESULT
 
 __all__ = ["Scheduler"]
 
@@ -19,7 +19,8 @@ IDLE, QUEUED, RUNNING, CLOSED = CellState  # a member's look-up takes longer
 class Scheduler:
     """Cells with mail, the most urgent lane first across all of them, and their timers.
 
-    New work begins only when nothing old is ready. Within a lane, first come, first served.
+    New work begins only when nothing old is ready, but beside a thread that has old work another one may begin heavy
+    new work. Within a lane, first come, first served.
 
     Threads: a lock guards it and all that belongs to its cells but their behaviors. Methods that begin with an
     underscore are called with the lock held.
@@ -87,17 +88,12 @@ class Scheduler:
         return None
 
     def _pop_heavy(self) -> Cell | None:
-        """The next cell whose first message is worth a thread beside the one that does everything else."""
-        old = False
+        """The next cell whose first message is heavy, which runs from now on; None where there is none."""
         for lane, queue in enumerate(self._queues):
-            if lane == ENTRY and old:
-                break
             for cell in queue:
-                if cell.state is QUEUED and cell.queued_in == lane:
-                    if cell.costs[lane] >= HEAVY:
-                        cell.state = RUNNING
-                        return cell
-                    old = True
+                if cell.state is QUEUED and cell.queued_in == lane and cell.costs[lane] >= HEAVY:
+                    cell.state = RUNNING
+                    return cell
         return None
 
     def _release(self, cell: Cell) -> None:
