@@ -5,6 +5,8 @@ system once; when the last reference to the array dies (every view and every fra
 a socket counts) the block returns to the pool, in whichever thread. So a steady state allocates nothing
 large, whatever the process's malloc settings are, and no caller has to release a buffer.
 
+`scratch` returns memory of the calling thread's own, for what nobody keeps.
+
 Threads: the pool is shared by all threads of the process. Its free lists change only by
 `list.append` and `list.pop`, which are atomic; the room that is left is computed from them, so that races do not
 add up: the pool may hold a block per thread above its capacity, no more.
@@ -13,6 +15,7 @@ add up: the pool may hold a block per thread above its capacity, no more.
 import math
 import mmap
 import os
+import threading
 import weakref
 from collections import defaultdict
 from typing import Any
@@ -22,13 +25,15 @@ from numpy.typing import DTypeLike
 
 from akkordeon_dask.tree import Array
 
-__all__ = ["ALIGNMENT", "Pool", "aligned", "copied", "empty", "empty_like", "pool"]
+__all__ = ["ALIGNMENT", "Pool", "aligned", "copied", "empty", "empty_like", "pool", "scratch"]
 
 ALIGNMENT = 64
 """Bytes; OpenBLAS kernels are up to twice as slow on misaligned float32 arrays."""
 
 _SMALL = 32 * 1024
 _GRAIN = 64 * 1024
+_SCRATCH = 4 * 1024 * 1024
+"""Bytes that each thread keeps as its scratch memory, at most."""
 
 # mmap's default is shared memory: a forked child would write into its parent's arrays.
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
@@ -119,6 +124,39 @@ pool = Pool(poison=bool(os.environ.get("AKKORDEON_DEBUG")))
 """The process's pool. `AKKORDEON_DEBUG=1` in the environment poisons returned blocks."""
 
 empty = pool.empty
+
+
+class _Scratch(threading.local):
+    """A thread's block. Nobody else sees it, and it ends with the thread."""
+
+    block: _Block | None = None
+
+
+_scratch = _Scratch()
+
+
+def scratch(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+    """An uninitialised C-contiguous array that is the caller's until the same thread calls `scratch` again.
+
+    A core has its own thread's memory in its caches. Where cores do not share one, a write to what another core has
+    read or written last took 15 times as long. Large arrays are those of `empty`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask.memory import scratch
+    >>> scratch((1000, 100)).shape
+    (1000, 100)
+    """
+    kind = np.dtype(dtype)
+    nbytes = kind.itemsize * math.prod(shape)
+    if nbytes > _SCRATCH:
+        return empty(shape, kind)
+    block = _scratch.block
+    if block is None or len(block) < nbytes:
+        block = _scratch.block = _Block(-1, max(1, -(-nbytes // _GRAIN)) * _GRAIN, **_PRIVATE)
+    if pool.poison:
+        np.frombuffer(block, np.uint8)[...] = 0xFF
+    return np.ndarray(shape, kind, buffer=block)
 
 
 def empty_like(x: Array) -> Array:

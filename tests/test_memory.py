@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask import memory
-from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, copied, empty, empty_like
+from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, copied, empty, empty_like, scratch
 from tests.support.for_each import for_each
 
 LARGE = (1000, 100)
@@ -115,6 +115,25 @@ def test_threads_never_get_the_same_block():
     assert not any(thread.is_alive() for thread in threads)
     # A thread holds two at most: the view of its last turn, and the next array. Each takes two grains.
     assert not wrong and pool.lent == 0 and 0 < pool.free_bytes <= 4 * 2 * 128 * 1024
+
+
+def test_scratch_memory_is_the_threads_own_and_the_same_at_each_call():
+    own = [address(scratch(shape, dtype)) for shape, dtype in [((500,), np.int8), (LARGE, np.float32), (LARGE, "f4")]]
+    assert own[1] == own[2] and address(scratch((3,))) == own[1]
+    others = []
+    threads = [threading.Thread(target=lambda: others.append(scratch(LARGE))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len({own[1], *map(address, others)}) == 3  # those of the others live as long as their arrays
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 5), (1024, 1024), (1024, 1025)])
+def test_scratch_arrays_are_contiguous_and_on_the_grid(shape):
+    array = scratch(shape)
+    assert array.shape == shape and array.dtype == np.float32 and array.flags.c_contiguous and array.flags.writeable
+    assert address(array) % ALIGNMENT == 0
 
 
 def test_no_more_than_the_capacity_is_kept():

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from akkordeon_dask.memory import empty
+from akkordeon_dask.memory import empty, scratch
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._column_sums import column_sums
 from akkordeon_dask.nn._key import Key
@@ -83,11 +83,8 @@ class ScaledLinear(SplitLayer):
 
 
 def _blocks(x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
-    """The samples as floating point, some rows at a time in one buffer."""
-    buffer: Array | None = None
+    """The samples as floating point, some rows at a time, each time in the same memory."""
     for some in blocks(len(x), x.shape[1] * w.itemsize, max(_BLOCK, w.nbytes)):
-        if buffer is None:
-            buffer = empty(x[some].shape, w.dtype)
-        block = buffer[: some.stop - some.start]
+        block = scratch(x[some].shape, w.dtype)
         np.copyto(block, x[some])
         yield some, block
