@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_flag, keep_int
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.memory import empty
+from akkordeon_dask.memory import empty, scratch
 from akkordeon_dask.nn._blocks import blocks
 from akkordeon_dask.nn._initializers import HeNormal, Initializer, check_initializer
 from akkordeon_dask.nn._key import Key
@@ -25,8 +25,9 @@ from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Conv2d", "check_groups"]
 
-_BLOCK = 16 * 1024 * 1024
-"""Bytes of columns that are made at a time: multiplied while a core still has them in its cache."""
+_BLOCK = 4 * 1024 * 1024
+"""Bytes of columns that are made at a time: multiplied while a core still has them in its cache. Smaller ones are slower
+beside other threads, for each call of numpy is one more time to wait for the interpreter."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,12 +158,10 @@ class Conv2d(SplitLayer):
     def _buffers(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
         """Blocks of the batch, and room for their columns in one buffer."""
         sample_bytes = int(np.prod(unfold.shape(1))) * w.itemsize
-        buffer: Array | None = None
         for some in blocks(len(x), sample_bytes, _BLOCK):
             size = some.stop - some.start
-            if buffer is None:
-                buffer = empty(unfold.shape(size), w.dtype)
-            yield some, buffer[:size].reshape(size, self.groups, w.shape[2], unfold.size)
+            buffer = scratch(unfold.shape(size), w.dtype)
+            yield some, buffer.reshape(size, self.groups, w.shape[2], unfold.size)
 
     def _by_column(self, unfold: Unfold, dy: Array, w: Array) -> Array:
         """(samples, groups, out_channels / groups, columns)"""
