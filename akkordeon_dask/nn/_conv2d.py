@@ -26,8 +26,8 @@ from akkordeon_dask.tree import Array, Tree
 __all__ = ["Conv2d", "check_groups"]
 
 _BLOCK = 4 * 1024 * 1024
-"""Bytes of columns that are made at a time: multiplied while a core still has them in its cache. Smaller ones are slower
-beside other threads, for each call of numpy is one more time to wait for the interpreter."""
+"""Bytes of columns that are made at a time: multiplied while a core still has them in its cache. Smaller blocks are
+slower beside other threads, for each call of numpy is one more time to wait for the interpreter."""
 
 
 @dataclass(frozen=True, repr=False)
