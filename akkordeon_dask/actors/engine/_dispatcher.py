@@ -26,6 +26,8 @@ _WAITED = 0.05
 """Share of its seconds that a message counts as CPU at least: a thread that only wants a core gets more of it."""
 _BUSY, _IDLE = 0.02, 1.0
 """Seconds between two inspections of the threads, with some at work and without."""
+_LIGHT = 2
+"""Threads that handle light work at once, at most."""
 _REPLACEMENTS = 4
 """Threads that may be stuck, and have another one in their place."""
 
@@ -35,9 +37,9 @@ class Dispatcher(Scheduler):
 
     One thread leads: it takes the most urgent cell, hands it some messages, and goes on with the next one, so what an
     actor sets off is handled without any thread being woken. Where it begins heavy work it gives the lead away, to
-    a parked thread if heavy work is left. Another thread that is awake takes heavy work first, be it new, and parks
-    when nothing is ready. A heavy computation leaves its cell: another thread may begin the cell's next message beside
-    it. Threads begin when there is work for them, and end with the last cell.
+    a parked thread if heavy work is left. Another thread that is awake takes heavy work first, be it new, and one helps
+    with light work. A heavy computation leaves its cell: another thread may begin the cell's next message beside it.
+    Threads begin when there is work for them, and end with the last cell.
 
     Parameters
     ----------
@@ -188,8 +190,13 @@ class Dispatcher(Scheduler):
             cell = self._pop()
             self._leader = me if cell is not None else None
         else:
-            cell = self._pop_heavy() or self._pop()
+            cell = self._pop_heavy() or (self._pop() if self._has_room_for_light_work else None)
         return cell
+
+    @property
+    def _has_room_for_light_work(self) -> bool:
+        """A thread beside the leader may handle light work: more than two would wait for the interpreter."""
+        return sum(one.cost == 0 and not one.stuck for one in self.working) < _LIGHT
 
     # The watch
 

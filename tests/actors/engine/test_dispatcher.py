@@ -152,6 +152,29 @@ def test_a_thread_beside_the_leader_takes_new_heavy_work_then_light_work(computi
     assert found == [["on_timer"]]
 
 
+def test_one_thread_helps_the_leader_with_light_work_and_others_park(dispatchers):
+    begun, go = threading.Barrier(3, timeout=LIMIT), [threading.Event(), threading.Event()]
+    heavy = [ComputingBehavior(lambda go=one: (begun.wait(), go.wait(LIMIT))) for one in go]
+    light = [RecordingBehavior() for _ in range(3)]
+    dispatcher, cells = dispatchers(3, [*heavy, *light], clock=Clock())
+    wait_until(lambda: all(one.calls == ["on_timer"] for one in (*heavy, *light)))
+    for cell in cells[:2]:
+        cell.costs = [0.0 if lane < BACKWARD else 1.0 for lane in LANES]
+        cell.put(forward(0))
+    begun.wait()
+    cells[2].put("hold")
+    assert light[0].entered.wait(LIMIT)
+    cells[3].put("hold")
+    go[0].set()
+    assert light[1].entered.wait(LIMIT)
+    cells[4].put("left")
+    go[1].set()
+    wait_until(lambda: "batch 0 sent" in heavy[1].calls and len(dispatcher._parked) == 1)
+    assert light[2].calls == ["on_timer"]
+    light[0].held.set()
+    wait_until(lambda: "left" in light[2].calls)
+
+
 def test_one_thread_computes_one_thing_at_a_time(dispatchers):
     most, here = [0], []
 
