@@ -6,16 +6,16 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
-from akkordeon_dask import Sentinel, deploy
+from akkordeon_dask import Sentinel, beside, deploy
 from akkordeon_dask.data import Provider
 from akkordeon_dask.runtime import EmbeddedCluster
 from tests.bench._rows import Row
 
 
 class Actors:
-    """The network of a row and its training sentinel. They rest between runs."""
+    """The network of a row and its training sentinel, at the first gate or at this one. They rest between runs."""
 
-    def __init__(self, row: Row, provider: Provider, samples: int) -> None:
+    def __init__(self, row: Row, provider: Provider, samples: int, sentinel_at: str | None = None) -> None:
         self._row, self._samples = row, samples
         self._stack = ExitStack()
         client = None
@@ -24,7 +24,12 @@ class Actors:
             self._stack.callback(cluster.close)
             client = cluster.client
         self._running = self._stack.enter_context(deploy(row.network, client))
-        sentinel = Sentinel.train(provider, batch_size=row.batch_size, concurrency=row.concurrency)
+        sentinel = Sentinel.train(
+            provider,
+            batch_size=row.batch_size,
+            concurrency=row.concurrency,
+            workers=None if sentinel_at is None else beside(sentinel_at),
+        )
         self._running.attach(sentinel)
         self._pass_s = self._train(2) / 2
 

@@ -84,6 +84,8 @@ class Row:
         ratio to the loop to reach, None where none was set.
     samples
         of a pass; a round has as many passes as fit.
+    sentinel_at
+        the gate whose worker is the sentinel's; None: the first one's.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Row:
     workers: int = 0
     goal: float | None = None
     samples: int = 60_000
+    sentinel_at: str | None = None
 
     @property
     def network(self) -> Network:
@@ -116,6 +119,8 @@ ROWS = (
     Row("784-50-20-10, batch 128, two workers, SGD", SMALL, 128, 8, workers=2, goal=0.55),
     Row("784-50-20-10, batch 1024, two workers, SGD", SMALL, 1024, 8, workers=2, goal=0.9),
     Row("784-50-20-10, batch 1024, two workers, DCASGDa", SMALL_DC, 1024, 8, workers=2),
+    Row("784-50-20-10, batch 128, two workers, sentinel at g2", SMALL, 128, 8, workers=2, sentinel_at="g2"),
+    Row("784-50-20-10, batch 1024, two workers, sentinel at g2", SMALL, 1024, 8, workers=2, sentinel_at="g2"),
     Row("LeNet, batch 128, two workers", LeNet(), 128, 4, workers=2, samples=10_240),
 )
 

@@ -85,7 +85,7 @@ def _side(kind: str, name: str, sample: bool) -> Any:
     if sample:
         row = replace(row, samples=2000)
     if kind == "actors":
-        return Actors(row, _provider(sample, take=row.samples), row.samples)
+        return Actors(row, _provider(sample, take=row.samples), row.samples, row.sentinel_at)
     x, y = _arrays(sample)
     if kind == "loop":
         return _Rate(row.model.loop(x, y, row.batch_size))
