@@ -139,7 +139,7 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
     """An uninitialised C-contiguous array that is the caller's until the same thread calls `scratch` again.
 
     A core has its own thread's memory in its caches. Where cores do not share one, a write to what another core has
-    read or written last took 15 times as long. Large arrays are those of `empty`.
+    read or written last took 15 times as long. An array above 4 MiB is one of `empty`.
 
     Examples
     --------

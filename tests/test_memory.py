@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akkordeon_dask import memory
+from akkordeon_dask import memory, nn
 from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, copied, empty, empty_like, scratch
 from tests.support.for_each import for_each
 
@@ -134,6 +134,25 @@ def test_scratch_arrays_are_contiguous_and_on_the_grid(shape):
     array = scratch(shape)
     assert array.shape == shape and array.dtype == np.float32 and array.flags.c_contiguous and array.flags.writeable
     assert address(array) % ALIGNMENT == 0
+
+
+WIDE = {
+    "columns of a sample": (nn.Conv2d(16, 1, 5), np.ones((3, 16, 96, 96), np.float32), 16 * 25 * 92 * 92 * 4),
+    "rows as bytes of weights": (
+        nn.Scale(0, 1) >> nn.Linear(4000, 300),
+        np.ones((600, 4000), np.uint8),
+        4000 * 300 * 4,
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "x", "nbytes"), WIDE.values(), ids=WIDE)
+def test_blocks_too_large_for_scratch_memory_share_one_buffer(layer, x, nbytes):
+    params = layer.init(np.random.default_rng(0))
+    gc.collect()
+    memory.pool.clear()
+    layer.forward(params, x)
+    assert nbytes < memory.pool.free_bytes < 2 * nbytes
 
 
 def test_no_more_than_the_capacity_is_kept():

@@ -158,10 +158,12 @@ class Conv2d(SplitLayer):
     def _buffers(self, unfold: Unfold, x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
         """Blocks of the batch, and room for their columns in one buffer."""
         sample_bytes = int(np.prod(unfold.shape(1))) * w.itemsize
+        buffer: Array | None = None
         for some in blocks(len(x), sample_bytes, _BLOCK):
             size = some.stop - some.start
-            buffer = scratch(unfold.shape(size), w.dtype)
-            yield some, buffer.reshape(size, self.groups, w.shape[2], unfold.size)
+            if buffer is None:
+                buffer = scratch(unfold.shape(size), w.dtype)
+            yield some, buffer[:size].reshape(size, self.groups, w.shape[2], unfold.size)
 
     def _by_column(self, unfold: Unfold, dy: Array, w: Array) -> Array:
         """(samples, groups, out_channels / groups, columns)"""

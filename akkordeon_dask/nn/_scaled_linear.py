@@ -83,8 +83,11 @@ class ScaledLinear(SplitLayer):
 
 
 def _blocks(x: Array, w: Array) -> Iterator[tuple[slice, Array]]:
-    """The samples as floating point, some rows at a time, each time in the same memory."""
+    """The samples as floating point, some rows at a time in one buffer."""
+    buffer: Array | None = None
     for some in blocks(len(x), x.shape[1] * w.itemsize, max(_BLOCK, w.nbytes)):
-        block = scratch(x[some].shape, w.dtype)
+        if buffer is None:
+            buffer = scratch(x[some].shape, w.dtype)
+        block = buffer[: some.stop - some.start]
         np.copyto(block, x[some])
         yield some, block
