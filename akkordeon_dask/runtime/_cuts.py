@@ -140,6 +140,12 @@ class CutNetwork:
             await asyncio.gather(*asked)
             _, worker, key = self.gates[0]
             await self._ask(_on_worker.finish_cut, [worker], key, taken.cut, self.generation, earlier)
+            await self._note(taken.cut)
+
+    async def _note(self, cut: Cut) -> None:
+        """Tell the gates that a cut is complete. One that is not told writes a snapshot of its own, sooner than it must."""
+        asked = [self._ask(_on_worker.note_cut, [one], gates, cut.numbers) for one, gates in self._by_worker.items()]
+        await asyncio.gather(*asked, return_exceptions=True)
 
     async def _workers(self) -> list[str]:
         """The addresses of all workers with actors of the network: any other may be stopped, that matters nothing."""

@@ -16,6 +16,7 @@ __all__ = [
     "finish_cut",
     "hold_sentinels",
     "interrupt_sentinels",
+    "note_cut",
     "release_sentinels",
     "rewire_sentinels",
     "take_parts",
@@ -116,6 +117,13 @@ async def finish_cut(
 ) -> bool:
     """Have the gate of this key write the manifest of a cut."""
     await _gate(key, dask_worker).finish_cut(cut, generation, earlier)
+    return True
+
+
+@_answering
+async def note_cut(gates: Mapping[str, str], numbers: Mapping[str, int], dask_worker: Any) -> bool:
+    """Tell gates, by key and name, that a cut with these versions, by name, is complete."""
+    await asyncio.gather(*(_gate(key, dask_worker).note_cut(numbers[name]) for key, name in gates.items()))
     return True
 
 

@@ -1,6 +1,7 @@
 """The recorder of one actor's snapshots."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -49,9 +50,13 @@ class SnapshotRecorder:
             self._before = store.generation(series)
         self._writer = Writer(self, name=series, on_result=self._on_result)
         self.last: int | None = None
-        """The number of the last snapshot that was written. Set by the writer's thread, read by any."""
+        """The number of the last snapshot that was written, or is in a complete cut. Any thread may read it."""
         self.error: str | None = None
-        """The reason why the one after that was not. Set by the writer's thread and the actor's, read by any."""
+        """The reason why the one after that was not. Any thread may read it."""
+        self._failed = -1
+        """The number of that one."""
+        self._telling = threading.Lock()
+        """Held while these three are set: by the writer's thread, and by the actor's."""
         self._parts: dict[str, tuple[Store, Future[None]]] = {}
         """Snapshots for other stores that are not written yet. Added to on the event loop; the writer's thread takes
         each one out."""
@@ -85,16 +90,25 @@ class SnapshotRecorder:
     def _on_result(self, series: str, number: int, error: Exception | None) -> None:
         part = self._parts.pop(series, None)
         first, self._superseded = not self._superseded, self._superseded or isinstance(error, SupersededError)
-        if error is None:
-            self.last, self.error = number, None
-        elif part is None or (first and self._superseded):
-            self.fail(str(error))
+        if error is not None and (part is None or (first and self._superseded)):
+            self.fail(number, str(error))
+        elif error is None and part is None:
+            with self._telling:
+                self.last, self.error = number, None
         if part is not None and part[1].set_running_or_notify_cancel():
             part[1].set_exception(error) if error is not None else part[1].set_result(None)
 
-    def fail(self, text: str) -> None:
+    def note_cut(self, number: int) -> None:
+        """A snapshot of this number is in a cut that all gates have written. Any thread."""
+        with self._telling:
+            if self.last is None or number >= self.last:
+                self.last = number
+                self.error = self.error if number < self._failed else None
+
+    def fail(self, number: int, text: str) -> None:
         """Report a snapshot that is not written."""
-        self.error = text
+        with self._telling:
+            self._failed, self.error = number, text
         self._on_failure("snapshot failed", text)
 
     def flush(self, timeout: float) -> None:
@@ -112,4 +126,4 @@ class SnapshotRecorder:
         try:
             self._writer.close(timeout)
         except DeadlineError as error:
-            self.fail(str(error))
+            self.fail(self._failed, str(error))  # no cut comes after the end

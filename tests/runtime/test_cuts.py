@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+from concurrent.futures import Future
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,11 +18,11 @@ from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
-from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
+from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder, complete_cuts
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.programs import running_cluster, started
-from tests.support.restarting_workers import PATIENT, events, pair, run_folder
+from tests.support.restarting_workers import PATIENT, events, pair, run_folder, run_store
 from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, train
 
 
@@ -152,6 +153,25 @@ def test_a_stopped_worker_without_actors_of_the_network_calls_no_cut_off(tmp_pat
             assert not events(processes.client, "cut", "cut called off")
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_a_gate_writes_its_own_snapshots_while_a_neighbour_cannot_write_its_part_of_any_cut(tmp_path, monkeypatch):
+    write = SnapshotRecorder.write_part
+
+    def write_but_one(recorder, *args):
+        if recorder.series != "g1":
+            return write(recorder, *args)
+        failed = Future()
+        failed.set_exception(CheckpointError("the disk of this worker is full"))
+        return failed
+
+    monkeypatch.setattr(SnapshotRecorder, "write_part", write_but_one)
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every="1s") as running:
+        running.attach(train(name="a"))
+        wait_until(lambda: len(events(running.client, running.name, "cut called off")) > 1, within=PATIENT)
+        told = running.statistics()["g0"].snapshot
+        assert run_store(tmp_path).load("g0").number >= told
+        wait_until(lambda: run_store(tmp_path).load("g0").number > told, within=PATIENT)
 
 
 def test_two_runs_of_one_folder_never_mix(tmp_path):

@@ -406,7 +406,10 @@ class GateActor(DaskActor):
         except TimeoutError:
             late = f"gate {self._behavior.name!r} did not write its part of a cut within {seconds:g} s"
             raise CheckpointError(f"{late}: see whether its storage answers") from None
-        await self._call(lambda: self._snapshots.note_part(cut.version.number, time.monotonic()))
+
+    async def note_cut(self, number: int) -> None:
+        """All gates have written their parts of a cut, where this one's is the version of this number."""
+        await self._call(lambda: self._snapshots.note_cut(number, time.monotonic()))
 
     def _taken(self, name: str) -> GateCut:
         cut = self._cuts.pop(name, None)

@@ -34,7 +34,7 @@ class GateSnapshots:
         self._series, self._generation, self._on_failure = series, generation, on_failure
         self._recorder: SnapshotRecorder | None = None
         self._number, self._time = -1, 0.0
-        """Of the last version that was written, or is in a cut."""
+        """Of the last version that was written, or is in a complete cut."""
         self._last = -1
         """The last version that was written outside of cuts."""
         self.restored: int | None = None
@@ -80,7 +80,8 @@ class GateSnapshots:
         if _is_finite(version):
             self._recorder.write(tree_of(version), version.number, _facts_of(version))
         else:
-            self._recorder.fail(f"version {version.number} has parameters that are NaN or infinite: not kept")
+            text = f"version {version.number} has parameters that are NaN or infinite: not kept"
+            self._recorder.fail(version.number, text)
         return version.number
 
     def write_part(self, cut: GateCut) -> Future[None]:
@@ -99,9 +100,15 @@ class GateSnapshots:
         store = part_store(self.policy, cut.name)
         return self._recorder.write_part(store, tree_of(version), version.number, _facts_of(version))
 
-    def note_part(self, number: int, now: float) -> None:
-        """This version is in a cut: a snapshot is due where no further cut follows in time. In a turn of the gate."""
-        if self.policy is not None and number >= self._number:
+    def note_cut(self, number: int, now: float) -> None:
+        """This version is in a cut that all gates have written, so a snapshot is due where no further cut follows in time.
+
+        In a turn of the gate.
+        """
+        if self._recorder is None or self.policy is None:
+            return
+        self._recorder.note_cut(number)
+        if number >= self._number:
             self._number, self._time = number, now + self.policy.seconds
 
     def flush(self, timeout: float) -> None:

@@ -11,7 +11,7 @@ from akkordeon_dask import optim
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.actors.gate import _actor
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
-from akkordeon_dask.actors.gate._state import Version
+from akkordeon_dask.actors.gate._state import GateCut, Version
 from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench
@@ -147,3 +147,30 @@ def test_the_snapshot_that_a_gate_was_restored_from_is_its_newest_until_it_write
     written(broken, 9)
     assert broken.error is not None and broken.last == 8
     broken.close(None, 20)
+
+
+def test_a_part_of_a_cut_is_no_snapshot_until_all_gates_have_written_theirs(tmp_path):
+    policy = SnapshotPolicy(str(tmp_path), seconds=1.0)
+    snapshots = snapshots_of(policy)
+    written(snapshots, 3)
+    snapshots.write_part(GateCut("000001-000002", version(4), {})).result(20)
+    assert snapshots.last == 3
+    (tmp_path / "g0").rename(tmp_path / "aside")
+    (tmp_path / "g0").write_bytes(b"no folder")
+    written(snapshots, 5)
+    assert snapshots.last == 3 and snapshots.error is not None
+    snapshots.note_cut(4, now=9.0)
+    assert snapshots.last == 4 and snapshots.error is not None, "the cut is older than what could not be written"
+    snapshots.note_cut(6, now=9.0)
+    assert snapshots.last == 6 and snapshots.error is None
+    snapshots.note_cut(4, now=9.0)
+    assert snapshots.last == 6
+    (tmp_path / "g0").unlink()
+    (tmp_path / "aside").rename(tmp_path / "g0")
+    snapshots.maybe_write(version(7), now=10.5)
+    snapshots.flush(20)
+    assert snapshots.last == 6, "another cut may come in time"
+    snapshots.maybe_write(version(7), now=11.0)
+    snapshots.flush(20)
+    assert snapshots.last == 7
+    snapshots.close(None, 20)
