@@ -131,14 +131,17 @@ def test_places_that_do_not_fit_are_refused_before_anything_is_made(user, tmp_pa
 
 
 def spoil(folder, gate):
-    """Put a file where a gate's snapshots are; gives what ends that."""
-    there, aside = folder / gate, folder / f"~{gate}"
-    there.rename(aside)
-    there.write_bytes(b"no folder")
+    """Put files where a gate's snapshots are and where cuts are; gives what ends that."""
+    places = [(folder / name, folder / f"~{name}") for name in (gate, "cuts")]
+    wait_until(lambda: all(there.is_dir() for there, _ in places))  # the first cut is written beside the training
+    for there, aside in places:
+        there.rename(aside)
+        there.write_bytes(b"no folder")
 
     def mend():
-        there.unlink()
-        aside.rename(there)
+        for there, aside in places:
+            there.unlink()
+            aside.rename(there)
 
     return mend
 

@@ -122,11 +122,12 @@ def test_rows_that_nobody_can_compute_again_are_reported_lost(client):
     with deploy(counting_network(ROWS, "0", "0"), client) as running:
         provider = data.from_dask(list(map(dask.delayed, x)), y)
         group = running.attach(Sentinel.train(provider, batch_size=50, concurrency=6), epochs=EPOCHS)
+        running.pause()
         killed = next(one.worker for one in group.members if one.worker not in running.placement.values())
         holders = client.who_has(x)
         gone = [number for number, one in enumerate(x) if holders[one.key] == (killed,)]
-        wait_until(lambda: group.reports.seen >= 1, within=60)
         os.kill(there[killed], signal.SIGKILL)
+        running.resume()
         history = running.wait(timeout=90)
         exactly_once(running, history)
         assert history[-1].lost == CHUNK * len(gone)

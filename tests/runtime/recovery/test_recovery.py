@@ -158,12 +158,12 @@ def test_a_lost_sentinel_resumes_the_pass_that_it_had_not_finished(anybody, ther
 def test_a_lost_sentinel_resumes_in_the_middle_of_its_pass(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         (beside,) = there.keys() - {*running.placement.values()}
-        attached = running.attach(train(samples=16 * LONG, workers=beside))
+        attached = running.attach(train(samples=16 * LONG, workers=beside, epochs=1))
         wait_until(lambda: attached.position.passes and attached.position.passes[0].floor > 50, within=40)
         reported = attached.position
         os.kill(there[beside], signal.SIGKILL)
         wait_until(lambda: attached.worker != beside, within=40)
-        (report,) = running.wait(epochs=1, timeout=150)
+        (report,) = running.wait(timeout=150)
         assert (report.epoch, report.samples) == (1, 16 * LONG)
         events = [event for _, event in anybody.call(anybody.client.get_events, TOPIC)]
         goes_on = [one["text"] for one in events if (one["network"], one["event"]) == (running.name, "restarted")][-1]
