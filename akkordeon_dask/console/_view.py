@@ -15,7 +15,7 @@ from akkordeon_dask.console._logs import redirected_logs
 from akkordeon_dask.console._notebook import Display, display_bundle
 from akkordeon_dask.console._row import Row
 
-__all__ = ["LineView", "NotebookView", "TerminalView", "View", "make_view"]
+__all__ = ["LineView", "NotebookView", "TerminalView", "View", "is_terminal", "make_view"]
 
 _ONE = threading.Lock()
 """Held by the one view of this process that draws in place."""
@@ -144,7 +144,7 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
     """
     if progress is False or sys.stdout is None:
         return None
-    console = console or Console(force_terminal=_is_terminal())
+    console = console or Console(force_terminal=is_terminal())
     if console.is_jupyter:
         return NotebookView()
     if not console.is_terminal:
@@ -152,7 +152,7 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
     return LineView() if console.is_dumb_terminal else TerminalView(console)
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
     """Whether standard output itself is one: settings for colours everywhere are not meant for bars."""
     try:
         return sys.stdout is not None and sys.stdout.isatty()

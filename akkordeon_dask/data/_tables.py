@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,8 @@ _NAMED = 12
 """Columns or values that an error names."""
 _INDEX = "Unnamed: 0"
 """The name that pandas gives a first column without one."""
+Dtype = Literal["float32", "float64", "int64", "uint8"]
+"""Of x."""
 
 
 def csv(
@@ -26,6 +28,7 @@ def csv(
     *,
     columns: Sequence[str] | None = None,
     classes: Sequence[str | int | float] | None = None,
+    dtype: Dtype = "float32",
     shuffle: bool = True,
     seed: int = 0,
     take: int | None = None,
@@ -33,7 +36,7 @@ def csv(
 ) -> Provider:
     """A table of numbers in a CSV file with a header, read by pandas where the sentinel runs.
 
-    x : (batch, columns) float32; y : (batch,) in the dtype of its column, int64 with `classes`.
+    x : (batch, columns) float32, or `dtype`; y : (batch,) in the dtype of its column, int64 with `classes`.
 
     Parameters
     ----------
@@ -45,14 +48,17 @@ def csv(
         those of x, in their order; None: all but the target.
     classes
         the values of the target in the order of their labels 0, 1, ...: `["setosa", "versicolor", "virginica"]`.
+    dtype
+        of x: `"float32"`, `"float64"`, or for columns of whole numbers `"int64"`, which `nn.Embedding` takes, and `"uint8"`
+        of images.
     shuffle, seed, take, shard
         as in `arrays`.
 
     Raises
     ------
     DataError
-        when opened: no such file or column, no table, values that are missing or no numbers: names the column and
-        the remedy.
+        when opened: no such file or column, no table, values that are missing, no numbers or none of `dtype`: names the
+        column and the remedy.
 
     Examples
     --------
@@ -60,7 +66,7 @@ def csv(
     >>> data.csv("/data/iris.csv", "species", classes=["setosa", "versicolor", "virginica"])
     data.csv('/data/iris.csv', 'species', classes=('setosa', 'versicolor', 'virginica'))
     """
-    return Stored(_table("csv", path, target, columns, classes), shuffle=shuffle, seed=seed, take=take, shard=shard)
+    return Stored(_table("csv", path, target, columns, classes, dtype), shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 
 def parquet(
@@ -69,6 +75,7 @@ def parquet(
     *,
     columns: Sequence[str] | None = None,
     classes: Sequence[str | int | float] | None = None,
+    dtype: Dtype = "float32",
     shuffle: bool = True,
     seed: int = 0,
     take: int | None = None,
@@ -85,7 +92,7 @@ def parquet(
     >>> data.parquet("s3://bucket/taxi.parquet", "tip", columns=["distance", "passengers"])
     data.parquet('s3://bucket/taxi.parquet', 'tip', columns=('distance', 'passengers'))
     """
-    return Stored(_table("parquet", path, target, columns, classes), shuffle=shuffle, seed=seed, take=take, shard=shard)
+    return Stored(_table("parquet", path, target, columns, classes, dtype), shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ class _Table:
     target: str | None
     columns: tuple[str, ...] | None
     classes: tuple[str | int | float, ...] | None
+    dtype: str
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -106,6 +114,8 @@ class _Table:
         for name in ("columns", "classes"):
             if getattr(self, name) is not None:
                 said.append(f"{name}={getattr(self, name)!r}")
+        if self.dtype != "float32":
+            said.append(f"dtype={self.dtype!r}")
         return self.kind, said
 
     def read(self) -> tuple[Array, Array | None]:
@@ -128,9 +138,9 @@ class _Table:
         features = [name for name in columns if name != self.target]
         if not features:
             raise DataError(f"{self.path} has no column beside its target {self.target!r}: x needs one at least")
-        x = np.empty((len(frame), len(features)), np.float32)
+        x = np.empty((len(frame), len(features)), self.dtype)
         for index, name in enumerate(features):
-            x[:, index] = self._numbers(frame[name], name)
+            x[:, index] = self._values(frame[name], name)
         return x, None if self.target is None else self._labels(frame[self.target])
 
     def _frame(self) -> Any:
@@ -161,6 +171,19 @@ class _Table:
             )
         return as_numbers(f"column {name!r} of {self.path}", column)
 
+    def _values(self, column: Any, name: str) -> Array:
+        values = self._numbers(column, name)
+        if np.dtype(self.dtype).kind == "f":
+            return values
+        with np.errstate(invalid="ignore"):  # of infinite ones, and of those that are too large
+            there = values.astype(self.dtype)
+        if len(others := np.flatnonzero(there != values)):
+            raise DataError(
+                f"column {name!r} of {self.path} has {values[others[0]]}, which is no {self.dtype}: leave it out, "
+                'columns=[...], or give dtype="float32"'
+            )
+        return there
+
     def _labels(self, column: Any) -> Array:
         if self.classes is None:
             return np.array(self._numbers(column, str(self.target)))
@@ -180,7 +203,10 @@ def _table(
     target: str | None,
     columns: Sequence[str] | None,
     classes: Sequence[str | int | float] | None,
+    dtype: Dtype,
 ) -> _Table:
+    if dtype not in get_args(Dtype):
+        raise DataError(f"dtype={dtype!r}: give one of {', '.join(map(repr, get_args(Dtype)))}")
     for label, value in (("columns", columns), ("classes", classes)):
         if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
             raise DataError(f"{label}={value!r}: give a list of at least one")
@@ -189,7 +215,7 @@ def _table(
     if target is not None and not isinstance(target, str):
         raise DataError(f"target={target!r}: give the name of a column, or None")
     names = None if columns is None else tuple(columns)
-    return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes))
+    return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes), dtype)
 
 
 def _are_values(names: list[str]) -> bool:

@@ -256,6 +256,18 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         found: Array = self._mapped(X, "_probabilities", self.dtype, len(self.classes_))
         return found
 
+    @available_if(_knows_probabilities)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: ArrayLike) -> Array:  # noqa: N803
+        """(samples, classes): the logarithm of the probability of each class; finite, also where that is 0."""
+        check_is_fitted(self, "classes_")
+        found: Array = self._mapped(X, "_log_probabilities", self.dtype, len(self.classes_))
+        return found
+
+    def _log_probabilities(self, outputs: Array) -> Array:
+        said: Array = outputs - outputs.max(axis=1, keepdims=True)
+        said -= np.log(np.exp(said).sum(axis=1, keepdims=True))
+        return said
+
     def _probabilities(self, outputs: Array) -> Array:
         said: Array = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         said /= said.sum(axis=1, keepdims=True)

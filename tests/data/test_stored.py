@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from akkordeon_dask import data
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.data._idx import idx_bytes
 from akkordeon_dask.errors import DataError
 from tests.support.for_each import for_each
@@ -86,6 +86,30 @@ def test_values_of_a_target_are_labels_in_the_order_of_its_classes(table):
     assert_array_equal(x, np.column_stack([ROWS, [3, 1, 2]]))
 
 
+@for_each("dtype", ["int64", "uint8", "float64"])
+def test_whole_numbers_of_a_table_stay_whole_where_they_are_asked_for(table, frame, dtype):
+    ids = [2**24 + 1, 7, 2**53 + 1] if dtype == "int64" else [255, 0, 7]
+    make, path = table(frame.assign(id=ids))
+    x, _ = everything(make(path, "kind", columns=["id"], classes=["cat", "dog"], dtype=dtype, shuffle=False))
+    assert x.dtype == dtype and x[:, 0].tolist() == ids
+
+
+@for_each("value", [2.5, np.inf, 256.0, -1.0])
+def test_a_column_of_other_values_than_its_dtype_is_named(table, frame, value):
+    make, path = table(frame.assign(odd=[1.0, value, 2.0]))
+    with pytest.raises(DataError, match=rf"column 'odd' of .* has {value}, which is no uint8: leave it out"):
+        make(path, None, columns=["count", "odd"], dtype="uint8").open()
+
+
+def test_identities_in_a_table_train_an_embedding(table, frame):
+    make, path = table(frame)
+    network = Gate(nn.Embedding(4, 2) >> nn.Flatten() >> nn.Linear(2, 2), optim.SGD(0.1))
+    provider = make(path, "kind", columns=["count"], classes=["cat", "dog"], dtype="int64")
+    with deploy(network) as running:
+        running.attach(Sentinel.train(provider, batch_size=3), epochs=1)
+        assert running.wait(timeout=30)[0].samples == 3
+
+
 def test_a_table_without_a_target_gives_no_labels(table, frame):
     make, path = table(frame[["long", "wide"]])
     assert everything(make(path, None))[1] is None
@@ -143,6 +167,7 @@ def test_a_file_that_is_not_there_or_damaged_is_named(make, tmp_path):
     (lambda: data.idx("/d/i", "/d/l", take=2), "data.idx('/d/i', '/d/l', take=2)"),
     (lambda: data.npz("/d/a.npz", y=None), "data.npz('/d/a.npz', 'x', None)"),
     (lambda: data.csv("/d/a.csv", "y", shuffle=False), "data.csv('/d/a.csv', 'y', shuffle=False)"),
+    (lambda: data.csv("/d/a.csv", "y", dtype="int64"), "data.csv('/d/a.csv', 'y', dtype='int64')"),
     (lambda: data.parquet("s3://b/a", None, columns=["a"]), "data.parquet('s3://b/a', None, columns=('a',))"),
 ])  # fmt: skip
 def test_a_provider_prints_as_the_call_that_made_it(provider, written):
@@ -153,6 +178,7 @@ def test_a_provider_prints_as_the_call_that_made_it(provider, written):
 @for_each("call, said", [
     (lambda: data.csv("a", "y", columns="ab"), r"columns='ab': give a list"),
     (lambda: data.csv("a", 3), r"target=3: give the name of a column"),
+    (lambda: data.parquet("a", "y", dtype="int32"), r"dtype='int32': give one of 'float32', 'float64', 'int64'"),
     (lambda: data.npz(3), r"path takes a path or an fsspec URL, not 3"),
 ])  # fmt: skip
 def test_a_wrong_argument_is_quoted(call, said):

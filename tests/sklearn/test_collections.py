@@ -51,6 +51,7 @@ def test_a_frame_of_dask_trains_and_predictions_are_lazy(client, flowers):
     assert isinstance(labels, da.Array) and isinstance(said, da.Array)
     assert (labels.compute() == fitted.predict(flowers[0])).all()
     assert (said.compute() == fitted.predict_proba(flowers[0])).all()
+    assert (fitted.predict_log_proba(x).compute() == fitted.predict_log_proba(flowers[0])).all()
     assert fitted.score(*flowers) > 0.9
 
 

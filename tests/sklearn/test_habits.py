@@ -55,6 +55,9 @@ def test_labels_of_any_kind_come_back(client):
     said = fitted.predict_proba(X)
     assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
     assert_array_equal(fitted.classes_[said.argmax(axis=1)], fitted.predict(X))
+    assert_allclose(np.exp(fitted.predict_log_proba(X)), said, rtol=1e-5)
+    far = fitted.predict_log_proba(1e3 * X)
+    assert np.isfinite(far).all() and far.min() < -100, "the logarithm of what predict_proba rounds to 0"
 
 
 @for_each("labels", [pd.array([2**62, 2**62 + 1] * 75, "Int64"), pd.array([True, False] * 75, "boolean")])
@@ -192,7 +195,8 @@ def test_classes_that_are_missing_in_the_first_part_are_known(client):
 
 def test_a_margin_has_no_probabilities(client):
     fitted = quick(client, loss=nn.Hinge()).fit(X, FLOWERS)
-    assert not hasattr(fitted, "predict_proba") and fitted.score(X, FLOWERS) > 0.9
+    assert not (hasattr(fitted, "predict_proba") or hasattr(fitted, "predict_log_proba"))
+    assert fitted.score(X, FLOWERS) > 0.9
 
 
 def test_a_pipeline_is_searched_by_several_processes():

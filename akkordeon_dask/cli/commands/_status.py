@@ -1,6 +1,5 @@
 """`dask akkordeon status`."""
 
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +10,7 @@ from akkordeon_dask.cli._connection import client_at
 from akkordeon_dask.cli._errors import report_errors
 from akkordeon_dask.cli._output import WIDE, as_json
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
-from akkordeon_dask.console import status_table
+from akkordeon_dask.console import is_terminal, status_table
 from akkordeon_dask.runtime import status as ask
 from akkordeon_dask.telemetry import NetworkStatus
 
@@ -42,7 +41,7 @@ def status(*, name: str | None, where: ClusterAddress, json: bool) -> None:
         click.echo(as_json({"networks": [_plain(network) for network in networks]}))
         return
     # Into a pipe or file rich would fold at 80 columns.
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console = Console() if is_terminal() else Console(width=WIDE)
     console.print(status_table(networks))
 
 

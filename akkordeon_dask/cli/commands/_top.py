@@ -1,6 +1,5 @@
 """`dask akkordeon top`."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli._wait import NotYetError
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress, cluster_options
 from akkordeon_dask.cli.options._param_types import duration
-from akkordeon_dask.console import top_table
+from akkordeon_dask.console import is_terminal, top_table
 from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.runtime import live
 from akkordeon_dask.telemetry import LiveStatus
@@ -78,7 +77,7 @@ def _watch(client: Client, name: str, show: Callable[[LiveStatus], None], interv
 @contextmanager
 def _screen() -> Iterator[Callable[[LiveStatus], None]]:
     """Yield the function that shows a status: on a terminal over the one before, elsewhere below it."""
-    if not sys.stdout.isatty():
+    if not is_terminal():
         # Into a pipe or file rich would fold at 80 columns.
         console = Console(width=WIDE)
         yield lambda status: console.print(top_table(status))

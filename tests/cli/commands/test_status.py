@@ -15,6 +15,7 @@ from akkordeon_dask.cli.commands._network import network_named
 from akkordeon_dask.errors import ClosedError, DeploymentError
 from tests.support.dialogues import akkordeon, called, joined_worker
 from tests.support.leftovers import wait_until
+from tests.support.programs import run
 from tests.support.workers import workers_now
 
 TRAIN = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample")
@@ -150,3 +151,12 @@ def test_an_unknown_name_is_one_line(digits, at, client):
     assert done.stderr == "Error: no network named 'digit' on this cluster, there is digits: deploy it first\n"
     with pytest.raises(DeploymentError, match="there is digits"):
         akkordeon_dask.status(client, "digit")
+
+
+_CLOSED = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("top", "digits", "--once")], ids=" ".join)
+def test_a_command_without_a_standard_output_ends_well(command, digits, at):
+    done = run("-c", _CLOSED, "-m", "dask", "akkordeon", *command, *at)
+    assert (done.returncode, done.stderr) == (0, "")
