@@ -173,6 +173,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=2e-3, metavar="R", help="learning rate at its top (0.002)")
     parser.add_argument("--prompt", default="The ", metavar="TEXT", help='what it continues ("The ")')
     args = parser.parse_args()
+    for name in ("epochs", "concurrency", "batch_size", "width"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} is at least 1, not {getattr(args, name)}")
     if args.width % HEADS:
         parser.error(f"--width is a multiple of {HEADS}, not {args.width}")
     if args.batch_size % (2 * args.concurrency):

@@ -52,3 +52,9 @@ def test_too_short_a_text_is_refused(tmp_path):
     done = run(*SMALL, "--text", book)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "the shorter one of the two books has 3 characters: give at least 2560\n"
+
+
+def test_a_number_below_one_is_refused():
+    done = run(*SMALL, "--concurrency", 0)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("error: --concurrency is at least 1, not 0\n")
