@@ -298,7 +298,8 @@ class Running:
             of them. Then it rests, with no batch of a further pass drawn, until the next call. A pass that has begun is
             always ended: one whose batches in flight belong to more than `epochs` short passes makes those. One that
             has an `epochs` of its own never makes more than those in all; one that is paused goes on. None: each goes
-            on until it has made the number it was written or attached with.
+            on until it has made the number it was written or attached with. One that a callback has stopped since the
+            last wait rests on: this call tells of it, the next one lets it go on.
         timeout
             `"30s"`, or a number of seconds; None: no limit, for any failure ends the wait with an error. Training goes
             on after it.

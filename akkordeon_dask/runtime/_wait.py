@@ -38,7 +38,7 @@ async def wait(
 
 
 async def _wait(session: Session, epochs: int | None, timeout: float | None, *, mine: bool) -> History:
-    training = training_sentinels(session)
+    training = [one for one in training_sentinels(session) if not one.stopped]
     endless = [one.name for one in training if epochs is None and one.sentinel.epochs is None]
     if endless and timeout is None:
         remedy = "say wait(epochs=...), or attach it with epochs"
@@ -47,8 +47,12 @@ async def _wait(session: Session, epochs: int | None, timeout: float | None, *, 
     for attached in training:
         if epochs is not None or (attached.until is not None and attached.sentinel.epochs is not None):
             await attached.count(epochs)
+            if attached.stopped:  # meanwhile
+                await attached.rest()
     await _wait_until_ended(session, waited_for, timeout, alone=mine or epochs is not None)
     await session.callbacks.finish()
+    for attached in waited_for:
+        attached.stopped = False
     await _warn_about_snapshots(session)
     return session.passes.history(mine=mine)
 

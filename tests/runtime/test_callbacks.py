@@ -13,6 +13,7 @@ from akkordeon_dask import Gate, Network, Sentinel, callbacks, data, deploy, nn,
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.errors import CheckpointError, SpecError
 from akkordeon_dask.runtime._training import SessionTraining
+from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, pair, workers
@@ -123,6 +124,37 @@ def test_after_a_stop_the_next_wait_goes_on(user):
         assert made < 99 and attached.state == "resting"
         running.wait(epochs=2, timeout=PATIENT)
         assert attached.reports.seen == made + 2
+
+
+@pytest.mark.parametrize(("attached", "waited"), [(9, None), (None, 9)], ids=["own epochs", "epochs of the wait"])
+def test_a_wait_after_a_stop_that_nobody_knows_of_returns_and_the_next_one_goes_on(user, attached, waited):
+    """As in a notebook: a sentinel is attached in one cell and waited for in the next."""
+    stopping = callbacks.EarlyStopping("validate0.loss", patience=1, min_delta=NEVER)
+    with user.deploy(NETWORK) as running:
+        running.add_callback(stopping)
+        running.attach(validate())
+        sentinel = running.attach(train(concurrency=1), epochs=attached)
+        wait_until(lambda: sentinel.state == "resting", within=PATIENT)
+        history = running.wait(epochs=waited, timeout=PATIENT)
+        assert [one.epoch for one in history if one.mode == "train"] == [1, 2]
+        assert equal(running.parameters(), sequential(user, 1))
+        running.wait(epochs=waited, timeout=PATIENT)
+        assert sentinel.reports.seen == (attached or 2 + waited)
+
+
+def test_a_stop_that_comes_while_a_wait_begins_is_not_undone(monkeypatch):
+    """The call that has the sentinel go on reaches its actor after the one that has it rest."""
+    count = Attached.count
+
+    async def count_late(attached, epochs):
+        await attached.rest()
+        await count(attached, epochs)
+
+    monkeypatch.setattr(Attached, "count", count_late)
+    with deploy(NETWORK) as running:
+        sentinel = running.attach(train())
+        running.wait(epochs=1000, timeout=PATIENT)
+        assert sentinel.reports.seen < 1000
 
 
 def test_on_a_plateau_the_learning_rate_falls(user):

@@ -153,7 +153,7 @@ class AttachedGroup(Attached):
         self._wake()
 
     async def rest(self) -> None:
-        self.until = self.reports.seen + (self._sums is not None)
+        self.until, self.stopped = self.reports.seen + (self._sums is not None), True
         self._wake()
 
     async def pause(self) -> None:

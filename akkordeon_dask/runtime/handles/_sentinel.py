@@ -98,6 +98,8 @@ class Attached(ActorHandle[SentinelActor]):
         """Passes, of all incarnations, after which it rests because a `wait` asked for so many."""
         self._until_sent = True
         """The actor knows that number."""
+        self.stopped = False
+        """A callback has let it rest, and no `wait` has returned since."""
         self.validated = False
         """Each of its passes is validated before the next one begins."""
         self.error_raised = False
@@ -293,7 +295,7 @@ class Attached(ActorHandle[SentinelActor]):
 
     async def rest(self) -> None:
         """Let it rest when its open passes are complete; an actor that does not answer, or its successor, later."""
-        self.until, self._until_sent = 0, False
+        self.until, self._until_sent, self.stopped = 0, False, True
         try:
             await self.ask(SentinelActor.rest_after, 0)
         except _NO_ANSWER as error:  # the next poll sends it again
