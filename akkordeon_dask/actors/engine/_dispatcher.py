@@ -11,6 +11,7 @@ from akkordeon_dask.actors.engine._compute_thread import ComputeThread
 from akkordeon_dask.actors.engine._mailbox import CONTROL, ENTRY
 from akkordeon_dask.actors.engine._scheduler import Scheduler
 from akkordeon_dask.actors.engine._stalls import Stalls
+from akkordeon_dask.actors.engine._switch_interval import restore_switch_interval, shorten_switch_interval
 from akkordeon_dask.actors.engine._watch import Watch
 from akkordeon_dask.messages import Metrics
 
@@ -121,6 +122,7 @@ class Dispatcher(Scheduler):
         self._all.append(one)
         if self._watch is None:
             self._watch = Watch(self._inspect)
+            shorten_switch_interval()
         thread.start()
         return one
 
@@ -138,6 +140,7 @@ class Dispatcher(Scheduler):
             watch, self._watch = self._watch, None
             if watch is not None:
                 watch.stop()
+                restore_switch_interval()
                 self._leaving.append(watch.thread)
 
     def join(self, timeout: float) -> None:
