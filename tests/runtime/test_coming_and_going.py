@@ -37,7 +37,7 @@ def test_twenty_sentinels_join_and_leave_and_nothing_of_them_stays(seed, user, n
         heard = threading.Event()
         running.plain.subscribe(lambda report: heard.set())
         end, joined = time.monotonic() + DURATION, 0
-        while time.monotonic() < end:
+        while time.monotonic() < end or joined < SENTINELS / 2:
             name = dice.choice(list(known))
             if name in there:
                 running.detach(there.pop(name))
@@ -54,7 +54,6 @@ def test_twenty_sentinels_join_and_leave_and_nothing_of_them_stays(seed, user, n
         statistics = running.statistics()
         passes = list(running.history)
         updates = {gate.version for gate in statistics.values()}
-    assert joined >= SENTINELS / 2
     assert {gate.contexts for gate in statistics.values()} == {0}
     assert {gate.counts.failed for gate in statistics.values()} == {0}
     assert min(updates) > 0
