@@ -73,7 +73,7 @@ def test_a_report_without_the_schedulers_part_says_so_and_has_the_passes(user, s
 
     def forget(name, dask_scheduler):
         store = install(dask_scheduler).store
-        store.networks.pop(name)
+        store.networks.pop(name, None)
         store.networks = Forgetful(store.networks)
 
     with user.deploy(NETWORK, name="forgotten", seed=5) as running:
