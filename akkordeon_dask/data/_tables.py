@@ -49,8 +49,8 @@ def csv(
     classes
         the values of the target in the order of their labels 0, 1, ...: `["setosa", "versicolor", "virginica"]`.
     dtype
-        of x: `"float32"`, `"float64"`, or for columns of whole numbers `"int64"`, which `nn.Embedding` takes, and `"uint8"`
-        of images.
+        of x: `"float32"`, `"float64"`, or for columns of whole numbers `"int64"`, which `nn.Embedding` takes, and
+        `"uint8"` of images.
     shuffle, seed, take, shard
         as in `arrays`.
 
@@ -66,7 +66,8 @@ def csv(
     >>> data.csv("/data/iris.csv", "species", classes=["setosa", "versicolor", "virginica"])
     data.csv('/data/iris.csv', 'species', classes=('setosa', 'versicolor', 'virginica'))
     """
-    return Stored(_table("csv", path, target, columns, classes, dtype), shuffle=shuffle, seed=seed, take=take, shard=shard)
+    table = _table("csv", path, target, columns, classes, dtype)
+    return Stored(table, shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 
 def parquet(
@@ -92,7 +93,8 @@ def parquet(
     >>> data.parquet("s3://bucket/taxi.parquet", "tip", columns=["distance", "passengers"])
     data.parquet('s3://bucket/taxi.parquet', 'tip', columns=('distance', 'passengers'))
     """
-    return Stored(_table("parquet", path, target, columns, classes, dtype), shuffle=shuffle, seed=seed, take=take, shard=shard)
+    table = _table("parquet", path, target, columns, classes, dtype)
+    return Stored(table, shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 
 @dataclass(frozen=True)

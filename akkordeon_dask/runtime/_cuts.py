@@ -143,7 +143,7 @@ class CutNetwork:
             await self._note(taken.cut)
 
     async def _note(self, cut: Cut) -> None:
-        """Tell the gates that a cut is complete. One that is not told writes a snapshot of its own, sooner than it must."""
+        """Tell the gates that a cut is complete: one that is not told writes a snapshot sooner than it must."""
         asked = [self._ask(_on_worker.note_cut, [one], gates, cut.numbers) for one, gates in self._by_worker.items()]
         await asyncio.gather(*asked, return_exceptions=True)
 

@@ -55,7 +55,7 @@ class SnapshotRecorder:
         """The reason why the one after that was not. Any thread may read it."""
         self._failed = -1
         """The number of that one."""
-        self._telling = threading.Lock()
+        self._lock = threading.Lock()
         """Held while these three are set: by the writer's thread, and by the actor's."""
         self._parts: dict[str, tuple[Store, Future[None]]] = {}
         """Snapshots for other stores that are not written yet. Added to on the event loop; the writer's thread takes
@@ -93,21 +93,21 @@ class SnapshotRecorder:
         if error is not None and (part is None or (first and self._superseded)):
             self.fail(number, str(error))
         elif error is None and part is None:
-            with self._telling:
+            with self._lock:
                 self.last, self.error = number, None
         if part is not None and part[1].set_running_or_notify_cancel():
             part[1].set_exception(error) if error is not None else part[1].set_result(None)
 
     def note_cut(self, number: int) -> None:
         """A snapshot of this number is in a cut that all gates have written. Any thread."""
-        with self._telling:
+        with self._lock:
             if self.last is None or number >= self.last:
                 self.last = number
                 self.error = self.error if number < self._failed else None
 
     def fail(self, number: int, text: str) -> None:
         """Report a snapshot that is not written."""
-        with self._telling:
+        with self._lock:
             self._failed, self.error = number, text
         self._on_failure("snapshot failed", text)
 

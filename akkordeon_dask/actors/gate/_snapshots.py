@@ -101,7 +101,7 @@ class GateSnapshots:
         return self._recorder.write_part(store, tree_of(version), version.number, _facts_of(version))
 
     def note_cut(self, number: int, now: float) -> None:
-        """This version is in a cut that all gates have written, so a snapshot is due where no further cut follows in time.
+        """This version is in a cut that all gates have written: a snapshot is due where no other cut follows in time.
 
         In a turn of the gate.
         """
