@@ -6,6 +6,7 @@ becomes of the client in the middle, sentinels go on by themselves after `snapsh
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ __all__ = ["CutNetwork", "TakenCut", "manifest"]
 
 
 _LET_GO = 1.0
-"""Seconds for sentinels to be told that a cut is called off: those that are not go on at its deadline."""
+"""Seconds for sentinels to be told that a cut is called off, and for gates that it is complete: those that are not do
+without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +142,14 @@ class CutNetwork:
             await asyncio.gather(*asked)
             _, worker, key = self.gates[0]
             await self._ask(_on_worker.finish_cut, [worker], key, taken.cut, self.generation, earlier)
-            await self._note(taken.cut)
+        await self._note(taken.cut)
 
     async def _note(self, cut: Cut) -> None:
         """Tell the gates that a cut is complete: one that is not told writes a snapshot sooner than it must."""
         asked = [self._ask(_on_worker.note_cut, [one], gates, cut.numbers) for one, gates in self._by_worker.items()]
-        await asyncio.gather(*asked, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LET_GO):
+                await asyncio.gather(*asked, return_exceptions=True)
 
     async def _workers(self) -> list[str]:
         """The addresses of all workers with actors of the network: any other may be stopped, that matters nothing."""
