@@ -24,7 +24,7 @@ from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUse
 pytestmark = pytest.mark.slow
 
 KEPT = {"snapshot_every": 1}
-LONG = 1500
+LONG = 4000
 """Batches of a pass that lasts for seconds."""
 
 
