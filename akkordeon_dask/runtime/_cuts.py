@@ -6,7 +6,7 @@ becomes of the client in the middle, sentinels go on by themselves after `snapsh
 """
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +24,10 @@ from akkordeon_dask.snapshots import Cut, cut_name
 __all__ = ["CutNetwork", "TakenCut", "manifest"]
 
 
-_LET_GO = 1.0
-"""Seconds for sentinels to be told that a cut is called off, and for gates that it is complete: those that are not do
+logger = logging.getLogger(__name__)
+
+_NOTICE = 1.0
+"""Seconds to tell sentinels that a cut is called off, and gates that one is complete: those that do not hear of it do
 without."""
 
 
@@ -116,7 +118,7 @@ class CutNetwork:
     async def _let_go(self, name: str, workers: list[str]) -> None:
         """Let the sentinels go on at once where a cut is called off; those that do not answer do so by themselves."""
         try:
-            async with asyncio.timeout(_LET_GO):
+            async with asyncio.timeout(_NOTICE):
                 await self._ask(_on_worker.release_sentinels, workers, self.name, name, True)
         except (AkkordeonError, OSError):
             pass
@@ -147,9 +149,11 @@ class CutNetwork:
     async def _note(self, cut: Cut) -> None:
         """Tell the gates that a cut is complete: one that is not told writes a snapshot sooner than it must."""
         asked = [self._ask(_on_worker.note_cut, [one], gates, cut.numbers) for one, gates in self._by_worker.items()]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LET_GO):
-                await asyncio.gather(*asked, return_exceptions=True)
+        try:
+            async with asyncio.timeout(_NOTICE):
+                await asyncio.gather(*asked)
+        except (AkkordeonError, OSError) as error:  # a TimeoutError is one
+            logger.info("network %r: not all gates know that cut %s is complete: %r", self.name, cut.name, error)
 
     async def _workers(self) -> list[str]:
         """The addresses of all workers with actors of the network: any other may be stopped, that matters nothing."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
@@ -264,11 +265,9 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return found
 
     def _log_probabilities(self, outputs: Array) -> Array:
-        said: Array = outputs - outputs.max(axis=1, keepdims=True)
-        said -= np.log(np.exp(said).sum(axis=1, keepdims=True))
+        said: Array = log_softmax(outputs, axis=1)
         return said
 
     def _probabilities(self, outputs: Array) -> Array:
-        said: Array = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        said /= said.sum(axis=1, keepdims=True)
+        said: Array = softmax(outputs, axis=1)
         return said

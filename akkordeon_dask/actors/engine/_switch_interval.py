@@ -10,13 +10,15 @@ SWITCH_INTERVAL = 2e-4
 waits so long at each of its steps beside layers that are too small to give the interpreter away by themselves."""
 
 _lock = threading.Lock()
+"""Held while the setting and these two are changed, by the thread of whichever dispatcher begins or ends."""
 _users = 0
+"""Dispatchers at work."""
 _before: float | None = None
 """The setting that was there; None: it is not changed."""
 
 
 def shorten_switch_interval() -> None:
-    """Shorten it until as many calls of `restore_switch_interval`; one that is shorter stays. Guarded by a lock."""
+    """Shorten it until as many calls of `restore_switch_interval`; one that is shorter stays."""
     global _users, _before  # noqa: PLW0603 - the setting is global, so is the memory of what it was
     with _lock:
         _users += 1
@@ -27,7 +29,7 @@ def shorten_switch_interval() -> None:
 
 
 def restore_switch_interval() -> None:
-    """One that computes has ended: the last one brings back what was there, where nobody has set another one since."""
+    """A dispatcher has ended: the last one brings back what was there, where nobody has set another one since."""
     global _users, _before  # noqa: PLW0603 - as above
     with _lock:
         _users -= 1
