@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ class _Connection:
                 return path
             done = Path(self._stream.done)
             try:
-                return path.rename(_unused(done / path.name))
+                return _moved(path, done)
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and done.is_dir():  # another sentinel was faster
                     continue
@@ -156,7 +157,21 @@ class _Connection:
         """Nothing is held open."""
 
 
-def _unused(path: Path) -> Path:
-    """The path, or the first one with a number where there is a file already: `a.npz`, `a-2.npz`."""
+def _moved(path: Path, folder: Path) -> Path:
+    """Move a file into a folder, where no other file of its name is lost, not even one that arrives meanwhile."""
+    place = _reserve(folder / path.name)
+    try:
+        return path.replace(place)
+    except OSError:
+        place.unlink(missing_ok=True)
+        raise
+
+
+def _reserve(path: Path) -> Path:
+    """An empty file in nobody's place: at the path, or with the first number that is free: `a.npz`, `a-2.npz`."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(one for one in itertools.chain([path], numbered) if not one.exists())
+    for one in itertools.chain([path], numbered):
+        with suppress(FileExistsError):
+            one.touch(exist_ok=False)
+            break
+    return one

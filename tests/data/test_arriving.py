@@ -5,6 +5,7 @@ import pickle
 import queue
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -150,6 +151,25 @@ def test_a_file_whose_name_was_there_before_is_read_and_overwrites_nothing(tmp_p
         assert drawn(batches, 1) == [number]
     kept = {path.name: read(path)[1].tolist() for path in (tmp_path / "done").iterdir()}
     assert kept == {"day.npz": [0], "day-2.npz": [1], "day-3.npz": [2]}
+
+
+def test_files_of_one_name_that_move_at_the_same_time_are_all_kept(tmp_path):
+    folders = [tmp_path / f"in-{number}" for number in range(4)]
+    all_there = threading.Barrier(len(folders), timeout=PATIENCE)
+
+    def move_some(folder):
+        batches = data.stream_folder(folder, read, done=tmp_path / "done", linger=1e-3).open().batches(1, 1)
+        for number in range(20):
+            put(folder, "day.npz", number, 1, number)
+            all_there.wait()
+            assert drawn(batches, 1) == [number]
+
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(len(folders)) as threads:
+        list(threads.map(move_some, folders))
+    kept = sorted(read(path)[1].item() for path in (tmp_path / "done").iterdir())
+    assert kept == sorted(list(range(20)) * len(folders))
 
 
 def test_a_folder_of_read_files_that_vanishes_is_an_error(tmp_path):
