@@ -13,6 +13,8 @@ from akkordeon_dask.tree import Array
 __all__ = ["Muon"]
 
 _A, _B, _C = 3.4445, -4.7750, 2.0315
+_LEAST = 1e-7
+"""The length of the matrix that is orthogonalised, at least: one that fades away becomes 0, not a step of full size."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,10 +79,7 @@ class Muon(ArrayOptimizer):
 
 def _orthogonalise(matrix: Array, iterations: int) -> None:
     """Make all singular values near 1, in place."""
-    length = float(np.linalg.norm(matrix))
-    if not length:
-        return
-    matrix *= 1 / length
+    matrix *= 1 / max(float(np.linalg.norm(matrix)), _LEAST)
     x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     rows = len(x)
     y, z = (empty((rows, rows), x.dtype) for _ in range(2))
