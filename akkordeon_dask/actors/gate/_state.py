@@ -195,10 +195,13 @@ class InFlight:
 
     def finish(self, floor: int) -> None:
         """All batches below this one are finished: whatever of them may still come is dropped."""
-        for sequence in range(self.floor, floor):
-            batch = self.batches.pop(sequence, None)
-            if self.first is not None and not (batch is not None and batch.applied) and len(self.holes) < _HOLES:
-                self.holes.add(sequence)
+        if self.first is None:  # after a restart, the floor may be millions above the last one
+            self.batches = {sequence: batch for sequence, batch in self.batches.items() if sequence >= floor}
+        else:
+            for sequence in range(self.floor, floor):
+                batch = self.batches.pop(sequence, None)
+                if not (batch is not None and batch.applied) and len(self.holes) < _HOLES:
+                    self.holes.add(sequence)
         self.floor = max(floor, self.floor)
 
     def was_applied(self, sequence: int) -> bool:

@@ -26,6 +26,14 @@ def test_batches_below_the_floor_are_dropped():
     assert (in_flight.floor, in_flight.last_message, in_flight.contexts) == (3, 1.0, 2)
 
 
+def test_a_restarted_gate_reaches_the_floor_of_a_stream_that_has_run_for_years_at_once():
+    in_flight = InFlight(batches={5: held()})
+    in_flight.advance_floor(header(10**15 + 2, floor=10**15), now=1.0)
+    in_flight.advance_floor(header(10**15 + 2, floor=10**15 + 1), now=1.0)
+    assert (in_flight.floor, in_flight.batches, in_flight.holes) == (10**15 + 1, {}, {10**15})
+    assert not in_flight.was_applied(5)
+
+
 def test_a_floor_never_falls():
     in_flight = InFlight()
     for floor, known in [(3, 3), (1, 3), (4, 4), (0, 4)]:
