@@ -68,6 +68,9 @@ class Score(Written, ABC):
     """The kind of targets that it compares outputs with; None: not declared, the score goes with every loss."""
     greater_is_better: ClassVar[bool] = True
     """Of two values, the greater one is the better: what callbacks go by. False for errors."""
+    running: ClassVar[bool] = True
+    """The progress of a pass shows it, several times a second. False where `result` takes longer than a few
+    milliseconds: it is computed at the end of the pass alone then."""
 
     def __new__(cls, *args: Any, **options: Any) -> "Score":
         """SpecError for a class that overrides neither `__call__` nor `update`."""

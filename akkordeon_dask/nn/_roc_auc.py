@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class ROCAUC(Score):
     that has no sample, or all of them, is left out of the mean; NaN where that leaves none, or where an output is NaN.
 
     It is exact, not of a histogram: during a pass it keeps 16 bytes for each sample and output, or class where there
-    are more than two.
+    are more than two. They are sorted at the end of the pass; its progress does without the area.
 
     Shapes
     ------
@@ -37,12 +38,14 @@ class ROCAUC(Score):
     0.75
     """
 
+    running: ClassVar[bool] = False
+
     @property
     def name(self) -> str:
         return "roc_auc"
 
     def update(self, y: Array, target: Array, weights: Array | None = None) -> ScoreState:
-        """For each output the records of all samples, one after the other: bytes of float64.
+        """For each output the records of all samples, one after the other: bytes of float64, in some pieces.
 
         A record is the output, and the sample's weight, which is negative where the sample is not of the class.
         """
@@ -54,7 +57,10 @@ class ROCAUC(Score):
         records = np.empty((outputs.shape[1], len(y), 2))
         records[..., 0] = outputs.T
         records[..., 1] = np.where(truth.T, its, -its)
-        return tuple(column.tobytes() for column in records)
+        return tuple((column.tobytes(),) for column in records)
+
+    def merge(self, one: ScoreState, other: ScoreState) -> ScoreState:
+        return tuple(_joined(*both) for both in zip(one, other, strict=True))
 
     def _columns(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Outputs, and whether they should be great, (batch, columns)."""
@@ -70,9 +76,23 @@ class ROCAUC(Score):
         return p, labels[:, np.newaxis] == np.arange(y.shape[1])
 
     def result(self, state: ScoreState) -> float:
-        areas = [_area(np.frombuffer(column).reshape(-1, 2)) for column in state]
+        areas = [_area(np.frombuffer(b"".join(_pieces(column))).reshape(-1, 2)) for column in state]
         known = [area for area in areas if area is not None]
         return math.fsum(known) / len(known) if known else math.nan
+
+
+def _joined(one: Any, other: Any) -> tuple[bytes, ...]:
+    """The records of both, in pieces that become shorter: each is copied as often as the logarithm of their number."""
+    pieces = [*_pieces(one), *_pieces(other)]
+    while len(pieces) > 1 and len(pieces[-2]) <= len(pieces[-1]):
+        last = pieces.pop()
+        pieces[-1] += last
+    return tuple(pieces)
+
+
+def _pieces(column: Any) -> tuple[bytes, ...]:
+    """Snapshots of former versions have one piece."""
+    return (column,) if isinstance(column, bytes) else column
 
 
 def _area(records: Array) -> float | None:

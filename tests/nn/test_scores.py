@@ -277,6 +277,17 @@ def test_the_area_of_yes_or_no_outputs_is_scikit_learns_and_of_several_their_mea
     )
 
 
+def test_the_records_of_a_thousand_batches_are_few_pieces_that_hold_all_of_them():
+    rng = np.random.default_rng(0)
+    y, target = rng.normal(size=(5000, 2)), rng.integers(0, 2, 5000)
+    score = nn.ROCAUC()
+    states = [score.update(y[some], target[some]) for some in np.array_split(np.arange(5000), 1000)]
+    state = reduce(score.merge, states)
+    assert max(map(len, state)) <= 10  # joined one by one, half a million records would be copied
+    assert score.result(state) == score(y, target)
+    assert score.result(tuple(map(b"".join, state))) == score(y, target)  # as former versions wrote it
+
+
 def test_an_area_without_pairs_is_not_known_and_left_out_of_a_mean():
     y = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [2.0, 2.0, 1.0]])
     assert math.isnan(nn.ROCAUC()(y[:, :2], np.array([1, 1, 1])))

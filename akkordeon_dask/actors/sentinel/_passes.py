@@ -177,15 +177,16 @@ class OpenPass:
     def progress(self, sentinel: Sentinel, total: int | None, *, now: float) -> PassProgress:
         """The progress of the pass, of `total` samples."""
         try:
-            loss, scores = self._results(sentinel)
+            loss, scores = self._results(sentinel, running=True)
         except AkkordeonError:  # of a user's score: raised when the pass is reported
             loss, scores = self.loss / self.weight if self.weight else math.nan, {}
         return PassProgress(self.epoch, self.samples + self.lost, total, loss, scores, now - self.begun)
 
-    def _results(self, sentinel: Sentinel) -> tuple[float, dict[str, float]]:
-        """Loss and scores of the completed samples."""
+    def _results(self, sentinel: Sentinel, *, running: bool = False) -> tuple[float, dict[str, float]]:
+        """Loss and scores of the completed samples; of a pass that is `running` those that progress shows."""
         share = 1 / self.weight if self.weight else math.nan
-        return self.loss * share, score_results(sentinel.scores if sentinel.mode != "predict" else (), self.scores)
+        scores = [] if sentinel.mode == "predict" else [one for one in sentinel.scores if one.running or not running]
+        return self.loss * share, score_results(scores, self.scores)
 
 
 _SAVED = tuple(one.name for one in fields(OpenPass) if one.metadata.get("saved", True))

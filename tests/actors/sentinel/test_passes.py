@@ -57,6 +57,17 @@ def test_an_open_pass_has_progress():
     assert half.loss == 2.0 and list(half.scores.values()) == [0.5]
 
 
+def test_progress_shows_no_score_that_takes_long_and_the_report_has_it():
+    class Slow(Numbers):
+        running = False
+
+    passes = Passes(Sentinel.train(DATA, scores=[Slow()], batches_per_pass=2))
+    one = drawn(passes, 2)
+    one.add(batch(one, 8, 2.0, (0.5,)), [Slow()])
+    assert (passes.progress(16, 1.0).loss, passes.progress(16, 1.0).scores) == (2.0, {})
+    assert list(complete(passes, one, 1.0, batches=1).scores) == [Slow().name]
+
+
 def test_a_pass_of_unknown_length_counts_as_long_as_the_one_before():
     passes = Passes(Sentinel.train(DATA, scores=[]))
     one = drawn(passes, 3)
