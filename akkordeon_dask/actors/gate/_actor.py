@@ -10,6 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask._pieces import Leaf, Parcel, Piece, Spans
 from akkordeon_dask.actors._dask_actor import DaskActor, large
 from akkordeon_dask.actors._offload import offload
+from akkordeon_dask.actors._recent import with_recent
 from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
@@ -387,8 +388,8 @@ class GateActor(DaskActor):
             when the gate still has batches of others.
         """
         cut = await self._call(lambda: self._behavior.take_cut(name, held))
-        self._cuts = {**dict(list(self._cuts.items())[1 - _TAKEN :]), name: cut}
-        self._loop.call_later(config.seconds("timeouts.control"), self._cuts.pop, name, None)
+        self._cuts = with_recent(self._cuts, name, cut, _TAKEN)
+        self._loop.call_later(config.seconds("timeouts.control"), lambda: self._cuts.pop(name, None))
         return cut.version.number, cut.applied
 
     async def write_part(self, name: str, seconds: float) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import DaskActor, large
 from akkordeon_dask.actors._offload import offload
+from akkordeon_dask.actors._recent import with_recent
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, provider_error
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
@@ -433,7 +434,7 @@ class SentinelActor(DaskActor):
         if part is None and behavior.state not in _ENDED:
             raise DeadlineError(f"batches of sentinel {self._name!r} did not come back within {seconds:g} s")
         counted = behavior.passes.samples + behavior.passes.lost
-        self._at_cuts = {**dict(list(self._at_cuts.items())[-_CUTS:]), cut: counted}
+        self._at_cuts = with_recent(self._at_cuts, cut, counted, _CUTS)
         return part if behavior.state not in _ENDED else None
 
     async def release_from(self, cut: str, go_on: bool) -> float | None:
