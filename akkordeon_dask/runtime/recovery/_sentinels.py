@@ -384,7 +384,7 @@ async def _restart_at(
             raise error from failure
         lost_again = session.scheduler_loss.error or SchedulerLostError(str(failure))
         await restore_claim(session.client, attached.claim)
-        await _restart_at(session, attached, position, lost_again, beside_first=beside_first)
+        await _restart_at(session, attached, position, lost_again, beside_first=beside_first, rollback=known)
 
 
 async def _log(session: Session, attached: Attached, event: str, text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.actors import SentinelActor
-from akkordeon_dask.errors import ClosedError, DeploymentError, PlacementError
+from akkordeon_dask.errors import ClosedError, DeploymentError, PlacementError, SchedulerLostError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime import live
 from akkordeon_dask.runtime.recovery import _sentinels
@@ -95,6 +95,28 @@ def test_a_sentinel_that_two_move_at_once_is_moved_once(somebody, monkeypatch, c
         assert trains.worker == running.placement["g0"] != leaving
         reports = running.wait(timeout=PATIENT)
         assert [(report.samples, report.lost) for report in reports] == [(10_000, 0)] * 2
+
+
+def test_a_successor_that_the_scheduler_takes_down_too_still_goes_back(somebody, monkeypatch):
+    with somebody.deploy(NETWORK) as running:
+        trains = running.attach(train())
+        session, create, told = running._session, _sentinels._create, []
+        attached = session.sentinels[trains.name]
+
+        async def lose_scheduler_once(*args, rollback, **options):
+            told.append(rollback)
+            if len(told) == 1:
+                attached.rollback = "meanwhile"
+                raise SchedulerLostError("gone")
+            return await create(*args, rollback=rollback, **options)
+
+        async def was_lost(failure):
+            return True
+
+        monkeypatch.setattr(_sentinels, "_create", lose_scheduler_once)
+        monkeypatch.setattr(session.scheduler_loss, "was_lost", was_lost)
+        somebody.client.sync(move_sentinel, session, attached, trains.worker)
+        assert told == ["", ""]  # its position is from before: it has not gone back
 
 
 def test_a_sentinel_that_no_worker_takes_says_why(somebody, monkeypatch):
