@@ -235,9 +235,7 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 f"classes={known!r} are not {self.classes_!r}, those that the network has outputs for: give the first "
                 "call of partial_fit all of them"
             )
-        if not again and known is not None:
-            self.classes_ = known
-        self._fit(X, y, sample_weight, 1, again=again, known=classes is not None)
+        self._fit(X, y, sample_weight, 1, again=again, classes=known)
         return self
 
     def predict(self, X: ArrayLike) -> Array:  # noqa: N803

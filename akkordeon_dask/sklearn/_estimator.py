@@ -150,12 +150,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         epochs: int,
         *,
         again: bool,
-        known: bool = False,
+        classes: Array | None = None,
     ) -> Self:
-        """Fit, or leave everything as it was: also where an error or Ctrl-C cuts a second fit short."""
+        """Fit, or leave everything as it was: also where an error or Ctrl-C cuts a fit short."""
         before = self._fitted_attributes()
         try:
-            return self._fit_samples(X, y, sample_weight, epochs, again=again, known=known)
+            if classes is not None:
+                vars(self)["classes_"] = classes
+            return self._fit_samples(X, y, sample_weight, epochs, again=again, known=classes is not None)
         except BaseException:
             for name in self._fitted_attributes():
                 delattr(self, name)

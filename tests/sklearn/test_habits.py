@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 from akkordeon_dask import Gate, Network, data, nn, optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
@@ -141,6 +142,16 @@ def test_a_second_fit_that_fails_leaves_the_first_one(client):
         fitted.fit(X[:, :3], FLOWERS == "setosa")
     assert_array_equal(fitted.predict_proba(frame), before)
     assert fitted.classes_.tolist() == np.unique(FLOWERS).tolist() and [*fitted.feature_names_in_] == [*"abcd"]
+
+
+def test_a_first_partial_fit_that_fails_leaves_nothing_fitted(client):
+    estimator = quick(client)
+    before = dict(vars(estimator))
+    with pytest.raises(ValueError, match="NaN"):
+        estimator.partial_fit(np.full_like(X, np.nan), FLOWERS, classes=np.unique(FLOWERS))
+    assert vars(estimator) == before
+    with pytest.raises(NotFittedError):
+        check_is_fitted(estimator)
 
 
 def test_partial_fits_are_passes_over_what_they_are_given(client):
