@@ -156,7 +156,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         before = self._fitted_attributes()
         try:
             if classes is not None:
-                vars(self)["classes_"] = classes
+                self.__dict__["classes_"] = classes
             return self._fit_samples(X, y, sample_weight, epochs, again=again, known=classes is not None)
         except BaseException:
             for name in self._fitted_attributes():
