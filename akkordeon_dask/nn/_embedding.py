@@ -122,7 +122,7 @@ class Embedding(SplitLayer):
 
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         if dtype.kind not in "iu":
-            raise ShapeError(f"{self!r} takes integers, not {dtype}")
+            raise ShapeError(f"{self!r} takes integers, not {dtype}: .astype(numpy.int64) makes them")
         return np.dtype(np.float32)
 
     def multiply_adds(self, shape: Shape | None) -> int:

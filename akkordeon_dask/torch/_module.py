@@ -12,7 +12,7 @@ import torch
 from numpy.typing import DTypeLike
 
 from akkordeon_dask._numbers import keep_flag
-from akkordeon_dask.errors import SpecError
+from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn import Context, Key, Layer, Shape
 from akkordeon_dask.nn._layer import Gradients
 from akkordeon_dask.nn._shapes import is_full
@@ -25,7 +25,7 @@ from akkordeon_dask.torch._outputs import check_buffers, check_way_back
 from akkordeon_dask.torch._passes import NO_SEED, run
 from akkordeon_dask.torch._random import torch_seed
 from akkordeon_dask.torch._running_statistics import Mover, moved, movers
-from akkordeon_dask.torch._shapes import cost, shape_behind
+from akkordeon_dask.torch._shapes import cost, shape_behind, takes_indices
 from akkordeon_dask.torch._template import named_tensors
 from akkordeon_dask.torch._tensors import as_array, as_tensor
 from akkordeon_dask.torch._threads import one_thread
@@ -90,8 +90,8 @@ class TorchModule(Layer):
 
     Shapes
     ------
-    x : (batch, ...) float, converted to the parameters' dtype, or integer; y : (batch, ...), one tensor.
-    Of an integer `dx` is zeros.
+    x : (batch, ...) float, converted to the parameters' dtype, or integer, to int64 where the module looks it up, as
+    an embedding does; y : (batch, ...), one tensor. Of an integer `dx` is zeros.
 
     Raises
     ------
@@ -213,7 +213,16 @@ class TorchModule(Layer):
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return shape_behind(self._blueprint, self._title, shape)
 
+    @cached_property
+    def _takes_indices(self) -> bool:
+        return takes_indices(self._blueprint)
+
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        if dtype.kind == "f" and self._takes_indices:
+            raise ShapeError(
+                f"{self._title} looks its input up, and takes integers, not {dtype}: .astype(numpy.int64) makes "
+                "them"
+            )
         return dtype if dtype.kind == "f" else np.dtype(np.float32)
 
     def multiply_adds(self, shape: Shape | None) -> int:
@@ -233,7 +242,7 @@ class TorchModule(Layer):
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         seed = NO_SEED if key is None else torch_seed(key)
-        context = _Context(params, _input(params, x), train, seed, None, None)
+        context = _Context(params, self._input(params, x), train, seed, None, None)
         if len(x) == 0 and is_full(shape := self.output_shape(x.shape[1:])):
             return np.empty((0, *shape), _dtype(params) or x.dtype), context
         with one_thread():
@@ -243,6 +252,14 @@ class TorchModule(Layer):
             with torch.no_grad():
                 tensors = {**self._frozen(params), **self._trained(params)}
                 return as_array(self._run(tensors, self._blueprint.memory.of_batch(context.x), context)), context
+
+    def _input(self, params: Tree, x: Array) -> Array:
+        dtype: np.dtype[Any] | None = x.dtype
+        if x.dtype.kind == "f":
+            dtype = _dtype(params)
+        elif x.dtype.kind in "iu" and self._takes_indices:
+            dtype = np.dtype(np.int64)  # what PyTorch takes as an index; data have narrower ones
+        return np.ascontiguousarray(x, dtype)  # in C order: torch draws a mask in the order of the memory
 
     def _run(self, tensors: dict[str, torch.Tensor], x: torch.Tensor, context: _Context) -> torch.Tensor:
         seed = context.seed if context.train else max(context.seed, 0)
@@ -315,12 +332,6 @@ def _dtype(params: Tree) -> np.dtype[Any] | None:
     own = [its for its in params.values() if isinstance(its, np.ndarray)]
     dtypes = [its.dtype for its in (*own, *params.get(STATISTICS, {}).values()) if its.dtype.kind == "f"]
     return dtypes[0] if dtypes else None
-
-
-def _input(params: Tree, x: Array) -> Array:
-    dtype = _dtype(params)
-    # In C order: torch draws a mask in the order of the memory.
-    return np.ascontiguousarray(x, x.dtype if x.dtype.kind != "f" or dtype is None else dtype)
 
 
 def _initial(tensor: torch.Tensor, dtype: DTypeLike) -> Array:

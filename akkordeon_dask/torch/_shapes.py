@@ -1,4 +1,6 @@
-"""Shapes and costs of a module, found without memory or numbers."""
+"""Shapes and costs of a module and what it takes, found without memory or numbers."""
+
+import re
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -8,10 +10,14 @@ from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.nn import Shape
 from akkordeon_dask.torch._blueprint import Blueprint
 
-__all__ = ["cost", "shape_behind"]
+__all__ = ["cost", "shape_behind", "takes_indices"]
 
 _BATCH = 3
 """Samples of a trial."""
+_TRIED = (4,), (4, 4), (3, 8, 8)
+"""Shapes of samples for a module of which nothing is known."""
+_NO_INDEX = re.compile(r"\b(index|indices)\b.*\b(long|int|longtensor|int64)\b|\b(int64|long)\b.*\bindex\b", re.I | re.S)
+"""The error of PyTorch where floating point looks something up."""
 
 
 def shape_behind(blueprint: Blueprint, title: str, shape: Shape | None) -> Shape | None:
@@ -38,6 +44,23 @@ def cost(blueprint: Blueprint, title: str, shape: Shape | None) -> int:
         _tried(blueprint, title, shape)
     counted = int(counter.get_total_flops()) // (2 * _BATCH)
     return counted or sum(blueprint.tensors[name].numel() for name in blueprint.trained)
+
+
+def takes_indices(blueprint: Blueprint) -> bool:
+    """Whether the module refuses floating point, for it looks numbers up by its input, as an embedding does.
+
+    False where that is not known.
+    """
+    module, refusals = blueprint.on_meta, list[str]()
+    for shape in _TRIED:
+        try:
+            with torch.no_grad():
+                module(torch.empty((_BATCH, *shape), device="meta"))
+        except Exception as error:  # of the module, or of a user's code
+            refusals.append(str(error))
+        else:
+            return False
+    return any(map(_NO_INDEX.search, refusals))
 
 
 def _tried(blueprint: Blueprint, title: str, shape: Shape | None) -> object:

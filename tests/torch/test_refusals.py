@@ -327,7 +327,8 @@ def mixed():
     "make, x, words",
     [
         (lambda: tnn.Linear(4, 3), np.ones((2, 4), np.uint8), r"the samples are uint8: nn.Scale\(mean, std\) in front"),
-        (lambda: tnn.Embedding(7, 4), np.ones((2, 4), np.int16), r"the samples are int16: .* .long\(\) indices"),
+        (module(lambda its, x: its.linear(x[:, :4])), np.ones((2, 4), np.int16), r"int16: .* .long\(\) indices"),
+        (lambda: tnn.Embedding(7, 4), np.ones((2, 4), np.bool_), r"the samples are bool: .* .long\(\) indices"),
     ],
 )
 def test_an_error_over_samples_of_another_kind_says_what_to_do(make, x, words):
