@@ -33,7 +33,8 @@ def from_dask(
         with the partitions of `x`: a row of weight 2 counts in losses and scores as two equal ones do, one of weight 0
         does not count; None: all weigh 1.
     target
-        the column of the frame `x` that has the labels; the other columns are the inputs.
+        the column of the frame `x` that has the labels, or for regression a list of columns, one for each output; the
+        other columns are the inputs.
     shuffle_buffer
         partitions in the memory of a worker among which rows are shuffled, by a pure function of (seed, epoch,
         partition); 1: the rows of one partition after another, shuffled; 0: all rows in order.
@@ -86,10 +87,20 @@ class Collections(Provider):
         columns = getattr(self.x, "columns", None)
         if columns is None:
             raise DataError(f"target={self.target!r} names a column of a frame, x is {_said(self.x)}: give y instead")
-        if self.target not in list(columns):
-            raise DataError(f"x has no column {self.target!r} for the target, it has {', '.join(map(str, columns))}")
-        if len(list(columns)) == 1:
-            raise DataError(f"x has the column {self.target!r} alone, which is the target: give it columns of inputs")
+        if not self.targets:
+            raise DataError(f"target={self.target!r} names no column: give at least one, or None")
+        for name in self.targets:
+            if name not in list(columns):
+                raise DataError(f"x has no column {name!r} for the target, it has {', '.join(map(str, columns))}")
+        if not set(columns) - set(self.targets):
+            raise DataError(f"x has no column beside {self.targets[0]!r}, which is the target: give it inputs")
+
+    @property
+    def targets(self) -> list[Any]:
+        """The columns of the frame `x` that are targets."""
+        if self.target is None:
+            return []
+        return self.target if isinstance(self.target, list) else [self.target]
 
     @property
     def columns(self) -> tuple[Any, ...] | None:

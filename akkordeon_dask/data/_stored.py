@@ -1,6 +1,7 @@
 """Arrays in files as a provider: read where the sentinel runs, once for all sentinels of a process."""
 
 import os
+import stat
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from akkordeon_dask.tree import Array
 
 __all__ = ["Origin", "Stored", "file_name", "read_once"]
 
+_UNCHANGING = frozenset({"name", "size", "type", "mimetype", "url", "partial"})
+"""What a file system says of a file that another file in its place may have, too."""
 _NAMED = 8
 """Files of a folder that an error names."""
 _one_reader = threading.Lock()
@@ -97,7 +100,7 @@ def file_name(label: str, path: Any) -> str:
 
 
 def _state(path: str) -> Hashable:
-    """A value that changes with the file.
+    """A value that changes with the file, or with those of a folder.
 
     Raises
     ------
@@ -106,12 +109,23 @@ def _state(path: str) -> Hashable:
     """
     try:
         if is_url(path):
-            system, name = fsspec.core.url_to_fs(path)
-            return str(system.ukey(name))
+            return _state_of_url(path)
         found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            return _state_of_url(Path(path).as_uri())
     except (OSError, ValueError, ImportError) as error:
         raise DataError(f"{path} cannot be read where the sentinel runs ({error}){_beside(path)}") from error
     return found.st_mtime_ns, found.st_size
+
+
+def _state_of_url(url: str) -> Hashable:
+    system, name = fsspec.core.url_to_fs(url)
+    system.invalidate_cache()
+    found = system.info(name)
+    every = system.find(name, detail=True).values() if found["type"] == "directory" else [found]
+    if any(one.keys() <= _UNCHANGING for one in every):
+        return object()  # nothing tells that it was replaced: read it each time
+    return tuple(sorted(map(str, every)))
 
 
 def _beside(path: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from akkordeon_dask.data._numbers import as_numbers
 from akkordeon_dask.data._provider import Provider
 from akkordeon_dask.data._stored import Stored, file_name
+from akkordeon_dask.data._table_files import read_csv, read_parquet
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -24,7 +25,7 @@ Dtype = Literal["float32", "float64", "int64", "uint8"]
 
 def csv(
     path: Any,
-    target: str | None,
+    target: str | Sequence[str] | None,
     *,
     columns: Sequence[str] | None = None,
     classes: Sequence[str | int | float] | None = None,
@@ -36,18 +37,21 @@ def csv(
 ) -> Provider:
     """A table of numbers in a CSV file with a header, read by pandas where the sentinel runs.
 
-    x : (batch, columns) float32, or `dtype`; y : (batch,) in the dtype of its column, int64 with `classes`.
+    x : (batch, columns) float32, or `dtype`; y : (batch,) in the dtype of its column, int64 with `classes`; of a list
+    of targets (batch, targets) in their common dtype.
 
     Parameters
     ----------
     path
         a path or fsspec URL; pandas knows the packing by its end, `.gz`, `.bz2`, `.zip`, `.xz` or `.zst`.
     target
-        the column of the labels; None where there are none.
+        the column of the labels, or for regression a list of columns, one for each output: `["tip"]`; None where there
+        are none.
     columns
         those of x, in their order; None: all but the target.
     classes
-        the values of the target in the order of their labels 0, 1, ...: `["setosa", "versicolor", "virginica"]`.
+        the values of the target in the order of their labels 0, 1, ...: `["setosa", "versicolor", "virginica"]`. Where
+        all are text, so is the column: `["007", "NA"]`.
     dtype
         of x: `"float32"`, `"float64"`, or for columns of whole numbers `"int64"`, which `nn.Embedding` takes, and
         `"uint8"` of images.
@@ -72,7 +76,7 @@ def csv(
 
 def parquet(
     path: Any,
-    target: str | None,
+    target: str | Sequence[str] | None,
     *,
     columns: Sequence[str] | None = None,
     classes: Sequence[str | int | float] | None = None,
@@ -82,16 +86,16 @@ def parquet(
     take: int | None = None,
     shard: tuple[int, int] | None = None,
 ) -> Provider:
-    """A table of numbers in a Parquet file, read by pandas and pyarrow where the sentinel runs.
+    """A table of numbers in a Parquet file, or in a folder of them, read by pandas and pyarrow where the sentinel runs.
 
-    All is as in `csv`. Only the columns that are used are read. For tables larger than a worker's memory see
-    Dask's `read_parquet`.
+    All is as in `csv`. With `columns` no others are read. For tables larger than a worker's memory see Dask's
+    `read_parquet`.
 
     Examples
     --------
     >>> from akkordeon_dask import data
-    >>> data.parquet("s3://bucket/taxi.parquet", "tip", columns=["distance", "passengers"])
-    data.parquet('s3://bucket/taxi.parquet', 'tip', columns=('distance', 'passengers'))
+    >>> data.parquet("s3://bucket/taxi.parquet", ["tip"], columns=["distance", "passengers"])
+    data.parquet('s3://bucket/taxi.parquet', ('tip',), columns=('distance', 'passengers'))
     """
     table = _table("parquet", path, target, columns, classes, dtype)
     return Stored(table, shuffle=shuffle, seed=seed, take=take, shard=shard)
@@ -101,7 +105,7 @@ def parquet(
 class _Table:
     kind: Literal["csv", "parquet"]
     path: str
-    target: str | None
+    target: str | tuple[str, ...] | None
     columns: tuple[str, ...] | None
     classes: tuple[str | int | float, ...] | None
     dtype: str
@@ -126,32 +130,39 @@ class _Table:
             raise DataError(f"{self.path} has no rows: give at least one")
         frame.columns = [str(name) for name in frame.columns]
         columns = list(frame.columns) if self.columns is None else list(self.columns)
-        self._check_columns(frame, [*columns, *(() if self.target is None else (self.target,))])
         if self.kind == "csv" and self.columns is None and _are_values(columns):
             raise DataError(
                 f"{self.path} begins with the numbers {_some(columns)} instead of the names of columns: write "
                 f"those into its first line; where they are the names, say so, columns={columns!r:.200}"
             )
+        self._check_columns(frame, [*columns, *self._targets])
         if self.columns is None and columns[0] == _INDEX:
             raise DataError(
                 f"the first column of {self.path} has no name, as the numbers of rows that to_csv writes: write it by "
                 f"to_csv(path, index=False), or say which columns to read, columns={columns[1:]!r:.200}"
             )
-        features = [name for name in columns if name != self.target]
+        features = [name for name in columns if name not in self._targets]
         if not features:
             raise DataError(f"{self.path} has no column beside its target {self.target!r}: x needs one at least")
         x = np.empty((len(frame), len(features)), self.dtype)
         for index, name in enumerate(features):
             x[:, index] = self._values(frame[name], name)
-        return x, None if self.target is None else self._labels(frame[self.target])
+        return x, None if self.target is None else self._y(frame)
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else self.target or ()
 
     def _frame(self) -> Any:
         try:
-            import pandas  # an optional dependency
-
             if self.kind == "csv":
-                return pandas.read_csv(self.path)
-            return pandas.read_parquet(self.path)
+                texts = self.classes is not None and all(isinstance(one, str) for one in self.classes)
+                return read_csv(self.path, self.target if texts and isinstance(self.target, str) else None)
+            return read_parquet(
+                self.path, None if self.columns is None else [*dict.fromkeys(self.columns + self._targets)]
+            )
+        except DataError:
+            raise
         except ImportError as error:
             raise DataError(f"{self.path} is read by pandas, and Parquet by pyarrow: install both ({error})") from error
         except Exception as error:
@@ -186,9 +197,14 @@ class _Table:
             )
         return there
 
+    def _y(self, frame: Any) -> Array:
+        if self.classes is not None:
+            return self._labels(frame[self.target])
+        columns = [self._numbers(frame[name], name) for name in self._targets]
+        return np.array(columns[0]) if isinstance(self.target, str) else np.stack(columns, axis=1)
+
     def _labels(self, column: Any) -> Array:
-        if self.classes is None:
-            return np.array(self._numbers(column, str(self.target)))
+        assert self.classes is not None
         codes = {value: code for code, value in enumerate(self.classes)}
         values = column.tolist()
         if others := {repr(value) for value in values if value not in codes}:
@@ -202,22 +218,26 @@ class _Table:
 def _table(
     kind: Literal["csv", "parquet"],
     path: Any,
-    target: str | None,
+    target: str | Sequence[str] | None,
     columns: Sequence[str] | None,
     classes: Sequence[str | int | float] | None,
     dtype: Dtype,
 ) -> _Table:
     if dtype not in get_args(Dtype):
         raise DataError(f"dtype={dtype!r}: give one of {', '.join(map(repr, get_args(Dtype)))}")
-    for label, value in (("columns", columns), ("classes", classes)):
+    if not (target is None or isinstance(target, str | Sequence)):
+        raise DataError(f"target={target!r}: give the name of a column, a list of some, or None")
+    listed = None if isinstance(target, str) else target
+    for label, value in (("target", listed), ("columns", columns), ("classes", classes)):
         if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
             raise DataError(f"{label}={value!r}: give a list of at least one")
         if value is not None and len(set(value)) < len(value):
             raise DataError(f"{label}={value!r} has one of them twice: give each once")
-    if target is not None and not isinstance(target, str):
-        raise DataError(f"target={target!r}: give the name of a column, or None")
-    names = None if columns is None else tuple(columns)
-    return _Table(kind, file_name("path", path), target, names, None if classes is None else tuple(classes), dtype)
+    if listed is not None and classes is not None:
+        raise DataError(f"classes={classes!r} are of one column, and target={listed!r} is a list: give a name alone")
+    its = target if target is None or isinstance(target, str) else tuple(target)
+    names, known = None if columns is None else tuple(columns), None if classes is None else tuple(classes)
+    return _Table(kind, file_name("path", path), its, names, known, dtype)
 
 
 def _are_values(names: list[str]) -> bool:

@@ -105,7 +105,7 @@ def _values_remedy(target: Array, y: Array) -> str:
     if len(shape) == 0 or shape[0] != len(y):
         return "give as many targets as samples"
     if len(shape) == 1 and y.shape[1:] == (1,):
-        return "write y[:, None] for y"
+        return "write y[:, None] for y, or give a table its target in a list, target=[...]"
     if y.ndim == 1 and target.size == len(y):
         return "write y.ravel() for y"
     if len(shape) == 1 and y.ndim == 2:

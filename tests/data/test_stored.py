@@ -4,8 +4,10 @@ import gzip
 import os
 import pickle
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from numpy.testing import assert_array_equal
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
@@ -168,6 +170,7 @@ def test_a_file_that_is_not_there_or_damaged_is_named(make, tmp_path):
     (lambda: data.npz("/d/a.npz", y=None), "data.npz('/d/a.npz', 'x', None)"),
     (lambda: data.csv("/d/a.csv", "y", shuffle=False), "data.csv('/d/a.csv', 'y', shuffle=False)"),
     (lambda: data.csv("/d/a.csv", "y", dtype="int64"), "data.csv('/d/a.csv', 'y', dtype='int64')"),
+    (lambda: data.csv("/d/a.csv", ["y"]), "data.csv('/d/a.csv', ('y',))"),
     (lambda: data.parquet("s3://b/a", None, columns=["a"]), "data.parquet('s3://b/a', None, columns=('a',))"),
 ])  # fmt: skip
 def test_a_provider_prints_as_the_call_that_made_it(provider, written):
@@ -178,6 +181,9 @@ def test_a_provider_prints_as_the_call_that_made_it(provider, written):
 @for_each("call, said", [
     (lambda: data.csv("a", "y", columns="ab"), r"columns='ab': give a list"),
     (lambda: data.csv("a", 3), r"target=3: give the name of a column"),
+    (lambda: data.csv("a", []), r"target=\[\]: give a list of at least one"),
+    (lambda: data.csv("a", ["y", "y"]), r"target=\['y', 'y'\] has one of them twice"),
+    (lambda: data.csv("a", ["y"], classes=["b"]), r"classes=\['b'\] are of one column, and target=\['y'\] is a list"),
     (lambda: data.parquet("a", "y", dtype="int32"), r"dtype='int32': give one of 'float32', 'float64', 'int64'"),
     (lambda: data.npz(3), r"path takes a path or an fsspec URL, not 3"),
 ])  # fmt: skip
@@ -225,3 +231,108 @@ def test_a_file_of_one_array_is_no_npz(tmp_path):
     np.save(tmp_path / "one.npy", ROWS)
     with pytest.raises(DataError, match=r"holds one array without a name: write it by numpy\.savez"):
         data.npz(tmp_path / "one.npy").open()
+
+
+@for_each("text, said", [
+    ("height,weight,label\n170,60,0,\n180,90,1,\n", r"rows of 4 fields and a header of 3 names: .* end no row"),
+    ("height,weight,label\n170,60,0,1,5\n180,90,1,0,5\n", r"rows of 5 fields and a header of 3 names"),
+    ("a,y,y\n170,60,0\n180,90,1\n", r"has 2 columns 'y': give each a name of its own"),
+    ("a,a,y\n170,60,0\n180,90,1\n", r"has 2 columns 'a': give each a name of its own"),
+])  # fmt: skip
+def test_a_csv_file_whose_columns_are_not_those_of_its_header_is_refused(tmp_path, text, said):
+    path = tmp_path / "shifted.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=said):
+        data.csv(path, text.split("\n")[0].split(",")[-1]).open()
+
+
+def test_rows_that_begin_with_their_numbers_are_under_the_names_of_the_header(tmp_path):
+    path = tmp_path / "numbered.csv"
+    pandas.DataFrame(ROWS, columns=["a", "b"]).to_csv(path, index_label=False)
+    assert_array_equal(everything(data.csv(path, None, shuffle=False))[0], ROWS)
+
+
+def test_columns_that_are_called_as_pandas_calls_second_ones_are_read(tmp_path):
+    path = tmp_path / "dotted.csv"
+    path.write_text("y,y.1,y.x,1.0,1.1\n1,2,3,4,5\n")
+    x, y = everything(data.csv(path, "y.1", shuffle=False))
+    assert (x.tolist(), y.tolist()) == ([[1, 3, 4, 5]], [2])
+    path.write_text("y,y,y.1,x\n1,2,3,4\n")
+    assert everything(data.csv(path, "x", columns=["y.1"], shuffle=False))[0].tolist() == [[3]]
+
+
+@for_each("classes, written", [
+    (["NA", "US"], "US,NA,US"), (["007", "01"], "01,007,01"), (["1", "0"], "0,1,0"), (["True", "No"], "No,True,No"),
+    (["", "cat"], "cat,,cat"),
+])  # fmt: skip
+def test_classes_that_are_text_are_the_text_of_the_file(tmp_path, classes, written):
+    path = tmp_path / "texts.csv"
+    pandas.DataFrame({"x": [1, 2, 3], "y": written.split(",")}).to_csv(path, index=False)
+    assert everything(data.csv(path, "y", classes=classes, shuffle=False))[1].tolist() == [1, 0, 1]
+
+
+def test_a_list_of_targets_is_a_column_for_each_output(table):
+    make, path = table()
+    x, y = everything(make(path, ["wide", "count"], columns=["long"], shuffle=False))
+    assert (x.shape, y.tolist()) == ((3, 1), [[2.5, 3], [4.5, 1], [6.5, 2]])
+    _, y = everything(make(path, ["wide"], columns=["long"], shuffle=False))
+    assert y.tolist() == [[2.5], [4.5], [6.5]]
+
+
+def test_one_target_in_a_list_trains_one_output(table):
+    make, path = table()
+    with deploy(Gate(nn.Linear(1, 1), optim.SGD(1e-3))) as running:
+        provider = make(path, ["wide"], columns=["long"])
+        running.attach(Sentinel.train(provider, batch_size=3, loss=nn.MeanSquaredError()), epochs=1)
+        assert running.wait(timeout=30)[0].samples == 3
+
+
+def test_of_parquet_only_the_columns_that_are_used_are_read(frame, tmp_path, monkeypatch):
+    path, read, asked = tmp_path / "wide.parquet", pandas.read_parquet, []
+    frame.to_parquet(path)
+
+    def watched(path, columns):
+        asked.append(columns)
+        return read(path, columns=columns)
+
+    monkeypatch.setattr(pandas, "read_parquet", watched)
+    everything(data.parquet(path, "count", columns=["wide"]))
+    assert asked == [["wide", "count"]]
+
+
+def test_a_folder_of_parquet_is_one_table_that_is_read_again_where_a_file_of_it_was_replaced(frame, tmp_path):
+    numbers = frame[["long", "count"]]
+    for part in range(2):
+        numbers.to_parquet(tmp_path / f"{part}.parquet")
+    provider = data.parquet(tmp_path, "count", shuffle=False)
+    assert everything(provider)[0].tolist() == [[1], [3], [5]] * 2
+    (numbers * 2).to_parquet(tmp_path / "0.parquet")
+    os.utime(tmp_path / "0.parquet", ns=(1, 1))
+    assert everything(provider)[0].tolist() == [[2], [6], [10], [1], [3], [5]]
+    frame[["long", "wide", "count"]].to_parquet(tmp_path / "1.parquet")
+    with pytest.raises(DataError, match=r"1\.parquet and .*0\.parquet do not have the same columns: .* lacks 'wide'"):
+        provider.open()
+
+
+class Web(MemoryFileSystem):
+    """A web server: nothing but what it says of a file tells that it has changed."""
+
+    protocol = "web"
+    store, pseudo_dirs, said = {}, [""], {}
+
+    def ukey(self, path):
+        return path
+
+    def info(self, path, **options):
+        found = super().info(path, **options)
+        return {"name": path, "size": found["size"], "type": "file", **self.said}
+
+
+@for_each("tags", [("one", "other"), (None, None)])
+def test_a_file_behind_a_url_that_was_replaced_is_read_again(tags):
+    fsspec.register_implementation("web", Web, clobber=True)
+    for number, tag in enumerate(tags):
+        Web.said = {} if tag is None else {"ETag": tag}
+        with fsspec.open("web://host/two.npz", "wb") as file:
+            np.savez(file, x=np.full((3, 2), number))
+        assert everything(data.npz("web://host/two.npz", y=None))[0].tolist() == [[number] * 2] * 3

@@ -94,7 +94,7 @@ def test_a_number_that_is_no_word_is_quoted_with_the_range(x, said):
 def test_input_that_is_no_integer_is_refused(x):
     layer = nn.Embedding(10, 3)
     for call in (lambda: layer.forward(layer.init(np.random.default_rng(0)), x), lambda: layer.output_dtype(x.dtype)):
-        with pytest.raises(ShapeError, match=rf"^nn\.Embedding\(10, 3\) takes integers, not {x.dtype}: .astype\(numpy.int64\) makes"):
+        with pytest.raises(ShapeError, match=rf"^nn\.Embedding\(10, 3\) takes integers, not {x.dtype}: \.astype"):
             call()
 
 

@@ -259,7 +259,7 @@ def _is_frame(collection: Any) -> bool:
 def form_of(data: Collections, x: Any) -> tuple[tuple[int, ...] | None, "np.dtype[Any] | None"]:
     """The shape and dtype of a sample, as far as they are known."""
     if _is_frame(x):
-        return (len(x.columns) - (data.target is not None),), None
+        return (len(x.columns) - len(data.targets),), None
     if hasattr(x, "chunks") and not any(np.isnan(size) for size in x.shape[1:]):
         return tuple(map(int, x.shape[1:])), x.dtype
     return None, None

@@ -38,7 +38,7 @@ def count_rows(label: str, value: Any) -> int:
 def load_partition(
     number: int, x: Any, y: Any, weights: Any, target: Any, columns: tuple[Any, ...] | None = None
 ) -> Partition:
-    """Partition `number` as arrays of numbers; with a `target` that column of x is taken for y.
+    """Partition `number` as arrays of numbers; with a `target` that column of x, or those of a list, are y.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def load_partition(
     where = f"partition {number}"
     check_names(f"x, {where}", x, columns)
     if target is not None:
-        x, y = x.drop(columns=[target]), x[target]
+        x, y = x.drop(columns=target if isinstance(target, list) else [target]), x[target]
     for label, other in (("y", y), ("weights", weights)):
         _check_order(where, x, label, other)
     release_unused()

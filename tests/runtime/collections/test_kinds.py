@@ -120,6 +120,15 @@ def test_a_group_waits_pauses_and_goes_on_as_a_sentinel_does(user):
         assert set(updates(running)) == {made + 1.0}
 
 
+@for_each("targets", [["t"], ["t", "b"]])
+def test_a_list_of_targets_is_a_column_for_each_output(user, targets):
+    inputs = len(frame().columns) - len(targets)
+    with user.deploy(Gate(nn.Linear(inputs, len(targets)), optim.SGD(1e-6))) as running:
+        sentinel = Sentinel.train(data.from_dask(frame(), target=targets), batch_size=16, loss=nn.MeanSquaredError())
+        running.attach(sentinel, epochs=1)
+        assert running.wait(timeout=60)[0].samples == ROWS
+
+
 def test_chunks_of_columns_are_joined_with_a_word(user):
     x, y = collections(ROWS, 100)
     with user.deploy(counting_network(ROWS)) as running:
@@ -354,9 +363,12 @@ def test_descriptions_that_make_no_sense_are_refused_where_they_are_written():
     for wrong, text in (
         (lambda: data.from_dask(X, Y), "x is no collection of Dask but a ndarray: data.arrays"),
         (lambda: data.from_dask(frame(), target="species"), "x has no column 'species' for the target, it has a, b"),
+        (lambda: data.from_dask(frame(), target=["t", "species"]), "x has no column 'species' for the target"),
+        (lambda: data.from_dask(frame(), target=[]), r"target=\[\] names no column"),
         (lambda: data.from_dask(frame(), frame()["t"], target="t"), "both a y and target='t'"),
         (lambda: data.from_dask(ARRAY, target="t"), "names a column of a frame, x is <Array of 4 partitions>"),
-        (lambda: data.from_dask(frame()[["t"]], target="t"), "which is the target: give it columns of inputs"),
+        (lambda: data.from_dask(frame()[["t"]], target="t"), "which is the target: give it inputs"),
+        (lambda: data.from_dask(frame()[["t", "a"]], target=["t", "a"]), "which is the target: give it inputs"),
         (lambda: data.from_dask([]), "x is an empty list"),
         (lambda: data.from_dask(ARRAY, LABELS, shuffle_buffer=-1), "shuffle_buffer"),
         (lambda: data.from_dask(ARRAY, LABELS).open(), "attach it to a running network"),
