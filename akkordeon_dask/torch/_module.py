@@ -220,8 +220,7 @@ class TorchModule(Layer):
     def output_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         if dtype.kind == "f" and self._takes_indices:
             raise ShapeError(
-                f"{self._title} looks its input up, and takes integers, not {dtype}: .astype(numpy.int64) makes "
-                "them"
+                f"{self._title} looks its input up, and takes integers, not {dtype}: .astype(numpy.int64) makes them"
             )
         return dtype if dtype.kind == "f" else np.dtype(np.float32)
 
