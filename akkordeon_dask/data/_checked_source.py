@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask import memory
-from akkordeon_dask.data._foreign import call_to_add
+from akkordeon_dask.data._foreign import call_to_add, column_names
 from akkordeon_dask.data._numbers import as_numbers, as_weights
 from akkordeon_dask.data._provider import Batch, Provider, Source
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["CheckedSource", "checked_batch", "open_source"]
+__all__ = ["BatchChecks", "CheckedSource", "open_source"]
 
 
 def open_source(provider: Provider) -> Source:
@@ -48,6 +48,7 @@ class CheckedSource(Source):
         self.shape = None if source.shape is None else tuple(source.shape)
         self.dtype = None if source.dtype is None else np.dtype(source.dtype)
         self.labelled, self.blocking = source.labelled, source.blocking
+        self._checks = BatchChecks(copy=True)
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
         # The source is asked here, not at the first batch: it may refuse a `batch_size` at once.
@@ -55,7 +56,7 @@ class CheckedSource(Source):
 
     def _checked(self, batches: Iterator[Any], epoch: int) -> Iterator[Batch]:
         for number, thing in enumerate(batches, 1):
-            yield checked_batch(thing, f"{self._name}, epoch {epoch}, batch {number}", copy=True)
+            yield self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
 
     def interrupt(self) -> None:
         self._source.interrupt()
@@ -67,39 +68,67 @@ class CheckedSource(Source):
         return f"the source of {self._name}"
 
 
-def checked_batch(thing: Any, where: str, *, copy: bool) -> Batch:
-    """A batch as an iterable or a source gave it, as plain arrays in the machine's byte order that nobody writes into.
+class BatchChecks:
+    """Checks of the batches of one source.
 
     Parameters
     ----------
-    thing
-        `(x, y)` or `(x, y, weights)`, x : (batch, ...), y : (batch, ...) or None, weights : (batch,) or None, arrays of
-        numbers or values that become such.
-    where
-        names the batch, for the errors.
     copy
         False: arrays in C order and the machine's byte order are not copied.
-
-    Raises
-    ------
-    DataError
-        where it is no such tuple.
     """
-    if not isinstance(thing, (tuple, list)) or len(thing) not in (2, 3):
-        size = f" of {len(thing)}" if isinstance(thing, (tuple, list)) else ""
-        advice = call_to_add(thing) or "two whole arrays make a provider by data.arrays(x, y)"
-        raise DataError(f"{where}: a batch is (x, y) or (x, y, weights), not a {type(thing).__name__}{size}; {advice}")
-    x = as_numbers(f"{where}: x", thing[0])
-    y = None if thing[1] is None else as_numbers(f"{where}: y", thing[1])
-    if y is not None and len(x) != len(y):
-        raise DataError(f"{where}: x has {len(x)} samples, y has {len(y)}: give one row of y for each row of x")
-    if len(x) == 0:
-        raise DataError(f"{where} has no samples: leave empty batches out")
-    keep = memory.copied if copy else _straight
-    if len(thing) == 2 or thing[2] is None:
-        return keep(x), None if y is None else keep(y)
-    weights = as_weights(f"{where}: weights", thing[2], len(x))
-    return keep(x), None if y is None else keep(y), keep(weights)
+
+    def __init__(self, *, copy: bool) -> None:
+        self._keep = memory.copied if copy else _straight
+        self._columns: dict[str, tuple[list[Any], str]] = {}
+        """Of the first frames: the names of their columns, and the batch."""
+
+    def check(self, thing: Any, where: str) -> Batch:
+        """A batch as an iterable or a source gave it, as plain arrays in the machine's byte order, for readers alone.
+
+        Parameters
+        ----------
+        thing
+            `(x, y)` or `(x, y, weights)`, x : (batch, ...), y : (batch, ...) or None, weights : (batch,) or None,
+            arrays of numbers or values that become such.
+        where
+            names the batch, for the errors.
+
+        Raises
+        ------
+        DataError
+            where it is no such tuple, or a frame has other columns than that of the first batch.
+        """
+        if not isinstance(thing, (tuple, list)) or len(thing) not in (2, 3):
+            size = f" of {len(thing)}" if isinstance(thing, (tuple, list)) else ""
+            advice = call_to_add(thing) or "two whole arrays make a provider by data.arrays(x, y)"
+            raise DataError(
+                f"{where}: a batch is (x, y) or (x, y, weights), not a {type(thing).__name__}{size}; {advice}"
+            )
+        for name, part in zip("xy", thing, strict=False):
+            self._check_columns(name, part, where)
+        x = as_numbers(f"{where}: x", thing[0])
+        y = None if thing[1] is None else as_numbers(f"{where}: y", thing[1])
+        if y is not None and len(x) != len(y):
+            raise DataError(f"{where}: x has {len(x)} samples, y has {len(y)}: give one row of y for each row of x")
+        if len(x) == 0:
+            raise DataError(f"{where} has no samples: leave empty batches out")
+        keep = self._keep
+        if len(thing) == 2 or thing[2] is None:
+            return keep(x), None if y is None else keep(y)
+        weights = as_weights(f"{where}: weights", thing[2], len(x))
+        return keep(x), None if y is None else keep(y), keep(weights)
+
+    def _check_columns(self, name: str, frame: Any, where: str) -> None:
+        """Columns become features by their position: all frames have those of the first one, in its order."""
+        columns = column_names(frame)
+        if columns is None:
+            return
+        first, its = self._columns.setdefault(name, (columns, where))
+        if columns != first:
+            raise DataError(
+                f"{where}: {name} has the columns {columns!r:.200}, and in {its} it had {first!r:.200}: select the "
+                "same ones in the same order in each batch"
+            )
 
 
 def _straight(x: Array) -> Array:

@@ -108,6 +108,7 @@ class FolderStream(Provider):
 
 class _Connection:
     def __init__(self, stream: FolderStream) -> None:
+        self.origin = ""
         self._stream = stream
         self._seen: set[str] = set()
         self._found: list[Path] = []
@@ -118,10 +119,13 @@ class _Connection:
             if time.monotonic() >= end:
                 return None
             time.sleep(_INTERVAL)
+        self.origin = str(path)
         try:
             batch: object = self._stream.read(str(path))
         except Exception as error:
             raise DataError(f"{self._stream!r}: {path} cannot be read: {error!r}") from error
+        if batch is None:
+            raise DataError(f"{self._stream!r}: its function returned None for {path}: it has to return (x, y)")
         return batch
 
     def _claim(self) -> Path | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["call_to_add", "count_missing", "holds_no_batches", "is_array_like"]
+__all__ = ["call_to_add", "column_names", "count_missing", "holds_no_batches", "is_array_like"]
 
 _SPARSE = ("toarray", "todense")
 _LAZY = ("result", "collect")
@@ -44,11 +44,21 @@ def holds_no_batches(value: Any) -> bool:
     return isinstance(value, str | bytes | bytearray | Mapping | Set) or is_array_like(value) or _is_lazy(value)
 
 
+def column_names(value: Any) -> list[Any] | None:
+    """The names of the columns of a frame of pandas or polars or a table of pyarrow; None: it is none."""
+    if not is_array_like(value):
+        return None
+    names = getattr(value, "column_names", getattr(value, "columns", None))  # pyarrow's `columns` are their values
+    return None if names is None else list(names)
+
+
 def count_missing(value: Any) -> int:
     """The number of values of a frame or a column that are NaN, NA or null: NaN in a frame is a missing value."""
     if hasattr(type(value), "null_count"):  # polars' method, pyarrow's property
         nulls = value.null_count
         return int(np.sum(np.asarray(nulls() if callable(nulls) else nulls)))
+    if callable(getattr(type(value), "itercolumns", None)):  # a table of pyarrow
+        return int(sum(column.null_count for column in value.itercolumns()))
     if not callable(getattr(type(value), "isna", None)):
         return 0
     dtypes = np.atleast_1d(np.asarray(getattr(value, "dtypes", getattr(value, "dtype", None)), object))

@@ -96,6 +96,8 @@ class KafkaStream(Provider):
 
 
 class _Connection:
+    origin = ""
+
     def __init__(self, stream: KafkaStream) -> None:
         self._stream = stream
         try:
@@ -132,11 +134,11 @@ class _Connection:
             if error.retriable() and not error.fatal():
                 return None
             raise DataError(f"{self._stream!r}: {error}")
+        self.origin = f"partition {message.partition()}, offset {message.offset()}"
         try:
             x, y = self._stream.decode(message.value())
         except Exception as error:
-            source = f"partition {message.partition()}, offset {message.offset()}"
-            raise DataError(f"{self._stream!r}: decode raised {error!r} at {source}") from error
+            raise DataError(f"{self._stream!r}: decode raised {error!r} at {self.origin}") from error
         return np.asarray(x)[np.newaxis], None if y is None else np.asarray(y)[np.newaxis]
 
     def close(self) -> None:

@@ -35,6 +35,8 @@ class QueueStream(Provider):
 
 
 class _Connection:
+    origin = ""
+
     def __init__(self, name: str, source: Any) -> None:
         self._name, self._queue = name, source
         self._ended = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from akkordeon_dask.data._checked_source import checked_batch
+from akkordeon_dask.data._checked_source import BatchChecks
 from akkordeon_dask.data._foreign import call_to_add, holds_no_batches
 from akkordeon_dask.data._provider import Batch, Source
 from akkordeon_dask.errors import DataError
@@ -36,7 +36,7 @@ class StreamSource(Source):
 
     def __init__(self, name: str, iterable: Batches, *, copy: bool) -> None:
         self._name = name
-        self._copy = copy
+        self._checks = BatchChecks(copy=copy)
         self._iterable = iterable
         self._given = 0
         self._made: Any = None
@@ -70,7 +70,7 @@ class StreamSource(Source):
         # Begun here and not in `batches`: to begin may take its time too.
         for number, thing in enumerate(self._run(), 1):
             self._given += 1
-            yield checked_batch(thing, f"{self._name}, epoch {epoch}, batch {number}", copy=self._copy)
+            yield self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
         if number == 0:
             raise DataError(self._nothing(epoch))
 

@@ -24,6 +24,8 @@ PATIENCE = 20.0
 class Arrivals:
     """A connection on which batches of the given sizes come, with vain polls between them."""
 
+    origin = ""
+
     def __init__(self, sizes):
         numbers = iter(range(sum(sizes)))
         self.left = [None if size == 0 else np.array([next(numbers) for _ in range(size)]) for size in sizes]
@@ -131,6 +133,30 @@ def test_a_folders_files_are_read_once_each_in_the_order_of_their_times(tmp_path
     assert drawn(batches, 6) == [0, 1, 2, 3, 4, 5]
     put(tmp_path, "c.npz", 6, 2, 3)
     assert drawn(batches, 2) == [6, 7]
+
+
+def test_a_file_without_samples_is_passed_over(tmp_path):
+    for number, (first, count) in enumerate([(0, 2), (2, 0), (2, 2)]):
+        put(tmp_path, f"{number}.npz", first, count, number)
+    batches = data.stream_folder(tmp_path, read, done=tmp_path / "done", linger=1e-3).open().batches(1, 4)
+    assert drawn(batches, 4) == [0, 1, 2, 3]
+
+
+@for_each("broken, said", [
+    (lambda: None, r"its function returned None for .*b\.npz: it has to return \(x, y\)"),
+    (lambda: (np.zeros((2, 3)), np.zeros(2)), r"b\.npz, gave samples of different shapes, \(1,\), \(3,\)"),
+    (lambda: (np.zeros((2, 1)), np.zeros((2, 4))), r"b\.npz, gave samples of different shapes, \(\), \(4,\)"),
+    (lambda: (np.zeros((2, 1)), np.zeros(3)), r"b\.npz: x has 2 samples, y has 3"),
+    (lambda: (np.zeros((0, 1)), np.zeros(3)), r"b\.npz: x has 0 samples, y has 3"),
+    (lambda: (np.array([["a"]]), np.zeros(1)), r"b\.npz: x holds"),
+    (lambda: np.zeros(3), r"b\.npz: a batch is \(x, y\)"),
+])  # fmt: skip
+def test_the_file_that_is_to_blame_is_named(tmp_path, broken, said):
+    for number, name in enumerate("abc"):
+        put(tmp_path, f"{name}.npz", number, 1, number)
+    stream = data.stream_folder(tmp_path, lambda path: broken() if "b.npz" in path else read(path), linger=60)
+    with pytest.raises(DataError, match=said):
+        list(stream.open().batches(1, 10))
 
 
 def test_two_readers_share_a_folder_whose_files_move(tmp_path):
