@@ -9,7 +9,15 @@ import numpy as np
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["NUMBERS", "check_columns", "check_missing", "describe_contents", "describe_dtype", "first_missing"]
+__all__ = [
+    "NUMBERS",
+    "check_columns",
+    "check_missing",
+    "check_times",
+    "describe_contents",
+    "describe_dtype",
+    "first_missing",
+]
 
 NUMBERS = "biuf"
 """The kinds of dtypes that are real numbers."""
@@ -22,6 +30,10 @@ _REMEDIES = {
     "m": 'add .astype("int64")',
     "V": "give its fields as columns, numpy.lib.recfunctions.structured_to_unstructured(x)",
 }
+
+
+_TIMES = "datetime", "date", "timedelta", "timestamp", "time", "duration", "period"
+"""The names of dtypes of pandas, polars and pyarrow that hold times begin so."""
 
 
 class _Column(NamedTuple):
@@ -73,6 +85,33 @@ def check_missing(label: str, value: Any) -> None:
         f"{label}: {column.text} lacks {missing:,} of {len(column.values):,} values: fill them, "
         f"{column.call}.fillna(value), or drop their rows, .dropna()"
     )
+
+
+def check_times(label: str, value: Any) -> None:
+    """Check that no column of a frame of pandas or polars or a table of pyarrow holds times; other values pass.
+
+    Raises
+    ------
+    DataError
+        names the column: their numbers depend on a unit that nobody has named.
+    """
+    for name, dtype in _dtypes(value):
+        if str(dtype).lower().startswith(_TIMES):
+            raise DataError(
+                f"{label}: column {name!r} holds {dtype}, which are not numbers: take numbers of its times, "
+                f"of pandas frame[{name!r}].astype('int64'), of polars .to_physical(), of pyarrow .cast('int64')"
+            )
+
+
+def _dtypes(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The names of the columns of a frame or table, and their dtypes; none of other values."""
+    schema = getattr(value, "schema", None)
+    if hasattr(schema, "types"):  # of pyarrow
+        yield from zip(schema.names, schema.types, strict=True)
+    elif hasattr(schema, "items"):  # of polars
+        yield from schema.items()
+    elif callable(getattr(getattr(value, "dtypes", None), "items", None)):
+        yield from value.dtypes.items()
 
 
 def first_missing(value: Any) -> tuple[_Column, int] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from akkordeon_dask.data._columns import NUMBERS, check_columns, describe_contents, first_missing
+from akkordeon_dask.data._columns import NUMBERS, check_columns, check_times, describe_contents, first_missing
 from akkordeon_dask.data._foreign import call_to_add, count_missing
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
@@ -37,6 +37,7 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     kind = type(value).__name__
     try:
         _check_parts(name, value)
+        check_times(name, value)
         array = np.asanyarray(value)
     except DataError:
         raise

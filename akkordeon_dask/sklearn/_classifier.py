@@ -16,7 +16,13 @@ from akkordeon_dask.callbacks import Callback
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime.collections._labels import as_labels, class_numbers, count_labels, distinct_labels
+from akkordeon_dask.runtime.collections._labels import (
+    as_labels,
+    class_numbers,
+    comparable,
+    count_labels,
+    distinct_labels,
+)
 from akkordeon_dask.sklearn._estimator import Estimator
 from akkordeon_dask.sklearn._inputs import check_classes
 from akkordeon_dask.tree import Array
@@ -149,9 +155,10 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         check_classes(values)
         if first:
             self.classes_ = values
-        if len(strange := np.setdiff1d(y, self.classes_)):
+        labels, known = comparable(np.asarray(y), self.classes_)
+        if len(strange := np.setdiff1d(labels, known)):
             raise ValueError(f"class {strange[0]!r} is none of {self.classes_!r}, the known ones")
-        return np.searchsorted(self.classes_, y), len(self.classes_)
+        return np.searchsorted(known, labels), len(known)
 
     def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:
         if y.ndim != 1:
@@ -169,10 +176,11 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _sums_of_classes(self, labels: Array, sums: Array) -> Array:
         """The sums of some labels, for all classes: (classes,)."""
-        if len(strange := np.setdiff1d(labels, self.classes_)):
+        labels, known = comparable(labels, self.classes_)
+        if len(strange := np.setdiff1d(labels, known)):
             raise ValueError(f"class {strange[0]!r} is none of {self.classes_!r}, the known ones")
-        its = np.zeros(len(self.classes_))
-        its[np.searchsorted(self.classes_, labels)] = sums
+        its = np.zeros(len(known))
+        its[np.searchsorted(known, labels)] = sums
         return its
 
     def _class_weights(self, targets: Array, weights: Array | None) -> Sequence[float] | None:

@@ -1,5 +1,6 @@
 """Collections of Dask in and out of the estimators: they stay on the workers, and predictions are lazy."""
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -7,6 +8,7 @@ import numpy as np
 from dask.delayed import delayed
 
 from akkordeon_dask.data import is_collection
+from akkordeon_dask.data._columns import check_missing
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections._resolve import check_kind
 from akkordeon_dask.runtime.collections._rows import check_names, load_rows
@@ -87,8 +89,8 @@ def as_features(x: Any, dtype: str, *, always: bool) -> object:
     return x.astype(dtype)
 
 
-def as_columns(y: Any, dtype: str) -> "da.Array":
-    """(rows, columns) numbers of a table with one or two axes.
+def as_columns(y: Any, dtype: str) -> Any:
+    """(rows, columns) numbers of a table with one or two axes; a frame keeps its index.
 
     Raises
     ------
@@ -96,9 +98,16 @@ def as_columns(y: Any, dtype: str) -> "da.Array":
         when it holds no numbers: names the column and the remedy.
     """
     check_kind("y", y)
-    array = _array(y).astype(dtype)
-    columns: da.Array = array[:, np.newaxis] if array.ndim == 1 else array.rechunk({1: -1})
-    return columns
+    if hasattr(y, "to_dask_array"):
+        frame = y.to_frame() if y.ndim == 1 else y
+        return frame.map_partitions(_as_targets, dtype, meta=frame._meta.astype(dtype))
+    array = y.astype(dtype)
+    return array[:, np.newaxis] if array.ndim == 1 else array.rechunk({1: -1})
+
+
+def _as_targets(part: Any, dtype: str) -> Any:
+    check_missing("y", part)
+    return part.astype(dtype)
 
 
 def lazily(estimator: Fitted, x: Any, method: str, dtype: Any, width: int | None) -> "da.Array":
@@ -121,7 +130,7 @@ def lazily(estimator: Fitted, x: Any, method: str, dtype: Any, width: int | None
         x = x.map_partitions(_with_names, names, meta=x._meta)
     array = _array(as_features(x, "numeric", always=False)).rechunk({1: -1})
     shape: dict[str, Any] = {"drop_axis": 1} if width is None else {"chunks": (array.chunks[0], (width,))}
-    own = delayed(estimator, traverse=False)
+    own = delayed(copy.copy(estimator), traverse=False)  # another fit may come before these are computed
     lazy: da.Array = array.map_blocks(_of_part, own, method, names, dtype=dtype, **shape)
     return lazy
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 
-from akkordeon_dask.data._columns import check_columns, check_missing, describe_dtype
+from akkordeon_dask.data._columns import check_columns, check_missing, check_times, describe_dtype
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
@@ -41,6 +41,8 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
         raise DataError(f"{name} holds {describe_dtype(dtype)}")
     if labels:
         check_missing(name, value)
+    else:
+        check_times(name, value)
 
 
 def check_classes(labels: Array) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -18,8 +20,9 @@ __all__ = ["AkkordeonRegressor"]
 class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """A regressor of scikit-learn whose network is trained by actors on a Dask cluster.
 
-    Its parameters are those of `AkkordeonClassifier`. The loss is one of values, by default `nn.MeanSquaredError()`. A
-    network of your own has an output for each column of `y`.
+    Its parameters are those of `AkkordeonClassifier`. The loss is one of values, by default `nn.MeanSquaredError()`. With
+    `nn.PoissonNLL()` it predicts the expected counts, whose logarithms are the network's outputs, and with
+    `nn.BinaryCrossEntropyWithLogits()` probabilities. A network of your own has an output for each column of `y`.
 
     Examples
     --------
@@ -73,4 +76,9 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         return shape[0]
 
     def _values(self, outputs: Array) -> Array:
-        return outputs[:, 0] if self._flat else outputs
+        values = outputs[:, 0] if self._flat else outputs
+        if isinstance(self.loss, nn.PoissonNLL):
+            values = np.exp(values)
+        elif isinstance(self.loss, nn.BinaryCrossEntropyWithLogits):
+            values = expit(values)
+        return values

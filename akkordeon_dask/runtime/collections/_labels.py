@@ -14,7 +14,7 @@ from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections._computed import computed
 from akkordeon_dask.tree import Array
 
-__all__ = ["as_labels", "class_numbers", "count_labels", "distinct_labels"]
+__all__ = ["as_labels", "class_numbers", "comparable", "count_labels", "distinct_labels"]
 
 
 def count_labels(y: Any, weights: Any, client: Client | None) -> tuple[Array, Array]:
@@ -83,10 +83,18 @@ def _numbers_of_column(part: Any, classes: Array) -> Any:
 
 
 def _numbers(part: Any, classes: Array) -> Array:
-    labels = as_labels("y", part)
+    labels, classes = comparable(as_labels("y", part), classes)
     if len(strange := np.setdiff1d(labels, classes)):
         raise DataError(f"y: class {strange[0]!r} is none of {classes!r}, the known ones: fit with all classes first")
     return np.searchsorted(classes, labels).astype(np.int64)
+
+
+def comparable(labels: Array, classes: Array) -> tuple[Array, Array]:
+    """Both, so that whole numbers are compared as such: numpy makes floating point of int64 beside uint64."""
+    kinds = labels.dtype.kind + classes.dtype.kind
+    if kinds in ("iu", "ui") and np.result_type(labels, classes).kind == "f":
+        return labels.astype(object), classes.astype(object)
+    return labels, classes
 
 
 def distinct_labels(label: str, labels: Array) -> tuple[Array, Array]:
