@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from distributed import Client, default_client, get_worker
+from distributed import Client
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import train_test_split
@@ -18,15 +18,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from akkordeon_dask import data, optim
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
-from akkordeon_dask.errors import CheckpointError, DataError, ShapeError, SpecError
+from akkordeon_dask.errors import CheckpointError, DataError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
-from akkordeon_dask.nn import Chain, Layer, Loss, Scale
+from akkordeon_dask.nn import Loss
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
+from akkordeon_dask.sklearn._client import default_client
 from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
-from akkordeon_dask.sklearn._inputs import check_plain, columns_named, plain_labels
-from akkordeon_dask.sklearn._perceptron import perceptron
+from akkordeon_dask.sklearn._inputs import check_plain, columns_named, plain_labels, provider_of, rows_that_count
+from akkordeon_dask.sklearn._networks import dtype_for, made_network
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Estimator"]
@@ -105,7 +106,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     @property
     def training_client(self) -> Client | None:
         """The one that `fit` uses; None: a cluster in this process."""
-        return self.client or _default_client()
+        return self.client or default_client()
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -186,12 +187,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if is_classifier(self):
             y = plain_labels(y)
         with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
-            dtype = self._dtype_for(self.network)
+            dtype = dtype_for(self.network, self.dtype)
             samples, raw = validate_data(self, X, y, dtype=dtype, reset=not again, **self._checks)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, samples, dtype=np.float64, ensure_non_negative=True)
-            samples, raw, weights = _rows_that_count(samples, raw, weights)
+            samples, raw, weights = rows_that_count(samples, raw, weights)
         targets, outputs = self._targets(raw, first=not again and not known)
         seed = int(check_random_state(self.random_state).randint(2**31))
         callbacks = self._made_callbacks()
@@ -200,7 +201,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         loss = self._default_loss if self.loss is None else self.loss
         class_weight = self._class_weights(targets, weights)
         sentinel = Sentinel.train(
-            _provider(samples, targets, weights, rows, seed=seed),
+            provider_of(samples, targets, weights, rows, seed=seed),
             batch_size=min(check_int("batch_size", self.batch_size, 1), len(rows)),
             concurrency=self.concurrency,
             loss=loss,
@@ -210,7 +211,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         validate = None
         if len(held_out):
             validate = Sentinel.validate(
-                _provider(samples, targets, weights, held_out, seed=None),
+                provider_of(samples, targets, weights, held_out, seed=None),
                 batch_size=min(_ROWS, len(held_out)),
                 loss=loss,
                 class_weight=class_weight,
@@ -258,7 +259,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         self._check_collections(X, y, sample_weight)
         features, names = columns_of(X)
-        samples = as_features(X, self._dtype_for(self.network), always=self.network is None)
+        samples = as_features(X, dtype_for(self.network, self.dtype), always=self.network is None)
         if not again:
             self._keep_features(features, names)
         self._check_features(X)
@@ -352,32 +353,22 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return {}
 
     def _made_network(self, features: int, outputs: int) -> Network:
-        """The network to train.
-
-        Raises
-        ------
-        SpecError
-            when the user's is none, or has another number of outputs; when `optimizer` makes none.
-        """
-        if self.network is not None:
-            _check_network(self.network, features, outputs)
-            return self.network.named()
-        foreign = isinstance(self.optimizer, type) and not issubclass(self.optimizer, optim.Optimizer)
-        if foreign or isinstance(self.optimizer, optim.Optimizer) or not callable(self.optimizer):
-            raise SpecError(
-                f"optimizer={self.optimizer!r}: give a class, or a function of the learning rate, that makes an "
-                "optim.Optimizer, optimizer=optim.Adam, lr=0.001"
-            )
-        return perceptron(
-            features, self.hidden_layer_sizes, outputs, lambda: self.optimizer(self.lr), self.dtype
-        ).named()
+        return made_network(
+            self.network,
+            features,
+            outputs,
+            hidden=self.hidden_layer_sizes,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            dtype=self.dtype,
+        )
 
     def _outputs(self, X: ArrayLike) -> Array:  # noqa: N803
         """(samples, outputs), computed in this process."""
         check_is_fitted(self, "parameters_")
         check_plain("X", X)
         with columns_named(X=X):
-            x = validate_data(self, X, dtype=self._dtype_for(self.network_), reset=False)
+            x = validate_data(self, X, dtype=dtype_for(self.network_, self.dtype), reset=False)
         return self.forward_rows(x)
 
     def _mapped(self, x: Any, method: str, dtype: Any, width: int | None) -> Any:
@@ -389,13 +380,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self._check_features(x)
         return lazily(self, x, method, dtype, width)
 
-    def _dtype_for(self, network: Any) -> str:
-        """Of the samples for a network; `"numeric"`, as scikit-learn calls it: as they are."""
-        return "numeric" if isinstance(network, Network) and _takes_digits(network, self.dtype) else self.dtype
-
     def as_taken(self, x: Array) -> Array:
         """Rows of numbers in the dtype in which the network takes them."""
-        if self._dtype_for(self.network_) == "numeric":
+        if dtype_for(self.network_, self.dtype) == "numeric":
             return x
         with np.errstate(over="ignore"):
             return np.asarray(x, self.dtype)
@@ -422,65 +409,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         for gate, name in zip(self.network_.gates, self.network_.names, strict=True):
             x, _ = gate.chain.forward(self.rated_parameters_[name], x)
         return x
-
-
-def _check_network(network: Any, features: int, outputs: int) -> None:
-    if not isinstance(network, Network):
-        raise SpecError(f"network={network!r:.200} is a {type(network).__name__}: give a Network([Gate(...), ...])")
-    shape = network.output_shape((features,))
-    if shape is not None and (len(shape) != 1 or shape[0] not in (None, outputs)):
-        raise ShapeError(
-            f"network={network!r} has outputs of shape {shape} a sample, and y asks for ({outputs},): give the last "
-            "layer an output for each class, or column of y; partial_fit(..., classes=...) names classes that y lacks"
-        )
-
-
-def _takes_digits(network: Network, dtype: str) -> bool:
-    """Whether a network needs all digits of its samples: it begins with `nn.Scale`, or takes no floating point."""
-    front: Layer = network.gates[0].chain
-    while isinstance(front, Chain):
-        front = front[0]
-    try:
-        network.check_input(None, np.dtype(dtype))
-    except ShapeError:
-        return True
-    return isinstance(front, Scale)
-
-
-def _provider(samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None) -> data.Provider:
-    """Of some rows, in the orders of a seed; None: in theirs."""
-    some = None if weights is None else weights[rows]
-    return data.arrays(samples[rows], targets[rows], some, shuffle=seed is not None, seed=seed or 0)
-
-
-def _rows_that_count(samples: Array, targets: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Those whose weight is not 0: they would fill batches."""
-    counts = weights != 0
-    if not counts.any():
-        raise ValueError("sample_weight is 0 for all samples: give some of them a weight above 0")
-    return (samples, targets, weights) if counts.all() else (samples[counts], targets[counts], weights[counts])
-
-
-def _default_client() -> Client | None:
-    """The process's default client; None: there is none, or this is a task of Dask, which fills its worker.
-
-    Gates need a worker that is free: one that waited for this very task would wait for ever.
-    """
-    if _is_task():
-        return None
-    try:
-        client: Client = default_client()
-    except ValueError:
-        return None
-    return client
-
-
-def _is_task() -> bool:
-    try:
-        get_worker()
-    except ValueError:
-        return False
-    return True
 
 
 def _hand_over(running: Running, network: Network, parameters: dict[str, Tree]) -> None:

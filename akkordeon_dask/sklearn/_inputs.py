@@ -1,4 +1,4 @@
-"""Checks of what users give in memory, beside those of scikit-learn, which convert some of it in silence."""
+"""Samples in memory: checks beside those of scikit-learn, which convert some of them in silence, and providers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 
+from akkordeon_dask import data
 from akkordeon_dask.data._columns import check_columns, check_missing, check_times, describe_dtype
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["check_classes", "check_plain", "columns_named", "plain_labels"]
+__all__ = ["check_classes", "check_plain", "columns_named", "plain_labels", "provider_of", "rows_that_count"]
 
 
 def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
@@ -102,3 +103,25 @@ def columns_named(**frames: Any) -> Iterator[None]:
 
 def _check_columns(name: str, frame: Any) -> None:
     check_columns(name, frame, lazy=False)
+
+
+def rows_that_count(samples: Array, targets: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """The rows whose weight is not 0: the others would fill batches.
+
+    Raises
+    ------
+    ValueError
+        when there are none.
+    """
+    counts = weights != 0
+    if not counts.any():
+        raise ValueError("sample_weight is 0 for all samples: give some of them a weight above 0")
+    return (samples, targets, weights) if counts.all() else (samples[counts], targets[counts], weights[counts])
+
+
+def provider_of(
+    samples: Array, targets: Array, weights: Array | None, rows: Array, *, seed: int | None
+) -> data.Provider:
+    """The provider of some rows, shuffled by a seed; None: in their order."""
+    some = None if weights is None else weights[rows]
+    return data.arrays(samples[rows], targets[rows], some, shuffle=seed is not None, seed=seed or 0)

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 
 from akkordeon_dask import optim
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
-from akkordeon_dask.sklearn._perceptron import perceptron
+from akkordeon_dask.sklearn._networks import perceptron
 from akkordeon_dask.tree import paths
 from tests.bench._real_sets import CLASSES, NUMBERS, load
 
