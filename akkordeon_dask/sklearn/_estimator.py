@@ -182,48 +182,74 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         if is_collection(X) or is_collection(y):
             return self._fit_collections(X, y, sample_weight, epochs, again=again, known=known)
+        samples, labels, weights = self._checked(X, y, sample_weight, reset=not again)
+        targets, outputs = self._targets(labels, first=not again and not known)
+        seed = self._drawn_seed()
+        callbacks = self._made_callbacks()
+        split = self._split(targets, callbacks, seed)
+        network = self._made_network(samples.shape[1], outputs)
+        train, validate = self._sentinels(samples, targets, weights, split, seed)
+        return self._train(network, train, validate, callbacks, epochs, seed, again=again)
+
+    def _checked(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool,
+    ) -> tuple[Array, Array, Array | None]:
+        """Samples, labels and weights in memory, checked; without the rows that weigh nothing."""
         for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_plain(name, value, labels=name == "y" and is_classifier(self))
         if is_classifier(self):
             y = plain_labels(y)
         with columns_named(X=X) if is_classifier(self) else columns_named(X=X, y=y):
             dtype = dtype_for(self.network, self.dtype)
-            samples, raw = validate_data(self, X, y, dtype=dtype, reset=not again, **self._checks)
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, samples, dtype=np.float64, ensure_non_negative=True)
-            samples, raw, weights = rows_that_count(samples, raw, weights)
-        targets, outputs = self._targets(raw, first=not again and not known)
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        callbacks = self._made_callbacks()
-        rows, held_out = self._split(targets, callbacks, seed)
-        network = self._made_network(samples.shape[1], outputs)
-        loss = self._default_loss if self.loss is None else self.loss
+            samples, labels = validate_data(self, X, y, dtype=dtype, reset=reset, **self._checks)
+        if sample_weight is None:
+            return samples, labels, None
+        weights = _check_sample_weight(sample_weight, samples, dtype=np.float64, ensure_non_negative=True)
+        return rows_that_count(samples, labels, weights)
+
+    def _drawn_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _sentinels(
+        self, samples: Array, targets: Array, weights: Array | None, split: tuple[Array, Array], seed: int
+    ) -> tuple[Sentinel, Sentinel | None]:
+        """The sentinels that train on some rows and validate with others; None: no rows are held out for that."""
+        rows, held_out = split
         class_weight = self._class_weights(targets, weights)
-        sentinel = Sentinel.train(
+        train = self._sentinel(
+            Sentinel.train,
             provider_of(samples, targets, weights, rows, seed=seed),
+            class_weight,
             batch_size=min(check_int("batch_size", self.batch_size, 1), len(rows)),
             concurrency=self.concurrency,
-            loss=loss,
-            class_weight=class_weight,
             name="train",
         )
-        validate = None
-        if len(held_out):
-            validate = Sentinel.validate(
-                provider_of(samples, targets, weights, held_out, seed=None),
-                batch_size=min(_ROWS, len(held_out)),
-                loss=loss,
-                class_weight=class_weight,
-                every="epoch",
-                name=_VALID,
-            )
-        return self._train(network, sentinel, validate, callbacks, epochs, seed, again=again)
+        if not len(held_out):
+            return train, None
+        held = provider_of(samples, targets, weights, held_out, seed=None)
+        size = min(_ROWS, len(held_out))
+        return train, self._sentinel(Sentinel.validate, held, class_weight, batch_size=size, every="epoch", name=_VALID)
+
+    def _sentinel(
+        self,
+        make: Callable[..., Sentinel],
+        provider: data.Provider,
+        class_weight: Sequence[float] | None,
+        **options: Any,
+    ) -> Sentinel:
+        """A sentinel with the loss of the estimator, as `Sentinel.train` or `Sentinel.validate` makes it."""
+        loss = self._default_loss if self.loss is None else self.loss
+        return make(provider, loss=loss, class_weight=class_weight, **options)
 
     def _train(
         self,
         network: Network,
-        sentinel: Sentinel,
+        train: Sentinel,
         validate: Sentinel | None,
         callbacks: Sequence[Callback],
         epochs: int,
@@ -239,7 +265,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 running.add_callback(one)
             if validate is not None:
                 running.attach(validate)
-            running.attach(sentinel, epochs=epochs)
+            running.attach(train, epochs=epochs)
             running.wait(progress=bool(self.verbose))
             self.network_, self.parameters_, self.history_ = network, running.parameters(), running.history
             averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in network.gates)
@@ -264,17 +290,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self._keep_features(features, names)
         self._check_features(X)
         targets, outputs, class_weight = self._lazy_targets(y, sample_weight, first=not again and not known)
-        seed = int(check_random_state(self.random_state).randint(2**31))
+        seed = self._drawn_seed()
         network = self._made_network(features, outputs)
-        sentinel = Sentinel.train(
+        train = self._sentinel(
+            Sentinel.train,
             data.from_dask(samples, targets, sample_weight, seed=seed),
+            class_weight,
             batch_size=self.batch_size,
             concurrency=self.concurrency,
-            loss=self._default_loss if self.loss is None else self.loss,
-            class_weight=class_weight,
             name="train",
         )
-        return self._train(network, sentinel, None, self._made_callbacks(), epochs, seed, again=again)
+        return self._train(network, train, None, self._made_callbacks(), epochs, seed, again=again)
 
     def _check_collections(self, x: Any, y: Any, sample_weight: ArrayLike | None) -> None:
         """Refuse what is for samples in memory alone, with the remedy.
