@@ -17,7 +17,7 @@ from akkordeon_dask.tree import Array
 if TYPE_CHECKING:
     import dask.array as da
 
-__all__ = ["as_columns", "as_features", "check_table", "columns_of", "is_collection", "lazily"]
+__all__ = ["as_columns", "as_features", "check_collections", "check_table", "columns_of", "is_collection", "lazily"]
 
 
 class Fitted(Protocol):
@@ -30,6 +30,21 @@ class Fitted(Protocol):
     def forward_rows(self, x: Array) -> Array:
         """(rows, outputs)"""
         ...
+
+
+def check_collections(**given: Any) -> None:
+    """All that a fit is given are collections of Dask where one is, and each is an array, a frame or a column.
+
+    Raises
+    ------
+    ValueError
+        when one is not: with the remedy.
+    """
+    for name, one in given.items():
+        if not is_collection(one):
+            kinds = ", ".join(f"{label} is a {type(value).__name__}" for label, value in given.items())
+            raise ValueError(f"{name} is no collection of Dask: {kinds}: give all of one kind")
+        check_table(name, one)
 
 
 def check_table(name: str, table: Any) -> None:

@@ -18,16 +18,24 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from akkordeon_dask import data, optim
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
-from akkordeon_dask.errors import CheckpointError, DataError
+from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
 from akkordeon_dask.runtime import History, Running, deploy
 from akkordeon_dask.runtime._checkpoint import write
 from akkordeon_dask.sklearn._client import default_client
-from akkordeon_dask.sklearn._collections import as_features, check_table, columns_of, is_collection, lazily
+from akkordeon_dask.sklearn._collections import (
+    as_features,
+    check_collections,
+    check_table,
+    columns_of,
+    is_collection,
+    lazily,
+)
 from akkordeon_dask.sklearn._inputs import check_plain, columns_named, plain_labels, provider_of, rows_that_count
 from akkordeon_dask.sklearn._networks import dtype_for, made_network
+from akkordeon_dask.sklearn._outputs import ROWS, outputs_of
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Estimator"]
@@ -35,8 +43,6 @@ __all__ = ["Estimator"]
 _VALID = "valid"
 """The name of the sentinel that validates."""
 _PLAIN = optim.Optimizer.rated_params
-_ROWS = 4096
-"""Samples that are predicted at a time."""
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -232,7 +238,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if not len(held_out):
             return train, None
         held = provider_of(samples, targets, weights, held_out, seed=None)
-        size = min(_ROWS, len(held_out))
+        size = min(ROWS, len(held_out))
         return train, self._sentinel(Sentinel.validate, held, class_weight, batch_size=size, every="epoch", name=_VALID)
 
     def _sentinel(
@@ -303,22 +309,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return self._train(network, train, None, self._made_callbacks(), epochs, seed, again=again)
 
     def _check_collections(self, x: Any, y: Any, sample_weight: ArrayLike | None) -> None:
-        """Refuse what is for samples in memory alone, with the remedy.
+        """Check that all are collections of Dask, and that nothing asks for rows that are held out of them.
 
         Raises
         ------
         ValueError
-            then.
+            when they are not, or something does: with the remedy.
         """
-        given = [("X", x), ("y", y)] + ([] if sample_weight is None else [("sample_weight", sample_weight)])
-        for name, one in given:
-            if not is_collection(one):
-                kinds = ", ".join(f"{label} is a {type(value).__name__}" for label, value in given)
-                raise ValueError(f"{name} is no collection of Dask: {kinds}: give all of one kind")
-            check_table(name, one)
-        if self.early_stopping or any(
-            isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in self._made_callbacks()
-        ):
+        check_collections(X=x, y=y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
+        if self.early_stopping or _monitors_validation(self._made_callbacks()):
             raise ValueError(
                 "no rows of a collection of Dask are held out for validation: monitor 'train.loss', or train with "
                 "akkordeon_dask.deploy and a validating sentinel of samples of your own"
@@ -355,7 +354,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _split(self, targets: Array, callbacks: Sequence[Callback], seed: int) -> tuple[Array, Array]:
         """The rows that train, and those that validate where a callback monitors them."""
         rows = np.arange(len(targets))
-        if not any(isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in callbacks):
+        if not _monitors_validation(callbacks):
             return rows, rows[:0]
         share = check_number("validation_fraction", self.validation_fraction, above=0, below=1)
         classes = targets if is_classifier(self) else None
@@ -421,20 +420,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         DataError
             when an output is not finite: no class and no number can be given then.
         """
-        starts = range(0, max(1, len(x)), _ROWS)
-        with np.errstate(over="ignore", invalid="ignore"):
-            outputs = np.concatenate([self._forward(x[start : start + _ROWS]) for start in starts])
-        if (bad := np.flatnonzero(~np.isfinite(outputs).all(axis=1))).size:
-            raise DataError(
-                f"X: the network's outputs for {bad.size:,} of {len(x):,} samples are not finite, the first is sample "
-                f"{bad[0]}: look for numbers that are far larger than those of the fit"
-            )
-        return outputs
+        return outputs_of(self.network_, self.rated_parameters_, x)
 
-    def _forward(self, x: Array) -> Array:
-        for gate, name in zip(self.network_.gates, self.network_.names, strict=True):
-            x, _ = gate.chain.forward(self.rated_parameters_[name], x)
-        return x
+
+def _monitors_validation(callbacks: Sequence[Callback]) -> bool:
+    return any(isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in callbacks)
 
 
 def _hand_over(running: Running, network: Network, parameters: dict[str, Tree]) -> None:
