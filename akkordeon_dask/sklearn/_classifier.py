@@ -16,13 +16,7 @@ from akkordeon_dask.callbacks import Callback
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network
-from akkordeon_dask.runtime.collections._labels import (
-    as_labels,
-    class_numbers,
-    comparable,
-    count_labels,
-    distinct_labels,
-)
+from akkordeon_dask.runtime.collections import as_labels, class_numbers, comparable, count_labels, distinct_labels
 from akkordeon_dask.sklearn._estimator import Estimator
 from akkordeon_dask.sklearn._inputs import check_classes
 from akkordeon_dask.tree import Array

@@ -10,8 +10,7 @@ from dask.delayed import delayed
 from akkordeon_dask.data import is_collection
 from akkordeon_dask.data._columns import check_missing
 from akkordeon_dask.errors import DataError
-from akkordeon_dask.runtime.collections._resolve import check_kind
-from akkordeon_dask.runtime.collections._rows import check_names, load_rows
+from akkordeon_dask.runtime.collections import check_kind, check_names, load_rows
 from akkordeon_dask.tree import Array
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ __all__ = ["AkkordeonRegressor"]
 class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """A regressor of scikit-learn whose network is trained by actors on a Dask cluster.
 
-    Its parameters are those of `AkkordeonClassifier`. The loss is one of values, by default `nn.MeanSquaredError()`. With
-    `nn.PoissonNLL()` it predicts the expected counts, whose logarithms are the network's outputs, and with
+    Its parameters are those of `AkkordeonClassifier`. The loss is one of values, by default `nn.MeanSquaredError()`.
+    With `nn.PoissonNLL()` it predicts the expected counts, whose logarithms are the network's outputs, and with
     `nn.BinaryCrossEntropyWithLogits()` probabilities. A network of your own has an output for each column of `y`.
 
     Examples
