@@ -105,7 +105,7 @@ def check_times(label: str, value: Any) -> None:
 
 def _dtypes(value: Any) -> Iterator[tuple[Any, Any]]:
     """The names of the columns of a frame or table, and their dtypes; none of other values."""
-    schema = getattr(value, "schema", None)
+    schema: Any = getattr(value, "schema", None)
     if hasattr(schema, "types"):  # of pyarrow
         yield from zip(schema.names, schema.types, strict=True)
     elif hasattr(schema, "items"):  # of polars

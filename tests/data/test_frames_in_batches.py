@@ -42,3 +42,10 @@ def test_a_table_of_arrow_lacks_no_value(make):
         data.arrays(make({"a": [1, None], "b": [None, 4.0]}), [0, 1])
     with pytest.raises(DataError, match=r"batch 1: x: 1 of 2 values are missing"):
         list(data.open_source(data.stream([(make({"a": [None], "b": [1.0]}), [0])])).batches(1, 1))
+
+
+@for_each("make", [pandas.DataFrame, pyarrow.table])
+def test_no_column_of_times_becomes_numbers_of_a_unit_that_nobody_has_named(make):
+    table = make({"a": [1.0, 2.0], "t": pandas.to_datetime(["2026-01-01", "2026-01-02"])})
+    with pytest.raises(DataError, match=r"x: column 't' holds .*, which are not numbers: take numbers of its times"):
+        data.arrays(table, [0, 1])

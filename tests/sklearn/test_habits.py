@@ -101,6 +101,29 @@ def test_a_network_that_takes_the_mean_off_has_all_digits_of_the_samples(client)
         fitted.predict([[1e15], [1e60]])
 
 
+def test_a_regressor_predicts_counts_and_probabilities(client):
+    x = np.linspace(-1, 1, 200)[:, np.newaxis]
+    counts, likely = np.exp(1 + 2 * x[:, 0]), (x[:, 0] > 0).astype(float)
+    options = {"max_epochs": 150, "lr": 1e-2, "random_state": 0}
+    poisson = AkkordeonRegressor(loss=nn.PoissonNLL(), **options).fit(x, np.round(counts))
+    assert poisson.predict(x).min() > 0 and poisson.score(x, counts) > 0.9
+    assert_allclose(poisson.predict(da.from_array(x, chunks=(50, 1))).compute(), poisson.predict(x), rtol=1e-5)
+    yes = AkkordeonRegressor(loss=nn.BinaryCrossEntropyWithLogits(), **options).fit(x, np.c_[likely, 1 - likely])
+    said = yes.predict(x)
+    assert (said.min(), said.max()) == (pytest.approx(0, abs=0.1), pytest.approx(1, abs=0.1))
+
+
+def test_labels_of_two_widths_are_told_apart(client):
+    labels = np.arange(150) // 75 + 2**60
+    fitted = quick(client)
+    for given in (labels, labels.astype(np.uint64)) * 10:
+        fitted.partial_fit(X, given, classes=[2**60, 2**60 + 1])
+    assert fitted.classes_.tolist() == [2**60, 2**60 + 1]
+    assert (fitted.predict(X) == labels).mean() > 0.8
+    with pytest.raises(ValueError, match=f"class {2**60 + 2} is none of"):
+        fitted.partial_fit(X, labels.astype(np.uint64) + np.uint64(1))
+
+
 def test_a_network_of_words_takes_whole_numbers(client):
     words = np.arange(150)[:, None] % 3
     network = Network([Gate(nn.Embedding(3, 4) >> nn.Flatten() >> nn.Linear(4, 3), optim.Adam(0.1))])
