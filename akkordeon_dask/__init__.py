@@ -10,15 +10,15 @@
 
 The layers, from top to bottom; each imports only those below it:
 
-    cli, sklearn                        commands of `dask akkordeon`; estimators
+    cli | sklearn                       commands of `dask akkordeon`; estimators
     runtime                             the client's side: deploy, the verbs of `Running`, recovery
     actors | dashboard | console        on workers, on the scheduler, on the terminal
     telemetry                           what the scheduler knows
     placement | simulation              plans; training in one loop
-    torch | jax                         layers of other libraries
+      | torch | jax                     layers of other libraries
     network                             specs
     nn | optim | data | snapshots       numbers and files, without Dask
-    callbacks                           reactions to finished passes
+      | callbacks                       reactions to finished passes
     messages, errors, config, tree ...  what all of them share
 """
 
