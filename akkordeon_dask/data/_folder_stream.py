@@ -163,11 +163,11 @@ class _Connection:
 
 def _moved(path: Path, folder: Path) -> Path:
     """Move a file into a folder, where no other file of its name is lost, not even one that arrives meanwhile."""
-    place = _reserve(folder / path.name)
+    reserved = _reserve(folder / path.name)
     try:
-        return path.replace(place)
+        return path.replace(reserved)
     except OSError:
-        place.unlink(missing_ok=True)
+        reserved.unlink(missing_ok=True)
         raise
 
 
