@@ -8,7 +8,8 @@ from akkordeon_dask.actors.gate._state import SeenBatches, Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics
 from akkordeon_dask.actors.sentinel._actor import SentinelActor
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelState
-from akkordeon_dask.actors.sentinel._passes import OpenPass, Position
+from akkordeon_dask.actors.sentinel._open_pass import OpenPass
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate
 from akkordeon_dask.actors.shutdown._retirement import RESTART_TOPIC, allow_retirement, forget_network, retire
 from akkordeon_dask.actors.transport._call_batches import CALLS_OP

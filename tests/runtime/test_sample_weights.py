@@ -269,7 +269,8 @@ def test_labels_over_positions_train_and_those_to_ignore_count_in_nothing(user):
 
 def test_a_resumed_pass_has_the_weights_of_its_first_part():
     from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-    from akkordeon_dask.actors.sentinel._passes import Passes, Position
+    from akkordeon_dask.actors.sentinel._passes import Passes
+    from akkordeon_dask.actors.sentinel._position import Position
 
     sentinel = Sentinel.train(data.arrays(X, Y, WEIGHTS), batch_size=32, scores=[], epochs=1)
     first, second = Passes(sentinel), Passes(sentinel)

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
-from akkordeon_dask.actors.sentinel._passes import Passes, Position
+from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.messages import Forward
 from akkordeon_dask.nn import Chain
 

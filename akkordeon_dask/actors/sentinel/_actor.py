@@ -19,7 +19,7 @@ from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, prov
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
 from akkordeon_dask.actors.sentinel._evaluation import check_weighable
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
-from akkordeon_dask.actors.sentinel._passes import Position
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, describe_data, load_position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from akkordeon_dask.actors.sentinel._passes import Position
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.snapshots import POSITIONS, SnapshotPolicy, SnapshotRecorder, complete_cuts

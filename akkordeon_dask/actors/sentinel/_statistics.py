@@ -4,7 +4,8 @@ import contextlib
 from dataclasses import dataclass
 
 from akkordeon_dask.actors.sentinel._behavior import SentinelState
-from akkordeon_dask.actors.sentinel._passes import OpenPass, Position
+from akkordeon_dask.actors.sentinel._open_pass import OpenPass
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import Mode, PassProgress, PassReport
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.actors.sentinel._evaluation import score_batch
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes, Position
+from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.errors import SpecError
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)

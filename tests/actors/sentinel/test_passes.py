@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel
 from akkordeon_dask._numbers import LARGEST_COUNT
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import OpenPass, Passes
+from akkordeon_dask.actors.sentinel._open_pass import OpenPass
+from akkordeon_dask.actors.sentinel._passes import Passes
 from tests.support.numbered_samples import Numbers, numbered
 
 DATA = numbered(8)

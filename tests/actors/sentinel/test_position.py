@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes, Position
+from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._position import Position
 from tests.support.numbered_samples import NumberedLoss, Numbers, numbered
 
 laws = settings(max_examples=300, deadline=None, derandomize=True)

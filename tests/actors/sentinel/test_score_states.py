@@ -9,7 +9,8 @@ import pytest
 from akkordeon_dask import Sentinel, nn
 from akkordeon_dask.actors.sentinel._evaluation import score_batch
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes, Position
+from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.errors import SpecError
 from tests.support.for_each import for_each
 from tests.support.numbered_samples import numbered

@@ -11,7 +11,8 @@ from sklearn import metrics
 from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.actors.sentinel._evaluation import evaluate
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight
-from akkordeon_dask.actors.sentinel._passes import Passes, Position
+from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._position import Position
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 VALUES = nn.MeanSquaredError()
