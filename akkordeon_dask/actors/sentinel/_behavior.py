@@ -2,10 +2,8 @@
 
 import logging
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any, Literal
 
 from akkordeon_dask._exceptions import quote_exception
@@ -15,7 +13,7 @@ from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, p
 from akkordeon_dask.actors.sentinel._cut_hold import CutHold
 from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
 from akkordeon_dask.actors.sentinel._flushing import Flushing
-from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, InFlightBatches, RetransmissionTimer
 from akkordeon_dask.actors.sentinel._passes import Passes
 from akkordeon_dask.data import Batch, Lease, LeasedSource
 from akkordeon_dask.errors import AkkordeonError, DataError, RolledBackError, SentinelError
@@ -44,11 +42,6 @@ logger = logging.getLogger(__name__)
 
 SentinelState = Literal["running", "paused", "resting", "failed", "left"]
 
-_WINDOW = 2
-"""Batches per credit that may be finished, or in flight, while one is: no gradient is more updates late. Without the
-one whose gradient has left a gate that has still to be updated with it."""
-_LOST = 4096
-"""Lost batches that a consistent cut lists, at most."""
 _TICK = 1.0
 """Seconds between two timers, at most."""
 
@@ -128,16 +121,10 @@ class SentinelBehavior:
         self._clock, self._send, self._report = clock, send, report
         self._notify, self._changed, self._check = notify, changed, check
         self._max_attempts = max_attempts
-        self._batches: dict[int, BatchInFlight] = {}
-        self._finished = 0
-        """Batches that were completed or given up."""
+        self._batches = InFlightBatches(timer, max_attempts)
         self.waits_since: float | None = None
         """The time since which the provider's next batch is awaited; None: it is not."""
-        self._lost: deque[int] = deque(maxlen=_LOST)
-        """The sequences of the last batches that ended as lost."""
         self._hold = CutHold(clock)
-        self._interrupted_until = 0.0
-        """Until then the restart of a gate is waited for."""
         self._checked_form: tuple[Any, ...] = ()
         self._leased = False
         """It reads leases, whose partitions may all be lost."""
@@ -161,7 +148,12 @@ class SentinelBehavior:
     @property
     def quiet(self) -> bool:
         """No batch is in flight, and where updates are synchronous, none waits for the end of a step."""
-        return not self._batches and (self._flushing.done or not self.synchronous)
+        return not self._batches and self._step_is_over
+
+    @property
+    def _step_is_over(self) -> bool:
+        """No finished batch waits for the end of a step, as none ever does where updates are not synchronous."""
+        return self._flushing.done or not self.synchronous
 
     @property
     def between_passes(self) -> bool:
@@ -171,7 +163,7 @@ class SentinelBehavior:
     @property
     def floor(self) -> int:
         """All batches below this sequence are finished."""
-        return next(iter(self._batches), self.passes.sequence)
+        return self._batches.floor(self.passes.sequence)
 
     def progress(self, now: float) -> PassProgress | None:
         """The progress of the oldest open pass; None between two passes."""
@@ -200,7 +192,7 @@ class SentinelBehavior:
             self._guard(self._report_ended)
         self._fill()
         self.wants_timer = False
-        due = [self._hurried_at(), self._flushing.expires, *(batch.expires for batch in self._batches.values())]
+        due = [self._batches.due(self.sentinel.concurrency), self._flushing.expires]
         if self.held:
             due.append(self._hold.until)
         if self.between_passes and self.passes.rest_until > now:
@@ -219,10 +211,13 @@ class SentinelBehavior:
             self.fail(SentinelError(f"{where} broke: {quote_exception(error)}: see the log of its worker"))
 
     def _receive(self, message: Message) -> None:
+        if isinstance(message, Leave | Flush | StepEnd) or message.header.reply_to != self.address:
+            self.dropped += 1
+            return
         # A failure counts whatever batch it is about: it may follow a gradient.
-        if isinstance(message, Failed) and message.header.reply_to == self.address and self.error is None:
+        if isinstance(message, Failed) and self.error is None:
             raise gate_failure(message)
-        batch = self._matching_batch(message)
+        batch = self._batches.matching(message.header)
         if batch is None:
             self.dropped += 1
         elif isinstance(message, Forward):
@@ -236,12 +231,6 @@ class SentinelBehavior:
                 self.dropped += 1
             else:
                 self._complete(batch)
-
-    def _matching_batch(self, message: Message) -> BatchInFlight | None:
-        if isinstance(message, Leave | Flush | StepEnd) or message.header.reply_to != self.address:
-            return None
-        batch = self._batches.get(message.header.sequence)
-        return batch if batch is not None and batch.attempt == message.header.attempt else None
 
     def _on_predictions(self, batch: BatchInFlight, message: Forward) -> None:
         if batch.loss is not None:
@@ -266,15 +255,16 @@ class SentinelBehavior:
         if self.held:
             return False
         self._rest_if_done()
-        if self.state != "running" or self.credits < 1:
+        concurrency = self.sentinel.concurrency
+        if self.state != "running" or len(self._batches) >= concurrency:
             return False
-        if self._blocking_batch() is not None:
+        if self._batches.blocking(concurrency) is not None:
             self.wants_timer = True
             return False
         if self.passes.drawing is None:
             waits = self._waits_for_validation or (self.synchronous and self.trains and not self.passes.between)
             return not waits and self.passes.begin(self._clock())
-        return self.trains or not any(batch.opening for batch in self._batches.values())
+        return self.trains or not any(batch.opening for batch in self._batches)
 
     @property
     def _waits_for_validation(self) -> bool:
@@ -291,7 +281,7 @@ class SentinelBehavior:
             return
         opening = not self.trains and drawing.drawn == 1
         batch = BatchInFlight(drawing.number, sequence, x, target, opening, weights)
-        self._batches[sequence] = batch
+        self._batches.add(batch)
         self._dispatch(batch)
 
     def exhausted(self) -> None:
@@ -302,19 +292,12 @@ class SentinelBehavior:
             self.passes.stop_drawing()
             self._report_ended()
 
-    def _blocking_batch(self) -> BatchInFlight | None:
-        """The batch whose gradient another batch, drawn now, might make too late."""
-        if not self._batches:
-            return None
-        oldest = min(self._batches.values(), key=attrgetter("finished_before"))
-        passed = self._finished - oldest.finished_before + len(self._batches)
-        return oldest if passed >= _WINDOW * self.sentinel.concurrency else None
-
     def _fill(self) -> None:
         self._guard(self._draw)
         if self.synchronous:
             self._flush()
-        known = (self.state, self.in_flight == 0, self.tried, self.quiet)
+        idle = not self._batches
+        known = (self.state, idle, self.tried, idle and self._step_is_over)
         if known != self._known:
             self._known = known
             self._changed()
@@ -353,7 +336,7 @@ class SentinelBehavior:
             self._checked_form = form
 
     def _dispatch(self, batch: BatchInFlight) -> None:
-        batch.next_attempt(self._clock(), self.timer, self._finished)
+        self._batches.begin_attempt(batch, self._clock())
         self._flushing.restart(done=not self.trains)
         self._send(self.gates[0], Forward(self._header(batch), batch.x))
 
@@ -372,42 +355,38 @@ class SentinelBehavior:
             deadline=batch.deadline,
         )
 
-    def _hurried_at(self) -> float:
-        """The time at which a batch that blocks all others is resent early, once: it may be lost."""
-        blocking = self._blocking_batch()
-        return math.inf if blocking is None or blocking.hurried else blocking.sent + self.timer.hurried
-
     def _resend_overdue(self, now: float) -> None:
         """Resend overdue batches; give up those that have had their last attempt."""
-        if self._hurried_at() <= now and (blocking := self._blocking_batch()) is not None:
+        batches, concurrency = self._batches, self.sentinel.concurrency
+        if batches.hurried_at(concurrency) <= now and (blocking := batches.blocking(concurrency)) is not None:
             blocking.hurried = True
             blocking.tries -= 1
-            self.passes.resend(blocking)
-            self._dispatch(blocking)
-        interrupted = now < self._interrupted_until
-        for batch in [batch for batch in self._batches.values() if batch.expires <= now]:
-            if batch.tries < self._max_attempts or interrupted:
-                self.passes.resend(batch)
-                self._dispatch(batch)
+            self._resend(blocking)
+        for batch in batches.overdue(now):
+            if batches.may_retry(batch, now):
+                self._resend(batch)
             else:
-                text = f"batch {batch.sequence}, {len(batch.x)} samples, after {batch.attempt} attempts"
-                self._notify("lost", text)
-                self.passes.give_up(batch)
-                self._lost.append(batch.sequence)
-                self._release(batch)
+                self._give_up(batch)
+
+    def _resend(self, batch: BatchInFlight) -> None:
+        self.passes.resend(batch)
+        self._dispatch(batch)
+
+    def _give_up(self, batch: BatchInFlight) -> None:
+        text = f"batch {batch.sequence}, {len(batch.x)} samples, after {batch.attempt} attempts"
+        self._notify("lost", text)
+        self.passes.give_up(batch)
+        self._release(batch, lost=True)
 
     def _complete(self, batch: BatchInFlight) -> None:
         if batch.attempt == 1:
             self.timer.observe(self._clock() - batch.sent)
         self.passes.complete(batch)
-        if batch.skipped:
-            self._lost.append(batch.sequence)
-        self._release(batch)
+        self._release(batch, lost=batch.skipped)
 
-    def _release(self, batch: BatchInFlight) -> None:
+    def _release(self, batch: BatchInFlight, *, lost: bool) -> None:
         """The credit returns: here and nowhere else while the sentinel works."""
-        del self._batches[batch.sequence]
-        self._finished += 1
+        self._batches.release(batch, lost=lost)
         self._report_ended()
 
     def _flush(self) -> None:
@@ -428,7 +407,7 @@ class SentinelBehavior:
         self._report_ended()
 
     def _report_ended(self) -> None:
-        if self._flushing.done or not self.synchronous:
+        if self._step_is_over:
             for report in self.passes.report(self.name, self._clock()):
                 self._report(report)
         failed, self.passes.failure = self.passes.failure, None
@@ -449,17 +428,16 @@ class SentinelBehavior:
     def rewire(self, gates: tuple[Address, ...], generation: int) -> None:
         """Continue with other gates: batches in flight are resent, for they may have been in a lost gate."""
         self.gates, self.generation = gates, generation
-        self._interrupted_until = 0.0
+        self._batches.interrupted_until = 0.0
         self._flushing.restart(done=self._flushing.done)
-        for batch in self._batches.values():
-            self.passes.resend(batch)
+        for batch in self._batches:
             batch.tries, batch.excused = 0, True
-            self._dispatch(batch)
+            self._resend(batch)
 
     def interrupt(self, gate: Address, seconds: float) -> None:
         """A gate is lost and will be restarted: no batch is given up before `rewire`, within so many seconds."""
         if gate in self.gates:
-            self._interrupted_until = self._clock() + seconds
+            self._batches.interrupted_until = self._clock() + seconds
 
     def pause(self) -> None:
         """Send no more batches; those in flight complete. A sentinel whose passes are done rests again later."""
@@ -488,7 +466,7 @@ class SentinelBehavior:
         position = self.passes.position(self._clock())
         assert position is not None
         saved = {"data": data, "position": position.as_dict()}
-        return HeldSentinel(self.name, self.address.actor, tuple(self._lost), saved)
+        return HeldSentinel(self.name, self.address.actor, self._batches.lost, saved)
 
     def release_from(self, cut: str, go_on: bool = True) -> float | None:
         """Draw batches again, if it should `go_on`; returns the seconds that it was held.
@@ -530,7 +508,7 @@ class SentinelBehavior:
     @property
     def samples_in_flight(self) -> int:
         """Samples of the batches that were sent and are not finished."""
-        return sum(len(batch.x) for batch in self._batches.values())
+        return self._batches.samples
 
     def fail(self, error: AkkordeonError) -> None:
         """Stop with an error: all credits return, and the gates drop everything held for this sentinel."""

@@ -1,15 +1,25 @@
 """The batches of a sentinel in flight, and how long it waits for them."""
 
+import math
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from akkordeon_dask.actors.sentinel._confusion import ConfusionCounts
+from akkordeon_dask.messages import Header
 from akkordeon_dask.nn import ScoreState
 from akkordeon_dask.tree import Array
 
-__all__ = ["BatchInFlight", "RetransmissionTimer"]
+__all__ = ["BatchInFlight", "InFlightBatches", "RetransmissionTimer"]
 
 _HURRIED, _SHARE = 2.0, 0.1
 """Round trips, and share of the shortest time-out."""
+_WINDOW = 2
+"""Batches per credit that may be finished, or in flight, while one is: no gradient is more updates late. Without the
+one whose gradient has left a gate that has still to be updated with it."""
+_LOST = 4096
+"""Lost batches that a consistent cut lists, at most."""
 
 
 @dataclass(slots=True)
@@ -52,14 +62,6 @@ class BatchInFlight:
     def expires(self) -> float:
         """The time at which the present attempt is given up."""
         return self.sent + self.deadline
-
-    def next_attempt(self, now: float, timer: "RetransmissionTimer", finished: int) -> None:
-        """Begin another attempt, when so many batches are finished."""
-        self.finished_before = finished
-        self.attempt += 1
-        self.tries += 1
-        self.loss = None
-        self.sent, self.deadline = now, timer.seconds(self.tries)
 
 
 @dataclass
@@ -107,3 +109,99 @@ class RetransmissionTimer:
             return self.first
         estimate = self.factor * (self._mean + 4 * self._deviation)
         return min(max(self.least, estimate) * 2.0 ** (attempt - 1), max(self.first, estimate))
+
+
+class InFlightBatches:
+    """The batches of a sentinel in flight: which are overdue, which one blocks the others, and which ended as lost.
+
+    It sends nothing. Iteration gives the batches in the order of their sequences.
+
+    Parameters
+    ----------
+    timer
+        says how long an attempt may take.
+    max_attempts
+        of a batch with the same gates, after which it is given up.
+    """
+
+    def __init__(self, timer: RetransmissionTimer, max_attempts: int) -> None:
+        self._timer, self._max_attempts = timer, max_attempts
+        self._batches: dict[int, BatchInFlight] = {}
+        self._finished = 0
+        """Batches that were completed or given up."""
+        self._lost: deque[int] = deque(maxlen=_LOST)
+        self.interrupted_until = 0.0
+        """No batch is given up before this time, because the restart of a gate is waited for."""
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[BatchInFlight]:
+        return iter(self._batches.values())
+
+    @property
+    def samples(self) -> int:
+        """The samples of all batches in flight."""
+        return sum(len(batch.x) for batch in self)
+
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """The sequences of the last batches that ended as lost."""
+        return tuple(self._lost)
+
+    def floor(self, drawn: int) -> int:
+        """The sequence below which all batches are finished, when those below `drawn` were drawn."""
+        return next(iter(self._batches), drawn)
+
+    def matching(self, header: Header) -> BatchInFlight | None:
+        """The batch whose present attempt a message is about; None: that attempt is over."""
+        batch = self._batches.get(header.sequence)
+        return batch if batch is not None and batch.attempt == header.attempt else None
+
+    def add(self, batch: BatchInFlight) -> None:
+        """Count a batch as in flight; its first attempt has yet to begin."""
+        self._batches[batch.sequence] = batch
+
+    def begin_attempt(self, batch: BatchInFlight, now: float) -> None:
+        """Begin the next attempt of a batch."""
+        batch.finished_before = self._finished
+        batch.attempt += 1
+        batch.tries += 1
+        batch.loss = None
+        batch.sent, batch.deadline = now, self._timer.seconds(batch.tries)
+
+    def release(self, batch: BatchInFlight, *, lost: bool) -> None:
+        """Remove a batch that is completed or given up."""
+        del self._batches[batch.sequence]
+        self._finished += 1
+        if lost:
+            self._lost.append(batch.sequence)
+
+    def clear(self) -> None:
+        """Forget all batches in flight, which are neither completed nor lost."""
+        self._batches.clear()
+
+    def blocking(self, concurrency: int) -> BatchInFlight | None:
+        """The batch whose gradient another batch, drawn now, might make too late; None: there is none."""
+        if not self._batches:
+            return None
+        oldest = min(self._batches.values(), key=attrgetter("finished_before"))
+        passed = self._finished - oldest.finished_before + len(self._batches)
+        return oldest if passed >= _WINDOW * concurrency else None
+
+    def hurried_at(self, concurrency: int) -> float:
+        """The time at which a batch that blocks all others is resent early, once: it may be lost."""
+        blocking = self.blocking(concurrency)
+        return math.inf if blocking is None or blocking.hurried else blocking.sent + self._timer.hurried
+
+    def due(self, concurrency: int) -> float:
+        """The earliest time at which a batch is resent or given up."""
+        return min([self.hurried_at(concurrency), *(batch.expires for batch in self)])
+
+    def overdue(self, now: float) -> list[BatchInFlight]:
+        """The batches whose present attempt has taken too long."""
+        return [batch for batch in self if batch.expires <= now]
+
+    def may_retry(self, batch: BatchInFlight, now: float) -> bool:
+        """A batch may have another attempt; otherwise it is given up."""
+        return batch.tries < self._max_attempts or now < self.interrupted_until
