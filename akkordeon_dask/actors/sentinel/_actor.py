@@ -6,28 +6,27 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import DaskActor, large
 from akkordeon_dask.actors._offload import offload
-from akkordeon_dask.actors._recent import with_recent
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, provider_error
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
-from akkordeon_dask.actors.sentinel._evaluation import check_weighable
 from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, describe_data, load_position
+from akkordeon_dask.actors.sentinel._rollback import Rollbacks
+from akkordeon_dask.actors.sentinel._source_checks import SourceChecks
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
-from akkordeon_dask.data import Batch, Lease, LeasedSource, Source, open_source
+from akkordeon_dask.data import Lease, LeasedSource, Source
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
-    DataError,
     DeadlineError,
     RolledBackError,
     SentinelError,
@@ -41,8 +40,6 @@ from akkordeon_dask.tree import Array
 __all__ = ["SentinelActor"]
 
 _ENDED = "failed", "left"
-_CUTS = 9
-"""Cuts of which a sentinel knows how far it was."""
 
 
 class SentinelActor(DaskActor):
@@ -105,13 +102,11 @@ class SentinelActor(DaskActor):
         self.network = network
         self._begun = begun or time.time()
         self._member = member
-        self._sentinel, self._name, self._spec = sentinel, name, spec
+        self._sentinel, self._name = sentinel, name
+        self._checks = SourceChecks(sentinel, name, spec)
         self._former, self._until, self._paused = former, until, paused
         self._position = position
         """Where it was at the last timer; before it opens, where it starts. Replaced, never changed."""
-        self._rollback = rollback
-        self._at_cuts: dict[str, int] = {}
-        """Samples that were finished at the last cuts, by their names. Only the event loop touches them."""
         self._reports = UnacknowledgedReports()
         self._changed = asyncio.Event()
         self._closing = False
@@ -129,7 +124,7 @@ class SentinelActor(DaskActor):
             report=self._report,
             notify=self._log_sentinel_event,
             changed=self._set_changed,
-            check=self._check_batch,
+            check=self._checks.check_batch,
             timer=RetransmissionTimer(
                 config.seconds("batch.deadline"),
                 config.seconds("batch.min-deadline"),
@@ -140,8 +135,8 @@ class SentinelActor(DaskActor):
         )
         self._behavior.validated, self._behavior.synchronous = validated, synchronous
         self._source = self._load(resume)
-        self._first = first or self._position or Position()
-        """Where it goes back to, if a cut is from before its begin."""
+        first = first or self._position or Position()
+        self._rollbacks = Rollbacks(sentinel, name, last=rollback, first=first)
 
     def _log_sentinel_event(self, event: str, text: str) -> None:
         """Any thread."""
@@ -150,33 +145,15 @@ class SentinelActor(DaskActor):
     # Opening: the data, then the first batches
 
     def _load(self, resume: Sequence[SnapshotPolicy]) -> Source | AkkordeonError:
-        """The source, or the error with which the sentinel does not open."""
+        """Find the position to resume; returns the source, or the error with which the sentinel does not open."""
         sentinel = self._sentinel
         try:
-            source = open_source(sentinel.provider)
-            self._check(source.labelled is not False, source.shape, source.dtype)
-            if source.samples is not None and not sentinel.endless:
-                source.batches(1, sentinel.batch_size)
+            source = self._checks.open_source()
             if sentinel.mode == "train" and self._position is None:
                 self._position = load_position(resume, sentinel, self._name)
             return source
         except BaseException as error:
             return provider_error(self._name, sentinel.provider, error)
-
-    def _check(self, labelled: bool, shape: tuple[int, ...] | None, dtype: "np.dtype[Any] | None") -> None:
-        """Check that the network accepts such samples, and that there are targets where they are needed."""
-        sentinel = self._sentinel
-        if not labelled and sentinel.mode != "predict":
-            raise DataError(
-                f"sentinel {self._name!r} compares with targets, {sentinel.provider!r} has none: give it labels"
-            )
-        self._spec.check_input(shape, dtype)
-
-    def _check_batch(self, batch: Batch) -> None:
-        x, y = batch[:2]
-        self._check(y is not None, x.shape[1:], x.dtype)
-        if len(batch) > 2:
-            check_weighable(self._sentinel)
 
     async def open(self, gates: tuple[Address, ...], rollback: Rollback | None = None) -> Position | None:
         """Begin, and send the first batches. On the event loop.
@@ -193,12 +170,7 @@ class SentinelActor(DaskActor):
             raise self._source
         behavior = self._behavior
         behavior.rewire(gates, behavior.generation)
-        behind = self._is_behind(rollback)
-        if rollback is not None and behind:
-            self._position, self._rollback = self._position_at(rollback), rollback.name
-        if self._position is not None:
-            behavior.passes.resume(self._position, time.monotonic())
-            behavior.clear(self._position.finished)
+        goes_back = self._begin_at(rollback)
         behavior.passes.rest_after(self._until)
         if self._paused:
             behavior.pause()
@@ -221,7 +193,16 @@ class SentinelActor(DaskActor):
         cell.put(BatchReady())
         if self._former is None:  # a former incarnation has tried the data
             await self._try_data()
-        return self._position if behind else None
+        return self._position if goes_back else None
+
+    def _begin_at(self, rollback: Rollback | None) -> bool:
+        """Begin at its position; True: a `rollback` that it did not know yet says where that is."""
+        if goes_back := self._is_behind(rollback):
+            self._position = self._rollbacks.follow(rollback)
+        if self._position is not None:
+            self._behavior.passes.resume(self._position, time.monotonic())
+            self._behavior.clear(self._position.finished)
+        return goes_back
 
     async def _try_data(self) -> None:
         """Wait for the first batch. A slow one is no error: it may still fail the sentinel later."""
@@ -347,7 +328,7 @@ class SentinelActor(DaskActor):
         reports = self._reports.since(cursor)
         ended = behavior.passes.ended if self._member else None
         until = behavior.passes.until
-        return SentinelUpdate(reports, state, error, position, until, self._first, leaving, progress, ended)
+        return SentinelUpdate(reports, state, error, position, until, self._rollbacks.first, leaving, progress, ended)
 
     # Control
 
@@ -379,30 +360,22 @@ class SentinelActor(DaskActor):
                 f"sentinel {self._name!r} follows generation {behavior.generation} of network {self.network!r}, not "
                 f"{generation}: another owner has taken it over, leave it to that one"
             )
-        if rollback is not None and self._is_behind(rollback):
+        if self._is_behind(rollback):
             self._go_back(rollback)
             return
         if (gates, generation) != (behavior.gates, behavior.generation):  # else nothing need be resent
             behavior.rewire(gates, generation)
 
-    def _is_behind(self, rollback: Rollback | None) -> bool:
-        return rollback is not None and rollback.name != self._rollback and self.trains
-
-    def _position_at(self, rollback: Rollback) -> Position:
-        """Its position in the cut, or its first one where it is of later or has other data."""
-        saved = rollback.positions.get(self._name, {})
-        if saved.get("data") != describe_data(self._sentinel):
-            return self._first
-        return Position.from_dict(saved["position"])
+    def _is_behind(self, rollback: Rollback | None) -> TypeGuard[Rollback]:
+        """It trains, and has not followed this order to go back yet."""
+        return rollback is not None and self.trains and self._rollbacks.is_new(rollback)
 
     def _go_back(self, rollback: Rollback) -> None:
-        behavior, position = self._behavior, self._position_at(rollback)
-        if self._sentinel.endless:
-            passes = behavior.passes
-            finished = passes.samples + passes.lost - self._at_cuts.get(rollback.cut, 0)
-            position = position.with_lost(finished + behavior.samples_in_flight)
+        behavior, passes = self._behavior, self._behavior.passes
+        sent = passes.samples + passes.lost + behavior.samples_in_flight
+        position = self._rollbacks.follow(rollback, sent)
         text = f"sentinel {self._name!r} goes back {position}, as all gates and sentinels do"
-        self._position, self._rollback = position, rollback.name  # first: who reads the error reads the position too
+        self._position = position  # first: who reads the error reads the position too
         behavior.fail(RolledBackError(text, rollback.name))
         self._set_changed()
 
@@ -434,7 +407,7 @@ class SentinelActor(DaskActor):
         if part is None and behavior.state not in _ENDED:
             raise DeadlineError(f"batches of sentinel {self._name!r} did not come back within {seconds:g} s")
         counted = behavior.passes.samples + behavior.passes.lost
-        self._at_cuts = with_recent(self._at_cuts, cut, counted, _CUTS)
+        self._rollbacks.note_cut(cut, counted)
         return part if behavior.state not in _ENDED else None
 
     async def release_from(self, cut: str, go_on: bool) -> float | None:
