@@ -6,8 +6,8 @@ import pytest
 
 from akkordeon_dask import Sentinel, data
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.messages import Forward
 from tests.actors.test_sequential import BATCH_SIZE, EPOCHS, LOSSES, SEED, bits, deep_network, images, optim, reference
 from tests.support.recorded_order import Replay, batches_of, recording_gate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from akkordeon_dask import Sentinel
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.gate._computations import Evaluation
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.nn import Chain
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
 from tests.support.simulated_cluster import PERFECT, SimulatedCluster

@@ -7,7 +7,7 @@ import numpy as np
 from akkordeon_dask import Gate, Sentinel, nn, optim
 from akkordeon_dask.actors import GateBehavior, SentinelBehavior
 from akkordeon_dask.actors.sentinel._behavior import BatchReady
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.messages import Address, Backward, Forward, Message
 from akkordeon_dask.tree import leaves
 from tests.support.numbered_samples import BACK, FRONT, HOME, NumberedLoss, Numbers, header, numbered

@@ -12,7 +12,7 @@ from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.messages import Address, Leave
 from tests.support.stepped_engine import SteppedEngine
 

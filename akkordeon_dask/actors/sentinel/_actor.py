@@ -16,9 +16,9 @@ from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, provider_error
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, describe_data, load_position
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._rollback import Rollbacks
 from akkordeon_dask.actors.sentinel._source_checks import SourceChecks
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports

@@ -13,8 +13,9 @@ from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, p
 from akkordeon_dask.actors.sentinel._cut_hold import CutHold
 from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
 from akkordeon_dask.actors.sentinel._flushing import Flushing
-from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, InFlightBatches, RetransmissionTimer
+from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, InFlightBatches
 from akkordeon_dask.actors.sentinel._passes import Passes
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.data import Batch, Lease, LeasedSource
 from akkordeon_dask.errors import AkkordeonError, DataError, RolledBackError, SentinelError
 from akkordeon_dask.messages import (

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 
 __all__ = ["Flushing"]
 

@@ -1,4 +1,4 @@
-"""The batches of a sentinel in flight, and how long it waits for them."""
+"""The batches of a sentinel in flight."""
 
 import math
 from collections import deque
@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from akkordeon_dask.actors.sentinel._confusion import ConfusionCounts
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.messages import Header
 from akkordeon_dask.nn import ScoreState
 from akkordeon_dask.tree import Array
 
-__all__ = ["BatchInFlight", "InFlightBatches", "RetransmissionTimer"]
+__all__ = ["BatchInFlight", "InFlightBatches"]
 
-_HURRIED, _SHARE = 2.0, 0.1
-"""Round trips, and share of the shortest time-out."""
 _WINDOW = 2
 """Batches per credit that may be finished, or in flight, while one is: no gradient is more updates late. Without the
 one whose gradient has left a gate that has still to be updated with it."""
@@ -62,53 +61,6 @@ class BatchInFlight:
     def expires(self) -> float:
         """The time at which the present attempt is given up."""
         return self.sent + self.deadline
-
-
-@dataclass
-class RetransmissionTimer:
-    """The seconds after which a batch is resent: they follow the observed round trips.
-
-    As TCP's retransmission time-out (Jacobson, 'Congestion Avoidance and Control', SIGCOMM 1988):
-    the smoothed time plus four deviations, here times a factor that is generous because
-    a batch sent again costs a whole pass through the network.
-
-    Parameters
-    ----------
-    first
-        seconds, before the first observation.
-    least
-        seconds, never below.
-    factor
-        multiplies the estimate.
-    """
-
-    first: float = 30.0
-    least: float = 2.0
-    factor: float = 8.0
-    _mean: float | None = None
-    _deviation: float = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Note the round trip of a batch that was sent once."""
-        if self._mean is None:
-            self._mean, self._deviation = seconds, seconds / 2
-        else:
-            self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
-            self._mean += (seconds - self._mean) / 8
-
-    @property
-    def hurried(self) -> float:
-        """The seconds after which a batch is resent that many others have overtaken, as TCP's fast retransmit does."""
-        if self._mean is None:
-            return self.first
-        return max(_SHARE * self.least, _HURRIED * (self._mean + 4 * self._deviation))
-
-    def seconds(self, attempt: int) -> float:
-        """The time-out of this attempt, from 1; each waits twice as long as the one before."""
-        if self._mean is None:
-            return self.first
-        estimate = self.factor * (self._mean + 4 * self._deviation)
-        return min(max(self.least, estimate) * 2.0 ** (attempt - 1), max(self.first, estimate))
 
 
 class InFlightBatches:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.messages import Address, Leave, Refused
 from tests.support.gate_harness import Played, array
 from tests.support.numbered_samples import BACK, FRONT, HOME, counted

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akkordeon_dask.actors.sentinel._in_flight import RetransmissionTimer
+from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 
 laws = settings(max_examples=200, deadline=None, derandomize=True)
 times = st.floats(1e-3, 100.0)
