@@ -4,7 +4,8 @@ from akkordeon_dask.actors._dask_actor import is_large
 from akkordeon_dask.actors.engine._mailbox import Mailbox, MailboxStatistics
 from akkordeon_dask.actors.gate._actor import GateActor
 from akkordeon_dask.actors.gate._behavior import GateBehavior
-from akkordeon_dask.actors.gate._state import SeenBatches, Version
+from akkordeon_dask.actors.gate._in_flight import SeenBatches
+from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics
 from akkordeon_dask.actors.sentinel._actor import SentinelActor
 from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelState

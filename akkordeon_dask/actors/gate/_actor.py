@@ -14,9 +14,10 @@ from akkordeon_dask.actors._recent import with_recent
 from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.gate._in_flight import SeenBatches
 from akkordeon_dask.actors.gate._migration import HANDOVER_OP, Migration, handover_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
-from akkordeon_dask.actors.gate._state import GateCut, SeenBatches, Version
+from akkordeon_dask.actors.gate._state import GateCut, Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics, metrics_of, statistics_of
 from akkordeon_dask.actors.gate._transfers import GateTransfers
 from akkordeon_dask.actors.shutdown._drain import ActorInfo

@@ -15,17 +15,9 @@ from akkordeon_dask.actors.gate._computations import (
     Evaluation,
     ForwardPass,
 )
+from akkordeon_dask.actors.gate._in_flight import InFlight, SeenBatches, StashedBatch
 from akkordeon_dask.actors.gate._pace import Pace
-from akkordeon_dask.actors.gate._state import (
-    GateCounts,
-    GateCut,
-    GateState,
-    InFlight,
-    SeenBatches,
-    StashedBatch,
-    Version,
-    aligned_version,
-)
+from akkordeon_dask.actors.gate._state import GateCounts, GateCut, GateState, Version, aligned_version
 from akkordeon_dask.actors.gate._synchronous_steps import Steps
 from akkordeon_dask.errors import CheckpointError, DeploymentError
 from akkordeon_dask.messages import (

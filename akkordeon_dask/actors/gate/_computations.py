@@ -5,7 +5,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from akkordeon_dask.actors.engine._behavior import Send
-from akkordeon_dask.actors.gate._state import GateCounts, StashedBatch, Version
+from akkordeon_dask.actors.gate._in_flight import StashedBatch
+from akkordeon_dask.actors.gate._state import GateCounts, Version
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Address, Backward, Forward, Header, Narrowing, WireFormat, narrowed, widened
 from akkordeon_dask.nn import Chain, Key

@@ -3,7 +3,7 @@
 import pytest
 
 from akkordeon_dask.actors import Version
-from akkordeon_dask.actors.gate._state import InFlight, StashedBatch
+from akkordeon_dask.actors.gate._in_flight import InFlight, StashedBatch
 from tests.support.numbered_samples import header
 
 V5, V6, V7 = (Version(number, None, None, updates=number) for number in (5, 6, 7))
