@@ -130,7 +130,7 @@ def nothing_is_left(cluster):
     cluster.close()
     for gate in cluster.gates:
         gate.on_timer(cluster.now + 1000.0)
-        assert gate.contexts == 0 and gate.versions == 1
+        assert gate.contexts == 0 and gate.held_versions == 1
     assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in cluster.behaviors.values())
 
 
@@ -180,7 +180,7 @@ def test_promise_8_a_late_copy_of_an_opening_batch_sets_no_pin_in_a_restarted_ga
 
     cluster = RestartingCluster(small_network(2), fate=fate, timer=patient)
     front, back = cluster.gates
-    back.replace(*back.prepare(map_leaves(lambda leaf: leaf + 1, back.version.params)))
+    back.replace(*back.versions.prepare(map_leaves(lambda leaf: leaf + 1, back.versions.present.params)))
     plan = {"batch_size": 2, "concurrency": 1, "loss": NumberedLoss(), "scores": [Numbers()]}
     behavior = cluster.attach("validate", Sentinel.validate(numbered(4), every=60.0, **plan))
     cluster.run_for(2.0)

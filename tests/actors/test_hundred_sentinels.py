@@ -56,5 +56,5 @@ def test_promises_4_to_8_a_hundred_sentinels_finish_whatever_happens_to_their_me
         assert len(gate.updates) == gate.counts.updates == batches and set(gate.updates.values()) == {1}
         assert len(gate.read) >= 50 and all(len(versions) == 1 for versions in gate.read.values())
     cluster.close()
-    assert all(gate.contexts == 0 and gate.versions == 1 for gate in cluster.gates)
+    assert all(gate.contexts == 0 and gate.held_versions == 1 for gate in cluster.gates)
     assert all(behavior.in_flight == 0 for behavior in cluster.behaviors.values())

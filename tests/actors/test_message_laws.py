@@ -40,10 +40,10 @@ class WatchedGate(GateBehavior):
         self.read, self.opened = defaultdict(list), Counter()
 
     def apply(self, work):
-        number = self.version.number
+        number = self.versions.present.number
         super().apply(work)
-        if self.version.number != number:
-            self.updates[work.header.batch] += self.version.number - number
+        if self.versions.present.number != number:
+            self.updates[work.header.batch] += self.versions.present.number - number
         if type(work) is Evaluation:
             which = work.header.reply_to, work.header.pass_number
             versions = self.read[which]
@@ -159,7 +159,7 @@ def passes_are_accounted_for(cluster, has):
 def nothing_is_left(cluster):
     cluster.close()
     assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in cluster.behaviors.values())
-    assert all(gate.contexts == 0 and gate.versions == 1 for gate in cluster.gates)
+    assert all(gate.contexts == 0 and gate.held_versions == 1 for gate in cluster.gates)
 
 
 @laws
@@ -183,7 +183,7 @@ def test_promises_4_6_and_7_training_ends_with_each_sample_counted_once_and_each
     passes_are_accounted_for(cluster, has)
     for gate in cluster.gates:
         assert set(gate.updates.values()) <= {1}
-        assert gate.counts.updates == gate.version.number == len(gate.updates)
+        assert gate.counts.updates == gate.versions.present.number == len(gate.updates)
     nothing_is_left(cluster)
 
 

@@ -58,7 +58,7 @@ def test_no_gradient_is_late_and_each_batch_counts_once_whatever_happens_to_mess
     cluster.run(cluster.finished)
     whole = check(cluster, sentinels)
     for gate in cluster.gates:
-        assert gate.version.number == whole and set(gate.updates.values()) == {1}
+        assert gate.versions.present.number == whole and set(gate.updates.values()) == {1}
 
 
 def test_without_waiting_the_same_scene_has_late_gradients():
@@ -139,7 +139,7 @@ def test_a_gate_that_moves_keeps_the_bound(after, which):
     attach(cluster, sentinels := {"one": (40, 4, 3), "two": (40, 3, 3)})
     cluster.run(cluster.finished)
     assert len(cluster.former) == 3
-    assert {gate.version.number for gate in cluster.gates} == {check(cluster, sentinels)}
+    assert {gate.versions.present.number for gate in cluster.gates} == {check(cluster, sentinels)}
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -147,12 +147,12 @@ def test_a_gate_that_resumes_with_more_batches_than_it_accumulates_takes_the_nex
     former, cluster = (SimulatedCluster(bounded(small_network(1), [0], many)) for many in (4, accumulate))
     attach(former, {"one": (12, 2, 1)})
     former.run(former.finished)
-    cluster.gates[0].version = former.gates[0].version
-    assert cluster.gates[0].accumulated == 3
+    cluster.gates[0].versions.present = former.gates[0].versions.present
+    assert cluster.gates[0].versions.accumulated == 3
     attach(cluster, sentinels := {"one": (12, 2, 1)})
     cluster.run(cluster.finished)
     check(cluster, sentinels)
-    assert cluster.gates[0].version.updates == 1 + 2 // accumulate
+    assert cluster.gates[0].versions.present.updates == 1 + 2 // accumulate
 
 
 @pytest.mark.parametrize("limit", [0, 2])
@@ -163,7 +163,7 @@ def test_other_parameters_make_no_gradient_late(after, limit):
     def law():
         if next(events) == after:
             for gate in cluster.gates:
-                gate.replace(*gate.prepare(gate.version.params))
+                gate.replace(*gate.versions.prepare(gate.versions.present.params))
 
     cluster = SimulatedCluster(bounded(small_network(2), [limit] * 2), pace=paces(after))
     attach(cluster, sentinels := {"one": (40, 4, 2), "two": (40, 4, 2)})
@@ -193,8 +193,8 @@ def test_a_rewind_frees_all_places():
     cluster = SimulatedCluster(bounded(small_network(1), [0]), timer=impatient)
     attach(cluster, {"one": (40, 4, 2)})
     gate = cluster.gates[0]
-    first = gate.version
-    cluster.run(lambda: gate.version.number == 3 and gate.contexts == 1)
+    first = gate.versions.present
+    cluster.run(lambda: gate.versions.present.number == 3 and gate.contexts == 1)
     gate.rewind(first, 0.5)
     assert gate.contexts == 0
     cluster.run(cluster.finished)

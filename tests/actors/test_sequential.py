@@ -50,7 +50,7 @@ def trained(network, loss, *, concurrency=1, seed=SEED, cluster=SimulatedCluster
     cluster.attach("alone", Sentinel.train(images(loss), **plan))
     cluster.run(cluster.finished)
     assert len(cluster.reports["alone"]) == EPOCHS
-    return {gate.name: gate.version.params for gate in cluster.gates}
+    return {gate.name: gate.versions.present.params for gate in cluster.gates}
 
 
 def reference(network, loss, *, seed=SEED, sentinel="alone"):

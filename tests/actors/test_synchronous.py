@@ -60,7 +60,8 @@ class Steps:
 
 
 def distance(cluster, params):
-    pairs = [zip(leaves(gate.version.params), leaves(params[gate.name]), strict=True) for gate in cluster.gates]
+    trained = {gate.name: gate.versions.present.params for gate in cluster.gates}
+    pairs = [zip(leaves(trained[name]), leaves(params[name]), strict=True) for name in trained]
     return max(float(np.abs(one - other).max()) for one, other in itertools.chain(*pairs))
 
 
@@ -108,9 +109,9 @@ def test_ten_steps_equal_a_loop_over_the_joined_batches(size, sentinels, optimiz
     assert distance(cluster, train_jointly(network, steps.ended, batches, loss=LOSS, seed=SEED)) < 1e-12
     assert distance(cluster, train_jointly(network, steps.ended[:-1], batches, loss=LOSS, seed=SEED)) > 1e-6
     for gate in cluster.gates:
-        assert (gate.version.updates, gate.version.number) == (len(steps.ended), len(batches))
+        assert (gate.versions.present.updates, gate.versions.present.number) == (len(steps.ended), len(batches))
         assert set(gate.counts.delays) == {0}
-        assert gate.versions == 1
+        assert gate.held_versions == 1
 
 
 def test_one_sentinel_makes_the_same_steps_however_fast_the_gates_are():
@@ -169,7 +170,7 @@ def test_a_sentinel_that_leaves_in_the_middle_of_a_step_takes_nobody_with_it(aft
     cluster.run(cluster.finished, law=law)
     assert [report.samples for report in cluster.reports["one"]] == [20, 20]
     assert len(cluster.reports["two"]) < 2
-    assert len({gate.version.updates for gate in cluster.gates}) == 1
+    assert len({gate.versions.present.updates for gate in cluster.gates}) == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -200,7 +201,7 @@ def test_a_batch_that_is_given_up_holds_no_step_up():
     cluster.run(cluster.finished)
     assert [(one.samples, one.lost) for one in cluster.reports["one"]] == [(36, 4)]
     assert [len(step) for step in steps.ended] == [3, 3, 3]
-    assert {gate.version.updates for gate in cluster.gates} == {3}
+    assert {gate.versions.present.updates for gate in cluster.gates} == {3}
 
 
 def test_a_sentinel_whose_program_is_gone_delays_the_others_by_half_a_minute_at_most():

@@ -116,7 +116,7 @@ def test_promise_1_one_batch_at_a_time_trains_as_a_loop_in_jax():
     x, target = rng.normal(size=(40, 4)).astype(np.float32), rng.normal(size=(40, 3)).astype(np.float32)
     layer = JaxFunction(make_dense, dense)
     cluster = SimulatedCluster(Gate(layer, optim.SGD(0.1)) | Gate(nn.Linear(3, 3), optim.SGD(1e-30)), seed=3)
-    start, head = (cluster.gates[number].version.params[0] for number in (0, 1))
+    start, head = (cluster.gates[number].versions.present.params[0] for number in (0, 1))
     plan = {"batch_size": 8, "concurrency": 1, "epochs": 3, "loss": nn.MeanSquaredError(), "scores": []}
     cluster.attach("alone", Sentinel.train(data.arrays(x, target, shuffle=False), **plan))
     cluster.run(cluster.finished)
@@ -132,7 +132,7 @@ def test_promise_1_one_batch_at_a_time_trains_as_a_loop_in_jax():
     params = start
     for begin in 3 * [*range(0, 40, 8)]:
         params = step(params, x[begin : begin + 8], target[begin : begin + 8])
-    trained = cluster.gates[0].version.params[0]
+    trained = cluster.gates[0].versions.present.params[0]
     for found, expected, first in zip(leaves(trained), jax.tree.leaves(params)[::-1], leaves(start), strict=True):
         assert_allclose(found, np.asarray(expected), rtol=1e-5, atol=1e-6)
         assert np.abs(found - first).max() > 1e-3

@@ -56,11 +56,11 @@ class Bench:
         )  # fmt: skip
         self._helped = helped
         self.behavior.wire(previous, next_)
-        for leaf in leaves(self.behavior.version.params):
+        for leaf in leaves(self.version.params):
             leaf.flags.writeable = False
 
     def _send(self, to, message):
-        self.sent.append(Sent(to, message, self.behavior.version.number))
+        self.sent.append(Sent(to, message, self.version.number))
 
     def say(self, message):
         """Let the gate handle a message; returns the messages that it sends."""
@@ -93,9 +93,14 @@ class Bench:
         return self.forward(sequence, seed=0, **options)
 
     @property
+    def version(self):
+        """The present version of the gate's parameters."""
+        return self.behavior.versions.present
+
+    @property
     def number(self):
         """Updates so far."""
-        return self.behavior.version.number
+        return self.version.number
 
     @property
     def dropped(self):

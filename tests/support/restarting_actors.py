@@ -120,7 +120,7 @@ class RestartingCluster(SimulatedCluster):
         if self.gates[index] is lost:
             fresh = self._make(index)
             fresh.history = lost.history[: max(1, len(lost.history) - age)]
-            fresh.version = fresh.history[-1]
+            fresh.versions.present = fresh.history[-1]
             self._join(index, fresh)
 
     def move(self, which, pause=0.0, fails=False):

@@ -32,14 +32,14 @@ class TracedGate(GateBehavior):
     def __init__(self, *arguments, traces, **options):
         super().__init__(*arguments, **options)
         self.chain = TracedChain(self.chain, self.name, traces)
-        self.updates, self.history = Counter(), [self.version]
+        self.updates, self.history = Counter(), [self.versions.present]
 
     def apply(self, computation):
-        before = self.version
+        before = self.versions.present
         super().apply(computation)
-        if self.version is not before:
-            self.updates[computation.header.batch] += self.version.number - before.number
-            self.history.append(self.version)
+        if self.versions.present is not before:
+            self.updates[computation.header.batch] += self.versions.present.number - before.number
+            self.history.append(self.versions.present)
 
 
 class TracedPasses(Passes):

@@ -104,7 +104,7 @@ def trained(network, provider, *, concurrency=1, **options):
     plan = {"batch_size": BATCH_SIZE, "concurrency": concurrency, "scores": [], "epochs": EPOCHS}
     cluster.attach("alone", Sentinel.train(provider, loss=nn.SoftmaxCrossEntropy(), **plan))
     cluster.run(cluster.finished)
-    params = {gate.name: gate.version.params for gate in cluster.gates}
+    params = {gate.name: gate.versions.present.params for gate in cluster.gates}
     return [state_dict(network[n : n + 1], params) for n in range(len(network))]
 
 

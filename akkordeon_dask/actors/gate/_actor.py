@@ -89,7 +89,7 @@ class GateActor(DaskActor):
         self.migration = Migration(self._behavior, self._worker, self._call, self._transfers)
         if restore is not None:
             self._restore(restore, required=resume)
-        self._parameters = size(self._behavior.version.params, statistics=False)
+        self._parameters = size(self._behavior.versions.present.params, statistics=False)
         self._closed = asyncio.Event()
         self._cuts: dict[str, GateCut] = {}
         """Its parts of the last cuts, by the cut's name, until each is written. Only the event loop touches them."""
@@ -97,9 +97,9 @@ class GateActor(DaskActor):
     def _restore(self, policy: SnapshotPolicy, *, required: bool) -> None:
         """Continue with the newest snapshot."""
         behavior = self._behavior
-        version = load_version(policy, behavior.name, behavior.version)
+        version = load_version(policy, behavior.name, behavior.versions.present)
         if version is not None:
-            behavior.version = version
+            behavior.versions.present = version
             if self._snapshots.policy is not None and self._snapshots.policy.url == policy.url:
                 self._snapshots.restored = version.number
             return
@@ -144,14 +144,14 @@ class GateActor(DaskActor):
     def _begin_snapshots(self) -> None:
         """Write the first snapshot: from the first update on there is a version to go back to."""
         self._snapshots.begin()
-        self._snapshots.write(self._behavior.version, time.monotonic())
+        self._snapshots.write(self._behavior.versions.present, time.monotonic())
 
     def _ended(self) -> None:
         """Last, in a thread of its own: the last snapshot takes its time."""
         try:
             release_blas(self.key)
         finally:
-            last = None if self._behavior.migrating else self._behavior.version
+            last = None if self._behavior.migrating else self._behavior.versions.present
             self._snapshots.close(last, config.seconds("timeouts.close"))
             with contextlib.suppress(RuntimeError):  # the loop is closed already
                 self._loop.call_soon_threadsafe(self._closed.set)
@@ -222,12 +222,12 @@ class GateActor(DaskActor):
     async def import_from(self, former: Address, ahead: bool) -> float:
         """Continue where the gate's incarnation on another worker stops; see `Migration.import_from`. Before `open`."""
         seconds = await self.migration.import_from(former, ahead=ahead)
-        self._parameters = size(self._behavior.version.params, statistics=False)
+        self._parameters = size(self._behavior.versions.present.params, statistics=False)
         return seconds
 
     async def nbytes(self) -> int:
         """Bytes of the parameters and of the optimizer's state."""
-        version = self._behavior.version
+        version = self._behavior.versions.present
         return sum(leaf.nbytes for leaf in [*leaves(version.params), *leaves(version.state.slots)])
 
     async def cancel_migration(self) -> None:
@@ -246,7 +246,7 @@ class GateActor(DaskActor):
         reads them. A closed gate still has its parameters, until the last client releases it.
         """
         version = await self._version()
-        return version.number, self._behavior.rated_params(version) if rated else version.params
+        return version.number, self._behavior.versions.rated_params(version) if rated else version.params
 
     async def updates(self) -> int:
         """The number of updates, with that of every completed batch, which `statistics` may not show yet."""
@@ -255,9 +255,9 @@ class GateActor(DaskActor):
     async def _version(self) -> Version:
         behavior = self._behavior
         try:
-            return await self._call(lambda: behavior.version)
+            return await self._call(lambda: behavior.versions.present)
         except (ClosedError, WorkerLostError):
-            return behavior.version
+            return behavior.versions.present
 
     # Parameters in pieces: each transfer has a token
 
@@ -267,11 +267,11 @@ class GateActor(DaskActor):
         `rated`: those that validation, tests and predictions use.
         """
         version = await self._version() if cut is None else self._taken(cut).version
-        return self._transfers.hold(token, self._behavior.rated_params(version) if rated else version.params)
+        return self._transfers.hold(token, self._behavior.versions.rated_params(version) if rated else version.params)
 
     async def stage(self, token: str) -> tuple[Leaf, ...]:
         """Take other parameters in, off the present ones, until they are committed; their leaves."""
-        return self._transfers.stage(token, self._behavior.version.params)
+        return self._transfers.stage(token, self._behavior.versions.present.params)
 
     async def renew(self, token: str) -> None:
         """The owner of a transfer lives; see `GateTransfers.renew`."""
@@ -289,7 +289,7 @@ class GateActor(DaskActor):
 
     async def prepare(self, token: str) -> None:
         """Have everything for the parameters that were taken in, all of them, so that `commit` takes no time."""
-        await self._transfers.finish(token, self._behavior.prepare)
+        await self._transfers.finish(token, self._behavior.versions.prepare)
 
     async def commit(self, token: str) -> None:
         """Continue with the parameters that were taken in. Done in a turn of the gate."""
@@ -325,7 +325,7 @@ class GateActor(DaskActor):
     def _change(self, change: Callable[[], None]) -> None:
         """Make a change, and have a snapshot written: a restart before the next one must not undo it."""
         change()
-        self._snapshots.write(self._behavior.version, time.monotonic())
+        self._snapshots.write(self._behavior.versions.present, time.monotonic())
 
     async def rewind(self, factor: float) -> int:
         """Go back to the newest snapshot, with learning rates times `factor`; returns its number. In a turn.
@@ -342,7 +342,7 @@ class GateActor(DaskActor):
 
     def _rewind(self, factor: float) -> int:
         behavior, policy = self._behavior, self._snapshots.policy
-        version = load_version(policy, behavior.name, behavior.version) if policy is not None else None
+        version = load_version(policy, behavior.name, behavior.versions.present) if policy is not None else None
         if version is None:
             raise CheckpointError(f"gate {behavior.name!r} has no snapshot to go back to: give deploy(snapshots=URL)")
         self._change(lambda: behavior.rewind(version, factor))
@@ -365,7 +365,7 @@ class GateActor(DaskActor):
         """
         if self._snapshots.policy is None:
             raise CheckpointError(f"gate {self._behavior.name!r} keeps no snapshots: give deploy(snapshots=URL)")
-        number = await self._call(lambda: self._snapshots.write(self._behavior.version, time.monotonic()))
+        number = await self._call(lambda: self._snapshots.write(self._behavior.versions.present, time.monotonic()))
         await offload(self._snapshots.flush, config.seconds("timeouts.control"))
         self._snapshots.check_written(number)
         return number

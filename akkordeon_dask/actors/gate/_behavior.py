@@ -1,24 +1,16 @@
 """The behavior of a gate: a state machine without a thread, a clock or a network of its own."""
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
-from akkordeon_dask.actors.gate._accumulation import Accumulation, Gradient
-from akkordeon_dask.actors.gate._computations import (
-    BackwardPass,
-    Computation,
-    Evaluation,
-    ForwardPass,
-)
+from akkordeon_dask.actors.gate._computations import BackwardPass, Computation, Evaluation, ForwardPass
 from akkordeon_dask.actors.gate._in_flight import InFlight, SeenBatches, StashedBatch
 from akkordeon_dask.actors.gate._pace import Pace
 from akkordeon_dask.actors.gate._state import GateCounts, GateCut, GateState, Version, aligned_version
 from akkordeon_dask.actors.gate._synchronous_steps import Steps
+from akkordeon_dask.actors.gate._versions import Versions
 from akkordeon_dask.errors import CheckpointError, DeploymentError
 from akkordeon_dask.messages import (
     Address,
@@ -37,7 +29,7 @@ from akkordeon_dask.messages import (
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
 from akkordeon_dask.optim import State
-from akkordeon_dask.tree import Tree, map_leaves
+from akkordeon_dask.tree import Tree
 
 __all__ = ["GateBehavior"]
 
@@ -50,7 +42,7 @@ _BATCH = Forward, Backward  # a union would be made at each use
 class GateBehavior:
     """A gate's state, and the effect of each message on it.
 
-    One thread at a time calls it. `version` may be read by any thread: it is replaced, never changed.
+    One thread at a time calls it. Any thread may read its present version; see `Versions`.
 
     Parameters
     ----------
@@ -105,10 +97,9 @@ class GateBehavior:
         self._tombstones: dict[str, float] = {}
         self._fenced: dict[str, SeenBatches] = {}
         """The answers to `fence`, as long as there is a tombstone: a caller whose answer got lost asks again."""
-        self.version = Version(0, (), State(0, ()))
-        if not bare:
-            params = gate.init(Key((seed,)).fold(name, "init"))
-            self.version = Version(0, params, gate.optimizer.init(params))
+        first = None if bare else Key((seed,)).fold(name, "init")
+        synchronous = n_microbatches is not None
+        self.versions = Versions(gate, self.chain, self.counts, key=first, synchronous=synchronous)
         self._steps: Steps | None = None
         if n_microbatches is not None:
             assert address is not None
@@ -120,8 +111,6 @@ class GateBehavior:
             self._admission = Pace(self, address, gate.max_delay, gate.accumulate, send=send, clock=clock)
         self._last_gradient: Header | None = None
         """The batch of the newest gradient that is accumulated."""
-        self._ahead: tuple[Version, Version] | None = None
-        """A version, and the same with the parameters of forward passes, where the optimizer predicts others."""
 
     def wire(self, previous: Address | None, next_: Address | None) -> None:
         """Set the neighbours; None stands for the sentinel of each batch."""
@@ -131,7 +120,7 @@ class GateBehavior:
         """Start no more computations; returns the state for the next incarnation. No computation is under way."""
         self.migrating = True
         applied = {key: (own.floor, own.applied_sequences) for key, own in self._in_flight.items()}
-        return GateState(self.version, applied, None if self._steps is None else self._steps.export_step())
+        return GateState(self.versions.present, applied, None if self._steps is None else self._steps.export_step())
 
     def take_cut(self, name: str, held: Mapping[str, HeldSentinel]) -> GateCut:
         """Hand out the present version as a part of a consistent cut. No computation is under way.
@@ -153,12 +142,12 @@ class GateBehavior:
             actor: tuple(sequence for sequence in sentinel.lost if own[actor].was_applied(sequence))
             for actor, sentinel in held.items()
         }
-        return GateCut(name, self.version, applied)
+        return GateCut(name, self.versions.present, applied)
 
     def import_state(self, state: GateState) -> None:
         """Continue where another incarnation has stopped."""
         now = self._clock()
-        self.version = aligned_version(state.version)
+        self.versions.present = aligned_version(state.version)
         in_flight = {key: InFlight.applied(*applied, now) for key, applied in state.applied.items()}
         self._in_flight = defaultdict(InFlight, in_flight)
         if self._steps is not None and state.step is not None:
@@ -171,14 +160,8 @@ class GateBehavior:
             for actor in self._tombstones:
                 self._admission.leave(actor)
 
-    def prepare(self, params: Tree) -> tuple[Tree, State]:
-        """Other parameters and a new optimizer state, for `replace`. Any thread."""
-        return params, self.gate.optimizer.init(params)
-
     def replace(self, params: Tree, state: State) -> None:
-        """Continue with other parameters of the same form, and a new optimizer state; what was accumulated is dropped.
-
-        That is no update: it makes no gradient later.
+        """Continue with other parameters, as `Versions.replace` does.
 
         Raises
         ------
@@ -187,8 +170,7 @@ class GateBehavior:
         """
         if self.migrating:
             raise CheckpointError(f"gate {self.name!r} moves to another worker: load again")
-        now = self.version
-        self.version = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates))
+        self.versions.replace(params, state)
 
     def slow(self, factor: float) -> None:
         """Go on with all learning rates times `factor`.
@@ -199,7 +181,7 @@ class GateBehavior:
             when the gate moves.
         """
         self._check_stays()
-        self.version = self.version._replace(state=self.version.state.slowed(factor))
+        self.versions.slow(factor)
 
     def rated_parameters(self, actor: str, number: int) -> Tree | None:
         """The parameters that a pass of this sentinel reads, or has read; None where they are not known (any more)."""
@@ -216,10 +198,7 @@ class GateBehavior:
             when the gate moves.
         """
         self._check_stays()
-        # As slow as all rewinds have made it, whatever the rate was when the snapshot was written.
-        state = dataclasses.replace(version.state, rate=self.version.state.rate).slowed(factor)
-        number, updates = self.version.number + 1, self.version.updates + 1
-        self.version = Version(number, version.params, state, version.samples, updates)
+        self.versions.rewind(version, factor)
         for in_flight in self._in_flight.values():
             in_flight.expire(float("inf"))
         if isinstance(self._admission, Pace):
@@ -307,32 +286,22 @@ class GateBehavior:
             self.counts.drop("repeated forward")
             return None
         applied = before is not None and before.applied
-        version = self._version_ahead
+        version = self.versions.ahead
         batch = StashedBatch(header.attempt, version, None, self._clock() + header.deadline, applied)
         in_flight.batches[header.sequence] = batch
         key = self._key.fold(header.sentinel, header.pass_number, header.sequence) if self.chain.draws else None
         to, last = self.next or header.reply_to, self.next is None
-        completes = self._steps is None and self.accumulated + 1 >= self.gate.accumulate
+        completes = self._steps is None and self.versions.accumulated + 1 >= self.gate.accumulate
         return ForwardPass(
             self.chain, header, version, self._send, to,
             x=message.x, last=last, batch=batch, key=key, completes=completes, wire=self.gate.wire,
             narrowing=message.narrowing,
         )  # fmt: skip
 
-    @property
-    def _version_ahead(self) -> Version:
-        """The present version as forward passes of training see it; made once a version."""
-        version = self.version
-        before = None if self._ahead is None else self._ahead[0]
-        if before is None or before.params is not version.params or before.state is not version.state:
-            params = self.gate.optimizer.predicted_params(version.params, version.state)
-            self._ahead = None if params is version.params else (version, version._replace(params=params))
-        return version if self._ahead is None else self._ahead[1]
-
     def _evaluate(self, in_flight: InFlight, header: Header, message: Forward) -> Computation | None:
         if in_flight.is_duplicate_opening(header):
             self.counts.drop("repeated opening")
-        elif (pinned := in_flight.pin(header, self._rated_version, self._clock())) is not None:
+        elif (pinned := in_flight.pin(header, self.versions.rated, self._clock())) is not None:
             to, last = self.next or header.reply_to, self.next is None
             return Evaluation(
                 self.chain, header, pinned, self._send, to,
@@ -343,16 +312,6 @@ class GateBehavior:
             self._send(header.reply_to, Refused(header, self.name))
         return None
 
-    def rated_params(self, version: Version) -> Tree:
-        """The parameters that validation, tests and predictions use: an average, where the optimizer makes one."""
-        return self.gate.optimizer.rated_params(version.params, version.state)
-
-    @property
-    def _rated_version(self) -> Version:
-        """The present version as passes that rate it, or predict, see it."""
-        version = self.version
-        return version._replace(params=self.rated_params(version))
-
     def _backward(self, in_flight: InFlight, header: Header, message: Backward) -> Computation | None:
         batch = in_flight.batches.get(header.sequence)
         if batch is None or message.dy is None or batch.context is None or batch.attempt != header.attempt:
@@ -360,7 +319,8 @@ class GateBehavior:
             return None
         stale, context = batch.release()
         if self.gate.backward == "latest":
-            context, stale = self.chain.rebind(context, self.version.params), self.version
+            stale = self.versions.present
+            context = self.chain.rebind(context, stale.params)
         applies, batch.applied = not batch.applied, True
         to, need_dx = self.previous or header.reply_to, self.previous is not None
         if applies:
@@ -395,57 +355,15 @@ class GateBehavior:
         if not computation.applies:
             self.counts.drop("second update of a batch")
             return
-        self._last_gradient = computation.header
+        self._last_gradient = header = computation.header
         try:
-            self._update(computation.grads, computation.version, computation.samples, computation.header.weight)
+            updated = self.versions.update(computation.grads, computation.version, computation.samples, header.weight)
+            if updated and self._keep is not None:
+                self._keep_version(self._clock())
         except BaseException as error:
-            self._report_failure(computation.header, error)
-
-    def _update(self, grads: Tree, stale: Version, samples: int, weight: float) -> None:
-        """Update with the gradient of a batch, or with those of as many batches as the gate accumulates."""
-        now = self.version
-        delay = now.updates - stale.updates
-        self.counts.delays[delay] = self.counts.delays.get(delay, 0) + 1
-        limit = self.gate.max_delay
-        if limit is not None and delay > limit:
-            if self.gate.on_stale != "damp" or limit == 0:
-                self.counts.drop("stale gradient")
-                return
-            damping = limit / delay
-            grads = map_leaves(lambda g: np.asarray(g * g.dtype.type(damping)), grads, statistics=False)
-        one = Gradient(grads, weight, stale.params, stale.updates)
-        self.version = self._with_gradient(one)._replace(number=now.number + 1, samples=now.samples + samples)
-        self.counts.batches += 1
-        self.counts.updates += self.version.updates - now.updates
-        if self._keep is not None:
-            self._keep_version(self._clock())
-
-    def _with_gradient(self, one: Gradient) -> Version:
-        version = self.version
-        if self._steps is None and self.gate.accumulate == 1 and version.accumulation is None:
-            version = self._updated(one)
-        else:
-            sums = Accumulation.of(version.accumulation, one)
-            full = self._steps is None and sums.batches >= self.gate.accumulate
-            version = self._updated(sums.mean()) if full else version._replace(accumulation=sums)
-        if self.chain.observes:
-            version = version._replace(params=self.chain.advance(version.params, one.grads))
-        return version
-
-    def _updated(self, mean: Gradient) -> Version:
-        """The present version with one more update, which leaves nothing accumulated."""
-        now, rule = self.version, self.gate.optimizer
-        delay = now.updates - mean.updates
-        params, state = rule.update_late(mean.grads, now.state, now.params, stale_params=mean.stale, delay=delay)
-        return now._replace(params=params, state=state, updates=now.updates + 1, accumulation=None)
+            self._report_failure(header, error)
 
     # Steps
-
-    @property
-    def accumulated(self) -> int:
-        """Batches whose gradients wait for an update."""
-        sums = self.version.accumulation
-        return 0 if sums is None else sums.batches
 
     @property
     def computes_gradients(self) -> bool:
@@ -456,30 +374,20 @@ class GateBehavior:
         """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
         return batch in self._updating
 
-    @property
-    def trained(self) -> tuple[int, int]:
-        """Updates and samples of the present version."""
-        return self.version.updates, self.version.samples
-
     def end_step(self) -> None:
         """Update with what is accumulated, if anything is."""
-        sums, before = self.version.accumulation, self.version
-        if sums is None:
-            return
-        self.version = before._replace(accumulation=None)
         try:
-            self.version = self._updated(sums.mean())
+            updated = self.versions.end_step()
         except BaseException as error:
             if self._last_gradient is not None:
                 self._report_failure(self._last_gradient, error)
             return
-        self.counts.updates += 1
-        if self._keep is not None:
+        if updated and self._keep is not None:
             self._keep_version(self._clock())
 
     def _keep_version(self, now: float) -> None:
         if self._keep is not None and not self.migrating:
-            self._keep(self.version, now)
+            self._keep(self.versions.present, now)
 
     def _report_failure(self, header: Header, error: BaseException) -> None:
         self.counts.failed += 1
@@ -525,8 +433,6 @@ class GateBehavior:
         return sum(in_flight.contexts for in_flight in self._in_flight.values())
 
     @property
-    def versions(self) -> int:
+    def held_versions(self) -> int:
         """Distinct versions that are held: the present one, those of batches in flight, and pins."""
-        sums = self.version.accumulation
-        own = {self.version.updates} if sums is None else {self.version.updates, sums.updates}
-        return len(own.union(*(in_flight.versions for in_flight in self._in_flight.values())))
+        return len(self.versions.held.union(*(in_flight.versions for in_flight in self._in_flight.values())))

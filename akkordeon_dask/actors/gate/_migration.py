@@ -106,7 +106,7 @@ class Migration:
 
     async def hold(self, token: str) -> Outline:
         """Hand out the present state, and go on."""
-        state = GateState(self._behavior.version, {})
+        state = GateState(self._behavior.versions.present, {})
         return self._outline(token, state, frozenset())
 
     async def export(self, token: str) -> Outline:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from akkordeon_dask.actors.engine._behavior import Send
+from akkordeon_dask.actors.gate._versions import Versions
 from akkordeon_dask.actors.gate._waiting_batches import WaitingBatches
 from akkordeon_dask.messages import Address, Forward, Header
 
@@ -13,13 +14,7 @@ __all__ = ["Pace", "PacedGate"]
 class PacedGate(Protocol):
     """A gate that takes no batch too soon, as its pace sees it."""
 
-    @property
-    def accumulated(self) -> int:
-        """Batches whose gradients wait for an update."""
-
-    @property
-    def trained(self) -> tuple[int, int]:
-        """Updates and samples of the present version."""
+    versions: Versions
 
     def computes_gradient_of(self, batch: tuple[str, int]) -> bool:
         """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
@@ -68,16 +63,16 @@ class Pace:
             self._waiting.put(message)
             return False
         if before is None or before.attempt < header.attempt:
-            opened = _Open(header.attempt, self._gate.trained[0], self._clock() + header.deadline)
+            opened = _Open(header.attempt, self._gate.versions.present.updates, self._clock() + header.deadline)
             self._open[header.batch] = opened
         return True
 
     @property
     def _has_room(self) -> bool:
-        now = self._gate.trained[0]
+        now = self._gate.versions.present.updates
         oldest = min((one.updates for one in self._open.values()), default=now)
         # A snapshot of a run that accumulated more may hold more: the next gradient completes their update.
-        accumulated = min(self._gate.accumulated, self._accumulate - 1)
+        accumulated = min(self._gate.versions.accumulated, self._accumulate - 1)
         to_come = (accumulated + len(self._open)) // self._accumulate
         return now - oldest + to_come <= self._limit
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.gate._state import OpenStep
+from akkordeon_dask.actors.gate._versions import Versions
 from akkordeon_dask.actors.gate._waiting_batches import WaitingBatches
 from akkordeon_dask.messages import Address, Flush, Forward, Header, StepEnd
 
@@ -22,10 +23,7 @@ class SteppedGate(Protocol):
     generation: int
     previous: Address | None
     next: Address | None
-
-    @property
-    def accumulated(self) -> int:
-        """Batches whose gradients wait for the end of the step."""
+    versions: Versions
 
     @property
     def computes_gradients(self) -> bool:
@@ -33,10 +31,6 @@ class SteppedGate(Protocol):
 
     def computes_gradient_of(self, batch: tuple[str, int]) -> bool:
         """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
-
-    @property
-    def trained(self) -> tuple[int, int]:
-        """Updates and samples of the present version."""
 
     def end_step(self) -> None:
         """Update with what is accumulated, if anything is."""
@@ -117,7 +111,7 @@ class Steps:
 
     @property
     def _full(self) -> bool:
-        return len(self._open) + self._gate.accumulated >= self._size
+        return len(self._open) + self._gate.versions.accumulated >= self._size
 
     def _note(self, actor: str, floor: int) -> None:
         """A sentinel was heard, whose batches below the floor are finished or given up."""
@@ -145,19 +139,19 @@ class Steps:
             self._waiting.release()
         if self._open:
             return
-        if self._gate.accumulated >= self._size or self._nobody_sends():
+        if self._gate.versions.accumulated >= self._size or self._nobody_sends():
             self._ending = True
             self._number += 1
             self._gate.end_step()
-            self._trained = self._gate.trained
+            self._trained = self._gate.versions.trained
             self._announce_end()
-        elif not self._gate.accumulated:
+        elif not self._gate.versions.accumulated:
             self._answer()
 
     def _nobody_sends(self) -> bool:
         """The step has begun or is waited for, and no batch will come before it ends."""
         if self._last_messages.keys() <= self._idle:
-            return bool(self._flushes or self._gate.accumulated)
+            return bool(self._flushes or self._gate.versions.accumulated)
         last = max(at for actor, at in self._last_messages.items() if actor not in self._idle)
         return bool(self._flushes) and last + _PATIENCE < self._clock()
 
@@ -208,7 +202,7 @@ class Steps:
                 return
             gate.end_step()
             self._ended = step
-        self._send(gate.next or message.entry, replace(message, trained=gate.trained))
+        self._send(gate.next or message.entry, replace(message, trained=gate.versions.trained))
 
     def finished(self, header: Header) -> None:
         """The gradient of a batch is accumulated, or has failed."""

@@ -82,9 +82,9 @@ def test_with_one_credit_it_is_a_loop_with_accumulation_bit_for_bit(optimizer, m
     cluster.attach("alone", Sentinel.train(provider, **plan))
     cluster.run(cluster.finished)
     number = len(list(batches(provider)))
-    assert {gate.version.number for gate in cluster.gates} == {number}
-    assert {gate.version.updates for gate in cluster.gates} == {number // many}
-    given = {gate.name: gate.version.params for gate in cluster.gates}
+    assert {gate.versions.present.number for gate in cluster.gates} == {number}
+    assert {gate.versions.present.updates for gate in cluster.gates} == {number // many}
+    given = {gate.name: gate.versions.present.params for gate in cluster.gates}
     assert all_bits(given) == all_bits(accumulating_loop(network, provider, loss, many))
     assert all_bits(given) != all_bits(accumulating_loop(network, provider, loss, many + 1))
 
@@ -94,7 +94,7 @@ def halfway(optimizer):
     bench.forward(1)
     for sequence in (0, 2, 3, 4):
         bench.round(sequence)
-    assert (bench.behavior.version.updates, bench.behavior.version.accumulation.batches) == (1, 1)
+    assert (bench.version.updates, bench.version.accumulation.batches) == (1, 1)
     bench.backward(1)
     return bench
 
@@ -102,7 +102,7 @@ def halfway(optimizer):
 def ended(bench):
     for sequence in range(5, 10):
         bench.round(sequence)
-    version = bench.behavior.version
+    version = bench.version
     return bits(version.params), bits(version.state.slots), version.updates, version.samples, bench.number
 
 
@@ -111,7 +111,7 @@ def heir_of(bench, version=None):
     if version is None:
         heir.behavior.import_state(pickle.loads(pickle.dumps(bench.behavior.export_state())))
     else:
-        heir.behavior.version = version
+        heir.behavior.versions.present = version
     return heir
 
 
@@ -125,19 +125,19 @@ def test_a_snapshot_between_two_halves_of_an_accumulation_loses_nothing(optimize
     bench, policy = halfway(optimizer), SnapshotPolicy(str(tmp_path))
     snapshots = GateSnapshots(policy, "g7", 1, on_failure=lambda event, text: None)
     snapshots.begin()
-    snapshots.close(bench.behavior.version, 20)
-    restored = load_version(policy, "g7", heir_of(bench).behavior.version)
+    snapshots.close(bench.version, 20)
+    restored = load_version(policy, "g7", heir_of(bench).version)
     assert restored.accumulation.batches == 2
     assert ended(heir_of(bench, restored)) == ended(halfway(optimizer))
 
 
 def test_what_was_accumulated_is_no_part_of_other_parameters():
     bench = halfway(optim.SGD(0.1))
-    version = bench.behavior.version
-    bench.behavior.replace(*bench.behavior.prepare(version.params))
-    assert bench.behavior.version.accumulation is None
+    version = bench.version
+    bench.behavior.replace(*bench.behavior.versions.prepare(version.params))
+    assert bench.version.accumulation is None
     bench.behavior.rewind(version, 0.5)
-    assert bench.behavior.version.accumulation is None
+    assert bench.version.accumulation is None
 
 
 def test_a_repeated_batch_is_accumulated_once():
@@ -145,7 +145,7 @@ def test_a_repeated_batch_is_accumulated_once():
     bench.round(0)
     bench.round(0, attempt=2)
     bench.round(1)
-    assert (bench.behavior.version.updates, bench.behavior.version.accumulation.batches) == (0, 2)
+    assert (bench.version.updates, bench.version.accumulation.batches) == (0, 2)
     assert bench.dropped == {"second update of a batch": 1}
 
 
@@ -165,7 +165,7 @@ class _Counting:
         self.cluster, self.versions = cluster, 0
 
     def look(self):
-        self.versions = max(self.versions, *(gate.versions for gate in self.cluster.gates))
+        self.versions = max(self.versions, *(gate.held_versions for gate in self.cluster.gates))
 
     @property
     def delays(self):
@@ -194,8 +194,9 @@ def test_several_sentinels_accumulate_together():
         cluster.attach(name, Sentinel.train(data.arrays(x, np.arange(240) % 10), **plan))
     cluster.run(cluster.finished)
     for gate in cluster.gates:
-        assert (gate.version.number, gate.version.updates, gate.version.accumulation.batches) == (18, 3, 3)
-        assert (gate.version.samples, gate.counts.updates, gate.counts.batches) == (720, 3, 18)
+        version = gate.versions.present
+        assert (version.number, version.updates, version.accumulation.batches) == (18, 3, 3)
+        assert (version.samples, gate.counts.updates, gate.counts.batches) == (720, 3, 18)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "two", True])

@@ -24,7 +24,7 @@ def by_hand(bench, params, sequence, grad_params=None):
 
 def test_a_batch_goes_forward_and_comes_back():
     bench = Bench()
-    params = bench.behavior.version.params
+    params = bench.version.params
     y, dx, grads = by_hand(bench, params, 0)
     (out,) = bench.forward(0)
     assert (out.to, out.message.header) == (BACK, header(0)) and bits(out.message.x) == bits(y)
@@ -32,7 +32,7 @@ def test_a_batch_goes_forward_and_comes_back():
     assert (back.to, back.message.header) == (FRONT, header(0)) and bits(back.message.dy) == bits(dx)
     optimizer = bench.behavior.gate.optimizer
     updated, _ = optimizer.update(grads, optimizer.init(params), params, stale_params=params)
-    assert bits(bench.behavior.version.params) == bits(updated)
+    assert bits(bench.version.params) == bits(updated)
     assert (bench.behavior.counts.forwards, bench.behavior.counts.updates, bench.behavior.counts.samples) == (1, 1, 2)
 
 
@@ -51,7 +51,7 @@ def test_the_ends_of_the_network_speak_with_the_sentinel():
     assert [sent.to for sent in last.round(0)] == [HOME, FRONT]
     assert [sent.to for sent in first.round(0)] == [BACK, HOME]
     assert first.sent[1].message == Backward(header(0), None)
-    assert bits(first.behavior.version.params) == bits(last.behavior.version.params)
+    assert bits(first.version.params) == bits(last.version.params)
 
 
 def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
@@ -65,17 +65,17 @@ def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
 
 def test_the_latest_policy_goes_back_through_the_newest_parameters():
     bench = Bench(optimizer=STALE, backward="latest")
-    params = bench.behavior.version.params
+    params = bench.version.params
     bench.forward(0)
     for sequence in (1, 2):
         bench.round(sequence)
-    now, optimizer = bench.behavior.version, bench.behavior.gate.optimizer
+    now, optimizer = bench.version, bench.behavior.gate.optimizer
     _, stashed, _ = by_hand(bench, params, 0)
     _, dx, grads = by_hand(bench, params, 0, grad_params=now.params)
     (back,) = bench.backward(0)
     assert bits(back.message.dy) == bits(dx) != bits(stashed)
     updated, _ = optimizer.update(grads, now.state, now.params, stale_params=now.params)
-    assert bits(bench.behavior.version.params) == bits(updated)
+    assert bits(bench.version.params) == bits(updated)
     assert bench.behavior.counts.delays == {0: 3}
 
 
@@ -84,10 +84,10 @@ def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_is_sent_on():
     bench.forward(0)
     for sequence in (1, 2, 3):
         bench.round(sequence)
-    before = bench.behavior.version
+    before = bench.version
     (back,) = bench.backward(0)
     assert isinstance(back.message, Backward) and back.message.dy is not None
-    assert bench.behavior.version is before
+    assert bench.version is before
     assert bench.dropped == {"stale gradient": 1}
     assert bench.behavior.counts.delays == {0: 3, 3: 1}
 
@@ -95,14 +95,14 @@ def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_is_sent_on():
 @pytest.mark.parametrize(("delay", "damping"), [(1, 1.0), (2, 1.0), (4, 0.5)])
 def test_a_gradient_that_is_too_late_is_damped_by_its_delay(delay, damping):
     bench = Bench(max_delay=2, on_stale="damp")
-    params = bench.behavior.version.params
+    params = bench.version.params
     _, _, grads = by_hand(bench, params, 0)
     bench.forward(0)
     for sequence in range(1, delay + 1):
         bench.round(sequence)
-    before = bench.behavior.version.params
+    before = bench.version.params
     bench.backward(0)
-    for w, old, g in zip(leaves(bench.behavior.version.params), leaves(before), leaves(grads), strict=True):
+    for w, old, g in zip(leaves(bench.version.params), leaves(before), leaves(grads), strict=True):
         np.testing.assert_allclose(w, old - np.float32(0.1 * damping) * g, rtol=1e-5, atol=1e-7)
     assert bench.number == delay + 1 and bench.dropped == {}
 
@@ -124,8 +124,8 @@ def test_promise_3_parameters_and_received_or_sent_arrays_are_never_written_into
         for sent in bench.forward(sequence) + (bench.backward(sequence - 3) if sequence >= 3 else []):
             tree = sent.message.x if isinstance(sent.message, Forward) else sent.message.dy
             handed_out.append((tree, bits(tree)))
-        versions.append(bench.behavior.version)
-        kept.append(bits((bench.behavior.version.params, bench.behavior.version.state.slots)))
+        versions.append(bench.version)
+        kept.append(bits((bench.version.params, bench.version.state.slots)))
     assert [bits((version.params, version.state.slots)) for version in versions] == kept
     assert all(bits(tree) == known for tree, known in handed_out)
     assert len({id(version.params) for version in versions}) == 6
@@ -142,10 +142,10 @@ def test_a_batch_sent_again_draws_the_same_masks_and_another_batch_others():
 def test_replaced_parameters_are_a_new_version_with_a_new_state():
     bench = Bench(optimizer=optim.SGD(0.1, momentum=0.9))
     bench.round(0)
-    params = Bench().behavior.version.params
-    bench.behavior.replace(*bench.behavior.prepare(params))
-    assert bits(bench.behavior.version.params) == bits(params)
-    state = bench.behavior.version.state
+    params = Bench().version.params
+    bench.behavior.replace(*bench.behavior.versions.prepare(params))
+    assert bits(bench.version.params) == bits(params)
+    state = bench.version.state
     assert state.count == 0 and not any(leaf.any() for leaf in leaves(state.slots))
     assert bench.number == 2
 
@@ -162,10 +162,10 @@ def test_a_fence_that_is_repeated_since_its_answer_was_lost_tells_the_same():
 
 def test_evaluation_keeps_nothing_and_changes_nothing():
     bench = Bench(nn.Dropout(0.5) >> nn.Linear(4, 3))
-    version = bench.behavior.version
+    version = bench.version
     y, _ = bench.behavior.chain.forward(version.params, array(0, 2, 4))
     for number, mode in enumerate(("validate", "test", "predict"), start=1):
         (out,) = bench.evaluate(pass_number=number, mode=mode, opening=True)
         assert out.to == BACK and bits(out.message.x) == bits(y)
-    assert bench.behavior.version is version
+    assert bench.version is version
     assert (bench.behavior.contexts, bench.behavior.counts.forwards, bench.behavior.counts.evaluated) == (0, 0, 6)

@@ -45,10 +45,10 @@ def test_a_backward_that_comes_twice_is_worked_on_once():
 def test_a_batch_resent_after_its_update_yields_dx_and_no_second_update():
     bench = Bench()
     bench.round(0)
-    version = bench.behavior.version
+    version = bench.version
     out, back = bench.round(0, attempt=2)
     assert (out.to, back.to) == (BACK, FRONT) and back.message.dy is not None
-    assert bench.behavior.version is version and bench.behavior.counts.updates == 1
+    assert bench.version is version and bench.behavior.counts.updates == 1
     assert bench.dropped == {"second update of a batch": 1}
 
 
@@ -167,16 +167,16 @@ def test_promise_9_an_array_that_does_not_fit_is_reported_to_the_sentinel(x):
 def test_promise_8_two_validations_pin_different_versions_while_training_continues():
     bench = Bench()
     chain, x = bench.behavior.chain, array(0, 2, 4)
-    first = bench.behavior.version.params
+    first = bench.version.params
     outputs = {HOME: [bench.evaluate(opening=True, home=HOME)], OTHER: []}
     bench.round(0)
-    second = bench.behavior.version.params
+    second = bench.version.params
     outputs[OTHER].append(bench.evaluate(opening=True, home=OTHER))
     for sequence in range(1, 4):
         bench.round(sequence)
         for home, its in outputs.items():
             its.append(bench.evaluate(sequence, home=home))
-    assert bench.number == 4 and bench.behavior.versions == 3
+    assert bench.number == 4 and bench.behavior.held_versions == 3
     for home, params in ((HOME, first), (OTHER, second)):
         y, _ = chain.forward(params, x)
         assert [bits(sent.message.x) for (sent,) in outputs[home]] == [bits(y)] * len(outputs[home])
@@ -194,10 +194,10 @@ def test_a_pin_that_nobody_renews_lapses_and_lets_its_version_go():
     bench = Bench()
     bench.evaluate(opening=True)
     bench.round(0)
-    assert bench.behavior.versions == 2
+    assert bench.behavior.held_versions == 2
     bench.now += 40.5
     bench.behavior.on_timer(bench.now)
-    assert bench.behavior.versions == 1
+    assert bench.behavior.held_versions == 1
     ((_, refused, _),) = bench.evaluate(sequence=1)
     assert isinstance(refused, Refused)
 
@@ -207,7 +207,7 @@ def test_contexts_expire_after_their_deadline_and_later_gradients_are_dropped():
     bench.forward(0, deadline=10.0)
     bench.now += 10.5
     bench.behavior.on_timer(bench.now)
-    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.held_versions) == (0, 1)
     assert bench.backward(0) == bench.forward(0) == []
     assert bench.dropped == {"backward without its forward": 1, "repeated forward": 1}
     assert len(bench.round(0, attempt=2)) == 2 and bench.number == 1

@@ -36,7 +36,7 @@ def test_promise_2_another_thread_computes_the_same_as_the_gate_itself(deliver_f
             assert sent_arrays(help_out(bench, deliver_first=deliver_first)) == sent_arrays(
                 getattr(alone, step)(sequence)
             )
-    assert bits(bench.behavior.version.params) == bits(alone.behavior.version.params)
+    assert bits(bench.version.params) == bits(alone.version.params)
     assert bench.behavior.counts == alone.behavior.counts and bench.number == 6
 
 
@@ -46,12 +46,12 @@ def test_promise_2_another_thread_changes_nothing_of_the_gate():
     help_out(bench)
     bench.evaluate(opening=True)
     bench.backward(0)
-    version, counts = bench.behavior.version, repr(bench.behavior.counts)
+    version, counts = bench.version, repr(bench.behavior.counts)
     for work in bench.taken:
         work.run()
         work.send()
     assert len(bench.sent) == 3
-    assert bench.behavior.version is version and repr(bench.behavior.counts) == counts
+    assert bench.version is version and repr(bench.behavior.counts) == counts
 
 
 def test_a_computation_in_another_thread_reads_the_version_of_its_start():
@@ -100,7 +100,7 @@ def test_the_result_of_another_thread_for_a_sentinel_that_left_is_not_kept():
     bench.forward(0)
     bench.say(Leave("net", HOME))
     help_out(bench)
-    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.held_versions) == (0, 1)
 
 
 def test_the_result_of_another_thread_after_the_deadline_is_not_kept():
@@ -109,5 +109,5 @@ def test_the_result_of_another_thread_after_the_deadline_is_not_kept():
     bench.now += 11.0
     bench.behavior.on_timer(bench.now)
     help_out(bench)
-    assert (bench.behavior.contexts, bench.behavior.versions) == (0, 1)
+    assert (bench.behavior.contexts, bench.behavior.held_versions) == (0, 1)
     assert bench.backward(0) == [] and bench.taken == []

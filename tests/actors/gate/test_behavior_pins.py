@@ -46,7 +46,7 @@ def carried(sent):
 def test_promise_6_in_any_order_each_backward_pass_uses_the_version_of_its_forward_pass(steps):
     bench = Bench(masked(), optim.DCASGDa(0.1))
     chain, optimizer = bench.behavior.chain, bench.behavior.gate.optimizer
-    versions = [(bench.behavior.version.params, bench.behavior.version.state)]
+    versions = [(bench.version.params, bench.version.state)]
     under_way, delays, batches = {}, Counter(), 0
     for forward, which in steps:
         if forward:
@@ -62,22 +62,23 @@ def test_promise_6_in_any_order_each_backward_pass_uses_the_version_of_its_forwa
             delays[len(versions) - 1 - number] += 1
             params, state = versions[-1]
             versions.append(optimizer.update(grads, state, params, stale_params=versions[number][0]))
-        assert bits(bench.behavior.version.params) == bits(versions[-1][0])
+        assert bits(bench.version.params) == bits(versions[-1][0])
         assert bench.behavior.contexts == len(under_way)
-        assert bench.behavior.versions == len({len(versions) - 1} | {number for _, _, number in under_way.values()})
+        held = {len(versions) - 1} | {number for _, _, number in under_way.values()}
+        assert bench.behavior.held_versions == len(held)
     assert bench.behavior.counts.delays == delays
 
 
 @pytest.mark.parametrize("optimizer", [optim.SGD(0.1), optim.DCASGD(0.1, lam=0.5), optim.DCASGDa(0.1)], ids=repr)
 def test_promise_5_without_delay_a_gate_is_plain_sgd_bit_for_bit(optimizer):
     bench = Bench(masked(), optimizer)
-    params = bench.behavior.version.params
+    params = bench.version.params
     for sequence in range(12):
         _, _, grads = by_hand(bench.behavior.chain, params, sequence)
         stepped = (w + g * np.float32(-0.1) for w, g in zip(leaves(params), leaves(grads), strict=True))
         params = rebuild(params, stepped)
         bench.round(sequence)
-        assert bits(bench.behavior.version.params) == bits(params)
+        assert bits(bench.version.params) == bits(params)
     assert bench.behavior.counts.delays == {0: 12}
 
 
@@ -98,10 +99,10 @@ def busy_life(bench, look=lambda version: None):
             for _ in range(2):
                 bench.backward(sequence - 2, attempt=attempt)
         bench.evaluate(sequence + 1, home=OTHER)
-        look(bench.behavior.version)
+        look(bench.version)
         bench.sent.clear()
     assert bench.behavior.counts.delays == {0: 1, 1: 3, 2: 3}
-    return bits((bench.behavior.version.params, bench.behavior.version.state.slots))
+    return bits((bench.version.params, bench.version.state.slots))
 
 
 @pytest.mark.usefixtures("poisoned_pool")
@@ -140,7 +141,7 @@ def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_ot
         if step == "open":
             passes[home] += 1
             before |= {home: pinned[home]} if home in pinned else {}
-            pinned[home] = bench.behavior.version
+            pinned[home] = bench.version
         (sent,) = bench.evaluate(trained, home=home, pass_number=max(1, passes[home]), opening=step == "open")
         if home in pinned:
             y, _ = bench.behavior.chain.forward(pinned[home].params, array(0, 2, 4))
@@ -148,13 +149,13 @@ def test_promise_8_each_pass_reads_the_version_that_it_was_opened_with_and_no_ot
         else:
             assert sent.to == home and isinstance(sent.message, Refused)
         held = {version.number for version in (*pinned.values(), *before.values())}
-        assert bench.behavior.versions == len(held | {trained})
+        assert bench.behavior.held_versions == len(held | {trained})
         if home in before:
             rated = bench.behavior.rated_parameters(home.actor, passes[home] - 1)
             assert bits(rated) == bits(before[home].params)
     for home in (HOME, OTHER, TRAINER):
         bench.say(Leave("net", home))
-    assert (bench.number, bench.behavior.contexts, bench.behavior.versions) == (trained, 0, 1)
+    assert (bench.number, bench.behavior.contexts, bench.behavior.held_versions) == (trained, 0, 1)
 
 
 def test_promise_8_a_pin_stays_while_it_is_read_and_the_pass_restarts_when_it_has_expired():
@@ -172,7 +173,7 @@ def test_promise_8_a_pin_stays_while_it_is_read_and_the_pass_restarts_when_it_ha
     assert (late.to, type(late.message), late.message.gate) == (HOME, Refused, "g7")
     assert bench.evaluate(0, opening=True) == [] and bench.dropped["repeated opening"] == 1
     (again,) = bench.evaluate(5, pass_number=2, opening=True)
-    y, _ = bench.behavior.chain.forward(bench.behavior.version.params, array(0, 2, 4))
+    y, _ = bench.behavior.chain.forward(bench.version.params, array(0, 2, 4))
     assert bits(again.message.x) == bits(y) != bits(first.message.x)
 
 
@@ -183,13 +184,13 @@ def test_at_the_end_nothing_is_held(end):
         bench.evaluate(opening=True, home=home)
         bench.forward(0, home=home)
         bench.round(1, home=home)
-    assert (bench.behavior.contexts, bench.behavior.versions) == (2, 3)
+    assert (bench.behavior.contexts, bench.behavior.held_versions) == (2, 3)
     if end == "leave":
         for home in (HOME, OTHER):
             bench.say(Leave("net", home))
     else:
         bench.behavior.stop()
-    assert (bench.behavior.contexts, bench.behavior.versions, bench.number) == (0, 1, 2)
+    assert (bench.behavior.contexts, bench.behavior.held_versions, bench.number) == (0, 1, 2)
 
 
 def _by_batch(sent):
@@ -213,7 +214,7 @@ def test_promise_2_computations_of_many_threads_come_back_in_any_order_and_give_
         helped.taken.clear()
     # A gradient leaves as soon as it is computed, in whatever order the threads get there.
     assert sorted(map(_by_batch, helped.sent)) == sorted(map(_by_batch, alone.sent))
-    assert bits(helped.behavior.version.params) == bits(alone.behavior.version.params)
+    assert bits(helped.version.params) == bits(alone.version.params)
     assert helped.behavior.counts == alone.behavior.counts and alone.number == 4
 
 
@@ -238,5 +239,5 @@ def test_promise_9_a_batch_that_fails_leaves_no_trace_in_the_gate_and_the_next_g
     for each in (spared, bench):
         each.backward(0)
         each.round(2, floor=2)
-    assert bits(bench.behavior.version.params) == bits(spared.behavior.version.params)
-    assert (bench.behavior.contexts, bench.behavior.versions, bench.behavior.counts.failed) == (0, 1, 1)
+    assert bits(bench.version.params) == bits(spared.version.params)
+    assert (bench.behavior.contexts, bench.behavior.held_versions, bench.behavior.counts.failed) == (0, 1, 1)

@@ -29,13 +29,13 @@ def test_a_migrated_gate_computes_the_same_as_one_that_stayed():
         alone.round(sequence)
         former.round(sequence)
     heir = next_life(former)
-    assert heir.number == 3 and bits(heir.behavior.version.params) == bits(alone.behavior.version.params)
+    assert heir.number == 3 and bits(heir.version.params) == bits(alone.version.params)
     for sequence in range(3, 6):
         alone.round(sequence)
         heir.round(sequence)
-    assert bits(heir.behavior.version.params) == bits(alone.behavior.version.params)
-    assert bits(heir.behavior.version.state.slots) == bits(alone.behavior.version.state.slots)
-    assert heir.behavior.version.state.count == 6
+    assert bits(heir.version.params) == bits(alone.version.params)
+    assert bits(heir.version.state.slots) == bits(alone.version.state.slots)
+    assert heir.version.state.count == 6
 
 
 def test_a_migrating_gate_computes_nothing_more_until_it_resumes():
@@ -48,16 +48,16 @@ def test_a_migrating_gate_computes_nothing_more_until_it_resumes():
     assert len(bench.backward(0)) == 1 and bench.number == 1
 
 
-@pytest.mark.parametrize("change", [lambda gate: gate.slow(0.5), lambda gate: gate.rewind(gate.version, 0.5)])
+@pytest.mark.parametrize("change", [lambda gate: gate.slow(0.5), lambda gate: gate.rewind(gate.versions.present, 0.5)])
 def test_a_change_that_the_next_incarnation_would_not_learn_of_is_refused(change):
     behavior = Bench().behavior
-    before, _ = behavior.version, behavior.export_state()
+    before, _ = behavior.versions.present, behavior.export_state()
     with pytest.raises(DeploymentError, match="gate 'g7' moves to another worker: try again"):
         change(behavior)
-    assert behavior.version is before
+    assert behavior.versions.present is before
     behavior.resume()
     change(behavior)
-    assert behavior.version.state.rate == 0.5
+    assert behavior.versions.present.state.rate == 0.5
 
 
 def test_promise_7_a_batch_that_was_applied_before_the_migration_is_not_applied_again():
@@ -83,11 +83,11 @@ def test_promise_7_batches_finished_before_the_migration_stay_finished():
 
 def test_lowered_learning_rates_migrate():
     former = Bench(optimizer=ADAM)
-    version = former.behavior.version
-    former.behavior.version = version._replace(state=version.state.slowed(0.25))
+    version = former.version
+    former.behavior.versions.present = version._replace(state=version.state.slowed(0.25))
     heir = next_life(former)
     heir.round(0)
-    assert heir.behavior.version.state.rate == 0.25
+    assert heir.version.state.rate == 0.25
 
 
 def unaligned(x):
@@ -107,17 +107,17 @@ def test_misaligned_arrays_are_aligned_by_the_migration():
     state = dataclasses.replace(state, slots=map_leaves(unaligned, state.slots))
     assert not any(leaf.flags.aligned for leaf in leaves(params) + leaves(state.slots))
     heir.behavior.import_state(handover._replace(version=version._replace(params=params, state=state)))
-    mine = leaves(heir.behavior.version.params) + leaves(heir.behavior.version.state.slots)
+    mine = leaves(heir.version.params) + leaves(heir.version.state.slots)
     assert all(leaf.flags.aligned for leaf in mine)
     assert all(leaf.ctypes.data % ALIGNMENT == 0 for leaf in mine if leaf.nbytes >= 32 * 1024)
-    assert bits(heir.behavior.version.params) == bits(version.params)
+    assert bits(heir.version.params) == bits(version.params)
 
 
 def test_replaced_parameters_are_aligned_too():
     gate = Bench(nn.Linear(4, 4096) >> nn.Linear(4096, 3), ADAM)
-    params = gate.behavior.version.params
+    params = gate.version.params
     for crooked in (unaligned, lambda leaf: leaf.astype(leaf.dtype.newbyteorder(">"))):
-        gate.behavior.replace(*gate.behavior.prepare(map_leaves(crooked, params)))
-        mine = leaves(gate.behavior.version.params) + leaves(gate.behavior.version.state.slots)
+        gate.behavior.replace(*gate.behavior.versions.prepare(map_leaves(crooked, params)))
+        mine = leaves(gate.version.params) + leaves(gate.version.state.slots)
         assert all(leaf is aligned(leaf) for leaf in mine)
-        assert bits(gate.behavior.version.params) == bits(params)
+        assert bits(gate.version.params) == bits(params)

@@ -88,7 +88,7 @@ class Ending(GateActor):
 
     def __init__(self):
         self.key, self.done, self._closed = "gate", [], asyncio.Event()
-        self._behavior = SimpleNamespace(migrating=False, version="last")
+        self._behavior = SimpleNamespace(migrating=False, versions=SimpleNamespace(present="last"))
         self._snapshots = SimpleNamespace(close=lambda last, timeout: self.done.append(last))
         self._loop = SimpleNamespace(call_soon_threadsafe=self.done.append)
 
@@ -106,9 +106,9 @@ class Changed(GateActor):
 
     def __init__(self, policy):
         self._behavior, self._snapshots = Bench().behavior, snapshots_of(policy)
-        new = self._behavior.prepare(map_leaves(np.ones_like, self._behavior.version.params))
+        new = self._behavior.versions.prepare(map_leaves(np.ones_like, self._behavior.versions.present.params))
         self._transfers = SimpleNamespace(take=lambda token: new)
-        self._snapshots.write(self._behavior.version, 0.0)
+        self._snapshots.write(self._behavior.versions.present, 0.0)
 
     async def _call(self, function):
         return function()
@@ -116,7 +116,7 @@ class Changed(GateActor):
 
 def restarted(gate, policy, change):
     """The version with which a gate restarts after this change."""
-    fresh = gate._behavior.version
+    fresh = gate._behavior.versions.present
     asyncio.run(change)
     gate._snapshots.flush(20)
     gate._snapshots.close(None, 20)

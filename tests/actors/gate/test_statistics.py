@@ -25,7 +25,7 @@ def bench_of(**options):
 
 
 def statistics(bench):
-    return bench.behavior.version.params[1]["statistics"]
+    return bench.version.params[1]["statistics"]
 
 
 def shown(params, sequence):
@@ -49,7 +49,7 @@ def assert_are(seen, expected):
 
 def test_statistics_move_when_the_gate_is_updated_and_not_before():
     bench = bench_of()
-    begun, expected = statistics(bench), shown(bench.behavior.version.params, 0)
+    begun, expected = statistics(bench), shown(bench.version.params, 0)
     bench.forward(0)
     assert statistics(bench) is begun
     bench.backward(0)
@@ -60,10 +60,10 @@ def test_batches_in_flight_count_for_the_statistics_in_the_order_of_the_updates(
     bench = bench_of()
     begun, batches = statistics(bench), {}
     for sequence in range(3):
-        batches[sequence] = shown(bench.behavior.version.params, sequence)
+        batches[sequence] = shown(bench.version.params, sequence)
         bench.forward(sequence)
     bench.backward(1)
-    batches[3] = shown(bench.behavior.version.params, 3)
+    batches[3] = shown(bench.version.params, 3)
     bench.forward(3)
     for sequence in (3, 0, 2):
         bench.backward(sequence)
@@ -74,16 +74,16 @@ def test_batches_in_flight_count_for_the_statistics_in_the_order_of_the_updates(
 def test_a_repeated_batch_changes_no_statistics():
     bench = bench_of()
     bench.round(0)
-    once = bench.behavior.version
+    once = bench.version
     bench.backward(0)
     bench.round(0, attempt=2)
-    assert bench.behavior.version is once
+    assert bench.version is once
     assert bench.dropped == {"backward without its forward": 1, "second update of a batch": 1}
 
 
 def test_a_batch_that_is_sent_again_counts_once_by_its_last_attempt():
     bench = bench_of()
-    begun, expected = statistics(bench), shown(bench.behavior.version.params, 0)
+    begun, expected = statistics(bench), shown(bench.version.params, 0)
     bench.forward(0)
     bench.forward(0, attempt=2)
     bench.backward(0)
@@ -100,24 +100,24 @@ def test_a_batch_that_never_comes_back_does_not_count():
     for each in (bench, spared):
         each.round(8, floor=8)
     assert bench.behavior.contexts == 0
-    assert bits(bench.behavior.version.params) == bits(spared.behavior.version.params)
+    assert bits(bench.version.params) == bits(spared.version.params)
 
 
 def late_by_four(**policies):
     """A gate to which a gradient comes four updates late; what stood there before, and what its batch showed."""
     bench = bench_of(**policies)
-    batch = shown(bench.behavior.version.params, 0)
+    batch = shown(bench.version.params, 0)
     bench.forward(0)
     for sequence in range(1, 5):
         bench.round(sequence)
-    before = bench.behavior.version
+    before = bench.version
     bench.backward(0)
     return bench, before, batch
 
 
 def test_a_gradient_that_is_dropped_for_its_delay_moves_nothing():
     bench, before, _ = late_by_four(max_delay=2)
-    assert bench.behavior.version is before and bench.dropped == {"stale gradient": 1}
+    assert bench.version is before and bench.dropped == {"stale gradient": 1}
 
 
 def test_a_gradient_that_is_damped_for_its_delay_moves_the_statistics_in_full():
@@ -125,7 +125,7 @@ def test_a_gradient_that_is_damped_for_its_delay_moves_the_statistics_in_full():
     in_full, *_ = late_by_four()
     assert_are(statistics(damped), moved(before.params[1]["statistics"], batch))
     assert bits(statistics(damped)) == bits(statistics(in_full))
-    params = [bench.behavior.version.params[0]["w"] - before.params[0]["w"] for bench in (damped, in_full)]
+    params = [bench.version.params[0]["w"] - before.params[0]["w"] for bench in (damped, in_full)]
     assert np.abs(params[1]).max() > 1e-3
     np.testing.assert_allclose(params[0], params[1] / 2, rtol=1e-3, atol=1e-7)
 
@@ -138,7 +138,7 @@ def test_the_latest_weights_do_not_change_the_statistics_of_a_batch():
 def test_a_validation_pass_reads_its_pinned_statistics_while_training_continues():
     bench = bench_of()
     bench.round(0)
-    pinned = bench.behavior.version.params
+    pinned = bench.version.params
     outputs = [bench.evaluate(0, opening=True, home=OTHER)]
     for sequence in (1, 2, 3):
         bench.round(sequence)
@@ -159,7 +159,7 @@ def test_promise_6_all_training_sentinels_share_one_average_in_the_order_of_upda
     for forward, which in steps:
         if forward:
             home = (HOME, OTHER)[which % 2]
-            under_way.append((home, batches, shown(bench.behavior.version.params, batches)))
+            under_way.append((home, batches, shown(bench.version.params, batches)))
             bench.forward(batches, home=home)
             batches += 1
         elif under_way:
@@ -189,7 +189,7 @@ def trained(network, *, concurrency=1, **options):
     plan = {"batch_size": 8, "concurrency": concurrency, "scores": [], "epochs": 3, "loss": nn.SoftmaxCrossEntropy()}
     cluster.attach("alone", Sentinel.train(images(), **plan))
     cluster.run(cluster.finished)
-    return {gate.name: gate.version.params for gate in cluster.gates}
+    return {gate.name: gate.versions.present.params for gate in cluster.gates}
 
 
 def all_bits(params):
