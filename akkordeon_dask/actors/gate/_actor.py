@@ -10,14 +10,14 @@ from akkordeon_dask import config
 from akkordeon_dask._pieces import Leaf, Parcel, Piece, Spans
 from akkordeon_dask.actors._dask_actor import DaskActor, large
 from akkordeon_dask.actors._offload import offload
-from akkordeon_dask.actors._recent import with_recent
 from akkordeon_dask.actors.engine._blas import enforce_blas, limit_blas, release_blas
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.gate._behavior import GateBehavior
+from akkordeon_dask.actors.gate._cuts import TakenCuts
 from akkordeon_dask.actors.gate._in_flight import SeenBatches
 from akkordeon_dask.actors.gate._migration import HANDOVER_OP, Migration, handover_handler
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
-from akkordeon_dask.actors.gate._state import GateCut, Version
+from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.actors.gate._statistics import GateStatistics, metrics_of, statistics_of
 from akkordeon_dask.actors.gate._transfers import GateTransfers
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
@@ -28,9 +28,6 @@ from akkordeon_dask.snapshots import Cut, SnapshotPolicy, save_manifest
 from akkordeon_dask.tree import Tree, leaves, size
 
 __all__ = ["GateActor"]
-
-_TAKEN = 2
-"""Cuts whose parts a gate keeps in memory: one that is being written, and the next one."""
 
 
 class GateActor(DaskActor):
@@ -85,14 +82,14 @@ class GateActor(DaskActor):
             address=self.address,
             n_microbatches=n_microbatches,
         )
-        self._transfers = GateTransfers(f"gate {name!r} on {self.address.worker}")
+        label = f"gate {name!r} on {self.address.worker}"
+        self._transfers = GateTransfers(label)
+        self._cuts = TakenCuts(label, self._loop)
         self.migration = Migration(self._behavior, self._worker, self._call, self._transfers)
         if restore is not None:
             self._restore(restore, required=resume)
         self._parameters = size(self._behavior.versions.present.params, statistics=False)
         self._closed = asyncio.Event()
-        self._cuts: dict[str, GateCut] = {}
-        """Its parts of the last cuts, by the cut's name, until each is written. Only the event loop touches them."""
 
     def _restore(self, policy: SnapshotPolicy, *, required: bool) -> None:
         """Continue with the newest snapshot."""
@@ -266,7 +263,7 @@ class GateActor(DaskActor):
 
         `rated`: those that validation, tests and predictions use.
         """
-        version = await self._version() if cut is None else self._taken(cut).version
+        version = await self._version() if cut is None else self._cuts.take(cut).version
         return self._transfers.hold(token, self._behavior.versions.rated_params(version) if rated else version.params)
 
     async def stage(self, token: str) -> tuple[Leaf, ...]:
@@ -389,8 +386,7 @@ class GateActor(DaskActor):
             when the gate still has batches of others.
         """
         cut = await self._call(lambda: self._behavior.take_cut(name, held))
-        self._cuts = with_recent(self._cuts, name, cut, _TAKEN)
-        self._loop.call_later(config.seconds("timeouts.control"), lambda: self._cuts.pop(name, None))
+        self._cuts.keep(cut)
         return cut.version.number, cut.applied
 
     async def write_part(self, name: str, seconds: float) -> None:
@@ -401,7 +397,7 @@ class GateActor(DaskActor):
         CheckpointError
             when it cannot be written, or not within `seconds`.
         """
-        cut = self._taken(name)
+        cut = self._cuts.take(name)
         written = await offload(self._snapshots.write_part, cut)
         try:
             await asyncio.wait_for(asyncio.wrap_future(written), seconds)
@@ -412,12 +408,6 @@ class GateActor(DaskActor):
     async def note_cut(self, number: int) -> None:
         """All gates have written their parts of a cut, where this one's is the version of this number."""
         await self._call(lambda: self._snapshots.note_cut(number, time.monotonic()))
-
-    def _taken(self, name: str) -> GateCut:
-        cut = self._cuts.pop(name, None)
-        if cut is None:
-            raise CheckpointError(f"gate {self._behavior.name!r} on {self.address.worker} has no part of cut {name!r}")
-        return cut
 
     async def finish_cut(self, cut: Cut, generation: int, earlier: Mapping[str, Mapping[str, Any]]) -> None:
         """Write the manifest of a cut whose parts are written, on behalf of all gates.

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
 from akkordeon_dask.actors.gate._computations import BackwardPass, Computation, Evaluation, ForwardPass
+from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._in_flight import InFlight, SeenBatches, StashedBatch
 from akkordeon_dask.actors.gate._pace import Pace
-from akkordeon_dask.actors.gate._state import GateCounts, GateCut, GateState, Version, aligned_version
+from akkordeon_dask.actors.gate._state import GateCounts, GateState, Version, aligned_version
 from akkordeon_dask.actors.gate._synchronous_steps import Steps
 from akkordeon_dask.actors.gate._versions import Versions
 from akkordeon_dask.errors import CheckpointError, DeploymentError

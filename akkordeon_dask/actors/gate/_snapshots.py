@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask.actors.gate._accumulation import Accumulation
-from akkordeon_dask.actors.gate._state import GateCut, Version, aligned_version
+from akkordeon_dask.actors.gate._cuts import GateCut
+from akkordeon_dask.actors.gate._state import Version, aligned_version
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Saved, SnapshotPolicy, SnapshotRecorder, load_part, part_store
 from akkordeon_dask.tree import Tree, leaves

@@ -1,4 +1,4 @@
-"""A gate's state: a version of its parameters, what it hands to its next incarnation or to a cut, and counts."""
+"""A gate's state: a version of its parameters, what migrates with it, and counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from akkordeon_dask.memory import aligned
 from akkordeon_dask.optim import State
 from akkordeon_dask.tree import Tree, map_leaves
 
-__all__ = ["GateCounts", "GateCut", "GateState", "OpenStep", "Version", "aligned_version"]
+__all__ = ["GateCounts", "GateState", "OpenStep", "Version", "aligned_version"]
 
 
 class Version(NamedTuple):
@@ -58,16 +58,6 @@ class GateState(NamedTuple):
     update is part of the version. They are never applied again."""
     step: OpenStep | None = None
     """Where all gates update together."""
-
-
-class GateCut(NamedTuple):
-    """The part of a gate in a consistent cut: a reference, without a copy."""
-
-    name: str
-    """Of the cut."""
-    version: Version
-    applied: Mapping[str, tuple[int, ...]]
-    """By the sentinel's actor: those of the batches asked for whose update is part of the version."""
 
 
 @dataclass

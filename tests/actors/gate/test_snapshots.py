@@ -10,8 +10,9 @@ import pytest
 from akkordeon_dask import optim
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.actors.gate import _actor
+from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
-from akkordeon_dask.actors.gate._state import GateCut, Version
+from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench

@@ -6,9 +6,9 @@ import pytest
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
+from akkordeon_dask.actors.gate._cuts import TakenCuts
 from akkordeon_dask.errors import CheckpointError
 from tests.support.gate_harness import Bench
-from tests.support.numbered_samples import FRONT
 
 
 class Timers:
@@ -34,7 +34,8 @@ class CutGate(GateActor):
     """A gate without a worker, of which cuts are taken and whose parts are asked for."""
 
     def __init__(self):
-        self.address, self._behavior, self._loop, self._cuts = FRONT, Bench().behavior, Timers(), {}
+        self._behavior, self._timers = Bench().behavior, Timers()
+        self._cuts = TakenCuts("gate 'g7' here", self._timers)
 
     async def _call(self, function):
         return function()
@@ -46,12 +47,12 @@ class CutGate(GateActor):
     def has(self, name):
         """Ask for its part of this cut, which it then forgets."""
         try:
-            return self._taken(name).name == name
+            return self._cuts.take(name).name == name
         except CheckpointError:
             return False
 
     def pass_time(self, share):
-        self._loop.pass_time(share * config.seconds("timeouts.control"))
+        self._timers.pass_time(share * config.seconds("timeouts.control"))
 
 
 def test_parts_that_nobody_asks_for_are_forgotten_in_time_also_when_another_cut_was_taken_after_them():
@@ -83,5 +84,5 @@ def test_a_gate_keeps_the_parts_of_two_cuts_and_forgets_older_ones():
 
 
 def test_a_part_that_is_not_there_is_named():
-    with pytest.raises(CheckpointError, match=f"^gate 'g7' on {FRONT.worker} has no part of cut 'a'$"):
+    with pytest.raises(CheckpointError, match=r"^gate 'g7' here has no part of cut 'a'$"):
         asyncio.run(CutGate().write_part("a", 1.0))
