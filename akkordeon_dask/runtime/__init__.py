@@ -15,7 +15,7 @@ from akkordeon_dask.runtime.clients._owner_requests import ask as ask_owner
 from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT, EmbeddedCluster
 from akkordeon_dask.runtime.cluster._guest_worker import GuestWorker
 from akkordeon_dask.runtime.cluster._linger import LingeringClient
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 
 __all__ = [
     "WORKER_ENVIRONMENT",

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._callbacks import CallbackQueue
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 
 __all__ = ["EpochValidations"]
 

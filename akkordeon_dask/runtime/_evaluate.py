@@ -6,7 +6,7 @@ from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.recovery._sentinels import attach
 from akkordeon_dask.tree import Array
 
@@ -34,7 +34,7 @@ async def predict(session: Session, x: Array, batch_size: int) -> Array:
     return outputs
 
 
-async def _make_pass(session: Session, sentinel: Sentinel) -> Attached:
+async def _make_pass(session: Session, sentinel: Sentinel) -> AttachedSentinel:
     """Attach a sentinel and wait for the end of its pass; after an error nothing of it is left."""
     attached = await attach(session, sentinel)
     try:

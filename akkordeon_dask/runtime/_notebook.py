@@ -10,7 +10,7 @@ from distributed.utils import format_dashboard_link
 from akkordeon_dask._html import html_table
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._links import bracketed
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 from akkordeon_dask.telemetry import scores_text
 
 __all__ = ["page_link", "running_html"]

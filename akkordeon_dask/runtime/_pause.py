@@ -18,7 +18,7 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.cluster._workers import list_workers
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 
 __all__ = ["pause", "pause_session", "resume", "resume_session", "training_sentinels"]
 

@@ -105,7 +105,7 @@ async def blame(session: Session, error: LostBatchesError) -> LostBatchesError:
 async def _find(session: Session) -> Findings:
     """What the heartbeats say; nothing where the scheduler does not answer."""
     addresses = {gate.worker for gate in session.gates} | {
-        one.worker for attached in session.sentinels.values() for one in attached.members
+        one.worker for attached in session.sentinels.values() for one in attached.actors
     }
     try:
         async with scheduler_deadline(session.client, config.seconds("timeouts.connect")):

@@ -14,8 +14,8 @@ from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.runtime._notebook import page_link
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import Blocking, Interruptible
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
-from akkordeon_dask.runtime.handles._sentinel import Attached
 
 __all__ = ["ProgressDisplay", "draw_during", "has_bar"]
 

@@ -16,7 +16,7 @@ from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_count, check_flag
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.callbacks import Callback, as_callbacks
-from akkordeon_dask.errors import ClosedError, DeadlineError, DeploymentError, SpecError, WorkerLostError
+from akkordeon_dask.errors import DeploymentError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
@@ -37,7 +37,7 @@ from akkordeon_dask.runtime.cluster._links import bracketed
 from akkordeon_dask.runtime.collections._attach import attach_collections, reads
 from akkordeon_dask.runtime.collections._attach import evaluate as evaluate_once
 from akkordeon_dask.runtime.collections._predict import predict_collection
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import GONE, Attached
 from akkordeon_dask.runtime.recovery._cut_schedule import snapshot
 from akkordeon_dask.runtime.recovery._migration import drain, move, rebalance
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
@@ -48,9 +48,6 @@ __all__ = ["AsyncRunning", "Running"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_GONE = (WorkerLostError, ClosedError, DeadlineError)
-"""Errors of sentinels that answer no call any more."""
 
 
 class Running:
@@ -484,8 +481,8 @@ class Running:
 
     async def _statistics(self, session: Session) -> dict[str, GateStatistics | SentinelStatistics]:
         gates = await session.on_gates(GateActor.statistics)
-        there = [one for one in session.sentinels.values() if not isinstance(one.error, _GONE)]
-        working = [one for attached in there for one in attached.members]
+        there = [one for one in session.sentinels.values() if not isinstance(one.error, GONE)]
+        working = [one for attached in there for one in attached.actors]
         return {**gates, **{one.name: await one.ask(SentinelActor.statistics) for one in working}}
 
     @verb

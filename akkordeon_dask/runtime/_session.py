@@ -29,9 +29,9 @@ from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
 from akkordeon_dask.runtime.cluster._queries import check_scheduler, worker_answers
 from akkordeon_dask.runtime.cluster._worker_calls import poll_seconds
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 from akkordeon_dask.runtime.handles._gate import ForgottenKey, GateHandle, release_gates
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
-from akkordeon_dask.runtime.handles._sentinel import Attached
 from akkordeon_dask.runtime.handles._sentinel_names import release_name
 
 __all__ = ["Session"]

@@ -14,7 +14,7 @@ from akkordeon_dask.runtime._problems import watch_problems
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._training import SessionTraining
 from akkordeon_dask.runtime.clients._sentinels import others_rest, watched
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 
 __all__ = ["wait"]
 

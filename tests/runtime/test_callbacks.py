@@ -13,7 +13,7 @@ from akkordeon_dask import Gate, Network, Sentinel, callbacks, data, deploy, nn,
 from akkordeon_dask.actors.gate._behavior import GateBehavior
 from akkordeon_dask.errors import CheckpointError, SpecError
 from akkordeon_dask.runtime._training import SessionTraining
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, pair, workers
@@ -144,13 +144,13 @@ def test_a_wait_after_a_stop_that_nobody_knows_of_returns_and_the_next_one_goes_
 
 def test_a_stop_that_comes_while_a_wait_begins_is_not_undone(monkeypatch):
     """The call that has the sentinel go on reaches its actor after the one that has it rest."""
-    count = Attached.count
+    count = AttachedSentinel.count
 
     async def count_late(attached, epochs):
         await attached.rest()
         await count(attached, epochs)
 
-    monkeypatch.setattr(Attached, "count", count_late)
+    monkeypatch.setattr(AttachedSentinel, "count", count_late)
     with deploy(NETWORK) as running:
         sentinel = running.attach(train())
         running.wait(epochs=1000, timeout=PATIENT)

@@ -9,7 +9,7 @@ import pytest
 from akkordeon_dask import deploy
 from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import DeadlineError
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import PATIENT, pair
 from tests.support.small_networks import NETWORK, train
@@ -77,7 +77,7 @@ def test_one_that_goes_on_in_an_earlier_run_s_pass(user, tmp_path):
 
 
 def test_an_actor_that_did_not_answer_in_time_is_notified_later(user, monkeypatch):
-    ask = Attached.ask
+    ask = AttachedSentinel.ask
 
     async def silent(attached, method, *args, **options):
         if method is SentinelActor.count:
@@ -86,7 +86,7 @@ def test_an_actor_that_did_not_answer_in_time_is_notified_later(user, monkeypatc
 
     with user.deploy(NETWORK) as running:
         attached = running.attach(train(16 * LONG))
-        monkeypatch.setattr(Attached, "ask", silent)
+        monkeypatch.setattr(AttachedSentinel, "ask", silent)
         running.wait(epochs=2, timeout=PATIENT)
         assert attached.state == "resting" and len(attached.reports) >= 2
         assert {report.samples for report in attached.reports} == {16 * LONG}

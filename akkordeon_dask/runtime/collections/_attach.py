@@ -9,7 +9,7 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.collections._group import AttachedGroup
 from akkordeon_dask.runtime.collections._resolve import resolve
 from akkordeon_dask.runtime.collections._whole import with_partitions
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._attached_handle import Attached
 from akkordeon_dask.runtime.handles._sentinel_names import claim_name, release_name
 from akkordeon_dask.runtime.recovery._sentinels import attach
 

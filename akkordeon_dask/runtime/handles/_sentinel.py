@@ -7,7 +7,7 @@ from typing import Any
 
 from distributed import Actor, Future
 
-from akkordeon_dask.actors import OpenPass, Position, SentinelActor, SentinelState, SentinelUpdate
+from akkordeon_dask.actors import OpenPass, Position, SentinelActor, SentinelUpdate
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -23,25 +23,22 @@ from akkordeon_dask.messages import Address, PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime.cluster._actor_calls import release
 from akkordeon_dask.runtime.handles._actor_handle import ActorHandle
+from akkordeon_dask.runtime.handles._attached_handle import GONE, Attached
 from akkordeon_dask.runtime.handles._sentinel_names import Claim
-from akkordeon_dask.telemetry import PassLog
 
-__all__ = ["Attached"]
+__all__ = ["AttachedSentinel"]
 
 logger = logging.getLogger(__name__)
-
-_KEPT = 10_000
-"""Passes of a sentinel that are kept; of more the older ones are thinned."""
 
 _IDLE_POLL, _PASS_POLL = 10.0, 0.5
 """Seconds that a poll waits for news, of a sentinel between passes and of one in a pass, which reports its position."""
 _RECOVERED = (
     WorkerLostError, DeadlineError, NonFiniteError, LostBatchesError, RolledBackError, SchedulerLostError
 )  # fmt: skip
-_NO_ANSWER = (WorkerLostError, DeadlineError, ClosedError, SchedulerLostError)
+_NO_ANSWER = (*GONE, SchedulerLostError)
 
 
-class Attached(ActorHandle[SentinelActor]):
+class AttachedSentinel(ActorHandle[SentinelActor], Attached):
     """A sentinel at work.
 
     A task on the client's event loop long-polls the actor, and keeps the state here in step with it. Only that loop
@@ -57,6 +54,8 @@ class Attached(ActorHandle[SentinelActor]):
     """
 
     _kind, _closed = "sentinel", "was detached: attach it again"
+    progress: PassProgress | None = None
+    """Progress of its present pass, as of the last poll; None between two passes."""
 
     def __init__(
         self,
@@ -68,21 +67,15 @@ class Attached(ActorHandle[SentinelActor]):
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
-        recover: Callable[["Attached", AkkordeonError], Awaitable[None]],
-        evacuate: Callable[["Attached"], Awaitable[None]],
+        recover: Callable[["AttachedSentinel", AkkordeonError], Awaitable[None]],
+        evacuate: Callable[["AttachedSentinel"], Awaitable[None]],
     ) -> None:
-        self.sentinel, self.claim, self.worker = sentinel, claim, worker
-        self.name = claim.name
-        self._actor = actor
-        self.state: SentinelState = "running"
-        self.error: AkkordeonError | None = None
-        self.reports = PassLog(_KEPT, _KEPT)
+        super().__init__(sentinel, claim, changed=changed, report=report)
+        self.worker, self._actor = worker, actor
         self._future: Future[Any] | None = future
         self._leaving: Future[Any] | None = None
         """The future of an actor that is being ended."""
-        self._changed, self._report, self._recover, self._evacuate = changed, report, recover, evacuate
-        self.progress: PassProgress | None = None
-        """Progress of its present pass, as of the last poll; None between two passes."""
+        self._recover, self._evacuate = recover, evacuate
         self.ended_pass: OpenPass | None = None
         """Of a member of a group: its last pass, with the states of its scores."""
         self._earlier = 0
@@ -94,17 +87,8 @@ class Attached(ActorHandle[SentinelActor]):
         """The name of the last order to go back that this accounts for."""
         self.rewinds = 0
         """Times that all gates were rewound to their snapshots for it, since its last finished pass."""
-        self.until: int | None = None
-        """Passes, of all incarnations, after which it rests because a `wait` asked for so many."""
         self._until_sent = True
-        """The actor knows that number."""
-        self.stopped = False
-        """A callback has let it rest, and no `wait` has returned since."""
-        self.validated = False
-        """Each of its passes is validated before the next one begins."""
-        self.error_raised = False
-        """A `wait` has raised its error."""
-        self._task: asyncio.Task[None] | None = None
+        """The actor knows the number of passes after which it rests."""
         self._restarting = asyncio.Lock()
         """Held while it is restarted, which only its end may interrupt."""
         self.moving = asyncio.Lock()
@@ -121,8 +105,13 @@ class Attached(ActorHandle[SentinelActor]):
         return Address(self.worker, str(self._future.key) if self._future is not None else "")
 
     @property
-    def members(self) -> tuple["Attached", ...]:
-        """The sentinels at work: itself, or those of a group."""
+    def members(self) -> tuple["AttachedSentinel", ...]:
+        """Itself."""
+        return (self,)
+
+    @property
+    def actors(self) -> tuple["AttachedSentinel", ...]:
+        """Itself, the handle of its one actor."""
         return (self,)
 
     @property
@@ -167,12 +156,6 @@ class Attached(ActorHandle[SentinelActor]):
         """Stop to follow it; a restart that is in progress ends before."""
         async with self._restarting:
             await self._unwatch()
-
-    async def _unwatch(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _watch(self) -> None:
         try:
@@ -239,28 +222,9 @@ class Attached(ActorHandle[SentinelActor]):
             self.reports.append(report)
             self._report(report)
 
-    @property
-    def ended(self) -> bool:
-        """It does nothing more by itself: it rests, has failed or has left."""
-        return self.error is not None or self.state in ("resting", "left")
-
-    def error_to_raise(self, *, remedy: bool) -> AkkordeonError:
-        """Return its error for a `wait` to raise, with the remedy: later calls do not raise it again."""
-        assert self.error is not None
-        self.error_raised = True
-        if not remedy:
-            return self.error
-        error = type(self.error)(f"{self.error}. The others go on; running.detach({self.name!r}) removes this one")
-        error.__cause__ = self.error
-        return error
-
     async def pause(self) -> None:
         """Send no more batches; returns when those in flight are back."""
         await self.ask(SentinelActor.pause)
-
-    async def abandon(self, worker: str) -> bool:
-        """Leave a worker for good; False: it is of one worker, and has to be moved."""
-        return False
 
     async def resume(self) -> None:
         """Resume it after a pause; nothing where it has failed. On the client's event loop."""

@@ -103,7 +103,7 @@ class Follower(RecoveryPolicy):
             else:
                 gate.replace_actor(fresh)
         session.entry = entry
-        for attached in [one for group in session.sentinels.values() for one in group.members]:
+        for attached in [one for group in session.sentinels.values() for one in group.actors]:
             try:
                 await attached.ask(SentinelActor.rewire, session.addresses, entry.generation, entry.rollback)
             except AkkordeonError as error:  # its next poll fails the same way; the owner rewires it too

@@ -29,6 +29,7 @@ from akkordeon_dask.runtime.cluster._queries import ask_workers, ping
 from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
+from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.recovery._gate_factory import discard, wire
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
@@ -168,9 +169,12 @@ async def drain(owner: OwnerPolicy, worker: str) -> dict[str, float]:
         pauses = {session.gates[position].name: await _move(owner, position, to) for position, to in chosen.items()}
     for attached in list(session.sentinels.values()):
         # A prediction ends soon, and its outputs are with it.
-        if attached.sentinel.mode == "predict" or attached.error is not None or await attached.abandon(found):
+        if attached.sentinel.mode == "predict" or attached.error is not None:
             continue
-        await move_sentinel(session, attached, found)
+        if isinstance(attached, AttachedSentinel):
+            await move_sentinel(session, attached, found)
+        else:
+            await attached.abandon(found)
     return pauses
 
 

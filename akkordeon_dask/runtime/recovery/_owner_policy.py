@@ -31,6 +31,7 @@ from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.cluster._workers import add_tasks, drains, list_workers
 from akkordeon_dask.runtime.handles._gate import GateHandle, Incarnation
 from akkordeon_dask.runtime.handles._links import UnreachableError, check_links, neighbours
+from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.recovery._gate_factory import GateFactory, wire
 from akkordeon_dask.runtime.recovery._rewiring import Rewiring
 from akkordeon_dask.runtime.recovery._sentinel_placement import current_name
@@ -258,7 +259,8 @@ class OwnerPolicy(RecoveryPolicy):
             when there is one that cannot connect, unless all workers were tried: then it is told only.
         """
         session, limit = self.session, config.seconds("supervision.patience") / _PING_SHARE
-        sentinels = [one for one in session.sentinels.values() if any(gate.worker != one.worker for gate in gates)]
+        alone = [one for one in session.sentinels.values() if isinstance(one, AttachedSentinel)]
+        sentinels = [one for one in alone if any(gate.worker != one.worker for gate in gates)]
         answers = await ask_workers(session.client, ping, {one.worker for one in sentinels}, limit)
         routes = list(itertools.product([one for one in sentinels if one.worker in answers], gates))
         try:

@@ -36,7 +36,7 @@ from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._links import check_links
-from akkordeon_dask.runtime.handles._sentinel import Attached
+from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name, restore_claim
 from akkordeon_dask.runtime.recovery._sentinel_placement import choose_worker
 
@@ -44,8 +44,8 @@ __all__ = ["attach", "attach_member", "drain_sentinel", "move_sentinel", "restar
 
 logger = logging.getLogger(__name__)
 
-Recover: TypeAlias = Callable[[Attached, AkkordeonError], Awaitable[None]]
-Evacuate: TypeAlias = Callable[[Attached], Awaitable[None]]
+Recover: TypeAlias = Callable[[AttachedSentinel, AkkordeonError], Awaitable[None]]
+Evacuate: TypeAlias = Callable[[AttachedSentinel], Awaitable[None]]
 
 _REWINDS, _SLOWER = 5, 0.5
 _LAST_ANSWER = 2.0
@@ -54,7 +54,7 @@ _NO_PASS = 0
 """Passes of a sentinel that waits for epochs, before the first of them has ended."""
 
 
-async def attach(session: Session, sentinel: Sentinel, resume: bool | None = None) -> Attached:
+async def attach(session: Session, sentinel: Sentinel, resume: bool | None = None) -> AttachedSentinel:
     """Create a sentinel's actor, on the worker that it asks for or beside the first gate, and let it begin.
 
     Raises
@@ -77,7 +77,7 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
         created = await _create(
             session, sentinel, claim, until=until, validated=validated, resume=resume, rollback=known
         )
-        attached = Attached(
+        attached = AttachedSentinel(
             sentinel,
             claim,
             *created,
@@ -105,7 +105,7 @@ async def attach_member(
     changed: Callable[[], None],
     recover: Recover,
     evacuate: Evacuate,
-) -> Attached:
+) -> AttachedSentinel:
     """Create a member of a group, which has the group's `claim` and a name of its own; it rests until it gets a lease.
 
     Raises
@@ -115,7 +115,7 @@ async def attach_member(
     """
     generation = session.entry.generation
     created = await _create(session, sentinel, claim, until=0, member=sentinel.name)
-    attached = Attached(
+    attached = AttachedSentinel(
         sentinel, claim, *created, changed=changed, report=lambda report: None, recover=recover, evacuate=evacuate
     )
     attached.name = sentinel.name or claim.name
@@ -212,7 +212,7 @@ async def _create(
         return worker, future, await wait_until_created(future, SentinelActor, worker, label, limit)
 
 
-async def _open(session: Session, attached: Attached, generation: int) -> None:
+async def _open(session: Session, attached: AttachedSentinel, generation: int) -> None:
     """Let a sentinel begin that was created when the network's owner was of this generation."""
     gates, rollback = session.addresses, session.entry.rollback
     there = {worker.address for worker in await list_workers(session.client)}  # others are restarted elsewhere
@@ -227,7 +227,7 @@ async def _open(session: Session, attached: Attached, generation: int) -> None:
         await attached.ask(SentinelActor.rewire, session.addresses, entry.generation, entry.rollback)
 
 
-async def _mark(session: Session, attached: Attached, position: Position, rollback: str) -> None:
+async def _mark(session: Session, attached: AttachedSentinel, position: Position, rollback: str) -> None:
     """Mark the passes of a sentinel that are made again, because it has gone back."""
     attached.go_back(position, rollback)
     session.passes.roll_back(attached.name, position.finished)
@@ -236,7 +236,7 @@ async def _mark(session: Session, attached: Attached, position: Position, rollba
     await log_event(session.client, session.name, "rolled back", sentinel=attached.name, text=text, finished=finished)
 
 
-async def restart_sentinel(session: Session, attached: Attached, error: AkkordeonError) -> None:
+async def restart_sentinel(session: Session, attached: AttachedSentinel, error: AkkordeonError) -> None:
     """Restart a lost sentinel at the position that it reported last, at most a second ago.
 
     Raises
@@ -272,7 +272,7 @@ async def restart_sentinel(session: Session, attached: Attached, error: Akkordeo
     await _log(session, attached, "restarted", text)
 
 
-async def _go_back(session: Session, attached: Attached, error: RolledBackError) -> None:
+async def _go_back(session: Session, attached: AttachedSentinel, error: RolledBackError) -> None:
     """Restart a sentinel where it was at a cut to which all gates have gone back."""
     await _mark(session, attached, attached.reported_position, error.rollback)
     try:
@@ -282,7 +282,7 @@ async def _go_back(session: Session, attached: Attached, error: RolledBackError)
     await _restart_at(session, attached, attached.position, error)
 
 
-async def _rewind(session: Session, attached: Attached, error: AkkordeonError) -> None:
+async def _rewind(session: Session, attached: AttachedSentinel, error: AkkordeonError) -> None:
     """Rewind all gates to their newest snapshots, with smaller learning rates; the sentinel begins its pass again."""
     attached.rewinds += 1
     if attached.rewinds > _REWINDS:
@@ -297,7 +297,7 @@ async def _rewind(session: Session, attached: Attached, error: AkkordeonError) -
     await _log(session, attached, "rewound", f"{updates} updates, with learning rates times {_SLOWER}: {error}")
 
 
-async def move_sentinel(session: Session, attached: Attached, worker: str) -> None:
+async def move_sentinel(session: Session, attached: AttachedSentinel, worker: str) -> None:
     """Move a sentinel from this worker to that of the first gate, with the batches that it had not finished.
 
     A caller who is cut short does not leave it stopped: all of it happens.
@@ -305,7 +305,7 @@ async def move_sentinel(session: Session, attached: Attached, worker: str) -> No
     await finished(_move_from(session, attached, worker))
 
 
-async def _move_from(session: Session, attached: Attached, worker: str) -> None:
+async def _move_from(session: Session, attached: AttachedSentinel, worker: str) -> None:
     async with attached.moving:
         if attached.worker != worker:  # somebody else has moved it
             return
@@ -316,7 +316,7 @@ async def _move_from(session: Session, attached: Attached, worker: str) -> None:
             attached.watch()  # where it could not be moved, the next poll finds out why
 
 
-async def _move(session: Session, attached: Attached, *, beside_first: bool = False) -> None:
+async def _move(session: Session, attached: AttachedSentinel, *, beside_first: bool = False) -> None:
     source = attached.worker
     await attached.retire()
     stopped = ClosedError(f"{attached.label} was stopped to move, and no worker took it")
@@ -329,7 +329,7 @@ async def _move(session: Session, attached: Attached, *, beside_first: bool = Fa
     await _log(session, attached, "moved", f"from {source} to {attached.worker}")
 
 
-async def drain_sentinel(session: Session, attached: Attached) -> None:
+async def drain_sentinel(session: Session, attached: AttachedSentinel) -> None:
     """Move a sentinel off a worker that shuts down; where that is not possible, the worker learns why."""
     session.draining_workers.add(attached.worker)
     try:
@@ -345,7 +345,7 @@ async def drain_sentinel(session: Session, attached: Attached) -> None:
 
 async def _restart_at(
     session: Session,
-    attached: Attached,
+    attached: AttachedSentinel,
     position: Position,
     error: AkkordeonError,
     *,
@@ -387,5 +387,5 @@ async def _restart_at(
         await _restart_at(session, attached, position, lost_again, beside_first=beside_first, rollback=known)
 
 
-async def _log(session: Session, attached: Attached, event: str, text: str) -> None:
+async def _log(session: Session, attached: AttachedSentinel, event: str, text: str) -> None:
     await log_event(session.client, session.name, event, sentinel=attached.name, text=text)
