@@ -1,5 +1,6 @@
 """The client's side of a network: deploy it, connect to it, steer it, watch it, stop it."""
 
+from akkordeon_dask.runtime._checkpoint import write as write_parameters
 from akkordeon_dask.runtime._deploy import connect, deploy, plan
 from akkordeon_dask.runtime._follow import follow
 from akkordeon_dask.runtime._history import History
@@ -41,4 +42,5 @@ __all__ = [
     "status",
     "stop",
     "worker_names",
+    "write_parameters",
 ]

@@ -1,10 +1,7 @@
 """What a classifier and a regressor have in common: they train a network on a cluster, and predict in this process."""
 
-import tempfile
-import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,12 +15,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from akkordeon_dask import data, optim
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
-from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
-from akkordeon_dask.runtime import History, Running, deploy
-from akkordeon_dask.runtime._checkpoint import write
+from akkordeon_dask.runtime import History
 from akkordeon_dask.sklearn._client import default_client
 from akkordeon_dask.sklearn._collections import (
     as_features,
@@ -36,13 +31,13 @@ from akkordeon_dask.sklearn._collections import (
 from akkordeon_dask.sklearn._inputs import check_plain, columns_named, plain_labels, provider_of, rows_that_count
 from akkordeon_dask.sklearn._networks import dtype_for, made_network
 from akkordeon_dask.sklearn._outputs import ROWS, outputs_of
+from akkordeon_dask.sklearn._training import Former, Training, train
 from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Estimator"]
 
 _VALID = "valid"
 """The name of the sentinel that validates."""
-_PLAIN = optim.Optimizer.rated_params
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -194,8 +189,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         callbacks = self._made_callbacks()
         split = self._split(targets, callbacks, seed)
         network = self._made_network(samples.shape[1], outputs)
-        train, validate = self._sentinels(samples, targets, weights, split, seed)
-        return self._train(network, train, validate, callbacks, epochs, seed, again=again)
+        sentinels = self._sentinels(samples, targets, weights, split, seed)
+        return self._train(network, Training(*sentinels, callbacks, epochs, seed), again=again)
 
     def _checked(
         self,
@@ -227,7 +222,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """The sentinels that train on some rows and validate with others; None: no rows are held out for that."""
         rows, held_out = split
         class_weight = self._class_weights(targets, weights)
-        train = self._sentinel(
+        training = self._sentinel(
             Sentinel.train,
             provider_of(samples, targets, weights, rows, seed=seed),
             class_weight,
@@ -236,10 +231,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             name="train",
         )
         if not len(held_out):
-            return train, None
+            return training, None
         held = provider_of(samples, targets, weights, held_out, seed=None)
         size = min(ROWS, len(held_out))
-        return train, self._sentinel(Sentinel.validate, held, class_weight, batch_size=size, every="epoch", name=_VALID)
+        return training, self._sentinel(
+            Sentinel.validate, held, class_weight, batch_size=size, every="epoch", name=_VALID
+        )
 
     def _sentinel(
         self,
@@ -252,30 +249,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         loss = self._default_loss if self.loss is None else self.loss
         return make(provider, loss=loss, class_weight=class_weight, **options)
 
-    def _train(
-        self,
-        network: Network,
-        train: Sentinel,
-        validate: Sentinel | None,
-        callbacks: Sequence[Callback],
-        epochs: int,
-        seed: int,
-        *,
-        again: bool,
-    ) -> Self:
-        own = None if self.snapshots is None else f"{str(self.snapshots).rstrip('/')}/{uuid.uuid4().hex}"
-        with deploy(network, self.training_client, seed=seed, snapshots=own) as running:
-            if again:
-                _hand_over(running, self.network_, self.parameters_)
-            for one in callbacks:
-                running.add_callback(one)
-            if validate is not None:
-                running.attach(validate)
-            running.attach(train, epochs=epochs)
-            running.wait(progress=bool(self.verbose))
-            self.network_, self.parameters_, self.history_ = network, running.parameters(), running.history
-            averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in network.gates)
-            self.rated_parameters_ = running.parameters(rated=True) if averages else self.parameters_
+    def _train(self, network: Network, work: Training, *, again: bool) -> Self:
+        trained = train(
+            network,
+            self.training_client,
+            work,
+            former=Former(self.network_, self.parameters_) if again else None,
+            snapshots=self.snapshots,
+            progress=bool(self.verbose),
+        )
+        self.network_, self.parameters_, self.history_ = network, trained.parameters, trained.history
+        self.rated_parameters_ = trained.rated_parameters
         self.n_iter_ = sum(one.mode == "train" for one in self.history_)
         return self
 
@@ -298,7 +282,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         targets, outputs, class_weight = self._lazy_targets(y, sample_weight, first=not again and not known)
         seed = self._drawn_seed()
         network = self._made_network(features, outputs)
-        train = self._sentinel(
+        sentinel = self._sentinel(
             Sentinel.train,
             data.from_dask(samples, targets, sample_weight, seed=seed),
             class_weight,
@@ -306,7 +290,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             concurrency=self.concurrency,
             name="train",
         )
-        return self._train(network, train, None, self._made_callbacks(), epochs, seed, again=again)
+        return self._train(network, Training(sentinel, None, self._made_callbacks(), epochs, seed), again=again)
 
     def _check_collections(self, x: Any, y: Any, sample_weight: ArrayLike | None) -> None:
         """Check that all are collections of Dask, and that nothing asks for rows that are held out of them.
@@ -425,23 +409,3 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
 def _monitors_validation(callbacks: Sequence[Callback]) -> bool:
     return any(isinstance(one, Monitored) and one.monitor.startswith(f"{_VALID}.") for one in callbacks)
-
-
-def _hand_over(running: Running, network: Network, parameters: dict[str, Tree]) -> None:
-    """Go on with parameters that another run has trained.
-
-    Raises
-    ------
-    ValueError
-        when they are of a network of another form.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        target = str(Path(folder) / "parameters.safetensors")
-        write(target, network, parameters)
-        try:
-            running.load(target)
-        except CheckpointError as error:
-            raise ValueError(
-                f"the parameters of the fit before, of {network!r}, do not fit the network that goes on with them: "
-                "keep network, hidden_layer_sizes and dtype, or begin anew, sklearn.base.clone(estimator)"
-            ) from error
