@@ -1,16 +1,19 @@
 """Frames out of CSV and Parquet files, by pandas."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 
 from akkordeon_dask.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas
+
 __all__ = ["read_csv", "read_parquet"]
 
 
-def read_csv(path: str, text: str | None = None) -> Any:
+def read_csv(path: str, text: str | None = None) -> "pandas.DataFrame":
     """The frame of a CSV file, its columns under the names of the header; the column `text` is as it is written.
 
     Raises
@@ -49,7 +52,7 @@ def _before_number(name: str) -> str | None:
     return before if point and number.isdigit() else None
 
 
-def read_parquet(path: str, columns: Sequence[str] | None) -> Any:
+def read_parquet(path: str, columns: Sequence[str] | None) -> "pandas.DataFrame":
     """The frame of a Parquet file, or of all files in a folder; with `columns` of those alone, if they are there.
 
     Raises

@@ -15,6 +15,7 @@ from akkordeon_dask.tree import Array
 
 if TYPE_CHECKING:
     import dask.array as da
+    import dask.dataframe as dd
 
 __all__ = ["as_columns", "as_features", "check_collections", "check_table", "columns_of", "is_collection", "lazily"]
 
@@ -103,7 +104,7 @@ def as_features(x: Any, dtype: str, *, always: bool) -> object:
     return x.astype(dtype)
 
 
-def as_columns(y: Any, dtype: str) -> Any:
+def as_columns(y: Any, dtype: str) -> "da.Array | dd.DataFrame":
     """(rows, columns) numbers of a table with one or two axes; a frame keeps its index.
 
     Raises
@@ -114,9 +115,11 @@ def as_columns(y: Any, dtype: str) -> Any:
     check_kind("y", y)
     if hasattr(y, "to_dask_array"):
         frame = y.to_frame() if y.ndim == 1 else y
-        return frame.map_partitions(_as_targets, dtype, meta=frame._meta.astype(dtype))
+        targets: dd.DataFrame = frame.map_partitions(_as_targets, dtype, meta=frame._meta.astype(dtype))
+        return targets
     array = y.astype(dtype)
-    return array[:, np.newaxis] if array.ndim == 1 else array.rechunk({1: -1})
+    columns: da.Array = array[:, np.newaxis] if array.ndim == 1 else array.rechunk({1: -1})
+    return columns
 
 
 def _as_targets(part: Any, dtype: str) -> Any:
