@@ -37,8 +37,8 @@ INPUTS = {
     "records": (FRAME.to_records(index=False), "structured_to_unstructured|Expected 2D array"),
     "complex": (X.astype(complex), "not real numbers: give real|Complex data not supported"),
     "times alone in a frame": (
-        pd.DataFrame({"t": pd.date_range("2026-01-01", periods=len(X))}),
-        r"X: column 't' holds datetime64.*, which are not numbers: take numbers of its times",
+        pd.DataFrame({name: pd.date_range("2026-01-01", periods=ROWS) for name in "abcd"}),
+        r"column 'a' holds datetime64.*, which are not numbers: take numbers of its times",
     ),
     "a column of times": (with_column(pd.Timestamp("2026-01-01")), r"column 'c' holds datetime64.*\['c'\].astype"),
     "a column of durations": (with_column(pd.Timedelta("1s")), r"column 'c' holds timedelta64.* frame\['c'\].astype"),
