@@ -20,6 +20,7 @@ __all__ = [
     "Array",
     "Tree",
     "from_paths",
+    "is_statistic",
     "join_leaves",
     "leaves",
     "map_leaves",
@@ -44,6 +45,11 @@ def paths(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Array]]:
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, child in items:
         yield from paths(child, f"{prefix}.{key}" if prefix else str(key))
+
+
+def is_statistic(path: str) -> bool:
+    """The leaf of this path is observed, not trained."""
+    return STATISTICS in path.split(".")
 
 
 def leaves(tree: Tree, *, statistics: bool = True) -> list[Array]:

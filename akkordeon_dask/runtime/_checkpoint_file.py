@@ -12,7 +12,7 @@ from akkordeon_dask._pieces import PIECE, Leaf, Piece, Span, Spans, check_piece,
 from akkordeon_dask.errors import AkkordeonError, CheckpointError
 from akkordeon_dask.network import Network
 from akkordeon_dask.snapshots import BFLOAT16, Tensor, digest_title, header, layout, widened
-from akkordeon_dask.tree import Array
+from akkordeon_dask.tree import Array, is_statistic
 
 __all__ = ["Leaves", "Section", "read_pieces", "write_pieces"]
 
@@ -106,7 +106,8 @@ def read_pieces(
     ------
     CheckpointError
         when there is no such file, it is not one, does not have the checksum that `write_pieces` put inside, or belongs
-        to another architecture, where both sides are named; when its numbers are no floats, or not finite.
+        to another architecture, where both sides are named; when its numbers are no floats, or not finite in the
+        network. Buffers and other numbers that are not trained may be infinite.
     """
     try:
         with open_readable(source) as file:
@@ -196,8 +197,11 @@ class _Reader:
         self._digest.update(numbers.view(np.uint8).data)
         with np.errstate(over="ignore"):  # reported below
             cast = numbers.astype(dtype, copy=False)
-        if wrong := cast.size - int(np.count_nonzero(np.isfinite(cast))):
-            before, value = self._not_finite.get(name, (0, numbers[~np.isfinite(cast)][0]))
+        bad = ~np.isfinite(cast)
+        if is_statistic(span.path):  # it may be infinite, as a mask of attention is
+            bad &= ~np.isinf(numbers)
+        if wrong := int(np.count_nonzero(bad)):
+            before, value = self._not_finite.get(name, (0, numbers[bad][0]))
             self._not_finite[name] = before + wrong, value
         return cast
 

@@ -469,8 +469,9 @@ class Running:
         ------
         CheckpointError
             when it cannot be read, belongs to another network, or has a tensor of another dtype or with values that
-            are not finite in the network; nothing has changed then. Also when a gate is lost at the very moment when
-            all go on with the new parameters: the error names the gates that have them and those that do not.
+            are not finite in the network (what is not trained, as a buffer, may be infinite); nothing has changed then.
+            Also when a gate is lost at the very moment when all go on with the new parameters: the error names the
+            gates that have them and those that do not.
         """
         return _checkpoint.load(self._connected, expand("load", source))
 

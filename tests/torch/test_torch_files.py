@@ -122,6 +122,44 @@ def test_a_snapshot_brings_back_modules_and_optimizers(client, tmp_path):
         assert versions(running) == {name: number + 12 for name, number in written.items()}
 
 
+def causal():
+    """A module with a mask of attention."""
+    module = tnn.Linear(3, 3)
+    module.register_buffer("mask", torch.triu(torch.full((3, 3), float("-inf")), 1))
+    return module
+
+
+ROWS = data.arrays(np.random.default_rng(0).normal(size=(48, 3)).astype(np.float32), np.arange(48) % 3)
+
+
+def test_a_buffer_with_infinite_numbers_is_in_snapshots_and_files(client, tmp_path):
+    network = Gate(TorchModule(causal), ADAM)
+    with deploy(network, client, snapshots=str(tmp_path / "kept")) as running:
+        trained(running, ROWS)
+        written, parameters = running.snapshot(), running.parameters()
+        running.save(tmp_path / "file.safetensors")
+        running.load(tmp_path / "file.safetensors")
+        assert equal(running.parameters(), parameters)
+        assert np.isneginf(parameters["g0"][0]["statistics"]["mask"]).sum() == 3
+    assert written == {"g0": 12}
+    with deploy(network, client, resume=str(tmp_path / "kept")) as running:
+        assert equal(running.parameters(), parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mask", float("nan")), ("weight", float("inf")), ("weight", float("nan"))]
+)
+def test_other_numbers_that_are_not_finite_are_refused(client, tmp_path, name, value):
+    state = causal().state_dict()
+    state[name][0, 0] = value
+    save_file(state, tmp_path / "odd.safetensors")
+    with deploy(Gate(TorchModule(causal), ADAM), client) as running:
+        before = running.parameters()
+        with pytest.raises(CheckpointError, match=rf"{name}' with 1 of 9 values that are not finite"):
+            running.load(tmp_path / "odd.safetensors")
+        assert equal(running.parameters(), before)
+
+
 def test_a_prediction_is_the_modules(client):
     module = model().eval()
     x = np.random.default_rng(1).normal(size=(9, 2, 4, 4)).astype(np.float32)

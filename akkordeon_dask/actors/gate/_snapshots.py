@@ -12,7 +12,7 @@ from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._state import Version, aligned_version
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Saved, SnapshotPolicy, SnapshotRecorder, load_part, part_store
-from akkordeon_dask.tree import Tree, leaves
+from akkordeon_dask.tree import Tree, is_statistic, leaves, paths
 
 __all__ = ["GateSnapshots", "load_version"]
 
@@ -78,11 +78,10 @@ class GateSnapshots:
         self._last = version.number
         if self._recorder is None:
             return version.number
-        if _is_finite(version):
-            self._recorder.write(tree_of(version), version.number, _facts_of(version))
+        if fault := _fault_of(version):
+            self._recorder.fail(version.number, f"version {version.number} has {fault}: not kept")
         else:
-            text = f"version {version.number} has parameters that are NaN or infinite: not kept"
-            self._recorder.fail(version.number, text)
+            self._recorder.write(tree_of(version), version.number, _facts_of(version))
         return version.number
 
     def write_part(self, cut: GateCut) -> Future[None]:
@@ -91,13 +90,14 @@ class GateSnapshots:
         Raises
         ------
         CheckpointError
-            when the network writes no snapshots, or the version is not finite.
+            when the network writes no snapshots; when a trained number of the version is NaN or infinite, or one that
+            is not trained is NaN.
         """
         if self._recorder is None or self.policy is None:
             raise CheckpointError(f"gate {self._series!r} keeps no snapshots: give deploy(snapshots=URL)")
         version = cut.version
-        if not _is_finite(version):
-            raise CheckpointError(f"version {version.number} of gate {self._series!r} is not finite: not kept")
+        if fault := _fault_of(version):
+            raise CheckpointError(f"version {version.number} of gate {self._series!r} has {fault}: not kept")
         store = part_store(self.policy, cut.name)
         return self._recorder.write_part(store, tree_of(version), version.number, _facts_of(version))
 
@@ -161,9 +161,15 @@ def _facts_of(version: Version) -> dict[str, Any]:
     return {"samples": version.samples, "updates": version.updates}
 
 
-def _is_finite(version: Version) -> bool:
+def _fault_of(version: Version) -> str:
+    """The reason not to keep a version. What is not trained may be infinite, as a mask of attention is, but not NaN."""
+    for path, leaf in paths(version.params):
+        if is_statistic(path) and np.isnan(leaf).any():
+            return f"{path!r} with numbers that are NaN"
+        if not is_statistic(path) and not np.isfinite(leaf).all():
+            return f"parameters {path!r} that are NaN or infinite"
     sums = () if version.accumulation is None else version.accumulation.grads
-    return all(np.isfinite(leaf).all() for leaf in [*leaves(version.params), *leaves(sums)])
+    return "" if all(np.isfinite(leaf).all() for leaf in leaves(sums)) else "gradients that are NaN or infinite"
 
 
 def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version | None:

@@ -13,6 +13,7 @@ from akkordeon_dask.actors.gate import _actor
 from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import Version
+from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import SnapshotPolicy
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench
@@ -174,4 +175,26 @@ def test_a_part_of_a_cut_is_no_snapshot_until_all_gates_have_written_theirs(tmp_
     snapshots.maybe_write(version(7), now=11.0)
     snapshots.flush(20)
     assert snapshots.last == 7
+    snapshots.close(None, 20)
+
+
+@pytest.mark.parametrize("faulty", [{"w": np.inf}, {"w": np.nan}, {"statistics": np.nan}], ids=str)
+def test_a_version_that_went_wrong_is_not_kept_and_infinite_statistics_are(tmp_path, faulty):
+    policy = SnapshotPolicy(str(tmp_path))
+    snapshots = snapshots_of(policy)
+
+    def version_of(number, *, w=1.0, statistics=-np.inf):
+        params = {"w": np.array([0, w], np.float32), "statistics": {"mask": np.array([0, statistics], np.float32)}}
+        return Version(number, params, optim.Adam(0.1).init(params))
+
+    snapshots.write(version_of(1), 0.0)
+    snapshots.write_part(GateCut("000001-000002", version_of(2), {})).result(20)
+    bad = version_of(3, **faulty)
+    snapshots.write(bad, 0.0)
+    snapshots.flush(20)
+    assert "not kept" in snapshots.error and (".mask' with" in snapshots.error) == ("statistics" in faulty)
+    with pytest.raises(CheckpointError, match="not kept"):
+        snapshots.write_part(GateCut("000001-000003", bad, {}))
+    kept = load_version(policy, "g0", version_of(0))
+    assert kept.number == 1 and np.isneginf(kept.params["statistics"]["mask"][1])
     snapshots.close(None, 20)
