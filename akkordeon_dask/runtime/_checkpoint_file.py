@@ -21,8 +21,10 @@ Leaves: TypeAlias = Mapping[str, tuple[Leaf, ...]]
 Section: TypeAlias = tuple[str, Spans]
 """A gate, and the spans of a piece of its parameters."""
 
-_DIGEST = "akkordeon_dask sha256"
+_DIGEST = "akkordeon_dask sha256 of tensors"
 """The key of the checksum in a file's metadata."""
+_FORMER_DIGEST = "akkordeon_dask sha256"
+"""The key that earlier versions used, for a checksum of the paths in the network that saved the file."""
 _UNKNOWN = "0" * 2 * hashlib.sha256().digest_size
 """In the place of a checksum before it is known."""
 
@@ -69,16 +71,14 @@ def _write(file: IO[bytes], network: Network, leaves: Leaves, pieces: Iterable[t
     forms = dict(sorted(forms.items(), key=lambda item: (-item[1][0].itemsize, item[0])))
     about = {"format": "akkordeon_dask 1", "network": repr(network.named())}
     _, tensors = header(forms, about | {_DIGEST: _UNKNOWN})
-    total = hashlib.sha256()
+    total = _Digest()
     for (gate, where), piece in pieces:
         check_piece(where, piece)
         content, begin = piece.content.data, 0
         for span in where:
             path, end = f"{gate}.{span.path}", begin + span.end - span.begin
-            if span.begin == 0:
-                total.update(digest_title(path, *by_path[path]))
-            total.update(content[begin:end])
             for name in own.get(path, (path,)):
+                total.add(name, *by_path[path], content[begin:end])
                 file.seek(tensors[name].begin + span.begin)
                 file.write(content[begin:end])
             begin = end
@@ -118,6 +118,25 @@ def read_pieces(
         raise CheckpointError(f"cannot read {source!r}: {error}: check the path") from error
 
 
+class _Digest:
+    """The checksum of tensors: of their names, dtypes, shapes and bytes, in the order of the names.
+
+    The network that they belong to is no part of it: the same names may stand in other gates.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: dict[str, Any] = {}
+
+    def add(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], content: bytes | memoryview) -> None:
+        """Add the next bytes of a tensor."""
+        if name not in self._tensors:
+            self._tensors[name] = hashlib.sha256(digest_title(name, dtype, shape))
+        self._tensors[name].update(content)
+
+    def hexdigest(self) -> str:
+        return hashlib.sha256(b"".join(its.digest() for _, its in sorted(self._tensors.items()))).hexdigest()
+
+
 class _Reader:
     """Reads one file for one network."""
 
@@ -127,18 +146,27 @@ class _Reader:
             tensors, about = layout(file)
         except CheckpointError as error:
             raise CheckpointError(f"cannot load {source!r}: {error}") from error
-        self._said = about.get(_DIGEST)
-        self._digest = hashlib.sha256()
+        self._said, self._former = about.get(_DIGEST), about.get(_FORMER_DIGEST)
+        self._digest, self._former_digest = _Digest(), hashlib.sha256()
         own = _own_names(network, leaves)
         self._tensors = _by_path(tensors, own)
         self._wanted = _by_name(leaves)
         self._not_finite: dict[str, tuple[int, Any]] = {}
         """By tensor, the number of its values that are not finite in the network, and one of them."""
         _check_names(source, self._tensors, network, self._wanted, own)
+        self._names = {path: (path,) for path in self._wanted}
+        """By path, the names in the file."""
+        if self._tensors is not tensors:
+            self._names = {path: tuple(name for name in names if name in tensors) for path, names in own.items()}
         for name, leaf in self._wanted.items():
-            _check_form(f"{source!r} has {name!r}", self._tensors[name], leaf)
-        for names in own.values() if self._tensors is not tensors else ():
-            self._check_tied([(name, tensors[name]) for name in names if name in tensors])
+            _check_form(self._place(name), self._tensors[name], leaf)
+        for names in self._names.values():
+            self._check_tied([(name, tensors[name]) for name in names])
+
+    def _place(self, path: str) -> str:
+        """For errors: what the file calls a tensor, and the network."""
+        name = self._names[path][0]
+        return f"{self._source!r} has {name!r}" + (f" ({path!r} of the network)" if name != path else "")
 
     def _check_tied(self, ones: Sequence[tuple[str, Tensor]]) -> None:
         """Refuse a file with different numbers for what is one tensor in the network."""
@@ -162,17 +190,28 @@ class _Reader:
     def send(self, send: Callable[[Iterable[tuple[Section, Piece]]], None], size: int) -> None:
         """Send all pieces, and check afterwards what only all of them show."""
         send(self._pieces(size))
-        if self._said is not None and self._said != self._digest.hexdigest():
-            raise CheckpointError(
-                f"cannot load {self._source!r}: its numbers are not those that were saved, their checksum is not "
-                f"{self._said!r:.80}: it was damaged or changed since, take another copy"
-            )
+        self._check_digest()
         for name, (wrong, value) in self._not_finite.items():
             leaf = self._wanted[name]
             raise CheckpointError(
-                f"{self._source!r} has {name!r} with {wrong:,} of {np.prod(leaf.shape):,} values that are not finite "
-                f"as {np.dtype(leaf.dtype)}, e.g. {value:g}: train with a lower learning rate and save again, or give "
+                f"{self._place(name)} with {wrong:,} of {np.prod(leaf.shape):,} values that are not finite as "
+                f"{np.dtype(leaf.dtype)}, e.g. {value:g}: train with a lower learning rate and save again, or give "
                 "the gate a wider dtype"
+            )
+
+    def _check_digest(self) -> None:
+        if self._said is not None:
+            said, found, remedy = self._said, self._digest.hexdigest(), "take another copy"
+        elif self._former is not None:
+            said, found, remedy = self._former, self._former_digest.hexdigest(), "take another copy"
+            if any(names != (path,) for path, names in self._names.items()):
+                remedy += "; or an earlier version saved it, from other gates: load it into the network that saved it"
+        else:
+            return
+        if said != found:
+            raise CheckpointError(
+                f"cannot load {self._source!r}: its numbers are not those that were saved, their checksum is not "
+                f"{said!r:.80}: it was damaged or changed since, {remedy}"
             )
 
     def _pieces(self, size: int) -> Iterator[tuple[Section, Piece]]:
@@ -189,12 +228,15 @@ class _Reader:
         content = self._file.read(count * item)
         if len(content) < count * item:
             raise CheckpointError(f"cannot load {self._source!r}: it became shorter meanwhile: take another copy")
+        for its in self._names[name]:
+            self._digest.add(its, tensor.dtype, tensor.shape, content)
         numbers = np.frombuffer(content, tensor.dtype)
         if tensor.code == BFLOAT16:
             numbers = widened(numbers)
-        if span.begin == 0:
-            self._digest.update(digest_title(name, numbers.dtype, tensor.shape))
-        self._digest.update(numbers.view(np.uint8).data)
+        if self._said is None and self._former is not None:
+            title = digest_title(name, numbers.dtype, tensor.shape) if span.begin == 0 else b""
+            self._former_digest.update(title)
+            self._former_digest.update(numbers.view(np.uint8).data)
         with np.errstate(over="ignore"):  # reported below
             cast = numbers.astype(dtype, copy=False)
         bad = ~np.isfinite(cast)
@@ -231,7 +273,7 @@ def _by_path(tensors: Mapping[str, Tensor], own: Mapping[str, tuple[str, ...]]) 
 
 
 def _sections(leaves: Leaves, size: int) -> Iterator[Section]:
-    """The sections of all pieces, in the order of the leaves' names: so the checksum has them."""
+    """The sections of all pieces, in the order of the leaves' names: so the checksum of earlier versions has them."""
     ordered = sorted((f"{gate}.{leaf.path}", gate, leaf) for gate, its in leaves.items() for leaf in its)
     for gate, group in groupby(ordered, key=lambda one: one[1]):
         for where in spans((leaf for _, _, leaf in group), size):
