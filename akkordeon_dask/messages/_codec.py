@@ -40,7 +40,7 @@ _KINDS: dict[str, type[Any]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _REAL = int, float
-_HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, _REAL, _REAL)
+_HEADER_TYPES: tuple[Any, ...] = (str, int, str, (tuple, list), int, int, int, int, str, bool, _REAL, _REAL, bool)
 _USUAL_TYPES = tuple(float if kind == _REAL else tuple if kind == (tuple, list) else kind for kind in _HEADER_TYPES)
 _MODES: tuple[str, ...] = get_args(Mode)
 _OVERHEAD = 512

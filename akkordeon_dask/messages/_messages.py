@@ -71,6 +71,8 @@ class Header:
     """Seconds after which the sentinel gives up this attempt."""
     weight: float = 1.0
     """Of the batch's samples, all together, in a mean of gradients over several batches."""
+    skips_nonfinite: bool = False
+    """A gate makes no update of a gradient that is NaN or infinite."""
     batch: tuple[str, int] = field(init=False, repr=False, compare=False)
     """The batch's identity, the same for all attempts. It is asked for some twenty times."""
 

@@ -90,7 +90,8 @@ class Sentinel:
         stream learning algorithms', Machine Learning 90, 2013.
     on_nonfinite
         the answer to a loss, or a gradient of it, that is NaN or infinite. `"stop"`: the sentinel fails with the
-        batch's name. `"skip"`: the batch changes nothing and counts as lost. `"rewind"`: all gates go back to their
+        batch's name. `"skip"`: the batch changes nothing and counts as lost, and a gate whose own gradient is not
+        finite makes no update of it; a pass without any other batch fails. `"rewind"`: all gates go back to their
         newest snapshot, with half the learning rate, and the pass restarts; the network has to keep snapshots. Later
         snapshots keep the lower rate.
     name

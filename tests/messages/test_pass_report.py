@@ -101,7 +101,7 @@ KEPT = {"reply_to", "sequence"}
 """The fields that identify a batch."""
 CHANGED = header(
     attempt=5, mode="test", opening=True, network="other", generation=9, sentinel="validate2", pass_number=7,
-    floor=3, deadline=0.5, weight=8.0,
+    floor=3, deadline=0.5, weight=8.0, skips_nonfinite=True,
 )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from akkordeon_dask import Sentinel, data, deploy, nn
+from akkordeon_dask import Gate, Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
+from akkordeon_dask.tree import leaves
 from tests.support.restarting_workers import events, run_store
-from tests.support.small_networks import NETWORK, numbers
+from tests.support.small_networks import NETWORK, SGD, numbers
 
 LIMIT = 60
 
@@ -48,6 +49,39 @@ def test_a_batch_that_is_skipped_changes_nothing_and_counts_as_lost():
     assert all(np.isfinite(report.loss) for report in history)
     assert set(updates.values()) == {10}
     assert [event["sentinel"] for event in told] == ["train0"] * 2 and "batch 5" in told[0]["text"]
+
+
+@dataclass(frozen=True, repr=False)
+class Rooted(nn.Linear):
+    """Its own gradient is NaN in these calls, as that of a square root at 0, though the loss is finite."""
+
+    bad: tuple[int, ...] = ()
+
+    def backward(self, context, dy, **options):
+        dx, grads = super().backward(context, dy, **options)
+        if next(_CALLS[self.bad]) in self.bad:
+            grads = {name: g * np.float32("nan") for name, g in grads.items()}
+        return dx, grads
+
+
+def test_a_gate_whose_own_gradient_is_not_finite_keeps_its_parameters_where_batches_are_skipped():
+    _CALLS[1, 2] = itertools.count()
+    with deploy(NETWORK[:1] | Gate(Rooted(5, 3, bad=(1, 2)), SGD)) as running:
+        running.attach(train(on_nonfinite="skip"))
+        history = running.wait(timeout=LIMIT)
+        counts = {name: its.counts for name, its in running.statistics().items() if name in running.network.names}
+        assert all(np.isfinite(leaf).all() for tree in running.parameters().values() for leaf in leaves(tree))
+    assert [(report.samples, report.lost) for report in history] == [(64, 0)] * 3
+    assert [its.updates for its in counts.values()] == [12, 10]
+    assert [its.dropped for its in counts.values()] == [{}, {"gradient that is not finite": 2}]
+
+
+def test_a_pass_whose_batches_are_all_skipped_blames_the_numbers_and_says_what_to_do():
+    with deploy(NETWORK) as running:
+        running.attach(train(loss=faulty(*range(4, 99)), on_nonfinite="skip"))
+        words = r"no sample in pass 2: 4 batches were skipped.*parameters of a gate may be NaN.*lower the learning rate"
+        with pytest.raises(NonFiniteError, match=words):
+            running.wait(timeout=LIMIT)
 
 
 def test_gates_go_back_to_their_snapshots_and_the_pass_restarts_more_slowly(tmp_path):

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from akkordeon_dask._exceptions import format_exception
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
 from akkordeon_dask.actors.gate._computations import BackwardPass, Computation, Evaluation, ForwardPass
@@ -30,7 +32,7 @@ from akkordeon_dask.messages import (
 from akkordeon_dask.network import Gate
 from akkordeon_dask.nn import Key
 from akkordeon_dask.optim import State
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.tree import Tree, leaves
 
 __all__ = ["GateBehavior"]
 
@@ -356,7 +358,11 @@ class GateBehavior:
         if not computation.applies:
             self.counts.drop("second update of a batch")
             return
-        self._last_gradient = header = computation.header
+        header = computation.header
+        if header.skips_nonfinite and not _is_finite(computation.grads):
+            self.counts.drop("gradient that is not finite")
+            return
+        self._last_gradient = header
         try:
             updated = self.versions.update(computation.grads, computation.version, computation.samples, header.weight)
             if updated and self._keep is not None:
@@ -437,3 +443,7 @@ class GateBehavior:
     def held_versions(self) -> int:
         """Distinct versions that are held: the present one, those of batches in flight, and pins."""
         return len(self.versions.held.union(*(in_flight.versions for in_flight in self._in_flight.values())))
+
+
+def _is_finite(grads: Tree) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in leaves(grads, statistics=False))

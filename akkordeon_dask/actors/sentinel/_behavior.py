@@ -11,7 +11,13 @@ from akkordeon_dask._numbers import check_int
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, provider_error
 from akkordeon_dask.actors.sentinel._cut_hold import CutHold
-from akkordeon_dask.actors.sentinel._evaluation import evaluate, gate_failure, lost_batches, pin_lost_repeatedly
+from akkordeon_dask.actors.sentinel._evaluation import (
+    evaluate,
+    gate_failure,
+    lost_batches,
+    pin_lost_repeatedly,
+    skipped_batches,
+)
 from akkordeon_dask.actors.sentinel._flushing import Flushing
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, InFlightBatches
 from akkordeon_dask.actors.sentinel._passes import Passes
@@ -354,6 +360,7 @@ class SentinelBehavior:
             mode=self.sentinel.mode,
             opening=batch.opening,
             deadline=batch.deadline,
+            skips_nonfinite=self.sentinel.on_nonfinite == "skip",
         )
 
     def _resend_overdue(self, now: float) -> None:
@@ -413,6 +420,8 @@ class SentinelBehavior:
                 self._report(report)
         failed, self.passes.failure = self.passes.failure, None
         if failed is not None:
+            if failed.skipped and not failed.samples:
+                raise skipped_batches(self.name, failed.number, failed.skipped, failed.lost_batches)
             raise lost_batches(self.name, failed.number, failed.lost_batches, failed.lost, failed.samples)
 
     def _restart_pass(self, message: Refused) -> None:

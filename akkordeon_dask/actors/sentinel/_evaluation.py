@@ -37,6 +37,7 @@ __all__ = [
     "save_scores",
     "score_batch",
     "score_results",
+    "skipped_batches",
 ]
 
 ScoreStates: TypeAlias = dict[str, ScoreState]
@@ -253,6 +254,17 @@ def lost_batches(sentinel: str, number: int, batches: int, samples: int, complet
         f"sentinel {sentinel!r} lost {batches:,} batches without a restart of a gate that explains it, {samples:,} "
         f"samples in all, in pass {number}, which completed {completed:,} samples: see which gate or link stands "
         "still, or raise akkordeon.batch.max-lost"
+    )
+
+
+def skipped_batches(sentinel: str, number: int, skipped: int, lost: int) -> NonFiniteError:
+    """A pass all of whose batches were skipped or lost, as an error for the user."""
+    others = f", and {lost:,} were lost" if lost else ""
+    return NonFiniteError(
+        f"sentinel {sentinel!r} completed no sample in pass {number}: {skipped:,} batches were skipped, as their loss "
+        f"or its gradient was not finite{others}. The parameters of a gate may be NaN: look at running.parameters(), "
+        "begin again from a snapshot or a saved file, and lower the learning rate, clip gradients by optim.Clip, or "
+        "let the gates go back by on_nonfinite='rewind'"
     )
 
 

@@ -65,6 +65,8 @@ class OpenPass:
     """No more batches will be drawn for it."""
     trained: tuple[int, int] = _unsaved((0, 0))
     """Updates of the network and their samples, of the newest version that made a prediction for this pass."""
+    skipped: int = _unsaved(0)
+    """Batches whose loss was not finite."""
     confusion: ConfusionCounts | None = _unsaved(None)
     ended: float | None = _unsaved(None)
     """The time at which the last batch was completed; the report may come later."""
@@ -139,6 +141,7 @@ class OpenPass:
         self._finish(batch)
         self.lost += len(batch.x)
         self.lost_batches += not (batch.excused or batch.skipped)
+        self.skipped += batch.skipped
 
     def _finish(self, batch: BatchInFlight) -> None:
         self.beyond.add(batch.sequence - self.first)
