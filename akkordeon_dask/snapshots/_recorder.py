@@ -58,8 +58,8 @@ class SnapshotRecorder:
         self._lock = threading.Lock()
         """Held while these three are set: by the writer's thread, and by the actor's."""
         self._parts: dict[str, tuple[Store, Future[None]]] = {}
-        """Snapshots for other stores that are not written yet. Added to on the event loop; the writer's thread takes
-        each one out."""
+        """Snapshots for other stores that are not written yet. Added to by any thread; the writer's thread takes each
+        one out."""
 
     def write(self, tree: Tree, number: int, facts: Mapping[str, Any] | None = None) -> None:
         """Have a snapshot written; never waits."""
@@ -67,11 +67,12 @@ class SnapshotRecorder:
             self._writer.put(self.series, tree, number=number, facts=facts, generation=self._generation)
 
     def write_part(self, store: Store, tree: Tree, number: int, facts: Mapping[str, Any]) -> Future[None]:
-        """Have a snapshot written to another store; the future of that. Never waits. On the event loop."""
+        """Have a snapshot written to another store; the future of that. Never waits. Any thread."""
         part = f"{self.series} in {store.url}"
-        self._parts[part] = store, Future()
+        written: Future[None] = Future()
+        self._parts[part] = store, written
         self._writer.put(part, tree, number=number, facts=facts, generation=self._generation)
-        return self._parts[part][1]
+        return written
 
     def save(self, series: str, tree: Tree, *, number: int, facts: Mapping[str, Any], generation: int) -> str:
         """Write a snapshot to the store. In the writer's thread."""

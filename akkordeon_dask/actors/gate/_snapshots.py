@@ -85,7 +85,7 @@ class GateSnapshots:
         return version.number
 
     def write_part(self, cut: GateCut) -> Future[None]:
-        """Have the gate's part of a cut written; the future of that. Never waits. On the event loop.
+        """Have the gate's part of a cut written; the future of that. Looks at all numbers: not on an event loop.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.snapshots import SnapshotPolicy
+from akkordeon_dask.snapshots import SnapshotPolicy, Writer
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench
 
@@ -197,4 +197,18 @@ def test_a_version_that_went_wrong_is_not_kept_and_infinite_statistics_are(tmp_p
         snapshots.write_part(GateCut("000001-000003", bad, {}))
     kept = load_version(policy, "g0", version_of(0))
     assert kept.number == 1 and np.isneginf(kept.params["statistics"]["mask"][1])
+    snapshots.close(None, 20)
+
+
+def test_the_future_of_a_part_is_the_callers_however_fast_the_writer_is(tmp_path, monkeypatch):
+    policy = SnapshotPolicy(str(tmp_path))
+    snapshots = snapshots_of(policy)
+    put = Writer.put
+
+    def put_and_wait(writer, *args, **options):
+        put(writer, *args, **options)
+        writer.flush(20)
+
+    monkeypatch.setattr(Writer, "put", put_and_wait)
+    snapshots.write_part(GateCut("000001-000002", version(4), {})).result(20)
     snapshots.close(None, 20)
