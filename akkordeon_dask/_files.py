@@ -18,6 +18,7 @@ from akkordeon_dask.errors import AkkordeonError, SpecError
 __all__ = [
     "PART",
     "absolute",
+    "create_atomic",
     "expand",
     "is_special",
     "is_url",
@@ -159,6 +160,45 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             unfinished.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def create_atomic(target: str | os.PathLike[str], content: bytes) -> bool:
+    """Write a local file, by its path, unless there is one; returns whether it is this one.
+
+    It is there with its content, on the disk, or not at all; only where a file system has no hard links is it written
+    in place.
+
+    Raises
+    ------
+    OSError, ValueError
+        when it cannot be written.
+    """
+    path = Path(target)
+    _make_folder(path.parent)
+    unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
+    try:
+        _write_new(unfinished, content)
+        try:
+            os.link(unfinished, path)
+        except FileExistsError:
+            return False
+        except OSError:  # no hard links here; where it is another fault this says so
+            try:
+                _write_new(path, content)
+            except FileExistsError:
+                return False
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            unfinished.unlink()
+    _sync_folder(path.parent)
+    return True
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

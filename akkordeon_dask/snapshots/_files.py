@@ -1,7 +1,6 @@
 """Files of a folder anywhere: on a local disk, or wherever fsspec goes."""
 
 import contextlib
-import os
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from akkordeon_dask._files import is_special, write_atomic
+from akkordeon_dask._files import create_atomic, is_special, write_atomic
 
 __all__ = ["Files"]
 
@@ -83,17 +82,11 @@ class Files:
     def create(self, folder: str, name: str, content: bytes) -> bool:
         """Write a small file, unless there is one; returns whether it is this one.
 
-        Of two who create one at once on a local disk, or wherever its path is one, the first has it. Elsewhere the one
-        whose content is there a second later has it.
+        Of two who create one at once on a local disk, or wherever its path is one, the first has it, with its content.
+        Elsewhere the one whose content is there a second later has it.
         """
         if self._local:
-            os.makedirs(self._path(folder), exist_ok=True)
-            try:
-                with open(self._path(folder, name), "xb") as file:
-                    file.write(content)
-            except FileExistsError:
-                return False
-            return True
+            return create_atomic(self._path(folder, name), content)
         if self.exists(folder, name):
             return False
         self.write(folder, name, [content])

@@ -151,3 +151,27 @@ def test_a_lease_that_cannot_be_read_is_an_error_that_says_where_it_is(tmp_path)
     (tmp_path / "leases" / "000001.json").write_bytes(b"{")
     with pytest.raises(CheckpointError, match=r"the newest lease in .*leases' is none: see who writes there"):
         take_lease(wanted(tmp_path), take_over=True)
+
+
+def test_a_program_that_ends_while_it_takes_a_lease_leaves_none_behind(tmp_path, monkeypatch):
+    def ends(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", ends)
+        with pytest.raises(KeyboardInterrupt):
+            take_lease(wanted(tmp_path), take_over=False)
+    assert newest_lease(str(tmp_path)) is None and list(tmp_path.glob("leases/*.json")) == []
+    assert take_lease(wanted(tmp_path), take_over=False).generation == 1
+
+
+def test_a_lease_is_taken_where_the_file_system_has_no_hard_links(tmp_path, monkeypatch):
+    def link(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    first = take_lease(wanted(tmp_path), take_over=False)
+    assert newest_lease(str(tmp_path)) == first
+    assert not Files(str(tmp_path), {}).create("leases", "000001.json", b"another")
+    assert newest_lease(str(tmp_path)) == first
+    assert [path.name for path in (tmp_path / "leases").iterdir()] == ["000001.json"]
