@@ -154,7 +154,7 @@ class _Reader:
         self._not_finite: dict[str, tuple[int, Any]] = {}
         """By tensor, the number of its values that are not finite in the network, and one of them."""
         _check_names(source, self._tensors, network, self._wanted, own)
-        self._names = {path: (path,) for path in self._wanted}
+        self._names: dict[str, tuple[str, ...]] = {path: (path,) for path in self._wanted}
         """By path, the names in the file."""
         if self._tensors is not tensors:
             self._names = {path: tuple(name for name in names if name in tensors) for path, names in own.items()}
