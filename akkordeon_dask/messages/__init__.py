@@ -1,5 +1,13 @@
 """The messages of actors: small frozen values, and their form on the wire."""
 
+from akkordeon_dask.messages._actor_keys import (
+    KEY_PREFIX,
+    gate_key,
+    network_of,
+    sentinel_base,
+    sentinel_key,
+    sentinel_key_base,
+)
 from akkordeon_dask.messages._codec import NUMBERS, decode, encode, flat, nbytes, packed
 from akkordeon_dask.messages._confusion import Confusion, WrongPrediction
 from akkordeon_dask.messages._held_sentinel import HeldSentinel
@@ -24,6 +32,7 @@ from akkordeon_dask.messages._pass_report import PassProgress, PassReport
 from akkordeon_dask.messages._rollback import Rollback
 
 __all__ = [
+    "KEY_PREFIX",
     "NUMBERS",
     "PASS_TOPIC",
     "TOPIC",
@@ -55,8 +64,13 @@ __all__ = [
     "decode",
     "encode",
     "flat",
+    "gate_key",
     "narrowed",
     "nbytes",
+    "network_of",
     "packed",
+    "sentinel_base",
+    "sentinel_key",
+    "sentinel_key_base",
     "widened",
 ]

@@ -15,7 +15,7 @@ from distributed import Client, Scheduler
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, DeadlineError
-from akkordeon_dask.messages import HeldSentinel
+from akkordeon_dask.messages import HeldSentinel, network_of
 from akkordeon_dask.runtime import _on_worker
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
@@ -158,7 +158,7 @@ class CutNetwork:
     async def _workers(self) -> list[str]:
         """The addresses of all workers with actors of the network: any other may be stopped, that matters nothing."""
         async with scheduler_deadline(self.client, config.seconds("snapshots.cut-deadline")):
-            found: list[str] = await self.client.run_on_scheduler(_holders, f"akkordeon-{self.name}-")
+            found: list[str] = await self.client.run_on_scheduler(_holders, self.name)
         return found
 
     @property
@@ -194,11 +194,11 @@ class CutNetwork:
         return [answer for answer in found if not isinstance(answer, ImportError)]
 
 
-def _holders(prefix: str, dask_scheduler: Scheduler) -> list[str]:
-    """On the scheduler: the workers that hold an actor whose key begins like this, or create it."""
+def _holders(network: str, dask_scheduler: Scheduler) -> list[str]:
+    """On the scheduler: the workers that hold an actor of a network, or create it."""
     found: set[str] = set()
     for key, task in dask_scheduler.tasks.items():
-        if str(key).startswith(prefix):
+        if task.actor and network_of(key) == network:
             found.update(worker.address for worker in task.who_has or ())
             if task.processing_on is not None:
                 found.add(task.processing_on.address)

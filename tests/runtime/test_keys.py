@@ -1,12 +1,17 @@
 """Keys on the scheduler: a client counts those that it works with, as long as it does, and no others."""
 
+import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, nn
 from akkordeon_dask.errors import DataError, DeploymentError, SpecError
+from akkordeon_dask.messages import gate_key
+from akkordeon_dask.runtime._cuts import _holders
 from akkordeon_dask.runtime._registry import connect_gates, require
+from akkordeon_dask.runtime.clients._owner_requests import _ask_unnamed
 from tests.support.small_networks import NETWORK, SGD, Thirteen, rating, train
 from tests.support.sync_and_async_client import Bystander
 
@@ -58,3 +63,31 @@ def test_gates_that_are_gone_by_now_are_named(user, somebody, nothing_left):
     with pytest.raises(DeploymentError, match=f"network 'going' has lost gate 'g0' on {worker}, 'g1' on .*deploy it"):
         somebody.client.sync(connect_gates, somebody.client, entry)
     assert not somebody.client.refcount
+
+
+def scheduler_with(*keys):
+    """A scheduler that has these actors, each on a worker and of a client that are called as the key."""
+    tasks = {
+        key: SimpleNamespace(
+            actor=True, who_has=[SimpleNamespace(address=key)], processing_on=None,
+            who_wants=[SimpleNamespace(client_key=key)],
+        )
+        for key in keys
+    }  # fmt: skip
+    return SimpleNamespace(tasks=tasks, clients={}, extensions={})
+
+
+def test_the_workers_of_a_network_are_not_those_of_one_whose_name_begins_alike():
+    own, others = gate_key("digits", "g0"), gate_key("digits-2", "g0")
+    assert _holders("digits", scheduler_with(own, others)) == [own]
+    assert _holders("digits-2", scheduler_with(own, others)) == [others]
+
+
+def test_the_first_part_of_a_label_is_no_network_without_a_name():
+    scheduler = scheduler_with(gate_key("network-0a1b", "g0"))
+    request = {"id": "one", "verb": "publish", "arguments": []}
+    assert asyncio.run(_ask_unnamed("network", request, 1e9, scheduler)) == "gone"
+    scheduler.clients = dict.fromkeys(scheduler.tasks)
+    sent = []
+    scheduler.client_send = lambda owner, event: sent.append(owner) or scheduler.clients.clear()
+    assert asyncio.run(_ask_unnamed("network-0a1b", request, 1e9, scheduler)) == "gone" and sent == [*scheduler.tasks]

@@ -12,6 +12,7 @@ from distributed.core import Status
 from akkordeon_dask import config
 from akkordeon_dask.actors.shutdown._hooks import STAY_OP
 from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP
+from akkordeon_dask.messages import network_of
 
 __all__ = ["RESTART_TOPIC", "RetirementPlugin", "allow_retirement", "forget_network", "retire"]
 
@@ -19,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 RESTART_TOPIC = "akkordeon-restart"
 """The topic of the events by which a restart of the cluster names the workers that it ends."""
-_PREFIX = "akkordeon-"
-"""Of the keys of gates and sentinels."""
 _BY_ITSELF = "worker-close-gracefully"
 """The beginning of the stimulus by which a worker retires itself."""
 _CHECK, _MORE = 0.1, 5.0
@@ -96,7 +95,7 @@ class RetirementPlugin(SchedulerPlugin):
         """The keys of our actors on a worker."""
         state = self._scheduler.workers.get(worker)
         keys = [str(task.key) for task in state.actors] if state is not None else []
-        return [key for key in keys if key.startswith(_PREFIX)]
+        return [key for key in keys if network_of(key) is not None]
 
     async def _retire(self, worker: str) -> str:
         try:

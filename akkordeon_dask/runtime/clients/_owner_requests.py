@@ -15,6 +15,7 @@ from distributed import Client, Scheduler
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, DeploymentError, TrainingError
+from akkordeon_dask.messages import network_of
 from akkordeon_dask.runtime._arguments import check_client, check_name
 from akkordeon_dask.runtime._registry import require
 from akkordeon_dask.runtime._session import Session
@@ -172,7 +173,7 @@ async def request_name(client: Client, label: str) -> None:
 
 async def _ask_unnamed(label: str, request: dict[str, Any], limit: float, dask_scheduler: Scheduler) -> Any:
     """On the scheduler: pass a request to the client that holds the gates of a network without a name."""
-    gates = (task for key, task in dask_scheduler.tasks.items() if str(key).startswith(f"akkordeon-{label}-"))
+    gates = (task for key, task in dask_scheduler.tasks.items() if task.actor and network_of(key) == label)
     owner = next((client.client_key for task in gates for client in task.who_wants or ()), None)
     return "gone" if owner is None else await _ask(_unnamed_topic(label), owner, request, limit, dask_scheduler)
 

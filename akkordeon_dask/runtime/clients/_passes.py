@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 from distributed import Client, Scheduler
 
 from akkordeon_dask import config
-from akkordeon_dask.messages import PASS_TOPIC, PassReport
+from akkordeon_dask.messages import PASS_TOPIC, PassReport, sentinel_key_base
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
-from akkordeon_dask.runtime.handles._sentinel_names import key_base
 from akkordeon_dask.telemetry import install
 
 __all__ = ["fetch_passes", "follow_passes"]
@@ -55,7 +54,7 @@ def _on_event(listeners: set[Listener], event: tuple[float, Mapping[str, Any]]) 
 
 def _add(session: Session, event: Mapping[str, Any]) -> None:
     """Add the pass of an event; those of this client's sentinels come from the sentinels themselves."""
-    base = key_base(event.get("key", ""))
+    base = sentinel_key_base(event.get("key", ""))
     if event.get("network") != session.name or event.get("mode") == "predict" or base in session.own_keys:
         return
     try:

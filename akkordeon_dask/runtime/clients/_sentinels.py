@@ -10,12 +10,12 @@ from typing import Any
 from distributed import Scheduler
 
 from akkordeon_dask import config
-from akkordeon_dask.messages import TOPIC
+from akkordeon_dask.messages import TOPIC, sentinel_key_base
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.clients._passes import fetch_passes
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
-from akkordeon_dask.runtime.handles._sentinel_names import Claim, key_base, living_claims
+from akkordeon_dask.runtime.handles._sentinel_names import Claim, living_claims
 from akkordeon_dask.telemetry import TelemetryPlugin
 
 __all__ = ["others_rest", "watched"]
@@ -114,7 +114,7 @@ def _metrics(scheduler: Scheduler) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for worker in scheduler.workers.values():
         for metrics in (worker.metrics.get(TOPIC) or {}).get("sentinels", ()):
-            base = key_base(metrics["key"])
+            base = sentinel_key_base(metrics["key"])
             if metrics["state"] != "left" or base not in found:
                 found[base] = metrics
     return found
@@ -130,7 +130,7 @@ def _other(claim: Claim, metrics: dict[str, Any] | None, scheduler: Scheduler) -
 
 def _is_lost(claim: Claim, scheduler: Scheduler) -> bool:
     """Its actor was created, and is on no worker any more."""
-    tasks = [task for task in scheduler.clients[claim.client].wants_what if key_base(task.key) == claim.base]
+    tasks = [task for task in scheduler.clients[claim.client].wants_what if sentinel_key_base(task.key) == claim.base]
     return bool(tasks) and not any(task.who_has or task.processing_on for task in tasks)
 
 

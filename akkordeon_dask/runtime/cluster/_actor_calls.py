@@ -17,6 +17,7 @@ from akkordeon_dask.errors import (
     SchedulerLostError,
     WorkerLostError,
 )
+from akkordeon_dask.messages import KEY_PREFIX
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._payload import ConstructionError
 from akkordeon_dask.runtime.cluster._queries import ask_workers, check_scheduler
@@ -129,7 +130,7 @@ async def check_connection(future: Future[Any]) -> None:
         if cancelled.reason not in _ALL_CANCELLED:
             raise WorkerLostError(
                 f"actor {future.key} is gone: somebody has cancelled its key, as client.cancel and Future.cancel do. "
-                "Leave keys that begin with 'akkordeon-' alone, and deploy or attach again"
+                f"Leave keys that begin with {KEY_PREFIX!r} alone, and deploy or attach again"
             ) from None
     raise SchedulerLostError("the connection to the scheduler was broken")
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from distributed import Client, Worker
 
 from akkordeon_dask.actors import PostOffice
+from akkordeon_dask.messages import KEY_PREFIX
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
@@ -19,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 _ENDING = ("closing", "closing_gracefully", "closed")
 _PAUSED = "paused"
-_OWN = "akkordeon-"
-"""The prefix of actors' keys: they are created in a moment, or wait themselves."""
 _PATIENCE = 20.0
 
 
@@ -91,7 +90,8 @@ async def add_tasks(workers: Sequence[WorkerInfo], client: Client) -> list[Worke
         threads = await client.scheduler.ncores(workers=None)  # type: ignore[union-attr]
 
     def filling(worker: WorkerInfo) -> tuple[str, ...]:
-        keys = [key for key in map(str, tasks.get(worker.address, ())) if not key.startswith(_OWN)]
+        # Our own tasks are done in a moment, or wait themselves.
+        keys = [key for key in map(str, tasks.get(worker.address, ())) if not key.startswith(KEY_PREFIX)]
         return tuple(keys) if len(keys) >= threads.get(worker.address, math.inf) else ()
 
     return [replace(worker, busy=filling(worker)) for worker in workers]

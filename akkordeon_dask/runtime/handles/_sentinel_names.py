@@ -12,12 +12,12 @@ from distributed import Client, Scheduler
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import NameConflictError
-from akkordeon_dask.messages import Mode
+from akkordeon_dask.messages import Mode, sentinel_base, sentinel_key_base
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-__all__ = ["Claim", "claim_name", "key_base", "living_claims", "release_name", "restore_claim"]
+__all__ = ["Claim", "claim_name", "living_claims", "release_name", "restore_claim"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +47,8 @@ class Claim:
 
     @property
     def base(self) -> str:
-        """The prefix of its actors' keys, which all incarnations share."""
-        return f"akkordeon-{self.network}-{self.name}-{self.token}"
-
-
-def key_base(key: object) -> str:
-    """The prefix of an actor's key that all incarnations of a sentinel share; see `Claim.base`."""
-    return str(key).rpartition("-")[0]
+        """The part of its actors' keys that all incarnations share."""
+        return sentinel_base(self.network, self.name, self.token)
 
 
 class _Claims:
@@ -69,7 +64,7 @@ def living_claims(scheduler: Scheduler) -> dict[str, Claim]:
     """All claims that hold now, by token. On the scheduler's event loop."""
     known: _Claims = scheduler.extensions.setdefault(_CLAIMS, _Claims())
     bases = {
-        name: {key_base(task.key) for task in scheduler.clients[name].wants_what}
+        name: {sentinel_key_base(task.key) for task in scheduler.clients[name].wants_what}
         for name in {claim.client for claim in known.claims.values()}
         if name in scheduler.clients
     }

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from akkordeon_dask._durations import parse_duration
 from akkordeon_dask._numbers import check_count
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError, DeadlineError, PlacementError, SpecError
-from akkordeon_dask.messages import Address
+from akkordeon_dask.messages import Address, gate_key
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
@@ -91,7 +90,7 @@ class GateFactory:
         return submitted(
             self.client,
             _create_gate,
-            f"akkordeon-{entry.name}-{name}-{uuid.uuid4().hex[:8]}",
+            gate_key(entry.name, name),
             self.network.gates[position],
             worker=worker,
             label=f"gate {name!r}",

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -22,7 +21,7 @@ from akkordeon_dask.errors import (
     SchedulerLostError,
     SpecError,
 )
-from akkordeon_dask.messages import Address
+from akkordeon_dask.messages import Address, sentinel_key
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
@@ -186,7 +185,7 @@ async def _create(
     submission = submitted(
         client,
         SentinelActor,
-        f"{claim.base}-{uuid.uuid4().hex[:8]}",
+        sentinel_key(claim.base),
         sentinel,
         worker=worker,
         label=f"sentinel {name!r}",

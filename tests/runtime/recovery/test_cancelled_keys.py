@@ -6,6 +6,7 @@ import pytest
 from distributed import Future
 
 from akkordeon_dask.errors import WorkerLostError
+from akkordeon_dask.messages import network_of
 from tests.support.leftovers import wait_until
 from tests.support.restarting_workers import events
 from tests.support.small_networks import NETWORK, train
@@ -17,7 +18,8 @@ SAID = "somebody has cancelled its key"
 
 def cancel(client, running, actor):
     """Cancel the key of a gate or a sentinel for all clients."""
-    (key,) = (key for key in client.run_on_scheduler(_keys) if key.startswith(f"akkordeon-{running.name}-{actor}-"))
+    keys = [key for key in client.run_on_scheduler(_keys) if network_of(key) == running.name]
+    (key,) = (key for key in keys if f"-{actor}-" in key)
     client.cancel([Future(key, client)], force=True)
 
 
