@@ -52,6 +52,15 @@ class DaskActor:
         self._closed_by_client = False
         """A client has called `close`: whatever else ends the actor, nobody wanted it."""
 
+    async def _prepare(self, *steps: Callable[[], object], ended: Callable[[], None]) -> None:
+        """Do what blocks before `_start`; where that fails or is cut short, `ended` is called."""
+        try:
+            for step in steps:
+                await offload(step)
+        except BaseException:
+            await asyncio.shield(offload(ended))  # after a step that is under way: there is one thread for all
+            raise
+
     async def _start(
         self,
         info: ActorInfo,
@@ -61,7 +70,7 @@ class DaskActor:
         ended: Callable[[], None],
     ) -> Cell:
         if self.key not in self._worker.state.actors:  # Dask has released it meanwhile: nobody would end it
-            await offload(ended)
+            await asyncio.shield(offload(ended))
             if self._closed_by_client:
                 raise ClosedError(f"{info} on {self.address.worker} was closed while it opened: deploy it again")
             raise WorkerLostError(self._ending_text(f"{info} on {self.address.worker}"))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from akkordeon_dask import config
@@ -122,8 +123,7 @@ class GateActor(DaskActor):
         self._reserve_resources()
         self._office.register(HANDOVER_OP, handover_handler(self._worker))
         self._behavior.wire(previous, next_)
-        await offload(self._begin_snapshots)
-        await offload(limit_blas, self.key)
+        await self._prepare(self._begin_snapshots, partial(limit_blas, self.key), ended=self._ended)
         info = ActorInfo(self._behavior.network, "gate", self._behavior.name)
         cell = await self._start(info, self._behavior, observe=self._metrics, ended=self._ended)
         cell.mailbox.entry = previous is None

@@ -12,7 +12,6 @@ import numpy as np
 
 from akkordeon_dask import config
 from akkordeon_dask.actors._dask_actor import DaskActor, large
-from akkordeon_dask.actors._offload import offload
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, provider_error
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
@@ -176,7 +175,7 @@ class SentinelActor(DaskActor):
             behavior.pause()
         if self._source.samples is not None and not self._sentinel.endless:
             behavior.passes.batches = math.ceil(self._source.samples / self._sentinel.batch_size)
-        await offload(self._snapshots.begin)
+        await self._prepare(self._snapshots.begin, ended=self._ended)
         info = ActorInfo(self.network, "sentinel", self._name)
         cell = await self._start(info, behavior, observe=self._metrics, ended=self._ended)
         cell.freeze(self._statistics)

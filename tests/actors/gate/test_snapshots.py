@@ -1,6 +1,7 @@
 """The order of a gate's snapshots over all its incarnations."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -101,6 +102,41 @@ def test_a_gate_whose_blas_threads_cannot_be_restored_still_writes_its_last_vers
     with pytest.raises(TimeoutError, match="BLAS hangs"):
         gate._ended()
     assert gate.done == ["last", gate._closed.set]
+
+
+@pytest.mark.parametrize("step", ["snapshots", "blas"])
+def test_an_opening_that_is_cut_short_keeps_neither_blas_nor_the_thread_of_snapshots(monkeypatch, step):
+    begun, goes_on, done = threading.Event(), threading.Event(), []
+
+    def slow(name):
+        def call(*_):
+            done.append(name)
+            if name == step:
+                begun.set()
+                assert goes_on.wait(20)
+
+        return call
+
+    monkeypatch.setattr(_actor, "limit_blas", slow("blas"))
+    monkeypatch.setattr(_actor, "release_blas", lambda _: done.append("released"))
+    gate = Ending()
+    gate.done = done
+    gate._snapshots.close = lambda last, timeout: done.append("closed")
+    gate._begin_snapshots, gate._reserve_resources = slow("snapshots"), Mock()
+    gate._office, gate._worker = Mock(), Mock()
+    gate._behavior.wire = Mock()
+
+    async def story():
+        opening = asyncio.create_task(gate.open(None, None))
+        await asyncio.to_thread(begun.wait, 20)
+        opening.cancel()
+        asyncio.get_running_loop().call_soon(goes_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    asyncio.run(story())
+    before = ["snapshots", "blas"][: 1 + (step == "blas")]
+    assert done == [*before, "released", "closed"]
 
 
 class Changed(GateActor):
