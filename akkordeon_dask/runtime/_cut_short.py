@@ -3,10 +3,10 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["GRACE", "Revocable", "begun", "close_unstarted", "cuttable", "finished", "revoked"]
+__all__ = ["GRACE", "Revocable", "begun", "close_unstarted", "cuttable", "finished", "revoked", "together"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,19 @@ async def _finished(unstarted: _Unstarted[T], grace: float | None) -> T:
     except asyncio.CancelledError:
         await _settled(task, grace)
         raise
+
+
+async def together(awaitables: Iterable[Awaitable[T]]) -> list[T]:
+    """The results of all; after an error, or where the caller is cancelled, none of the others is left running."""
+    tasks: list[asyncio.Future[T]] = []
+    try:
+        for one in awaitables:  # it may raise
+            tasks.append(asyncio.ensure_future(one))
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def begun(awaitable: Awaitable[T]) -> asyncio.Task[T]:

@@ -17,6 +17,7 @@ from akkordeon_dask import config
 from akkordeon_dask.errors import AkkordeonError, CheckpointError, DeadlineError
 from akkordeon_dask.messages import HeldSentinel, network_of
 from akkordeon_dask.runtime import _on_worker
+from akkordeon_dask.runtime._cut_short import finished, together
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.snapshots import Cut, cut_name
@@ -82,11 +83,11 @@ class CutNetwork:
                 parts = await self._take_parts(name, held)
                 seconds = await self._release(name, workers, held, go_on)
         except TimeoutError:
-            await self._let_go(name, workers)
+            await finished(self._let_go(name, workers))
             late = f"batches were in flight, or no answer came, for {limit:g} s"
             raise DeadlineError(f"{late}: raise akkordeon.snapshots.cut-deadline, or look at the workers") from None
-        except Exception:
-            await self._let_go(name, workers)
+        except BaseException:  # a cancelled caller, too
+            await finished(self._let_go(name, workers))
             raise
         return TakenCut(manifest(name, held, parts), seconds)
 
@@ -96,7 +97,7 @@ class CutNetwork:
 
     async def _take_parts(self, name: str, held: dict[str, HeldSentinel]) -> dict[str, Any]:
         asked = [self._ask(_on_worker.take_parts, [one], gates, name, held) for one, gates in self._by_worker.items()]
-        return {gate: part for (taken,) in await asyncio.gather(*asked) for gate, part in taken.items()}
+        return {gate: part for (taken,) in await together(asked) for gate, part in taken.items()}
 
     async def _release(self, name: str, workers: list[str], held: dict[str, HeldSentinel], go_on: bool) -> float:
         """Let the sentinels go on; returns the seconds of the longest wait.
@@ -120,8 +121,8 @@ class CutNetwork:
         try:
             async with asyncio.timeout(_NOTICE):
                 await self._ask(_on_worker.release_sentinels, workers, self.name, name, True)
-        except (AkkordeonError, OSError):
-            pass
+        except Exception as error:
+            logger.info("network %r: sentinels go on by themselves after cut %s: %r", self.name, name, error)
 
     async def write(self, taken: TakenCut, seconds: float, earlier: Mapping[str, Mapping[str, Any]]) -> None:
         """Have the parts of a cut written, in the writers' threads of the gates, and then its manifest.
@@ -141,7 +142,7 @@ class CutNetwork:
         name, found = taken.cut.name, self._by_worker.items()
         async with asyncio.timeout(seconds):
             asked = [self._ask(_on_worker.write_parts, [one], gates, name, seconds) for one, gates in found]
-            await asyncio.gather(*asked)
+            await together(asked)
             _, worker, key = self.gates[0]
             await self._ask(_on_worker.finish_cut, [worker], key, taken.cut, self.generation, earlier)
         await self._note(taken.cut)
@@ -151,7 +152,7 @@ class CutNetwork:
         asked = [self._ask(_on_worker.note_cut, [one], gates, cut.numbers) for one, gates in self._by_worker.items()]
         try:
             async with asyncio.timeout(_NOTICE):
-                await asyncio.gather(*asked)
+                await together(asked)
         except (AkkordeonError, OSError) as error:  # a TimeoutError is one
             logger.info("network %r: not all gates know that cut %s is complete: %r", self.name, cut.name, error)
 
@@ -190,7 +191,7 @@ class CutNetwork:
                 raise CheckpointError(f"worker {worker} answers {answer!r}")
             return answer
 
-        found = await asyncio.gather(*map(ask, workers))
+        found = await together(map(ask, workers))
         return [answer for answer in found if not isinstance(answer, ImportError)]
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import ClosedError, DeploymentError
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import retry
 from akkordeon_dask.runtime.handles._gate import GateHandle
@@ -39,5 +40,5 @@ async def change_gates(
             lambda: gate.ask(method, value), f"changing {gate.label}", end=end, retryable=refusals, hopeless=ends
         )
 
-    answers = await asyncio.gather(*map(change, session.gates))
+    answers = await together(map(change, session.gates))
     return dict(zip([gate.name for gate in session.gates], answers, strict=True))

@@ -10,7 +10,7 @@ from akkordeon_dask import config
 from akkordeon_dask._pieces import SLOWEST, Leaf, Parcel, Piece, Spans, nbytes_of
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, CheckpointError
-from akkordeon_dask.runtime._cut_short import finished
+from akkordeon_dask.runtime._cut_short import finished, together
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.handles._gate import GateHandle
 
@@ -67,7 +67,7 @@ class GateTransfer(NamedTuple):
 
     async def prepare(self) -> None:
         """Have all gates make ready for that, which takes the time."""
-        await asyncio.gather(*(gate.ask(GateActor.prepare, self.token) for gate in self.gates.values()))
+        await together(gate.ask(GateActor.prepare, self.token) for gate in self.gates.values())
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -122,7 +122,7 @@ async def _released(session: Session) -> AsyncIterator[str]:
 async def _renew(session: Session, token: str) -> None:
     while True:
         await asyncio.sleep(config.seconds("timeouts.control") / _RENEWALS)
-        await asyncio.gather(*(_renew_one(gate, token) for gate in session.gates))
+        await together(_renew_one(gate, token) for gate in session.gates)
 
 
 async def _renew_one(gate: GateHandle, token: str) -> None:

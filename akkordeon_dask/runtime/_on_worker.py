@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from akkordeon_dask.actors import GateActor, SentinelActor
 from akkordeon_dask.errors import AkkordeonError, ClosedError, WorkerLostError
 from akkordeon_dask.messages import Address, HeldSentinel, Rollback
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.snapshots import Cut
 
 __all__ = [
@@ -80,7 +81,7 @@ def _answering(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T |
 async def hold_sentinels(network: str, cut: str, seconds: float, dask_worker: Any) -> list[HeldSentinel]:
     """Let the training sentinels of a network wait for a cut; returns once no batch of them is in flight."""
     found = [sentinel for sentinel in _sentinels(network, dask_worker) if sentinel.trains]
-    held = await asyncio.gather(*(sentinel.hold(cut, seconds) for sentinel in found))
+    held = await together(sentinel.hold(cut, seconds) for sentinel in found)
     return [one for one in held if one is not None]
 
 
@@ -101,13 +102,13 @@ async def take_parts(
 ) -> dict[str, tuple[int, Mapping[str, tuple[int, ...]]]]:
     """Have gates, by key and name, keep their version for a cut; what each has taken, by name."""
     taken = [_gate(key, dask_worker).take_cut(cut, held) for key in gates]
-    return dict(zip(gates.values(), await asyncio.gather(*taken), strict=True))
+    return dict(zip(gates.values(), await together(taken), strict=True))
 
 
 @_answering
 async def write_parts(gates: Mapping[str, str], cut: str, seconds: float, dask_worker: Any) -> bool:
     """Have gates, by key and name, write their part of a cut, and wait until they have."""
-    await asyncio.gather(*(_gate(key, dask_worker).write_part(cut, seconds) for key in gates))
+    await together(_gate(key, dask_worker).write_part(cut, seconds) for key in gates)
     return True
 
 

@@ -11,7 +11,7 @@ from akkordeon_dask import config
 from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import AkkordeonError, DeadlineError
 from akkordeon_dask.runtime._arguments import check_client, check_name
-from akkordeon_dask.runtime._cut_short import finished
+from akkordeon_dask.runtime._cut_short import finished, together
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._registry import require
 from akkordeon_dask.runtime._session import Session
@@ -84,7 +84,7 @@ async def _change(name: str, client: Client, event: str) -> tuple[str, ...]:
     limit = config.seconds("timeouts.control")
     async with scheduler_deadline(client, limit):
         workers = [worker.address for worker in await list_workers(client)]
-    answers = await asyncio.gather(*(_change_on(client, worker, name, event, limit) for worker in workers))
+    answers = await together(_change_on(client, worker, name, event, limit) for worker in workers)
     changes = dict(zip(workers, answers, strict=True))
     changed = tuple(sorted(sentinel for names in changes.values() for sentinel in names or ()))
     if changed:
@@ -113,7 +113,7 @@ async def _change_here(network: str, event: str, dask_worker: Any) -> list[str]:
     """On a worker: pause the training sentinels that are here, or resume those that are paused."""
     found = await _training(network, dask_worker, "running" if event == "paused" else "paused")
     change: Callable[[SentinelActor], Awaitable[object]] = _pause_one if event == "paused" else SentinelActor.resume
-    await asyncio.gather(*map(change, found.values()))
+    await together(map(change, found.values()))
     return list(found)
 
 

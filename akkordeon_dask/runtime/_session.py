@@ -22,6 +22,7 @@ from akkordeon_dask.errors import (
 from akkordeon_dask.messages import Address, PassReport
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._callbacks import CallbackQueue
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._epochs import EpochValidations
 from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime._recovery_policy import RecoveryPolicy
@@ -336,13 +337,13 @@ class Session:
         """
         if self.closed or not isinstance(self.error, ClosedError):
             self.check()
-        together = asyncio.Semaphore(_LARGE_CALLS if is_large(method) else len(self.gates))
+        at_once = asyncio.Semaphore(_LARGE_CALLS if is_large(method) else len(self.gates))
 
         async def ask(gate: GateHandle) -> T:
-            async with together:
+            async with at_once:
                 return await gate.ask(method, *args, **options)
 
-        answers = await asyncio.gather(*map(ask, self.gates))
+        answers = await together(map(ask, self.gates))
         return dict(zip([gate.name for gate in self.gates], answers, strict=True))
 
     async def close_gates(self) -> None:

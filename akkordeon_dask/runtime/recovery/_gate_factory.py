@@ -18,6 +18,7 @@ from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError, DeadlineError, PlacementError, SpecError
 from akkordeon_dask.messages import Address, gate_key
 from akkordeon_dask.network import Gate, Network
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._payload import submitted
 from akkordeon_dask.runtime.handles._gate import GateHandle, release_gates
@@ -78,7 +79,7 @@ class GateFactory:
                     name = names[position]
                     future = await stack.enter_async_context(self._submit(position, name, worker, restore, must, bare))
                     gates.append(GateHandle(name, worker, future))
-                return await asyncio.gather(*(gate.wait_until_created(limit, insist=insist) for gate in gates))
+                return await together(gate.wait_until_created(limit, insist=insist) for gate in gates)
         except BaseException:
             release_gates(gates)
             raise
