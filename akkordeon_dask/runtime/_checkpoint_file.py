@@ -159,11 +159,11 @@ class _Reader:
         if self._tensors is not tensors:
             self._names = {path: tuple(name for name in names if name in tensors) for path, names in own.items()}
         for name, leaf in self._wanted.items():
-            _check_form(self._place(name), self._tensors[name], leaf)
+            _check_form(self._named(name), self._tensors[name], leaf)
         for names in self._names.values():
             self._check_tied([(name, tensors[name]) for name in names])
 
-    def _place(self, path: str) -> str:
+    def _named(self, path: str) -> str:
         """For errors: what the file calls a tensor, and the network."""
         name = self._names[path][0]
         return f"{self._source!r} has {name!r}" + (f" ({path!r} of the network)" if name != path else "")
@@ -194,7 +194,7 @@ class _Reader:
         for name, (wrong, value) in self._not_finite.items():
             leaf = self._wanted[name]
             raise CheckpointError(
-                f"{self._place(name)} with {wrong:,} of {np.prod(leaf.shape):,} values that are not finite as "
+                f"{self._named(name)} with {wrong:,} of {np.prod(leaf.shape):,} values that are not finite as "
                 f"{np.dtype(leaf.dtype)}, e.g. {value:g}: train with a lower learning rate and save again, or give "
                 "the gate a wider dtype"
             )
