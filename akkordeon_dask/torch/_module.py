@@ -228,7 +228,8 @@ class TorchModule(Layer):
         return cost(self._blueprint, self._title, shape)
 
     def parameter_names(self, path: str) -> tuple[str, ...]:
-        return self._blueprint.names[path.removeprefix(f"{STATISTICS}.")]
+        names = self._blueprint.names
+        return names[path if path in names else path.removeprefix(f"{STATISTICS}.")]  # a part may be called so, too
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         module = self._blueprint.new(int(rng.integers(2**63)))

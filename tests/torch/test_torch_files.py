@@ -1,6 +1,7 @@
 """Files of torch modules: what `save` writes torch loads, and `load` takes what torch writes."""
 
 import copy
+from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
@@ -219,6 +220,14 @@ def test_other_numbers_that_are_not_finite_are_refused(client, tmp_path, name, v
         with pytest.raises(CheckpointError, match=rf"'{name}' .*with 1 of 9 values that are not finite"):
             running.load(tmp_path / "odd.safetensors")
         assert equal(running.parameters(), before)
+
+
+def test_a_part_of_a_module_that_is_called_statistics_is_saved_by_its_name(client, tmp_path):
+    module = tnn.Sequential(OrderedDict(statistics=tnn.BatchNorm1d(3), head=tnn.Linear(3, 3)))
+    with deploy(Gate(TorchModule(module), ADAM), client) as running:
+        running.save(tmp_path / "kept.safetensors")
+        running.load(tmp_path / "kept.safetensors")
+    module.load_state_dict(load_file(tmp_path / "kept.safetensors"))
 
 
 def test_a_prediction_is_the_modules(client):
