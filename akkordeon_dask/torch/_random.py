@@ -4,7 +4,7 @@ from __future__ import annotations  # the documentation is built without PyTorch
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,9 +21,11 @@ _lock = threading.RLock()
 
 @dataclass(slots=True)
 class Draws:
-    """Whether something drew from the generator; known once its block has ended."""
+    """Whether something drew from the generators; known once its block has ended."""
 
     any: bool = False
+    end: tuple[bytes, ...] = ()
+    """The generators' states: of two blocks with one seed they are equal where the same was drawn."""
 
 
 def torch_seed(key: Key) -> int:
@@ -46,7 +48,8 @@ def torch_seed(key: Key) -> int:
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[Draws]:
     """Have the default generators, the CPU's and a device's, at the begin of a seed's stream; put them back afterwards.
 
-    One thread of the process at a time. A thread of the user's that draws in the meantime disturbs it.
+    One thread of the process at a time. A thread of the user's that draws in the meantime, as a loader does that
+    augments, takes numbers of this stream; `Draws.end` shows it.
     """
     generators, draws = [torch.default_generator], Draws()
     if device is not None and device.type == "cuda":
@@ -54,12 +57,17 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[Draws]:
     with _lock:
         before = [generator.get_state() for generator in generators]
         try:
-            begin = [generator.manual_seed(seed).get_state() for generator in generators]
+            begin = _states(generator.manual_seed(seed) for generator in generators)
             yield draws
-            draws.any = any(not torch.equal(old, its.get_state()) for old, its in zip(begin, generators, strict=True))
+            draws.end = _states(generators)
+            draws.any = draws.end != begin
         finally:
             for generator, state in zip(generators, before, strict=True):
                 generator.set_state(state)
+
+
+def _states(generators: Iterable[torch.Generator]) -> tuple[bytes, ...]:
+    return tuple(its.get_state().numpy().tobytes() for its in generators)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Random numbers are a function of the key, whatever else draws in the process."""
 
+import functools
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,23 @@ from torch import nn as tnn
 from akkordeon_dask import nn
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch import TorchModule, torch_seed
+from tests.support.for_each import for_each
 
 X = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
 RUNS = 1000
+
+
+class Shared:
+    """An iterator that copies of a module share."""
+
+    def __init__(self, numbers):
+        self._numbers = iter(numbers)
+
+    def __next__(self):
+        return next(self._numbers)
+
+    def __deepcopy__(self, memo):
+        return self
 
 
 class SometimesDraws(tnn.Module):
@@ -93,6 +108,43 @@ def test_training_without_a_key_says_what_to_pass():
         with pytest.raises(SpecError, match=r"draws random numbers: to train it pass key=nn\.Key"):
             layer.forward({}, X, train=True)
     assert_array_equal(layer.forward({}, X)[0], X)
+
+
+class Disturbed(tnn.Module):
+    """Another thread draws during its passes, never twice as much."""
+
+    def __init__(self, compute, passes):
+        super().__init__()
+        self.compute, self.passes = compute, passes
+
+    def forward(self, x):
+        if (number := next(self.passes, None)) is not None:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(torch.rand, number).result(20)
+        return self.compute(x)
+
+
+@for_each("train", [True, False])
+@for_each("passes", [range(1, 1000), range(1, 2), range(2, 3)])
+def test_a_thread_that_draws_meanwhile_has_no_module_blamed(passes, train):
+    compute = functools.partial(torch.dropout, p=0.5, train=True)
+    layer = TorchModule(lambda: Disturbed(compute, Shared(passes)))
+    for _ in range(2):
+        layer.forward({}, X, train=train, key=nn.Key((0,)))
+    assert layer._blueprint.examined[train]
+
+
+def test_a_thread_that_draws_once_has_no_module_taken_for_one_that_draws():
+    layer = TorchModule(lambda: Disturbed(torch.relu, Shared(range(1, 2))))
+    layer.forward({}, X, train=True)
+    assert layer._blueprint.examined[True] is False
+
+
+@for_each("passes", [range(0), range(1, 2), range(1, 3)])
+def test_a_module_that_draws_elsewhere_is_refused_once_no_other_thread_draws(passes):
+    layer = TorchModule(lambda: Disturbed(lambda x: x * torch.rand(1) * random.random(), Shared(passes)))
+    with pytest.raises(SpecError, match=r"gives another output .* torch's default one"):
+        layer.forward({}, X, train=True, key=nn.Key((0,)))
 
 
 def test_a_module_that_draws_nothing_needs_no_key_and_waits_for_nobody():
