@@ -144,5 +144,8 @@ def _said(thing: Any) -> str:
     name = getattr(thing, "__qualname__", None)
     if name is not None:
         return f"<{type(thing).__name__} {name}>"
-    size = f" of {len(thing)}" if hasattr(thing, "__len__") else ""
+    try:
+        size = f" of {len(thing)}"
+    except Exception:  # it has none, or none that is known, as a loader of an iterable dataset
+        size = ""
     return f"<{type(thing).__name__}{size}>"

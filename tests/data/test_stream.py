@@ -38,6 +38,13 @@ class Endless:
         return counted(0)
 
 
+class OfUnknownLength(Endless):
+    """Its class has a length, as a loader of PyTorch, and it has none."""
+
+    def __len__(self):
+        raise TypeError("object of type 'Samples' has no len()")
+
+
 LIST = [batch(0), batch(1), batch(2)]
 ONCE = (batch(number) for number in range(3))
 
@@ -241,6 +248,7 @@ def test_streams_are_equal_by_content_and_survive_pickle(name):
         (three(), "data.stream(<generator three>)"),
         (functools.partial(counted, 3), "data.stream(<partial of <function counted>>)"),
         (Endless(), "data.stream(<Endless>)"),
+        (OfUnknownLength(), "data.stream(<OfUnknownLength>)"),
     ],
 )
 def test_a_stream_prints_short(thing, said):
