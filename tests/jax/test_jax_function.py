@@ -3,6 +3,7 @@
 import pickle
 from typing import NamedTuple
 
+import cloudpickle
 import jax
 import numpy as np
 import pytest
@@ -237,3 +238,17 @@ def test_an_output_through_which_no_gradient_comes_back_is_refused(apply, words)
 def test_what_is_no_layer_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_functions_that_jit_made_travel_from_a_script():
+    initialize, apply = jax.jit(lambda key: make_dense(key)), jax.jit(lambda params, x: dense(params, x))
+    layer, plain = JaxFunction(initialize, apply), JaxFunction(make_dense, dense)
+    travelled = pickle.loads(cloudpickle.dumps(layer))
+    params, x, dy = started(plain, (4,), 0)
+    for its in (layer, travelled):
+        assert its.output_shape((4,)) == (3,)
+        jax.tree.map(assert_array_equal, its.init(np.random.default_rng(0)), plain.init(np.random.default_rng(0)))
+        y, context = its.forward(params, x, train=True)
+        expected, theirs = plain.forward(params, x, train=True)
+        assert_array_equal(y, expected)
+        jax.tree.map(assert_allclose, its.backward(context, dy), plain.backward(theirs, dy))
