@@ -1,9 +1,13 @@
 """One forward pass of a module, with tensors that belong to a version."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import is_dataclass
+from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch.func import functional_call
 
@@ -22,6 +26,8 @@ NO_SEED = -1
 
 _SWAPPED = frozenset({"_parameters", "_buffers", "_modules", "_flat_weights", "_flat_weight_refs", "training"})
 """Attributes of a module that are not its own state."""
+
+_COLLECTIONS = list, tuple, dict, set, frozenset, deque
 
 _MOST = 5
 """First passes to compare, where another thread draws during each of them: then nothing is refused."""
@@ -184,27 +190,45 @@ def _check_seed(title: str, seed: int) -> None:
         raise SpecError(f"{title} draws random numbers: to train it pass key=nn.Key(...)")
 
 
-def _state(module: torch.nn.Module) -> dict[tuple[str, str], tuple[object, int | None]]:
-    """Every attribute that a forward pass might keep something in, and how often it was written into."""
+def _state(module: torch.nn.Module) -> dict[tuple[str, str], list[tuple[object, object]]]:
+    """Every attribute that a forward pass might keep something in, and what it holds."""
     found = {}
     for prefix, part in module.named_modules():
         transient = {name: part._buffers[name] for name in part._non_persistent_buffers_set if name in part._buffers}
         own = {name: value for name, value in vars(part).items() if name not in _SWAPPED}
         for name, value in (*own.items(), *transient.items()):
-            found[prefix, name] = value, _changes(value)
+            found[prefix, name] = list(_contents(value, set()))
     return found
 
 
-def _changes(value: object) -> int | None:
+def _contents(value: object, seen: set[int]) -> Iterator[tuple[object, object]]:
+    """A value and all that collections in it hold, each with what changes where it is written into."""
+    if id(value) in seen:
+        return
     if isinstance(value, torch.Tensor):
-        return int(value._version)
-    return len(value) if isinstance(value, list | dict | set) else None
+        yield value, value._version
+    elif isinstance(value, np.ndarray):
+        yield value, value.tobytes()
+    elif isinstance(value, SimpleNamespace) or (is_dataclass(value) and not isinstance(value, type)):
+        yield from _contents(getattr(value, "__dict__", None), seen)
+    elif isinstance(value, _COLLECTIONS):
+        seen.add(id(value))
+        yield value, len(value)
+        for its in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _contents(its, seen)
+    else:
+        yield value, None
 
 
-def _check_state(title: str, module: torch.nn.Module, before: dict[tuple[str, str], tuple[object, int | None]]) -> None:
-    for key, (value, changes) in _state(module).items():
-        old = before.get(key)
-        if old is None or old[0] is not value or old[1] != changes:
+def _differ(old: list[tuple[object, object]], new: list[tuple[object, object]]) -> bool:
+    return len(old) != len(new) or any(a is not b or its != now for (a, its), (b, now) in zip(old, new, strict=True))
+
+
+def _check_state(
+    title: str, module: torch.nn.Module, before: dict[tuple[str, str], list[tuple[object, object]]]
+) -> None:
+    for key, contents in _state(module).items():
+        if key not in before or _differ(before[key], contents):
             prefix, attribute = key
             name, kept = ".".join(filter(None, key)), module.get_submodule(prefix)._parameters
             computed = any(f"{attribute}{end}" in kept for end in ("_g", "_orig"))
