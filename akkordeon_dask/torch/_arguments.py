@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.torch._checks import check_module
+from akkordeon_dask.torch._checks import check_memory, check_module
 from akkordeon_dask.torch._template import Template, named_tensors
 
 __all__ = ["as_value", "check_ties", "made", "same"]
@@ -22,15 +22,18 @@ def check_ties(arguments: object) -> None:
         names the tensor in both modules.
     """
     owner: dict[int, tuple[int, str]] = {}
+    named = list[tuple[str, torch.Tensor]]()
     for number, module in enumerate(_modules(arguments)):
         for _, _, name, tensor in named_tensors(module):
             title = f"{name!r} of {type(module).__name__}"
+            named.append((title, tensor))
             first, other = owner.setdefault(id(tensor), (number, title))
             if first != number:
                 raise SpecError(
                     f"TorchModule copies each module among its arguments by itself, and {title} in one is the same "
                     f"tensor as {other} in another: make the whole in a function, TorchModule(make)"
                 )
+    check_memory("TorchModule's arguments", named)
 
 
 def _modules(value: object) -> Iterator[torch.nn.Module]:

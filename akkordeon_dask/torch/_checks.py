@@ -1,13 +1,14 @@
 """Modules whose tensors cannot be a version's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 
 import torch
 
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch._template import named_tensors
 
-__all__ = ["check_module"]
+__all__ = ["check_memory", "check_module"]
 
 _OTHERS = torch.jit.ScriptModule, torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel
 
@@ -27,17 +28,52 @@ def check_module(module: torch.nn.Module, title: str) -> None:
                 f"{which} is a {type(part).__name__}, which computes with its own weights alone: give the plain module "
                 "inside it"
             )
-    at: dict[int, tuple[str, torch.Tensor]] = {}
     for _, _, name, tensor in named_tensors(module):
         for refusal in _refusals(tensor):
             raise SpecError(f"{title}: {name!r} {refusal}")
-        if tensor.numel() and tensor.layout == torch.strided:
-            first, other = at.setdefault(tensor.data_ptr(), (name, tensor))
-            if other is not tensor and (tensor.requires_grad or other.requires_grad):
+    check_memory(title, ((repr(name), tensor) for _, _, name, tensor in named_tensors(module)))
+
+
+def check_memory(title: str, named: Iterable[tuple[str, torch.Tensor]]) -> None:
+    """Refuse tensors, one of them trained, that have numbers in one memory and are not one tensor.
+
+    Raises
+    ------
+    SpecError
+        names both.
+    """
+    spans = [(*_span(its), name, its) for name, its in named if its.numel() and its.layout == torch.strided]
+    before = list[tuple[int, str, torch.Tensor]]()
+    """With the ends of those that may reach into the next one."""
+    for begin, end, name, tensor in sorted(spans, key=itemgetter(0)):
+        before = [its for its in before if its[0] > begin]
+        for _, first, other in before:
+            if other is not tensor and (tensor.requires_grad or other.requires_grad) and _overlap(tensor, other):
                 raise SpecError(
-                    f"{title}: {name!r} is not the tensor {first!r}, and lies in its memory: in a version each has its "
+                    f"{title}: {name} is not the tensor {first}, and lies in its memory: in a version each has its "
                     "own; tie them as one (head.weight = embed.weight, not .data), or give one a .clone()"
                 )
+        before.append((end, name, tensor))
+
+
+def _span(tensor: torch.Tensor) -> tuple[int, int]:
+    """The addresses of its first number and behind its last one."""
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.element_size()
+
+
+def _overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors whose spans overlap have a number in common: columns of one matrix have none."""
+    size, begin = one.element_size(), min(one.data_ptr(), other.data_ptr())
+    offsets = [its.data_ptr() - begin for its in (one, other)]
+    if (one.is_contiguous() and other.is_contiguous()) or other.element_size() != size or any(n % size for n in offsets):
+        return True
+    places = torch.arange((max(_span(one)[1], _span(other)[1]) - begin) // size)
+    mine, theirs = (
+        places.as_strided(its.shape, its.stride(), offset // size).flatten()
+        for its, offset in zip((one, other), offsets, strict=True)
+    )
+    return bool(torch.isin(mine, theirs).any())
 
 
 def _refusals(tensor: torch.Tensor) -> Iterator[str]:

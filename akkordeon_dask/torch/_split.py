@@ -12,6 +12,7 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.nn import Shape
 from akkordeon_dask.optim import Optimizer
+from akkordeon_dask.torch._checks import check_module
 from akkordeon_dask.torch._module import TorchModule
 from akkordeon_dask.torch._template import named_tensors
 
@@ -70,6 +71,7 @@ def split_module(
     names = list(children)
     pieces = [OrderedDict((name, children[name]) for name in names[a:b]) for a, b in pairwise([*starts, len(names)])]
     _check_ties(pieces)
+    check_module(module, type(module).__name__)  # pieces share no memory
     return Network(_gate(piece, optimizer, training=module.training) for piece in pieces)
 
 
