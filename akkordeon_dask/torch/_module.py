@@ -2,6 +2,8 @@
 
 from __future__ import annotations  # the documentation is built without PyTorch
 
+import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,8 +56,8 @@ class _Context(NamedTuple):
     x: Array
     train: bool
     seed: int
-    graph: _Graph | None
-    """None: made in the backward pass, by the same forward pass."""
+    graph: deque[_Graph]
+    """For one backward pass, which takes it; empty: it is made anew, by the same forward pass."""
     committed: _Graph | None
     """The pass whose buffers the update commits."""
 
@@ -71,6 +73,7 @@ class TorchModule(Layer):
     Buffers are copied for each training batch, and an update commits those of its batch. A module that draws random
     numbers in training runs under a lock of the process, with torch's default generator seeded from the batch's key
     (`torch_seed`) and put back afterwards: its draws are a function of seed, gate, layer, sentinel, pass and sequence.
+    One that draws in evaluation too, where there is no key, is seeded from the content of what goes in.
 
     Parameters
     ----------
@@ -134,9 +137,10 @@ class TorchModule(Layer):
         check_device(device)
         if isinstance(factory, torch.nn.Module) and (args or kwargs):
             raise SpecError(f"a module takes no further arguments: {args or kwargs!r} is for a class or function")
-        check_ties([*args, *kwargs.values()])
+        given = [*args, *kwargs.values()]
         maker, args = as_value(factory), tuple(map(as_value, args))
         kwargs = {name: as_value(its) for name, its in kwargs.items()}
+        check_ties(given)
         if not callable(maker):
             raise SpecError(f"TorchModule takes a module, a class of modules or a function, not {factory!r:.80}")
         for name, value in (
@@ -242,13 +246,13 @@ class TorchModule(Layer):
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:
         seed = NO_SEED if key is None else torch_seed(key)
-        context = _Context(params, self._input(params, x), train, seed, None, None)
+        context = _Context(params, self._input(params, x), train, seed, deque(), None)
         if len(x) == 0 and is_full(shape := self.output_shape(x.shape[1:])):
             return np.empty((0, *shape), _dtype(params) or x.dtype), context
         with one_thread():
             if train:
                 graph = self._graph(context)
-                return as_array(graph.y), context._replace(graph=graph, committed=graph)
+                return as_array(graph.y), context._replace(graph=deque([graph]), committed=graph)
             with torch.no_grad():
                 tensors = {**self._frozen(params), **self._trained(params)}
                 return as_array(self._run(tensors, self._blueprint.memory.of_batch(context.x), context)), context
@@ -262,11 +266,18 @@ class TorchModule(Layer):
         return np.ascontiguousarray(x, dtype)  # in C order: torch draws a mask in the order of the memory
 
     def _run(self, tensors: dict[str, torch.Tensor], x: torch.Tensor, context: _Context) -> torch.Tensor:
-        seed = context.seed if context.train else max(context.seed, 0)
+        seed = context.seed
+        if seed == NO_SEED and not context.train and self._blueprint.examined.get(False, True):
+            seed = self._seed_of(context.x)
         return run(
             self._blueprint, self._title, tensors, x,
             train=context.train, seed=seed, random=self.random, dtype=self.dtype,
         )  # fmt: skip
+
+    def _seed_of(self, x: Array) -> int:
+        """The seed of an evaluation without a key: the same in every process, and another one for another batch."""
+        name = type(self._blueprint.skeleton).__qualname__
+        return torch_seed(Key((0,)).fold(name, *self._blueprint.names, zlib.crc32(x)))
 
     def _graph(self, context: _Context) -> _Graph:
         """The forward pass of a context, ready to go back through."""
@@ -299,7 +310,7 @@ class TorchModule(Layer):
             found: list[torch.Tensor | None] = [None] * (len(blueprint.trained) + 1)
         else:
             with one_thread(), noted_backward(self._title):
-                found = _gradients(context.graph or self._graph(context), dy)
+                found = _gradients(context.graph.pop() if context.graph else self._graph(context), dy)
         apart = [as_tensor(dy)] if found[0] is None else [as_tensor(dy), found[0]]
         grads: dict[str, Tree] = {
             name: _gradient(its, params[name], apart) for name, its in zip(blueprint.trained, found[1:], strict=True)
@@ -316,7 +327,7 @@ class TorchModule(Layer):
     def rebind(self, context: Context, params: Tree) -> Context:
         # Of the buffers the batch has those that it began with: the update commits what its forward pass made of them.
         kept = {STATISTICS: context.params[STATISTICS]} if STATISTICS in params else {}
-        return context._replace(params={**params, **kept}, graph=None)
+        return context._replace(params={**params, **kept}, graph=deque())
 
     def advance(self, params: Tree, grads: Tree) -> Tree:
         shown = grads.get(STATISTICS)
@@ -341,13 +352,13 @@ def _initial(tensor: torch.Tensor, dtype: DTypeLike) -> Array:
 
 
 def _gradients(graph: _Graph, dy: Array) -> list[torch.Tensor | None]:
-    """By the input, and by each trained parameter; None where the output does not depend on it."""
+    """By the input, and by each trained parameter; None where the output does not depend on it. The graph ends so."""
     y, inputs = graph.y, [graph.x, *graph.leaves]
     found: list[torch.Tensor | None] = [None] * len(inputs)
     indices = [index for index, its in enumerate(inputs) if its.requires_grad]
     if y.requires_grad and indices:
         g = as_tensor(np.ascontiguousarray(dy)).to(y.device, y.dtype)
-        grads = torch.autograd.grad(y, [inputs[index] for index in indices], g, retain_graph=True, allow_unused=True)
+        grads = torch.autograd.grad(y, [inputs[index] for index in indices], g, allow_unused=True)
         for index, grad in zip(indices, grads, strict=True):
             found[index] = grad
     return found

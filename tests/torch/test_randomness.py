@@ -147,6 +147,27 @@ def test_a_module_that_draws_elsewhere_is_refused_once_no_other_thread_draws(pas
         layer.forward({}, X, train=True, key=nn.Key((0,)))
 
 
+class Noisy(tnn.Module):
+    def forward(self, x):
+        return x + torch.randn(x.shape)
+
+
+@for_each("how", [{}, {"random": True}])
+def test_draws_of_an_evaluation_are_a_function_of_what_goes_in(how):
+    def noise(x):
+        return TorchModule(Noisy, **how).forward({}, x)[0] - x
+
+    one = noise(X)
+    assert_array_equal(noise(X.copy()), one, "sent again, to another process")
+    others = [noise(X[::-1]), noise(X + 1), noise(X + one)]  # another batch, and the next layer
+    for other in others:
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.5
+    layer = TorchModule(Noisy, **how)
+    y, context = layer.forward({}, X)
+    assert_array_equal(layer.forward({}, X)[0], y, "after its first pass, too")
+    assert_array_equal(layer.backward(context, X)[0], X)
+
+
 def test_a_module_that_draws_nothing_needs_no_key_and_waits_for_nobody():
     layer = TorchModule(tnn.Linear, 8, 3)
     params = layer.init(np.random.default_rng(0))

@@ -3,6 +3,7 @@
 import random
 import re
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,6 +42,32 @@ def hold(its, x):
     y = its.linear(x) + its.held["x"]
     its.held["x"] = x.detach().mean()
     return y
+
+
+def count(its, x):
+    its.held["x"] += 1
+    return its.linear(x)
+
+
+def count_deeper(its, x):
+    its.held[0]["x"][0] += 1
+    return its.linear(x)
+
+
+def count_in_place(its, x):
+    held = its.held[0] if isinstance(its.held, list) else its.held
+    held += 1
+    return its.linear(x)
+
+
+def replace_first(its, x):
+    its.held[0] = its.held[1]
+    return its.linear(x)
+
+
+def count_attribute(its, x):
+    its.held.x += 1
+    return its.linear(x)
 
 
 def write_parameter(its, x):
@@ -85,7 +112,13 @@ def _registered(its, buffer):
 @for_each(
     "factory, words",
     [
-        (module(hold, held=lambda: {"x": 0.0}), "gives another output for the same batch.*register_buffer"),
+        (module(hold, held=lambda: {"x": 0.0}), "keeps 'held' from one forward pass to the next.*register_buffer"),
+        (module(count, held=lambda: {"x": 0}), "keeps 'held'"),
+        (module(count_deeper, held=lambda: ({"x": [0]},)), "keeps 'held'"),
+        (module(count_in_place, held=lambda: np.zeros(2)), "keeps 'held'"),
+        (module(count_in_place, held=lambda: [torch.zeros(2)]), "keeps 'held'"),
+        (module(replace_first, held=lambda: [0, 1]), "keeps 'held'"),
+        (module(count_attribute, held=lambda: SimpleNamespace(x=0)), "keeps 'held'"),
         (module(lambda its, x: x * random.random()), "gives another output.*torch's default one"),
         (
             module(lambda its, x: x * torch.rand(4, generator=its.own), own=torch.Generator),
@@ -201,6 +234,26 @@ def tied_by_data():
     return its
 
 
+def tied_at_an_offset():
+    its = tnn.Sequential(tnn.Linear(4, 5), tnn.Linear(4, 4))
+    its[1].weight = tnn.Parameter(its[0].weight[1:].detach())
+    return its
+
+
+def tied_across():
+    its = tnn.Sequential(tnn.Linear(4, 5), tnn.Linear(5, 4))
+    its[1].weight = tnn.Parameter(its[0].weight.detach().T)
+    return its
+
+
+def tied_by_numpy():
+    memory = np.zeros((6, 4), np.float32)
+    its = tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4))
+    for part, rows in zip(its, (memory[:4], memory[2:]), strict=True):
+        part.weight = tnn.Parameter(torch.from_numpy(rows))
+    return its
+
+
 def averaged():
     return _registered(its := tnn.Linear(4, 4), its.weight.data)
 
@@ -209,6 +262,9 @@ def averaged():
     "make, words",
     [
         (tied_by_data, "'1.weight' is not the tensor '0.weight', and lies in its memory.*tie them as one"),
+        (tied_at_an_offset, "'1.weight' is not the tensor '0.weight', and lies in its memory"),
+        (tied_across, "'1.weight' is not the tensor '0.weight', and lies in its memory"),
+        (tied_by_numpy, "'1.weight' is not the tensor '0.weight', and lies in its memory"),
         (averaged, "'rows' is not the tensor 'weight'"),
         (hooked, "'weight' has a hook"),
         (lambda: tnn.Linear(4, 3, device="meta"), "'weight' has no values.*make the module on the CPU"),
@@ -229,12 +285,68 @@ def test_tensors_that_no_version_can_stand_in_for_are_refused_where_the_network_
         TorchModule(make())
 
 
+def test_modules_that_are_cut_or_given_as_arguments_share_no_memory():
+    words = "is not the tensor .*, and lies in its memory"
+    for make in (tied_by_data, tied_at_an_offset):
+        with pytest.raises(SpecError, match=words):
+            split_module(make(), optim.SGD(0.1), at=["1"])
+        with pytest.raises(SpecError, match=words):
+            TorchModule(tnn.Sequential, *make())
+
+
+def test_parameters_in_one_memory_that_share_no_number_are_taken():
+    memory = torch.randn(4, 8)
+    its = tnn.Sequential(tnn.Linear(4, 4), tnn.Linear(4, 4))
+    for number, part in enumerate(its):
+        part.weight = tnn.Parameter(memory[:, number::2])
+    _, layer = split_module(its, optim.SGD(0.1), at=["1"]), TorchModule(its)
+    assert_array_equal(layer.init(np.random.default_rng(0))["1.weight"], memory[:, 1::2])
+
+
 def test_a_module_that_computes_its_forward_pass_again_is_refused_by_the_backward_pass():
     for reentrant in (True, False):
         layer = TorchModule(module(lambda its, x, how=reentrant: checkpoint(its.linear, x, use_reentrant=how)))
         y, context = layer.forward(layer.init(np.random.default_rng(0)), X, train=True, key=nn.Key((0,)))
         with pytest.raises(SpecError, match="again in the backward pass"):
             layer.backward(context, y)
+
+
+class Asks(torch.autograd.Function):
+    """Asks in its backward pass whether the graph outlasts it, as compiled modules do, which refuse that."""
+
+    kept = list[bool]()
+
+    @staticmethod
+    def forward(_, x):
+        return x * 1
+
+    @staticmethod
+    def backward(_, dy):
+        Asks.kept.append(torch._C._autograd._get_current_graph_task_keep_graph())
+        return dy
+
+
+def test_no_graph_outlasts_its_backward_pass():
+    layer = TorchModule(module(lambda its, x: Asks.apply(its.linear(x))))
+    y, context = layer.forward(layer.init(np.random.default_rng(0)), X, train=True)
+    for _ in range(2):
+        layer.backward(context, y)
+    assert Asks.kept == [False, False]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # the compiler looks at it
+def test_a_compiled_module_trains_as_the_plain_one():
+    plain = tnn.Sequential(tnn.Linear(4, 8), tnn.GELU(), tnn.Linear(8, 3))
+    layers = TorchModule(torch.compile(plain, backend="aot_eager", dynamic=True)), TorchModule(plain)
+    for rows in (5, 4):
+        found = []
+        for layer in layers:
+            y, context = layer.forward(layer.init(np.random.default_rng(0)), X[:rows], train=True)
+            for _ in range(2):
+                dx, grads = layer.backward(context, y)
+            found.append([y, dx, *leaves(grads)])
+        for compiled, its in zip(*found, strict=True):
+            np.testing.assert_allclose(compiled, its, rtol=1e-5, atol=1e-6)
 
 
 def test_a_module_that_writes_into_its_input_later_is_refused_then():
