@@ -14,6 +14,12 @@ __all__ = ["BatchReader", "NoBatch", "make_batch_reader", "provider_error"]
 
 logger = logging.getLogger(__name__)
 
+_DAEMON = "daemonic processes are not allowed to have children"
+_WITHOUT_CHILDREN = (
+    "a worker below a nanny starts no processes of its own: give a DataLoader num_workers=0, or start the workers with "
+    "distributed.worker.daemon: false in Dask's configuration"
+)
+
 
 class NoBatch(enum.Enum):
     """The reason why there is no batch."""
@@ -113,5 +119,6 @@ def make_batch_reader(
 
 def provider_error(name: str, provider: Provider, error: BaseException) -> AkkordeonError:
     """The error of a sentinel whose provider, or its source, has raised one."""
-    text = f"sentinel {name!r}: {provider!r} raised {quote_exception(error)}: fix the provider"
-    return as_data_error(error) or SentinelError(text)
+    text = quote_exception(error)
+    advice = _WITHOUT_CHILDREN if _DAEMON in text else "fix the provider"
+    return as_data_error(error) or SentinelError(f"sentinel {name!r}: {provider!r} raised {text}: {advice}")
