@@ -4,6 +4,7 @@ import random
 import re
 import threading
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -314,7 +315,7 @@ def test_a_module_that_computes_its_forward_pass_again_is_refused_by_the_backwar
 class Asks(torch.autograd.Function):
     """Asks in its backward pass whether the graph outlasts it, as compiled modules do, which refuse that."""
 
-    kept = list[bool]()
+    kept: ClassVar[list[bool]] = []
 
     @staticmethod
     def forward(_, x):
@@ -329,6 +330,7 @@ class Asks(torch.autograd.Function):
 def test_no_graph_outlasts_its_backward_pass():
     layer = TorchModule(module(lambda its, x: Asks.apply(its.linear(x))))
     y, context = layer.forward(layer.init(np.random.default_rng(0)), X, train=True)
+    Asks.kept.clear()
     for _ in range(2):
         layer.backward(context, y)
     assert Asks.kept == [False, False]
@@ -401,6 +403,21 @@ def weight_kept():
     its = tnn.Linear(4, 3)
     its.computed = 2 * its.weight
     return its
+
+
+class Immovable(tnn.Module):
+    """As one whose `autograd.Function` of a script has a backward that is differentiable once."""
+
+    def __reduce__(self):
+        raise TypeError("cannot set '__call__'")
+
+    def __deepcopy__(self, memo):
+        return Immovable()
+
+
+def test_a_module_that_cannot_travel_names_the_class_and_a_file_that_workers_import():
+    with pytest.raises(SpecError, match=r"cannot be pickled.*TorchModule\(Immovable, .*client\.upload_file"):
+        TorchModule(Immovable())
 
 
 @for_each("make", [Locked, weight_kept])
