@@ -94,9 +94,11 @@ class SoftmaxCrossEntropy(Loss):
         if y.ndim < 2 or (y.ndim > 2 and target.ndim < 2):
             check_labels(self, target, y)
         if target.shape != (len(y), *y.shape[2:]):
+            behind = y.ndim > 2 and target.shape == y.shape[:-1]
+            remedy = "transpose the outputs, whose classes come last" if behind else "give one label for each position"
             raise DataError(
                 f"{self!r} takes outputs of shape (batch, classes, positions) and labels of shape (batch, positions): "
-                f"the labels have shape {target.shape}, the outputs {y.shape}: give one label for each position"
+                f"the labels have shape {target.shape}, the outputs {y.shape}: {remedy}"
             )
         if weights is not None and weights.shape != target.shape:
             check_weights(self, weights, y)

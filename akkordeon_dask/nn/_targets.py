@@ -34,7 +34,7 @@ def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
     if target.dtype.kind == "b":
         target = target.view(np.uint8)
     if np.maximum.reduce(target.view(_unsigned(target.dtype))) >= y.shape[1]:
-        raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(target, y)}")
+        raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(criterion, target, y)}")
     return target
 
 
@@ -73,9 +73,12 @@ def _out_of_range(target: Array, classes: int) -> str:
     return f"label {label} is out of range: the network has {classes} outputs, labels go from 0 to {classes - 1}"
 
 
-def _range_remedy(target: Array, y: Array) -> str:
+def _range_remedy(criterion: Loss | Score, target: Array, y: Array) -> str:
     if y.shape[1] > 1:
-        return "check the data or the last layer's size"
+        label, name = int(target.min()), f"{criterion.namespace}{type(criterion).__name__}"
+        ignores = label < 0 and hasattr(criterion, "ignore_index")
+        hint = f", or write {name}(ignore_index={label}) where that label means none" if ignores else ""
+        return f"check the data or the last layer's size{hint}"
     return (
         "give the last layer an output for each class, or write y[:, None] for y and "
         "loss=nn.BinaryCrossEntropyWithLogits() for yes or no, loss=nn.MeanSquaredError() for numbers"

@@ -243,3 +243,15 @@ def test_a_loss_that_diverged_is_not_blamed_on_the_targets():
     y = Y.copy()
     y[0, 0] = np.inf
     assert SQUARED(y, np.zeros((4, 3)))[0] == math.inf
+
+
+def test_labels_that_mean_none_and_classes_that_come_last_name_the_remedy():
+    logits = np.zeros((2, 5, 7), np.float32)
+    none = r"label -100 is out of range.*, or write nn\.SoftmaxCrossEntropy\(ignore_index=-100\) where"
+    for y, target in ((logits, np.full((2, 7), -100)), (logits[:, :, 0], np.array([0, -100]))):
+        with pytest.raises(DataError, match=none):
+            nn.SoftmaxCrossEntropy()(y, target)
+    with pytest.raises(
+        DataError, match=r"labels have shape \(2, 5\).*: transpose the outputs, whose classes come last"
+    ):
+        nn.SoftmaxCrossEntropy()(logits, np.zeros((2, 5), np.int64))
