@@ -117,7 +117,13 @@ def _loss(sentinel: Sentinel, batch: BatchInFlight, y: Array, target: Array) -> 
     batch.weight = float(sentinel.loss.total_weight(target, weights))
     need_dy = sentinel.mode == "train"
     by_weight = {} if weights is None else {"weights": weights}
-    loss, dy = sentinel.loss(y, target, need_dy=need_dy, **by_weight)
+    found: object = sentinel.loss(y, target, need_dy=need_dy, **by_weight)
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise SpecError(
+            f"{sentinel.loss!r} returns a {type(found).__name__}: it returns (loss, dy), where dy is the gradient by "
+            "the outputs, or None where need_dy is False"
+        )
+    loss, dy = found
     return float(loss), _checked(sentinel.loss, dy, y) if need_dy else None
 
 

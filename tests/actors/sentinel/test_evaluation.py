@@ -72,6 +72,19 @@ def test_a_gradient_that_is_none_is_an_error_of_the_loss(make, said):
         evaluated(Made(dy=make))
 
 
+class Bare(Made):
+    """As a loss of PyTorch: a number alone."""
+
+    def __call__(self, y, target, **options):
+        return super().__call__(y, target, **options)[0]
+
+
+@for_each("mode", ["train", "validate"])
+def test_a_loss_that_returns_a_number_alone_is_told_its_gradient(mode):
+    with pytest.raises(SpecError, match=r"returns a float: it returns \(loss, dy\)"):
+        evaluated(Bare(), mode)
+
+
 @for_each("bad", [np.nan, np.inf, 1e300])
 def test_a_gradient_that_is_not_finite_reaches_no_gate_whatever_the_loss(bad):
     loss = Made(dy=lambda dy: dy.astype(np.float64) + bad)
