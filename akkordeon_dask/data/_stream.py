@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any
 
+from akkordeon_dask._foreign import instead
 from akkordeon_dask._numbers import check_flag
 from akkordeon_dask.data._foreign import call_to_add, holds_no_batches, is_array_like
 from akkordeon_dask.data._numbers import equal
@@ -100,6 +101,8 @@ class Stream(Provider):
         return hash((Stream, type(self.iterable), self.copy))
 
     def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self.iterable, Iterator) and (advice := instead(self.iterable)):
+            raise DataError(f"{self!r}: it cannot travel to the worker of its sentinel{advice}")
         if isinstance(self.iterable, GeneratorType):
             raise DataError(
                 f"{self!r}: a generator cannot travel to the worker of its sentinel: "
@@ -114,6 +117,8 @@ def _quoted(thing: Any) -> str:
 
 
 def _advice(thing: Any) -> str:
+    if said := instead(thing):
+        return said.removeprefix(": ")
     call = call_to_add(thing)
     first = "" if call is None else f"{call}, and "
     return (

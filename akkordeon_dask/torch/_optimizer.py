@@ -11,7 +11,7 @@ from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import AkkordeonError, ShapeError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.optim import Optimizer, Schedule, State
-from akkordeon_dask.torch._names import call_text
+from akkordeon_dask.torch._names import call_text, name_of
 from akkordeon_dask.torch._random import seeded
 from akkordeon_dask.torch._tensors import as_array, as_tensor
 from akkordeon_dask.torch._threads import one_thread
@@ -57,9 +57,20 @@ class TorchOptimizer(Optimizer):
     _writes_gradients: bool
     """It works in the memory of the gradients, and gets copies."""
 
-    def __init__(self, factory: Callable[..., torch.optim.Optimizer], **options: Any) -> None:
+    def __init__(self, factory: Callable[..., torch.optim.Optimizer], *parameters: Any, **options: Any) -> None:
         if not callable(factory):
             raise SpecError(f"TorchOptimizer takes a class of torch.optim, e.g. torch.optim.AdamW, not {factory!r:.80}")
+        if parameters or "params" in options:
+            raise SpecError(
+                f"TorchOptimizer({name_of(factory)}) takes options by their names, e.g. lr=0.001: its parameters are "
+                "given by its gate"
+            )
+        lr = options.get("lr")
+        if isinstance(lr, torch.optim.lr_scheduler.LRScheduler) or (callable(lr) and not isinstance(lr, Schedule)):
+            raise SpecError(
+                f"TorchOptimizer's lr is a number or a Schedule of akkordeon_dask.optim, as optim.Cosine(0.001, 500), "
+                f"not {lr!r:.80}"
+            )
         object.__setattr__(self, "factory", factory)
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "_writes_gradients", False)
