@@ -121,8 +121,8 @@ class JaxFunction(Layer):
     def _form(self) -> Tree:
         """Parameters without memory, of the form that a gate has them in."""
         try:
-            # In a function of our own: one that `jax.jit` made is no longer whole once it is unpickled.
-            made = jax.eval_shape(lambda key: self.initialize(key), jax.random.key(0))
+            # A function of our own, for one that `jax.jit` made is no longer whole once it is unpickled.
+            made = jax.eval_shape(lambda key: self.initialize(key), jax.random.key(0))  # noqa: PLW0108
         except Exception as error:  # of the user's code
             raise SpecError(f"{self!r}: initialize(key) fails: {error!r:.300}") from error
         form = self._arrays(made, lambda leaf: np.broadcast_to(np.float32(0), leaf.shape))

@@ -277,7 +277,7 @@ class TorchModule(Layer):
     def _seed_of(self, x: Array) -> int:
         """The seed of an evaluation without a key: the same in every process, and another one for another batch."""
         name = type(self._blueprint.skeleton).__qualname__
-        return torch_seed(Key((0,)).fold(name, *self._blueprint.names, zlib.crc32(x)))
+        return torch_seed(Key((0,)).fold(name, *self._blueprint.names, zlib.crc32(x.data)))
 
     def _graph(self, context: _Context) -> _Graph:
         """The forward pass of a context, ready to go back through."""

@@ -241,7 +241,13 @@ def test_what_is_no_layer_is_refused(make, error, words):
 
 
 def test_functions_that_jit_made_travel_from_a_script():
-    initialize, apply = jax.jit(lambda key: make_dense(key)), jax.jit(lambda params, x: dense(params, x))
+    def initialize(key):
+        return make_dense(key)
+
+    def apply(params, x):
+        return dense(params, x)
+
+    initialize, apply = jax.jit(initialize), jax.jit(apply)
     layer, plain = JaxFunction(initialize, apply), JaxFunction(make_dense, dense)
     travelled = pickle.loads(cloudpickle.dumps(layer))
     params, x, dy = started(plain, (4,), 0)
