@@ -94,8 +94,8 @@ class Template:
             raise SpecError(
                 f"the module {title} cannot be pickled ({error!r:.300}): give TorchModule the class or a function that "
                 f"makes it, TorchModule({title}, ...); on a cluster a class of a script travels by pickle: put one "
-                "that cannot, as an autograd.Function with @once_differentiable, into a module of its own, and hand that "
-                "to the workers by client.upload_file"
+                "that cannot, as an autograd.Function with @once_differentiable, into a module of its own, and hand "
+                "that to the workers by client.upload_file"
             ) from error
         return cls(text, save(state), type(module).__name__)
 
