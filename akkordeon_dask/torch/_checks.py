@@ -68,9 +68,9 @@ def _overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
     offsets = [its.data_ptr() - begin for its in (one, other)]
     if other.element_size() != size or any(offset % size for offset in offsets):
         return True
-    places = torch.arange((max(_span(one)[1], _span(other)[1]) - begin) // size)
+    numbers = torch.arange((max(_span(one)[1], _span(other)[1]) - begin) // size)
     mine, theirs = (
-        places.as_strided(its.shape, its.stride(), offset // size).flatten()
+        numbers.as_strided(its.shape, its.stride(), offset // size).flatten()
         for its, offset in zip((one, other), offsets, strict=True)
     )
     return bool(torch.isin(mine, theirs).any())
