@@ -94,6 +94,8 @@ def _called(
         if x.dtype in (torch.bool, torch.uint8, torch.int8, torch.int16):
             made = str(x.dtype).removeprefix("torch.")
             yield f"the samples are {made}: nn.Scale(mean, std) in front makes floats of them, .long() indices"
+        if dtype is not None:
+            yield f"its products are {dtype}, which not every processor has for every module: leave dtype= out"
         if module.training and len(x) == 1:
             yield "the batch has one sample: data.arrays(..., drop_last=True) leaves out an epoch's last, smaller one"
 
