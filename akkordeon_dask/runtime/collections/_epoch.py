@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor, SeenBatches, SentinelActor
@@ -13,6 +12,7 @@ from akkordeon_dask.data import Collections, Lease, Piece
 from akkordeon_dask.errors import ClosedError, DataError, LostBatchesError
 from akkordeon_dask.messages import PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._events import log_event
 from akkordeon_dask.runtime._problems import blame
 from akkordeon_dask.runtime._session import Session
@@ -29,8 +29,6 @@ from akkordeon_dask.runtime.handles._sentinel_names import Claim
 __all__ = ["Epoch"]
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class Epoch:
@@ -108,7 +106,7 @@ class Epoch:
             parts = {piece.partition: self._partitions.parts[piece.partition] for piece in own}
             lease = Lease(self.number, own, data.seed, data.shuffle_buffer, many, parts)
             leases.append(self._read(worker, self._members[worker], lease))
-        return [piece for own in await _all(leases) for piece in own]
+        return [piece for own in await together(leases) for piece in own]
 
     async def _read(self, worker: str, member: Member, lease: Lease) -> tuple[Piece, ...]:
         """Have a member read its lease; returns the pieces that it has left."""
@@ -136,7 +134,7 @@ class Epoch:
         attached, session, gates = member.attached, self._session, self._session.gates
         self._members.drop(worker)
         actor = attached.address.actor
-        seen = await _all([self._fence(gate, actor, member.first) for gate in gates])
+        seen = await together([self._fence(gate, actor, member.first) for gate in gates])
         by_gate = dict(zip([gate.name for gate in gates], seen, strict=True))
         known = next((one for one in attached.position.passes if one.first == member.first), None)
         size = self._sentinel.batch_size
@@ -163,14 +161,3 @@ class Epoch:
         return await retry(
             attempt, f"asking {gate.label}", end=end, retryable=(*RETRYABLE, ClosedError), hopeless=hopeless
         )
-
-
-async def _all(coroutines: Iterable[Awaitable[T]]) -> list[T]:
-    """The results of all; after an error none of the others is left running."""
-    tasks = [asyncio.ensure_future(one) for one in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
