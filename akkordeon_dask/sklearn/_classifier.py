@@ -232,6 +232,8 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             )
         again = self._begin_partial()
         known = None if classes is None else distinct_labels("classes", as_labels("classes", classes))[0]
+        if known is not None and not len(known):
+            raise ValueError(f"classes={classes!r} names no class: give all labels there are, or None for those in y")
         if again and known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"classes={known!r} are not {self.classes_!r}, those that the network has outputs for: give the first "

@@ -1,5 +1,6 @@
 """Samples in memory: checks beside those of scikit-learn, which convert some of them in silence, and providers."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -42,8 +43,17 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
         raise DataError(f"{name} holds {describe_dtype(dtype)}")
     if labels:
         check_missing(name, value)
+        _check_listed(name, value)
     else:
         check_times(name, value)
+
+
+def _check_listed(name: str, labels: Any) -> None:
+    """Check that no label of a list is missing: beside text numpy makes text of NaN, a class of its own."""
+    if not isinstance(labels, list | tuple):
+        return
+    if missing := sum(isinstance(one, float) and math.isnan(one) for one in labels):
+        raise DataError(f"{name}: {missing:,} of {len(labels):,} labels are missing: drop their rows")
 
 
 def check_classes(labels: Array) -> None:

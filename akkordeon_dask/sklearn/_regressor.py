@@ -45,7 +45,14 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
-        columns = y.reshape(len(y), -1).astype(self.dtype)
+        with np.errstate(over="ignore"):
+            columns = y.reshape(len(y), -1).astype(self.dtype)
+        if not (there := np.isfinite(columns)).all():
+            row, column = np.argwhere(~there)[0]
+            raise ValueError(
+                f"y has {y.reshape(len(y), -1)[row, column]} in sample {row}, too large for {self.dtype}: scale it, or "
+                'give dtype="float64"'
+            )
         return columns, columns.shape[1]
 
     def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:

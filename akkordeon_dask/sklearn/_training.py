@@ -10,7 +10,7 @@ from distributed import Client
 
 from akkordeon_dask import optim
 from akkordeon_dask.callbacks import Callback
-from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.errors import AkkordeonError, CheckpointError
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.runtime import History, Running, deploy, write_parameters
 from akkordeon_dask.tree import Tree
@@ -75,7 +75,11 @@ def train(
         if work.validate is not None:
             running.attach(work.validate)
         running.attach(work.train, epochs=work.epochs)
-        running.wait(progress=progress)
+        try:
+            running.wait(progress=progress)
+        except AkkordeonError as error:
+            # Its remedy is for whoever has the network: what the sentinel said is the cause.
+            raise (error.__cause__ if isinstance(error.__cause__, AkkordeonError) else error) from None
         parameters, history = running.parameters(), running.history
         averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in network.gates)
         return Trained(parameters, running.parameters(rated=True) if averages else parameters, history)

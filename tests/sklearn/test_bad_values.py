@@ -1,5 +1,6 @@
 """Values that an estimator cannot take are refused with the column and the remedy, in memory and of Dask."""
 
+import math
 from concurrent.futures import Future
 from uuid import SafeUUID
 
@@ -68,6 +69,7 @@ LABELS = {
         "labels of type SafeUUID, which have no order: give text or numbers, y",
     ),
     "complex": (Y + 1j, "Complex data not supported|dtype complex128: give one label for each row"),
+    "times that are missing": (np.array(["2026-01-01", "NaT"] * 20, "M8[D]"), "(20 of 40|10 of 20) labels are missing"),
     "fractions": (Y + 0.5, "Unknown label type: continuous"),
     "two columns": (np.stack([Y, Y], axis=1), "y should be a 1d array"),
 }
@@ -75,6 +77,7 @@ TARGETS = {
     "masked": (np.ma.masked_equal(Y, 1), "values are masked"),
     "times": (Y.astype("M8[s]"), r"y holds datetime64\[s\], which are not numbers"),
     "text": (pd.Series(["x"] * ROWS, name="t"), "column 't' holds str"),
+    "too large": (np.where(Y, 1e40, 0.0), r"y has 1e\+40 in sample \d+, too large for float32: scale it"),
 }
 LATER = {
     "a future": (Future(), r"is of type Future, which is no array of numbers: add \.result\(\)"),
@@ -124,6 +127,13 @@ def test_targets_are_refused_before_anything_trains(kind):
     value, said = TARGETS[kind]
     with pytest.raises(ValueError, match=said):
         AkkordeonRegressor().fit(X, value)
+
+
+def test_labels_in_a_list_are_refused_where_some_are_missing():
+    with pytest.raises(ValueError, match="y: 20 of 40 labels are missing: drop their rows"):
+        AkkordeonClassifier().fit(X, ["a", math.nan] * 20)
+    with pytest.raises(ValueError, match=r"classes=\[\] names no class: give all labels there are"):
+        AkkordeonClassifier().partial_fit(X, Y, classes=[])
 
 
 @for_each("kind", LATER)

@@ -133,6 +133,8 @@ def as_labels(label: str, part: Any) -> Array:
     missing = masked
     if kind == "f":
         missing += int(np.isnan(labels).sum())
+    elif kind in "mM":
+        missing += int(np.isnat(labels).sum())
     elif kind == "O":
         missing += sum(map(_is_missing, labels.flat))
     if missing:
