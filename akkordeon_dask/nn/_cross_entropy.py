@@ -65,13 +65,13 @@ class SoftmaxCrossEntropy(Loss):
         if y.ndim <= 2 and self.ignore_index is None:
             return self._of_rows(y, target, need_dy, weights)
         rows, labels, of_rows, kept = self._flat(y, target, weights)
-        dy = np.zeros_like(rows, order="C")
-        if not len(kept):
-            return 0.0, _unflat(dy, y)
-        some = None if of_rows is None else of_rows[kept]
-        loss, slope = self._of_rows(rows[kept], labels[kept], need_dy, some)
+        loss, slope = 0.0, rows[:0] if need_dy else None
+        if len(kept):
+            some = None if of_rows is None else of_rows[kept]
+            loss, slope = self._of_rows(rows[kept], labels[kept], need_dy, some)
         if slope is None:
             return loss, None
+        dy = np.zeros_like(rows, order="C")
         dy[kept] = slope
         return loss, _unflat(dy, y)
 

@@ -206,6 +206,10 @@ def test_samples_are_ignored_as_positions_are():
     assert loss == plain
     assert_array_equal(dy[kept], dy_kept)
     assert not dy[~kept].any()
+    none = np.full_like(target, 2)
+    assert ignoring(y, none, need_dy=False) == (0, None)
+    loss, dy = ignoring(y, none)
+    assert (loss, dy.shape, dy.any()) == (0, y.shape, False)
 
 
 def test_labels_that_do_not_fit_the_positions_are_refused():
