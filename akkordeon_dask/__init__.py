@@ -10,16 +10,14 @@
 
 The layers, from top to bottom; each imports only those below it:
 
-    cli | sklearn                       commands of `dask akkordeon`; estimators
-    runtime                             the client's side: deploy, the verbs of `Running`, recovery
-    actors | dashboard | console        on workers, on the scheduler, on the terminal
-    telemetry                           what the scheduler knows
-    placement | simulation              plans; training in one loop
-      | torch | jax                     layers of other libraries
-    network                             specs
-    nn | optim | data | snapshots       numbers and files, without Dask
-      | callbacks                       reactions to finished passes
-    messages, errors, config, tree ...  what all of them share
+    cli | sklearn                              commands of `dask akkordeon`; estimators
+    runtime                                    the client's side: deploy, the verbs of `Running`, recovery
+    actors | dashboard | console               on workers, on the scheduler, on the terminal
+    telemetry                                  what the scheduler knows
+    placement | simulation | jax | torch       plans; training in one loop; layers of other libraries
+    network                                    specs
+    nn | optim | data | snapshots | callbacks  numbers, files and reactions to passes, without Dask
+    messages, errors, config, tree ...         what all of them share
 """
 
 from akkordeon_dask import callbacks, console, data, errors, nn, optim
