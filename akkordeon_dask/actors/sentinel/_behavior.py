@@ -107,6 +107,7 @@ class SentinelBehavior:
         self.gates = gates
         self.timer = timer
         self.reader: BatchReader | None = None
+        """Set once, by the thread that opens the sentinel, when turns may have begun."""
         self.passes = Passes(sentinel, max_lost)
         self.wants_timer = False
         self.state: SentinelState = "running"
@@ -312,10 +313,11 @@ class SentinelBehavior:
     def _draw(self) -> None:
         """Send what the credits allow, as far as the reader has it."""
         since, self.waits_since = self.waits_since, None
-        while self.reader is not None and self.can_draw():
+        reader = self.reader  # looked up once: it may come during this turn
+        while reader is not None and self.can_draw():
             drawing = self.passes.drawing
             assert drawing is not None
-            drawn = self._read(self.reader, drawing.number, drawing.epoch)
+            drawn = self._read(reader, drawing.number, drawing.epoch)
             if drawn is NoBatch.PENDING:
                 self.waits_since = self._clock() if since is None else since
                 return
@@ -326,7 +328,7 @@ class SentinelBehavior:
             self._check_form(drawn)
             self.tried = True
             self.submit_batch(*drawn)
-        self.tried = self.tried or self.reader is not None
+        self.tried = self.tried or (reader is not None and self.error is None)
 
     def _read(self, reader: BatchReader, pass_number: int, epoch: int) -> Batch | NoBatch:
         try:

@@ -167,6 +167,18 @@ def test_a_refused_first_batch_is_not_sent_and_an_accepted_one_is_checked_once(r
     assert not played.behavior.tried
     played.behavior.reader = reading([batch(0), batch(1)])
     played.wake()
+    played.wake()  # another turn, before whoever opens the sentinel looks
     assert len(checked) == 1 and played.behavior.tried is not refuse
     assert isinstance(played.behavior.error, errors.ShapeError) is refuse
     assert any(isinstance(message, Forward) for _, message in played.sent) is not refuse
+
+
+def test_a_reader_that_comes_during_a_turn_is_tried_in_the_next_one(monkeypatch):
+    played = with_reader(None)
+    looks = iter([None])
+    late = reading([batch(0)])
+    monkeypatch.setattr(type(played.behavior), "reader", property(lambda self: next(looks, late)), raising=False)
+    played.wake()
+    assert not played.behavior.tried and not played.sent
+    played.wake()
+    assert played.behavior.tried and len(played.sent) == 1
