@@ -95,13 +95,13 @@ def test_a_gradient_that_is_too_late_is_dropped_and_counted_and_dx_is_sent_on():
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_gradient_that_is_not_finite_makes_no_update_where_the_sentinel_skips_it(accumulate):
     bench = Bench(accumulate=accumulate)
-    before = bench.behavior.version
+    before = bench.version
     for sequence, skips in ((0, True), (1, False)):
         options = {"skips_nonfinite": skips}
         bench.forward(sequence, **options)
         (back,) = bench.say(Backward(header(sequence, **options), np.full((2, 3), np.nan, np.float32)))
         assert isinstance(back.message, Backward), "gates in front decide for themselves"
-        assert (bench.behavior.version is before) == skips
+        assert (bench.version is before) == skips
     assert bench.dropped == {"gradient that is not finite": 1}
 
 

@@ -181,4 +181,4 @@ def test_a_reader_that_comes_during_a_turn_is_tried_in_the_next_one(monkeypatch)
     played.wake()
     assert not played.behavior.tried and not played.sent
     played.wake()
-    assert played.behavior.tried and len(played.sent) == 1
+    assert played.behavior.tried and played.sent
