@@ -172,7 +172,7 @@ def _moved(path: Path, folder: Path) -> Path:
 
 
 def _reserve(path: Path) -> Path:
-    """An empty file in nobody's place: at the path, or with the first number that is free: `a.npz`, `a-2.npz`."""
+    """Make an empty file at the path, or with the first number that is free: `a.npz`, `a-2.npz`."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     for one in itertools.chain([path], numbered):
         with suppress(FileExistsError):

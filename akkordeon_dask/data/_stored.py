@@ -58,8 +58,8 @@ class Stored(Selected):
     files: Files
 
     def open(self) -> Source:
-        state = tuple(_state(path) for path in self.files.paths)
-        x, y = read_once(self.files, state)
+        states = tuple(_state(path) for path in self.files.paths)
+        x, y = read_once(self.files, None if None in states else states)
         if y is not None and len(x) != len(y):
             raise DataError(f"{self!r}: x has {len(x)} samples, y has {len(y)}: give one row of y for each row of x")
         return ArraySource(self, x, y)
@@ -69,18 +69,23 @@ class Stored(Selected):
         return function, list(said)
 
 
-def read_once(origin: Origin, state: Hashable) -> tuple[Array, Array | None]:
+def read_once(origin: Origin, state: Hashable | None) -> tuple[Array, Array | None]:
     """The arrays of an origin, read-only: all sentinels of a process share one copy.
 
-    `state` changes with the files, so that those that were replaced are read again.
+    `state` changes with the files, so that those that were replaced are read again; None: nothing tells that they were,
+    and they are read each time.
     """
     # Held while files are read, so that sentinels which begin together read them once.
     with _one_reader:
-        return _read(origin, state)
+        return _read(origin) if state is None else _kept(origin, state)
 
 
 @lru_cache(maxsize=4)
-def _read(origin: Origin, state: Hashable) -> tuple[Array, Array | None]:
+def _kept(origin: Origin, state: Hashable) -> tuple[Array, Array | None]:
+    return _read(origin)
+
+
+def _read(origin: Origin) -> tuple[Array, Array | None]:
     both = origin.read()
     for array in both:
         if array is not None:
@@ -99,8 +104,8 @@ def file_name(label: str, path: Any) -> str:
     return absolute(expand(label, path, error=DataError))
 
 
-def _state(path: str) -> Hashable:
-    """A value that changes with the file, or with those of a folder.
+def _state(path: str) -> Hashable | None:
+    """A value that changes with the file, or with those of a folder; None: there is none.
 
     Raises
     ------
@@ -118,13 +123,13 @@ def _state(path: str) -> Hashable:
     return found.st_mtime_ns, found.st_size
 
 
-def _state_of_url(url: str) -> Hashable:
+def _state_of_url(url: str) -> Hashable | None:
     system, name = fsspec.core.url_to_fs(url)
     system.invalidate_cache()
     found = system.info(name)
     every = system.find(name, detail=True).values() if found["type"] == "directory" else [found]
     if any(one.keys() <= _UNCHANGING for one in every):
-        return object()  # nothing tells that it was replaced: read it each time
+        return None
     return tuple(sorted(map(str, every)))
 
 

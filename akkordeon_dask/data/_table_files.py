@@ -53,7 +53,7 @@ def _before_number(name: str) -> str | None:
 
 
 def read_parquet(path: str, columns: Sequence[str] | None) -> "pandas.DataFrame":
-    """The frame of a Parquet file, or of all files in a folder; with `columns` of those alone, if they are there.
+    """The frame of a Parquet file, or of all files in a folder; of these `columns` alone, if all are there.
 
     Raises
     ------
@@ -61,25 +61,19 @@ def read_parquet(path: str, columns: Sequence[str] | None) -> "pandas.DataFrame"
         where two files of a folder have other columns: pyarrow would go by the first one.
     """
     import pandas
-
-    _check_folder(path)
-    try:
-        return pandas.read_parquet(path, columns=None if columns is None else list(columns))
-    except Exception:  # there is no such column, as a rule: whoever asked looks what there is
-        return pandas.read_parquet(path)
-
-
-def _check_folder(path: str) -> None:
-    system, name = fsspec.core.url_to_fs(path)
-    if not system.isdir(name):
-        return
     from pyarrow import dataset
 
-    first: Any = None
-    for one in dataset.dataset(name, filesystem=system, format="parquet").get_fragments():
-        first = first or one
-        if other := set(one.physical_schema.names) ^ set(first.physical_schema.names):
+    system, name = fsspec.core.url_to_fs(path)
+    files = dataset.dataset(name, filesystem=system, format="parquet")
+    _check_columns(path, list(files.get_fragments()))
+    known = columns is not None and set(columns) <= set(files.schema.names)  # else whoever asked looks what there is
+    return pandas.read_parquet(path, columns=list(columns or ()) if known else None)
+
+
+def _check_columns(path: str, parts: list[Any]) -> None:
+    for one in parts:
+        if other := set(one.physical_schema.names) ^ set(parts[0].physical_schema.names):
             raise DataError(
-                f"{path}: {one.path} and {first.path} do not have the same columns: one of them lacks {min(other)!r}: "
-                "write it into all files, or read files apart"
+                f"{path}: {one.path} and {parts[0].path} do not have the same columns: one of them lacks "
+                f"{min(other)!r}: write it into all files, or read files apart"
             )

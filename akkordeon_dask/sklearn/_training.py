@@ -70,16 +70,17 @@ def train(
     with deploy(network, client, seed=work.seed, snapshots=own) as running:
         if former is not None:
             _hand_over(running, former)
-        for one in work.callbacks:
-            running.add_callback(one)
-        if work.validate is not None:
-            running.attach(work.validate)
-        running.attach(work.train, epochs=work.epochs)
+        for callback in work.callbacks:
+            running.add_callback(callback)
+        attached = [] if work.validate is None else [running.attach(work.validate)]
+        attached.append(running.attach(work.train, epochs=work.epochs))
         try:
             running.wait(progress=progress)
-        except AkkordeonError as error:
-            # Its remedy is for whoever has the network: what the sentinel said is the cause.
-            raise (error.__cause__ if isinstance(error.__cause__, AkkordeonError) else error) from None
+        except AkkordeonError:
+            for one in attached:
+                if one.error is not None:  # the one that was raised adds a remedy for whoever has the network
+                    raise one.error from one.error.__cause__
+            raise
         parameters, history = running.parameters(), running.history
         averages = any(type(gate.optimizer).rated_params is not _PLAIN for gate in network.gates)
         return Trained(parameters, running.parameters(rated=True) if averages else parameters, history)

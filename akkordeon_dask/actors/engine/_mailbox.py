@@ -33,15 +33,11 @@ class Mailbox:
     message of the batch is dropped, so no more batches wait than the sentinels' credits allow.
 
     Threads: its dispatcher's lock guards it; any thread may read its length and statistics.
-
-    Parameters
-    ----------
-    entry
-        forward passes are new work here.
     """
 
-    def __init__(self, *, entry: bool = False) -> None:
-        self.entry = entry
+    def __init__(self) -> None:
+        self.entry = False
+        """Forward passes are new work here: it is the first gate's."""
         self._lanes: tuple[deque[Any], ...] = tuple(deque() for _ in LANES)
         self._results, self._control, self._backward, self._forward, self._entry = self._lanes
         self._batches: dict[tuple[str, int], Forward | Backward] = {}

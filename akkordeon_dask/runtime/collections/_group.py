@@ -7,6 +7,7 @@ from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import AkkordeonError, SentinelError
 from akkordeon_dask.messages import PassProgress
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._events import log_event, log_pass
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.collections._epoch import Epoch
@@ -103,7 +104,7 @@ class AttachedGroup(Attached):
         """Resume all members after a pause."""
         if self.state == "paused":
             self.state = "running"
-            await asyncio.gather(*(one.resume() for one in self.members))
+            await together(one.resume() for one in self.members)
             self._news.wake()
 
     async def rest(self) -> None:

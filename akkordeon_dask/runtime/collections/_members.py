@@ -9,6 +9,7 @@ from akkordeon_dask.data import Collections
 from akkordeon_dask.errors import AkkordeonError, PlacementError, WorkerLostError
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.placement import GUEST
+from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE
 from akkordeon_dask.runtime.cluster._workers import list_workers
@@ -104,7 +105,7 @@ class Members:
             addresses = [one for one in addresses if one in holders or one not in self._present]
         most = len(self._partitions.parts)
         fresh = [one for one in addresses if one not in self._members][: max(0, most - len(self._members))]
-        await asyncio.gather(*map(self._add, fresh))
+        await together(map(self._add, fresh))
         if not self._members:
             label = f"group {self._claim.name!r}"
             raise PlacementError(f"{label} has no worker that could read: start one with `dask worker`")
