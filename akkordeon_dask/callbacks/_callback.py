@@ -33,6 +33,11 @@ class Training(Protocol):
         Those of this moment are a consistent cut: all gates' at one moment, between two batches. While a training
         sentinel waits for a `Sentinel.validate(every="epoch")` they are those that its pass rates, but for averages of
         `optim.EMA`, which only a pass has.
+
+        Parameters
+        ----------
+        report
+            of the pass.
         """
 
     async def restore(self, weights: Weights) -> None:
@@ -42,7 +47,13 @@ class Training(Protocol):
         """Write weights to a safetensors file, a path or fsspec URL, for `Running.load`."""
 
     async def slow(self, factor: float) -> None:
-        """Go on with the learning rates of all gates times `factor`."""
+        """Go on with the learning rates of all gates times `factor`.
+
+        Parameters
+        ----------
+        factor
+            above 0.
+        """
 
 
 class Callback:

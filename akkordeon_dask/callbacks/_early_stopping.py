@@ -12,7 +12,9 @@ __all__ = ["EarlyStopping"]
 
 @dataclass(eq=False, repr=False)
 class EarlyStopping(Monitored):
-    """Ends training when a figure has not improved for some passes, and goes back to the best weights.
+    """A callback that ends training when a figure has not improved for some passes.
+
+    The network goes back to the best weights then.
 
     Prechelt, 'Early Stopping - But When?', Neural Networks: Tricks of the Trade, 1998.
 
@@ -24,12 +26,17 @@ class EarlyStopping(Monitored):
     monitor
         the figure: `"validate0.loss"`.
     patience
-        passes in a row without an improvement, after which training ends.
+        passes in a row without an improvement, at least 1, after which training ends.
     restore_best
         at the end, also where it did not come early, the network gets the weights of the best pass: those that it has
         rated, see `Training.weights`. This client keeps a copy of them. Optimizers begin anew. Only one callback may.
     min_delta, mode
         as for `Monitored`.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range; by `check`, when no pass reports the figure.
 
     Examples
     --------

@@ -20,6 +20,11 @@ def as_callback(callback: Any) -> Callback:
     A function is called in a thread, with one pass after the other: it may block, and use the verbs of a `Running`
     with a synchronous client. It must not wait for training to end, which waits for it: that is a SpecError.
 
+    Parameters
+    ----------
+    callback
+        a `Callback`, or a function of one argument, a `PassReport`, that is no coroutine.
+
     Raises
     ------
     SpecError
@@ -56,10 +61,20 @@ def _check_methods(callback: Callback) -> None:
 def as_callbacks(callbacks: Any) -> list[Callback]:
     """A list of callbacks; a single one, and None for none, will do.
 
+    Parameters
+    ----------
+    callbacks
+        one that `as_callback` takes, several of them in an iterable, or None.
+
     Raises
     ------
     SpecError
         when one is no callback, or is there twice.
+
+    Examples
+    --------
+    >>> as_callbacks(print), as_callbacks(None)
+    ([as_callback(<built-in function print>)], [])
     """
     if callbacks is None:
         return []

@@ -15,9 +15,10 @@ __all__ = ["ModelCheckpoint"]
 
 @dataclass(eq=False, repr=False)
 class ModelCheckpoint(Monitored):
-    """Writes the weights that a pass has rated, after each pass that reports a figure, or only after the best ones.
+    """A callback that writes the weights that a pass has rated.
 
-    `Running.load` reads the file. For going on after a failure, with optimizers and positions, there are snapshots.
+    It does so after each pass that reports a figure, or only after the best ones. `Running.load` reads the file. For
+    going on after a failure, with optimizers and positions, there are snapshots.
 
     Parameters
     ----------
@@ -30,6 +31,11 @@ class ModelCheckpoint(Monitored):
         a file is written, or replaced, only when the figure has improved.
     min_delta, mode
         as for `Monitored`.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range; by `check`, when no pass reports the figure, or one in the path.
 
     Examples
     --------

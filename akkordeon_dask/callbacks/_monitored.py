@@ -23,11 +23,35 @@ class Monitored(Written, Callback):
     monitor
         the name of a sentinel, a dot, and `loss` or the name of a score: `"validate0.loss"`, `"validate0.accuracy"`.
     min_delta
-        an improvement is greater than this.
+        an improvement is greater than this, at least 0, in the figure's unit.
     mode
         `"min"`: less is better; `"max"`: more is; `"auto"`: as the loss or the score says.
     best
         the best value so far; NaN before the first one.
+
+    Raises
+    ------
+    SpecError
+        when a field is not as above; by `check`, when no pass reports the figure.
+
+    Examples
+    --------
+    A callback of your own:
+
+    >>> from dataclasses import dataclass
+    >>> from akkordeon_dask import callbacks
+    >>> @dataclass(eq=False, repr=False)
+    ... class PrintBest(callbacks.Monitored):
+    ...     monitor: str
+    ...     min_delta: float = 0.0
+    ...     mode: str = "auto"
+    ...
+    ...     async def on_pass(self, report, training):
+    ...         value = self.value(report)
+    ...         if value is not None and self.improves(value, training):
+    ...             print(report.epoch, value)
+    >>> PrintBest("validate0.loss")
+    callbacks.PrintBest('validate0.loss')
     """
 
     namespace: ClassVar[str] = "callbacks."

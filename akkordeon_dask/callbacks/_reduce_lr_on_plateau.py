@@ -12,10 +12,10 @@ __all__ = ["ReduceLROnPlateau"]
 
 @dataclass(eq=False, repr=False)
 class ReduceLROnPlateau(Monitored):
-    """Multiplies the learning rates of all gates with a factor when a figure has not improved for some passes.
+    """A callback that lowers the learning rates of all gates when a figure has not improved for some passes.
 
-    It multiplies what schedules say as well. Snapshots have the rate: a gate that is restarted from one that is older
-    than a reduction goes on without that.
+    It multiplies them with a factor, and so what schedules say. Snapshots have the rate: a gate that is restarted from
+    one that is older than a reduction goes on without that.
 
     Parameters
     ----------
@@ -24,13 +24,18 @@ class ReduceLROnPlateau(Monitored):
     factor
         of a reduction, in (0, 1).
     patience
-        passes in a row without an improvement before a reduction.
+        passes in a row without an improvement before a reduction, at least 1.
     cooldown
-        passes after a reduction that do not count.
+        passes after a reduction that do not count, at least 0.
     min_factor
-        learning rates never fall below this share of their own.
+        learning rates never fall below this share of their own, in [0, 1).
     min_delta, mode
         as for `Monitored`.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range; by `check`, when no pass reports the figure.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which classes a network takes for which others."""
+"""The confusion matrix: the classes that a network takes for one another."""
 
 import base64
 import zlib

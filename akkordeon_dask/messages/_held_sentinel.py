@@ -17,4 +17,4 @@ class HeldSentinel:
     lost: tuple[int, ...]
     """The sequences of batches that ended as lost in this incarnation of it: of very many, the last ones."""
     position: Mapping[str, Any]
-    """What a snapshot of its position holds, as JSON values."""
+    """The content of a snapshot of its position, as JSON values."""

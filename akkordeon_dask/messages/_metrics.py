@@ -69,9 +69,9 @@ class GateMetrics(Metrics):
     delays: tuple[tuple[int, int], ...]
     """Pairs of a delay in updates and its number of gradients."""
     stuck: str = ""
-    """What there is to say of a computation that takes far too long."""
+    """A text on a computation that takes far too long; empty where none does."""
     hangs: bool = False
-    """That computation makes no progress."""
+    """Whether the computation of `stuck` makes no progress."""
 
 
 @dataclass(frozen=True, slots=True)

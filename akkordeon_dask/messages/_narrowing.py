@@ -23,7 +23,7 @@ _QUIET_NAN = np.uint16(0x40)
 
 
 class Narrowing(NamedTuple):
-    """How to widen a narrowed array."""
+    """The key to widening a narrowed array."""
 
     format: WireFormat
     exponent: int

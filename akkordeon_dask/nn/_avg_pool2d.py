@@ -21,9 +21,10 @@ class AvgPool2d(Pool2d):
     Parameters
     ----------
     kernel_size
-        the window, in pixels: a number, or a pair for rows and columns.
+        the window, in pixels, at least 1: a number, or a pair for rows and columns.
     stride
-        pixels from one position of the window to the next; None: the window's size, so that windows tile the image.
+        pixels from one position of the window to the next, at least 1; None: the window's size, so that windows tile
+        the image.
     padding
         pixels on all four sides, at most half of the window; or as for `nn.Conv2d`.
 
@@ -31,6 +32,13 @@ class AvgPool2d(Pool2d):
     ------
     x : (batch, channels, rows, columns) float; y : (batch, channels, rows_out, columns_out);
     rows_out = (rows + before + behind - kernel_size) // stride + 1, and columns likewise
+
+    Raises
+    ------
+    SpecError
+        when a size is below 1, or the padding more than half of the window.
+    ShapeError
+        by `output_shape`, when samples are no images, or smaller than the window.
 
     Examples
     --------

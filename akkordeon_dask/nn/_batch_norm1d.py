@@ -38,7 +38,7 @@ class BatchNorm1d(BatchNorm):
     Parameters
     ----------
     features
-        number of features of a sample.
+        number of features of a sample, at least 1.
     momentum
         the share of the running statistics that is kept at an update, in [0, 1). PyTorch's `momentum` is one
         minus this.
@@ -48,6 +48,22 @@ class BatchNorm1d(BatchNorm):
     Shapes
     ------
     x, y : (batch, features) float; w, b, statistics.mean, statistics.var : (features,)
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
+    ShapeError
+        by `output_shape`, for samples of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> layer = nn.BatchNorm1d(1)
+    >>> params = layer.init(np.random.default_rng(0))
+    >>> layer.forward(params, np.array([[1.0], [3.0]]), train=True)[0].round(3).tolist()
+    [[-1.0], [1.0]]
     """
 
     features: int

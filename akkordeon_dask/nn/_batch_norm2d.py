@@ -15,17 +15,38 @@ class BatchNorm2d(BatchNorm):
     Ioffe, Szegedy, 'Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
     Shift', arXiv 1502.03167, 2015 (section 3.2).
 
-    `nn.BatchNorm1d` documents the other parameters, the running statistics, and how batches in flight and several
-    sentinels move them.
+    `nn.BatchNorm1d` documents the running statistics, and how batches in flight and several sentinels move them.
 
     Parameters
     ----------
     channels
-        number of channels of a sample.
+        number of channels of a sample, at least 1.
+    momentum
+        the share of the running statistics that is kept at an update, in [0, 1). PyTorch's `momentum` is one
+        minus this.
+    eps
+        is added to the variance, above 0.
 
     Shapes
     ------
     x, y : (batch, channels, height, width) float; w, b, statistics.mean, statistics.var : (channels,)
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
+    ShapeError
+        by `output_shape`, for samples of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> layer = nn.BatchNorm2d(3)
+    >>> params = layer.init(np.random.default_rng(0))
+    >>> y, _ = layer.forward(params, np.arange(24.0).reshape(2, 3, 2, 2), train=True)
+    >>> y.shape, np.allclose(y.mean(axis=(0, 2, 3)), 0, atol=1e-6)
+    ((2, 3, 2, 2), True)
     """
 
     channels: int

@@ -28,6 +28,11 @@ class BinaryCrossEntropyWithLogits(Loss):
     ------
     y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1] or bool
 
+    Raises
+    ------
+    DataError
+        by a call, when the targets do not fit the outputs, or one is not in [0, 1].
+
     Examples
     --------
     >>> import numpy as np

@@ -46,6 +46,13 @@ class Chain(Layer, Sequence[Layer]):
     layers
         at least one layer; the constructor checks that their shapes fit.
 
+    Raises
+    ------
+    SpecError
+        when there is no layer, or one is something else.
+    ShapeError
+        when a layer cannot take the output of the one before it.
+
     Examples
     --------
     >>> from akkordeon_dask import nn

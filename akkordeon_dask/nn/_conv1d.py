@@ -30,11 +30,12 @@ class Conv1d(SplitLayer):
     Parameters
     ----------
     in_channels, out_channels
-        of the sequences in front and behind.
+        of the sequences in front and behind, at least 1.
     kernel_size, stride, dilation
-        of the window, in steps.
+        of the window, in steps, at least 1.
     padding
-        zeros around the sequence: a number for both ends, a pair (before, behind), or `"same"`, as for `nn.Conv2d`.
+        zeros around the sequence, in steps: a number for both ends, a pair (before, behind), or `"same"`, as for
+        `nn.Conv2d`.
         `padding=(dilation * (kernel_size - 1), 0)` makes the layer causal: a step sees itself and former ones.
     groups, bias, initializer
         as for `nn.Conv2d`.
@@ -44,6 +45,13 @@ class Conv1d(SplitLayer):
     x : (batch, in_channels, steps) float; y : (batch, out_channels, steps_out);
     w : (out_channels, in_channels / groups, kernel_size); b : (out_channels,);
     steps_out = (steps + before + behind - dilation * (kernel_size - 1) - 1) // stride + 1
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range, or the groups do not divide the channels.
+    ShapeError
+        by `output_shape`, when samples are no sequences of `in_channels`, or shorter than the window.
 
     Examples
     --------

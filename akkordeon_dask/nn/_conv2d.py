@@ -41,9 +41,9 @@ class Conv2d(SplitLayer):
     Parameters
     ----------
     in_channels, out_channels
-        of the images in front and behind.
+        of the images in front and behind, at least 1.
     kernel_size, stride, dilation
-        of the window, in pixels: a number, or a pair for rows and columns.
+        of the window, in pixels, at least 1: a number, or a pair for rows and columns.
     padding
         zeros around the image, in pixels: a number for all four sides, a pair for rows and columns, of which each may
         be a pair (before, behind): `padding=(0, (2, 0))` pads on the left. `"same"`: as many as give rows_out =
@@ -60,6 +60,13 @@ class Conv2d(SplitLayer):
     x : (batch, in_channels, rows, columns) float; y : (batch, out_channels, rows_out, columns_out);
     w : (out_channels, in_channels / groups, kernel_rows, kernel_columns); b : (out_channels,);
     rows_out = (rows + before + behind - dilation * (kernel_rows - 1) - 1) // stride + 1, and columns likewise
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range, or the groups do not divide the channels.
+    ShapeError
+        by `output_shape`, when samples are no images of `in_channels`, or smaller than the window.
 
     Examples
     --------

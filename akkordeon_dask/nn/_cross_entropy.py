@@ -36,6 +36,13 @@ class SoftmaxCrossEntropy(Loss):
     y : (batch, classes) float, the logits; target : (batch,) integer in [0, classes), or bool for two classes; or
     y : (batch, classes, positions, ...), target : (batch, positions, ...): the mean over all positions of the batch
 
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
+    DataError
+        by a call, when the targets do not fit the outputs, or a label is out of range.
+
     Examples
     --------
     Two positions of one sample, one of which has no label:

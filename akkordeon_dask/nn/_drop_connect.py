@@ -35,7 +35,7 @@ class DropConnect(Affine):
     Parameters
     ----------
     in_features, out_features
-        sizes of a sample in front and behind.
+        sizes of a sample in front and behind, at least 1.
     rate
         the share of weights that is dropped, in [0, 1). Rounded to a multiple of 1/65536.
     bias
@@ -51,7 +51,15 @@ class DropConnect(Affine):
     Raises
     ------
     SpecError
-        by `forward`, when it trains without a key.
+        when a parameter is out of its range; by `forward`, when it trains without a key.
+    ShapeError
+        by `output_shape`, for samples of another shape.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.DropConnect(4, 3, rate=0.5).output_shape((4,))
+    (3,)
     """
 
     in_features: int

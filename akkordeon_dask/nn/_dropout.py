@@ -35,7 +35,7 @@ class Dropout(Layer):
     Raises
     ------
     SpecError
-        by `forward`, when it trains without a key.
+        when the rate is out of its range; by `forward`, when it trains without a key.
 
     Examples
     --------

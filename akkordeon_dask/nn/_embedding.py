@@ -39,9 +39,9 @@ class Embedding(SplitLayer):
     Parameters
     ----------
     vocabulary
-        how many words there are.
+        the number of words, at least 1.
     features
-        the size of a word's vector.
+        the size of a word's vector, at least 1.
     initializer
         how `w` begins.
 
@@ -51,6 +51,8 @@ class Embedding(SplitLayer):
 
     Raises
     ------
+    SpecError
+        when a parameter is out of its range.
     DataError
         by `forward`, for a number that is no word.
 

@@ -38,6 +38,13 @@ class GELU(Function):
     Shapes
     ------
     x, y : (batch, ...) float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.GELU().forward((), np.array([[-1.0, 0.0, 1.0]]))[0].round(3)
+    array([[-0.159,  0.   ,  0.841]])
     """
 
     def _apply(self, x: Array, own: bool) -> tuple[Array, Context]:

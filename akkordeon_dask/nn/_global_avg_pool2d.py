@@ -24,6 +24,11 @@ class GlobalAvgPool2d(Function):
     ------
     x : (batch, channels, rows, columns) float; y : (batch, channels)
 
+    Raises
+    ------
+    ShapeError
+        by `output_shape`, when samples are no images.
+
     Examples
     --------
     >>> from akkordeon_dask import nn

@@ -28,6 +28,11 @@ class Hinge(Loss):
     ------
     y : (batch, classes) float, two classes at least; target : (batch,) integer in [0, classes), or bool for two classes
 
+    Raises
+    ------
+    DataError
+        by a call, when the targets do not fit the outputs, a label is out of range, or there is one output only.
+
     Examples
     --------
     >>> import numpy as np

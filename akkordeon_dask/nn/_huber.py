@@ -25,11 +25,18 @@ class Huber(ValueLoss):
     Parameters
     ----------
     delta
-        the difference from which on it grows as a straight line.
+        the difference from which on it grows as a straight line, in the targets' unit, above 0.
 
     Shapes
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool, finite
+
+    Raises
+    ------
+    SpecError
+        when `delta` is out of its range.
+    DataError
+        by a call, when the targets do not fit the outputs, or one is not finite.
 
     Examples
     --------

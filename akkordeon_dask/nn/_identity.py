@@ -17,6 +17,12 @@ class Identity(Function):
     Shapes
     ------
     x, y : (batch, ...) float; y is x itself
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> nn.Parallel([nn.Identity(), nn.Linear(4, 3)], join="concatenate").output_shape((4,))
+    (7,)
     """
 
     views: ClassVar[bool] = True

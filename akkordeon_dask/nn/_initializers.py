@@ -22,21 +22,61 @@ _AT_A_TIME = 1 << 16
 
 @dataclass(frozen=True, repr=False)
 class Initializer(Written, ABC):
-    """A frozen value that is called with `(rng, shape, dtype)`; `shape` is `(fan_in, fan_out)`."""
+    """A frozen value that makes the first weights of a layer. It is called with `(rng, shape, dtype)`.
+
+    A subclass is a frozen dataclass (`@dataclass(frozen=True, repr=False)`) that overrides `__call__`.
+
+    Shapes
+    ------
+    shape : (fan_in, fan_out), the inputs and outputs of a unit; the array has this shape and the dtype
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Ones(nn.Initializer):
+    ...     def __call__(self, rng, shape, dtype=np.float32):
+    ...         return np.ones(shape, dtype)
+    >>> nn.Linear(2, 1, initializer=Ones()).init(np.random.default_rng(0))["w"].tolist()
+    [[1.0], [1.0]]
+    """
 
     namespace: ClassVar[str] = "nn."
 
     @abstractmethod
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
-        """A new array of `shape` and `dtype`."""
+        """A new array of `shape` and `dtype`.
+
+        Parameters
+        ----------
+        rng
+            the generator that numbers are drawn from.
+        shape
+            `(fan_in, fan_out)`.
+        dtype
+            of the array, floating point.
+        """
 
 
 @dataclass(frozen=True, repr=False)
 class HeNormal(Initializer):
-    """Normal with deviation `sqrt(2 / fan_in)`: keeps the variance of activations behind a ReLU.
+    """Normal with a standard deviation of `sqrt(2 / fan_in)`, which keeps the variance of activations behind a ReLU.
 
     He, Zhang, Ren, Sun, 'Delving Deep into Rectifiers: Surpassing Human-Level Performance on
     ImageNet Classification', arXiv 1502.01852, 2015.
+
+    Shapes
+    ------
+    shape : (fan_in, fan_out); the array has this shape and the dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> round(float(nn.HeNormal()(np.random.default_rng(0), (200, 100)).std()), 2)
+    0.1
     """
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
@@ -46,10 +86,22 @@ class HeNormal(Initializer):
 
 @dataclass(frozen=True, repr=False)
 class GlorotUniform(Initializer):
-    """Uniform within `sqrt(6 / (fan_in + fan_out))`: for tanh and sigmoid.
+    """Uniform between `-a` and `a`, with `a = sqrt(6 / (fan_in + fan_out))`: for tanh and sigmoid.
 
     Glorot, Bengio, 'Understanding the difficulty of training deep feedforward neural networks',
     AISTATS 2010.
+
+    Shapes
+    ------
+    shape : (fan_in, fan_out); the array has this shape and the dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> w = nn.GlorotUniform()(np.random.default_rng(0), (2, 4))
+    >>> w.shape, bool(np.abs(w).max() <= 1)
+    ((2, 4), True)
     """
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
@@ -59,7 +111,29 @@ class GlorotUniform(Initializer):
 
 @dataclass(frozen=True, repr=False)
 class Normal(Initializer):
-    """Normal with a given standard deviation."""
+    """Normal with mean 0 and a given standard deviation, whatever the shape.
+
+    Parameters
+    ----------
+    std
+        the standard deviation, at least 0.
+
+    Shapes
+    ------
+    shape : any; the array has this shape and the dtype
+
+    Raises
+    ------
+    SpecError
+        when `std` is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> round(float(nn.Normal(0.5)(np.random.default_rng(0), (100, 100)).std()), 1)
+    0.5
+    """
 
     std: float = 0.01
 
@@ -72,7 +146,19 @@ class Normal(Initializer):
 
 @dataclass(frozen=True, repr=False)
 class Zeros(Initializer):
-    """All zeros."""
+    """Zeros for all weights, as a last layer may begin with.
+
+    Shapes
+    ------
+    shape : any; the array has this shape and the dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.Linear(2, 1, initializer=nn.Zeros()).init(np.random.default_rng(0))["w"].tolist()
+    [[0.0], [0.0]]
+    """
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         return np.zeros(shape, dtype)

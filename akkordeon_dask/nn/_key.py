@@ -18,6 +18,25 @@ class Key:
 
     A gate folds in its seed, its name, the sentinel, the pass and the sequence; a chain the
     layer's position. So a batch that is sent again draws the same masks.
+
+    Parameters
+    ----------
+    entropy
+        the path from the root, whole numbers; a list becomes a tuple.
+
+    Raises
+    ------
+    SpecError
+        when `entropy` is not made of whole numbers.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import nn
+    >>> key = nn.Key((0,)).fold("g0", 1)
+    >>> key.generator().random() == key.generator().random()
+    True
+    >>> key.fold(0).generator().random() == key.fold(1).generator().random()
+    False
     """
 
     entropy: tuple[int, ...]

@@ -40,6 +40,27 @@ class Layer(Written, ABC):
 
     Memory: an array that was received or sent is read-only. With `own=True` the array passed in was made inside
     this chain and nothing else refers to it: the layer may overwrite it.
+
+    Shapes
+    ------
+    x, dx : `(batch, *shape)`; y, dy : `(batch, *output_shape(shape))`; float, unless `output_dtype` takes other ones
+
+    Examples
+    --------
+    A layer of your own, `y = 2 * x`:
+
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Double(nn.Layer):
+    ...     def forward(self, params, x, *, train=False, key=None, own=False):
+    ...         return 2 * x, None
+    ...
+    ...     def backward(self, context, dy, *, need_dx=True, own=False):
+    ...         return 2 * dy if need_dx else None, {}
+    >>> (nn.ReLU() >> Double()).forward(({}, {}), np.array([[-1.0, 3.0]]))[0]
+    array([[0., 6.]])
     """
 
     namespace: ClassVar[str] = "nn."

@@ -38,13 +38,29 @@ class LayerNorm(SplitLayer):
     Parameters
     ----------
     features
-        a sample's shape, over the whole of which it is normalised; a number `n` stands for `(n,)`.
+        a sample's shape, over the whole of which it is normalised; a number `n` stands for `(n,)`. Each size is at
+        least 1.
     eps
         is added to the variance, above 0.
 
     Shapes
     ------
     x, y : (batch, ...) float, each sample of shape `features`; w, b : `features`
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
+    ShapeError
+        by `output_shape`, for samples of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> layer = nn.LayerNorm(2)
+    >>> layer.forward(layer.init(np.random.default_rng(0)), np.array([[1.0, 3.0], [10.0, 50.0]]))[0].round(3).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
     draws: ClassVar[bool] = False

@@ -23,11 +23,16 @@ class LeakyReLU(Function):
     Parameters
     ----------
     slope
-        at least 0 and below 1.
+        the factor of inputs below 0, at least 0 and below 1.
 
     Shapes
     ------
     x, y : (batch, ...) float
+
+    Raises
+    ------
+    SpecError
+        when the slope is out of its range.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class Linear(Affine):
     Parameters
     ----------
     in_features, out_features
-        sizes of a sample in front and behind.
+        sizes of a sample in front and behind, at least 1.
     bias
         add `b`.
     initializer
@@ -38,6 +38,13 @@ class Linear(Affine):
     ------
     x : (batch, in_features) float; y : (batch, out_features);
     w : (in_features, out_features); b : (out_features,)
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
+    ShapeError
+        by `output_shape`, for samples of another shape.
 
     Examples
     --------

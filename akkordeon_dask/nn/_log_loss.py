@@ -24,6 +24,11 @@ class LogLoss(Score):
     y : (batch, classes) float, the logits, target : (batch,) integer or bool; or y : (batch, ...) float, the logits of
     yes, and target : the shape of y, numbers in [0, 1] or bool
 
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
+
     Examples
     --------
     >>> import numpy as np

@@ -42,6 +42,13 @@ class Score(Written, ABC):
 
     Most scores are better the higher they are, but not all: `nn.RMSE` is an error, and says so by `greater_is_better`.
 
+    Raises
+    ------
+    SpecError
+        when a subclass that overrides neither `__call__` nor `update` is made.
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
+
     Examples
     --------
     F1 of one yes-or-no output, from three counts:
@@ -135,7 +142,31 @@ class Score(Written, ABC):
 
 @dataclass(frozen=True, repr=False)
 class Loss(Written, ABC):
-    """A frozen value that compares a batch of outputs with their targets."""
+    """A frozen value that compares a batch of outputs with their targets.
+
+    A subclass is a frozen dataclass (`@dataclass(frozen=True, repr=False)`) that overrides `__call__`.
+
+    Raises
+    ------
+    DataError
+        by a call, when the targets do not fit the outputs.
+
+    Examples
+    --------
+    A loss of your own, `log(cosh(y - target))`:
+
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> @dataclass(frozen=True, repr=False)
+    ... class LogCosh(nn.Loss):
+    ...     def __call__(self, y, target, *, need_dy=True):
+    ...         d = y - target
+    ...         return float(np.log(np.cosh(d)).mean()), np.tanh(d) / d.size if need_dy else None
+    >>> LogCosh()(np.array([[0.0], [1.0]]), np.array([[0.0], [1.0]]))
+    (0.0, array([[0.],
+           [0.]]))
+    """
 
     namespace: ClassVar[str] = "nn."
     targets: ClassVar[Targets | None] = None
@@ -178,7 +209,7 @@ class Loss(Written, ABC):
         """
 
     def total_weight(self, target: Array, weights: Array | None = None) -> float:
-        """What the mean over a batch was divided by: the loss of a pass is the mean of its batches by these."""
+        """The divisor of the mean over a batch: the loss of a pass is the mean of its batches, weighted by these."""
         return len(target) if weights is None else float(weights.sum())
 
     def scored(self, y: Array, target: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:

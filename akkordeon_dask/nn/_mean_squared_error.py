@@ -26,6 +26,11 @@ class MeanSquaredError(Loss):
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool, finite
 
+    Raises
+    ------
+    DataError
+        by a call, when the targets do not fit the outputs, or one is not finite.
+
     Examples
     --------
     >>> import numpy as np

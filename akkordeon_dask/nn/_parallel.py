@@ -39,6 +39,13 @@ class Parallel(Branches):
     x : (batch, ...), as the branches take it; y : (batch, ...), the output of a branch, or that with the
     branches' sizes along `axis` added up
 
+    Raises
+    ------
+    SpecError
+        when there is no branch, one is no layer, or `join` or `axis` is none.
+    ShapeError
+        when the branches take different samples, or their outputs cannot be joined.
+
     Examples
     --------
     >>> from akkordeon_dask import nn

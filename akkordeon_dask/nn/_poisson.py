@@ -26,6 +26,11 @@ class PoissonNLL(ValueLoss):
     ------
     y : (batch, ...) float, logarithms; target : the shape of y, float or integer, finite, at least 0
 
+    Raises
+    ------
+    DataError
+        by a call, when the targets do not fit the outputs, or one is not finite or below 0.
+
     Examples
     --------
     >>> import numpy as np

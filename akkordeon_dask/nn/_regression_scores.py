@@ -30,6 +30,11 @@ class R2(Score):
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool
 
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
+
     Examples
     --------
     >>> import numpy as np
@@ -119,6 +124,11 @@ class MSE(_MeanOfOutputs):
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool
 
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
+
     Examples
     --------
     >>> import numpy as np
@@ -148,6 +158,11 @@ class RMSE(MSE):
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool
 
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
+
     Examples
     --------
     >>> import numpy as np
@@ -176,6 +191,11 @@ class MAE(_MeanOfOutputs):
     Shapes
     ------
     y : (batch, ...) float; target : the shape of y, float, integer or bool
+
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
 
     Examples
     --------

@@ -29,6 +29,13 @@ class Reshape(Function):
     ------
     x : (batch, ...) of any dtype; y : (batch, ...), each sample of `shape`, a view of x
 
+    Raises
+    ------
+    SpecError
+        when `shape` is not a tuple of sizes, or has several of -1.
+    ShapeError
+        by `output_shape`, for samples of another number of values.
+
     Examples
     --------
     >>> from akkordeon_dask import nn

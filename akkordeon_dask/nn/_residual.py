@@ -38,6 +38,13 @@ class Residual(Branches):
     ------
     x : (batch, ...) float; y : (batch, ...), the shape of x without a projection
 
+    Raises
+    ------
+    SpecError
+        when the layers or the projection are no layer.
+    ShapeError
+        when the two outputs differ in shape.
+
     Examples
     --------
     >>> from akkordeon_dask import nn

@@ -47,6 +47,9 @@ class Scale(Function):
 
     The place where whole numbers (images) become floating point.
 
+    The mean is taken off before anything is rounded to the dtype of `y`: large whole numbers (dates, ids, seconds) and
+    float64 keep all their digits. A difference of integers and a whole mean is exact, that of 64 bits too.
+
     Parameters
     ----------
     mean, std
@@ -58,8 +61,12 @@ class Scale(Function):
     x : (batch, ...), where a sequence is given (batch, its length, ...), bool (0 and 1), integer or float; y : the
     shape of x, and its dtype where that is floating point, else float32
 
-    The mean is taken off before anything is rounded to the dtype of `y`: large whole numbers (dates, ids, seconds) and
-    float64 keep all their digits. A difference of integers and a whole mean is exact, that of 64 bits too.
+    Raises
+    ------
+    SpecError
+        when a number is not finite, a `std` not above 0, or means and deviations differ in number.
+    ShapeError
+        by `output_shape` and `forward`, for samples of another number of features or channels.
 
     Examples
     --------

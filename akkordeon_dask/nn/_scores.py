@@ -22,6 +22,11 @@ class Accuracy(Score):
     ------
     y : (batch, classes) float; target : (batch,) integer or bool
 
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
+
     Examples
     --------
     >>> import numpy as np
@@ -54,6 +59,11 @@ class BinaryAccuracy(Score):
     Shapes
     ------
     y : (batch, ...) float, the logits; target : the shape of y, numbers in [0, 1] or bool
+
+    Raises
+    ------
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
 
     Examples
     --------
@@ -96,6 +106,15 @@ class TopK(Score):
     Shapes
     ------
     y : (batch, classes) float; target : (batch,) integer or bool
+
+    Raises
+    ------
+    SpecError
+        when `k` is out of its range.
+    ShapeError
+        by a call or `update`, when there are fewer than `k` outputs.
+    DataError
+        by a call or `update`, when the targets do not fit the outputs.
 
     Examples
     --------

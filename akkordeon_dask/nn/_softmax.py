@@ -26,6 +26,11 @@ class Softmax(Function):
     ------
     x, y : (batch, ..., classes) float
 
+    Raises
+    ------
+    ShapeError
+        by `output_shape`, when a sample has no axis, or no numbers along its last one.
+
     Examples
     --------
     >>> import numpy as np

@@ -20,6 +20,13 @@ class Tanh(Function):
     Shapes
     ------
     x, y : (batch, ...) float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import nn
+    >>> nn.Tanh().forward((), np.array([[0.0, 1000.0]]))[0]
+    array([[0., 1.]])
     """
 
     keeps_output: ClassVar[bool] = True

@@ -25,17 +25,22 @@ class Adam(AdaptiveMoments):
     Parameters
     ----------
     lr
-        learning rate, a number or a `Schedule`; about the size of a parameter's step.
+        learning rate, a number above 0 or a `Schedule`; about the size of a parameter's step.
     beta1, beta2
         shares of the mean gradient and of the mean square that are kept, in [0, 1).
     eps
-        keeps the divisor above 0.
+        keeps the divisor above 0; above 0 itself.
     weight_decay
-        decoupled: shrinks `w` by `lr * weight_decay` and stays out of the moments, as in AdamW (Loshchilov, Hutter,
-        'Decoupled Weight Decay Regularization', arXiv 1711.05101, 2017; times `lr`, as PyTorch has it). Of weights and
-        filters.
+        at least 0, decoupled: shrinks `w` by `lr * weight_decay` and stays out of the moments, as in AdamW (Loshchilov,
+        Hutter, 'Decoupled Weight Decay Regularization', arXiv 1711.05101, 2017; times `lr`, as PyTorch has it). Of
+        weights and filters.
     decay_all
         biases and the scales of normalisations too, which are arrays of one axis.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

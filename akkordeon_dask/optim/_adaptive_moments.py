@@ -1,4 +1,4 @@
-"""What optimizers with adaptive moments share."""
+"""The base class of optimizers with adaptive moments."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ __all__ = ["AdaptiveMoments"]
 
 @dataclass(frozen=True, repr=False)
 class AdaptiveMoments(ArrayOptimizer):
-    """Remembers a mean of the gradients and one of their squares; parameters as `Adam`'s."""
+    """An optimizer that remembers a mean of the gradients and one of their squares; parameters as `Adam`'s."""
 
     beta1: float = 0.9
     beta2: float = 0.999

@@ -22,7 +22,29 @@ class ArrayOptimizer(Optimizer):
     Parameters
     ----------
     lr
-        learning rate: a number, or a `Schedule` of the number of updates.
+        learning rate: a number above 0, or a `Schedule` of the number of updates.
+
+    Raises
+    ------
+    SpecError
+        when `lr` is neither a number above 0 nor a `Schedule`.
+    ShapeError
+        by `update`, when parameters, gradients, stale parameters or the state differ in form.
+
+    Examples
+    --------
+    An optimizer of your own, which goes by the gradient's signs:
+
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from akkordeon_dask import optim
+    >>> @dataclass(frozen=True, repr=False)
+    ... class SignSGD(optim.ArrayOptimizer):
+    ...     def step(self, w, g, slots, *, lr, count, stale):
+    ...         return w - lr * np.sign(g), slots
+    >>> optimizer, w = SignSGD(0.5), np.ones(2)
+    >>> optimizer.update(np.array([3.0, -4.0]), optimizer.init(w), w, stale_params=w)[0]
+    array([0.5, 1.5])
     """
 
     lr: float | Schedule

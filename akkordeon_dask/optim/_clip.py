@@ -30,9 +30,14 @@ class Clip(Wrapper):
     optimizer
         that makes the update.
     norm
-        the greatest Euclidean norm: a longer gradient is shortened to it.
+        the greatest Euclidean norm, above 0: a longer gradient is shortened to it.
     value
-        the greatest absolute value of each number of the gradient. One of the two is given.
+        the greatest absolute value of each number of the gradient, above 0. One of the two is given.
+
+    Raises
+    ------
+    SpecError
+        when `optimizer` is no optimizer, the bound is not above 0, or not one of the two is given.
 
     Examples
     --------

@@ -15,7 +15,12 @@ class Constant(Schedule):
     Parameters
     ----------
     lr
-        the learning rate.
+        the learning rate, above 0.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

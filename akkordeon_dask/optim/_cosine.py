@@ -19,11 +19,16 @@ class Cosine(Schedule):
     Parameters
     ----------
     lr
-        the learning rate of the first update.
+        the learning rate of the first update, above 0.
     updates
-        length of the descent, in updates.
+        length of the descent, in updates, at least 1.
     final
         the learning rate afterwards, in [0, lr]. With 0 the parameters stand still then.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

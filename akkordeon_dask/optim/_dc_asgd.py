@@ -25,9 +25,14 @@ class DCASGD(ArrayOptimizer):
     Parameters
     ----------
     lr
-        learning rate, a number or a `Schedule`.
+        learning rate, a number above 0 or a `Schedule`.
     lam
-        strength of the compensation, the paper's lambda; 0 is plain SGD.
+        strength of the compensation, the paper's lambda, at least 0; 0 is plain SGD.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

@@ -27,13 +27,18 @@ class DCASGDa(ArrayOptimizer):
     Parameters
     ----------
     lr
-        learning rate, a number or a `Schedule`.
+        learning rate, a number above 0 or a `Schedule`.
     lam
-        strength of the compensation, the paper's lambda_0; 0 is plain SGD.
+        strength of the compensation, the paper's lambda_0, at least 0; 0 is plain SGD.
     decay
         share of the mean square that is kept, the paper's m, in [0, 1).
     eps
-        keeps the divisor above 0.
+        keeps the divisor above 0; above 0 itself.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

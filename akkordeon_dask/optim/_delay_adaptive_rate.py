@@ -25,7 +25,12 @@ class DelayAdaptiveRate(RateWrapper):
     optimizer
         that makes the update.
     concurrency
-        the delay that the learning rate was chosen for, in updates.
+        the delay that the learning rate was chosen for, in updates, at least 1.
+
+    Raises
+    ------
+    SpecError
+        when `optimizer` is no optimizer, or another parameter out of its range.
 
     Examples
     --------

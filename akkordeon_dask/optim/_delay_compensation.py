@@ -31,7 +31,12 @@ class DelayCompensation(Wrapper):
     optimizer
         that makes the update, one of PyTorch's too; one that compensates itself, or has such a one inside, is refused.
     lam
-        strength of the compensation, the paper's lambda; 0: none.
+        strength of the compensation, the paper's lambda, at least 0; 0: none.
+
+    Raises
+    ------
+    SpecError
+        when `optimizer` is no optimizer, or compensates itself, or `lam` is out of its range.
 
     Examples
     --------

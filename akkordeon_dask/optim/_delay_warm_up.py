@@ -24,7 +24,12 @@ class DelayWarmUp(RateWrapper):
     optimizer
         that makes the update.
     updates
-        length of the warm-up, in updates.
+        length of the warm-up, in updates, at least 1.
+
+    Raises
+    ------
+    SpecError
+        when `optimizer` is no optimizer, or another parameter out of its range.
 
     Examples
     --------

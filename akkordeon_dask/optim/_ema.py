@@ -36,6 +36,11 @@ class EMA(Wrapper):
     decay
         the share of the average that is kept in an update, in [0, 1).
 
+    Raises
+    ------
+    SpecError
+        when `optimizer` is no optimizer, or another parameter out of its range.
+
     Examples
     --------
     >>> from akkordeon_dask import optim

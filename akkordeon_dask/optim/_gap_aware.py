@@ -32,7 +32,12 @@ class GapAware(Wrapper):
     decay
         share of the mean square of the steps that is kept, in [0, 1).
     eps
-        keeps the divisor above 0.
+        keeps the divisor above 0; above 0 itself.
+
+    Raises
+    ------
+    SpecError
+        when `optimizer` is no optimizer, or another parameter out of its range.
 
     Examples
     --------

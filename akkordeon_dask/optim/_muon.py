@@ -31,13 +31,18 @@ class Muon(ArrayOptimizer):
     Parameters
     ----------
     lr
-        learning rate, a number or a `Schedule`, 0.02 say.
+        learning rate, a number above 0 or a `Schedule`, 0.02 say.
     momentum
         share of the velocity that is kept, in [0, 1).
     iterations
-        of Newton and Schulz.
+        of Newton and Schulz, at least 1.
     vector_rate
-        of the learning rate, for what is no matrix.
+        the factor of the learning rate for biases and scales, above 0.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

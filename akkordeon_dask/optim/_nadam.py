@@ -28,15 +28,20 @@ class NAdam(AdaptiveMoments):
     Parameters
     ----------
     lr
-        learning rate, a number or a `Schedule`; about the size of a parameter's step.
+        learning rate, a number above 0 or a `Schedule`; about the size of a parameter's step.
     beta1, beta2
         shares of the mean gradient and of the mean square that are kept, in [0, 1).
     eps
-        keeps the divisor above 0.
+        keeps the divisor above 0; above 0 itself.
     weight_decay, decay_all
         as `Adam`'s.
     momentum_decay
-        how fast the momentum of the look ahead rises to `beta1`.
+        the speed at which the momentum of the look ahead rises to `beta1`, at least 0.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

@@ -15,7 +15,16 @@ _MEMORY = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """An optimizer's memory: a value, replaced by every update and never written into."""
+    """An optimizer's memory: a value, replaced by every update and never written into.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import optim
+    >>> state = optim.SGD(0.1).init(np.ones(2))
+    >>> state.count, state.late(3).delay, state.slowed(0.5).rate
+    (0, 3, 0.5)
+    """
 
     count: int
     """Updates so far."""
@@ -42,10 +51,19 @@ class State:
 
 @dataclass(frozen=True, repr=False)
 class Optimizer(Written, ABC):
-    """Makes the next parameters from the present ones and a gradient.
+    """The rule by which a gate makes its next parameters from the present ones and a gradient.
 
-    A frozen dataclass. One whose update of an array depends on that array's numbers alone derives from
-    `ArrayOptimizer`.
+    A subclass is a frozen dataclass (`@dataclass(frozen=True, repr=False)`) that overrides `init` and `update`. One
+    whose update of an array depends on that array's numbers alone derives from `ArrayOptimizer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import optim
+    >>> optimizer, w = optim.SGD(0.5), np.ones(2)
+    >>> w, state = optimizer.update(np.array([1.0, -1.0]), optimizer.init(w), w, stale_params=w)
+    >>> w, state.count
+    (array([0.5, 1.5]), 1)
     """
 
     namespace: ClassVar[str] = "optim."

@@ -24,15 +24,20 @@ class SGD(ArrayOptimizer):
     Parameters
     ----------
     lr
-        learning rate, a number or a `Schedule`.
+        learning rate, a number above 0 or a `Schedule`.
     momentum
         share of the velocity that is kept, in [0, 1).
     nesterov
         look ahead along the velocity; needs momentum.
     weight_decay
-        `weight_decay * w` is added to the gradient of weights and filters.
+        at least 0: `weight_decay * w` is added to the gradient of weights and filters.
     decay_all
         of biases and of the scales of normalisations too, which are arrays of one axis.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range, or `nesterov` is set without a momentum.
 
     Examples
     --------

@@ -30,6 +30,11 @@ class SpikeCompensation(Wrapper):
     optimizer
         an `SGD` with momentum, without Nesterov's look ahead.
 
+    Raises
+    ------
+    SpecError
+        when `optimizer` is any other.
+
     Examples
     --------
     >>> from akkordeon_dask import optim

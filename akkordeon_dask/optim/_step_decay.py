@@ -18,11 +18,16 @@ class Step(Schedule):
     Parameters
     ----------
     lr
-        the learning rate of the first `every` updates.
+        the learning rate of the first `every` updates, above 0.
     every
-        length of a step, in updates.
+        length of a step, in updates, at least 1.
     factor
         of the learning rate at each step, in (0, 1].
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

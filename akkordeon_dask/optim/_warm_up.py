@@ -20,9 +20,14 @@ class WarmUp(Schedule):
     Parameters
     ----------
     updates
-        length of the warm-up, in updates.
+        length of the warm-up, in updates, at least 1.
     then
-        the learning rate afterwards: a number, or a `Schedule`.
+        the learning rate afterwards: a number above 0, or a `Schedule`.
+
+    Raises
+    ------
+    SpecError
+        when a parameter is out of its range.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which parameters weight decay is for."""
+"""The parameters that weight decay is for."""
 
 from akkordeon_dask.tree import Array
 

@@ -38,7 +38,12 @@ class WeightPrediction(Wrapper):
     optimizer
         that makes the update; an `SGD` with momentum or an `Adam`, unless the rule is `"last-update"`.
     rule
-        of the prediction.
+        of the prediction: `"linear"`, `"geometric"` or `"last-update"`, as above.
+
+    Raises
+    ------
+    SpecError
+        when `optimizer` lacks the momentum of the rule, predicts itself or is none, or the rule is none of these.
 
     Examples
     --------

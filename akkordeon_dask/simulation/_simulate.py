@@ -28,30 +28,30 @@ _TEST_BATCH = 1000
 
 @dataclass(frozen=True)
 class SimulatedEpoch:
-    """An epoch of a simulation."""
+    """An epoch of a simulation, as `Simulation.epochs` has it: its loss and scores, and those of a validation."""
 
     epoch: int
     """Its number, from 1."""
     loss: float
     """The mean over its samples, each as it was when its batch was trained."""
     scores: Mapping[str, float]
-    """Of the same predictions."""
+    """The scores of the same predictions, by their names."""
     validation_loss: float | None
-    """After the epoch; None without data for it."""
+    """The mean over the samples of `validation`, after the epoch; None without such data."""
     validation_scores: Mapping[str, float]
-    """After the epoch."""
+    """The scores of the same predictions, by their names; empty without such data."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """The result of `simulate`."""
+    """The result of `simulate`: parameters, epochs, and the delays of gradients."""
 
     parameters: Mapping[str, Tree]
-    """Of each gate, by its name, after the last update."""
+    """The parameters of each gate, by its name, after the last update."""
     epochs: tuple[SimulatedEpoch, ...]
-    """All that were finished."""
+    """All epochs that were finished, in their order."""
     updates: int
-    """Updates of each gate."""
+    """The number of updates, the same for each gate."""
     diverged: bool
     """The loss became NaN or infinite: the simulation ended there."""
     delays: Mapping[str, float]
@@ -60,7 +60,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is the same for all epochs."""
+    """The parts of a simulation that are the same for all epochs."""
 
     network: Network
     source: Source

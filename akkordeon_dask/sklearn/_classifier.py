@@ -38,14 +38,14 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         One that begins with `nn.Scale` or `nn.Embedding` takes the numbers of X with all their digits, others take
         them as `dtype`.
     hidden_layer_sizes
-        widths of the hidden layers of that, a gate each, with rectifiers; a number is one layer.
+        widths of the hidden layers of that, each at least 1, a gate each, with rectifiers; a number is one layer.
     optimizer, lr
-        makes the optimizer of each gate from a learning rate; and that rate.
+        makes the optimizer of each gate from a learning rate; and that rate, above 0.
     max_epochs
-        passes over the samples.
+        passes over the samples, at least 1.
     batch_size, concurrency
-        samples of a batch; batches in flight at once. With more than one the network trains faster on several cores or
-        workers, and two runs with one seed differ.
+        samples of a batch; batches in flight at once; both at least 1. With more than one in flight the network trains
+        faster on several cores or workers, and two runs with one seed differ.
     loss
         an `nn.Loss` of labels; None: `nn.SoftmaxCrossEntropy()`.
     class_weight
@@ -55,6 +55,12 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         hold `validation_fraction` of the samples out, of each class its share, and validate after each pass: training
         ends when the loss there has not fallen by more than `tol` for `n_iter_no_change` passes, and the parameters
         of the best pass stay.
+    validation_fraction
+        the share of the samples that is held out, in (0, 1).
+    n_iter_no_change
+        passes in a row without an improvement, at least 1, after which training ends.
+    tol
+        an improvement is greater than this, at least 0, in the loss's unit.
     callbacks
         `akkordeon_dask.callbacks`, or plain functions of a `PassReport`. Their figures are `"train.loss"`,
         `"valid.loss"`, and with the name of a score. Where one monitors `"valid..."`, samples are held out for that.
@@ -75,15 +81,35 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ----------
     classes_ : (classes,)
         the labels.
+    network_
+        the spec that was trained, every gate with its name.
     parameters_
         of each gate, by its name.
     rated_parameters_
         those that predict: the averages of gates with `optim.EMA`, else the same.
     history_
         the reports of all passes.
+    n_iter_
+        the number of passes over the samples.
+    n_features_in_
+        the number of columns of X.
     client
         of the cluster that trains: set it before `fit`. None: the process's default client, else a cluster in this
         process for each fit.
+
+    Raises
+    ------
+    SpecError
+        by `fit`, when a parameter is out of its range.
+    ShapeError
+        by `fit`, when `network` cannot take the samples, or has not an output for each class.
+    DataError, ValueError
+        when X, y or weights are not as `fit` and `predict` take them; by `fit`, when rows of a collection of Dask
+        would have to be held out.
+    AkkordeonError
+        by `fit`, when the cluster cannot run the network, or training fails.
+    sklearn.exceptions.NotFittedError
+        by `predict`, before any `fit`.
 
     Examples
     --------
@@ -223,7 +249,8 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            where `class_weight` is `"balanced"`: the samples of one call do not tell how rare a class is.
+            where `class_weight` is `"balanced"`: the samples of one call do not tell how rare a class is; where
+            `early_stopping` is set; where `classes` are none, or not those of the first call.
         """
         if self._is_balanced:
             raise ValueError(

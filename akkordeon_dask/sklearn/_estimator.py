@@ -1,4 +1,4 @@
-"""What a classifier and a regressor have in common: they train a network on a cluster, and predict in this process."""
+"""The base of a classifier and a regressor, which train a network on a cluster and predict in this process."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence

@@ -94,7 +94,7 @@ def plain_labels(value: ArrayLike) -> ArrayLike:
 
 @contextmanager
 def columns_named(**frames: Any) -> Iterator[None]:
-    """Where the body refuses frames of pandas, name the column to blame, if there is one.
+    """Name the column to blame, if there is one, where the body refuses frames of pandas.
 
     Raises
     ------

@@ -101,7 +101,7 @@ class NetworkTelemetry:
 
     @property
     def parameters(self) -> int:
-        """How many numbers training adjusts."""
+        """The number of parameters that training adjusts."""
         return sum(gate.metrics.parameters for gate in self.gates.values())
 
     @property
@@ -129,7 +129,7 @@ class NetworkTelemetry:
         self._numbers += 1
 
     def rank(self, sentinel: str, mode: str) -> int:
-        """How many sentinels of its mode were seen before it."""
+        """The number of sentinels of its mode that were seen before it."""
         ranks = self._ranks.setdefault(mode, {})
         return ranks.setdefault(sentinel, len(ranks))
 

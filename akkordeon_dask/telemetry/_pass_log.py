@@ -32,7 +32,7 @@ class PassLog(Sequence[PassReport]):
         self.seen = 0
         """Passes that were ever appended. The newest are kept in any case."""
         self.thinned = 0
-        """How often some were dropped."""
+        """The number of times that some were dropped."""
 
     def append(self, one: PassReport) -> None:
         """Add the newest."""

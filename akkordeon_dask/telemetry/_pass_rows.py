@@ -27,7 +27,7 @@ def scores_text(one: PassReport) -> str:
 
 
 def progress_words(epoch: int, epochs: int | None, state: str, progress: PassProgress | None) -> list[str]:
-    """How far a sentinel is: `pass 3 of 10`, `42 %`, `loss 0.3100`, `accuracy 0.9100`, `12 s left`.
+    """The progress of a sentinel: `pass 3 of 10`, `42 %`, `loss 0.3100`, `accuracy 0.9100`, `12 s left`.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class RateTracker(Generic[M]):
         return now - self.last_report > max(SILENT, _INTERVALS * self._interval)
 
     def rate(self, name: str, now: float) -> float:
-        """How much a total grows, a second; NaN before the second report, and when the last one is out of date."""
+        """The growth of a total, a second; NaN before the second report, and when the last one is out of date."""
         if not self.is_reported or self.is_silent(now):
             return float("nan")
         return self._rates.get(name, float("nan"))

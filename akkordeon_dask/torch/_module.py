@@ -40,7 +40,7 @@ _FIELDS = ("factory", "args", "kwargs", "random", "dtype", "device")
 
 
 class _Graph(NamedTuple):
-    """What autograd goes back through."""
+    """The graph that autograd goes back through."""
 
     y: torch.Tensor
     x: torch.Tensor
@@ -80,6 +80,8 @@ class TorchModule(Layer):
     factory
         makes the module on the worker: an `nn.Module` class or any callable, called with the other arguments; or a
         module, which is copied with its weights and never trained itself.
+    args, kwargs
+        the arguments of `factory`; none for a module.
     random
         the module draws random numbers in training; it does not; None: as its first training pass does in a process. To
         be declared where only some passes draw.

@@ -1,4 +1,4 @@
-"""How classes and functions of torch and of users are written."""
+"""The notation of classes and functions, of torch and of users."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a forward pass may leave behind: one tensor to pass on, a way back, buffers of the form they had."""
+"""Checks after a forward pass: it leaves one tensor to pass on, a way back, and buffers of the form they had."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -34,6 +34,16 @@ def torch_seed(key: Key) -> int:
     A gate passes the key `Key((seed,)).fold(gate, sentinel, pass, sequence)` to its chain, which folds in the position
     of the layer. A plain loop that calls `torch.manual_seed` with the same number draws the same masks.
 
+    Parameters
+    ----------
+    key
+        of a layer and a batch.
+
+    Returns
+    -------
+    int
+        at least 0 and below 2**63.
+
     Examples
     --------
     >>> from akkordeon_dask import nn

@@ -1,4 +1,4 @@
-"""How buffers move with an update."""
+"""The movement of buffers with an update."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias

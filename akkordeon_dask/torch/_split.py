@@ -22,7 +22,7 @@ _CODE = "forward", "__call__", "train"
 """Methods of a module that its children compute what they do by."""
 
 _OWN = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_parameters"
-"""What a module has beside its children."""
+"""Attributes in which a module has something beside its children."""
 
 
 def split_module(
@@ -43,7 +43,7 @@ def split_module(
     at
         the names of the children that gates but the first one begin with.
     parts
-        instead: into so many gates, of which the costliest costs as little as possible.
+        instead of `at`: the number of gates, at least 1; the costliest one costs as little as possible.
     shape
         of a sample: then costs are multiply-adds, else numbers of parameters.
 

@@ -1,4 +1,4 @@
-"""Which classes are taken for which others, and images of wrong predictions."""
+"""Panes of the confusion matrix, and of images of wrong predictions."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class _OfLastPass(Pane):
     """A figure of the last pass of one sentinel, or a line that says why there is nothing to see."""
 
     none: str
-    """That line."""
+    """The line that says so."""
 
     def __init__(self, plot: Any, fields: tuple[str, ...]) -> None:
         self.root, self._fields = plot, fields

@@ -74,7 +74,7 @@ for (const [plot, tickers] of plots) {
 
 
 class Switches:
-    """How the plots of a document are shown: over what, on which scale, smoothed or not, all curves or some.
+    """The way in which the plots of a document are shown: their axis, their scale, smoothed or not, all curves or some.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class _Table(Pane):
         self._shown: tuple[NetworkTelemetry | None, int] = (None, 0)
 
     def _rows(self, network: NetworkTelemetry) -> tuple[int, list[tuple[Any, ...]]]:
-        """How many there ever were, and the newest, newest first."""
+        """The number of all that there ever were, and the newest, newest first."""
         raise NotImplementedError
 
     def show(self, network: NetworkTelemetry | None) -> None:

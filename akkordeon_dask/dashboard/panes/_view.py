@@ -1,4 +1,4 @@
-"""How curves are shown, as the reader has chosen."""
+"""The view of curves that the reader has chosen."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
