@@ -12,7 +12,13 @@ from akkordeon_dask.actors.sentinel._behavior import SentinelBehavior, SentinelS
 from akkordeon_dask.actors.sentinel._open_pass import OpenPass
 from akkordeon_dask.actors.sentinel._position import Position
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate
-from akkordeon_dask.actors.shutdown._retirement import RESTART_TOPIC, allow_retirement, forget_network, retire
+from akkordeon_dask.actors.shutdown._retirement import (
+    RESTART_TOPIC,
+    allow_retirement,
+    forget_network,
+    living_runs,
+    retire,
+)
 from akkordeon_dask.actors.transport._call_batches import CALLS_OP
 from akkordeon_dask.actors.transport._post_office import PostOffice
 
@@ -37,5 +43,6 @@ __all__ = [
     "allow_retirement",
     "forget_network",
     "is_large",
+    "living_runs",
     "retire",
 ]

@@ -3,9 +3,10 @@
 from akkordeon_dask.data._arrays import arrays
 from akkordeon_dask.data._augment import augment
 from akkordeon_dask.data._checked_source import open_source
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._download import download
 from akkordeon_dask.data._folder_stream import stream_folder
-from akkordeon_dask.data._from_dask import Collections, from_dask, is_collection
+from akkordeon_dask.data._from_dask import CollectionColumns, Collections, from_dask, is_collection
 from akkordeon_dask.data._idx_pair import idx
 from akkordeon_dask.data._kafka_stream import stream_kafka
 from akkordeon_dask.data._leased_source import LeasedSource, LostPartitionError, Partition
@@ -21,7 +22,9 @@ from akkordeon_dask.data._tables import csv, parquet
 
 __all__ = [
     "Batch",
+    "CollectionColumns",
     "Collections",
+    "ColumnNames",
     "Lease",
     "LeasedSource",
     "LostPartitionError",

@@ -6,6 +6,7 @@ import numpy as np
 
 from akkordeon_dask import memory
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._provider import Batch, Source
 from akkordeon_dask.data._selected import Selected
 from akkordeon_dask.errors import DataError
@@ -28,6 +29,8 @@ class ArraySource(Source):
         all samples, of which the provider serves a part.
     drop_last
         leave out the batch that would have fewer samples than the others.
+    columns
+        the names of those that the samples come from.
 
     Raises
     ------
@@ -39,7 +42,14 @@ class ArraySource(Source):
     blocking = False
 
     def __init__(
-        self, provider: Selected, x: Array, y: Array | None, weights: Array | None = None, *, drop_last: bool = False
+        self,
+        provider: Selected,
+        x: Array,
+        y: Array | None,
+        weights: Array | None = None,
+        *,
+        drop_last: bool = False,
+        columns: ColumnNames = ColumnNames(),  # noqa: B008 - a tuple
     ) -> None:
         self._provider = provider
         self._rows = provider.rows(len(x))
@@ -51,6 +61,7 @@ class ArraySource(Source):
         self.shape = x.shape[1:]
         self.dtype = self._x.dtype
         self.labelled = y is not None
+        self.columns = columns
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
         size = check_int(f"{self._provider!r}: batch_size", batch_size, 1, error=DataError)

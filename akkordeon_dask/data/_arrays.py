@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from akkordeon_dask._numbers import check_flag
 from akkordeon_dask.data._array_source import ArraySource
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._numbers import as_numbers, as_weights, check_some_weight, equal
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._sampling import drawn_order, stratified_order
@@ -38,7 +39,8 @@ def arrays(
     Parameters
     ----------
     x : (samples, ...), any real number dtype
-        the inputs: an array, a frame or column of numbers (rows count by position, an index is ignored), a tensor.
+        the inputs: an array, a frame or column of numbers (rows count by position, an index is ignored), a tensor. All
+        frames of a network have the same columns in the same order.
     y : (samples, ...), any real number dtype
         the labels, or None where there are none (prediction): each batch is then `(x, None)`.
     weights : (samples,), real numbers of at least 0
@@ -73,8 +75,9 @@ def arrays(
     samples, labels = as_numbers("x", x), None if y is None else as_numbers("y", y)
     its = None if weights is None else as_weights("weights", weights, len(samples))
     chances = None if probabilities is None else as_weights("probabilities", probabilities, len(samples))
+    columns = ColumnNames.of(x, y)
     return Arrays(
-        samples, labels, its, chances, stratify, drop_last, shuffle=shuffle, seed=seed, take=take, shard=shard
+        samples, labels, its, chances, stratify, drop_last, columns, shuffle=shuffle, seed=seed, take=take, shard=shard
     )
 
 
@@ -88,6 +91,7 @@ class Arrays(Selected):
     probabilities: Array | None = None
     stratify: bool = False
     drop_last: bool = False
+    columns: ColumnNames = ColumnNames()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,7 +115,7 @@ class Arrays(Selected):
                 check_some_weight(name, its[rows.start : rows.stop : rows.step])
 
     def open(self) -> Source:
-        return ArraySource(self, self.x, self.y, self.weights, drop_last=self.drop_last)
+        return ArraySource(self, self.x, self.y, self.weights, drop_last=self.drop_last, columns=self.columns)
 
     def order(self, rows: range, epoch: int) -> Array:
         if self.stratify:
@@ -133,7 +137,8 @@ class Arrays(Selected):
 
     def _facts(self) -> tuple[Any, ...]:
         kinds = tuple(None if a is None else (a.shape, a.dtype) for a in self._arrays)
-        return (*kinds, self.shuffle, self.seed, self.take, self.shard, self.stratify, self.drop_last)
+        selection = self.shuffle, self.seed, self.take, self.shard, self.stratify, self.drop_last
+        return (*kinds, *selection, self.columns)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Arrays):

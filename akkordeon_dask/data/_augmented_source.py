@@ -38,6 +38,7 @@ class AugmentedSource(Source):
         self.dtype = inner.dtype
         self.labelled = inner.labelled
         self.blocking = inner.blocking
+        self.columns = inner.columns
         if inner.dtype is not None:
             operations.check_fill(inner.dtype)
 

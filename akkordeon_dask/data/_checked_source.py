@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask import memory
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._foreign import call_to_add, column_names
 from akkordeon_dask.data._numbers import as_numbers, as_weights
 from akkordeon_dask.data._provider import Batch, Provider, Source
@@ -47,7 +48,7 @@ class CheckedSource(Source):
         self.samples = source.samples
         self.shape = None if source.shape is None else tuple(source.shape)
         self.dtype = None if source.dtype is None else np.dtype(source.dtype)
-        self.labelled, self.blocking = source.labelled, source.blocking
+        self.labelled, self.blocking, self.columns = source.labelled, source.blocking, source.columns
         self._checks = BatchChecks(copy=True)
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
@@ -56,7 +57,9 @@ class CheckedSource(Source):
 
     def _checked(self, batches: Iterator[Any], epoch: int) -> Iterator[Batch]:
         for number, thing in enumerate(batches, 1):
-            yield self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
+            batch = self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
+            self.columns = self._source.columns.joined(self._checks.names)
+            yield batch
 
     def interrupt(self) -> None:
         self._source.interrupt()
@@ -81,6 +84,12 @@ class BatchChecks:
         self._keep = memory.copied if copy else _straight
         self._columns: dict[str, tuple[list[Any], str]] = {}
         """Of the first frames: the names of their columns, and the batch."""
+
+    @property
+    def names(self) -> ColumnNames:
+        """Of the first frames."""
+        x, y = (self._columns.get(side, (None, ""))[0] for side in "xy")
+        return ColumnNames.named(x, y)
 
     def check(self, thing: Any, where: str) -> Batch:
         """A batch as an iterable or a source gave it, as plain arrays in the machine's byte order, for readers alone.

@@ -1,13 +1,14 @@
 """Collections of Dask as a provider: a description alone, which a running network resolves."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.errors import DataError
 
-__all__ = ["Collections", "from_dask", "is_collection"]
+__all__ = ["CollectionColumns", "Collections", "from_dask", "is_collection"]
 
 
 def from_dask(
@@ -57,6 +58,29 @@ def from_dask(
     return Collections(x, y, weights, target, shuffle_buffer, seed)
 
 
+class CollectionColumns(NamedTuple):
+    """The columns of frames of Dask, as it knows them, in their order; None of what is no frame."""
+
+    x: tuple[Any, ...] | None = None
+    """The targets among them."""
+    y: tuple[Any, ...] | None = None
+    target: Any = None
+    """The column of x that is y, or a list of some."""
+
+    @property
+    def targets(self) -> list[Any]:
+        """The columns of x that are targets."""
+        if self.target is None:
+            return []
+        return self.target if isinstance(self.target, list) else [self.target]
+
+    @property
+    def names(self) -> ColumnNames:
+        """Of features and targets."""
+        features = [name for name in self.x or () if name not in self.targets]
+        return ColumnNames.named(features, self.targets or self.y)
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Collections(Provider):
     """The provider that `data.from_dask` returns."""
@@ -98,15 +122,17 @@ class Collections(Provider):
     @property
     def targets(self) -> list[Any]:
         """The columns of the frame `x` that are targets."""
-        if self.target is None:
-            return []
-        return self.target if isinstance(self.target, list) else [self.target]
+        return self.columns.targets
 
     @property
-    def columns(self) -> tuple[Any, ...] | None:
-        """Those of the frame `x`; None: it is none."""
-        names = None if isinstance(self.x, tuple) else getattr(self.x, "columns", None)
-        return None if names is None else tuple(names)
+    def columns(self) -> CollectionColumns:
+        """Those of its frames."""
+        return CollectionColumns(_columns(self.x), _columns(self.y), self.target)
+
+    @property
+    def labelled(self) -> bool:
+        """It has labels."""
+        return self.y is not None or self.target is not None
 
     def open(self) -> Source:
         raise DataError(f"{self!r} is read by the workers of a cluster: attach it to a running network")
@@ -125,6 +151,11 @@ def is_collection(value: Any) -> bool:
     """Whether a value is a collection of Dask, a delayed object, or a list of those."""
     items = value if isinstance(value, list | tuple) and value else (value,)
     return all(callable(getattr(type(item), "__dask_graph__", None)) for item in items)
+
+
+def _columns(value: Any) -> tuple[Any, ...] | None:
+    names = None if isinstance(value, tuple) else getattr(value, "columns", None)
+    return None if names is None else tuple(names)
 
 
 def _is_delayed(value: Any) -> bool:

@@ -9,9 +9,8 @@ import numpy as np
 from akkordeon_dask._files import is_url, read_bytes
 from akkordeon_dask.data._idx import Readable, read_idx
 from akkordeon_dask.data._provider import Provider
-from akkordeon_dask.data._stored import Stored, file_name
+from akkordeon_dask.data._stored import Samples, Stored, file_name
 from akkordeon_dask.errors import DataError
-from akkordeon_dask.tree import Array
 
 __all__ = ["idx"]
 
@@ -80,9 +79,9 @@ class _IdxPair:
     def call(self) -> tuple[str, list[str]]:
         return "idx", [repr(self.images), repr(self.labels)]
 
-    def read(self) -> tuple[Array, Array]:
+    def read(self) -> Samples:
         x, y = (read_idx(_File(path), _remedy) for path in self.paths)
-        return x.reshape(len(x), -1), y.astype(np.int64) if y.dtype.kind in "iu" else y
+        return Samples(x.reshape(len(x), -1), y.astype(np.int64) if y.dtype.kind in "iu" else y)
 
 
 def _remedy(path: Readable) -> str:

@@ -8,9 +8,8 @@ from akkordeon_dask.data._files import FileSet, find
 from akkordeon_dask.data._idx import Readable, read_pair
 from akkordeon_dask.data._provider import Source
 from akkordeon_dask.data._selected import Selected
-from akkordeon_dask.data._stored import read_once
+from akkordeon_dask.data._stored import Samples, read_once
 from akkordeon_dask.errors import DataError
-from akkordeon_dask.tree import Array
 
 __all__ = ["ARCHIVES", "Files", "Images", "Split", "shuffles"]
 
@@ -40,7 +39,8 @@ class Split(Selected):
     split: str
 
     def _open(self, images: Readable, labels: Readable, samples: int, files: Files, state: Any = None) -> Source:
-        return ArraySource(self, *read_once(_Pair(images, labels, samples, files), state))
+        x, y, _ = read_once(_Pair(images, labels, samples, files), state)
+        return ArraySource(self, x, y)
 
     def _shuffles(self) -> bool:
         return self.split == "train"
@@ -79,6 +79,6 @@ class _Pair:
     samples: int
     files: Files
 
-    def read(self) -> tuple[Array, Array]:
+    def read(self) -> Samples:
         """47 MB for 60 000 images."""
-        return read_pair(self.images, self.labels, self.samples, (28, 28), self.files.remedy)
+        return Samples(*read_pair(self.images, self.labels, self.samples, (28, 28), self.files.remedy))

@@ -9,7 +9,7 @@ import numpy as np
 
 from akkordeon_dask.data._numbers import as_numbers
 from akkordeon_dask.data._provider import Provider
-from akkordeon_dask.data._stored import Stored, file_name
+from akkordeon_dask.data._stored import Samples, Stored, file_name
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
@@ -66,14 +66,15 @@ class _Npz:
     def call(self) -> tuple[str, list[str]]:
         return "npz", [repr(self.path), repr(self.x), repr(self.y)]
 
-    def read(self) -> tuple[Array, Array | None]:
+    def read(self) -> Samples:
         try:
             with fsspec.open(self.path, "rb") as file:
                 content = np.load(file, allow_pickle=False)
                 if not isinstance(content, np.lib.npyio.NpzFile):
                     raise DataError(f"{self.path} holds one array without a name: write it by numpy.savez(path, x=...)")
                 with content:
-                    return self._array(content, self.x), None if self.y is None else self._array(content, self.y)
+                    x = self._array(content, self.x)
+                    return Samples(x, None if self.y is None else self._array(content, self.y))
         except DataError:
             raise
         except (OSError, EOFError, ValueError, ImportError, zipfile.BadZipFile) as error:

@@ -93,9 +93,10 @@ class PollingSource(Source):
                 yield None
                 continue
             number += 1
-            yield self._checks.check(
-                thing, f"{self._name}, epoch {epoch}, {self._connection.origin or f'batch {number}'}"
-            )
+            where = f"{self._name}, epoch {epoch}, {self._connection.origin or f'batch {number}'}"
+            batch = self._checks.check(thing, where)
+            self.columns = self._checks.names
+            yield batch
 
     def _cut(self, arrivals: Iterator[Batch | None], size: int, linger: float) -> Iterator[Batch]:
         since = time.monotonic()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from akkordeon_dask._repr import Written
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.tree import Array
 
 __all__ = ["Batch", "Provider", "Source"]
@@ -36,6 +37,9 @@ class Source(ABC):
 
     labelled: bool | None = None
     """Whether batches have a y; None where it is not known before the first batch."""
+
+    columns: ColumnNames = ColumnNames()
+    """Of the tables that the samples come from, once they are known: all data of a network have the same ones."""
 
     blocking: bool = True
     """The next batch may wait for a disk or a network: it is drawn in a thread of its own. False: it takes nothing but

@@ -7,18 +7,19 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import fsspec
 
 from akkordeon_dask._files import absolute, expand, is_url
 from akkordeon_dask.data._array_source import ArraySource
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._provider import Source
 from akkordeon_dask.data._selected import Selected
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["Origin", "Stored", "file_name", "read_once"]
+__all__ = ["Origin", "Samples", "Stored", "file_name", "read_once"]
 
 _UNCHANGING = frozenset({"name", "size", "type", "mimetype", "url", "partial"})
 """What a file system says of a file that another file in its place may have, too."""
@@ -27,11 +28,19 @@ _NAMED = 8
 _one_reader = threading.Lock()
 
 
+class Samples(NamedTuple):
+    """All samples of some files."""
+
+    x: Array
+    y: Array | None
+    columns: ColumnNames = ColumnNames()
+
+
 class Origin(Protocol):
     """Files, and how they are read: a frozen value."""
 
-    def read(self) -> tuple[Array, Array | None]:
-        """All samples: x, and y or None."""
+    def read(self) -> Samples:
+        """All samples."""
         ...
 
     def __hash__(self) -> int: ...
@@ -59,18 +68,18 @@ class Stored(Selected):
 
     def open(self) -> Source:
         states = tuple(_state(path) for path in self.files.paths)
-        x, y = read_once(self.files, None if None in states else states)
+        x, y, columns = read_once(self.files, None if None in states else states)
         if y is not None and len(x) != len(y):
             raise DataError(f"{self!r}: x has {len(x)} samples, y has {len(y)}: give one row of y for each row of x")
-        return ArraySource(self, x, y)
+        return ArraySource(self, x, y, columns=columns)
 
     def _call(self) -> tuple[str, list[str]]:
         function, said = self.files.call
         return function, list(said)
 
 
-def read_once(origin: Origin, state: Hashable | None) -> tuple[Array, Array | None]:
-    """The arrays of an origin, read-only: all sentinels of a process share one copy.
+def read_once(origin: Origin, state: Hashable | None) -> Samples:
+    """The samples of an origin, read-only: all sentinels of a process share one copy.
 
     `state` changes with the files, so that those that were replaced are read again; None: nothing tells that they were,
     and they are read each time.
@@ -81,16 +90,16 @@ def read_once(origin: Origin, state: Hashable | None) -> tuple[Array, Array | No
 
 
 @lru_cache(maxsize=4)
-def _kept(origin: Origin, state: Hashable) -> tuple[Array, Array | None]:
+def _kept(origin: Origin, state: Hashable) -> Samples:
     return _read(origin)
 
 
-def _read(origin: Origin) -> tuple[Array, Array | None]:
-    both = origin.read()
-    for array in both:
+def _read(origin: Origin) -> Samples:
+    samples = origin.read()
+    for array in (samples.x, samples.y):
         if array is not None:
             array.flags.writeable = False
-    return both
+    return samples
 
 
 def file_name(label: str, path: Any) -> str:

@@ -70,7 +70,9 @@ class StreamSource(Source):
         # Begun here and not in `batches`: to begin may take its time too.
         for number, thing in enumerate(self._run(), 1):
             self._given += 1
-            yield self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
+            batch = self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
+            self.columns = self._checks.names
+            yield batch
         if number == 0:
             raise DataError(self._nothing(epoch))
 

@@ -6,9 +6,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from akkordeon_dask.data._column_names import ColumnNames
 from akkordeon_dask.data._numbers import as_numbers
 from akkordeon_dask.data._provider import Provider
-from akkordeon_dask.data._stored import Stored, file_name
+from akkordeon_dask.data._stored import Samples, Stored, file_name
 from akkordeon_dask.data._table_files import read_csv, read_parquet
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
@@ -48,7 +49,7 @@ def csv(
         the column of the labels, or for regression a list of columns, one for each output: `["tip"]`; None where there
         are none.
     columns
-        those of x, in their order; None: all but the target.
+        those of x, in their order; None: all but the target. All tables of a network have the same ones.
     classes
         the values of the target in the order of their labels 0, 1, ...: `["setosa", "versicolor", "virginica"]`. Where
         all are text, so is the column: `["007", "NA"]`.
@@ -124,7 +125,7 @@ class _Table:
             said.append(f"dtype={self.dtype!r}")
         return self.kind, said
 
-    def read(self) -> tuple[Array, Array | None]:
+    def read(self) -> Samples:
         frame = self._frame()
         if not len(frame):
             raise DataError(f"{self.path} has no rows: give at least one")
@@ -147,7 +148,8 @@ class _Table:
         x = np.empty((len(frame), len(features)), self.dtype)
         for index, name in enumerate(features):
             x[:, index] = self._values(frame[name], name)
-        return x, None if self.target is None else self._y(frame)
+        names = ColumnNames.named(features, self._targets)
+        return Samples(x, None if self.target is None else self._y(frame), names)
 
     @property
     def _targets(self) -> tuple[str, ...]:

@@ -15,17 +15,13 @@ class BatchNorm2d(BatchNorm):
     Ioffe, Szegedy, 'Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
     Shift', arXiv 1502.03167, 2015 (section 3.2).
 
-    `nn.BatchNorm1d` documents the running statistics, and how batches in flight and several sentinels move them.
+    `nn.BatchNorm1d` documents the other parameters, the running statistics, and how batches in flight and several
+    sentinels move them.
 
     Parameters
     ----------
     channels
         number of channels of a sample, at least 1.
-    momentum
-        the share of the running statistics that is kept at an update, in [0, 1). PyTorch's `momentum` is one
-        minus this.
-    eps
-        is added to the variance, above 0.
 
     Shapes
     ------

@@ -89,25 +89,7 @@ class ByClass(Score):
 class Precision(ByClass):
     """The share of the samples found to be of a class that are, as scikit-learn's `precision_score`.
 
-    Parameters
-    ----------
-    average
-        `"macro"`: the plain mean over the classes that occur, as sample or as prediction; `"micro"`: of the counts of
-        all classes together.
-    label
-        score this class alone, from 0; None: all of them.
-
-    Shapes
-    ------
-    y : (batch, classes) float, target : (batch,) integer or bool; or y : (batch, ...) float, the logits of yes, and
-    target : the shape of y, numbers in [0, 1] or bool
-
-    Raises
-    ------
-    SpecError
-        when `average` is none of these, `label` is below 0, or a label is given with `"micro"`.
-    DataError
-        by a call or `update`, when the targets do not fit the outputs, or there is no class `label`.
+    Parameters, shapes and errors are those of `nn.F1`.
 
     Examples
     --------
@@ -125,25 +107,7 @@ class Precision(ByClass):
 class Recall(ByClass):
     """The share of a class's samples that are found, as scikit-learn's `recall_score`.
 
-    Parameters
-    ----------
-    average
-        `"macro"`: the plain mean over the classes that occur, as sample or as prediction; `"micro"`: of the counts of
-        all classes together.
-    label
-        score this class alone, from 0; None: all of them.
-
-    Shapes
-    ------
-    y : (batch, classes) float, target : (batch,) integer or bool; or y : (batch, ...) float, the logits of yes, and
-    target : the shape of y, numbers in [0, 1] or bool
-
-    Raises
-    ------
-    SpecError
-        when `average` is none of these, `label` is below 0, or a label is given with `"micro"`.
-    DataError
-        by a call or `update`, when the targets do not fit the outputs, or there is no class `label`.
+    Parameters, shapes and errors are those of `nn.F1`.
 
     Examples
     --------

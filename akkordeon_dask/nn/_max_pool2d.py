@@ -25,22 +25,7 @@ class _Greatest(NamedTuple):
 class MaxPool2d(Pool2d):
     """The largest number in a window, channel by channel. Of equal ones, one gets the gradient.
 
-    Padding is never the largest.
-
-    Parameters
-    ----------
-    kernel_size
-        the window, in pixels, at least 1: a number, or a pair for rows and columns.
-    stride
-        pixels from one position of the window to the next, at least 1; None: the window's size, so that windows tile
-        the image.
-    padding
-        pixels on all four sides, at most half of the window; or as for `nn.Conv2d`.
-
-    Shapes
-    ------
-    x : (batch, channels, rows, columns) float; y : (batch, channels, rows_out, columns_out);
-    rows_out = (rows + before + behind - kernel_size) // stride + 1, and columns likewise
+    Padding is never the largest. Parameters and shapes are those of `nn.AvgPool2d`.
 
     Raises
     ------

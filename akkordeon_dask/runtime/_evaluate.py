@@ -1,7 +1,8 @@
 """Sentinels that are attached for one pass: to evaluate the network, and to predict with it."""
 
-from akkordeon_dask import data
 from akkordeon_dask.actors import SentinelActor
+from akkordeon_dask.data import ColumnNames
+from akkordeon_dask.data._arrays import Arrays
 from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
@@ -20,9 +21,9 @@ async def evaluate(session: Session, sentinel: Sentinel) -> PassReport:
     return attached.reports[-1]
 
 
-async def predict(session: Session, x: Array, batch_size: int) -> Array:
-    """`Running.predict`, on the client's event loop."""
-    provider = data.arrays(x, None, shuffle=False)
+async def predict(session: Session, x: Array, columns: ColumnNames, batch_size: int) -> Array:
+    """`Running.predict`, on the client's event loop; `columns`: those that `x` comes from."""
+    provider = Arrays(x, None, columns=columns, shuffle=False)
     sentinel = Sentinel("predict", provider, batch_size=min(batch_size, len(x)), concurrency=4)
     attached = await _make_pass(session, sentinel)
     try:

@@ -421,13 +421,14 @@ class Running:
         Raises
         ------
         DataError
-            when `x` holds no real numbers, or some of them are masked or missing.
+            when `x` holds no real numbers, some of them are masked or missing, or it is a frame whose columns are not
+            those of the network's data, in their order.
         """
         size = check_count("batch_size", batch_size)
         if data.is_collection(x):
             lazy = predict_collection(self._connected, x, size)
             return finished(cast(Awaitable[Array], lazy))  # an array too, though not of numpy
-        return _evaluate.predict(self._connected, copied(data.as_numbers("x", x)), size)
+        return _evaluate.predict(self._connected, copied(data.as_numbers("x", x)), data.ColumnNames.of(x), size)
 
     @verb
     def parameters(self, *, rated: bool = False) -> Awaitable[dict[str, Tree]]:

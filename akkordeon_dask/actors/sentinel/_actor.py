@@ -15,14 +15,14 @@ from akkordeon_dask.actors._dask_actor import DaskActor, large
 from akkordeon_dask.actors.engine._cell import Cell
 from akkordeon_dask.actors.sentinel._batch_reader import make_batch_reader, provider_error
 from akkordeon_dask.actors.sentinel._behavior import BatchReady, SentinelBehavior, SentinelState
-from akkordeon_dask.actors.sentinel._position import Position
+from akkordeon_dask.actors.sentinel._position import Opening, Position
 from akkordeon_dask.actors.sentinel._position_snapshots import PositionSnapshots, describe_data, load_position
 from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.actors.sentinel._rollback import Rollbacks
 from akkordeon_dask.actors.sentinel._source_checks import SourceChecks
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
-from akkordeon_dask.data import Lease, LeasedSource, Source
+from akkordeon_dask.data import ColumnNames, Lease, LeasedSource, Source
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -73,6 +73,8 @@ class SentinelActor(DaskActor):
         of a group, whose passes are reported instead of its own.
     synchronous
         all gates update once a step.
+    columns
+        those that the network's data had before.
     """
 
     def __init__(
@@ -96,13 +98,14 @@ class SentinelActor(DaskActor):
         begun: float = 0.0,
         member: bool = False,
         synchronous: bool = False,
+        columns: ColumnNames,
     ) -> None:
         super().__init__(key)
         self.network = network
         self._begun = begun or time.time()
         self._member = member
         self._sentinel, self._name = sentinel, name
-        self._checks = SourceChecks(sentinel, name, spec)
+        self._checks = SourceChecks(sentinel, name, spec, columns)
         self._former, self._until, self._paused = former, until, paused
         self._position = position
         """Where it was at the last timer; before it opens, where it starts. Replaced, never changed."""
@@ -154,11 +157,10 @@ class SentinelActor(DaskActor):
         except BaseException as error:
             return provider_error(self._name, sentinel.provider, error)
 
-    async def open(self, gates: tuple[Address, ...], rollback: Rollback | None = None) -> Position | None:
+    async def open(self, gates: tuple[Address, ...], rollback: Rollback | None = None) -> Opening:
         """Begin, and send the first batches. On the event loop.
 
-        Returns when the first batch is drawn and fits, after `timeouts.first-batch` at the latest: the position where
-        it begins after a `rollback` that it did not know yet, or None.
+        Returns when the first batch is drawn and fits, after `timeouts.first-batch` at the latest.
 
         Raises
         ------
@@ -192,7 +194,7 @@ class SentinelActor(DaskActor):
         cell.put(BatchReady())
         if self._former is None:  # a former incarnation has tried the data
             await self._try_data()
-        return self._position if goes_back else None
+        return Opening(self._position if goes_back else None, self._checks.columns)
 
     def _begin_at(self, rollback: Rollback | None) -> bool:
         """Begin at its position; True: a `rollback` that it did not know yet says where that is."""

@@ -1,12 +1,13 @@
 """The position of a training sentinel in its data, where its next incarnation resumes."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from akkordeon_dask.actors.sentinel._fading import FadingAverage
 from akkordeon_dask.actors.sentinel._open_pass import OpenPass
+from akkordeon_dask.data import ColumnNames
 
-__all__ = ["Position"]
+__all__ = ["Opening", "Position"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,12 @@ class Position:
         """
         passes, fading = tuple(map(OpenPass.from_dict, saved["passes"])), saved.get("fading")
         return cls(saved["finished"], passes, saved["sequence"], fading and FadingAverage.from_dict(fading))
+
+
+class Opening(NamedTuple):
+    """How a sentinel has begun."""
+
+    gone_back: Position | None
+    """Where it begins after an order to go back that it did not know yet; None: where it was created for."""
+    columns: ColumnNames
+    """Of its data, as far as the first batch tells."""

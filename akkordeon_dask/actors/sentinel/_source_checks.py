@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from akkordeon_dask.actors.sentinel._evaluation import check_weighable
-from akkordeon_dask.data import Batch, Source, open_source
+from akkordeon_dask.data import Batch, ColumnNames, Source, open_source
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.network import Network, Sentinel
 
@@ -21,10 +21,18 @@ class SourceChecks:
         the sentinel's.
     spec
         the network that takes the samples.
+    columns
+        those that the network's data had before.
     """
 
-    def __init__(self, sentinel: Sentinel, name: str, spec: Network) -> None:
-        self._sentinel, self._name, self._spec = sentinel, name, spec
+    def __init__(self, sentinel: Sentinel, name: str, spec: Network, columns: ColumnNames) -> None:
+        self._sentinel, self._name, self._spec, self._columns = sentinel, name, spec, columns
+        self._source: Source | None = None
+
+    @property
+    def columns(self) -> ColumnNames:
+        """Of the sentinel's own data, as far as they are known by now."""
+        return ColumnNames() if self._source is None else self._source.columns
 
     def open_source(self) -> Source:
         """The source of the sentinel's provider.
@@ -35,7 +43,7 @@ class SourceChecks:
             when the data as a whole do not fit; whatever the provider raises.
         """
         sentinel = self._sentinel
-        source = open_source(sentinel.provider)
+        self._source = source = open_source(sentinel.provider)
         self._check(source.labelled is not False, source.shape, source.dtype)
         if source.samples is not None and not sentinel.endless:
             source.batches(1, sentinel.batch_size)
@@ -56,3 +64,5 @@ class SourceChecks:
                 f"sentinel {self._name!r} compares with targets, {sentinel.provider!r} has none: give it labels"
             )
         self._spec.check_input(shape, dtype)
+        label = "x" if sentinel.mode == "predict" else f"sentinel {self._name!r}"
+        self.columns.check(label, self._columns)

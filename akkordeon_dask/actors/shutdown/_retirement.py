@@ -14,7 +14,7 @@ from akkordeon_dask.actors.shutdown._hooks import STAY_OP
 from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP
 from akkordeon_dask.messages import network_of
 
-__all__ = ["RESTART_TOPIC", "RetirementPlugin", "allow_retirement", "forget_network", "retire"]
+__all__ = ["RESTART_TOPIC", "RetirementPlugin", "allow_retirement", "forget_network", "living_runs", "retire"]
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +150,12 @@ class RetirementPlugin(SchedulerPlugin):
 def allow_retirement(run: str, client: str, dask_scheduler: Scheduler) -> None:
     """Let workers with actors of a network retire until it is forgotten, or its `client` is gone, if it has one."""
     _plugin(dask_scheduler).networks[run] = client
+
+
+def living_runs(dask_scheduler: Scheduler) -> frozenset[str]:
+    """The runs of the networks that have not ended."""
+    found = dask_scheduler.plugins.get(RetirementPlugin.name)
+    return frozenset(found.networks) if isinstance(found, RetirementPlugin) else frozenset()
 
 
 def forget_network(run: str, dask_scheduler: Scheduler) -> None:

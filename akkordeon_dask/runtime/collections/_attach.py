@@ -68,7 +68,7 @@ async def _attach_group(session: Session, sentinel: Sentinel, resume: bool | Non
 def _check(sentinel: Sentinel, resume: bool | None) -> Collections:
     data = sentinel.provider
     assert isinstance(data, Collections)
-    if data.y is None and data.target is None:
+    if not data.labelled:
         raise DataError(f"{data!r} has no labels to train with: give it a y, or a target of a frame")
     for label, value, known in (
         ("workers", sentinel.workers, None),

@@ -114,8 +114,7 @@ class Members:
         self._made += 1
         data = self._sentinel.provider
         assert isinstance(data, Collections)
-        labelled = data.y is not None or data.target is not None
-        provider = LeasedPartitions(repr(data), labelled, data.target, data.columns)
+        provider = LeasedPartitions(repr(data), data.labelled, data.columns)
         name = f"{self._claim.name}.{self._made}"
         sentinel = replace(self._sentinel, provider=provider, workers=worker, name=name, epochs=None)
         try:

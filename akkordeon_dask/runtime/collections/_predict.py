@@ -14,6 +14,7 @@ from akkordeon_dask.runtime._checkpoint import consistent_parameters
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.collections._resolve import check_kinds, form_of, join_columns, known_rows
 from akkordeon_dask.runtime.collections._rows import check_names, load_rows
+from akkordeon_dask.runtime.handles._column_names import check_columns
 from akkordeon_dask.tree import Array, Tree
 
 if TYPE_CHECKING:  # it takes long to import
@@ -56,7 +57,7 @@ async def predict_collection(session: Session, x: Any, batch_size: int) -> "da.A
     Raises
     ------
     DataError, ShapeError
-        when the collection holds no numbers, or the network does not take its rows.
+        when the collection holds no numbers, the network does not take its rows, or its data had other columns.
     """
     import dask.array as da
 
@@ -66,7 +67,8 @@ async def predict_collection(session: Session, x: Any, batch_size: int) -> "da.A
     x, network = join_columns("x", data.x), session.network.named()
     sample, dtype = form_of(data, x)
     network.check_input(sample, dtype)
-    trained = _Trained(network, await consistent_parameters(session, rated=True), batch_size, data.columns)
+    await check_columns(session.client, session.entry.run, "x", data.columns.names)
+    trained = _Trained(network, await consistent_parameters(session, rated=True), batch_size, data.columns.x)
     model = delayed(trained, name=f"akkordeon-trained-{uuid.uuid4().hex}")
     parts = [delayed(_call)(model, number, part) for number, part in enumerate(_delayed(x))]
     rows = known_rows(x) or (np.nan,) * len(parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask.data import Partition, as_numbers
+from akkordeon_dask.data import CollectionColumns, Partition, as_numbers
 from akkordeon_dask.data._columns import check_columns, check_missing
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.data._numbers import as_weights
@@ -35,15 +35,8 @@ def count_rows(label: str, value: Any) -> int:
         raise DataError(f"{label} is a {kind}, which has no rows: give an array with one row for each sample") from None
 
 
-def load_partition(
-    number: int, x: Any, y: Any, weights: Any, target: Any, columns: tuple[Any, ...] | None = None
-) -> Partition:
-    """Partition `number` as arrays of numbers; with a `target` that column of x, or those of a list, are y.
-
-    Parameters
-    ----------
-    columns
-        those of the frame x as Dask knows them; None: it is no frame.
+def load_partition(number: int, x: Any, y: Any, weights: Any, columns: CollectionColumns) -> Partition:
+    """Partition `number` as arrays of numbers; with a target that column of x, or those of a list, are y.
 
     Raises
     ------
@@ -51,9 +44,10 @@ def load_partition(
         where they hold something else: names the column and the remedy.
     """
     where = f"partition {number}"
-    check_names(f"x, {where}", x, columns)
-    if target is not None:
-        x, y = x.drop(columns=target if isinstance(target, list) else [target]), x[target]
+    check_names(f"x, {where}", x, columns.x)
+    check_names(f"y, {where}", y, columns.y)
+    if columns.target is not None:
+        x, y = x.drop(columns=columns.targets), x[columns.target]
     for label, other in (("y", y), ("weights", weights)):
         _check_order(where, x, label, other)
     release_unused()

@@ -14,7 +14,15 @@ from dask.local import get_sync
 from distributed import Client, Status, get_worker
 
 from akkordeon_dask import config
-from akkordeon_dask.data import Lease, LeasedSource, LostPartitionError, Partition, Piece, Provider
+from akkordeon_dask.data import (
+    CollectionColumns,
+    Lease,
+    LeasedSource,
+    LostPartitionError,
+    Partition,
+    Piece,
+    Provider,
+)
 from akkordeon_dask.errors import AkkordeonError, DataError
 from akkordeon_dask.runtime.collections._resolve import Part
 from akkordeon_dask.runtime.collections._rows import load_partition, release_unused
@@ -38,9 +46,7 @@ class LeasedPartitions(Provider):
     text: str
     """Of the group's provider."""
     labelled: bool
-    target: Any = None
-    columns: tuple[Any, ...] | None = None
-    """Of a frame."""
+    columns: CollectionColumns = CollectionColumns()
 
     def open(self) -> LeasedSource:
         return DaskSource(self)
@@ -59,6 +65,7 @@ class DaskSource(LeasedSource):
 
     def __init__(self, provider: LeasedPartitions) -> None:
         self._provider, self.labelled = provider, provider.labelled
+        self.columns = provider.columns.names
         self._worker = get_worker()
         self._loop: asyncio.AbstractEventLoop = self._worker.loop.asyncio_loop  # type: ignore[attr-defined]
         self._client: Client | None = None
@@ -89,7 +96,7 @@ class DaskSource(LeasedSource):
     async def _compute(self, part: Part, number: int) -> Partition:
         client, worker = await self._connected(), self._worker
         key = f"akkordeon-partition-{number}-{uuid.uuid4().hex}"
-        graph = _in_one_task(key, number, part, self._provider.target, self._provider.columns)
+        graph = _in_one_task(key, number, part, self._provider.columns)
         (future,) = client.get(graph, [key], sync=False, workers=[worker.address], allow_other_workers=False)
         try:
             error = await self._error(future, number)
@@ -145,9 +152,7 @@ class DaskSource(LeasedSource):
                 asyncio.run_coroutine_threadsafe(_closed(self._client), self._loop).result(_CLOSE)
 
 
-def _in_one_task(
-    key: str, number: int, part: Part, target: Any, columns: tuple[Any, ...] | None = None
-) -> dict[Any, GraphNode]:
+def _in_one_task(key: str, number: int, part: Part, columns: CollectionColumns) -> dict[Any, GraphNode]:
     """The graph of a partition under a key, with all small ones' steps as one task.
 
     Dask pauses a worker between two tasks while memory is short, and the first of them has taken it: reading a file
@@ -157,10 +162,10 @@ def _in_one_task(
     wanted = (part.x, part.y, part.weights)
     if len(part.graph) > _FEW:
         refs = [None if one is None else TaskRef(one) for one in wanted]
-        return {**part.graph, key: Task(key, load_partition, number, *refs, target, columns)}
+        return {**part.graph, key: Task(key, load_partition, number, *refs, columns)}
     needed = {*wanted, *(one for node in part.graph.values() for one in node.dependencies)} - {None}
     outside = tuple(sorted(needed - set(part.graph), key=str))
-    steps = _Steps(number, part.graph, wanted, outside, target, columns)
+    steps = _Steps(number, part.graph, wanted, outside, columns)
     return {key: Task(key, steps, *map(TaskRef, outside))}
 
 
@@ -174,8 +179,7 @@ class _Steps:
     """The keys of the inputs, labels and weights; None for what there is not."""
     outside: tuple[Any, ...]
     """Keys whose values are the arguments."""
-    target: Any
-    columns: tuple[Any, ...] | None
+    columns: CollectionColumns
 
     def __call__(self, *values: Any) -> Partition:
         try:
@@ -188,7 +192,7 @@ class _Steps:
         keys = [key for key in self.wanted if key is not None]
         found = iter(get_sync({**self.graph, **given}, keys))
         x, y, weights = (None if key is None else next(found) for key in self.wanted)
-        return load_partition(self.number, x, y, weights, self.target, self.columns)
+        return load_partition(self.number, x, y, weights, self.columns)
 
 
 async def _closed(client: Client) -> None:

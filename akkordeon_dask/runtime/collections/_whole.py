@@ -30,8 +30,7 @@ async def with_partitions(session: Session, sentinel: Sentinel) -> Sentinel:
         return sentinel
     session.check()
     partitions = await resolve(session.client, data)
-    labelled = data.y is not None or data.target is not None
-    provider = WholePartitions(repr(data), labelled, data.target, data.columns, partitions, data)
+    provider = WholePartitions(repr(data), data.labelled, data.columns, partitions, data)
     return replace(sentinel, provider=provider)
 
 

@@ -1,21 +1,22 @@
 """The names of the sentinels of all networks of a cluster, as the scheduler keeps them: each is taken in one step."""
 
-import dataclasses
 import logging
 import time
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from distributed import Client, Scheduler
 
 from akkordeon_dask import config
+from akkordeon_dask.data import ColumnNames
 from akkordeon_dask.errors import NameConflictError
 from akkordeon_dask.messages import Mode, sentinel_base, sentinel_key_base
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
+from akkordeon_dask.runtime.handles._column_names import known_columns
 
 __all__ = ["Claim", "claim_name", "living_claims", "release_name", "restore_claim"]
 
@@ -44,6 +45,8 @@ class Claim:
     token: str
     limit: float
     """Seconds within which its actor is created."""
+    columns: ColumnNames = ColumnNames()
+    """Of earlier data of the network."""
 
     @property
     def base(self) -> str:
@@ -85,11 +88,11 @@ def _claim(requested: Claim, gates: Collection[str], dask_scheduler: Scheduler) 
         # Nor the name of a sentinel that is left over from an earlier run: it still reports under it.
         taken = {*gates, *(claim.name for claim in mine)}
         name = next(name for number in count() if (name := f"{requested.mode}{number}") not in taken)
-        requested = dataclasses.replace(requested, name=name)
+        requested = replace(requested, name=name)
     for claim in mine:
         if (claim.run, claim.name) == (requested.run, requested.name):
             return claim
-    claims[requested.token] = requested
+    claims[requested.token] = requested = replace(requested, columns=known_columns(requested.run, dask_scheduler))
     dask_scheduler.extensions[_CLAIMS].ends[requested.token] = time.monotonic() + requested.limit
     return requested
 

@@ -34,6 +34,7 @@ from akkordeon_dask.runtime.cluster._queries import worker_answers
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.cluster._workers import list_workers
+from akkordeon_dask.runtime.handles._column_names import add_columns
 from akkordeon_dask.runtime.handles._links import check_links
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name, restore_claim
@@ -204,6 +205,7 @@ async def _create(
         member=member is not None,
         synchronous=entry.n_microbatches is not None,
         begun=entry.deployed_at,
+        columns=claim.columns,
         resume=[policy for policy in (entry.snapshots, entry.resumed_from) if resume and policy is not None],
     )
     label, limit = f"sentinel {name!r} on {worker}", config.seconds("timeouts.load")
@@ -217,9 +219,12 @@ async def _open(session: Session, attached: AttachedSentinel, generation: int) -
     there = {worker.address for worker in await list_workers(session.client)}  # others are restarted elsewhere
     reached = [gate for gate in session.gates if gate.worker in there]
     await check_links([(attached, gate) for gate in reached] + [(gate, attached) for gate in reached])
-    went_back = await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates, rollback)
-    if went_back is not None and rollback is not None:
-        await _mark(session, attached, went_back, rollback.name)
+    opening = await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates, rollback)
+    if opening.gone_back is not None and rollback is not None:
+        await _mark(session, attached, opening.gone_back, rollback.name)
+    known, sets = attached.claim.columns, attached.sentinel.mode != "predict"
+    if sets and known.joined(opening.columns) != known:
+        await add_columns(session.client, session.entry.run, attached.label, opening.columns)
     entry = session.entry
     # A gate may have been restarted or moved meanwhile, or the network have another owner.
     if (gates, generation) != (session.addresses, entry.generation):

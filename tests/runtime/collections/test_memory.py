@@ -10,6 +10,7 @@ from dask._task_spec import Task, TaskRef
 from distributed import Status
 
 from akkordeon_dask import Sentinel, data
+from akkordeon_dask.data import CollectionColumns
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections._labels import count_labels
 from akkordeon_dask.runtime.collections._resolve import Part
@@ -39,7 +40,7 @@ def test_few_steps_are_one_task_and_many_stay_tasks_with_the_same_rows(steps):
     for number in range(steps):
         graph[f"step{number}"] = Task(f"step{number}", plus, TaskRef(before), 1)
         before = f"step{number}"
-    tasks = _in_one_task("partition", 0, Part(before, "there", None, graph), None)
+    tasks = _in_one_task("partition", 0, Part(before, "there", None, graph), CollectionColumns())
     assert len(tasks) == (1 if steps == 3 else steps + 1)
     assert tasks["partition"].dependencies == ({"there"} if steps == 3 else {before, "there"})
     rows = in_turn(tasks)
@@ -50,7 +51,7 @@ def test_few_steps_are_one_task_and_many_stay_tasks_with_the_same_rows(steps):
 def test_a_partition_is_rows_in_c_order_and_the_machines_byte_order():
     columns = np.asfortranarray(X.astype(">f4"))
     part = Part("there", None, None, {"there": Task("there", lambda: columns)})
-    rows = in_turn(_in_one_task("partition", 0, part, None)).x
+    rows = in_turn(_in_one_task("partition", 0, part, CollectionColumns())).x
     assert rows.flags.c_contiguous
     assert rows.dtype == np.dtype("f4") and rows.dtype.isnative
     np.testing.assert_array_equal(rows, X)
@@ -60,10 +61,10 @@ def test_rows_of_one_index_in_two_orders_are_not_paired():
     frame = pd.DataFrame(X, columns=["a", "b"])
     turned = frame["b"][::-1]
     with pytest.raises(DataError, match="partition 3: x and y have the same index in different orders"):
-        load_partition(3, frame, turned, None, None)
+        load_partition(3, frame, turned, None, CollectionColumns())
     with pytest.raises(DataError, match="x and weights have the same index in different orders"):
-        load_partition(3, frame, frame["b"], turned, None)
-    assert load_partition(3, frame, turned.reset_index(drop=True), None, None).y[0] == X[-1, 1]
+        load_partition(3, frame, frame["b"], turned, CollectionColumns())
+    assert load_partition(3, frame, turned.reset_index(drop=True), None, CollectionColumns()).y[0] == X[-1, 1]
 
 
 @contextmanager
