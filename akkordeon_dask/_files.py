@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -41,7 +41,7 @@ def is_url(target: str) -> bool:
     return "://" in target
 
 
-def expand(label: str, target: Any, *, error: type[AkkordeonError] = SpecError) -> str:
+def expand(label: str, target: object, *, error: type[AkkordeonError] = SpecError) -> str:
     """A path or fsspec URL as text; in a path, `~` and `~user` are the home folder. Every verb begins with this.
 
     Parameters

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import akkordeon_dask
-from akkordeon_dask import Running
+from akkordeon_dask import Running, callbacks, data
 from akkordeon_dask.runtime import AsyncRunning
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +52,15 @@ def test_no_exported_function_or_method_returns_any(name):
         definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
         returns = ast.unparse(definition.returns) if definition.returns is not None else "Any"
         assert "Any" not in returns.replace("dict[str, Any]", ""), f"{name}.{member}: {returns}"
+
+
+@pytest.mark.parametrize("module", [callbacks, data], ids=["callbacks", "data"])
+def test_a_type_checker_checks_what_public_functions_are_given(module):
+    for name, function in vars(module).items():
+        if name in module.__all__ and inspect.isfunction(function):
+            arguments = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].args
+            untyped = {one.arg for one in arguments.args + arguments.kwonlyargs if "Any" in ast.unparse(one.annotation)}
+            assert not untyped, f"{name}: {untyped}"
 
 
 def test_the_view_for_asynchronous_clients_has_every_verb():

@@ -4,17 +4,20 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from akkordeon_dask._exceptions import as_plain_error
 from akkordeon_dask.callbacks._callback import Callback, Training
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 
-__all__ = ["as_callback", "as_callbacks"]
+__all__ = ["CallbackLike", "as_callback", "as_callbacks"]
+
+CallbackLike: TypeAlias = Callback | Callable[[PassReport], object]
+"""A callback, or a plain function of a pass."""
 
 
-def as_callback(callback: Any) -> Callback:
+def as_callback(callback: CallbackLike) -> Callback:
     """A callback, or a plain function of a `PassReport` made into one.
 
     A function is called in a thread, with one pass after the other: it may block, and use the verbs of a `Running`
@@ -58,7 +61,7 @@ def _check_methods(callback: Callback) -> None:
             raise SpecError(f"{callback!r:.80}: {name} is no coroutine: write `async def {name}`")
 
 
-def as_callbacks(callbacks: Any) -> list[Callback]:
+def as_callbacks(callbacks: CallbackLike | Iterable[CallbackLike] | None) -> list[Callback]:
     """A list of callbacks; a single one, and None for none, will do.
 
     Parameters
@@ -78,8 +81,9 @@ def as_callbacks(callbacks: Any) -> list[Callback]:
     """
     if callbacks is None:
         return []
-    several = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback | str)
-    made = [as_callback(one) for one in (callbacks if several else [callbacks])]
+    if isinstance(callbacks, Callback | str) or not isinstance(callbacks, Iterable):
+        return [as_callback(callbacks)]
+    made = [as_callback(one) for one in callbacks]
     if len({*map(id, made)}) < len(made):
         raise SpecError(f"a callback is there twice in {callbacks!r:.200}: each remembers passes of its own")
     return made

@@ -1,12 +1,12 @@
 """A folder that fills with files as a provider."""
 
 import itertools
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask._files import is_url
@@ -22,11 +22,11 @@ _INTERVAL = 0.1
 
 
 def stream_folder(
-    folder: Any,
-    read: Callable[[str], Any],
+    folder: str | os.PathLike[str],
+    read: Callable[[str], object],
     *,
     pattern: str = "*",
-    done: Any = None,
+    done: str | os.PathLike[str] | None = None,
     linger: Duration = 1.0,
 ) -> Provider:
     """The files of a folder, those that come later too, each read once by a function of yours.
@@ -86,7 +86,7 @@ class FolderStream(Provider):
     """The provider that `data.stream_folder` returns."""
 
     folder: str
-    read: Callable[[str], Any]
+    read: Callable[[str], object]
     pattern: str
     done: str | None
     linger: float

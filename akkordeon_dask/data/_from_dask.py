@@ -1,5 +1,6 @@
 """Collections of Dask as a provider: a description alone, which a running network resolves."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +13,13 @@ __all__ = ["CollectionColumns", "Collections", "from_dask", "is_collection"]
 
 
 def from_dask(
-    x: Any, y: Any = None, weights: Any = None, *, target: Any = None, shuffle_buffer: int = 4, seed: int = 0
+    x: object,
+    y: object = None,
+    weights: object = None,
+    *,
+    target: Hashable | list[Hashable] | None = None,
+    shuffle_buffer: int = 4,
+    seed: int = 0,
 ) -> Provider:
     """A provider over collections of Dask, whose partitions stay on the workers that hold or compute them.
 
@@ -147,7 +154,7 @@ class Collections(Provider):
         return f"data.from_dask({', '.join(said)})"
 
 
-def is_collection(value: Any) -> bool:
+def is_collection(value: object) -> bool:
     """Whether a value is a collection of Dask, a delayed object, or a list of those."""
     items = value if isinstance(value, list | tuple) and value else (value,)
     return all(callable(getattr(type(item), "__dask_graph__", None)) for item in items)

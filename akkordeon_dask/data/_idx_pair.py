@@ -1,8 +1,8 @@
 """Any pair of IDX files as a provider."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +16,8 @@ __all__ = ["idx"]
 
 
 def idx(
-    images: Any,
-    labels: Any,
+    images: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
     *,
     shuffle: bool = True,
     seed: int = 0,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from akkordeon_dask._durations import Duration, parse_duration
 from akkordeon_dask.data._polling_source import PollingSource
@@ -22,7 +23,7 @@ Setting = str | int | float | bool
 def stream_kafka(
     servers: str,
     topic: str,
-    decode: Callable[[bytes], tuple[Any, Any]],
+    decode: Callable[[bytes], tuple[ArrayLike, ArrayLike | None]],
     *,
     group: str = "akkordeon",
     linger: Duration = 1.0,
@@ -79,7 +80,7 @@ class KafkaStream(Provider):
 
     servers: str
     topic: str
-    decode: Callable[[bytes], tuple[Any, Any]]
+    decode: Callable[[bytes], tuple[ArrayLike, ArrayLike | None]]
     group: str
     linger: float
     config: tuple[tuple[str, Setting], ...]

@@ -1,5 +1,6 @@
 """Arrays in a .npz file as a provider."""
 
+import os
 import zipfile
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ __all__ = ["npz"]
 
 
 def npz(
-    path: Any,
+    path: str | os.PathLike[str],
     x: str = "x",
     y: str | None = "y",
     *,

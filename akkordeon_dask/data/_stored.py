@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import fsspec
 
@@ -102,7 +102,7 @@ def _read(origin: Origin) -> Samples:
     return samples
 
 
-def file_name(label: str, path: Any) -> str:
+def file_name(label: str, path: object) -> str:
     """A path or fsspec URL as all workers understand it: a relative path begins in the caller's working directory.
 
     Raises

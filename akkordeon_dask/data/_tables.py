@@ -1,5 +1,6 @@
 """Tables in files, CSV or Parquet, as a provider."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -25,7 +26,7 @@ Dtype = Literal["float32", "float64", "int64", "uint8"]
 
 
 def csv(
-    path: Any,
+    path: str | os.PathLike[str],
     target: str | Sequence[str] | None,
     *,
     columns: Sequence[str] | None = None,
@@ -76,7 +77,7 @@ def csv(
 
 
 def parquet(
-    path: Any,
+    path: str | os.PathLike[str],
     target: str | Sequence[str] | None,
     *,
     columns: Sequence[str] | None = None,
@@ -219,7 +220,7 @@ class _Table:
 
 def _table(
     kind: Literal["csv", "parquet"],
-    path: Any,
+    path: str | os.PathLike[str],
     target: str | Sequence[str] | None,
     columns: Sequence[str] | None,
     classes: Sequence[str | int | float] | None,
