@@ -16,8 +16,8 @@ class ComputeThread:
     """A thread of the dispatcher's, or a reader that works in the place of one. The dispatcher's lock guards it."""
 
     __slots__ = (
-        *("_clock", "_seen", "cell", "computation", "cost", "leaving", "name", "since", "stuck", "thread", "waits"),
-        "wakeup",
+        *("_clock", "_first", "cell", "computation", "cost", "leaving", "name", "seconds", "since", "stuck", "thread"),
+        *("waits", "wakeup"),
     )
 
     def __init__(self, thread: threading.Thread, name: str) -> None:
@@ -40,7 +40,10 @@ class ComputeThread:
         self.leaving = False
         """It ends as soon as it has nothing to do."""
         self._clock: int | None = None
-        self._seen = 0.0, 0.0
+        self._first = 0.0, 0.0
+        """When the message began that was looked at last, and the CPU seconds it had wanted at the first look."""
+        self.seconds = 0.0
+        """For which it has been at that message, in looks."""
 
     def measure_cpu(self) -> None:
         """Let others see how long it computes. In the thread."""
@@ -59,14 +62,19 @@ class ComputeThread:
         except OSError:
             return 0.0
 
-    def gets_stuck(self, now: float) -> bool:
-        """It has been long with its message since it was looked at first, and has hardly computed, or wanted to."""
+    def gets_stuck(self, passed: float) -> bool:
+        """It has been long with its message since it was looked at first, and has hardly computed, or wanted to.
+
+        `passed`: the seconds since the last look that count.
+        """
         if self._clock is None or self.waits or self.stuck:
             return False
         wanted = time.clock_gettime(self._clock) + seconds_without_core(self.thread)
-        if self._seen[0] != self.since:
-            self._seen = self.since, wanted
-        self.stuck = now - self.since > _LONG and wanted - self._seen[1] < _SHARE * (now - self.since)
+        if self._first[0] != self.since:
+            self._first, self.seconds = (self.since, wanted), 0.0
+            return False
+        self.seconds += passed
+        self.stuck = self.seconds > _LONG and wanted - self._first[1] < _SHARE * self.seconds
         return self.stuck
 
 

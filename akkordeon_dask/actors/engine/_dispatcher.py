@@ -27,6 +27,8 @@ _WAITED = 0.05
 """Share of its seconds that a message counts as CPU at least: a thread that only wants a core gets more of it."""
 _BUSY, _IDLE = 0.02, 1.0
 """Seconds between two inspections of the threads, with some at work and without."""
+_STEP = 0.1
+"""Seconds that count between two inspections at most: in a longer pause the process, or the machine, stood still."""
 _LIGHT = 2
 """Threads that handle light work at once, at most."""
 _REPLACEMENTS = 4
@@ -67,6 +69,8 @@ class Dispatcher(Scheduler):
         self._count = 0
         """Messages, about: each thread counts, and two at once may count one. It only spreads the timed ones."""
         self._watch: Watch | None = None
+        self._inspected = 0.0
+        """The time of the watch's last inspection."""
         self._inspects_at = 0.0
         """The time of the watch's next inspection."""
 
@@ -214,14 +218,15 @@ class Dispatcher(Scheduler):
         stuck = []
         with self.lock:
             now = self.clock()
+            passed, self._inspected = min(_STEP, now - self._inspected), now
             self._run_timers(now)
             working = self.working
             for one in working:
                 if now - one.since > _BUSY:
                     if self._leader is one:  # others need not wait for it
                         self._leader = None
-                    if one.gets_stuck(now) and one.cell is not None:
-                        stuck.append((one.cell, now - one.since))
+                    if one.gets_stuck(passed) and one.cell is not None:
+                        stuck.append((one.cell, one.seconds))
             if self._leader is None and any(self._queues):
                 self.wake()
             due = self._next_timer
@@ -229,7 +234,7 @@ class Dispatcher(Scheduler):
             wait = max(0.0, self._inspects_at - now)
         for cell, seconds in stuck:
             cell.report_stuck(seconds)
-        self.stalls.inspect([one for one in working if now - one.since > _BUSY], now)
+        self.stalls.inspect([one for one in working if now - one.since > _BUSY], passed)
         return wait
 
     # Turns

@@ -16,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 _LEAST, _TIMES, _UNKNOWN = 60.0, 20.0, 600.0
 """Seconds; times the longest computation of the cell, by its samples; seconds before its first result."""
-_STEP = 0.5
-"""Seconds that count between two looks at most: in a longer pause the process, or the machine, stood still."""
 _FRAMES = 6
 
 
@@ -36,18 +34,19 @@ class _Watched:
 class Stalls:
     """Marks the cells whose computation takes too long, and says so once. In the watch's thread.
 
-    The time of a computation is counted in looks. So it stands still while the process does.
+    The time of a computation is counted in looks.
     """
 
     def __init__(self) -> None:
         self.limit: float | None = None
         """Seconds that a computation may take; None: it follows from those before it."""
         self._watched: dict[ComputeThread, _Watched] = {}
-        self._inspected = 0.0
 
-    def inspect(self, threads: Iterable[ComputeThread], now: float) -> None:
-        """Look at the threads that work. Without the dispatcher's lock: a message may end meanwhile."""
-        passed, self._inspected = min(_STEP, now - self._inspected), now
+    def inspect(self, threads: Iterable[ComputeThread], passed: float) -> None:
+        """Look at the threads that work. Without the dispatcher's lock: a message may end meanwhile.
+
+        `passed`: the seconds since the last look that count.
+        """
         before, self._watched = self._watched, {}
         for one in threads:
             cell, computation = one.cell, one.computation
