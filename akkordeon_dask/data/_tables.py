@@ -21,6 +21,8 @@ _NAMED = 12
 """Columns or values that an error names."""
 _INDEX = "Unnamed: 0"
 """The name that pandas gives a first column without one."""
+_COARSE = 0.01
+"""Standard deviations of a column by which rounding may change a value."""
 Dtype = Literal["float32", "float64", "int64", "uint8"]
 """Of x."""
 
@@ -63,8 +65,8 @@ def csv(
     Raises
     ------
     DataError
-        when opened: no such file or column, no table, values that are missing, no numbers or none of `dtype`: names the
-        column and the remedy.
+        when opened: no such file or column, no table, values that are missing, no numbers or none of `dtype`, or values
+        that float32 does not tell apart, as seconds since 1970: names the column and the remedy.
 
     Examples
     --------
@@ -190,7 +192,7 @@ class _Table:
     def _values(self, column: Any, name: str) -> Array:
         values = self._numbers(column, name)
         if np.dtype(self.dtype).kind == "f":
-            return values
+            return self._rounded(values, name)
         with np.errstate(invalid="ignore"):  # of infinite ones, and of those that are too large
             there = values.astype(self.dtype)
         if len(others := np.flatnonzero(there != values)):
@@ -198,6 +200,21 @@ class _Table:
                 f"column {name!r} of {self.path} has {values[others[0]]}, which is no {self.dtype}: leave it out, "
                 'columns=[...], or give dtype="float32"'
             )
+        return there
+
+    def _rounded(self, values: Array, name: str) -> Array:
+        """The values in `dtype`, which still tells them apart."""
+        exact = values.astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):  # of infinite ones
+            there = exact.astype(self.dtype)
+            errors, spread = np.abs(exact - there), exact.std()
+            worst = int(errors.argmax())
+            if errors[worst] > _COARSE * spread > 0:
+                raise DataError(
+                    f"column {name!r} of {self.path}: {self.dtype} makes {there[worst]:.17g} of {values[worst]}, and "
+                    f'the standard deviation of its values is {spread:.2g}: give dtype="float64", subtract their mean '
+                    "before, or leave the column out, columns=[...]"
+                )
         return there
 
     def _y(self, frame: Any) -> Array:

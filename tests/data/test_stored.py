@@ -103,6 +103,30 @@ def test_a_column_of_other_values_than_its_dtype_is_named(table, frame, value):
         make(path, None, columns=["count", "odd"], dtype="uint8").open()
 
 
+SECONDS = [1_700_000_001, 1_700_000_003, 1_700_000_044]
+
+
+@for_each(
+    "column, said",
+    [
+        (SECONDS, "float32 makes 1700000000 of 1700000044, and the standard deviation of its values is 20: give"),
+        ([2459000.5, 2459000.5, 2459000.625], "float32 makes 2459000.5 of 2459000.625"),
+        ([1e39, 0.0, 1.0], r"float32 makes inf of 1e\+39"),
+    ],
+)
+def test_a_column_whose_values_float32_does_not_tell_apart_is_refused(table, frame, column, said):
+    make, path = table(frame.assign(when=column))
+    with pytest.raises(DataError, match=f"column 'when' of .*: {said}"):
+        make(path, "kind", columns=["when"], classes=["cat", "dog"]).open()
+
+
+@for_each("column", [[2**24 + 1] * 3, [2**31 - 1, 2**30 + 1, 5], [1e38, 1e-9, 0.1], [np.inf, 1.0, 2.0]])
+def test_columns_of_great_values_that_differ_as_much_are_served(table, frame, column):
+    make, path = table(frame.assign(when=column))
+    x, _ = everything(make(path, "kind", columns=["when"], classes=["cat", "dog"], shuffle=False))
+    np.testing.assert_array_equal(x[:, 0], np.float32(column))
+
+
 def test_identities_in_a_table_train_an_embedding(table, frame):
     make, path = table(frame)
     network = Gate(nn.Embedding(4, 2) >> nn.Flatten() >> nn.Linear(2, 2), optim.SGD(0.1))
