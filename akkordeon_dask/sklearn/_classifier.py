@@ -28,6 +28,10 @@ def _knows_probabilities(estimator: "AkkordeonClassifier") -> bool:
     return estimator.loss is None or isinstance(estimator.loss, nn.SoftmaxCrossEntropy)
 
 
+def _knows_margins(estimator: "AkkordeonClassifier") -> bool:
+    return not _knows_probabilities(estimator)
+
+
 class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """A classifier of scikit-learn whose network is trained by actors on a Dask cluster.
 
@@ -292,6 +296,21 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         check_is_fitted(self, "classes_")
         found: Array = self._mapped(X, "_log_probabilities", self.dtype, len(self.classes_))
         return found
+
+    @available_if(_knows_margins)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: ArrayLike) -> Array:  # noqa: N803
+        """(samples, classes): the network's outputs, for a loss that gives no probabilities, as `nn.Hinge`.
+
+        With two classes (samples,): by how much the output of the second is above that of the first.
+        """
+        check_is_fitted(self, "classes_")
+        many = None if len(self.classes_) == 2 else len(self.classes_)
+        found: Array = self._mapped(X, "_margins", self.dtype, many)
+        return found
+
+    def _margins(self, outputs: Array) -> Array:
+        said: Array = outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+        return said
 
     def _log_probabilities(self, outputs: Array) -> Array:
         said: Array = log_softmax(outputs, axis=1)

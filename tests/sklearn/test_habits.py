@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -238,6 +239,18 @@ def test_a_margin_has_no_probabilities(client):
     fitted = quick(client, loss=nn.Hinge()).fit(X, FLOWERS)
     assert not (hasattr(fitted, "predict_proba") or hasattr(fitted, "predict_log_proba"))
     assert fitted.score(X, FLOWERS) > 0.9
+    margins = fitted.decision_function(X)
+    assert margins.shape == (150, 3)
+    assert (fitted.classes_[margins.argmax(axis=1)] == fitted.predict(X)).all()
+    assert not hasattr(quick(client), "decision_function")
+
+
+def test_the_margin_of_two_classes_is_one_number_that_scorers_of_curves_take(client):
+    two = FLOWERS[50:] == "virginica"
+    fitted = quick(client, loss=nn.Hinge()).fit(X[50:], two)
+    margins = fitted.decision_function(X[50:])
+    assert margins.shape == (100,) and ((margins > 0) == fitted.predict(X[50:])).all()
+    assert get_scorer("roc_auc")(fitted, X[50:], two) > 0.9
 
 
 def test_a_pipeline_is_searched_by_several_processes():
