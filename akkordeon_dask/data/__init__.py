@@ -1,6 +1,8 @@
 """Providers of data: small picklable descriptions that load where the sentinel runs."""
 
 from akkordeon_dask.data._arrays import arrays
+from akkordeon_dask.data._assigned_source import AssignedSource, LostPartitionError, Partition
+from akkordeon_dask.data._assignments import Assignment, Portion, takes, unread
 from akkordeon_dask.data._augment import augment
 from akkordeon_dask.data._checked_source import open_source
 from akkordeon_dask.data._column_names import ColumnNames
@@ -9,8 +11,6 @@ from akkordeon_dask.data._folder_stream import stream_folder
 from akkordeon_dask.data._from_dask import CollectionColumns, Collections, from_dask, is_collection
 from akkordeon_dask.data._idx_pair import idx
 from akkordeon_dask.data._kafka_stream import stream_kafka
-from akkordeon_dask.data._leased_source import LeasedSource, LostPartitionError, Partition
-from akkordeon_dask.data._leases import Lease, Piece, takes, unread
 from akkordeon_dask.data._mnist import fashion_mnist, mnist
 from akkordeon_dask.data._mnist_sample import mnist_sample
 from akkordeon_dask.data._npz import npz
@@ -21,15 +21,15 @@ from akkordeon_dask.data._stream import as_provider, stream
 from akkordeon_dask.data._tables import csv, parquet
 
 __all__ = [
+    "AssignedSource",
+    "Assignment",
     "Batch",
     "CollectionColumns",
     "Collections",
     "ColumnNames",
-    "Lease",
-    "LeasedSource",
     "LostPartitionError",
     "Partition",
-    "Piece",
+    "Portion",
     "Provider",
     "Source",
     "Standardisation",

@@ -277,9 +277,9 @@ class Session:
                 self.ended_figures |= {f"{attached.name}.{figure}": greater for figure, greater in figures}
         await attached.leave(reachable=reachable)
         if reachable:
-            await release_name(self.client, attached.claim.token)
+            await release_name(self.client, attached.reservation.token)
         if attached.sentinel.mode == "predict":  # its pass is not reported, and there may be very many
-            self.own_keys.discard(attached.claim.base)
+            self.own_keys.discard(attached.reservation.base)
         self.notify_waiters()
 
     async def wait_until(self, done: Callable[[], bool], timeout: float | None, own: Attached | None = None) -> None:

@@ -22,7 +22,7 @@ from akkordeon_dask.actors.sentinel._rollback import Rollbacks
 from akkordeon_dask.actors.sentinel._source_checks import SourceChecks
 from akkordeon_dask.actors.sentinel._statistics import SentinelStatistics, SentinelUpdate, UnacknowledgedReports
 from akkordeon_dask.actors.shutdown._drain import ActorInfo
-from akkordeon_dask.data import ColumnNames, Lease, LeasedSource, Source
+from akkordeon_dask.data import AssignedSource, Assignment, ColumnNames, Source
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -433,11 +433,11 @@ class SentinelActor(DaskActor):
         await self._call(lambda: self._behavior.count(epochs))
         return self._update(cursor)
 
-    async def read(self, lease: Lease) -> None:
-        """Make one more pass, over a lease: of a member of a group, which rests."""
+    async def read(self, assignment: Assignment) -> None:
+        """Make one more pass, over an assignment: of a member of a group, which rests."""
         source = self._source
-        assert isinstance(source, LeasedSource)
-        await self._call(lambda: self._behavior.read(source, lease))
+        assert isinstance(source, AssignedSource)
+        await self._call(lambda: self._behavior.read(source, assignment))
 
     async def rest_after(self, until: int | None) -> None:
         """Rest after this many passes in all; None: its own number."""

@@ -22,7 +22,7 @@ from akkordeon_dask.actors.sentinel._flushing import Flushing
 from akkordeon_dask.actors.sentinel._in_flight import BatchInFlight, InFlightBatches
 from akkordeon_dask.actors.sentinel._passes import Passes
 from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
-from akkordeon_dask.data import Batch, Lease, LeasedSource
+from akkordeon_dask.data import AssignedSource, Assignment, Batch
 from akkordeon_dask.errors import AkkordeonError, DataError, RolledBackError, SentinelError
 from akkordeon_dask.messages import (
     Address,
@@ -135,7 +135,7 @@ class SentinelBehavior:
         self._hold = CutHold(clock)
         self._checked_form: tuple[Any, ...] = ()
         self._leased = False
-        """It reads leases, whose partitions may all be lost."""
+        """It reads assignments, whose partitions may all be lost."""
         self._known: tuple[str, bool, bool, bool] = (self.state, True, False, True)
 
     @property
@@ -487,13 +487,13 @@ class SentinelBehavior:
         """
         return self._hold.end(cut, go_on)
 
-    def read(self, source: LeasedSource, lease: Lease) -> None:
-        """Make one more pass, over a lease. No pass is open."""
-        source.assign(lease)
+    def read(self, source: AssignedSource, assignment: Assignment) -> None:
+        """Make one more pass, over an assignment. No pass is open."""
+        source.assign(assignment)
         self._leased = True
-        if lease.concurrency != self.sentinel.concurrency:
-            self.sentinel = replace(self.sentinel, concurrency=lease.concurrency)
-        self.passes.batches = math.ceil(lease.rows / self.sentinel.batch_size)
+        if assignment.concurrency != self.sentinel.concurrency:
+            self.sentinel = replace(self.sentinel, concurrency=assignment.concurrency)
+        self.passes.batches = math.ceil(assignment.rows / self.sentinel.batch_size)
         self.count(1)
 
     def count(self, epochs: int | None) -> None:

@@ -15,7 +15,7 @@ from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.clients._passes import fetch_passes
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.handles._other_sentinel import OtherSentinel
-from akkordeon_dask.runtime.handles._sentinel_names import Claim, living_claims
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation, living_reservations
 from akkordeon_dask.telemetry import TelemetryPlugin
 
 __all__ = ["others_rest", "watched"]
@@ -104,9 +104,15 @@ async def _all_passes(session: Session) -> None:
 
 def _others(network: str, run: str, own: Collection[str], dask_scheduler: Scheduler) -> list[OtherSentinel]:
     """On the scheduler: the sentinels of a network except one's `own`, as of their workers' last heartbeats."""
-    claims = [one for one in living_claims(dask_scheduler).values() if (one.network, one.run) == (network, run)]
+    reservations = [
+        one for one in living_reservations(dask_scheduler).values() if (one.network, one.run) == (network, run)
+    ]
     metrics = _metrics(dask_scheduler)
-    return [_other(claim, metrics.get(claim.base), dask_scheduler) for claim in claims if claim.base not in own]
+    return [
+        _other(reservation, metrics.get(reservation.base), dask_scheduler)
+        for reservation in reservations
+        if reservation.base not in own
+    ]
 
 
 def _metrics(scheduler: Scheduler) -> dict[str, dict[str, Any]]:
@@ -120,23 +126,27 @@ def _metrics(scheduler: Scheduler) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _other(claim: Claim, metrics: dict[str, Any] | None, scheduler: Scheduler) -> OtherSentinel:
-    facts = claim.name, claim.mode, claim.client, claim.base
+def _other(reservation: Reservation, metrics: dict[str, Any] | None, scheduler: Scheduler) -> OtherSentinel:
+    facts = reservation.name, reservation.mode, reservation.client, reservation.base
     if metrics is None:
-        return OtherSentinel(*facts, "lost" if _is_lost(claim, scheduler) else "starting", claim.epochs)
-    error = _error(claim, scheduler) if metrics["state"] == "failed" else ""
+        return OtherSentinel(*facts, "lost" if _is_lost(reservation, scheduler) else "starting", reservation.epochs)
+    error = _error(reservation, scheduler) if metrics["state"] == "failed" else ""
     return OtherSentinel(*facts, metrics["state"], metrics["epochs"], metrics["epoch"], error)
 
 
-def _is_lost(claim: Claim, scheduler: Scheduler) -> bool:
+def _is_lost(reservation: Reservation, scheduler: Scheduler) -> bool:
     """Its actor was created, and is on no worker any more."""
-    tasks = [task for task in scheduler.clients[claim.client].wants_what if sentinel_key_base(task.key) == claim.base]
+    tasks = [
+        task
+        for task in scheduler.clients[reservation.client].wants_what
+        if sentinel_key_base(task.key) == reservation.base
+    ]
     return bool(tasks) and not any(task.who_has or task.processing_on for task in tasks)
 
 
-def _error(claim: Claim, scheduler: Scheduler) -> str:
+def _error(reservation: Reservation, scheduler: Scheduler) -> str:
     """The text of its newest failure."""
     monitor = scheduler.plugins.get(TOPIC)
-    telemetry = monitor.store.networks.get(claim.network) if isinstance(monitor, TelemetryPlugin) else None
+    telemetry = monitor.store.networks.get(reservation.network) if isinstance(monitor, TelemetryPlugin) else None
     incidents = reversed(telemetry.incidents) if telemetry is not None else ()
-    return next((one.text for one in incidents if (one.event, one.who) == ("failed", claim.name)), "")
+    return next((one.text for one in incidents if (one.event, one.who) == ("failed", reservation.name)), "")

@@ -10,7 +10,7 @@ from akkordeon_dask.runtime.collections._group import AttachedGroup
 from akkordeon_dask.runtime.collections._resolve import resolve
 from akkordeon_dask.runtime.collections._whole import with_partitions
 from akkordeon_dask.runtime.handles._attached_handle import Attached
-from akkordeon_dask.runtime.handles._sentinel_names import claim_name, release_name
+from akkordeon_dask.runtime.handles._sentinel_names import release_name, reserve_name
 from akkordeon_dask.runtime.recovery._sentinels import attach
 
 __all__ = ["attach_collections", "evaluate", "reads"]
@@ -52,15 +52,15 @@ async def _attach_group(session: Session, sentinel: Sentinel, resume: bool | Non
     data = _check(sentinel, resume)
     partitions = await resolve(session.client, data)
     session.network.check_input(partitions.shape, partitions.dtype)
-    claim = await claim_name(session.client, session.name, session.entry.run, session.network.names, sentinel)
-    session.own_keys.add(claim.base)
+    reservation = await reserve_name(session.client, session.name, session.entry.run, session.network.names, sentinel)
+    session.own_keys.add(reservation.base)
     try:
-        group = AttachedGroup(session, sentinel, claim, partitions)
-        group.validated = session.epochs.validate(claim.name)
+        group = AttachedGroup(session, sentinel, reservation, partitions)
+        group.validated = session.epochs.validate(reservation.name)
         await session.add(group, group.begin)
     except BaseException:
-        session.own_keys.discard(claim.base)
-        await release_name(session.client, claim.token)
+        session.own_keys.discard(reservation.base)
+        await release_name(session.client, reservation.token)
         raise
     return group
 

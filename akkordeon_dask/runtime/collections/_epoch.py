@@ -1,4 +1,4 @@
-"""An epoch of a group: its rows are handed out as leases until all are read, and counted."""
+"""An epoch of a group: its rows are handed out as assignments until all are read, and counted."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor, SeenBatches, SentinelActor
-from akkordeon_dask.data import Collections, Lease, Piece
+from akkordeon_dask.data import Assignment, Collections, Portion
 from akkordeon_dask.errors import ClosedError, DataError, LostBatchesError
 from akkordeon_dask.messages import PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
@@ -21,10 +21,10 @@ from akkordeon_dask.runtime.collections._epoch_sums import EpochSums, remains
 from akkordeon_dask.runtime.collections._members import Member, Members
 from akkordeon_dask.runtime.collections._news import News
 from akkordeon_dask.runtime.collections._resolve import Partitions
-from akkordeon_dask.runtime.collections._shares import share_concurrency, share_pieces
+from akkordeon_dask.runtime.collections._shares import share_concurrency, share_portions
 from akkordeon_dask.runtime.handles._attached_handle import GONE
 from akkordeon_dask.runtime.handles._gate import GateHandle
-from akkordeon_dask.runtime.handles._sentinel_names import Claim
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation
 
 __all__ = ["Epoch"]
 
@@ -80,40 +80,40 @@ class Epoch:
         AkkordeonError
             when no worker can read them, or what a member met with other than its end.
         """
-        left = [Piece(number, many) for number, many in enumerate(self._partitions.rows) if many]
+        left = [Portion(number, many) for number, many in enumerate(self._partitions.rows) if many]
         while left:
             await self._members.gather()
             left = await self._round(left)
         if self._data.weights is not None and self._sums.rated and not self._sums.weight:
             raise DataError(f"{self._data!r}: all weights are 0, so that no row counts: give some a weight above 0")
 
-    def report(self, claim: Claim) -> PassReport:
+    def report(self, reservation: Reservation) -> PassReport:
         """The whole epoch as one pass of the group, which ends now."""
         now, seconds = time.time(), time.monotonic() - self._begun
-        key = f"{claim.base}-group"
-        report = self._sums.report(claim.name, self.number, self._rows, seconds=seconds, ended=now, key=key)
+        key = f"{reservation.base}-group"
+        report = self._sums.report(reservation.name, self.number, self._rows, seconds=seconds, ended=now, key=key)
         return replace(report, elapsed=max(0.0, now - self._session.entry.deployed_at))
 
-    async def _round(self, pieces: Iterable[Piece]) -> list[Piece]:
-        """Share pieces among the members; returns those that members who were lost have not read."""
+    async def _round(self, portions: Iterable[Portion]) -> list[Portion]:
+        """Share portions among the members; returns those that members who were lost have not read."""
         data, homes = self._data, await self._partitions.homes(self._session.client)
         order = (data.seed, self.number) if data.shuffle_buffer else None
-        shares = share_pieces(pieces, self._members.workers, homes, order)
-        leases = []
+        shares = share_portions(portions, self._members.workers, homes, order)
+        assignments = []
         for many, (worker, own) in zip(
             share_concurrency(self._sentinel.concurrency, len(shares)), shares.items(), strict=True
         ):
-            parts = {piece.partition: self._partitions.parts[piece.partition] for piece in own}
-            lease = Lease(self.number, own, data.seed, data.shuffle_buffer, many, parts)
-            leases.append(self._read(worker, self._members[worker], lease))
-        return [piece for own in await together(leases) for piece in own]
+            parts = {portion.partition: self._partitions.parts[portion.partition] for portion in own}
+            assignment = Assignment(self.number, own, data.seed, data.shuffle_buffer, many, parts)
+            assignments.append(self._read(worker, self._members[worker], assignment))
+        return [portion for own in await together(assignments) for portion in own]
 
-    async def _read(self, worker: str, member: Member, lease: Lease) -> tuple[Piece, ...]:
-        """Have a member read its lease; returns the pieces that it has left."""
+    async def _read(self, worker: str, member: Member, assignment: Assignment) -> tuple[Portion, ...]:
+        """Have a member read its assignment; returns the portions that it has left."""
         attached, seen = member.attached, member.attached.reports.seen
         attached.progress, member.reading = None, True
         try:
-            await attached.ask(SentinelActor.read, lease)
+            await attached.ask(SentinelActor.read, assignment)
         except GONE as error:
             logger.info("%s: %s", attached.label, error)
         else:
@@ -127,10 +127,10 @@ class Epoch:
             raise await blame(self._session, attached.error)
         if attached.error is not None and not isinstance(attached.error, GONE):
             raise attached.error
-        return await self._give_back(worker, member, lease)
+        return await self._give_back(worker, member, assignment)
 
-    async def _give_back(self, worker: str, member: Member, lease: Lease) -> tuple[Piece, ...]:
-        """Count the rows that a lost member has done; returns those of its lease that no gate has seen."""
+    async def _give_back(self, worker: str, member: Member, assignment: Assignment) -> tuple[Portion, ...]:
+        """Count the rows that a lost member has done; returns those of its assignment that no gate has seen."""
         attached, session, gates = member.attached, self._session, self._session.gates
         self._members.drop(worker)
         actor = attached.address.actor
@@ -138,10 +138,10 @@ class Epoch:
         by_gate = dict(zip([gate.name for gate in gates], seen, strict=True))
         known = next((one for one in attached.position.passes if one.first == member.first), None)
         size = self._sentinel.batch_size
-        known, unrated, left = remains(lease, size, member.first, known, by_gate, gates[0].name)
+        known, unrated, left = remains(assignment, size, member.first, known, by_gate, gates[0].name)
         self._sums.add(known, unrated)
         await attached.leave()
-        text = f"{worker} is gone: others read the {sum(piece.left for piece in left):,} rows that it had left"
+        text = f"{worker} is gone: others read the {sum(portion.left for portion in left):,} rows that it had left"
         await log_event(session.client, session.name, "left", sentinel=attached.name, text=text)
         return left
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from akkordeon_dask.actors import OpenPass, SeenBatches
 from akkordeon_dask.actors.sentinel._evaluation import ScoreStates, merge_scores, score_results
-from akkordeon_dask.data import Lease, Piece, takes, unread
+from akkordeon_dask.data import Assignment, Portion, takes, unread
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Sentinel
 
@@ -66,14 +66,19 @@ class EpochSums:
 
 
 def remains(
-    lease: Lease, batch_size: int, first: int, known: OpenPass | None, seen: Mapping[str, SeenBatches], front: str
-) -> tuple[OpenPass, int, tuple[Piece, ...]]:
-    """What a member that is gone has left of its lease, as the gates know it, which take no more of it.
+    assignment: Assignment,
+    batch_size: int,
+    first: int,
+    known: OpenPass | None,
+    seen: Mapping[str, SeenBatches],
+    front: str,
+) -> tuple[OpenPass, int, tuple[Portion, ...]]:
+    """What a member that is gone has left of its assignment, as the gates know it, which take no more of it.
 
     Parameters
     ----------
     first
-        the sequence of the first batch of the lease.
+        the sequence of the first batch of the assignment.
     known
         the pass as it was last reported.
     seen
@@ -86,7 +91,7 @@ def remains(
     known : OpenPass
     unrated : int
         rows that are done, but not yet in `known`.
-    unread : tuple of Piece
+    unread : tuple of Portion
         rows that no gate has ever seen.
     """
     known = OpenPass(0, first) if known is None else known
@@ -94,14 +99,14 @@ def remains(
     ends = [one.end - first for one in seen.values()]
     drawn = max(0, max(finished, default=-1) + 1, *ends)
     applied = {sequence - first for sequence in seen[front].applied}
-    sizes = _batch_sizes(lease, batch_size, drawn)
+    sizes = _batch_sizes(assignment, batch_size, drawn)
     unrated = sum(size for index, size in enumerate(sizes) if index in applied and index not in finished)
-    return known, unrated, unread(lease, batch_size, drawn)
+    return known, unrated, unread(assignment, batch_size, drawn)
 
 
-def _batch_sizes(lease: Lease, batch_size: int, batches: int) -> list[int]:
+def _batch_sizes(assignment: Assignment, batch_size: int, batches: int) -> list[int]:
     sizes = [0]
-    for take in takes(lease, batch_size):
+    for take in takes(assignment, batch_size):
         if len(sizes) > batches:
             break
         sizes[-1] += take.stop - take.start

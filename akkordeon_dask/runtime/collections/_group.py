@@ -16,7 +16,7 @@ from akkordeon_dask.runtime.collections._news import News
 from akkordeon_dask.runtime.collections._resolve import Partitions
 from akkordeon_dask.runtime.handles._attached_handle import Attached
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
-from akkordeon_dask.runtime.handles._sentinel_names import Claim
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation
 
 __all__ = ["AttachedGroup"]
 
@@ -26,16 +26,16 @@ logger = logging.getLogger(__name__)
 class AttachedGroup(Attached):
     """A group of sentinels at work, one on each worker that holds partitions or computes them.
 
-    A task on the client's event loop hands out the rows of an epoch as leases, one for each member. The rows that a
-    lost member had not read go to the others, within the epoch; workers that have come get a share of the next one.
+    A task on the client's event loop hands out the rows of an epoch as assignments, one for each member. The rows that
+    a lost member had not read go to the others, within the epoch; workers that have come get a share of the next one.
     `members` are the sentinels themselves.
     """
 
-    def __init__(self, session: Session, sentinel: Sentinel, claim: Claim, partitions: Partitions) -> None:
-        super().__init__(sentinel, claim, changed=session.notify_waiters, report=session.add_pass)
+    def __init__(self, session: Session, sentinel: Sentinel, reservation: Reservation, partitions: Partitions) -> None:
+        super().__init__(sentinel, reservation, changed=session.notify_waiters, report=session.add_pass)
         self._session, self._partitions = session, partitions
         self._news = News(session.notify_waiters)
-        self._members = Members(session, sentinel, claim, partitions, self._news)
+        self._members = Members(session, sentinel, reservation, partitions, self._news)
         self._epoch: Epoch | None = None
         """The open one."""
         self._cleared = 0
@@ -161,7 +161,7 @@ class AttachedGroup(Attached):
         epoch = Epoch(number, session, self.sentinel, self._partitions, self._members, self._news)
         self._epoch = epoch
         await epoch.read()
-        report, self._epoch = epoch.report(self.claim), None
+        report, self._epoch = epoch.report(self.reservation), None
         self.reports.append(report)
         self._report(report)
         self._due()

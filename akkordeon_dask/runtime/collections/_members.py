@@ -15,9 +15,9 @@ from akkordeon_dask.runtime.cluster._retry import RETRYABLE
 from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.collections._news import News
 from akkordeon_dask.runtime.collections._resolve import Partitions
-from akkordeon_dask.runtime.collections._source import LeasedPartitions
+from akkordeon_dask.runtime.collections._source import AssignedPartitions
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
-from akkordeon_dask.runtime.handles._sentinel_names import Claim
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation
 from akkordeon_dask.runtime.recovery._sentinels import attach_member
 
 __all__ = ["Member", "Members"]
@@ -31,7 +31,7 @@ class Member:
 
     attached: AttachedSentinel
     first: int = 0
-    """The sequence of the first batch of its next lease."""
+    """The sequence of the first batch of its next assignment."""
     reading: bool = False
     """It has one."""
 
@@ -43,14 +43,16 @@ class Members:
     ----------
     sentinel
         the group's own spec, of whose collections each member reads a share.
-    claim
+    reservation
         the group's, under which all members work.
     news
         of the members.
     """
 
-    def __init__(self, session: Session, sentinel: Sentinel, claim: Claim, partitions: Partitions, news: News) -> None:
-        self._session, self._sentinel, self._claim = session, sentinel, claim
+    def __init__(
+        self, session: Session, sentinel: Sentinel, reservation: Reservation, partitions: Partitions, news: News
+    ) -> None:
+        self._session, self._sentinel, self._reservation = session, sentinel, reservation
         self._partitions, self._news = partitions, news
         self._members: dict[str, Member] = {}
         self._made = 0
@@ -75,7 +77,7 @@ class Members:
 
     @property
     def reading(self) -> list[AttachedSentinel]:
-        """The handles of those that have a lease."""
+        """The handles of those that have an assignment."""
         return [member.attached for member in self._members.values() if member.reading]
 
     async def begin(self) -> None:
@@ -107,22 +109,27 @@ class Members:
         fresh = [one for one in addresses if one not in self._members][: max(0, most - len(self._members))]
         await together(map(self._add, fresh))
         if not self._members:
-            label = f"group {self._claim.name!r}"
+            label = f"group {self._reservation.name!r}"
             raise PlacementError(f"{label} has no worker that could read: start one with `dask worker`")
 
     async def _add(self, worker: str) -> None:
         self._made += 1
         data = self._sentinel.provider
         assert isinstance(data, Collections)
-        provider = LeasedPartitions(repr(data), data.labelled, data.columns)
-        name = f"{self._claim.name}.{self._made}"
+        provider = AssignedPartitions(repr(data), data.labelled, data.columns)
+        name = f"{self._reservation.name}.{self._made}"
         sentinel = replace(self._sentinel, provider=provider, workers=worker, name=name, epochs=None)
         try:
             attached = await attach_member(
-                self._session, sentinel, self._claim, changed=self._news.wake, recover=_give_up, evacuate=self._release
+                self._session,
+                sentinel,
+                self._reservation,
+                changed=self._news.wake,
+                recover=_give_up,
+                evacuate=self._release,
             )
         except RETRYABLE as error:
-            logger.info("group %r has no member on %s: %s", self._claim.name, worker, error)
+            logger.info("group %r has no member on %s: %s", self._reservation.name, worker, error)
             return
         self._members[worker] = Member(attached)
 
@@ -164,7 +171,7 @@ class Members:
         leaving = [one.leave(reachable=reachable) for one in self.attached]
         for result in await asyncio.gather(*leaving, return_exceptions=True):
             if isinstance(result, BaseException):
-                logger.info("closing a member of group %r: %r", self._claim.name, result)
+                logger.info("closing a member of group %r: %r", self._reservation.name, result)
         self._members.clear()
 
 

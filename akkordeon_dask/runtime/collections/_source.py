@@ -15,19 +15,19 @@ from distributed import Client, Status, get_worker
 
 from akkordeon_dask import config
 from akkordeon_dask.data import (
+    AssignedSource,
+    Assignment,
     CollectionColumns,
-    Lease,
-    LeasedSource,
     LostPartitionError,
     Partition,
-    Piece,
+    Portion,
     Provider,
 )
 from akkordeon_dask.errors import AkkordeonError, DataError
 from akkordeon_dask.runtime.collections._resolve import Part
 from akkordeon_dask.runtime.collections._rows import load_partition, release_unused
 
-__all__ = ["LeasedPartitions"]
+__all__ = ["AssignedPartitions"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +40,22 @@ _INTERVAL = 0.25
 
 
 @dataclass(frozen=True, repr=False)
-class LeasedPartitions(Provider):
-    """The provider of a member; its partitions come with its leases."""
+class AssignedPartitions(Provider):
+    """The provider of a member; its partitions come with its assignments."""
 
     text: str
     """Of the group's provider."""
     labelled: bool
     columns: CollectionColumns = CollectionColumns()
 
-    def open(self) -> LeasedSource:
+    def open(self) -> AssignedSource:
         return DaskSource(self)
 
     def __repr__(self) -> str:
         return self.text
 
 
-class DaskSource(LeasedSource):
+class DaskSource(AssignedSource):
     """Computes partitions by tasks on its own worker, with a client of its own on the worker's event loop.
 
     The reader's thread asks; that loop alone uses client and futures, and the thread closes them at its end.
@@ -63,7 +63,7 @@ class DaskSource(LeasedSource):
 
     blocking = True
 
-    def __init__(self, provider: LeasedPartitions) -> None:
+    def __init__(self, provider: AssignedPartitions) -> None:
         self._provider, self.labelled = provider, provider.labelled
         self.columns = provider.columns.names
         self._worker = get_worker()
@@ -73,16 +73,18 @@ class DaskSource(LeasedSource):
         """Set once, by another thread."""
         self._coming: dict[tuple[int, int], concurrent.futures.Future[Partition]] = {}
 
-    def prefetch(self, lease: Lease, piece: Piece) -> None:
-        key = lease.epoch, piece.partition
+    def prefetch(self, assignment: Assignment, portion: Portion) -> None:
+        key = assignment.epoch, portion.partition
         if self._interrupted:
             raise DataError("the sentinel ends: it takes no more partitions")
         if key not in self._coming:
-            self._coming[key] = asyncio.run_coroutine_threadsafe(self._compute(lease.parts[key[1]], key[1]), self._loop)
+            self._coming[key] = asyncio.run_coroutine_threadsafe(
+                self._compute(assignment.parts[key[1]], key[1]), self._loop
+            )
 
-    def fetch(self, lease: Lease, piece: Piece) -> Partition:
-        self.prefetch(lease, piece)
-        key = lease.epoch, piece.partition
+    def fetch(self, assignment: Assignment, portion: Portion) -> Partition:
+        self.prefetch(assignment, portion)
+        key = assignment.epoch, portion.partition
         try:
             return self._coming[key].result()
         finally:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from akkordeon_dask.data import Batch, Collections, Lease, LeasedSource, LostPartitionError, Partition, Piece
+from akkordeon_dask.data import AssignedSource, Assignment, Batch, Collections, LostPartitionError, Partition, Portion
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.collections._resolve import Partitions, resolve
-from akkordeon_dask.runtime.collections._source import DaskSource, LeasedPartitions
+from akkordeon_dask.runtime.collections._source import AssignedPartitions, DaskSource
 
 __all__ = ["with_partitions"]
 
@@ -35,14 +35,14 @@ async def with_partitions(session: Session, sentinel: Sentinel) -> Sentinel:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class WholePartitions(LeasedPartitions):
+class WholePartitions(AssignedPartitions):
     """The provider of a sentinel that reads all partitions, one after another."""
 
     partitions: Partitions | None = None
     origin: Collections | None = None
     """Keeps on the cluster what is persisted, for as long as the client has the sentinel. It does not travel."""
 
-    def open(self) -> LeasedSource:
+    def open(self) -> AssignedSource:
         return _WholeSource(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class WholePartitions(LeasedPartitions):
 
 
 class _WholeSource(DaskSource):
-    """Each pass is a lease of all partitions."""
+    """Each pass is an assignment of all partitions."""
 
     def __init__(self, provider: WholePartitions) -> None:
         super().__init__(provider)
@@ -60,15 +60,15 @@ class _WholeSource(DaskSource):
         self.shape, self.dtype = self._partitions.shape, self._partitions.dtype
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
-        pieces = tuple(Piece(number, many) for number, many in enumerate(self._partitions.rows) if many)
-        self.assign(Lease(epoch, pieces, 0, _BUFFER, 1, dict(enumerate(self._partitions.parts))))
+        portions = tuple(Portion(number, many) for number, many in enumerate(self._partitions.rows) if many)
+        self.assign(Assignment(epoch, portions, 0, _BUFFER, 1, dict(enumerate(self._partitions.parts))))
         return super().batches(epoch, batch_size)
 
-    def fetch(self, lease: Lease, piece: Piece) -> Partition:
+    def fetch(self, assignment: Assignment, portion: Portion) -> Partition:
         try:
-            return super().fetch(lease, piece)
+            return super().fetch(assignment, portion)
         except LostPartitionError as error:
             raise DataError(
-                f"partition {piece.partition} of {self._provider!r} is gone, and Dask cannot compute it again: give a "
-                "collection that it can"
+                f"partition {portion.partition} of {self._provider!r} is gone, and Dask cannot compute it again: give "
+                "a collection that it can"
             ) from error

@@ -9,7 +9,7 @@ from akkordeon_dask.errors import AkkordeonError, ClosedError, DeadlineError, Wo
 from akkordeon_dask.messages import PassProgress, PassReport
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime.handles._actor_handle import ActorHandle
-from akkordeon_dask.runtime.handles._sentinel_names import Claim
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation
 from akkordeon_dask.telemetry import PassLog
 
 __all__ = ["GONE", "Attached"]
@@ -32,12 +32,12 @@ class Attached(ABC):
     def __init__(
         self,
         sentinel: Sentinel,
-        claim: Claim,
+        reservation: Reservation,
         *,
         changed: Callable[[], None],
         report: Callable[[PassReport], None],
     ) -> None:
-        self.sentinel, self.claim, self.name = sentinel, claim, claim.name
+        self.sentinel, self.reservation, self.name = sentinel, reservation, reservation.name
         self._changed, self._report = changed, report
         self.state: SentinelState = "running"
         self.error: AkkordeonError | None = None

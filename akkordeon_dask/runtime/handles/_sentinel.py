@@ -24,7 +24,7 @@ from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime.cluster._actor_calls import release
 from akkordeon_dask.runtime.handles._actor_handle import ActorHandle
 from akkordeon_dask.runtime.handles._attached_handle import GONE, Attached
-from akkordeon_dask.runtime.handles._sentinel_names import Claim
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation
 
 __all__ = ["AttachedSentinel"]
 
@@ -60,7 +60,7 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
     def __init__(
         self,
         sentinel: Sentinel,
-        claim: Claim,
+        reservation: Reservation,
         worker: str,
         future: Future[Any] | None,
         actor: Actor | None,
@@ -70,7 +70,7 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
         recover: Callable[["AttachedSentinel", AkkordeonError], Awaitable[None]],
         evacuate: Callable[["AttachedSentinel"], Awaitable[None]],
     ) -> None:
-        super().__init__(sentinel, claim, changed=changed, report=report)
+        super().__init__(sentinel, reservation, changed=changed, report=report)
         self.worker, self._actor = worker, actor
         self._future: Future[Any] | None = future
         self._leaving: Future[Any] | None = None

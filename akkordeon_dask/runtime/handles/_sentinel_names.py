@@ -18,16 +18,16 @@ from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.handles._column_names import known_columns
 
-__all__ = ["Claim", "claim_name", "living_claims", "release_name", "restore_claim"]
+__all__ = ["Reservation", "living_reservations", "release_name", "reserve_name", "restore_reservation"]
 
 logger = logging.getLogger(__name__)
 
-_CLAIMS = "akkordeon-sentinels"
+_RESERVATIONS = "akkordeon-sentinels"
 """The scheduler's extension that holds them."""
 
 
 @dataclass(frozen=True)
-class Claim:
+class Reservation:
     """A name that a client has reserved for a sentinel, from before its actor is created until it is detached.
 
     It lapses when the client is gone, or wants no actor of this sentinel any more.
@@ -54,54 +54,56 @@ class Claim:
         return sentinel_base(self.network, self.name, self.token)
 
 
-class _Claims:
+class _Reservations:
     """On the scheduler's event loop."""
 
     def __init__(self) -> None:
-        self.claims: dict[str, Claim] = {}
+        self.reservations: dict[str, Reservation] = {}
         self.ends: dict[str, float] = {}
-        """When claims without an actor lapse, in seconds of the monotonic clock."""
+        """When reservations without an actor lapse, in seconds of the monotonic clock."""
 
 
-def living_claims(scheduler: Scheduler) -> dict[str, Claim]:
-    """All claims that hold now, by token. On the scheduler's event loop."""
-    known: _Claims = scheduler.extensions.setdefault(_CLAIMS, _Claims())
+def living_reservations(scheduler: Scheduler) -> dict[str, Reservation]:
+    """All reservations that hold now, by token. On the scheduler's event loop."""
+    known: _Reservations = scheduler.extensions.setdefault(_RESERVATIONS, _Reservations())
     bases = {
         name: {sentinel_key_base(task.key) for task in scheduler.clients[name].wants_what}
-        for name in {claim.client for claim in known.claims.values()}
+        for name in {reservation.client for reservation in known.reservations.values()}
         if name in scheduler.clients
     }
-    for token, claim in list(known.claims.items()):
-        if claim.base in bases.get(claim.client, ()):
+    for token, reservation in list(known.reservations.items()):
+        if reservation.base in bases.get(reservation.client, ()):
             known.ends.pop(token, None)
-        elif claim.client not in bases or time.monotonic() > known.ends.get(token, 0.0):
-            del known.claims[token]
+        elif reservation.client not in bases or time.monotonic() > known.ends.get(token, 0.0):
+            del known.reservations[token]
             known.ends.pop(token, None)
-    return known.claims
+    return known.reservations
 
 
-def _claim(requested: Claim, gates: Collection[str], dask_scheduler: Scheduler) -> Claim:
-    """On the scheduler: take a name; returns the claim, or the one that holds the name already."""
-    claims = living_claims(dask_scheduler)
-    mine = [claim for claim in claims.values() if claim.network == requested.network]
+def _reserve(requested: Reservation, gates: Collection[str], dask_scheduler: Scheduler) -> Reservation:
+    """On the scheduler: take a name; returns the reservation, or the one that holds the name already."""
+    reservations = living_reservations(dask_scheduler)
+    mine = [reservation for reservation in reservations.values() if reservation.network == requested.network]
     if not requested.name:
         # Nor the name of a sentinel that is left over from an earlier run: it still reports under it.
-        taken = {*gates, *(claim.name for claim in mine)}
+        taken = {*gates, *(reservation.name for reservation in mine)}
         name = next(name for number in count() if (name := f"{requested.mode}{number}") not in taken)
         requested = replace(requested, name=name)
-    for claim in mine:
-        if (claim.run, claim.name) == (requested.run, requested.name):
-            return claim
-    claims[requested.token] = requested = replace(requested, columns=known_columns(requested.run, dask_scheduler))
-    dask_scheduler.extensions[_CLAIMS].ends[requested.token] = time.monotonic() + requested.limit
+    for reservation in mine:
+        if (reservation.run, reservation.name) == (requested.run, requested.name):
+            return reservation
+    reservations[requested.token] = requested = replace(requested, columns=known_columns(requested.run, dask_scheduler))
+    dask_scheduler.extensions[_RESERVATIONS].ends[requested.token] = time.monotonic() + requested.limit
     return requested
 
 
 def _release(token: str, dask_scheduler: Scheduler) -> None:
-    living_claims(dask_scheduler).pop(token, None)
+    living_reservations(dask_scheduler).pop(token, None)
 
 
-async def claim_name(client: Client, network: str, run: str, gates: Collection[str], sentinel: Sentinel) -> Claim:
+async def reserve_name(
+    client: Client, network: str, run: str, gates: Collection[str], sentinel: Sentinel
+) -> Reservation:
     """Reserve the sentinel's own name, or its mode and the first number that is free among all clients.
 
     Parameters
@@ -122,33 +124,33 @@ async def claim_name(client: Client, network: str, run: str, gates: Collection[s
         raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
     limit = config.seconds("timeouts.load") + config.seconds("timeouts.control")
     name, token = sentinel.name or "", uuid.uuid4().hex[:8]
-    requested = Claim(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
+    requested = Reservation(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            claim: Claim = await finished(client.run_on_scheduler(_claim, requested, gates))
+            reservation: Reservation = await finished(client.run_on_scheduler(_reserve, requested, gates))
     except BaseException:  # it may have been taken
         await release_name(client, requested.token)
         raise
-    if claim.token != requested.token:
-        whose = "this client" if claim.client == client.id else f"client {claim.client}"
+    if reservation.token != requested.token:
+        whose = "this client" if reservation.client == client.id else f"client {reservation.client}"
         raise NameConflictError(
-            f"network {network!r} has a sentinel {claim.name!r} already, attached by {whose}: detach it, or choose "
-            "another name"
+            f"network {network!r} has a sentinel {reservation.name!r} already, attached by {whose}: detach it, or "
+            "choose another name"
         )
-    return claim
+    return reservation
 
 
-async def restore_claim(client: Client, claim: Claim) -> None:
+async def restore_reservation(client: Client, reservation: Reservation) -> None:
     """Reserve a name again where the scheduler has forgotten it. No error when it does not answer."""
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            await client.run_on_scheduler(_claim, claim, ())
+            await client.run_on_scheduler(_reserve, reservation, ())
     except Exception as error:
-        logger.info("the name of sentinel %r is not reserved: %r", claim.name, error)
+        logger.info("the name of sentinel %r is not reserved: %r", reservation.name, error)
 
 
 async def release_name(client: Client, token: str) -> None:
-    """Free the name. No error when the scheduler does not answer: the claim lapses then."""
+    """Free the name. No error when the scheduler does not answer: the reservation lapses then."""
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.close")):
             await client.run_on_scheduler(_release, token)

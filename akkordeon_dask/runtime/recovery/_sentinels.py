@@ -37,7 +37,7 @@ from akkordeon_dask.runtime.cluster._workers import list_workers
 from akkordeon_dask.runtime.handles._column_names import add_columns
 from akkordeon_dask.runtime.handles._links import check_links
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
-from akkordeon_dask.runtime.handles._sentinel_names import Claim, claim_name, release_name, restore_claim
+from akkordeon_dask.runtime.handles._sentinel_names import Reservation, release_name, reserve_name, restore_reservation
 from akkordeon_dask.runtime.recovery._sentinel_placement import choose_worker
 
 __all__ = ["attach", "attach_member", "drain_sentinel", "move_sentinel", "restart_sentinel"]
@@ -65,21 +65,21 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
     session.check()
     if resume and session.entry.snapshots is None:
         raise SpecError(f"network {session.name!r} keeps no snapshots, there is no position to resume: leave that out")
-    claim = await claim_name(session.client, session.name, session.entry.run, session.network.names, sentinel)
-    session.own_keys.add(claim.base)
+    reservation = await reserve_name(session.client, session.name, session.entry.run, session.network.names, sentinel)
+    session.own_keys.add(reservation.base)
     # A name that has been attached before begins again.
-    first = session.resumed and claim.name not in session.sentinel_specs
-    until, validated = _NO_PASS if sentinel.rates_epochs else None, session.epochs.validate(claim.name)
+    first = session.resumed and reservation.name not in session.sentinel_specs
+    until, validated = _NO_PASS if sentinel.rates_epochs else None, session.epochs.validate(reservation.name)
     known = session.entry.rollback.name if session.entry.rollback is not None else ""
     resume = first if resume is None else resume
     generation = session.entry.generation
     try:
         created = await _create(
-            session, sentinel, claim, until=until, validated=validated, resume=resume, rollback=known
+            session, sentinel, reservation, until=until, validated=validated, resume=resume, rollback=known
         )
         attached = AttachedSentinel(
             sentinel,
-            claim,
+            reservation,
             *created,
             changed=session.notify_waiters,
             report=session.add_pass,
@@ -91,8 +91,8 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
         await session.add(attached, partial(_open, session, attached, generation))
         await session.epochs.begin(attached)
     except BaseException:
-        session.own_keys.discard(claim.base)
-        await release_name(session.client, claim.token)
+        session.own_keys.discard(reservation.base)
+        await release_name(session.client, reservation.token)
         raise
     return attached
 
@@ -100,13 +100,15 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
 async def attach_member(
     session: Session,
     sentinel: Sentinel,
-    claim: Claim,
+    reservation: Reservation,
     *,
     changed: Callable[[], None],
     recover: Recover,
     evacuate: Evacuate,
 ) -> AttachedSentinel:
-    """Create a member of a group, which has the group's `claim` and a name of its own; it rests until it gets a lease.
+    """Create a member of a group, which has the group's `reservation` and a name of its own.
+
+    It rests until it gets an assignment.
 
     Raises
     ------
@@ -114,11 +116,11 @@ async def attach_member(
         when it cannot be created, or does not answer; nothing is left then.
     """
     generation = session.entry.generation
-    created = await _create(session, sentinel, claim, until=0, member=sentinel.name)
+    created = await _create(session, sentinel, reservation, until=0, member=sentinel.name)
     attached = AttachedSentinel(
-        sentinel, claim, *created, changed=changed, report=lambda report: None, recover=recover, evacuate=evacuate
+        sentinel, reservation, *created, changed=changed, report=lambda report: None, recover=recover, evacuate=evacuate
     )
-    attached.name = sentinel.name or claim.name
+    attached.name = sentinel.name or reservation.name
     try:
         await _open(session, attached, generation)
     except BaseException:
@@ -131,7 +133,7 @@ async def attach_member(
 async def _create(
     session: Session,
     sentinel: Sentinel,
-    claim: Claim,
+    reservation: Reservation,
     *,
     position: Position | None = None,
     former: Address | None = None,
@@ -167,7 +169,7 @@ async def _create(
     first
         the position where its first incarnation has started.
     member
-        its name in the group that has the claim; None: it is in none.
+        its name in the group that has the reservation; None: it is in none.
 
     Raises
     ------
@@ -178,7 +180,7 @@ async def _create(
     DataError, DeploymentError
         when it cannot be created.
     """
-    client, entry, name = session.client, session.entry, member or claim.name
+    client, entry, name = session.client, session.entry, member or reservation.name
     worker = session.gates[0].worker
     if not beside_first:
         worker = await choose_worker(session, sentinel, name, insists=former is None)
@@ -186,7 +188,7 @@ async def _create(
     submission = submitted(
         client,
         SentinelActor,
-        sentinel_key(claim.base),
+        sentinel_key(reservation.base),
         sentinel,
         worker=worker,
         label=f"sentinel {name!r}",
@@ -205,7 +207,7 @@ async def _create(
         member=member is not None,
         synchronous=entry.n_microbatches is not None,
         begun=entry.deployed_at,
-        columns=claim.columns,
+        columns=reservation.columns,
         resume=[policy for policy in (entry.snapshots, entry.resumed_from) if resume and policy is not None],
     )
     label, limit = f"sentinel {name!r} on {worker}", config.seconds("timeouts.load")
@@ -222,7 +224,7 @@ async def _open(session: Session, attached: AttachedSentinel, generation: int) -
     opening = await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates, rollback)
     if opening.gone_back is not None and rollback is not None:
         await _mark(session, attached, opening.gone_back, rollback.name)
-    known, sets = attached.claim.columns, attached.sentinel.mode != "predict"
+    known, sets = attached.reservation.columns, attached.sentinel.mode != "predict"
     if sets and known.joined(opening.columns) != known:
         await add_columns(session.client, session.entry.run, attached.label, opening.columns)
     entry = session.entry
@@ -261,7 +263,7 @@ async def restart_sentinel(session: Session, attached: AttachedSentinel, error: 
         if not attached.forgotten:
             return
         error = session.scheduler_loss.error or error
-        await restore_claim(session.client, attached.claim)
+        await restore_reservation(session.client, attached.reservation)
     if isinstance(error, DeadlineError) and await worker_answers(session.client, attached.worker, _LAST_ANSWER):
         return
     if not (session.policy.restarts or isinstance(error, SchedulerLostError)) or attached.sentinel.mode == "predict":
@@ -366,7 +368,7 @@ async def _restart_at(
         created = await _create(
             session,
             attached.sentinel,
-            attached.claim,
+            attached.reservation,
             position=position,
             former=former,
             until=attached.until,
@@ -387,7 +389,7 @@ async def _restart_at(
         if not await session.scheduler_loss.was_lost(failure):
             raise error from failure
         lost_again = session.scheduler_loss.error or SchedulerLostError(str(failure))
-        await restore_claim(session.client, attached.claim)
+        await restore_reservation(session.client, attached.reservation)
         await _restart_at(session, attached, position, lost_again, beside_first=beside_first, rollback=known)
 
 

@@ -102,12 +102,12 @@ import sys, time
 from types import SimpleNamespace
 from distributed import Client
 from akkordeon_dask import connect
-from akkordeon_dask.runtime.handles._sentinel_names import claim_name
+from akkordeon_dask.runtime.handles._sentinel_names import reserve_name
 from tests.support.small_networks import train
 client = Client(sys.argv[1])
 session = connect("shared", client)._session
-claim = claim_name, client, session.name, session.entry.run, session.network.names, train()
-print(client.sync(*claim).name, client.id, flush=True)
+reservation = reserve_name, client, session.name, session.entry.run, session.network.names, train()
+print(client.sync(*reservation).name, client.id, flush=True)
 sys.stdin.read()
 """
 

@@ -1,4 +1,4 @@
-"""Serves the batches of a lease: partition after partition, with a few of them in memory."""
+"""Serves the batches of an assignment: partition after partition, with a few of them in memory."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from akkordeon_dask.data._leases import Lease, Piece, row_order, takes
+from akkordeon_dask.data._assignments import Assignment, Portion, row_order, takes
 from akkordeon_dask.data._provider import Batch, Source
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.tree import Array
 
-__all__ = ["LeasedSource", "LostPartitionError", "Partition"]
+__all__ = ["AssignedSource", "LostPartitionError", "Partition"]
 
 
 class LostPartitionError(Exception):
@@ -34,27 +34,27 @@ class _Loaded(NamedTuple):
     order: Array
 
 
-class LeasedSource(Source):
+class AssignedSource(Source):
     """The base of sources that read what they are told, pass by pass.
 
-    The sentinel assigns a lease in its turn, before the pass begins; the reader's thread reads it.
+    The sentinel gets an assignment in its turn, before the pass begins; the reader's thread reads it.
     """
 
     stable = True
 
-    _lease: Lease | None = None
+    _assignment: Assignment | None = None
 
-    def assign(self, lease: Lease) -> None:
+    def assign(self, assignment: Assignment) -> None:
         """The next pass reads this."""
-        self._lease = lease
+        self._assignment = assignment
 
     @abstractmethod
-    def prefetch(self, lease: Lease, piece: Piece) -> None:
+    def prefetch(self, assignment: Assignment, portion: Portion) -> None:
         """A partition will be asked for soon: it may come in the background."""
 
     @abstractmethod
-    def fetch(self, lease: Lease, piece: Piece) -> Partition:
-        """A partition, with `piece.rows` rows.
+    def fetch(self, assignment: Assignment, portion: Portion) -> Partition:
+        """A partition, with `portion.rows` rows.
 
         Raises
         ------
@@ -65,42 +65,43 @@ class LeasedSource(Source):
         """
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """The batches of the lease, which knows its epoch. Rows of lost partitions are left out."""
-        assert self._lease is not None
-        return self._read(self._lease, batch_size)
+        """The batches of the assignment, which knows its epoch. Rows of lost partitions are left out."""
+        assert self._assignment is not None
+        return self._read(self._assignment, batch_size)
 
-    def _read(self, lease: Lease, batch_size: int) -> Iterator[Batch]:
+    def _read(self, assignment: Assignment, batch_size: int) -> Iterator[Batch]:
         loaded: dict[int, _Loaded | None] = {}
         parts: list[Partition] = []
-        for take in takes(lease, batch_size):
-            piece = lease.pieces[take.piece]
-            if take.piece not in loaded:
-                loaded[take.piece] = self._load(lease, piece)
-                self._announce(lease, take.piece)
-            own = loaded[take.piece]
+        for take in takes(assignment, batch_size):
+            portion = assignment.portions[take.portion]
+            if take.portion not in loaded:
+                loaded[take.portion] = self._load(assignment, portion)
+                self._announce(assignment, take.portion)
+            own = loaded[take.portion]
             if own is not None:
                 parts.append(_gathered(own, take.start, take.stop))
-            if take.stop == piece.rows:
-                loaded[take.piece] = own = None
+            if take.stop == portion.rows:
+                loaded[take.portion] = own = None
             if take.ends_batch and parts:
                 yield _joined(parts)
                 parts = []
 
-    def _load(self, lease: Lease, piece: Piece) -> _Loaded | None:
+    def _load(self, assignment: Assignment, portion: Portion) -> _Loaded | None:
         try:
-            rows = self.fetch(lease, piece)
+            rows = self.fetch(assignment, portion)
         except LostPartitionError:
             return None
-        if len(rows.x) != piece.rows:
+        if len(rows.x) != portion.rows:
             raise DataError(
-                f"partition {piece.partition} has {len(rows.x):,} rows and had {piece.rows:,} before: its computation "
-                "is not the same each time. Persist the collection, client.persist(x), or give its random parts a seed"
+                f"partition {portion.partition} has {len(rows.x):,} rows and had {portion.rows:,} before: its "
+                "computation is not the same each time. Persist the collection, client.persist(x), or give its random "
+                "parts a seed"
             )
-        return _Loaded(rows, row_order(lease, piece))
+        return _Loaded(rows, row_order(assignment, portion))
 
-    def _announce(self, lease: Lease, index: int) -> None:
-        if lease.buffer > 1 and index + 1 < len(lease.pieces):
-            self.prefetch(lease, lease.pieces[index + 1])
+    def _announce(self, assignment: Assignment, index: int) -> None:
+        if assignment.buffer > 1 and index + 1 < len(assignment.portions):
+            self.prefetch(assignment, assignment.portions[index + 1])
 
 
 def _gathered(own: _Loaded, start: int, stop: int) -> Partition:
