@@ -48,7 +48,8 @@ class CheckedSource(Source):
         self.samples = source.samples
         self.shape = None if source.shape is None else tuple(source.shape)
         self.dtype = None if source.dtype is None else np.dtype(source.dtype)
-        self.labelled, self.blocking, self.columns = source.labelled, source.blocking, source.columns
+        self.labelled, self.blocking = source.labelled, source.blocking
+        self.columns = ColumnNames.said(source.columns)
         self._checks = BatchChecks(copy=True)
 
     def batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
@@ -58,7 +59,7 @@ class CheckedSource(Source):
     def _checked(self, batches: Iterator[Any], epoch: int) -> Iterator[Batch]:
         for number, thing in enumerate(batches, 1):
             batch = self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
-            self.columns = self._source.columns.joined(self._checks.names)
+            self.columns = ColumnNames.said(self._source.columns).joined(self._checks.names)
             yield batch
 
     def interrupt(self) -> None:

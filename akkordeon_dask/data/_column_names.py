@@ -37,6 +37,13 @@ class ColumnNames(NamedTuple):
         features, targets = _texts(x), _texts(y)
         return cls(features, targets if targets is not None and len(targets) > 1 else None)
 
+    @classmethod
+    def said(cls, value: object) -> "ColumnNames":
+        """Those that a source says: its `columns`, or a list of those of x; others may mean something else by that."""
+        if isinstance(value, ColumnNames):
+            return value
+        return cls.named(value) if isinstance(value, list | tuple) else cls()
+
     def joined(self, other: "ColumnNames") -> "ColumnNames":
         """These names, and those of `other` where these have none."""
         return ColumnNames(self.x or other.x, self.y or other.y)

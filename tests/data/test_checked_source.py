@@ -163,3 +163,19 @@ def test_a_checked_source_passes_facts_through_and_closes_the_users_source():
 def test_a_provider_that_opens_no_source_is_an_error():
     with pytest.raises(DataError, match=r"^mine: open\(\) returned a list: it has to return a data\.Source"):
         data.open_source(Provider([], list))
+
+
+@for_each(
+    "said, known",
+    [
+        (data.ColumnNames(("a", "b")), ("a", "b")),
+        (["a", "b"], ("a", "b")),
+        ([0, 1], None),
+        (2, None),
+        (None, None),
+    ],
+)
+def test_a_source_says_its_columns_and_may_mean_something_else(said, known):
+    source = data.open_source(Provider(kind=type("Named", (Mine,), {"columns": said})))
+    next(source.batches(1, 2))
+    assert source.columns.x == known

@@ -32,7 +32,7 @@ class SourceChecks:
     @property
     def columns(self) -> ColumnNames:
         """Of the sentinel's own data, as far as they are known by now."""
-        return ColumnNames() if self._source is None else self._source.columns
+        return ColumnNames() if self._source is None else ColumnNames.said(self._source.columns)
 
     def open_source(self) -> Source:
         """The source of the sentinel's provider.
