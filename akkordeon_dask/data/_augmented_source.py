@@ -54,6 +54,7 @@ class AugmentedSource(Source):
 
     def _augmented(self, batches: Iterator[Batch], epoch: int) -> Iterator[Batch]:
         for index, (x, *others) in enumerate(batches):
+            self.columns = self._inner.columns  # of a stream they are known by now
             stream = np.random.SeedSequence(self._seed, spawn_key=(epoch, index))
             yield (self._moved(x, stream), *others)  # type: ignore[misc]  # as many as there were
 

@@ -59,7 +59,7 @@ class CheckedSource(Source):
     def _checked(self, batches: Iterator[Any], epoch: int) -> Iterator[Batch]:
         for number, thing in enumerate(batches, 1):
             batch = self._checks.check(thing, f"{self._name}, epoch {epoch}, batch {number}")
-            self.columns = ColumnNames.said(self._source.columns).joined(self._checks.names)
+            self.columns = self._checks.names.joined(ColumnNames.said(self._source.columns))
             yield batch
 
     def interrupt(self) -> None:

@@ -1,5 +1,6 @@
 """The names of the columns that features and targets come from."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from akkordeon_dask.data._foreign import column_names
@@ -18,7 +19,7 @@ class ColumnNames(NamedTuple):
     >>> from akkordeon_dask import data
     >>> data.ColumnNames(("width", "length")).check("x_test", data.ColumnNames(("length", "width")))
     Traceback (most recent call last):
-    akkordeon_dask.errors.DataError: x_test: column 1 of x is 'width', and it was 'length' in earlier data of this ...
+    akkordeon_dask.errors.DataError: x_test: column 1 of x is 'width', and it was 'length' in other data of this ...
     """
 
     x: tuple[str, ...] | None = None
@@ -33,16 +34,23 @@ class ColumnNames(NamedTuple):
 
     @classmethod
     def named(cls, x: Any, y: Any = None) -> "ColumnNames":
-        """Those of two lists of names; one with numbers in it, by which frames count their columns, names nothing."""
+        """Those of two lists of names; 0, 1, 2 ..., by which frames count their columns, name nothing."""
         features, targets = _texts(x), _texts(y)
         return cls(features, targets if targets is not None and len(targets) > 1 else None)
 
     @classmethod
     def said(cls, value: object) -> "ColumnNames":
-        """Those that a source says: its `columns`, or a list of those of x; others may mean something else by that."""
-        if isinstance(value, ColumnNames):
-            return value
-        return cls.named(value) if isinstance(value, list | tuple) else cls()
+        """Those that a source says by its `columns`; one that says others may mean something else by that."""
+        return cls.named(value.x, value.y) if isinstance(value, ColumnNames) else cls()
+
+    def fits(self, known: "ColumnNames") -> bool:
+        """These are the columns that are `known`, in their order, as far as both have names."""
+        return not any(self._conflicts(known))
+
+    def _conflicts(self, known: "ColumnNames") -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        for side, its, other in (("x", self.x, known.x), ("y", self.y, known.y)):
+            if its is not None and other is not None and its != other:
+                yield side, its, other
 
     def joined(self, other: "ColumnNames") -> "ColumnNames":
         """These names, and those of `other` where these have none."""
@@ -56,22 +64,29 @@ class ColumnNames(NamedTuple):
         DataError
             when they are not: names the first column that differs.
         """
-        for side, its, earlier in (("x", self.x, known.x), ("y", self.y, known.y)):
-            if its is not None and earlier is not None and its != earlier:
-                raise DataError(
-                    f"{label}: {_difference(side, its, earlier)} in earlier data of this network: columns count by "
-                    "their position, so give the same ones in the same order, frame[[...]] or columns=[...]; where "
-                    "only the names differ, rename them, or give an array, frame.to_numpy()"
-                )
+        for side, its, other in self._conflicts(known):
+            raise DataError(
+                f"{label}: {_difference(side, its, other)} in other data of this network: columns count by their "
+                "position, so give the same ones in the same order, frame[[...]] or columns=[...]; where only the "
+                "names differ, rename them, or give an array, frame.to_numpy()"
+            )
 
 
 def _texts(names: Any) -> tuple[str, ...] | None:
-    texts = tuple(names) if names is not None else ()
-    return texts if texts and all(isinstance(name, str) for name in texts) else None
+    given = list(names) if names is not None else []
+    if not given or not all(_is_text(name) for name in given):
+        return None
+    texts = tuple(map(str, given))
+    return None if texts == tuple(map(str, range(len(texts)))) else texts
 
 
-def _difference(side: str, its: tuple[str, ...], earlier: tuple[str, ...]) -> str:
-    for number, (one, other) in enumerate(zip(its, earlier, strict=False), 1):
-        if one != other:
-            return f"column {number} of {side} is {one!r:.80}, and it was {other!r:.80}"
-    return f"{side} has {len(its)} columns, and it had {len(earlier)}"
+def _is_text(name: object) -> bool:
+    """It is text, or several of them, as a column has on several levels."""
+    return isinstance(name, str) or (isinstance(name, tuple) and all(isinstance(part, str) for part in name))
+
+
+def _difference(side: str, its: tuple[str, ...], other: tuple[str, ...]) -> str:
+    for number, (one, another) in enumerate(zip(its, other, strict=False), 1):
+        if one != another:
+            return f"column {number} of {side} is {one!r:.80}, and it was {another!r:.80}"
+    return f"{side} has {len(its)} columns, and it had {len(other)}"

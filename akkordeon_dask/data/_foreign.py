@@ -1,6 +1,6 @@
 """Values that users pass instead of an array, and the call that turns each into one."""
 
-from collections.abc import Awaitable, Iterator, Mapping, Set
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def column_names(value: Any) -> list[Any] | None:
     if not is_array_like(value):
         return None
     names = getattr(value, "column_names", getattr(value, "columns", None))  # pyarrow's `columns` are their values
-    return None if names is None else list(names)
+    return list(names) if isinstance(names, Iterable) else None
 
 
 def count_missing(value: Any) -> int:

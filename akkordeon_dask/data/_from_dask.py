@@ -1,6 +1,6 @@
 """Collections of Dask as a provider: a description alone, which a running network resolves."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ def from_dask(
     y: object = None,
     weights: object = None,
     *,
-    target: Hashable | list[Hashable] | None = None,
+    target: Hashable | Sequence[Hashable] | None = None,
     shuffle_buffer: int = 4,
     seed: int = 0,
 ) -> Provider:

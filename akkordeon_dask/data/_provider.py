@@ -39,8 +39,7 @@ class Source(ABC):
     """Whether batches have a y; None where it is not known before the first batch."""
 
     columns: ColumnNames = ColumnNames()
-    """Of the tables that the samples come from, once they are known: all data of a network have the same ones. A list of
-    names, of x, will do."""
+    """Of the tables that the samples come from, once they are known: all data of a network have the same ones."""
 
     blocking: bool = True
     """The next batch may wait for a disk or a network: it is drawn in a thread of its own. False: it takes nothing but

@@ -21,8 +21,9 @@ _NAMED = 12
 """Columns or values that an error names."""
 _INDEX = "Unnamed: 0"
 """The name that pandas gives a first column without one."""
-_COARSE = 0.01
-"""Standard deviations of a column by which rounding may change a value."""
+_COARSE, _EQUAL = 0.01, 1e-14
+"""Standard deviations of a column by which rounding may change a value, and such a change, beside the greatest value,
+where all are equal but for the last bits of float64."""
 Dtype = Literal["float32", "float64", "int64", "uint8"]
 """Of x."""
 
@@ -205,16 +206,21 @@ class _Table:
     def _rounded(self, values: Array, name: str) -> Array:
         """The values in `dtype`, which still tells them apart."""
         exact = values.astype(np.float64)
-        with np.errstate(invalid="ignore", over="ignore"):  # of infinite ones
-            there = exact.astype(self.dtype)
-            errors, spread = np.abs(exact - there), exact.std()
-            worst = int(errors.argmax())
-            if errors[worst] > _COARSE * spread > 0:
-                raise DataError(
-                    f"column {name!r} of {self.path}: {self.dtype} makes {there[worst]:.17g} of {values[worst]}, and "
-                    f'the standard deviation of its values is {spread:.2g}: give dtype="float64", subtract their mean '
-                    "before, or leave the column out, columns=[...]"
-                )
+        with np.errstate(over="ignore"):
+            there: Array = exact.astype(self.dtype)
+        finite = exact[np.isfinite(exact)]
+        rounded = there[np.isfinite(exact)].astype(np.float64)
+        if not len(finite):
+            return there
+        scale = np.abs(finite).max() or 1.0
+        errors, spread = np.abs(finite - rounded) / scale, (finite / scale).std()
+        worst = int(errors.argmax())
+        if np.isinf(rounded[worst]) or errors[worst] > _COARSE * spread > _EQUAL:
+            raise DataError(
+                f"column {name!r} of {self.path}: {self.dtype} makes {rounded[worst]:.17g} of {finite[worst]:.17g}, "
+                f'and the standard deviation of its values is {spread * scale:.2g}: give dtype="float64", subtract '
+                "their mean before, or leave the column out, columns=[...]"
+            )
         return there
 
     def _y(self, frame: Any) -> Array:

@@ -81,7 +81,15 @@ class Ownership:
             self._requests.listen()
             session.scheduler_loss.reconnected.append(self._requests.listen)
             self.policy.renewed.append(self._requests.listen)
+        for calls in (session.scheduler_loss.reconnected, self.policy.renewed):
+            calls.append(self._allow_retirement)
         self._unfollow = follow_passes(session) if session.published else None
+
+    def _allow_retirement(self) -> None:
+        """Again, by a scheduler that does not know it."""
+        session = self.session
+        told = _allow_retirement(session.client, session.entry, published=session.published)
+        session.supervise_task(told, self._label)
 
     async def _publish(self) -> None:
         """Publish a network without a name by its label: the client that asked is about to adopt it."""

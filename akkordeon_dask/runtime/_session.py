@@ -10,6 +10,7 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor, is_large
+from akkordeon_dask.data import ColumnNames
 from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
@@ -97,6 +98,8 @@ class Session:
         self.others: list[OtherSentinel] = []
         """Other clients' sentinels, as of the last poll of a `wait`."""
         self.passes = FinishedPasses()
+        self.columns = ColumnNames()
+        """Those that this client's sentinels have trained with: a new scheduler does not know them."""
         self.listeners: list[tuple[Callable[[PassReport], None], bool]] = []
         """Called with each pass, or where the flag says so only with those of this client's sentinels."""
         self.error: AkkordeonError | None = None

@@ -169,8 +169,9 @@ def test_a_provider_that_opens_no_source_is_an_error():
     "said, known",
     [
         (data.ColumnNames(("a", "b")), ("a", "b")),
-        (["a", "b"], ("a", "b")),
-        ([0, 1], None),
+        (data.ColumnNames(["a", "b"]), ("a", "b")),
+        (data.ColumnNames([0, 1]), None),
+        (["a", "b"], None),
         (2, None),
         (None, None),
     ],

@@ -1,5 +1,6 @@
 """Frames and tables as batches: their columns become features by position."""
 
+import numpy as np
 import pytest
 
 from akkordeon_dask import data
@@ -32,6 +33,27 @@ def test_columns_of_targets_have_one_order_too():
     things = [(FRAME.to_numpy(), FRAME), (FRAME.to_numpy(), FRAME[["b", "a"]])]
     with pytest.raises(DataError, match=r"batch 2: y has the columns \['b', 'a'\]"):
         list(data.open_source(data.stream(things)).batches(1, 2))
+
+
+class Annotated(np.ndarray):
+    """An array whose `columns` are something of its own."""
+
+    def columns(self):
+        return 2
+
+
+def test_an_array_may_have_columns_of_its_own_kind():
+    annotated = np.ones((2, 2)).view(Annotated)
+    assert data.arrays(annotated, [0, 1]).columns == data.ColumnNames()
+
+
+def test_an_augmented_stream_has_the_columns_of_its_frames():
+    source = data.open_source(
+        data.augment(data.stream([(FRAME.assign(c=0.0, d=0.0), [0, 1])]), flip=True, shape=(2, 2))
+    )
+    assert source.columns == data.ColumnNames()
+    next(source.batches(1, 2))
+    assert source.columns.x == ("a", "b", "c", "d")
 
 
 @for_each("make", [pyarrow.table, pyarrow.record_batch])

@@ -8,7 +8,7 @@ import pytest
 from akkordeon_dask import Gate, Network, Sentinel, data, nn
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections._rows import load_partition
-from akkordeon_dask.runtime.handles._column_names import known_columns
+from akkordeon_dask.runtime.handles._sentinel_names import known_columns
 from tests.support.for_each import for_each
 from tests.support.small_networks import SGD
 
@@ -33,7 +33,7 @@ PROVIDERS = {
     "stream": lambda frame, folder: data.stream([(frame, LABELS)]),
     "dask": lambda frame, folder: data.from_dask(collection(frame), target="label"),
 }
-_REFUSED = r"column 1 of x is 'weight', and it was 'age' in earlier data of this network: columns count by"
+_REFUSED = r"column 1 of x is 'weight', and it was 'age' in other data of this network: columns count by"
 
 
 def trained(running, frame=FRAME):
@@ -82,6 +82,40 @@ def test_predictions_are_of_the_columns_that_it_was_trained_with(user):
             running.predict(OTHER)
         for named_or_not in (X, X.tolist(), pd.DataFrame(X), dd.from_pandas(FRAME, npartitions=2)):
             np.testing.assert_array_equal(np.asarray(running.predict(named_or_not)), outputs)
+
+
+def test_what_is_only_rated_names_the_columns_for_as_long_as_its_sentinel_is_there(user):
+    with user.deploy(NETWORK) as running:
+        running.evaluate(Sentinel.test(data.arrays(TURNED, LABELS), batch_size=20))
+        rates = running.attach(Sentinel.validate(data.arrays(TURNED, LABELS), batch_size=20))
+        with pytest.raises(DataError, match="sentinel 'train0': column 1 of x is 'age', and it was 'weight'"):
+            trained(running)
+        running.detach(rates)
+        trained(running)
+
+
+def test_a_new_scheduler_learns_the_columns_again(user, cluster):
+    with user.deploy(NETWORK) as running:
+        trained(running)
+        running.attach(Sentinel.validate(data.arrays(FRAME, LABELS), batch_size=20))
+        cluster.scheduler.extensions.pop("akkordeon-sentinels")
+        with pytest.raises(DataError, match=_REFUSED):
+            running.predict(dd.from_pandas(TURNED, npartitions=2))
+        with pytest.raises(DataError, match=_REFUSED):
+            running.evaluate(Sentinel.test(data.arrays(TURNED, LABELS), batch_size=20))
+        running.attach(Sentinel.validate(data.arrays(FRAME, LABELS), batch_size=20))
+        assert known_columns(running.plain._session.entry.run, cluster.scheduler).x == ("age", "height", "weight")
+
+
+def test_names_on_several_levels_have_an_order_too():
+    levels = pd.DataFrame(X, columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "x")]))
+    names = data.ColumnNames.of(levels)
+    assert names.fits(data.ColumnNames.of(levels + 1)) and not names.fits(data.ColumnNames.of(levels.iloc[:, ::-1]))
+
+
+@for_each("columns", [range(3), ["0", "1", "2"], [1, "a", "b"], [("a", 1), ("a", 2), ("b", 1)]])
+def test_numbers_of_columns_are_no_names(columns):
+    assert data.ColumnNames.of(pd.DataFrame(X, columns=list(columns))) == data.ColumnNames()
 
 
 def test_predictions_name_no_columns(user):

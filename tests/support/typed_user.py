@@ -12,6 +12,12 @@ x = np.zeros((4, 784), np.float32)
 train, test = Sentinel.train(data.mnist("train")), Sentinel.test(data.mnist("test"))
 
 
+def of_columns(frame: object, targets: list[str]) -> None:
+    reveal_type(data.from_dask(frame, target=targets))  # Provider
+    reveal_type(data.from_dask(frame, target="tip"))  # Provider
+    data.csv(3, targets)  # error
+
+
 def synchronous(network: Network, client: Client) -> None:
     with deploy(network) as embedded:
         reveal_type(embedded)  # Running

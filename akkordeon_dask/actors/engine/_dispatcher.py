@@ -27,7 +27,7 @@ _WAITED = 0.05
 """Share of its seconds that a message counts as CPU at least: a thread that only wants a core gets more of it."""
 _BUSY, _IDLE = 0.02, 1.0
 """Seconds between two inspections of the threads, with some at work and without."""
-_STEP = 0.1
+_STEP = 0.5
 """Seconds that count between two inspections at most: in a longer pause the process, or the machine, stood still."""
 _LIGHT = 2
 """Threads that handle light work at once, at most."""

@@ -11,10 +11,10 @@ from akkordeon_dask.data import Collections
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._checkpoint import consistent_parameters
+from akkordeon_dask.runtime._column_names import check_columns
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime.collections._resolve import check_kinds, form_of, join_columns, known_rows
 from akkordeon_dask.runtime.collections._rows import check_names, load_rows
-from akkordeon_dask.runtime.handles._column_names import check_columns
 from akkordeon_dask.tree import Array, Tree
 
 if TYPE_CHECKING:  # it takes long to import
@@ -67,7 +67,7 @@ async def predict_collection(session: Session, x: Any, batch_size: int) -> "da.A
     x, network = join_columns("x", data.x), session.network.named()
     sample, dtype = form_of(data, x)
     network.check_input(sample, dtype)
-    await check_columns(session.client, session.entry.run, "x", data.columns.names)
+    await check_columns(session, "x", data.columns.names)
     trained = _Trained(network, await consistent_parameters(session, rated=True), batch_size, data.columns.x)
     model = delayed(trained, name=f"akkordeon-trained-{uuid.uuid4().hex}")
     parts = [delayed(_call)(model, number, part) for number, part in enumerate(_delayed(x))]

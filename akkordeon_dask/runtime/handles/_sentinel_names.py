@@ -10,15 +10,23 @@ from itertools import count
 from distributed import Client, Scheduler
 
 from akkordeon_dask import config
-from akkordeon_dask.data import ColumnNames
+from akkordeon_dask.actors import living_runs
+from akkordeon_dask.data import CollectionColumns, ColumnNames
 from akkordeon_dask.errors import NameConflictError
 from akkordeon_dask.messages import Mode, sentinel_base, sentinel_key_base
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
-from akkordeon_dask.runtime.handles._column_names import known_columns
 
-__all__ = ["Reservation", "living_reservations", "release_name", "reserve_name", "restore_reservation"]
+__all__ = [
+    "Reservation",
+    "add_columns",
+    "known_columns",
+    "living_reservations",
+    "release_name",
+    "reserve_name",
+    "restore_reservation",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +54,9 @@ class Reservation:
     limit: float
     """Seconds within which its actor is created."""
     columns: ColumnNames = ColumnNames()
-    """Of earlier data of the network."""
+    """Of the sentinel's data, as far as they are known."""
+    known: ColumnNames = ColumnNames()
+    """Of other data of the network, when the name was reserved."""
 
     @property
     def base(self) -> str:
@@ -61,6 +71,8 @@ class _Reservations:
         self.reservations: dict[str, Reservation] = {}
         self.ends: dict[str, float] = {}
         """When reservations without an actor lapse, in seconds of the monotonic clock."""
+        self.columns: dict[str, ColumnNames] = {}
+        """Those that networks have trained with, by their run."""
 
 
 def living_reservations(scheduler: Scheduler) -> dict[str, Reservation]:
@@ -80,6 +92,45 @@ def living_reservations(scheduler: Scheduler) -> dict[str, Reservation]:
     return known.reservations
 
 
+def known_columns(run: str, dask_scheduler: Scheduler) -> ColumnNames:
+    """The names of columns that a network has trained with, or whose data its sentinels read now."""
+    its = [one for one in living_reservations(dask_scheduler).values() if one.run == run]
+    found: ColumnNames = dask_scheduler.extensions[_RESERVATIONS].columns.get(run, ColumnNames())
+    for one in its:
+        found = found.joined(one.columns)
+    return found
+
+
+def add_columns(
+    token: str, run: str, columns: ColumnNames, trained: ColumnNames, dask_scheduler: Scheduler
+) -> ColumnNames:
+    """On the scheduler: name the columns of a sentinel's data, if they fit; returns those that were known before.
+
+    Parameters
+    ----------
+    trained
+        those that the network has trained with; networks that have ended are forgotten.
+    """
+    known = known_columns(run, dask_scheduler)
+    its: _Reservations = dask_scheduler.extensions[_RESERVATIONS]
+    if not columns.fits(known):
+        return known
+    if token in its.reservations:
+        its.reservations[token] = replace(its.reservations[token], columns=columns)
+    for other in its.columns.keys() - living_runs(dask_scheduler):
+        del its.columns[other]
+    its.columns[run] = its.columns.get(run, ColumnNames()).joined(trained)
+    return known
+
+
+def _columns(sentinel: Sentinel) -> ColumnNames:
+    """Those that are known before the data are read, and that other data of the network have to have."""
+    if sentinel.mode == "predict":
+        return ColumnNames()
+    columns = getattr(sentinel.provider, "columns", None)
+    return columns.names if isinstance(columns, CollectionColumns) else ColumnNames.said(columns)
+
+
 def _reserve(requested: Reservation, gates: Collection[str], dask_scheduler: Scheduler) -> Reservation:
     """On the scheduler: take a name; returns the reservation, or the one that holds the name already."""
     reservations = living_reservations(dask_scheduler)
@@ -92,7 +143,8 @@ def _reserve(requested: Reservation, gates: Collection[str], dask_scheduler: Sch
     for reservation in mine:
         if (reservation.run, reservation.name) == (requested.run, requested.name):
             return reservation
-    reservations[requested.token] = requested = replace(requested, columns=known_columns(requested.run, dask_scheduler))
+    known = known_columns(requested.run, dask_scheduler)
+    reservations[requested.token] = requested = replace(requested, known=known)
     dask_scheduler.extensions[_RESERVATIONS].ends[requested.token] = time.monotonic() + requested.limit
     return requested
 
@@ -117,6 +169,8 @@ async def reserve_name(
     ------
     NameConflictError
         when another sentinel, or a gate, has its name: names the client that attached it.
+    DataError
+        when the columns of its data are not those of the network's other data.
     DeadlineError
         when the scheduler does not answer within `timeouts.control`.
     """
@@ -124,7 +178,8 @@ async def reserve_name(
         raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
     limit = config.seconds("timeouts.load") + config.seconds("timeouts.control")
     name, token = sentinel.name or "", uuid.uuid4().hex[:8]
-    requested = Reservation(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit)
+    columns = _columns(sentinel)
+    requested = Reservation(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit, columns)
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
             reservation: Reservation = await finished(client.run_on_scheduler(_reserve, requested, gates))
@@ -137,6 +192,9 @@ async def reserve_name(
             f"network {network!r} has a sentinel {reservation.name!r} already, attached by {whose}: detach it, or "
             "choose another name"
         )
+    if not columns.fits(reservation.known):
+        await release_name(client, token)
+        columns.check(f"sentinel {reservation.name!r}", reservation.known)
     return reservation
 
 

@@ -23,6 +23,7 @@ from akkordeon_dask.errors import (
 )
 from akkordeon_dask.messages import Address, sentinel_key
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.runtime._column_names import name_columns
 from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
 from akkordeon_dask.runtime._gate_changes import change_gates
@@ -34,7 +35,6 @@ from akkordeon_dask.runtime.cluster._queries import worker_answers
 from akkordeon_dask.runtime.cluster._retry import RETRYABLE, retry
 from akkordeon_dask.runtime.cluster._versions import check_versions
 from akkordeon_dask.runtime.cluster._workers import list_workers
-from akkordeon_dask.runtime.handles._column_names import add_columns
 from akkordeon_dask.runtime.handles._links import check_links
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.handles._sentinel_names import Reservation, release_name, reserve_name, restore_reservation
@@ -207,7 +207,7 @@ async def _create(
         member=member is not None,
         synchronous=entry.n_microbatches is not None,
         begun=entry.deployed_at,
-        columns=reservation.columns,
+        columns=session.columns.joined(reservation.known),
         resume=[policy for policy in (entry.snapshots, entry.resumed_from) if resume and policy is not None],
     )
     label, limit = f"sentinel {name!r} on {worker}", config.seconds("timeouts.load")
@@ -224,9 +224,7 @@ async def _open(session: Session, attached: AttachedSentinel, generation: int) -
     opening = await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates, rollback)
     if opening.gone_back is not None and rollback is not None:
         await _mark(session, attached, opening.gone_back, rollback.name)
-    known, sets = attached.reservation.columns, attached.sentinel.mode != "predict"
-    if sets and known.joined(opening.columns) != known:
-        await add_columns(session.client, session.entry.run, attached.label, opening.columns)
+    await name_columns(session, attached, opening.columns)
     entry = session.entry
     # A gate may have been restarted or moved meanwhile, or the network have another owner.
     if (gates, generation) != (session.addresses, entry.generation):

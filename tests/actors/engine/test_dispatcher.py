@@ -170,9 +170,9 @@ def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_nam
     blocked.put("hold")
     assert stuck.entered.wait(LIMIT)
     free.put("message")
-    look(dispatcher, clock, 0.5)
+    look(dispatcher, clock, 0.2)
     clock.now = 1000.0  # the machine slept
-    look(dispatcher, clock, 0.4)
+    look(dispatcher, clock, 0.2)
     assert "message" not in other.calls and not caplog.records
     with caplog.at_level(logging.WARNING):
         look(dispatcher, clock, 1.0)

@@ -14,6 +14,7 @@ from distributed import Client, LocalCluster
 from distributed.core import Status
 
 from akkordeon_dask import deploy
+from akkordeon_dask.actors import living_runs
 from akkordeon_dask.errors import ClosedError, DeadlineError, SchedulerLostError
 from akkordeon_dask.runtime import _scheduler_loss, networks
 from akkordeon_dask.runtime._scheduler_loss import SchedulerLoss
@@ -78,6 +79,8 @@ def test_a_network_with_snapshots_goes_on_when_the_scheduler_is_killed_and_start
             processes.start()
             more_passes(running)
         assert networks(client) == ([name] if name else [])
+        run = running._session.entry.run  # its workers may be retired as before
+        wait_until(lambda: client.run_on_scheduler(lambda dask_scheduler: list(living_runs(dask_scheduler))) == [run])
         assert {(one.samples, one.lost) for one in running.history} == {(SAMPLES, 0)}
         assert [one.epoch for one in running.history] == list(range(1, passes(running) + 1))
     wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks)))
