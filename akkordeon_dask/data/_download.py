@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from akkordeon_dask.data._files import FileSet, fetch
+from akkordeon_dask.data._files import FileSet, fetch, find_own
 from akkordeon_dask.data._mnist import FASHION_MNIST, MNIST
 from akkordeon_dask.errors import DataError
 
@@ -17,6 +17,8 @@ _SETS = {files.name: files for files in (MNIST, FASHION_MNIST)}
 def download(name: str, *, progress: bool = True) -> Path:
     """Fetch all files of a set into the user's cache; files there with the right sum are kept.
 
+    Those that the user has in the folder that the environment variable `AKKORDEON_DATA` names are not fetched.
+
     Parameters
     ----------
     name
@@ -27,7 +29,7 @@ def download(name: str, *, progress: bool = True) -> Path:
     Returns
     -------
     Path
-        the folder with the files.
+        the folder with the files, the cache where some are in each.
 
     Raises
     ------
@@ -43,9 +45,12 @@ def download_set(files: FileSet, *, progress: bool) -> Path:
     """As `download`, for any set."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as shown:
-        for archive, _ in files.sums:
-            fetch(files, archive, _Bar(shown, f"{files.name}/{archive}"))
-    return files.cache
+        found = [
+            find_own(files, archive) or fetch(files, archive, _Bar(shown, f"{files.name}/{archive}"))
+            for archive, _ in files.sums
+        ]
+    folders = {path.parent for path in found}
+    return folders.pop() if len(folders) == 1 else files.cache
 
 
 class _Bar:

@@ -11,7 +11,7 @@ from akkordeon_dask._files import expand, is_url
 from akkordeon_dask.data._idx import Readable
 from akkordeon_dask.errors import DataError
 
-__all__ = ["VARIABLE", "FileSet", "fetch", "find"]
+__all__ = ["VARIABLE", "FileSet", "fetch", "find", "find_own"]
 
 VARIABLE = "AKKORDEON_DATA"
 """The environment variable that names the folder with the user's own copies."""
@@ -60,11 +60,20 @@ def find(files: FileSet, archive: str) -> Path:
     DataError
         where it is in neither folder and no mirror has it.
     """
-    for folder in _folders(files):
+    return _there(_folders(files), archive) or fetch(files, archive)
+
+
+def find_own(files: FileSet, archive: str) -> Path | None:
+    """The user's own copy of an archive, outside the cache; None where there is none."""
+    return _there([folder for folder in _folders(files) if folder != files.cache], archive)
+
+
+def _there(folders: list[Path], archive: str) -> Path | None:
+    for folder in folders:
         for name in _names(archive):
             if (folder / name).is_file():
                 return folder / name
-    return fetch(files, archive)
+    return None
 
 
 def fetch(files: FileSet, archive: str, progress: Any = False) -> Path:

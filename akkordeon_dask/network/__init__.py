@@ -1,7 +1,7 @@
 """Gates, networks and sentinels as they are written: frozen values, checked where they are written."""
 
 from akkordeon_dask.network._beside import Beside, beside
-from akkordeon_dask.network._class_weight import weigh_classes
+from akkordeon_dask.network._class_weight import check_labels_weighed, weigh_classes
 from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._network import Network
 from akkordeon_dask.network._resources import Claim, Resources, describe_stock
@@ -15,6 +15,7 @@ __all__ = [
     "Resources",
     "Sentinel",
     "beside",
+    "check_labels_weighed",
     "describe_stock",
     "weigh_classes",
 ]

@@ -9,7 +9,7 @@ from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.tree import Array
 
-__all__ = ["ClassWeight", "check_class_weight", "weigh_classes"]
+__all__ = ["ClassWeight", "check_class_weight", "check_labels_weighed", "weigh_classes"]
 
 ClassWeight: TypeAlias = tuple[float, ...] | tuple[tuple[int, float], ...]
 """One number for each label; or pairs of a label and its weight, where other labels weigh 1."""
@@ -41,6 +41,23 @@ def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeigh
     if not any(weights):
         raise SpecError(f"class_weight={value!r:.80}: all labels weigh 0, so that no sample counts: give one more")
     return weights
+
+
+def check_labels_weighed(class_weight: ClassWeight, classes: int) -> None:
+    """Check that weights are of labels that there are.
+
+    Raises
+    ------
+    SpecError
+        when one is of another label: names it.
+    """
+    pairs = isinstance(class_weight[0], tuple)
+    labels: list[Any] = [pair[0] for pair in class_weight] if pairs else list(range(len(class_weight)))  # type: ignore[index]
+    if (greatest := max(labels)) >= classes:
+        raise SpecError(
+            f"class_weight has a weight for label {greatest}, and the network {classes} outputs, for labels 0 to "
+            f"{classes - 1}: leave that weight out"
+        )
 
 
 def weigh_classes(

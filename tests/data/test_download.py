@@ -112,6 +112,16 @@ def test_a_cached_file_with_a_wrong_sum_is_fetched_again(files, server, cache):
     assert server.asked.count(f"/good/{IMAGES}") == 1
 
 
+def test_what_the_user_has_is_not_downloaded(files, server, own, cache):
+    files, folder = files(server.url("good")), own.parent / "digits"
+    folder.mkdir()
+    (folder / IMAGES).write_bytes(b"mine")
+    assert download_set(files, progress=False) == cache / "digits"  # the other one is there
+    (folder / LABELS.removesuffix(".gz")).write_bytes(b"mine too")
+    assert download_set(files, progress=False) == folder
+    assert server.asked == [f"/good/{LABELS}"]
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_download_shows_a_full_bar_for_each_file_where_it_is_wanted(
     files, server, cache, monkeypatch, capfd, blank, wanted

@@ -7,7 +7,7 @@ import numpy as np
 from akkordeon_dask.actors.sentinel._evaluation import check_weighable
 from akkordeon_dask.data import Batch, ColumnNames, Source, open_source
 from akkordeon_dask.errors import DataError
-from akkordeon_dask.network import Network, Sentinel
+from akkordeon_dask.network import Network, Sentinel, check_labels_weighed
 
 __all__ = ["SourceChecks"]
 
@@ -64,5 +64,9 @@ class SourceChecks:
                 f"sentinel {self._name!r} compares with targets, {sentinel.provider!r} has none: give it labels"
             )
         self._spec.check_input(shape, dtype)
+        outputs = self._spec.output_shape(shape)
+        classes = outputs[0] if outputs is not None and len(outputs) == 1 else None
+        if sentinel.class_weight is not None and classes is not None:
+            check_labels_weighed(sentinel.class_weight, classes)
         label = "x" if sentinel.mode == "predict" else f"sentinel {self._name!r}"
         self.columns.check(label, self._columns)

@@ -1,8 +1,12 @@
 """`dask akkordeon network`."""
 
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import click
+import numpy as np
+from click.core import ParameterSource
 
 from akkordeon_dask.cli._connection import client_at
 from akkordeon_dask.cli._errors import report_errors
@@ -12,7 +16,7 @@ from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import network_options, resume_command
 from akkordeon_dask.cli.options._shared_options import updates_of
-from akkordeon_dask.errors import ClosedError, SchedulerLostError, SpecError
+from akkordeon_dask.errors import ClosedError, SchedulerLostError, ShapeError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy
 from akkordeon_dask.runtime import adopt as take_over
@@ -77,6 +81,7 @@ def network(
         raise click.UsageError(
             "--adopt keeps the network's own snapshots: leave --snapshots, --resume and --take-over out"
         )
+    _check_snapshot_options(options)
     options |= {"updates": updates_of(n_microbatches), "n_microbatches": n_microbatches}
     spec = network_named(target) if target is not None else None
     again = resume_command(target, known, where, options["resume"] or options["snapshots"])
@@ -111,6 +116,19 @@ def _network_name(target: str | None, name: str | None, adopt: str | None) -> st
     if adopt is None and (target is None or name is None):
         raise click.UsageError("TARGET and --name are needed: `network TARGET --name NAME`, or `network --adopt NAME`")
     return adopt or name or ""
+
+
+def _check_snapshot_options(options: Mapping[str, Any]) -> None:
+    """UsageError for options of snapshots where none are written."""
+    if options["snapshots"] or options["resume"]:
+        return
+    source = click.get_current_context().get_parameter_source
+    for name in ("take_over", "snapshot_every"):
+        if source(name) is not ParameterSource.DEFAULT:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} is for snapshots, and none are written: say where, --snapshots URL or --resume URL"
+            )
 
 
 def network_named(target: str) -> Network:
@@ -148,7 +166,17 @@ def print_banner(output: Output, running: Running) -> None:
         gates=[{"gate": gate, **output.worker_fields(worker)} for gate, worker in running.placement.items()],
     )
     # Last: a program that reads this line may interrupt at once.
-    output.say("join it", f"dask akkordeon sentinel {running.name} --scheduler {address} --mode train --data mnist")
+    words = ["dask", "akkordeon", "sentinel", running.name, "--scheduler", address, "--mode", "train", "--data"]
+    output.say("join it", shlex.join([*words, "mnist" if _takes_images(running.network) else "DATA"]))
+
+
+def _takes_images(network: Network) -> bool:
+    """Whether it takes those of MNIST."""
+    try:
+        network.check_input((784,), np.dtype(np.uint8))
+    except ShapeError:
+        return False
+    return True
 
 
 _ENDS = {"interrupted": "is closed", "stopped": "was stopped or adopted by somebody else"}

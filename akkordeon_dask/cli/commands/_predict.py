@@ -39,7 +39,8 @@ _PIECE = 4 << 20
 def predict(*, name: str, where: ClusterAddress, source: str, target: str, logits: bool) -> None:
     """Send the samples of a .npy file through the network NAME, and write the class of each: its largest output.
 
-    The predictions are (samples,) int64, or with --logits (samples, classes) as the network returns them. They are
+    The predictions are (samples,) int64, or with --logits (samples, outputs) as the network returns them: of a network
+    with one output, for a regression or an answer yes or no, there are no others. They are
     written at once, at the end. The network may train meanwhile: one version of it answers each piece of 4 MiB.
 
     \b
@@ -47,7 +48,10 @@ def predict(*, name: str, where: ClusterAddress, source: str, target: str, logit
       dask akkordeon predict digits --input images.npy --output classes.npy \\
           --scheduler tcp://127.0.0.1:8786
       dask akkordeon predict digits --input images.npy --output y.npy --logits
+      dask akkordeon predict houses --input houses.npy --output prices.npy --logits
     """
+    if source == target:
+        raise click.UsageError(f"--output {target} would replace the samples of --input: give another file")
     samples = read_samples(source)
     with interruptible(), client_at(where) as client, wait_for_network(name, client, where.patience) as running:
         answers = [y if logits else _classes(y) for y in _outputs(running, samples)]
@@ -69,5 +73,7 @@ def _outputs(running: Running, samples: Array) -> Iterator[Array]:
 def _classes(y: Array) -> Array:
     if y.ndim != 2:
         raise ShapeError(f"the network returns {y.shape}, classes are chosen from (samples, classes): write --logits")
+    if y.shape[1] == 1:
+        raise ShapeError("the network has one output, there is no class to choose: write --logits for its numbers")
     classes: Array = y.argmax(axis=1).astype(np.int64)
     return classes

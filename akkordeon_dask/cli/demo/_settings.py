@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 from akkordeon_dask import data
 from akkordeon_dask.cli.demo import _defaults
 from akkordeon_dask.cli.demo._network import demo_network
@@ -37,6 +39,15 @@ class Settings:
     validate_every: float | str
     accumulate: int = 1
     n_microbatches: int | None = None
+
+    def __post_init__(self) -> None:
+        names = [f"train{number}" for number in range(self.sentinels)]
+        words = str(self.validate_every).split()
+        if words[0] == "epoch" and words[1:] and words[1:] not in [["of", name] for name in names]:
+            raise click.BadParameter(
+                f"{self.validate_every!r} is of no training sentinel, those are {', '.join(names)}",
+                param_hint="'--validate-every'",
+            )
 
     @property
     def updates(self) -> int:

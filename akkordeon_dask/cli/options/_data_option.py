@@ -14,11 +14,21 @@ from akkordeon_dask.cli.options._param_types import whole_number
 from akkordeon_dask.data import Provider, as_provider, csv, npz, parquet
 from akkordeon_dask.messages import Mode
 from akkordeon_dask.network import Sentinel
+from akkordeon_dask.nn import (
+    BinaryCrossEntropyWithLogits,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    PoissonNLL,
+)
 
 __all__ = ["data_set", "parse_shard", "sentinel_of"]
 
-_CHOICES = ("take", "shard", "seed", "target", "classes")
+_CHOICES = ("take", "shard", "seed", "target", "classes", "columns")
 """The provider's own options."""
+_OF_NUMBERS = BinaryCrossEntropyWithLogits, MeanSquaredError, MeanAbsoluteError, Huber, PoissonNLL
+"""Losses whose targets have a number for each output."""
 _FILE = re.compile(r"\.(csv|parquet|npz)(\.(gz|bz2|zip|xz|zst))?$", re.IGNORECASE)
 
 
@@ -42,7 +52,7 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
         the name of a set, a file of a table or of arrays, or MODULE:NAME or FILE.py:NAME of a provider or of a whole
         `Sentinel`, whose own options are then the defaults.
     given
-        `take`, `shard`, `seed`, `target`, `classes`, and fields of `Sentinel`: those on the command line.
+        `take`, `shard`, `seed`, `target`, `classes`, `columns`, and fields of `Sentinel`: those on the command line.
 
     Raises
     ------
@@ -53,7 +63,7 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
     options = {name: value for name, value in given.items() if name not in _CHOICES}
     is_file = _FILE.search(source) is not None
     value: Any = import_object(source, "provider") if ":" in source and not is_file else None
-    if not is_file and (odd := [name for name in ("target", "classes") if name in chosen]):
+    if not is_file and (odd := [name for name in ("target", "classes", "columns") if name in chosen]):
         raise click.UsageError(f"--{odd[0]} is for files, .csv, .parquet or .npz, and --data {source} is none")
     if isinstance(value, Sentinel):
         if mode not in (None, value.mode):
@@ -65,10 +75,13 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
         if "loss" in options:  # the sentinel's own scores are for its own loss
             options.setdefault("scores", None)
         return dataclasses.replace(value, provider=_choose(source, value.provider, chosen), **options)
+    kind = value.mode if isinstance(value, Sentinel) else mode
+    if kind not in (None, "validate") and "every" in options:
+        raise click.UsageError(f"--every is for --mode validate, and this sentinel is to {kind}: leave it out")
     if mode is None:
         raise click.UsageError(f"no mode: give --mode train, validate or test, for --data {source} is no Sentinel")
     if is_file:
-        provider = _file(source, chosen)
+        provider = _file(source, chosen, options.get("loss"))
     else:
         provider = data_set(source, mode, chosen) if value is None else _choose(source, as_provider(value), chosen)
     return Sentinel(mode, provider, **options)
@@ -100,18 +113,25 @@ def data_set(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
     return DATA_SETS[source][0]("train" if mode == "train" else "test", **chosen)
 
 
-def _file(source: str, chosen: Mapping[str, Any]) -> Provider:
+def _file(source: str, chosen: Mapping[str, Any], loss: Loss | None) -> Provider:
     """The provider of a file; a relative path begins in the working directory."""
     found = _FILE.search(source)
     assert found is not None
     kind, options = found[1].lower(), dict(chosen)
     target = options.pop("target", None)
     if kind == "npz":
-        if "classes" in options:
-            raise click.UsageError(f"--classes is for a column of text, {source} holds arrays: leave it out")
+        for name in ("classes", "columns"):
+            if name in options:
+                raise click.UsageError(f"--{name} is for the columns of a table, {source} holds arrays: leave it out")
         return npz(source, y=target or "y", **options)
     if target is None:
         raise click.UsageError(f"which column of {source} holds the labels? Give --target COLUMN")
+    if isinstance(loss, _OF_NUMBERS):
+        if "classes" in options:
+            raise click.UsageError(
+                f"--classes is for labels, and {loss!r} compares numbers, of yes and no 1 and 0: leave it out"
+            )
+        target = [name.strip() for name in target.split(",")]
     return (csv if kind == "csv" else parquet)(source, target, **options)
 
 

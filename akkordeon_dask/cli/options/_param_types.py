@@ -1,7 +1,9 @@
 """Values on the command line: callbacks of options, with errors that quote the value."""
 
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import click
@@ -80,7 +82,22 @@ def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     path = path_or_url(ctx, param, value)
     if path is not None and not is_url(path) and os.path.isdir(path):
         raise click.BadParameter(f"{value!r} is a folder: write the name of a file in it")
+    if path is not None and not is_url(path):
+        _check_writable(Path(path))
     return path
+
+
+def _check_writable(path: Path) -> None:
+    """BadParameter where no file can be made there, or in the first folder above it that exists: it is made later."""
+    folder = next((one for one in path.absolute().parents if one.exists()), path.parent)
+    try:
+        if not path.exists():
+            with tempfile.TemporaryFile(dir=folder):
+                return
+        if not os.access(path, os.W_OK):
+            raise PermissionError("no permission to write it")
+    except OSError as error:
+        raise click.BadParameter(f"{str(path)!r} cannot be written ({error}): choose another place") from None
 
 
 def gate_values(option: str, values: tuple[float, ...], gates: int) -> tuple[float, ...]:

@@ -50,12 +50,17 @@ sentinel_options = combine(
     ),
     click.option(
         "--target", metavar="COLUMN",
-        help="The column of a .csv or .parquet file that holds the labels, or the array of a .npz file.  [default of "
-        "a .npz file: y]",
+        help="The column of a .csv or .parquet file that holds the labels, or the array of a .npz file; for a loss of "
+        "numbers one column for each output, tip,fare.  [default of a .npz file: y]",
     ),
     click.option(
         "--classes", callback=_names, metavar="NAME,NAME,...",
         help="The values of that column in the order of their labels 0, 1, ..., where they are text.",
+    ),
+    click.option(
+        "--columns", callback=_names, metavar="NAME,NAME,...",
+        help="The columns of a .csv or .parquet file that are the features, in their order.  [default: all but the "
+        "target]",
     ),
     click.option("--take", type=_COUNT, metavar="N", help="Only the first N samples."),
     click.option(

@@ -6,7 +6,7 @@ import pytest
 from akkordeon_dask import connect
 from akkordeon_dask.cli._npy_files import read_samples, write_array
 from akkordeon_dask.cli.commands import _predict
-from akkordeon_dask.errors import DataError
+from akkordeon_dask.errors import DataError, ShapeError
 from tests.support.dialogues import akkordeon, called
 
 IMAGES = np.random.default_rng(7).integers(0, 255, (6000, 784)).astype(np.uint8)
@@ -32,6 +32,14 @@ def test_predict_writes_the_class_of_each_sample_or_the_outputs(digits, at, clie
     assert (np.load(classes) == np.load(outputs).argmax(axis=1)).all()
     assert np.load(classes).dtype == np.int64
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classes.npy", "images.npy", "outputs.npy"]
+
+
+def test_one_output_is_no_class_and_samples_are_not_replaced(images):
+    with pytest.raises(ShapeError, match="the network has one output, there is no class to choose: write --logits"):
+        _predict._classes(np.ones((3, 1)))
+    done = called("predict", "digits", "--scheduler", "tcp://127.0.0.1:1", "--input", images, "--output", images)
+    assert done.exit_code == 2 and "would replace the samples of --input" in " ".join(done.output.split())
+    assert (np.load(images) == IMAGES).all()
 
 
 def test_samples_that_do_not_fit_are_quoted_and_an_older_file_stays(digits, at, tmp_path):

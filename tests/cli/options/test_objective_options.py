@@ -7,7 +7,6 @@ from akkordeon_dask import Sentinel, data, nn
 from akkordeon_dask.cli import akkordeon as akkordeon_group
 from akkordeon_dask.cli.options._data_option import sentinel_of
 from akkordeon_dask.cli.options._objective_options import loss_of, scores_of
-from akkordeon_dask.errors import SpecError
 from tests.support.dialogues import akkordeon, called
 
 HOUSES = """
@@ -110,6 +109,10 @@ def test_files_of_tables_and_arrays_are_data():
     assert flowers == Sentinel.train(data.csv("/data/iris.csv.gz", "species", classes=classes, take=9), epochs=3)
     taxi = sentinel_of("s3://bucket/taxi.parquet", "test", {"target": "tip"})
     assert taxi == Sentinel.test(data.parquet("s3://bucket/taxi.parquet", "tip"))
+    regression = {"target": "tip, fare", "columns": ("km", "hour"), "loss": nn.MeanSquaredError()}
+    assert sentinel_of("/data/taxi.csv", "train", regression) == Sentinel.train(
+        data.csv("/data/taxi.csv", ["tip", "fare"], columns=["km", "hour"]), loss=nn.MeanSquaredError()
+    )
     assert sentinel_of("/data/a.npz", "test", {}) == Sentinel.test(data.npz("/data/a.npz"))
     assert sentinel_of("/data/a.npz", "test", {"target": "z"}) == Sentinel.test(data.npz("/data/a.npz", y="z"))
 
@@ -118,7 +121,13 @@ def test_files_of_tables_and_arrays_are_data():
     ("source", "given", "message"),
     [
         ("iris.csv", {}, "which column of iris.csv holds the labels"),
-        ("a.npz", {"classes": ("a", "b")}, "--classes is for a column of text, a.npz holds arrays"),
+        ("a.npz", {"classes": ("a", "b")}, "--classes is for the columns of a table, a.npz holds arrays"),
+        ("a.npz", {"columns": ("a", "b")}, "--columns is for the columns of a table, a.npz holds arrays"),
+        ("mnist", {"columns": ("a", "b")}, "--columns is for files"),
+        (
+            *("a.csv", {"target": "y", "classes": ("no", "yes"), "loss": nn.BinaryCrossEntropyWithLogits()}),
+            "--classes is for labels, and .* of yes and no 1 and 0",
+        ),
         ("mnist", {"target": "y"}, "--target is for files, .csv, .parquet or .npz, and --data mnist is none"),
     ],
 )
@@ -160,5 +169,6 @@ def test_other_texts_are_refused(name, text):
 
 def test_a_validation_by_epochs_is_for_validation():
     assert sentinel_of("mnist", "validate", {"every": "epoch"}).rates_epochs
-    with pytest.raises(SpecError, match="that is for Sentinel"):
-        sentinel_of("mnist", "train", {"every": "epoch"})
+    for every in ("epoch", 5.0):
+        with pytest.raises(click.UsageError, match="--every is for --mode validate, and this sentinel is to train"):
+            sentinel_of("mnist", "train", {"every": every})

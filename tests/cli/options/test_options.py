@@ -173,6 +173,23 @@ def test_a_folder_is_refused_as_a_file_to_write(tmp_path):
     assert str(tmp_path) in "".join(done.output.splitlines())
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_anything_begins(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    for path in (tmp_path / "file" / "below", "/proc/run.html"):
+        done = call("demo", "--report", str(path))
+        assert done.exit_code == 2 and "cannot be written" in " ".join(done.output.split())
+    new = tmp_path / "new" / "folder" / "run.html"
+    (option,) = (one for one in DEMO.params if one.name == "report")
+    for path in (str(new), "/dev/null"):
+        assert option.process_value(click.Context(DEMO), path) == path
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_validation_after_epochs_of_nobody_is_refused():
+    done = call("demo", "--sentinels", "2", "--validate-every", "epoch of nobody")
+    assert done.exit_code == 2 and "those are train0, train1" in " ".join(done.output.split())
+
+
 def test_one_value_is_for_all_gates_or_there_is_one_each():
     assert gate_values("--lr", (0.5,), 3) == (0.5, 0.5, 0.5)
     assert gate_values("--lr", (0.1, 0.2), 2) == (0.1, 0.2)
@@ -191,6 +208,8 @@ def test_one_value_is_for_all_gates_or_there_is_one_each():
         (["--adopt", "digits", "--resume", "there"], "leave --snapshots, --resume and --take-over out"),
         (["--adopt", "digits", "--take-over"], "leave --snapshots, --resume and --take-over out"),
         (["--adopt", "digits", "--n-microbatches", "4"], "leave --n-microbatches out"),
+        (["net.py:network", "--name", "digits", "--snapshot-every", "5s"], "--snapshot-every is for snapshots"),
+        (["net.py:network", "--name", "digits", "--take-over"], "--take-over is for snapshots, and none are written"),
     ],
 )
 def test_a_network_is_deployed_or_adopted(args, said):
