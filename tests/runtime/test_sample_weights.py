@@ -10,6 +10,7 @@ from sklearn import metrics
 from sklearn.datasets import load_iris
 
 from akkordeon_dask import Gate, Network, Sentinel, data, nn, optim
+from akkordeon_dask.actors.sentinel._source_checks import SourceChecks
 from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.tree import paths
 from tests.support.for_each import for_each
@@ -286,3 +287,11 @@ def test_a_resumed_pass_has_the_weights_of_its_first_part():
     (report,) = second.report("tdp", 2.0)
     assert report.loss == pytest.approx(5.0)
     assert report.samples == 64
+
+
+@for_each("class_weight", [{1: 2.0, 3: 5.0}, [1.0, 1.0, 2.0, 2.0]])
+def test_a_weight_of_a_label_that_the_network_does_not_have_is_refused(class_weight):
+    sentinel = Sentinel.train(data.arrays(*numbers()), class_weight=class_weight)
+    checks = SourceChecks(sentinel, "train0", NETWORK, data.ColumnNames())
+    with pytest.raises(SpecError, match="class_weight has a weight for label 3, and the network 3 outputs"):
+        checks.open_source()
