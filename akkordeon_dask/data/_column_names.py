@@ -1,7 +1,7 @@
 """The names of the columns that features and targets come from."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from akkordeon_dask.data._foreign import column_names
 from akkordeon_dask.errors import DataError
@@ -28,12 +28,12 @@ class ColumnNames(NamedTuple):
     """Of the targets, where there are several."""
 
     @classmethod
-    def of(cls, x: Any, y: Any = None) -> "ColumnNames":
+    def of(cls, x: object, y: object = None) -> "ColumnNames":
         """Those of two values as users pass them: frames of pandas or polars and tables of pyarrow have names."""
         return cls.named(column_names(x), column_names(y))
 
     @classmethod
-    def named(cls, x: Any, y: Any = None) -> "ColumnNames":
+    def named(cls, x: Iterable[object] | None, y: Iterable[object] | None = None) -> "ColumnNames":
         """Those of two lists of names; 0, 1, 2 ..., by which frames count their columns, name nothing."""
         features, targets = _texts(x), _texts(y)
         return cls(features, targets if targets is not None and len(targets) > 1 else None)
@@ -72,7 +72,7 @@ class ColumnNames(NamedTuple):
             )
 
 
-def _texts(names: Any) -> tuple[str, ...] | None:
+def _texts(names: Iterable[object] | None) -> tuple[str, ...] | None:
     given = list(names) if names is not None else []
     if not given or not all(_is_text(name) for name in given):
         return None

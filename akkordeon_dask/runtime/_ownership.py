@@ -82,11 +82,11 @@ class Ownership:
             session.scheduler_loss.reconnected.append(self._requests.listen)
             self.policy.renewed.append(self._requests.listen)
         for calls in (session.scheduler_loss.reconnected, self.policy.renewed):
-            calls.append(self._allow_retirement)
+            calls.append(self._allow_retirement_again)
         self._unfollow = follow_passes(session) if session.published else None
 
-    def _allow_retirement(self) -> None:
-        """Again, by a scheduler that does not know it."""
+    def _allow_retirement_again(self) -> None:
+        """Tell a scheduler that was started again."""
         session = self.session
         told = _allow_retirement(session.client, session.entry, published=session.published)
         session.supervise_task(told, self._label)

@@ -20,81 +20,10 @@ __all__ = ["AkkordeonRegressor"]
 class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """A regressor of scikit-learn whose network is trained by actors on a Dask cluster.
 
-    Parameters
-    ----------
-    network
-        the spec, with an output for each column of `y`, and its own optimizers; None: a perceptron of
-        `hidden_layer_sizes`. One that begins with `nn.Scale` or `nn.Embedding` takes the numbers of X with all their
-        digits, others take them as `dtype`.
-    hidden_layer_sizes
-        widths of the hidden layers of that, each at least 1, a gate each, with rectifiers; a number is one layer.
-    optimizer, lr
-        makes the optimizer of each gate from a learning rate; and that rate, above 0.
-    max_epochs
-        passes over the samples, at least 1.
-    batch_size, concurrency
-        samples of a batch; batches in flight at once; both at least 1. With more than one in flight the network trains
-        faster on several cores or workers, and two runs with one seed differ.
-    loss
-        an `nn.Loss` of values; None: `nn.MeanSquaredError()`. With `nn.PoissonNLL()` the estimator predicts the
-        expected counts, whose logarithms are the network's outputs, and with `nn.BinaryCrossEntropyWithLogits()`
-        probabilities.
-    early_stopping
-        hold `validation_fraction` of the samples out, and validate after each pass: training ends when the loss there
-        has not fallen by more than `tol` for `n_iter_no_change` passes, and the parameters of the best pass stay.
-    validation_fraction
-        the share of the samples that is held out, in (0, 1).
-    n_iter_no_change
-        passes in a row without an improvement, at least 1, after which training ends.
-    tol
-        an improvement is greater than this, at least 0, in the loss's unit.
-    callbacks
-        `akkordeon_dask.callbacks`, or plain functions of a `PassReport`. Their figures are `"train.loss"`,
-        `"valid.loss"`, and with the name of a score. Where one monitors `"valid..."`, samples are held out for that.
-    warm_start
-        `fit` goes on with the parameters of the fit before; optimizers begin anew, as `optimizer` and `lr` say by then.
-    random_state
-        seed of the first parameters and of the order of samples.
-    dtype
-        `"float32"` or `"float64"`.
-    snapshots
-        URL that all workers reach, where gates save their state every 30 s, each fit in a folder of its own: with it a
-        gate whose worker is lost is restarted. None: a lost gate ends `fit` with an error; other workers may come and
-        go all the same.
-    verbose
-        show progress.
-
-    Attributes
-    ----------
-    network_
-        the spec that was trained, every gate with its name.
-    parameters_
-        of each gate, by its name.
-    rated_parameters_
-        those that predict: the averages of gates with `optim.EMA`, else the same.
-    history_
-        the reports of all passes.
-    n_iter_
-        the number of passes over the samples.
-    n_features_in_
-        the number of columns of X.
-    client
-        of the cluster that trains: set it before `fit`. None: the process's default client, else a cluster in this
-        process for each fit.
-
-    Raises
-    ------
-    SpecError
-        by `fit`, when a parameter is out of its range.
-    ShapeError
-        by `fit`, when `network` cannot take the samples, or has not an output for each column of `y`.
-    DataError, ValueError
-        when X, y or weights are not as `fit` and `predict` take them; by `fit`, when rows of a collection of Dask
-        would have to be held out.
-    AkkordeonError
-        by `fit`, when the cluster cannot run the network, or training fails.
-    sklearn.exceptions.NotFittedError
-        by `predict`, before any `fit`.
+    Its parameters, attributes and errors are those of `AkkordeonClassifier`, but for those of classes. The loss is one
+    of values, by default `nn.MeanSquaredError()`. With `nn.PoissonNLL()` it predicts the expected counts, whose
+    logarithms are the network's outputs, and with `nn.BinaryCrossEntropyWithLogits()` probabilities. A network of your
+    own has an output for each column of `y`.
 
     Examples
     --------

@@ -34,7 +34,7 @@ class _Watched:
 class Stalls:
     """Marks the cells whose computation takes too long, and says so once. In the watch's thread.
 
-    The time of a computation is counted in looks.
+    The time of a computation is counted in looks. So it stands still while the process does.
     """
 
     def __init__(self) -> None:

@@ -134,7 +134,7 @@ class SentinelBehavior:
         """The time since which the provider's next batch is awaited; None: it is not."""
         self._hold = CutHold(clock)
         self._checked_form: tuple[Any, ...] = ()
-        self._leased = False
+        self._assigned = False
         """It reads assignments, whose partitions may all be lost."""
         self._known: tuple[str, bool, bool, bool] = (self.state, True, False, True)
 
@@ -294,7 +294,7 @@ class SentinelBehavior:
 
     def exhausted(self) -> None:
         """End the drawing of a pass whose data are exhausted."""
-        if (drawing := self.passes.drawing) is not None and drawing.drawn == 0 and not self._leased:
+        if (drawing := self.passes.drawing) is not None and drawing.drawn == 0 and not self._assigned:
             self.fail(DataError(f"sentinel {self.name!r}: {self.sentinel.provider!r} gave no batch: check the data"))
         elif drawing is not None:
             self.passes.stop_drawing()
@@ -490,7 +490,7 @@ class SentinelBehavior:
     def read(self, source: AssignedSource, assignment: Assignment) -> None:
         """Make one more pass, over an assignment. No pass is open."""
         source.assign(assignment)
-        self._leased = True
+        self._assigned = True
         if assignment.concurrency != self.sentinel.concurrency:
             self.sentinel = replace(self.sentinel, concurrency=assignment.concurrency)
         self.passes.batches = math.ceil(assignment.rows / self.sentinel.batch_size)

@@ -64,9 +64,13 @@ class SourceChecks:
                 f"sentinel {self._name!r} compares with targets, {sentinel.provider!r} has none: give it labels"
             )
         self._spec.check_input(shape, dtype)
-        outputs = self._spec.output_shape(shape)
-        classes = outputs[0] if outputs is not None and len(outputs) == 1 else None
-        if sentinel.class_weight is not None and classes is not None:
-            check_labels_weighed(sentinel.class_weight, classes)
+        self._check_class_weight(shape)
         label = "x" if sentinel.mode == "predict" else f"sentinel {self._name!r}"
         self.columns.check(label, self._columns)
+
+    def _check_class_weight(self, shape: tuple[int, ...] | None) -> None:
+        if (class_weight := self._sentinel.class_weight) is None:
+            return
+        outputs = self._spec.output_shape(shape)
+        if outputs is not None and len(outputs) == 1 and outputs[0] is not None:
+            check_labels_weighed(class_weight, outputs[0])

@@ -16,8 +16,8 @@ _NAMES = ("mnist", "fashion-mnist")
 def data(names: tuple[str, ...]) -> None:
     """Fetch data sets into your cache, so that training needs no internet; without NAMES all of them.
 
-    Files that are there already are kept, also your own ones in the folder of
-    AKKORDEON_DATA. Each that is fetched is checked by its hash.
+    Files that are there already are kept, also your own ones in the folder of AKKORDEON_DATA. Each that is fetched is
+    checked by its hash.
 
     \b
     Examples:

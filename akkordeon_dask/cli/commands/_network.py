@@ -16,7 +16,7 @@ from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import network_options, resume_command
 from akkordeon_dask.cli.options._shared_options import updates_of
-from akkordeon_dask.errors import ClosedError, SchedulerLostError, ShapeError, SpecError
+from akkordeon_dask.errors import AkkordeonError, ClosedError, SchedulerLostError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy
 from akkordeon_dask.runtime import adopt as take_over
@@ -174,7 +174,7 @@ def _takes_images(network: Network) -> bool:
     """Whether it takes those of MNIST."""
     try:
         network.check_input((784,), np.dtype(np.uint8))
-    except ShapeError:
+    except AkkordeonError:
         return False
     return True
 

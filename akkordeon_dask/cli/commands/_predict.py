@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from akkordeon_dask._files import absolute
 from akkordeon_dask.cli._connection import client_at, wait_for_network
 from akkordeon_dask.cli._errors import report_errors
 from akkordeon_dask.cli._npy_files import read_samples, write_array
@@ -39,9 +40,9 @@ _PIECE = 4 << 20
 def predict(*, name: str, where: ClusterAddress, source: str, target: str, logits: bool) -> None:
     """Send the samples of a .npy file through the network NAME, and write the class of each: its largest output.
 
-    The predictions are (samples,) int64, or with --logits (samples, outputs) as the network returns them: of a network
-    with one output, for a regression or an answer yes or no, there are no others. They are
-    written at once, at the end. The network may train meanwhile: one version of it answers each piece of 4 MiB.
+    The predictions are (samples,) int64, or with --logits (samples, outputs) as the network returns them. A network
+    with one output, for a regression or an answer yes or no, has no classes: it needs --logits. They are written at
+    once, at the end. The network may train meanwhile: one version of it answers each piece of 4 MiB.
 
     \b
     Examples:
@@ -50,7 +51,7 @@ def predict(*, name: str, where: ClusterAddress, source: str, target: str, logit
       dask akkordeon predict digits --input images.npy --output y.npy --logits
       dask akkordeon predict houses --input houses.npy --output prices.npy --logits
     """
-    if source == target:
+    if absolute(source) == absolute(target):
         raise click.UsageError(f"--output {target} would replace the samples of --input: give another file")
     samples = read_samples(source)
     with interruptible(), client_at(where) as client, wait_for_network(name, client, where.patience) as running:

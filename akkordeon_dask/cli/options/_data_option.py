@@ -65,6 +65,9 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
     value: Any = import_object(source, "provider") if ":" in source and not is_file else None
     if not is_file and (odd := [name for name in ("target", "classes", "columns") if name in chosen]):
         raise click.UsageError(f"--{odd[0]} is for files, .csv, .parquet or .npz, and --data {source} is none")
+    kind = value.mode if isinstance(value, Sentinel) else mode
+    if kind not in (None, "validate") and "every" in options:
+        raise click.UsageError(f"--every is for --mode validate, and this sentinel is to {kind}: leave it out")
     if isinstance(value, Sentinel):
         if mode not in (None, value.mode):
             raise click.UsageError(
@@ -75,9 +78,6 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
         if "loss" in options:  # the sentinel's own scores are for its own loss
             options.setdefault("scores", None)
         return dataclasses.replace(value, provider=_choose(source, value.provider, chosen), **options)
-    kind = value.mode if isinstance(value, Sentinel) else mode
-    if kind not in (None, "validate") and "every" in options:
-        raise click.UsageError(f"--every is for --mode validate, and this sentinel is to {kind}: leave it out")
     if mode is None:
         raise click.UsageError(f"no mode: give --mode train, validate or test, for --data {source} is no Sentinel")
     if is_file:

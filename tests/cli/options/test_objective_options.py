@@ -172,3 +172,8 @@ def test_a_validation_by_epochs_is_for_validation():
     for every in ("epoch", 5.0):
         with pytest.raises(click.UsageError, match="--every is for --mode validate, and this sentinel is to train"):
             sentinel_of("mnist", "train", {"every": every})
+
+
+def test_the_time_between_validations_is_not_for_a_users_sentinel_that_trains(houses):
+    with pytest.raises(click.UsageError, match="--every is for --mode validate, and this sentinel is to train"):
+        sentinel_of(f"{houses}:night", None, {"every": 5.0})
