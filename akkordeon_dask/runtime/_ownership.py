@@ -88,8 +88,9 @@ class Ownership:
     def _allow_retirement_again(self) -> None:
         """Tell a scheduler that was started again."""
         session = self.session
-        told = _allow_retirement(session.client, session.entry, published=session.published)
-        session.supervise_task(told, self._label)
+        session.supervise_task(
+            _allow_retirement(session.client, session.entry, published=session.published), self._label
+        )
 
     async def _publish(self) -> None:
         """Publish a network without a name by its label: the client that asked is about to adopt it."""
