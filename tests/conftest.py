@@ -27,6 +27,26 @@ MARKS = {
 """The fixtures and helpers by which a test gets a mark: it asks for one, or its module imports one."""
 
 
+class FailuresAtOnce:
+    """Names each failure as it happens: a run that is ended by its machine has no summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            errors = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+            self.terminal.write_line(f"\n{report.nodeid} ({report.when}) {' '.join(errors[:1])}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that writes to the terminal, and none of its helpers, names failures."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(terminal))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Mark each test by what it uses; those that are slow without a process of their own say so themselves."""
     for item in items:

@@ -8,11 +8,9 @@ import pytest
 
 from tests.support import many_actors
 from tests.support.many_actors import FEW, MANY
-from tests.support.programs import environment
+from tests.support.programs import PATIENCE, environment
 from tests.support.small_networks import SAMPLES
 
-PATIENCE = 110
-"""Seconds."""
 SPARE = 12
 """Connections that come and go, such as those of heartbeats and of the program's own questions."""
 

@@ -4,6 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
+_LOOK = 0.1
+"""Seconds that a look at a condition counts at most."""
+
 
 def akkordeon_threads() -> list[str]:
     """The names of the living threads that this package has made in this process."""
@@ -11,8 +14,13 @@ def akkordeon_threads() -> list[str]:
 
 
 def wait_until(condition: Callable[[], bool], within: float = 20.0, seen: Callable[[], object] = lambda: "") -> None:
-    """Return once `condition` holds, for what tells nobody of itself; fail after `within` seconds, naming `seen`."""
-    end = time.monotonic() + within
+    """Return once `condition` holds, for what tells nobody of itself; fail after `within` seconds, naming `seen`.
+
+    The seconds are counted in looks, so that those in which the whole machine stands still count little.
+    """
+    last, waited = time.monotonic(), 0.0
     while not condition():
-        assert time.monotonic() < end, f"after {within:g} s it still does not hold: {seen()}"
+        assert waited < within, f"after {within:g} s it still does not hold: {seen()}"
         time.sleep(0.005)
+        now = time.monotonic()
+        last, waited = now, waited + min(now - last, _LOOK)
