@@ -27,15 +27,14 @@ def main() -> None:
         | Gate(nn.Linear(20, 10), optim.DCASGDa(2e-2), workers=back)
     )
 
-    with Client(args.scheduler) as client:
-        print("dashboard:", client.dashboard_link)
-        with deploy(network, client, name="mnist") as running:
-            for gate, worker in running.placement.items():
-                print(f"gate {gate} on {worker}")
-            running.attach(Sentinel.validate(images("test"), batch_size=1000, every="1s"))
-            running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5), epochs=args.epochs)
-            running.wait(progress=True)
-            report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
+    with Client(args.scheduler) as client, deploy(network, client, name="mnist") as running:
+        print("dashboard:", running.dashboard_link)
+        for gate, worker in running.placement.items():
+            print(f"gate {gate} on {worker}")
+        running.attach(Sentinel.validate(images("test"), batch_size=1000, every="1s"))
+        running.attach(Sentinel.train(images("train"), batch_size=64, concurrency=5), epochs=args.epochs)
+        running.wait(progress=True)
+        report = running.evaluate(Sentinel.test(images("test"), batch_size=1000))
     print(f"test accuracy {report.scores['accuracy']:.4f}")
 
 

@@ -21,7 +21,7 @@ def trained(file, *args):
     accuracy = re.search(r"^test accuracy (\S+)$", done.stdout, re.MULTILINE)
     assert accuracy is not None
     assert float(accuracy[1]) > 0.8
-    assert re.search(r"^dashboard: http://127\.0\.0\.1:\d+/status$", done.stdout, re.MULTILINE)
+    assert re.search(r"^dashboard: http://127\.0\.0\.1:\d+/akkordeon\?network=\S+$", done.stdout, re.MULTILINE)
     return done.stdout, [found["sentinel"] for found in LINE.finditer(done.stdout)]
 
 

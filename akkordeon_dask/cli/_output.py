@@ -54,7 +54,7 @@ class Output:
         self.say("network", gates)
         self.say("parameters", f"{running.network.parameter_count:,}")
         self.say("placement", placement)
-        self.say("dashboard", running.dashboard_link)
+        self.say("dashboard", running.dashboard_link or "none")
 
     def passes(self, running: Running, wait: Callable[..., Any], *, mine: bool = False) -> None:
         """Call `wait`, which takes `progress`, and show each pass as it ends."""

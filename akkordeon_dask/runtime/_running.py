@@ -24,7 +24,7 @@ from akkordeon_dask.runtime import _checkpoint, _evaluate, _pause, _report
 from akkordeon_dask.runtime._arguments import check_epochs, check_listener, check_name, check_timeout
 from akkordeon_dask.runtime._cut_short import Revocable, begun, finished
 from akkordeon_dask.runtime._history import History
-from akkordeon_dask.runtime._notebook import running_html
+from akkordeon_dask.runtime._notebook import page_link, running_html
 from akkordeon_dask.runtime._progress import ProgressDisplay, draw_during, has_bar
 from akkordeon_dask.runtime._scheduler_loss import closed_client
 from akkordeon_dask.runtime._session import Session
@@ -33,7 +33,6 @@ from akkordeon_dask.runtime._training import SessionTraining
 from akkordeon_dask.runtime._wait import wait
 from akkordeon_dask.runtime.clients._owner_requests import ask_owner
 from akkordeon_dask.runtime.cluster._embedded import EmbeddedCluster, OnEmbeddedCluster
-from akkordeon_dask.runtime.cluster._links import bracketed
 from akkordeon_dask.runtime.collections._attach import attach_collections, reads
 from akkordeon_dask.runtime.collections._attach import evaluate as evaluate_once
 from akkordeon_dask.runtime.collections._predict import predict_collection
@@ -135,8 +134,8 @@ class Running:
 
     @property
     def dashboard_link(self) -> str:
-        """The address of the scheduler's dashboard."""
-        return bracketed(str(self.client.dashboard_link))
+        """The address of the network's page on the scheduler's dashboard; empty where it has none."""
+        return page_link(self.client, self.name)
 
     @property
     def sentinels(self) -> Mapping[str, Attached]:

@@ -8,6 +8,7 @@ import socket
 import threading
 from contextlib import closing
 from pathlib import Path
+from urllib.request import urlopen
 
 import dask.config
 import pytest
@@ -59,8 +60,11 @@ def test_promise_1_embedded_is_the_sequential_loop_bit_for_bit():
 
 
 def test_it_has_a_dashboard_and_one_worker():
-    with deploy(three_gates()) as running:
-        assert running.dashboard_link.startswith("http://") and running.dashboard_link.endswith("/status")
+    with deploy(three_gates(), name="digits") as running:
+        assert running.dashboard_link.startswith("http://")
+        with urlopen(running.dashboard_link, timeout=60) as page:
+            assert page.status == 200
+        assert running.dashboard_link.endswith("/akkordeon?network=digits")
         assert len(set(running.placement.values())) == 1
 
 
