@@ -167,12 +167,16 @@ class JaxFunction(Layer):
         return dtype if dtype.kind == "f" else np.dtype(np.float32)
 
     def multiply_adds(self, shape: Shape | None) -> int:
-        return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(self._form))
+        return self.parameter_count
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         with _precision(np.dtype(dtype)):
             made = self.initialize(jax.random.wrap_key_data(_random(rng)))
             return self._arrays(made, lambda leaf: np.array(leaf, dtype))
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(leaf.size for leaf in jax.tree.leaves(self._form))
 
     def _arrays(self, made: Any, array: Callable[[Any], Array]) -> Tree:
         if isinstance(made, dict) and all(isinstance(name, str) for name in made):

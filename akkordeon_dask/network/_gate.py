@@ -16,7 +16,7 @@ from akkordeon_dask.network._checks import check_text, check_workers
 from akkordeon_dask.network._resources import Resources
 from akkordeon_dask.nn import Chain, Key, Layer, Shape
 from akkordeon_dask.optim import Optimizer
-from akkordeon_dask.tree import Tree, size
+from akkordeon_dask.tree import Tree
 
 if TYPE_CHECKING:
     from akkordeon_dask.network._network import Network
@@ -131,7 +131,7 @@ class Gate(Written):
     @property
     def parameter_count(self) -> int:
         """The number of trained numbers."""
-        return size(self.init(Key((0,))), statistics=False)
+        return self.chain.parameter_count
 
     @property
     def policy(self) -> str:

@@ -13,7 +13,7 @@ from akkordeon_dask.network._beside import Beside
 from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._html import network_html, request_text
 from akkordeon_dask.nn import Chain, Key, Shape
-from akkordeon_dask.tree import Tree, size
+from akkordeon_dask.tree import Tree
 
 __all__ = ["Network"]
 
@@ -68,7 +68,7 @@ class Network(Sequence[Gate]):
     @property
     def parameter_count(self) -> int:
         """The number of trained numbers."""
-        return sum(size(params, statistics=False) for params in self.init(0).values())
+        return sum(gate.parameter_count for gate in self.gates)
 
     def init(self, seed: int) -> dict[str, Tree]:
         """New parameters for every gate, by name: a pure function of seed, gate's name and layers.

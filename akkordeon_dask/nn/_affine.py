@@ -39,6 +39,10 @@ class Affine(SplitLayer):
         return params
 
     @property
+    def parameter_count(self) -> int:
+        return (self.in_features + self.bias) * self.out_features
+
+    @property
     def input_shape(self) -> Shape | None:
         return (self.in_features,)
 

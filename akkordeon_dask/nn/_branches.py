@@ -51,6 +51,10 @@ class Branches(Layer):
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         return tuple(branch.init(rng, dtype) for branch in self._branches)
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(branch.parameter_count for branch in self._branches)
+
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:

@@ -77,6 +77,10 @@ class Chain(Layer, Sequence[Layer]):
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         return tuple(_checked(layer, layer.init(rng, dtype)) for layer in self.layers)
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(layer.parameter_count for layer in self.layers)
+
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:

@@ -87,6 +87,10 @@ class Conv1d(SplitLayer):
         params = _of_images(self).init(rng, dtype)
         return {**params, "w": params["w"][:, :, 0]}
 
+    @property
+    def parameter_count(self) -> int:
+        return _of_images(self).parameter_count
+
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:

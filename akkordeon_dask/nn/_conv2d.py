@@ -1,5 +1,6 @@
 """Convolution of images."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -104,6 +105,11 @@ class Conv2d(SplitLayer):
         if self.bias:
             params["b"] = np.zeros(self.out_channels, dtype)
         return params
+
+    @property
+    def parameter_count(self) -> int:
+        window = math.prod(pair(self.kernel_size)) * (self.in_channels // self.groups)
+        return (window + self.bias) * self.out_channels
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False

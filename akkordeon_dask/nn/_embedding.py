@@ -77,6 +77,10 @@ class Embedding(SplitLayer):
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         return {"w": self.initializer(rng, (self.vocabulary, self.features), dtype)}
 
+    @property
+    def parameter_count(self) -> int:
+        return self.vocabulary * self.features
+
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:

@@ -14,7 +14,7 @@ from akkordeon_dask._repr import Written, shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._shapes import Shape, agree, is_full, merged
-from akkordeon_dask.tree import Array, Tree
+from akkordeon_dask.tree import Array, Tree, size
 
 if TYPE_CHECKING:
     from akkordeon_dask.nn._chain import Chain
@@ -78,6 +78,8 @@ class Layer(Written, ABC):
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "draws" not in vars(cls):
             cls.draws = True
+        if "init" in vars(cls) and "parameter_count" not in vars(cls):
+            cls.parameter_count = Layer.parameter_count  # type: ignore[misc]
         if "backward" in vars(cls) and "split_backward" not in vars(cls):
             cls.split_backward = Layer.split_backward  # type: ignore[method-assign]
 
@@ -127,6 +129,11 @@ class Layer(Written, ABC):
     def trainable(self) -> bool:
         """The layer has parameters. By default: when it overrides `init`."""
         return type(self).init is not Layer.init
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of trained numbers. By default those that `init` makes; a layer that knows it makes none."""
+        return size(self.init(np.random.default_rng(0)), statistics=False)
 
     @property
     def keeps_shape(self) -> bool:

@@ -3,12 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from akkordeon_dask._repr import shape_text
 from akkordeon_dask.nn._layer import Layer, Shape
 from akkordeon_dask.nn._shapes import asked, is_full, merged
-from akkordeon_dask.tree import Tree, size
 
 __all__ = ["summarise"]
 
@@ -40,24 +37,21 @@ def summarise(chain: Layer, shape: Shape | None, names: Sequence[str] | None) ->
     """The table of `Chain.summary`."""
     shape = merged(shape, chain.input_shape)
     behind = chain.output_shape(shape)
-    params = chain.init(np.random.default_rng(0))
-    rows = list(_rows(chain._parts(), params, shape, names, ""))
+    rows = list(_rows(chain._parts(), shape, names, ""))
     costs_are_open = any(row.open for row in rows)
-    total = _Row("total", "", behind, size(params, statistics=False), chain.multiply_adds(shape), costs_are_open)
+    total = _Row("total", "", behind, chain.parameter_count, chain.multiply_adds(shape), costs_are_open)
     return _table([_HEADER, *(row.cells() for row in (*rows, total))])
 
 
-def _rows(
-    layers: Sequence[Layer], params: Tree, shape: Shape | None, names: Sequence[str] | None, above: str
-) -> Iterator[_Row]:
-    for position, (layer, its) in enumerate(zip(layers, params, strict=True)):
+def _rows(layers: Sequence[Layer], shape: Shape | None, names: Sequence[str] | None, above: str) -> Iterator[_Row]:
+    for position, layer in enumerate(layers):
         path = above + (names[position] if names else str(position))
         shape = merged(shape, layer.input_shape)
-        inner = list(_rows(layer._parts(), its, shape, None, f"{path}.")) if _is_chain(layer) else []
+        inner = list(_rows(layer._parts(), shape, None, f"{path}.")) if _is_chain(layer) else []
         cost = asked(layer.multiply_adds, shape, 0)
         is_open = any(row.open for row in inner) if inner else not is_full(shape) and cost == 0
         shape = asked(layer.output_shape, shape, None)
-        yield _Row(path, _short(layer), shape, size(its, statistics=False), cost, is_open)
+        yield _Row(path, _short(layer), shape, layer.parameter_count, cost, is_open)
         yield from (row._replace(layer=f"  {row.layer}") for row in inner)
 
 

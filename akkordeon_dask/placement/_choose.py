@@ -22,7 +22,8 @@ _TRIES = 5_000
 def choose(network: Network, workers: Sequence[WorkerInfo]) -> Plan:
     """A worker for every gate: the one that it requests, with room for its resources, else the least loaded one.
 
-    Paused workers are passed over; those whose threads are all taken by tasks come last.
+    Paused workers are passed over, and those whose memory is smaller than the parameters that would be there; those
+    whose threads are all taken by tasks come last.
 
     Gates that request a worker come first, then those that request resources, then the others, the most costly first.
     Gates beside one another are placed together. The order of `workers` does not matter.
@@ -50,6 +51,7 @@ class _Placement:
         self.workers = [worker for worker in workers if not worker.paused]
         self.groups = colocation_groups(network)
         self.load: defaultdict[str, float] = defaultdict(float)
+        self.nbytes: defaultdict[str, int] = defaultdict(int)
         self.claims = {worker.address: list(worker.claims or ()) for worker in workers}
         self.at: dict[int, WorkerInfo] = {}
         self.reasons: dict[int, str] = {}
@@ -60,11 +62,11 @@ class _Placement:
         plain = sorted((group for group in self.groups if not group.resources), key=self._urgency)
         for group in plain:
             if group.requested_worker is not None:
-                self._assign(group, self._candidates(group)[0])
+                self._assign(group, self._best(group))
         self._assign_constrained(sorted((group for group in self.groups if group.resources), key=self._urgency))
         for group in plain:
             if group.requested_worker is None:
-                self._assign(group, self._candidates(group)[0])
+                self._assign(group, self._best(group))
         return Plan(tuple(map(self._placed, range(len(self.names)))))
 
     def _placed(self, position: int) -> PlacedGate:
@@ -105,6 +107,7 @@ class _Placement:
             self.reasons[position] = f"beside gate {requested.gate!r}"
         self.at |= dict.fromkeys(group.positions, worker)
         self.load[worker.address] += group.cost
+        self.nbytes[worker.address] += group.nbytes
         self.claims[worker.address].append(Claim(None, self.names[leader], group.resources))
 
     def _unassign(self, group: ColocationGroup) -> None:
@@ -112,6 +115,7 @@ class _Placement:
         for position in group.positions:
             del self.at[position]
         self.load[worker.address] -= group.cost
+        self.nbytes[worker.address] -= group.nbytes
         self.claims[worker.address].pop()
 
     def _requested_workers(self, group: ColocationGroup) -> list[WorkerInfo]:
@@ -124,10 +128,22 @@ class _Placement:
             raise PlacementError(f"{who} asks for worker {group.requested_worker!r}, which is paused: {_PAUSED}")
         return awake
 
+    def _best(self, group: ColocationGroup) -> WorkerInfo:
+        """The best worker of a group that requests no resources."""
+        found = self._candidates(group)
+        if not found:
+            raise self._refusal(group)
+        return found[0]
+
     def _candidates(self, group: ColocationGroup) -> list[WorkerInfo]:
         """The workers with room for the group, the best first."""
-        found = [worker for worker in self._requested_workers(group) if self._has_room(worker, group.resources)]
+        able = [worker for worker in self._requested_workers(group) if self._has_memory(worker, group)]
+        found = [worker for worker in able if self._has_room(worker, group.resources)]
         return sorted(found, key=lambda one: (bool(one.busy), self.load[one.address], not self._neighbours(group, one)))
+
+    def _has_memory(self, worker: WorkerInfo, group: ColocationGroup) -> bool:
+        """Whether its nanny would let it hold the parameters alone: certainly not, if this is False."""
+        return not worker.memory_limit or self.nbytes[worker.address] + group.nbytes <= worker.memory_limit
 
     def _has_room(self, worker: WorkerInfo, requested: Resources) -> bool:
         if not requested:
@@ -158,23 +174,42 @@ class _Placement:
     def _refusal(self, group: ColocationGroup) -> PlacementError:
         leader, *followers = (self.names[position] for position in group.positions)
         gates = f"gate {leader!r}" + (f" with {', '.join(map(repr, followers))} beside it" if followers else "")
+        workers = self._requested_workers(group)
+        if not any(self._has_memory(worker, group) for worker in workers):
+            return self._too_large(gates, group, workers)
         asked = (
             f"worker {group.requested_worker!r} and {group.resources}"
             if group.requested_worker is not None
             else str(group.resources)
         )
-        there = "; ".join(
-            f"{worker} has {self._stock(worker, group.resources)}" for worker in self._requested_workers(group)
-        )
+        there = "; ".join(f"{worker} has {self._stock(worker, group)}" for worker in workers)
         start = " ".join(f"{name}={amount:g}" for name, amount in group.resources.items())
         return PlacementError(
             f"{gates} asks for {asked}, there is no room: {there}: "
             f'start `dask worker ADDRESS --resources "{start}"`, ask for less, or close another network'
         )
 
-    def _stock(self, worker: WorkerInfo, requested: Resources) -> str:
-        stock = describe_stock(worker.resources, self.claims[worker.address], requested)
+    def _too_large(self, gates: str, group: ColocationGroup, workers: list[WorkerInfo]) -> PlacementError:
+        def limit(worker: WorkerInfo) -> str:
+            taken = self.nbytes[worker.address]
+            beside = f", of which parameters of other gates take {_megabytes(taken)}" if taken else ""
+            return f"{worker} has a limit of {_megabytes(worker.memory_limit)}{beside}"
+
+        return PlacementError(
+            f"{gates} has {_megabytes(group.nbytes)} of parameters, and no worker has the memory: "
+            f"{'; '.join(map(limit, workers))}: start `dask worker ADDRESS --memory-limit BYTES` with several times as "
+            "much, or divide the layers among more gates"
+        )
+
+    def _stock(self, worker: WorkerInfo, group: ColocationGroup) -> str:
+        stock = describe_stock(worker.resources, self.claims[worker.address], group.resources)
+        if not self._has_memory(worker, group):
+            stock += f", and a memory limit of {_megabytes(worker.memory_limit)} for the parameters"
         return stock if worker.claims is not None else f"{stock}, but did not say what is taken of it"
+
+
+def _megabytes(nbytes: int) -> str:
+    return f"{nbytes / 1e6:,.1f} MB"
 
 
 def _share(cost: float, costs: Sequence[float]) -> float:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from akkordeon_dask.errors import SpecError
-from akkordeon_dask.network import Beside, Network, Resources
+from akkordeon_dask.network import Beside, Gate, Network, Resources
 
 __all__ = ["ColocationGroup", "colocation_groups", "training_costs"]
 
@@ -18,6 +20,8 @@ class ColocationGroup:
     resources: Resources
     """All of them together."""
     cost: float
+    nbytes: int
+    """Of all their parameters."""
 
 
 def colocation_groups(network: Network) -> list[ColocationGroup]:
@@ -53,7 +57,16 @@ def _group(network: Network, leader: int, positions: list[int], costs: list[floa
     assert not isinstance(requested, Beside)
     resources = Resources.total(Resources.from_mapping(network[position].resources) for position in positions)
     ordered = (leader, *(position for position in positions if position != leader))
-    return ColocationGroup(ordered, requested, resources, sum(costs[position] for position in positions))
+    nbytes = sum(_nbytes(network[position]) for position in positions)
+    return ColocationGroup(ordered, requested, resources, sum(costs[position] for position in positions), nbytes)
+
+
+def _nbytes(gate: Gate) -> int:
+    """The bytes of its parameters; 0 where layers of the user's own can only be made on a worker."""
+    try:
+        return gate.parameter_count * np.dtype(gate.dtype).itemsize
+    except Exception:
+        return 0
 
 
 def training_costs(network: Network) -> list[float]:

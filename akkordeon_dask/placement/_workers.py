@@ -27,6 +27,8 @@ class WorkerInfo:
     """It begins no task, and creates no actor, as its memory is nearly full."""
     busy: tuple[str, ...] = ()
     """The tasks that take all of its threads; none where a thread is free."""
+    memory_limit: int = 0
+    """Bytes, above which its nanny ends it; 0: none."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"

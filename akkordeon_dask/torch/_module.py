@@ -244,6 +244,10 @@ class TorchModule(Layer):
         params: dict[str, Tree] = {name: arrays.pop(name) for name in self._blueprint.trained}
         return {**params, STATISTICS: arrays} if arrays else params
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(self._blueprint.tensors[name].numel() for name in self._blueprint.trained)
+
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:

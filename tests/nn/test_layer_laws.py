@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
-from akkordeon_dask.tree import leaves, paths
+from akkordeon_dask.tree import leaves, paths, size
 from tests.support.finite_differences import slopes, with_leaf
 from tests.support.for_each import for_each
 from tests.support.layer_cases import CASES, KEY
@@ -198,6 +198,19 @@ def test_the_same_parameters_rebound_change_nothing_and_others_leave_the_context
 def test_trainable_means_that_there_are_parameters(case):
     assert case.layer.trainable is bool(leaves(case.params()))
     assert len(dict(paths(case.params()))) == len(leaves(case.params()))
+
+
+@for_each("case", CASES)
+def test_parameters_are_counted_as_they_are_made(case):
+    assert case.layer.parameter_count == size(case.layer.init(np.random.default_rng(0)), statistics=False)
+
+
+def test_a_layer_with_parameters_of_its_own_counts_those():
+    class Gated(nn.Linear):
+        def init(self, rng, dtype=np.float32):
+            return {**super().init(rng, dtype), "gate": np.ones(self.out_features, dtype)}
+
+    assert (nn.Linear(4, 3).parameter_count, (Gated(4, 3) >> nn.ReLU()).parameter_count) == (15, 18)
 
 
 @for_each("case", CASES)

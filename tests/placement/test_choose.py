@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akkordeon_dask import Gate, beside, nn, optim
+from akkordeon_dask import Gate, Network, beside, nn, optim
 from akkordeon_dask.errors import PlacementError, SpecError
 from akkordeon_dask.placement import choose, find_workers
 from akkordeon_dask.placement._groups import training_costs
-from tests.support.placement_cases import asking_networks, clusters, network, placements, worker
+from tests.support.placement_cases import SGD, asking_networks, clusters, network, placements, worker
 
 ALICE, BOB, BOB2 = worker("alice"), worker("bob", "10.0.0.2"), worker("bob2", "10.0.0.2")
 ALL = [ALICE, BOB, BOB2]
@@ -103,6 +103,44 @@ def test_a_plan_is_a_value_with_every_gate_once(data):
     assert [placed.gate for placed in plan] == [f"g{position}" for position in range(len(plan))]
     assert sum(placed.share for placed in plan) == pytest.approx(1)
     assert all(plan[placed.gate] == placed and placed.reason for placed in plan)
+
+
+def test_parameters_go_where_they_find_memory():
+    small, large = worker("small", memory_limit=1000), worker("large", memory_limit=90_000)
+    assert on(choose(network(100, 100, 2), [small, large]), [small, large]) == [large, small]
+    assert on(choose(network(100, 100, 100), [small, large]), [small, large]) == [large, large]
+    endless = worker("endless")
+    assert on(choose(network(100, 100, 100, g1="endless"), [small, endless]), [small, endless]) == [endless, endless]
+
+
+def test_without_memory_the_error_names_limits_and_what_other_gates_take():
+    workers = [worker("alice", memory_limit=50_000_000), worker("bob", memory_limit=1_000_000)]
+    with pytest.raises(PlacementError) as caught:
+        choose(network(3000, 3000, 3000), workers)
+    assert str(caught.value) == (
+        "gate 'g0' has 36.0 MB of parameters, and no worker has the memory: alice (tcp://10.0.0.1/alice) has a limit "
+        "of 50.0 MB, of which parameters of other gates take 36.0 MB; bob (tcp://10.0.0.1/bob) has a limit of 1.0 MB: "
+        "start `dask worker ADDRESS --memory-limit BYTES` with several times as much, or divide the layers among more "
+        "gates"
+    )
+    with pytest.raises(
+        PlacementError, match=r"gate 'g1' has 36\.0 MB of parameters, and no worker has the memory: bob"
+    ):
+        choose(network(3000, 3000, 3000, g1="bob", asks=[{}, {"GPU": 1}]), workers)
+
+
+def test_a_worker_with_the_resources_but_no_memory_says_so():
+    workers = [worker("alice", memory_limit=50_000_000), worker("bob", memory_limit=1_000_000, GPU=1)]
+    with pytest.raises(PlacementError, match=r"has GPU 1.*, and a memory limit of 1\.0 MB for the parameters: start"):
+        choose(network(3000, 3000, asks=[{"GPU": 1}]), workers)
+
+
+def test_layers_that_can_only_be_made_on_a_worker_are_placed():
+    class There(nn.Linear):
+        def init(self, rng, dtype="float32"):
+            raise RuntimeError("no device here")
+
+    assert on(choose(Network([Gate(There(3, 2), SGD)]), [ALICE])) == [ALICE]
 
 
 def test_gates_with_the_largest_asks_do_not_find_their_workers_crowded():

@@ -12,10 +12,11 @@ SGD = optim.SGD(0.1)
 NAMES = ("alice", "bob", "carol")
 
 
-def worker(name, host="10.0.0.1", claims=(), **resources):
+def worker(name, host="10.0.0.1", claims=(), memory_limit=0, **resources):
     """A worker at `tcp://HOST/NAME`; `claims` are amounts by name, of gates of another network."""
     taken = tuple(Claim("other", f"o{place}", Resources.from_mapping(amounts)) for place, amounts in enumerate(claims))
-    return WorkerInfo(f"tcp://{host}/{name}", name, host, Resources.from_mapping(resources), taken)
+    has = Resources.from_mapping(resources)
+    return WorkerInfo(f"tcp://{host}/{name}", name, host, has, taken, memory_limit=memory_limit)
 
 
 def network(*widths, asks=(), **where):

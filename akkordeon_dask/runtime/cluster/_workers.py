@@ -40,6 +40,7 @@ async def list_workers(client: Client, *, ending: bool = False) -> list[WorkerIn
             str(facts["host"]),
             Resources.from_mapping(facts.get("resources") or {}),
             paused=facts.get("status") == _PAUSED,
+            memory_limit=facts.get("memory_limit") or 0,
         )
         for address, facts in identity["workers"].items()
         if ending or facts.get("status") not in _ENDING

@@ -8,6 +8,7 @@ from akkordeon_dask import plan
 from akkordeon_dask.errors import PlacementError, SpecError
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.runtime.cluster._plan import make_plan
+from tests.support.patience import PATIENCE, scaled_seconds
 from tests.support.placement_cases import network
 
 ASKING = network(9, 9, asks=[{"GPU": 1}])
@@ -18,8 +19,8 @@ class Cluster:
 
     address = "tcp://scheduler"
 
-    def __init__(self, answers, *, tasks=None, paused=(), **resources):
-        self.tasks, self.paused = tasks or {}, paused
+    def __init__(self, answers, *, tasks=None, paused=(), limits=None, **resources):
+        self.tasks, self.paused, self.limits = tasks or {}, paused, limits or {}
         self.scheduler, self.answers, self.resources, self.asked = self, answers, resources, []
 
     async def identity(self, n_workers):
@@ -30,6 +31,7 @@ class Cluster:
                 "host": name,
                 "resources": has,
                 "status": "paused" if name in self.paused else "running",
+                "memory_limit": self.limits.get(name, 0),
             }
             for name, has in self.resources.items()
         }
@@ -51,7 +53,7 @@ class Cluster:
             await asyncio.Event().wait()
         return {address: self.answers[name]}
 
-    def plan(self, network, timeout=20.0):
+    def plan(self, network, timeout=PATIENCE):
         return asyncio.run(make_plan(network, self, timeout))
 
 
@@ -77,9 +79,9 @@ WITHOUT = Exception("""ModuleNotFoundError("No module named 'akkordeon_dask'")""
 )
 def test_a_worker_that_does_not_list_its_claims_gets_no_gate(answer):
     cluster = Cluster({"a": answer, "b": ()}, a={"GPU": 1}, b={"GPU": 1})
-    assert cluster.plan(ASKING, timeout=0.05)["g0"].worker == "b"
+    assert cluster.plan(ASKING, timeout=scaled_seconds(0.2))["g0"].worker == "b"
     with pytest.raises(PlacementError, match=r"a \(tcp://a\) has GPU 1, but did not say what is taken of it: start"):
-        Cluster({"a": answer}, a={"GPU": 1}).plan(ASKING, timeout=0.05)
+        Cluster({"a": answer}, a={"GPU": 1}).plan(ASKING, timeout=scaled_seconds(0.2))
 
 
 @pytest.mark.parametrize("client", [None, "tcp://scheduler:8786"])
@@ -114,3 +116,10 @@ def test_whoever_asks_for_a_paused_worker_learns_that_it_is_paused():
     del cluster.resources["bob"]
     with pytest.raises(PlacementError, match=r"all workers are paused \(alice \(tcp://alice\)\)"):
         cluster.plan(network(9, 9))
+
+
+def test_no_worker_gets_parameters_that_its_memory_cannot_hold():
+    cluster = Cluster({}, limits={"alice": 100, "bob": 10_000}, alice={}, bob={})
+    assert {placed.worker for placed in cluster.plan(network(9, 9, 9))} == {"bob"}
+    with pytest.raises(PlacementError, match=r"gate 'g0' has 40\.0 MB of parameters, and no worker has the memory: "):
+        cluster.plan(network(9, 1_000_000))
