@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from akkordeon_dask import memory
 from tests.support.leftovers import akkordeon_threads, wait_until
+from tests.support.patience import SETTINGS
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -58,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., None]:
-    """`eventually(condition, within=20.0)`: waits for what tells nobody when it happens."""
+    """`eventually(condition)`: waits for what tells nobody when it happens."""
     return wait_until
 
 
@@ -66,13 +67,23 @@ def eventually() -> Callable[..., None]:
 def no_thread_is_left_over() -> Iterator[None]:
     """Set up first, so torn down last: whatever the tests deployed is closed by then."""
     yield
-    wait_until(lambda: not akkordeon_threads(), within=10.0, seen=akkordeon_threads)
+    wait_until(lambda: not akkordeon_threads(), seen=akkordeon_threads)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def workers_have_time_to_come_back() -> Iterator[None]:
     """Dask's clusters end the nanny of a worker process that is gone for 15 s, as it is on a busy machine."""
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def actors_have_time_to_answer() -> Iterator[None]:
+    """Here and in the programs that are started from here."""
+    here = {f"akkordeon.{key}": value for key, value in SETTINGS.items()}
+    with pytest.MonkeyPatch.context() as patch, dask.config.set(here):
+        for key, value in SETTINGS.items():
+            patch.setenv(f"DASK_AKKORDEON__{key.upper().replace('.', '__').replace('-', '_')}", value)
         yield
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import SpecError
+from tests.support.patience import PATIENCE
 
 
 def in_a_fresh_process(expression, **environment):
@@ -19,7 +20,7 @@ def in_a_fresh_process(expression, **environment):
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     return run.stdout.strip()

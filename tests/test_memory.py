@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from akkordeon_dask import memory, nn
 from akkordeon_dask.memory import ALIGNMENT, Pool, aligned, copied, empty, empty_like, scratch
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 
 LARGE = (1000, 100)
 BLOCK = 7 * 64 * 1024
@@ -56,7 +57,7 @@ def test_a_block_comes_back_from_another_thread():
     thread = threading.Thread(target=held.clear)
     assert pool.lent == 1
     thread.start()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert (pool.lent, pool.free_bytes) == (0, BLOCK)
 
 
@@ -94,7 +95,7 @@ def test_living_arrays_never_share_memory(steps):
 
 def test_threads_never_get_the_same_block():
     pool = Pool()
-    begin = threading.Barrier(4, timeout=10)
+    begin = threading.Barrier(4, timeout=PATIENCE)
     wrong = []
 
     def work(number):
@@ -111,7 +112,7 @@ def test_threads_never_get_the_same_block():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)
     # A thread holds two at most: the view of its last turn, and the next array. Each takes two grains.
     assert not wrong and pool.lent == 0 and 0 < pool.free_bytes <= 4 * 2 * 128 * 1024
@@ -125,7 +126,7 @@ def test_scratch_memory_is_the_threads_own_and_the_same_at_each_call():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert len({own[1], *map(address, others)}) == 3  # those of the others live as long as their arrays
 
 

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from akkordeon_dask._metrics import Collector, Family, families, label
+from tests.support.patience import PATIENCE
 
 TABLE = (Family("akkordeon_cups_total", "cups", "Cups."), Family("akkordeon_steam_bytes", "steam", "Steam."))
 
@@ -104,7 +105,7 @@ def test_sources_come_and_go_in_some_threads_while_others_collect(exposition, re
 
     def run(work):
         try:
-            start.wait(30)
+            start.wait(PATIENCE)
             for _ in range(200):
                 work()
         except Exception as error:
@@ -121,7 +122,7 @@ def test_sources_come_and_go_in_some_threads_while_others_collect(exposition, re
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert errors == []
     assert list(registry.collect()) == []
 

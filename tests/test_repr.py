@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akkordeon_dask._repr import Written
+from tests.support.patience import PATIENCE
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,5 +69,5 @@ def test_a_class_of_a_script_prints_where_it_was_sent(monkeypatch):
     monkeypatch.setattr(Note, "__module__", "__main__")  # so it travels by value
     there = "import pickle, sys; print(pickle.load(sys.stdin.buffer))"
     sent = cloudpickle.dumps(Note("a", marks=("slur",)))
-    heard = subprocess.run([sys.executable, "-c", there], input=sent, capture_output=True, timeout=60, check=True)
+    heard = subprocess.run([sys.executable, "-c", there], input=sent, capture_output=True, timeout=PATIENCE, check=True)
     assert heard.stdout.decode().strip() == "Note('a', marks=('slur',))"

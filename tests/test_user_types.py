@@ -13,17 +13,18 @@ import pytest
 import akkordeon_dask
 from akkordeon_dask import Running, callbacks, data
 from akkordeon_dask.runtime import AsyncRunning
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "tests" / "support" / "typed_user.py"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(4 * PATIENCE)
 def test_a_type_checker_knows_the_result_of_each_verb():
     options = "--strict", "--follow-imports=silent", "--config-file=", f"--cache-dir={ROOT / '.mypy_cache' / 'user'}"
     command = [sys.executable, "-m", "mypy", *options, str(SCRIPT)]
-    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False).stdout
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3 * PATIENCE, check=False).stdout
     found = {}
     for line, kind, text in re.findall(r"typed_user\.py:(\d+): (note|error): (.*)", output):
         revealed = re.fullmatch(r'Revealed type is "(.*)"', text)

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.support.patience import PATIENCE
+
 HIDDEN = """
 import importlib.abc, sys
 class Hides(importlib.abc.MetaPathFinder):
@@ -28,11 +30,11 @@ akkordeon_dask.jax needs JAX: pip install 'akkordeon_dask[jax]'
 
 
 def test_without_them_the_package_imports_and_its_parts_say_what_to_install():
-    found = subprocess.run([sys.executable, "-c", HIDDEN], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([sys.executable, "-c", HIDDEN], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert found.stdout == INSTALL
 
 
 def test_importing_the_package_imports_neither():
     code = "import akkordeon_dask, sys; print({'torch', 'jax'} & {*sys.modules})"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert found.stdout == "set()\n"

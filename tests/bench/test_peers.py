@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from tests.bench._peers import SIDES, Outcome, _run, lines_of, table
+from tests.support.patience import PATIENCE
 
 
 def written(client):
@@ -25,8 +26,8 @@ def test_lines_are_those_of_the_body_without_empty_ones():
     ("program", "limit", "said"),
     [
         ("import threading; threading.Event().wait()", 0.5, "no end within 0.5 s"),
-        ("import sys; sys.exit('the last word')", 60.0, "its process ended with 1: the last word"),
-        ("import os; os.kill(os.getpid(), 9)", 60.0, "its process ended with -9: no word"),
+        ("import sys; sys.exit('the last word')", PATIENCE, "its process ended with 1: the last word"),
+        ("import os; os.kill(os.getpid(), 9)", PATIENCE, "its process ended with -9: no word"),
     ],
 )
 def test_a_side_that_does_not_answer_is_a_row(program, limit, said):
@@ -39,6 +40,6 @@ def test_a_side_that_does_not_answer_is_a_row(program, limit, said):
 
 def test_an_answer_is_taken_whatever_else_was_printed():
     program = """print('noise'); print('{"side": "skorch", "killed": false, "seconds": 2.0, "rows": 10}')"""
-    outcome = _run([sys.executable, "-c", program], 60.0, Outcome("skorch", killed=False))
+    outcome = _run([sys.executable, "-c", program], PATIENCE, Outcome("skorch", killed=False))
     assert (outcome.rows, outcome.seconds) == (10, 2.0)
     assert "| 5 |" in outcome.line()

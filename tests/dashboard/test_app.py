@@ -9,6 +9,7 @@ import pytest
 
 from akkordeon_dask import deploy
 from tests.support.dashboard_clusters import PRELOAD, started_cluster, started_scheduler
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 PANES = (
@@ -21,7 +22,7 @@ PREFIXES = pytest.mark.parametrize("prefix", ["", "/foo"], ids=["plain", "prefix
 
 def fetched(scheduler, page):
     """The scheduler's answer, as text; a status other than 200 is an error."""
-    with urlopen(scheduler.url(page), timeout=30) as answer:
+    with urlopen(scheduler.url(page), timeout=PATIENCE) as answer:
         return answer.read().decode()
 
 
@@ -82,7 +83,7 @@ def test_without_bokeh_networks_train_and_one_line_says_that_the_page_is_missing
         for _ in range(2):
             running = stack.enter_context(deploy(NETWORK, client))
             running.attach(train(epochs=2))
-            assert [report.samples for report in running.wait(timeout=60)] == [64, 64]
+            assert [report.samples for report in running.wait(timeout=PATIENCE)] == [64, 64]
         with pytest.raises(HTTPError, match="404"):
             fetched(scheduler, "akkordeon")
     said = [line for line in scheduler.program.err if "no page /akkordeon" in line]
@@ -96,6 +97,6 @@ def test_a_scheduler_without_a_dashboard_trains():
         scheduler, client = stack.enter_context(started_cluster("--no-dashboard", workers=("alice",)))
         running = stack.enter_context(deploy(NETWORK, client))
         running.attach(train(epochs=1))
-        assert len(running.wait(timeout=60)) == 1
+        assert len(running.wait(timeout=PATIENCE)) == 1
         with pytest.raises(HTTPError, match="404"):
             fetched(scheduler, "akkordeon")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from tests.support.browser import PATIENCE, need_browser, running_browser, tab
+from tests.support.browser import need_browser, running_browser, tab
 from tests.support.dashboard_clusters import PRELOAD, started_cluster, started_scheduler
 from tests.support.leftovers import wait_until
 
@@ -48,9 +48,13 @@ class Training:
         running.attach(Sentinel.validate(data.mnist("test"), batch_size=1024, every="2s"))
         running.attach(failing())
 
+    def passes(self, sentinel, end):
+        """The passes that ended before `end`, each with its end."""
+        return [(at, report) for at, report in list(self.reports[sentinel]) if at <= end]
+
     def reported(self, sentinel, end):
         """From the first pass to the last one before `end`: when they ended, and samples/s in between."""
-        passes = [(at, report) for at, report in list(self.reports[sentinel]) if at <= end]
+        passes = self.passes(sentinel, end)
         seconds = sum(report.seconds for _, report in passes[1:])
         return passes[0][0], passes[-1][0], sum(report.samples for _, report in passes[1:]) / seconds
 
@@ -211,15 +215,22 @@ def test_hostile_names_under_the_pointer_are_text(page):
         return any(name in tip for tip in hovered(page, title, curve["columns"]["time"][place], mine[place]))
 
     for name in (GATE, TRAIN):
-        wait_until(lambda name=name: on_box(name), PATIENCE)
-    wait_until(lambda: on_line(f"alice → {WORKER}", "Traffic"), PATIENCE)
-    wait_until(lambda: on_line(GATE, "Busy"), PATIENCE)
+        wait_until(lambda name=name: on_box(name))
+    wait_until(lambda: on_line(f"alice → {WORKER}", "Traffic"))
+    wait_until(lambda: on_line(GATE, "Busy"))
     assert page.ask("asked.pictures()") == 0
 
 
 def test_throughput_is_what_the_sentinels_report(page, training):
-    begin = {name: training.reports[name][0][0] for name in (TRAIN, "train0")}
-    wait_until(lambda: newest(page) > max(begin.values()) + SECONDS, within=PATIENCE)
+    names = (TRAIN, "train0")
+    wait_until(lambda: all(training.passes(name, newest(page)) for name in names))
+    begin = {name: training.reports[name][0][0] for name in names}
+
+    def measured():
+        end = newest(page)
+        return end > max(begin.values()) + SECONDS and all(len(training.passes(name, end)) > 2 for name in names)
+
+    wait_until(measured)
     end, total = newest(page), 0.0
     for name in begin:
         first, last, reported = training.reported(name, end)
@@ -235,4 +246,4 @@ def test_a_second_browser_sees_the_same_and_the_first_stays_when_it_is_gone(page
         second.until("Object.values(asked.values()).every((count) => count > 0)")
         assert second.ask(names) == page.ask(names)
     gone = newest(page)
-    wait_until(lambda: newest(page) > gone, PATIENCE)
+    wait_until(lambda: newest(page) > gone)

@@ -10,6 +10,7 @@ from akkordeon_dask import Gate, Network, deploy, nn
 from akkordeon_dask.actors.transport._metrics import collect_workers
 from akkordeon_dask.telemetry._metrics import collect_sentinels
 from tests.support.metrics_pages import OURS, exposed_names, fetched
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, rating, train
 from tests.support.workers import workers_now
 
@@ -58,9 +59,9 @@ def apart(client, *names):
 def test_counters_of_gates_agree_with_what_the_gates_say(processes):
     with deploy(apart(processes), processes, name="net") as running:
         running.attach(train(epochs=3, concurrency=3))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         running.attach(rating(epochs=1))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         before = running.statistics()
         said = running.statistics()  # a thread takes its figures after each call, so those of the first are there
         pages = worker_pages(processes)
@@ -89,7 +90,7 @@ def test_counters_of_gates_agree_with_what_the_gates_say(processes):
 def test_counters_of_sentinels_agree_with_their_passes_and_a_sentinel_that_left_is_gone(processes, eventually):
     with deploy(apart(processes), processes, name="net") as running:
         learning, testing = running.attach(train(epochs=3)), running.attach(rating(epochs=1))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
 
         def samples():
             found = scheduler_page(processes).find("akkordeon_sentinel_samples_total", network="net")
@@ -119,7 +120,7 @@ def test_counters_of_sentinels_agree_with_their_passes_and_a_sentinel_that_left_
 def test_a_run_shows_every_name_that_there_is_and_each_has_help_and_type(processes, eventually):
     with deploy(apart(processes), processes, name="net") as running:
         running.attach(train(epochs=1))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         eventually(lambda: scheduler_page(processes).find("akkordeon_sentinel_score", network="net"))
         assert scheduler_page(processes).names >= exposed_names(collect_sentinels(()))
         assert scheduler_page(processes).says_all_once()
@@ -132,7 +133,7 @@ def test_a_run_shows_every_name_that_there_is_and_each_has_help_and_type(process
 def test_names_that_would_break_a_line_come_through(processes, eventually):
     with deploy(apart(processes, HOSTILE, "<b>"), processes, name=HOSTILE) as running:
         running.attach(train(epochs=1, name="\\" + HOSTILE))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         said = running.statistics()
         running.statistics()
         for gate in (HOSTILE, "<b>"):
@@ -148,7 +149,7 @@ def test_scheduler_and_workers_in_one_process_have_one_page_with_nothing_on_it_t
         for client in (first, second):
             running = stack.enter_context(deploy(apart(client), client, name="namesake"))
             running.attach(train(epochs=1))
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)
 
         def loss():
             return scheduler_page(first).find("akkordeon_sentinel_loss", network="namesake")
@@ -167,7 +168,7 @@ def test_clusters_one_after_the_other_leave_nothing_in_the_registry(eventually):
             client = embedded(stack)
             running = stack.enter_context(deploy(NETWORK, client, name=name))
             running.attach(train(epochs=1))
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)
             eventually(lambda: scheduler_page(client).find("akkordeon_sentinel_loss", network=name))
             assert labelled(name) != []
             assert scheduler_page(client).says_all_once()

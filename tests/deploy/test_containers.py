@@ -14,6 +14,7 @@ import yaml
 from dask.utils import parse_timedelta
 
 from akkordeon_dask import config
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_compose_itself_finds_nothing_wrong(deploy_folder, tmp_path, files):
         # Debian's docker-compose 1.29 is older than a project's name in its file.
         (tmp_path / name).write_text(re.sub(r"(?m)^name:.*", "", text), encoding="utf-8")
         command += ["--file", tmp_path / name]
-    done = subprocess.run([*command, "config"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, "config"], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load(done.stdout)["services"].keys() == {"scheduler", "alice", "bob", "train"}
 

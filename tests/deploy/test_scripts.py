@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.system_tools import need
 
 SCRIPTS = ("make-certificates.sh", "scheduler.sh", "worker.sh")
@@ -18,13 +19,15 @@ def test_a_posix_shell_reads_it(deploy_folder, name):
     shells = [shell for shell in ("dash", "sh", "bash") if shutil.which(shell)]
     assert shells
     for shell in shells:
-        subprocess.run([shell, "-n", deploy_folder / name], check=True, timeout=20)
+        subprocess.run([shell, "-n", deploy_folder / name], check=True, timeout=PATIENCE)
 
 
 def test_shellcheck_finds_nothing(deploy_folder):
     need("shellcheck", "shellcheck")
     command = ["shellcheck", "-x", *(deploy_folder / name for name in (*SCRIPTS, SHARED))]
-    done = subprocess.run(command, cwd=deploy_folder.parent, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=deploy_folder.parent, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -89,7 +92,9 @@ def test_without_dask_it_names_the_place_where_it_belongs(deploy_folder, script,
     copy = tmp_path / "deploy"
     shutil.copytree(deploy_folder, copy)
     command = [copy / call[0], *call[1:]]
-    done = subprocess.run(command, env={"PATH": plain_path}, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(
+        command, env={"PATH": plain_path}, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 2
     assert f"{tmp_path}/.venv/bin/pip install {tmp_path}" in done.stderr
 

@@ -62,7 +62,7 @@ def test_the_program_trains_on_jobs_over_tls_and_cancels_them(queue, deploy_fold
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "test accuracy " in done.stdout and (tmp_path / "net.safetensors").stat().st_size > 100_000
-    wait_until(lambda: not jobs(queue), within=40, seen=lambda: jobs(queue))
+    wait_until(lambda: not jobs(queue), seen=lambda: jobs(queue))
 
 
 def test_gates_leave_a_job_before_its_time_limit_and_a_job_in_the_queue_takes_its_place(
@@ -77,7 +77,7 @@ def test_gates_leave_a_job_before_its_time_limit_and_a_job_in_the_queue_takes_it
     with SLURMCluster(**options) as cluster, Client(cluster) as client:
         cluster.scale(jobs=3)
         client.wait_for_workers(2, timeout=PATIENCE)
-        wait_until(lambda: sorted(jobs(queue).values()) == ["PENDING", "RUNNING", "RUNNING"], within=PATIENCE)
+        wait_until(lambda: sorted(jobs(queue).values()) == ["PENDING", "RUNNING", "RUNNING"])
         brief, other = sorted(workers_now(client))
         numbers = client.run(os.getenv, "SLURM_JOB_ID")
         with deploy(three_gates(g0=brief, g1=other), client, name="limited") as running:
@@ -85,13 +85,13 @@ def test_gates_leave_a_job_before_its_time_limit_and_a_job_in_the_queue_takes_it
             # From one to two minutes are left of the limit then, which counts in whole ones.
             limit = minutes(queue, numbers[brief]) + 2
             slurm(queue, "scontrol", "update", f"JobId={numbers[brief]}", f"TimeLimit={limit}")
-            wait_until(lambda: set(running.placement.values()) == {other}, within=PATIENCE)
-            wait_until(lambda: list(jobs(queue).values()) == ["RUNNING"] * 2, within=PATIENCE, seen=lambda: jobs(queue))
+            wait_until(lambda: set(running.placement.values()) == {other})
+            wait_until(lambda: list(jobs(queue).values()) == ["RUNNING"] * 2, seen=lambda: jobs(queue))
             client.wait_for_workers(2, timeout=PATIENCE)
             running.wait(epochs=1, timeout=PATIENCE)
             assert {one.lost for one in running.history} == {0}
         assert numbers[brief] not in jobs(queue) and brief not in workers_now(client)
-    wait_until(lambda: not jobs(queue), within=40, seen=lambda: jobs(queue))
+    wait_until(lambda: not jobs(queue), seen=lambda: jobs(queue))
 
 
 def test_a_cancelled_job_is_replaced_by_an_adaptive_cluster(queue, program, tmp_path, monkeypatch):
@@ -108,9 +108,9 @@ def test_a_cancelled_job_is_replaced_by_an_adaptive_cluster(queue, program, tmp_
             running.attach(Sentinel.train(data.mnist_sample("train", take=640), batch_size=64))
             running.wait(epochs=1, timeout=PATIENCE)
             slurm(queue, "scancel", numbers[first])
-            wait_until(lambda: first not in running.placement.values(), within=PATIENCE)
-            wait_until(lambda: len(workers_now(client)) == 2 and first not in workers_now(client), within=PATIENCE)
+            wait_until(lambda: first not in running.placement.values())
+            wait_until(lambda: len(workers_now(client)) == 2 and first not in workers_now(client))
             running.wait(epochs=1, timeout=PATIENCE)
             assert events(client, "adaptive", "moved", "restarted")
         cluster.adapt(minimum_jobs=0, maximum_jobs=0)
-    wait_until(lambda: not jobs(queue), within=40, seen=lambda: jobs(queue))
+    wait_until(lambda: not jobs(queue), seen=lambda: jobs(queue))

@@ -13,12 +13,13 @@ import pytest
 from distributed import Client, Security
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+from tests.support.patience import scaled, scaled_seconds
 from tests.support.programs import LINE, PATIENCE, run
 from tests.support.services import address_in, service
 from tests.support.workers import workers_now
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster.py"
-SECONDS = 10
+SECONDS = scaled_seconds(10)
 """In which a stranger is sent away."""
 
 
@@ -105,7 +106,7 @@ def test_a_client_who_does_not_belong_is_refused_soon(scheduler, certificates, w
     security = None if who == "plain" else security_of(certificates / "stranger")
     begun = time.monotonic()
     with pytest.raises(OSError, match=r"(?i)closed|reset|certificate|timed out"):
-        Client(address, security=security, timeout=SECONDS - 5)
+        Client(address, security=security, timeout=SECONDS / 2)
     assert time.monotonic() - begun < SECONDS
 
 
@@ -148,7 +149,7 @@ def test_no_port_says_anything_in_plain_text(client):
 
 def test_a_worker_with_a_certificate_of_another_authority_does_not_join(scheduler, certificates, client, tmp_path):
     options = ("--name", "mallory", "--tls", certificates / "stranger", "--dashboard", "no", "--host", "127.0.0.1")
-    with service(tmp_path, "mallory", "worker.sh", scheduler, *options, "--", "--death-timeout", 3) as mallory:
+    with service(tmp_path, "mallory", "worker.sh", scheduler, *options, "--", "--death-timeout", scaled(3)) as mallory:
         assert mallory.wait(timeout=PATIENCE) != 0
     assert "CERTIFICATE_VERIFY_FAILED" in (tmp_path / "mallory").read_text(encoding="utf-8")
     names = {worker["name"] for worker in workers_now(client).values()}

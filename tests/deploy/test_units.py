@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from akkordeon_dask import config
+from tests.support.patience import PATIENCE
 
 UNITS = ("akkordeon-scheduler.service", "akkordeon-worker@.service")
 HOME = "/opt/akkordeon"
@@ -71,6 +72,6 @@ def test_systemd_finds_nothing_wrong(deploy_folder, tmp_path, name):
     copy = tmp_path / name.replace("@", "@alice")
     copy.write_text(text.replace(HOME, str(deploy_folder.parent)), encoding="utf-8")
     command = ["systemd-analyze", "verify", "--man=no", copy]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     said = [line for line in done.stderr.splitlines() if re.search(rf"{re.escape(copy.name)}|Unknown", line)]
     assert (done.returncode, said) == (0, [])

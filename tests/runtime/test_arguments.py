@@ -11,6 +11,7 @@ from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.runtime import live, networks, status, worker_names
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, numbers, rating, train
 
 NO_COUNT = ["3", 2.5, 0, -1, True, math.nan, np.float64(2), [1], np.arange(2)]
@@ -115,8 +116,8 @@ def test_an_option_of_deploy(user, cluster, options):
 
 
 def test_whatever_was_refused_the_sentinel_works_on(network):
-    done = len(network.wait(epochs=1, timeout="30s"))
-    assert len(network.wait(epochs=np.int64(2), timeout=timedelta(seconds=30))) == done + 2
+    done = len(network.wait(epochs=1, timeout=f"{PATIENCE}s"))
+    assert len(network.wait(epochs=np.int64(2), timeout=timedelta(seconds=PATIENCE))) == done + 2
     assert network.sentinels["tdp"].error is None
     assert len(network.predict(numbers()[0], batch_size=np.uint8(7))) == 64
 
@@ -128,7 +129,7 @@ def test_the_actor_refuses_as_well_and_works_on(network, user, epochs):
 
     with pytest.raises(SpecError, match="epochs is a whole number of at least 1, not"):
         user.call(user.client.sync, asked)
-    assert network.wait(epochs=1, timeout=30)
+    assert network.wait(epochs=1, timeout=PATIENCE)
 
 
 def test_a_whole_number_of_numpy_counts_updates_between_snapshots(user, tmp_path):

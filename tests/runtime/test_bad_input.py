@@ -18,6 +18,7 @@ from akkordeon_dask.errors import (
     SpecError,
 )
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import (
     NETWORK,
     SAMPLES,
@@ -37,7 +38,7 @@ def _still_usable(user, nothing_left):
     yield
     with user.deploy(NETWORK) as running:
         running.attach(train(epochs=1))
-        assert len(running.wait(timeout=30)) == 1
+        assert len(running.wait(timeout=PATIENCE)) == 1
     nothing_left()
 
 
@@ -55,14 +56,14 @@ def test_a_layer_that_raises_in_the_middle_of_an_epoch(user, way):
     with user.deploy(network) as running:
         failed = running.attach(marked(40, name="tdp", concurrency=1))
         with pytest.raises(GateError) as caught:
-            running.wait(timeout=30)
+            running.wait(timeout=PATIENCE)
         text = str(caught.value)
         assert f"gate 'raising' on {running.placement['raising']} failed on batch 2 of pass 1 of sentinel 'tdp'" in text
         assert "ZeroDivisionError: a sample begins with 13 (raised in _look, " in text
         assert failed.state == "failed" and running.statistics()["raising"].counts.failed == 1
         running.detach(failed)
         running.attach(train(epochs=2))
-        assert {p.epoch for p in running.wait(timeout=30)} == {1, 2}
+        assert {p.epoch for p in running.wait(timeout=PATIENCE)} == {1, 2}
         assert running.statistics()["raising"].contexts == 0
 
 
@@ -70,7 +71,7 @@ def test_an_optimizer_that_raises_fails_the_batch_and_not_the_gate(user):
     with user.deploy(Gate(nn.Linear(6, 3), Broken(0.1), name="raising")) as running:
         failed = running.attach(train(name="tdp", concurrency=1))
         with pytest.raises(GateError, match=r"gate 'raising' on .* failed on batch 2 .* ZeroDivisionError: the third"):
-            running.wait(epochs=3, timeout=30)
+            running.wait(epochs=3, timeout=PATIENCE)
         running.detach(failed)
         assert running.evaluate(rating()).samples == SAMPLES
 
@@ -94,14 +95,14 @@ def test_one_sentinel_s_error_leaves_the_others_at_work(user):
             running.wait(epochs=10**9)
         running.detach(bad)
         done = len(healthy.reports)
-        assert len(running.wait(epochs=3, timeout=30)) >= done + 3
+        assert len(running.wait(epochs=3, timeout=PATIENCE)) >= done + 3
 
 
 def test_a_loss_that_is_no_number(running):
     running.attach(marked(20, np.nan, concurrency=1, name="tdp"))
     said = r"is nan on batch 1 of pass 1 of sentinel 'tdp': 1 of its 96 numbers in x .* sample 4 .* feature 0: fill"
     with pytest.raises(NonFiniteError, match=said):
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
     before = running.statistics()["g0"]
     assert before.version == 1 and before.contexts <= 1
 

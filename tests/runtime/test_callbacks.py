@@ -16,7 +16,8 @@ from akkordeon_dask.runtime._training import SessionTraining
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, pair, workers
+from tests.support.patience import PATIENCE, scaled_seconds
+from tests.support.restarting_workers import pair, workers
 from tests.support.small_networks import NETWORK, equal, numbers, rating, train
 
 NEVER = 1000.0
@@ -34,7 +35,7 @@ def sequential(user, epochs, network=NETWORK):
     """The parameters after so many epochs, one batch at a time."""
     with user.deploy(network) as running:
         running.attach(train(concurrency=1), epochs=epochs)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         return running.parameters()
 
 
@@ -42,7 +43,7 @@ def test_an_epoch_is_rated_before_the_next_one_begins(user):
     with user.deploy(NETWORK) as running:
         running.attach(validate())
         running.attach(train(), epochs=5)
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
     assert [one.sentinel for one in history] == 5 * ["train0", "validate0"]
     assert [(one.epoch, one.updates) for one in history[1::2]] == [(epoch, UPDATES * epoch) for epoch in range(1, 6)]
 
@@ -50,10 +51,10 @@ def test_an_epoch_is_rated_before_the_next_one_begins(user):
 def test_a_validation_that_comes_later_rates_the_epochs_from_then_on(user):
     with user.deploy(NETWORK) as running:
         running.attach(train(), epochs=2)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         running.attach(validate())
         running.attach(train(), epochs=2)
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
     assert [one.updates for one in history if one.mode == "validate"] == [3 * UPDATES, 4 * UPDATES]
 
 
@@ -62,7 +63,7 @@ def test_only_the_epochs_of_the_sentinel_that_is_named_are_rated(user):
         running.attach(validate(every="epoch of second"))
         running.attach(train(name="first"), epochs=3)
         running.attach(train(name="second"), epochs=2)
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
     assert [one.epoch for one in history if one.mode == "validate"] == [1, 2]
 
 
@@ -85,7 +86,7 @@ def test_training_stops_early_with_the_weights_of_the_best_epoch(user):
         running.add_callback(stopping)
         running.attach(validate())
         running.attach(train(concurrency=1), epochs=50)
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
         assert (stopping.best_pass, stopping.stopped) == (1, 4)
         assert [one.epoch for one in history if one.mode == "train"] == [1, 2, 3, 4]
         assert equal(running.parameters(), sequential(user, 1))
@@ -99,7 +100,7 @@ def test_without_a_stop_training_ends_with_the_best_weights_too(user):
             running.add_callback(one)
             running.attach(validate())
             running.attach(train(concurrency=1), epochs=3)
-            running.wait(timeout=PATIENT)
+            running.wait(timeout=PATIENCE)
             assert one.stopped is None
             assert equal(running.parameters(), sequential(user, epochs))
 
@@ -107,9 +108,9 @@ def test_without_a_stop_training_ends_with_the_best_weights_too(user):
 def test_the_best_weights_are_those_that_were_rated_while_the_network_trained_on(user):
     stopping = callbacks.EarlyStopping("rated.loss", patience=1000)
     with user.deploy(NETWORK) as running:
-        running.attach(validate(name="rated", every=0.2))  # gates know the weights of two passes
+        running.attach(validate(name="rated", every=scaled_seconds(0.2)))  # gates know the weights of two passes
         running.attach(train(16 * 200, concurrency=3))
-        history = running.wait(epochs=40, timeout=PATIENT, callbacks=[stopping])
+        history = running.wait(epochs=40, timeout=PATIENCE, callbacks=[stopping])
         assert stopping.best in [one.loss for one in history if one.sentinel == "rated"]
         assert running.evaluate(rating()).loss == stopping.best
 
@@ -119,10 +120,10 @@ def test_after_a_stop_the_next_wait_goes_on(user):
     with user.deploy(NETWORK) as running:
         running.attach(validate())
         attached = running.attach(train())
-        running.wait(epochs=99, timeout=PATIENT, callbacks=stopping)
+        running.wait(epochs=99, timeout=PATIENCE, callbacks=stopping)
         made = attached.reports.seen
         assert made < 99 and attached.state == "resting"
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         assert attached.reports.seen == made + 2
 
 
@@ -134,11 +135,11 @@ def test_a_wait_after_a_stop_that_nobody_knows_of_returns_and_the_next_one_goes_
         running.add_callback(stopping)
         running.attach(validate())
         sentinel = running.attach(train(concurrency=1), epochs=attached)
-        wait_until(lambda: sentinel.state == "resting", within=PATIENT)
-        history = running.wait(epochs=waited, timeout=PATIENT)
+        wait_until(lambda: sentinel.state == "resting")
+        history = running.wait(epochs=waited, timeout=PATIENCE)
         assert [one.epoch for one in history if one.mode == "train"] == [1, 2]
         assert equal(running.parameters(), sequential(user, 1))
-        running.wait(epochs=waited, timeout=PATIENT)
+        running.wait(epochs=waited, timeout=PATIENCE)
         assert sentinel.reports.seen == (attached or 2 + waited)
 
 
@@ -153,7 +154,7 @@ def test_a_stop_that_comes_while_a_wait_begins_is_not_undone(monkeypatch):
     monkeypatch.setattr(AttachedSentinel, "count", count_late)
     with deploy(NETWORK) as running:
         sentinel = running.attach(train())
-        running.wait(epochs=1000, timeout=PATIENT)
+        running.wait(epochs=1000, timeout=PATIENCE)
         assert sentinel.reports.seen < 1000
 
 
@@ -163,7 +164,7 @@ def test_on_a_plateau_the_learning_rate_falls(user):
         running.add_callback(plateau)
         running.attach(validate())
         running.attach(train(concurrency=1), epochs=9)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         reduced = running.parameters()
     assert plateau.rate == 0.25
     # The first epoch is the best one; two more, and the rate is halved.
@@ -183,7 +184,7 @@ def test_a_learning_rate_that_falls_while_a_gate_moves_falls_there_too(user, clu
 
     async def install_while_it_slows(policy, fresh):
         slowing.append(asyncio.ensure_future(SessionTraining(policy.session).slow(0.5)))
-        assert await asyncio.to_thread(asked.wait, PATIENT)
+        assert await asyncio.to_thread(asked.wait, PATIENCE)
         await install(policy, fresh)
 
     monkeypatch.setattr(GateBehavior, "slow", slow_and_tell)
@@ -191,9 +192,9 @@ def test_a_learning_rate_that_falls_while_a_gate_moves_falls_there_too(user, clu
     with user.deploy(NETWORK) as running:
         (to,) = {*workers(cluster)}.difference([running.placement["g1"]])
         running.move("g1", to)
-        running.client.sync(asyncio.wait_for, slowing[0], PATIENT)
+        running.client.sync(asyncio.wait_for, slowing[0], PATIENCE)
         running.attach(train(concurrency=1), epochs=1)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         slowed = running.parameters()
     assert equal(slowed, sequential(user, 1, Network(Gate(gate.chain, optim.SGD(0.025)) for gate in NETWORK)))
 
@@ -214,7 +215,7 @@ def test_the_best_weights_are_in_a_file(user, tmp_path):
         running.add_callback(callbacks.ModelCheckpoint(path, "validate0.loss", save_best_only=True, min_delta=NEVER))
         running.attach(validate())
         running.attach(train(concurrency=1), epochs=3)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         (written,) = tmp_path.iterdir()
         running.load(str(written))
         assert equal(running.parameters(), sequential(user, 1))
@@ -226,7 +227,7 @@ def test_the_weights_after_each_epoch_are_in_files(user, tmp_path):
         running.add_callback(callbacks.ModelCheckpoint(str(tmp_path / "{epoch}"), "train0.accuracy"))
         running.attach(validate())
         running.attach(train(), epochs=3)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "3"}
 
 
@@ -240,8 +241,8 @@ def test_the_error_of_a_callback_ends_the_wait_and_not_the_training(user, tmp_pa
         running.attach(train())
         one = callbacks.ModelCheckpoint(str(tmp_path / path), "validate0.loss")
         with pytest.raises(error):
-            running.wait(epochs=3, timeout=PATIENT, callbacks=[one])
-        running.wait(epochs=1, timeout=PATIENT)
+            running.wait(epochs=3, timeout=PATIENCE, callbacks=[one])
+        running.wait(epochs=1, timeout=PATIENCE)
 
 
 def test_a_function_sees_all_passes_in_order_and_may_block(user):
@@ -255,10 +256,10 @@ def test_a_function_sees_all_passes_in_order_and_may_block(user):
         remove = running.add_callback(look)
         running.attach(validate())
         running.attach(train(), epochs=3)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         remove()
         running.attach(train(), epochs=1)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         assert seen == [(one.sentinel, one.epoch) for one in running.history[:6]]
     assert not any("loop" in thread.name.lower() for thread in threads)
 
@@ -282,7 +283,7 @@ def test_a_callback_cannot_wait_for_the_training_that_waits_for_it(user):
     with user.deploy(NETWORK) as running:
         running.attach(validate())
         running.attach(train())
-        running.wait(epochs=1, timeout=PATIENT, callbacks=[Asking(), lambda _: ask(running.plain, "function")])
+        running.wait(epochs=1, timeout=PATIENCE, callbacks=[Asking(), lambda _: ask(running.plain, "function")])
     assert refused == {"on_pass", "on_end", "function"}
 
 
@@ -293,8 +294,8 @@ def test_a_figure_that_nobody_reports_is_an_error_with_those_there_are(user):
         for monitor in ("validate0.accuracy", "valid.loss", "loss."):
             known = "there are train0.loss, train0.accuracy, validate0.loss, validate0.top2"
             with pytest.raises(SpecError, match=re.escape(f"no sentinel reports {monitor!r}, {known}")):
-                running.wait(epochs=1, timeout=PATIENT, callbacks=[callbacks.EarlyStopping(monitor)])
-        running.wait(epochs=1, timeout=PATIENT)  # nobody monitors anything any more
+                running.wait(epochs=1, timeout=PATIENCE, callbacks=[callbacks.EarlyStopping(monitor)])
+        running.wait(epochs=1, timeout=PATIENCE)  # nobody monitors anything any more
 
 
 @pytest.mark.parametrize(
@@ -310,10 +311,10 @@ def test_a_callback_that_is_called_already_is_not_called_twice(running):
     remove = running.add_callback(stopping)
     running.attach(validate())
     running.attach(train(), epochs=9)
-    for again in (running.add_callback, lambda one: running.wait(timeout=PATIENT, callbacks=one)):
+    for again in (running.add_callback, lambda one: running.wait(timeout=PATIENCE, callbacks=one)):
         with pytest.raises(SpecError, match=re.escape(f"{stopping!r} is called already")):
             again(stopping)
-    running.wait(timeout=PATIENT)
+    running.wait(timeout=PATIENCE)
     assert (stopping.best_pass, stopping.stopped) == (1, 3)
     remove()
     running.add_callback(stopping)
@@ -342,11 +343,11 @@ def test_only_one_callback_restores_the_best_weights(running):
 
 def test_a_callback_that_comes_too_late_for_every_pass_is_told(running, tmp_path):
     running.attach(train())
-    running.wait(epochs=2, timeout=PATIENT)
+    running.wait(epochs=2, timeout=PATIENCE)
     late = callbacks.ModelCheckpoint(tmp_path / "best.safetensors", "train0.loss")
     with pytest.warns(RuntimeWarning, match=re.escape(f"{late!r} has seen no 'train0.loss'") + ".*add_callback"):
-        running.wait(timeout=PATIENT, callbacks=[late, print])
-    running.wait(epochs=1, timeout=PATIENT, callbacks=late)
+        running.wait(timeout=PATIENCE, callbacks=[late, print])
+    running.wait(epochs=1, timeout=PATIENCE, callbacks=late)
     assert (tmp_path / "best.safetensors").exists()
 
 
@@ -356,8 +357,8 @@ def test_another_client_s_epochs_are_rated_too(user, somebody):
         other.attach(validate(name="rated"))
         other.add_callback(stopping)
         owner.attach(train(), epochs=3)
-        owner.wait(timeout=PATIENT)
-        wait_until(lambda: stopping.best_pass is not None, within=PATIENT)
+        owner.wait(timeout=PATIENCE)
+        wait_until(lambda: stopping.best_pass is not None)
         assert other.sentinels["rated"].reports.seen >= 1
 
 
@@ -366,8 +367,8 @@ def test_epochs_are_rated_though_the_worker_of_the_validation_dies(tmp_path):
         rater = running.attach(validate())
         running.attach(train(64 * 40), epochs=8)
         lost = rater.worker
-        wait_until(lambda: rater.reports.seen > 1, within=PATIENT)
+        wait_until(lambda: rater.reports.seen > 1)
         os.kill(processes.pid(lost), signal.SIGKILL)
-        history = running.wait(timeout=2 * PATIENT)
+        history = running.wait(timeout=PATIENCE)
     for mode in ("train", "validate"):
         assert [one.epoch for one in history if one.mode == mode] == list(range(1, 9))

@@ -15,6 +15,7 @@ from tests.support.chaos_faults import kinds, strike
 from tests.support.chaos_report import Report
 from tests.support.chaos_user import SAMPLES
 from tests.support.leftovers import wait_until
+from tests.support.patience import scaled_seconds
 from tests.support.system_tools import give_up
 
 MNIST = Path(os.environ.get("AKKORDEON_DATA", "nowhere")) / "mnist"
@@ -101,7 +102,7 @@ def check(cluster, owner, report):
     )
 
 
-@pytest.mark.timeout(300 + 20 * FAULTS)
+@pytest.mark.timeout(scaled_seconds(300 + 20 * FAULTS))
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_fails_no_sample_is_lost_and_it_learns_as_well(seed, cluster, tmp_path, capsys):
     def say(text):

@@ -8,6 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from akkordeon_dask import Gate, nn, optim
 from akkordeon_dask.errors import CheckpointError
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, equal, numbers, train
 
 OTHERS = {
@@ -24,7 +25,7 @@ def kept(user, tmp_path):
     """A file of trained parameters, and the parameters."""
     with user.deploy(NETWORK, seed=1) as running:
         running.attach(train(epochs=2))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         running.save(tmp_path / "deep" / "er" / "kept.safetensors")
         return tmp_path / "deep" / "er" / "kept.safetensors", running.parameters()
 
@@ -36,7 +37,7 @@ def test_saved_parameters_load_bit_for_bit(user, kept):
         running.load(path)
         assert equal(running.parameters(), parameters)
         running.attach(train(epochs=1))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         assert not equal(running.parameters(), parameters)
         running.load(str(path))
         assert equal(running.parameters(), parameters)
@@ -149,7 +150,7 @@ def test_loading_resets_the_optimizers(user, tmp_path):
         running.save(tmp_path / "start")
         for epochs in (1, 2):
             sentinel = running.attach(train(concurrency=1, epochs=1))
-            running.wait(timeout=30)
+            running.wait(timeout=PATIENCE)
             running.detach(sentinel)
             ends.append(running.parameters())
             if epochs == 1:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from akkordeon_dask import Sentinel, data
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, numbers
 
 DURATION = float(os.environ.get("AKKORDEON_CHAOS_SECONDS", "10" if os.environ.get("CI") else "5"))
@@ -46,7 +47,7 @@ def test_twenty_sentinels_join_and_leave_and_nothing_of_them_stays(seed, user, n
                 joined += 1
             heard.clear()
             if any(name.startswith("trains") for name in there):
-                assert heard.wait(20), f"nobody finished a pass: {there}"
+                assert heard.wait(PATIENCE), f"nobody finished a pass: {there}"
         for attached in there.values():
             running.detach(attached)
         # What they had sent last is dropped when its turn comes: a question overtakes it.

@@ -4,6 +4,7 @@ import numpy as np
 
 from akkordeon_dask import Gate, nn, optim
 from akkordeon_dask.tree import leaves
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import numbers, train
 
 # So small a step changes no float32 parameter: batches fly, and the parameters are known.
@@ -41,7 +42,7 @@ def test_its_predictions_are_those_of_the_parameters_and_statistics_that_it_was_
     x, _ = numbers(100)
     with user.deploy(NETWORK, name="observed") as running:
         attached = running.attach(train(epochs=2))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         with somebody.connect("observed") as other:
             parameters = other.parameters()
             assert np.abs(parameters["g0"][1]["statistics"]["mean"]).max() > 0

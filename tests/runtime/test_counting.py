@@ -11,7 +11,8 @@ from akkordeon_dask.actors import SentinelActor
 from akkordeon_dask.errors import DeadlineError
 from akkordeon_dask.runtime.handles._sentinel import AttachedSentinel
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, pair
+from tests.support.patience import PATIENCE
+from tests.support.restarting_workers import pair
 from tests.support.small_networks import NETWORK, train
 
 LONG, MORE = 100, 5
@@ -19,17 +20,17 @@ LONG, MORE = 100, 5
 
 def counted(running, attached, interrupt):
     """Passes that a sentinel at rest makes, with an interruption after the first of them."""
-    running.wait(epochs=1, timeout=PATIENT)
+    running.wait(epochs=1, timeout=PATIENCE)
     before, passed = len(attached.reports), threading.Event()
     running.subscribe(lambda report: passed.set())
-    waiting = threading.Thread(target=running.wait, args=(MORE,), kwargs={"timeout": PATIENT})
+    waiting = threading.Thread(target=running.wait, args=(MORE,), kwargs={"timeout": PATIENCE})
     waiting.start()
-    assert passed.wait(PATIENT)
+    assert passed.wait(PATIENCE)
     interrupt()
-    waiting.join(2 * PATIENT)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
     # One that was moved after its last pass is "running" until its new actor has answered.
-    wait_until(lambda: attached.state == "resting", within=PATIENT, seen=lambda: attached)
+    wait_until(lambda: attached.state == "resting", seen=lambda: attached)
     assert [report.epoch for report in attached.reports] == list(range(1, len(attached.reports) + 1))
     return len(attached.reports) - before
 
@@ -58,7 +59,7 @@ def test_one_whose_worker_dies_meanwhile(tmp_path):
 
         def interrupt():
             os.kill(processes.pid(lost), signal.SIGKILL)
-            wait_until(lambda: attached.address.worker != lost or attached.state == "resting", within=PATIENT)
+            wait_until(lambda: attached.address.worker != lost or attached.state == "resting")
 
         assert counted(running, attached, interrupt) == MORE
         assert {report.samples for report in attached.reports} == {16 * LONG}
@@ -67,12 +68,12 @@ def test_one_whose_worker_dies_meanwhile(tmp_path):
 def test_one_that_goes_on_in_an_earlier_run_s_pass(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         running.attach(train(name="a"), epochs=2)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
         attached = running.attach(train(name="a"), epochs=6)
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         assert {report.epoch for report in attached.reports} >= {3, 4}
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         assert [report.epoch for report in attached.reports] == [3, 4, 5, 6]
 
 
@@ -87,7 +88,7 @@ def test_an_actor_that_did_not_answer_in_time_is_notified_later(user, monkeypatc
     with user.deploy(NETWORK) as running:
         attached = running.attach(train(16 * LONG))
         monkeypatch.setattr(AttachedSentinel, "ask", silent)
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         assert attached.state == "resting" and len(attached.reports) >= 2
         assert {report.samples for report in attached.reports} == {16 * LONG}
 
@@ -96,7 +97,7 @@ def test_the_last_call_counts(running):
     attached = running.attach(train(16 * LONG))
     with pytest.raises(DeadlineError):
         running.wait(epochs=10**6, timeout="20ms")
-    running.wait(epochs=1, timeout=PATIENT)
+    running.wait(epochs=1, timeout=PATIENCE)
     before = len(attached.reports)
-    running.wait(epochs=1, timeout=PATIENT)
+    running.wait(epochs=1, timeout=PATIENCE)
     assert len(attached.reports) == before + 1

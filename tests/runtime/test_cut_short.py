@@ -12,11 +12,12 @@ from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.runtime import networks, pause, resume, stop
 from tests.support.cut_verbs import CtrlC, CutAtAwait, CutAtStep
 from tests.support.leftovers import wait_until
+from tests.support.patience import scaled_seconds
 from tests.support.small_networks import NETWORK, numbers, train
 
 pytestmark = pytest.mark.slow
 
-WITHIN = 5.0
+WITHIN = scaled_seconds(5)
 """Seconds until the cluster is as before or as after."""
 
 NOTHING = ([], [], [], [])

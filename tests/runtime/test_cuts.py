@@ -21,8 +21,9 @@ from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
 from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder, complete_cuts
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import running_cluster, started
-from tests.support.restarting_workers import PATIENT, events, pair, run_folder, run_store
+from tests.support.restarting_workers import events, pair, run_folder, run_store
 from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, train
 
 
@@ -50,7 +51,7 @@ def test_after_everything_was_killed_all_gates_go_on_with_the_same_update(tmp_pa
         started("-m", "tests.support.cut_owner", cluster.address, kept) as program,
     ):
         assert program.stdout.readline() == "up\n", program.stderr.read()
-        wait_until(lambda: len(cuts(kept)) == 3 and min(cuts(kept)[-1].numbers.values()) > 100, within=PATIENT)
+        wait_until(lambda: len(cuts(kept)) == 3 and min(cuts(kept)[-1].numbers.values()) > 100)
         kill_all(cluster.address, program)
     newest = cuts(kept)[0]
     assert len({*newest.numbers.values()}) == 1 and newest.lost == {}
@@ -58,17 +59,17 @@ def test_after_everything_was_killed_all_gates_go_on_with_the_same_update(tmp_pa
         assert versions(running) == newest.numbers
         assert running.evaluate(rating()).scores["accuracy"] > 0.9
         attached = running.attach(train(name="a"), epochs=newest.positions["a"]["position"]["finished"] + 3)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         assert [report.samples for report in attached.reports] == [SAMPLES] * 3
         assert set(versions(running).values()) == {SAMPLES // 16 * attached.reports[-1].epoch}
 
 
 def test_the_first_cut_is_of_the_first_version_and_the_last_of_the_last(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every="1h") as running:
-        wait_until(lambda: len(cuts(tmp_path)) == 1, within=PATIENT)
+        wait_until(lambda: len(cuts(tmp_path)) == 1)
         assert cuts(tmp_path)[0].numbers == {"g0": 0, "g1": 0}
         running.attach(train(epochs=5, concurrency=3))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         end = running.parameters()
     assert cuts(tmp_path)[0].numbers == {"g0": 20, "g1": 20}
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
@@ -100,8 +101,9 @@ def test_the_last_cut_has_an_update_that_statistics_do_not_show_yet(monkeypatch,
 
 def test_a_damaged_cut_is_passed_over_for_the_one_before(tmp_path):
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every="1s") as running:
+        wait_until(lambda: cuts(tmp_path))
         running.attach(train(epochs=5))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
     first, *_ = found = cuts(tmp_path)
     assert len(found) > 1
     for file in (run_folder(tmp_path) / "cuts" / first.name / "g1").glob("*.safetensors"):
@@ -118,7 +120,7 @@ def test_save_while_it_trains_is_of_one_moment(tmp_path):
         numbers = [processes.client.sync(network.take).cut.numbers for _ in range(20)]
         assert all(len({*one.values()}) == 1 for one in numbers) and numbers[-1] != numbers[0]
         running.save(tmp_path / "now")
-        assert running.wait(epochs=1, timeout=PATIENT)
+        assert running.wait(epochs=1, timeout=PATIENCE)
     assert {*load_file(tmp_path / "now")} == {"g0.0.w", "g0.0.b", "g1.0.w", "g1.0.b"}
 
 
@@ -132,9 +134,9 @@ def test_a_worker_that_does_not_answer_calls_the_cut_off_and_training_goes_on(tm
         running.attach(watching(workers=back))
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: events(processes.client, running.name, "cut called off"), within=PATIENT)
+            wait_until(lambda: events(processes.client, running.name, "cut called off"))
             done = len(attached.reports)
-            wait_until(lambda: len(attached.reports) > done + 2, within=PATIENT)
+            wait_until(lambda: len(attached.reports) > done + 2)
         finally:
             os.kill(pid, signal.SIGCONT)
             running.close()
@@ -149,7 +151,7 @@ def test_a_stopped_worker_without_actors_of_the_network_calls_no_cut_off(tmp_pat
         try:
             with deploy(network, processes.client, name="cut", snapshots=str(tmp_path), snapshot_every="1s") as running:
                 running.attach(train(name="a"))
-                wait_until(lambda: len(cuts(tmp_path)) > 1, within=PATIENT)
+                wait_until(lambda: len(cuts(tmp_path)) > 1)
             assert not events(processes.client, "cut", "cut called off")
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -168,10 +170,10 @@ def test_a_gate_writes_its_own_snapshots_while_a_neighbour_cannot_write_its_part
     monkeypatch.setattr(SnapshotRecorder, "write_part", write_but_one)
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every="1s") as running:
         running.attach(train(name="a"))
-        wait_until(lambda: len(events(running.client, running.name, "cut called off")) > 1, within=PATIENT)
+        wait_until(lambda: len(events(running.client, running.name, "cut called off")) > 1)
         told = running.statistics()["g0"].snapshot
         assert run_store(tmp_path).load("g0").number >= told
-        wait_until(lambda: run_store(tmp_path).load("g0").number > told, within=PATIENT)
+        wait_until(lambda: run_store(tmp_path).load("g0").number > told)
 
 
 def test_two_runs_of_one_folder_never_mix(tmp_path):
@@ -181,11 +183,11 @@ def test_two_runs_of_one_folder_never_mix(tmp_path):
         deploy(NETWORK, seed=1, snapshots=str(tmp_path), snapshot_every=1) as first,
     ):
         first.attach(train())
-        first.wait(epochs=3, timeout=PATIENT)
+        first.wait(epochs=3, timeout=PATIENCE)
         with deploy(NETWORK, resume=str(tmp_path), snapshot_every=1) as second:
             second.attach(train(name="b", epochs=2))
-            second.wait(timeout=PATIENT)
-            first.wait(epochs=2, timeout=PATIENT)
+            second.wait(timeout=PATIENCE)
+            first.wait(epochs=2, timeout=PATIENCE)
             ends = {
                 run.name: running.parameters() for run, running in zip(runs(tmp_path), (first, second), strict=True)
             }
@@ -225,7 +227,7 @@ def test_a_run_whose_network_is_still_there_is_to_be_adopted(user, somebody, tmp
 def test_folders_of_older_releases_are_resumed(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         running.attach(train(name="a", epochs=2))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         end = running.parameters()
     run = run_folder(tmp_path)
     for series in ("g0", "g1", "sentinels"):
@@ -234,7 +236,7 @@ def test_folders_of_older_releases_are_resumed(user, tmp_path):
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
         assert equal(running.parameters(), end)
         attached = running.attach(train(name="a", epochs=3))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         assert [report.epoch for report in attached.reports] == [3]
         end = running.parameters()
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:

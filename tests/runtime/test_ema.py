@@ -5,7 +5,7 @@ import numpy as np
 
 from akkordeon_dask import Gate, Network, Sentinel, callbacks, data, optim
 from akkordeon_dask.tree import map_leaves
-from tests.support.restarting_workers import PATIENT
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, equal, numbers, rating, train
 
 EPOCHS, UPDATES = 3, 4
@@ -16,7 +16,7 @@ AVERAGED = Network(Gate(gate.chain, optim.EMA(gate.optimizer, decay=0.999)) for 
 def trained(running):
     """Train for a few epochs, one batch at a time."""
     running.attach(train(concurrency=1), epochs=EPOCHS)
-    running.wait(timeout=PATIENT)
+    running.wait(timeout=PATIENCE)
     return running.parameters()
 
 
@@ -43,7 +43,7 @@ def test_the_average_is_that_of_the_parameters_after_each_update(user):
     for epochs in range(1, 5):
         with user.deploy(NETWORK) as running:
             running.attach(batch, epochs=epochs)
-            running.wait(timeout=PATIENT)
+            running.wait(timeout=PATIENCE)
             each.append(running.parameters())
     sums = {name: map_leaves(lambda leaf: leaf.astype(np.float64), tree) for name, tree in each[0].items()}
     for params in each[1:]:
@@ -51,7 +51,7 @@ def test_the_average_is_that_of_the_parameters_after_each_update(user):
     mean = {name: map_leaves(lambda leaf: (leaf / 4).astype(np.float32), tree) for name, tree in sums.items()}
     with user.deploy(AVERAGED) as running:
         running.attach(batch, epochs=4)
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         np.testing.assert_allclose(running.predict(X), predicted(mean), rtol=1e-4, atol=1e-5)
 
 

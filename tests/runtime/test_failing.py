@@ -22,9 +22,8 @@ from akkordeon_dask.errors import (
 from akkordeon_dask.messages import Backward
 from akkordeon_dask.runtime._session import Session
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, numbers, rating, train
-
-PATIENT = 30
 
 
 def failing(name="bad", **options):
@@ -37,7 +36,7 @@ def failing(name="bad", **options):
 def failed(running, name="bad"):
     """Attach one, and have it fail before anybody waits."""
     attached = running.attach(failing(name))
-    wait_until(lambda: attached.state == "failed", within=PATIENT)
+    wait_until(lambda: attached.state == "failed")
     return attached
 
 
@@ -45,10 +44,10 @@ def test_its_error_is_raised_once_and_names_the_way_to_detach_it(running):
     attached = failed(running)
     good = running.attach(train(epochs=3))
     with pytest.raises(NonFiniteError, match=r"pass 1 of sentinel 'bad'.*running\.detach\('bad'\)") as told:
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
     assert "\n" not in str(told.value) and told.value.__cause__ is attached.error
     for _ in range(2):
-        assert len(running.wait(timeout=PATIENT)) == 3 == len(good.reports)
+        assert len(running.wait(timeout=PATIENCE)) == 3 == len(good.reports)
     assert running.evaluate(rating()).samples == 64
     assert len(running.predict(numbers()[0])) == 64
     running.pause()
@@ -64,16 +63,16 @@ def test_the_first_verb_after_its_failure_raises(running, first):
     with pytest.raises(NonFiniteError, match="sentinel 'bad'"):
         running.evaluate(rating()) if first == "evaluate" else running.predict(numbers()[0])
     assert list(running.sentinels) == ["bad"]
-    assert running.wait(timeout=PATIENT) == ()
+    assert running.wait(timeout=PATIENCE) == ()
 
 
 def test_another_failure_is_raised_too(running):
     for name in ("bad", "worse"):
         failed(running, name)
         with pytest.raises(NonFiniteError, match=f"sentinel '{name}'"):
-            running.wait(epochs=1, timeout=PATIENT)
+            running.wait(epochs=1, timeout=PATIENCE)
     running.attach(train(epochs=1))
-    assert len(running.wait(timeout=PATIENT)) == 1
+    assert len(running.wait(timeout=PATIENCE)) == 1
 
 
 def test_every_wait_raises_when_it_fails(user, monkeypatch):
@@ -85,7 +84,7 @@ def test_every_wait_raises_when_it_fails(user, monkeypatch):
 
     def wait():
         with pytest.raises(AkkordeonError, match="sentinel 'bad'"):
-            running.wait(epochs=10**9, timeout=PATIENT)
+            running.wait(epochs=10**9, timeout=PATIENCE)
         told.append(True)
 
     monkeypatch.setattr(Session, "wait_until", noted)
@@ -94,10 +93,10 @@ def test_every_wait_raises_when_it_fails(user, monkeypatch):
         waiting = [threading.Thread(target=wait) for _ in range(2)]
         for thread in waiting:
             thread.start()
-        wait_until(lambda: len(waits) == 2, within=PATIENT)
+        wait_until(lambda: len(waits) == 2)
         running.attach(failing())
         for thread in waiting:
-            thread.join(PATIENT)
+            thread.join(PATIENCE)
         assert told == [True, True]
 
 
@@ -109,7 +108,7 @@ def test_one_that_fails_on_its_own_evaluation_is_gone_with_it(user):
             running.evaluate(Sentinel.test(data.arrays(x, y), batch_size=16))
         assert "detach" not in str(told.value) and running.sentinels == {}
         running.attach(train(epochs=1))
-        assert len(running.wait(timeout=PATIENT)) == 1
+        assert len(running.wait(timeout=PATIENCE)) == 1
 
 
 def test_detach_takes_a_name_or_what_attach_gave(user, somebody):
@@ -148,10 +147,10 @@ class BreaksSource(data.Source):
 def test_an_error_in_its_thread_is_its_own_and_nobody_else_has_closed_it(running):
     attached = running.attach(Sentinel.train(Breaks(), name="breaks"))
     with pytest.raises(SentinelError, match=r"sentinel 'breaks'.*ValueError.*running\.detach\('breaks'\)"):
-        running.wait(epochs=3, timeout=PATIENT)
+        running.wait(epochs=3, timeout=PATIENCE)
     assert attached.state == "failed" and running.statistics()["breaks"].state == "failed"
     running.attach(train(epochs=1))
-    assert len(running.wait(timeout=PATIENT)) == 1
+    assert len(running.wait(timeout=PATIENCE)) == 1
 
 
 @pytest.mark.parametrize("error", [SystemExit(2), KeyboardInterrupt(), GeneratorExit(), OSError("unplugged")], ids=repr)
@@ -170,7 +169,7 @@ def test_a_provider_that_raises_or_would_end_its_program_is_named_by_attach_or_b
             running.attach(Sentinel.train(data.stream(at_once), name="bad"))
         running.attach(Sentinel.train(data.stream(later), name="bad"))
         with pytest.raises(SentinelError, match=rf"'bad': .*<function .*later>{raised}running\.detach\('bad'\)"):
-            running.wait(epochs=3, timeout=PATIENT)
+            running.wait(epochs=3, timeout=PATIENCE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -221,12 +220,12 @@ def test_a_later_batch_of_another_form_raises_the_same_error_as_a_first_batch(ru
     x, y = numbers(16)
     running.attach(Sentinel.train(data.stream([(x, y), (x[:, :5], y)]), name="bad"))
     with pytest.raises(ShapeError, match="takes 6 features, not 5"):
-        running.wait(epochs=1, timeout=PATIENT)
+        running.wait(epochs=1, timeout=PATIENCE)
 
 
 def test_a_time_that_is_over_names_who_is_not_done(running):
     running.attach(train(name="done"), epochs=1)
-    running.wait(timeout=PATIENT)
+    running.wait(timeout=PATIENCE)
     running.attach(train(name="works"))
     with pytest.raises(DeadlineError, match="'works'") as caught:
         running.wait(epochs=10**6, timeout=0.1)
@@ -237,9 +236,9 @@ def test_a_worker_process_reports_the_same_error(processes):
     with deploy(NETWORK, processes.client) as running:
         failed(running)
         with pytest.raises(NonFiniteError, match=r"running\.detach\('bad'\)"):
-            running.wait(timeout=PATIENT)
+            running.wait(timeout=PATIENCE)
         running.attach(train(), epochs=2)
-        assert len(running.wait(timeout=PATIENT)) == 2
+        assert len(running.wait(timeout=PATIENCE)) == 2
     processes.nothing_left()
 
 
@@ -259,7 +258,7 @@ def test_promise_12_a_pass_that_loses_its_batches_raises_and_the_network_goes_on
             running.attach(train(epochs=2, concurrency=1, name="bad"))
         text = r"sentinel 'bad' lost 3 batches .* completed 0 samples.*; gate 'g1' on .* 0 backward"
         with pytest.raises(LostBatchesError, match=text):
-            running.wait(timeout=PATIENT)
+            running.wait(timeout=PATIENCE)
         lossy.clear()
         running.attach(train(epochs=2, name="good"))
-        assert [(one.sentinel, one.lost) for one in running.wait(timeout=PATIENT)] == [("good", 0)] * 2
+        assert [(one.sentinel, one.lost) for one in running.wait(timeout=PATIENCE)] == [("good", 0)] * 2

@@ -10,6 +10,7 @@ from akkordeon_dask.errors import ClosedError, GateError
 from akkordeon_dask.runtime import follow
 from akkordeon_dask.runtime._history import FinishedPasses
 from tests.support.pass_reports import report
+from tests.support.patience import PATIENCE
 
 STORY = [report("train0", epoch) for epoch in (1, 2, 3)]
 
@@ -51,7 +52,7 @@ class Endless(StandIn):
         try:
             super().wait(epochs, progress=progress)
         except ClosedError:
-            assert self.closed.wait(20)
+            assert self.closed.wait(PATIENCE)
             raise
 
 

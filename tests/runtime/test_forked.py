@@ -31,12 +31,13 @@ OWN_CLIENT = """
 import os, signal, sys
 from distributed import Client
 from akkordeon_dask import connect, deploy
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 with Client(sys.argv[1]) as client, deploy(NETWORK, client, name="shared"):
     child = os.fork()
     if child == 0:
-        signal.alarm(40)
+        signal.alarm(PATIENCE)
         with Client(sys.argv[1]) as own, connect("shared", own) as running:
             running.attach(train(epochs=1))
             print(len(running.wait(progress=False, mine=True)), flush=True)

@@ -12,6 +12,7 @@ from akkordeon_dask.runtime._history import FinishedPasses
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
 from tests.support.pass_reports import report
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import train
 from tests.support.system_tools import give_up
 
@@ -34,7 +35,7 @@ def pandas():
 def test_the_history_of_a_running_network(running):
     assert running.history == () and isinstance(running.history, History)
     running.attach(train(epochs=2))
-    history = running.wait(timeout=30)
+    history = running.wait(timeout=PATIENCE)
     assert isinstance(history, History)
     assert history == running.history and [one.epoch for one in history] == [1, 2]
 

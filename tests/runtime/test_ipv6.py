@@ -12,6 +12,7 @@ from distributed import Client
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.network import Network
+from tests.support.patience import PATIENCE
 from tests.support.programs import running_cluster
 from tests.support.small_networks import NETWORK, SAMPLES, train
 
@@ -37,7 +38,7 @@ def test_a_network_trains_over_ipv6_and_its_errors_have_brackets(tmp_path, monke
         assert all(ADDRESS.fullmatch(address) for address in cluster.workers.values())
         with deploy(APART, client) as running:
             running.attach(train(workers="alice"))
-            history = running.wait(epochs=2, timeout=60)
+            history = running.wait(epochs=2, timeout=PATIENCE)
             assert {(one.samples, one.lost) for one in history} == {(SAMPLES, 0)}
             assert running.placement == {"g0": cluster.workers["alice"], "g1": cluster.workers["bob"]}
             links = running.statistics()["g0"].links
@@ -45,6 +46,6 @@ def test_a_network_trains_over_ipv6_and_its_errors_have_brackets(tmp_path, monke
             bob = client.run(os.getpid, workers=[cluster.workers["bob"]])[cluster.workers["bob"]]
             os.kill(bob, signal.SIGKILL)
             with pytest.raises(AkkordeonError) as caught:
-                running.wait(epochs=10**9, timeout=60)
+                running.wait(epochs=10**9, timeout=PATIENCE)
     assert cluster.workers["bob"] in str(caught.value)
     assert not re.search(r"(?<!\[)::1", str(caught.value))

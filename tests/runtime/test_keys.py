@@ -12,6 +12,7 @@ from akkordeon_dask.messages import gate_key
 from akkordeon_dask.runtime._cuts import _holders
 from akkordeon_dask.runtime._registry import connect_gates, require
 from akkordeon_dask.runtime.clients._owner_requests import _ask_unnamed
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, Thirteen, rating, train
 from tests.support.sync_and_async_client import Bystander
 
@@ -34,7 +35,7 @@ def test_an_argument_that_cannot_travel_leaves_no_key_in_its_client_while_its_er
         with pytest.raises(DeploymentError, match="no network named 'nobody'"):
             user.connect("nobody")  # tells the scheduler all keys of the client
         running.attach(train(epochs=1))
-        assert len(running.wait(timeout=30)) == 1, f"the scheduler listens no more, after {kept.value}"
+        assert len(running.wait(timeout=PATIENCE)) == 1, f"the scheduler listens no more, after {kept.value}"
 
 
 def test_a_gate_that_cannot_travel_releases_the_others_while_its_error_is_kept(user, nothing_left):
@@ -51,7 +52,7 @@ def test_a_bystander_that_is_the_default_client_never_counts_a_key(user, somebod
             guest.attach(train(epochs=1))
             running.detach(running.attach(train()))
             running.evaluate(rating())
-            guest.wait(timeout=30)
+            guest.wait(timeout=PATIENCE)
         assert bystander.counted == set()
 
 

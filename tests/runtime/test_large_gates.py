@@ -23,6 +23,7 @@ from akkordeon_dask.tree import paths
 from tests.support import large_gate_user, programs
 from tests.support.cut_verbs import CutAtAwait, CutAtStep
 from tests.support.leftovers import wait_until
+from tests.support.patience import scaled, scaled_seconds
 from tests.support.small_networks import NETWORK, SGD, equal
 
 MIXED = Gate(nn.Linear(6, 5) >> nn.ReLU(), SGD, dtype="float64", name="a") | Gate(nn.Linear(5, 3), SGD, name="a-b")
@@ -98,7 +99,7 @@ def test_what_a_client_that_is_gone_has_begun_is_released(somebody, cluster):
         somebody.client.sync(session.on_gates, GateActor.hold, "left", None)
         somebody.client.sync(session.on_gates, GateActor.stage, "behind")
         assert transfers(cluster) == 4
-        with dask.config.set({"akkordeon.timeouts.control": "1s"}):
+        with dask.config.set({"akkordeon.timeouts.control": scaled(1)}):
             for token in ("left", "behind"):
                 somebody.client.sync(session.on_gates, GateActor.renew, token)
         wait_until(lambda: transfers(cluster) == 0)
@@ -176,7 +177,7 @@ async def cut_everywhere(cluster, folder, monkeypatch, kind, verb):
             with monkeypatch.context() as patch:
                 act = running.aio.save(folder / "saved") if verb == "save" else running.aio.load(folder / "new")
                 cut, _ = await kind(patch, number).call(act)
-            await asyncio.to_thread(wait_until, lambda: transfers(cluster) == 0, within=5.0)
+            await asyncio.to_thread(wait_until, lambda: transfers(cluster) == 0, within=scaled_seconds(5))
             found = await running.aio.parameters()
             assert equal(found, old) or (verb == "load" and equal(found, new))
             assert {file.name for file in folder.iterdir()} <= {"old", "new", "saved"}

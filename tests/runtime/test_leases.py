@@ -9,7 +9,8 @@ from akkordeon_dask import deploy
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeploymentError
 from akkordeon_dask.snapshots import newest_lease
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, events, kept, pair, run_folder
+from tests.support.patience import PATIENCE
+from tests.support.restarting_workers import events, kept, pair, run_folder
 from tests.support.small_networks import NETWORK, equal, train
 
 
@@ -27,7 +28,7 @@ def test_a_second_program_is_told_who_writes_there(user, tmp_path, verb):
 def test_a_network_without_a_name_is_adopted_by_the_name_that_the_refusal_says(user, somebody, tmp_path):
     former = user.deploy(NETWORK, snapshots=str(tmp_path))
     attached = former.attach(train(name="a", epochs=3))
-    former.wait(timeout=PATIENT)
+    former.wait(timeout=PATIENCE)
     with pytest.raises(CheckpointError, match=rf"take the network over by adopt\('{former.name}', client\)"):
         somebody.deploy(NETWORK, resume=tmp_path)
     with somebody.adopt(former.name) as running:
@@ -36,7 +37,7 @@ def test_a_network_without_a_name_is_adopted_by_the_name_that_the_refusal_says(u
             former.wait_closed()
         former.close()
         running.attach(train(name="b", epochs=2))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         end = running.parameters()
     with user.deploy(NETWORK, resume=tmp_path) as running:
         assert equal(running.parameters(), end)
@@ -58,7 +59,7 @@ def test_a_deployment_that_fails_holds_no_lease(user, tmp_path):
 def test_a_network_that_was_taken_over_trains_on_writes_no_more_and_says_so(tmp_path):
     with deploy(NETWORK, snapshots=tmp_path, snapshot_every=1) as first:
         first.attach(train())
-        first.wait(epochs=2, timeout=PATIENT)
+        first.wait(epochs=2, timeout=PATIENCE)
         folder = run_folder(tmp_path)
         with deploy(NETWORK, resume=tmp_path, take_over=True) as second:
             with pytest.warns(RuntimeWarning, match=r"nothing more is written to .*taken over by network"):
@@ -73,11 +74,11 @@ def test_a_network_that_was_taken_over_trains_on_writes_no_more_and_says_so(tmp_
 
 def trained_on(running, folder):
     """The files of a run, once its owner knows that it was taken over; it trains on after that."""
-    wait_until(lambda: events(running.client, running.name, "superseded"), within=PATIENT)
-    running.wait(epochs=1, timeout=PATIENT)
+    wait_until(lambda: events(running.client, running.name, "superseded"))
+    running.wait(epochs=1, timeout=PATIENCE)
     held = files(folder)
     (attached,) = running.sentinels.values()
-    running.wait(epochs=len(attached.reports) + 3, timeout=PATIENT)
+    running.wait(epochs=len(attached.reports) + 3, timeout=PATIENCE)
     return held
 
 
@@ -92,7 +93,7 @@ def test_a_network_that_was_taken_over_restarts_no_gate(tmp_path):
         with deploy(NETWORK, resume=tmp_path, take_over=True):
             os.kill(processes.pid(first.placement["g1"]), signal.SIGKILL)
             with pytest.raises(ClosedError, match=r"is not restarted: nothing more is written to .* taken over by"):
-                first.wait(timeout=PATIENT)
+                first.wait(timeout=PATIENCE)
 
 
 def test_who_adopts_a_network_has_its_lease(user, somebody, tmp_path):
@@ -103,7 +104,7 @@ def test_who_adopts_a_network_has_its_lease(user, somebody, tmp_path):
         former.close()
         assert newest_lease(str(tmp_path)) == lease
         running.attach(train(epochs=2))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         running.snapshot()
         end = running.parameters()
     assert newest_lease(str(tmp_path)).released

@@ -7,6 +7,7 @@ from akkordeon_dask.errors import DeadlineError, DeploymentError
 from akkordeon_dask.runtime import live
 from akkordeon_dask.telemetry import LiveStatus
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 
@@ -18,7 +19,7 @@ def test_it_shows_gates_and_sentinels_at_work(user):
 
         assert isinstance(status(), LiveStatus) and status().ended is None
         running.attach(train(name="tdp", epochs=1))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         wait_until(lambda: len(status().gates) == 2 and [one.report for one in status().sentinels if one.report])
         assert [(one.name, one.report.epoch) for one in status().sentinels] == [("tdp", 1)]
         assert [(gate.name, gate.state) for gate in status().gates] == [("g0", "running"), ("g1", "running")]

@@ -13,6 +13,7 @@ from tests.support.machines import joined
 from tests.support.multi_machine_cluster import HOSTS, far_cluster
 from tests.support.multi_machine_stories import FarStories, travel
 from tests.support.multi_machine_user import BATCH, NAMES, SAMPLES
+from tests.support.patience import PATIENCE
 from tests.support.programs import started
 
 DELAY = 5
@@ -54,9 +55,11 @@ from distributed import Client
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import DeploymentError
 from tests.support.multi_machine_user import network
-with Client(sys.argv[1], timeout="20s") as client:
-    client.wait_for_workers(2, timeout=30)
-    client.run(lambda: __import__("dask").config.set({"akkordeon.timeouts.connect": "1s"}))
+from tests.support.patience import PATIENCE, scaled
+limit = scaled(1)
+with Client(sys.argv[1], timeout=PATIENCE) as client:
+    client.wait_for_workers(2, timeout=PATIENCE)
+    client.run(lambda: __import__("dask").config.set({"akkordeon.timeouts.connect": limit}))
     try:
         deploy(network(), client, name="parted")
     except DeploymentError as error:
@@ -68,7 +71,7 @@ with Client(sys.argv[1], timeout="20s") as client:
 def test_promise_12_workers_that_do_not_reach_each_other_are_named_before_training(far):
     addresses = far.machines.addresses
     with far.machines.parted("alice", "bob"), far.run("client", "parted", "-c", PARTED, far.scheduler) as user:
-        text, names = user.succeed(within=60)
+        text, names = user.succeed(within=PATIENCE)
     assert text.startswith("workers cannot connect to each other: ") and names == "[]"
     assert (
         f"gate 'pippin' on tcp://{addresses['alice']}:" in text
@@ -98,7 +101,7 @@ def test_machines_of_one_kernel_are_hosts_of_their_own(tmp_path):
         told = []
         for host in ("east", "west", "west"):
             with machines.start(host, tmp_path, f"{host}{len(told)}", sys.executable, "-c", IDENTITY) as process:
-                told += process.succeed(within=30)
+                told += process.succeed(within=PATIENCE)
     assert len({*told, str(host_identity())}) == 3 and told[1] == told[2]
 
 
@@ -120,7 +123,7 @@ def test_hosts_whose_maker_was_killed_go_with_the_next_ones(tmp_path):
     with joined("another"), started("-c", MAKER, tmp_path) as maker:
         assert maker.stdout.readline() == "up\n"
         maker.send_signal(signal.SIGKILL)
-        maker.wait(timeout=20)
+        maker.wait(timeout=PATIENCE)
         left = list(Path("/run/netns").glob(f"akk-{maker.pid}-*"))
         assert len(left) == 2
         with joined("lonely"):

@@ -9,10 +9,9 @@ import pytest
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
 from akkordeon_dask.tree import leaves
+from tests.support.patience import PATIENCE
 from tests.support.restarting_workers import events, run_store
 from tests.support.small_networks import NETWORK, SGD, numbers
-
-LIMIT = 60
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,7 +41,7 @@ def train(**options):
 def test_a_batch_that_is_skipped_changes_nothing_and_counts_as_lost():
     with deploy(NETWORK) as running:
         running.attach(train(loss=faulty(5, 6), on_nonfinite="skip"))
-        history = running.wait(timeout=LIMIT)
+        history = running.wait(timeout=PATIENCE)
         updates = {gate: running.statistics()[gate].counts.updates for gate in running.network.names}
         told = events(running.client, running.name, "skipped")
     assert [(report.samples, report.lost) for report in history] == [(64, 0), (32, 32), (64, 0)]
@@ -68,7 +67,7 @@ def test_a_gate_whose_own_gradient_is_not_finite_keeps_its_parameters_where_batc
     _CALLS[1, 2] = itertools.count()
     with deploy(NETWORK[:1] | Gate(Rooted(5, 3, bad=(1, 2)), SGD)) as running:
         running.attach(train(on_nonfinite="skip"))
-        history = running.wait(timeout=LIMIT)
+        history = running.wait(timeout=PATIENCE)
         counts = {name: its.counts for name, its in running.statistics().items() if name in running.network.names}
         assert all(np.isfinite(leaf).all() for tree in running.parameters().values() for leaf in leaves(tree))
     assert [(report.samples, report.lost) for report in history] == [(64, 0)] * 3
@@ -81,13 +80,13 @@ def test_a_pass_whose_batches_are_all_skipped_blames_the_numbers_and_says_what_t
         running.attach(train(loss=faulty(*range(4, 99)), on_nonfinite="skip"))
         words = r"no sample in pass 2: 4 batches were skipped.*parameters of a gate may be NaN.*lower the learning rate"
         with pytest.raises(NonFiniteError, match=words):
-            running.wait(timeout=LIMIT)
+            running.wait(timeout=PATIENCE)
 
 
 def test_gates_go_back_to_their_snapshots_and_the_pass_restarts_more_slowly(tmp_path):
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
         running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
-        history = running.wait(timeout=LIMIT)
+        history = running.wait(timeout=PATIENCE)
         (told,) = events(running.client, running.name, "rewound")
         versions = {gate: running.statistics()[gate].version for gate in running.network.names}
     assert [(report.epoch, report.samples, report.lost) for report in history] == [(n, 64, 0) for n in (1, 2, 3)]
@@ -100,7 +99,7 @@ def test_numbers_that_stay_bad_end_it_after_some_tries(tmp_path):
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
         running.attach(train(loss=faulty(*range(6, 100)), on_nonfinite="rewind"))
         with pytest.raises(NonFiniteError, match="lower the learning rate"):
-            running.wait(timeout=LIMIT)
+            running.wait(timeout=PATIENCE)
         assert len(events(running.client, running.name, "rewound")) == 5
 
 
@@ -108,7 +107,7 @@ def test_without_snapshots_there_is_nothing_to_go_back_to():
     with deploy(NETWORK) as running:
         running.attach(train(loss=faulty(5), on_nonfinite="rewind"))
         with pytest.raises(NonFiniteError, match=r"give deploy\(snapshots=URL\)"):
-            running.wait(timeout=LIMIT)
+            running.wait(timeout=PATIENCE)
 
 
 def test_another_word_is_refused_where_it_is_written():
@@ -122,10 +121,10 @@ def test_reduced_learning_rates_persist_in_every_later_incarnation(tmp_path, eve
 
     with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
-        running.wait(timeout=LIMIT)
+        running.wait(timeout=PATIENCE)
         # The gates tell at once, for they may be lost before the next snapshot is due.
         eventually(lambda: rates() == [0.5, 0.5], seen=rates)
     with deploy(NETWORK, snapshots=str(tmp_path), resume=str(tmp_path)) as running:
         running.attach(train(loss=faulty(1), on_nonfinite="rewind", epochs=6))
-        running.wait(timeout=LIMIT)
+        running.wait(timeout=PATIENCE)
     assert rates() == [0.25, 0.25]

@@ -6,6 +6,7 @@ from distributed import Client
 from akkordeon_dask import Gate, nn
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, train
 
 
@@ -28,7 +29,7 @@ def alone(monkeypatch):
 def test_it_shows_gates_with_workers_and_sentinels_with_their_newest_pass(user, alone):
     with user.deploy(NETWORK, name="shown") as running:
         running.attach(train(epochs=2, name="tdp"))
-        newest = running.wait(timeout=30)[-1]
+        newest = running.wait(timeout=PATIENCE)[-1]
         page = alone(running)
         assert ["g0", running.placement["g0"]] in page.rows and ["g1", running.placement["g1"]] in page.rows
         (row,) = [row for row in page.rows if row[0] == "tdp"]

@@ -12,6 +12,7 @@ from akkordeon_dask.actors.gate._snapshots import GateSnapshots
 from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.errors import DataError, NameConflictError
 from tests.support.leftovers import akkordeon_threads
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, rating, train
 from tests.support.sync_and_async_client import Bystander
 
@@ -77,17 +78,17 @@ def test_gates_that_are_forgotten_while_they_open_leave_no_thread(sockets, event
     def held(snapshots):
         begin(snapshots)
         begun.set()
-        assert go.wait(20)
+        assert go.wait(PATIENCE)
 
     monkeypatch.setattr(GateSnapshots, "begin", held)
     with ThreadPoolExecutor(1) as pool:
         client = Client(cluster)
         deployed = pool.submit(deploy, NETWORK, client, snapshots=str(tmp_path))
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE)
         client.close()
         eventually(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
         go.set()
-        assert deployed.exception(30) is not None
+        assert deployed.exception(PATIENCE) is not None
     eventually(lambda: not akkordeon_threads(), seen=akkordeon_threads)
 
 

@@ -10,6 +10,7 @@ from distributed import Client
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn
 from akkordeon_dask.errors import DataError
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, equal, numbers, rating, train
 
 
@@ -53,7 +54,7 @@ def test_training_gives_equal_bits_whatever_form_the_data_have(user, forms):
     def trained(provider):
         with user.deploy(NETWORK, seed=3) as running:
             running.attach(Sentinel.train(provider, batch_size=16, concurrency=1, epochs=2, name="tdp"))
-            running.wait(timeout=30)
+            running.wait(timeout=PATIENCE)
             return running.parameters()
 
     wanted = trained(data.arrays(*numbers()))
@@ -128,7 +129,7 @@ def test_masked_values_train_rate_and_predict_nothing(running):
     with pytest.raises(DataError, match=words):
         running.evaluate(Sentinel.test(masked_stream))
     running.attach(train(epochs=1))
-    running.wait(timeout=30)
+    running.wait(timeout=PATIENCE)
 
 
 def test_dates_and_bools_go_in_as_they_are(user):

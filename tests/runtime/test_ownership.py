@@ -10,8 +10,9 @@ from akkordeon_dask import adopt
 from akkordeon_dask.errors import ClosedError, DeploymentError, WorkerLostError
 from akkordeon_dask.runtime._registry import require
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import started
-from tests.support.restarting_workers import PATIENT, events, run_store
+from tests.support.restarting_workers import events, run_store
 from tests.support.small_networks import NETWORK, SAMPLES, equal, rating, train
 
 
@@ -33,7 +34,7 @@ def kill_worker(processes, worker):
 
 def far(folder, gate):
     """Wait until the gate's snapshots have some updates."""
-    wait_until(lambda: run_store(folder).numbers(gate)[-1:] > [20], within=PATIENT)
+    wait_until(lambda: run_store(folder).numbers(gate)[-1:] > [20])
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def orphan(processes, name, folder, gate):
     with first_owner(processes, name, "wait", folder) as (owner, placed):
         far(folder, gate)
         owner.kill()
-        owner.wait(PATIENT)
+        owner.wait(PATIENCE)
         yield placed
 
 
@@ -59,14 +60,14 @@ def test_an_owner_that_was_stopped_finds_itself_replaced_when_it_wakes(processes
         with adopt(name, client) as second:
             trains = second.attach(train(name="second"))
             kill_worker(processes, placed["g1"])
-            wait_until(lambda: restarted_gates(processes, name), within=PATIENT)
-            second.wait(epochs=3, timeout=PATIENT)
+            wait_until(lambda: restarted_gates(processes, name))
+            second.wait(epochs=3, timeout=PATIENCE)
             os.kill(first.pid, signal.SIGCONT)
             error = first.stdout.readline()
             assert f"network '{name}' belongs to client {client.id}, as its owner of generation 2 by now" in error
             assert first.stdout.readline() == "closed\n"
-            assert first.wait(PATIENT) == 0, first.stderr.read()
-            second.wait(epochs=20, timeout=PATIENT)
+            assert first.wait(PATIENCE) == 0, first.stderr.read()
+            second.wait(epochs=20, timeout=PATIENCE)
             assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
             assert restarted_gates(processes, name) == ["g1"]
             assert [event["text"] for event in events(client, name, "adopted")] == [
@@ -88,7 +89,7 @@ def test_adopting_restarts_a_gate_that_was_lost_without_an_owner(processes, tmp_
             statistics = second.statistics()
             assert kept <= statistics["g0"].version <= statistics["g1"].version
             second.attach(train(epochs=5))
-            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
+            assert [report.samples for report in second.wait(timeout=PATIENCE, mine=True)] == [SAMPLES] * 5
             assert second.statistics()["g0"].version == statistics["g0"].version + 20
     processes.two()
     processes.nothing_left()
@@ -103,7 +104,7 @@ def test_adopting_while_a_worker_hangs_restarts_its_gate_elsewhere(processes, tm
             second = adopt(name, processes.client)
             assert restarted_gates(processes, name) == ["g1"] and second.placement["g1"] == placed["g0"]
             second.attach(train(epochs=5))
-            assert [report.samples for report in second.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 5
+            assert [report.samples for report in second.wait(timeout=PATIENCE, mine=True)] == [SAMPLES] * 5
         finally:
             os.kill(stopped, signal.SIGCONT)
         second.close()
@@ -115,7 +116,7 @@ def test_without_snapshots_a_network_is_adopted_as_it_is_or_not_at_all(processes
     name = "plain"
     with first_owner(processes, name, "wait") as (first, placed):
         first.kill()
-        first.wait(PATIENT)
+        first.wait(PATIENCE)
         kill_worker(processes, placed["g1"])
         with pytest.raises((DeploymentError, WorkerLostError), match=f"gate 'g1' on {placed['g1']}"):
             adopt(name, processes.client)
@@ -133,13 +134,13 @@ def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothin
     with user.adopt("handed") as running:
         assert running.owner and running.network == NETWORK
         with pytest.raises(ClosedError, match=r"belongs to client .* generation 2 by now, not to generation 1"):
-            former.wait(epochs=10**9, timeout=PATIENT)
+            former.wait(epochs=10**9, timeout=PATIENCE)
         with pytest.raises(ClosedError, match="belongs to client"):
             former.move("g0", "1")
         assert {(report.samples, report.lost) for report in first.reports} == {(SAMPLES, 0)}
         former.close()
         second = running.attach(train(name="second", epochs=3))
-        assert [report.samples for report in running.wait(timeout=PATIENT, mine=True)] == [SAMPLES] * 3
+        assert [report.samples for report in running.wait(timeout=PATIENCE, mine=True)] == [SAMPLES] * 3
         assert second.state == "resting"
         before = running.parameters()
         running.move("g1", "0" if running.placement["g1"] == workers_by_name(user)["1"] else "1")

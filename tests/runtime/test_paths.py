@@ -8,6 +8,7 @@ from akkordeon_dask import data, deploy
 from akkordeon_dask._files import absolute
 from akkordeon_dask.errors import CheckpointError, DataError, SpecError
 from akkordeon_dask.snapshots import Store
+from tests.support.patience import PATIENCE
 from tests.support.restarting_workers import run_store
 from tests.support.small_networks import NETWORK, equal, train
 
@@ -33,7 +34,7 @@ def test_every_door_takes_the_home_folder_in_every_form(user, home, form):
 
     with user.deploy(NETWORK, seed=1, snapshots=place("snaps"), snapshot_every=1) as running:
         running.attach(train(epochs=1))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         running.snapshot()
         running.save(place("deep/saved"))
         running.report(place("report.html"))

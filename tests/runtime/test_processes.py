@@ -10,6 +10,7 @@ import pytest
 from akkordeon_dask import Gate, Sentinel, connect, data, deploy, nn, optim
 from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.runtime._registry import unpublish
+from tests.support.patience import PATIENCE
 from tests.support.programs import started
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
@@ -33,7 +34,7 @@ def test_promise_1_two_processes_give_bit_for_bit_what_a_sequential_loop_gives(p
     network, provider = placed(optimizer), data.mnist_sample("train", take=600)
     with deploy(network, processes.client, seed=3) as running:
         running.attach(Sentinel.train(provider, batch_size=64, concurrency=1, epochs=2, name="tdp"))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         trained = running.parameters()
     loss = nn.SoftmaxCrossEntropy()
     wanted = train_sequentially(network, provider, loss=loss, batch_size=64, epochs=2, seed=3, sentinel="tdp")
@@ -48,9 +49,9 @@ def test_promise_7_links_that_are_cut_are_connected_again_and_every_sample_count
         provider = data.mnist_sample("train", take=1000)
         running.attach(Sentinel.train(provider, batch_size=20, concurrency=5, epochs=passes))
         for _ in range(4):
-            assert gone_on.acquire(timeout=60)
+            assert gone_on.acquire(timeout=PATIENCE)
             assert all(count == 1 for count in client.run(_cut).values())
-        history = running.wait(timeout=100)
+        history = running.wait(timeout=PATIENCE)
         statistics = running.statistics()
     assert [(p.epoch, p.samples, p.lost) for p in sorted(history, key=lambda p: p.epoch)] == [
         (epoch, 1000, 0) for epoch in range(1, passes + 1)
@@ -69,11 +70,11 @@ def test_promise_9_a_wait_raises_for_a_killed_worker_and_the_cluster_stays_usabl
         victim = running.placement["g1"]
         running.subscribe(lambda report: os.kill(pids[victim], signal.SIGKILL) if report.epoch == 3 else None)
         with pytest.raises(WorkerLostError, match=f"gate 'g1' on {victim} is gone"):
-            running.wait(epochs=10**9, timeout=60)
+            running.wait(epochs=10**9, timeout=PATIENCE)
     processes.two()
     with deploy(NETWORK, client) as running:
         running.attach(train(epochs=2))
-        assert [p.samples for p in running.wait(timeout=60)] == [SAMPLES] * 2
+        assert [p.samples for p in running.wait(timeout=PATIENCE)] == [SAMPLES] * 2
 
 
 def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, eventually):
@@ -82,7 +83,7 @@ def test_an_owner_that_is_killed_leaves_no_thread_on_the_workers(processes, even
         assert owner.stdout.readline() == "up\n"
         assert {"akkordeon gate g0", "akkordeon gate g1", "akkordeon sentinel train0"} <= processes.actors()
         owner.kill()
-        owner.wait(timeout=20)
+        owner.wait(timeout=PATIENCE)
         eventually(lambda: not processes.threads())
         eventually(lambda: not client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))))
 
@@ -92,7 +93,7 @@ def test_a_published_network_outlives_its_owner_whose_sentinels_go(processes, ev
     with started("-m", "tests.support.owner_program", client.scheduler.address, "orphan") as owner:
         assert owner.stdout.readline() == "up\n"
         owner.kill()
-        owner.wait(timeout=20)
+        owner.wait(timeout=PATIENCE)
     eventually(lambda: "akkordeon sentinel train0" not in processes.actors())
     assert {"akkordeon gate g0", "akkordeon gate g1"} <= processes.actors()
     with connect("orphan", client) as guest:
@@ -113,7 +114,7 @@ def test_batches_above_the_bound_of_a_link_arrive(processes, local):
         with deploy(network, client) as running:
             training = Sentinel.train(data.mnist_sample("train", take=4000), batch_size=500, concurrency=3, epochs=2)
             running.attach(training)
-            assert [(one.samples, one.lost) for one in running.wait(timeout=60)] == [(4000, 0)] * 2
+            assert [(one.samples, one.lost) for one in running.wait(timeout=PATIENCE)] == [(4000, 0)] * 2
             assert all(one.connects == 1 for one in running.statistics()["g0"].links)
     finally:
         client.run(dask.config.refresh)

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
+from tests.support.patience import PATIENCE
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import (
     SGD,
@@ -33,7 +34,7 @@ def test_promise_1_concurrency_1_is_the_sequential_loop_bit_for_bit(user, optimi
     network = three_gates(optimizer, g0="0", g1="1", g2="0")
     with user.deploy(network, seed=4) as running:
         running.attach(Sentinel.train(IMAGES, concurrency=1, name="tdp", **RUN))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         trained = running.parameters()
     wanted = sequential(network)
     assert equal(trained, wanted)
@@ -48,7 +49,7 @@ def test_promise_1_holds_for_either_policy_and_with_company_that_only_looks(user
     with user.deploy(network, seed=4) as running:
         running.attach(Sentinel.validate(data.mnist_sample("test", take=64), batch_size=16, every="1ms"))
         running.attach(Sentinel.train(IMAGES, concurrency=1, name="tdp", **RUN))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         running.predict(next(IMAGES.open().batches(1, 8))[0])
         assert equal(running.parameters(), sequential(network))
 
@@ -61,7 +62,7 @@ def test_promise_2_numbers_are_computed_by_the_threads_of_the_dispatcher_and_nev
     loss = WitnessLoss(mark=f"{mark} s")
     with user.deploy(network) as running:
         running.attach(train(concurrency=4, epochs=20, name="tdp", loss=loss))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         running.evaluate(rating())
         running.predict(numbers()[0])
 

@@ -3,6 +3,7 @@
 from distributed import Queue
 
 from akkordeon_dask import Sentinel, data
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, equal, numbers
 
 BATCHES = 12
@@ -14,7 +15,7 @@ def trained(user, batches):
         running.attach(
             Sentinel.train(data.stream(batches), concurrency=1, epochs=1, batches_per_pass=BATCHES, name="s")
         )
-        (report,) = running.wait(timeout=60)
+        (report,) = running.wait(timeout=PATIENCE)
         assert (report.samples, report.lost) == (BATCHES * 4, 0)
         return running.parameters()
 

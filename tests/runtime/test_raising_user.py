@@ -6,6 +6,7 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, deploy, nn
 from akkordeon_dask.errors import DeploymentError, GateError, SentinelError
+from tests.support.patience import PATIENCE
 from tests.support.raising_user import (
     OF_NETWORKS,
     RAISED,
@@ -37,7 +38,7 @@ def said_to(client, network, sentinel):
     with deploy(network, client) as running:
         try:
             running.attach(sentinel)
-            return f"nothing: {running.wait(timeout=30)}"
+            return f"nothing: {running.wait(timeout=PATIENCE)}"
         except (GateError, SentinelError) as error:
             return str(error)
 
@@ -86,7 +87,7 @@ def test_an_error_of_a_network_that_a_sentinel_s_code_uses_is_that_code_s(proces
 def test_a_source_that_cannot_be_closed_leaves_the_passes_and_the_sentinel_s_end_alone(processes, kind, blocking):
     with deploy(gate(), processes.client) as running:
         running.attach(Sentinel.train(RaisingProvider("close", kind, blocking), batch_size=16, epochs=1))
-        assert [(one.samples, one.lost) for one in running.wait(timeout=30)] == [(64, 0)]
+        assert [(one.samples, one.lost) for one in running.wait(timeout=PATIENCE)] == [(64, 0)]
 
 
 @pytest.mark.parametrize("kind", RAISED)
@@ -100,7 +101,7 @@ def test_a_listener_that_raises_hears_of_the_next_pass_and_ends_nothing(processe
     with deploy(gate(), processes.client) as running:
         running.subscribe(listen)
         running.attach(train(epochs=2))
-        assert len(running.wait(timeout=30)) == 2
+        assert len(running.wait(timeout=PATIENCE)) == 2
     assert heard == [1, 2]
     assert "listen at " in caplog.text and f"{kind}: {TEXT}" in caplog.text
 
@@ -112,5 +113,5 @@ def test_what_a_callback_raises_is_raised_by_wait_and_the_network_trains_on(proc
         raising = [RaisingCallback(way, kind) for way in ("begin", "check", "on_pass", "on_end")]
         for one in (*raising, RaisingCallback("function", kind).as_function()):
             with pytest.raises((RuntimeError, TimeoutError), match=f"{TEXT}|coroutine raised {kind}"):
-                running.wait(epochs=1, timeout=30, progress=False, callbacks=[one])
-        assert running.wait(epochs=1, timeout=30)
+                running.wait(epochs=1, timeout=PATIENCE, progress=False, callbacks=[one])
+        assert running.wait(epochs=1, timeout=PATIENCE)

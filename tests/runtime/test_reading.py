@@ -9,6 +9,7 @@ from akkordeon_dask import Gate, Network, Sentinel, data, nn
 from akkordeon_dask.errors import DataError, DeadlineError, ShapeError
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, HeldUp, equal, numbers, rating, three_gates, train
 
 
@@ -25,7 +26,7 @@ def test_predict_is_the_sequential_product(user, batch_size):
     x, _ = next(data.mnist_sample("test").open().batches(1, 200))
     with user.deploy(three_gates(), seed=11) as running:
         running.attach(Sentinel.train(data.mnist_sample("train", take=256), batch_size=64, epochs=2))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         y, parameters = running.predict(x, batch_size=batch_size), running.parameters()
     assert y.shape == (200, 10)
     for start in range(0, 200, batch_size):
@@ -46,7 +47,7 @@ def test_parameters_have_the_update_of_a_batch_that_has_completed(user):
     with user.deploy(network) as running:
         first = running.network.init(0)
         running.attach(train(16, epochs=1))
-        running.wait(timeout=20)  # the batch is home; the last gate is about to update
+        running.wait(timeout=PATIENCE)  # the batch is home; the last gate is about to update
         with dask.config.set({"akkordeon.timeouts.control": "200ms"}), pytest.raises(DeadlineError):
             running.parameters()
         HeldUp.go.set()
@@ -135,7 +136,7 @@ def test_parameters_once_given_never_change(running):
     before = running.parameters()
     copies = [leaf.copy() for leaf in leaves(before)]
     running.attach(train(epochs=2))
-    running.wait(timeout=30)
+    running.wait(timeout=PATIENCE)
     assert all(map(np.array_equal, leaves(before), copies))
     assert not equal(before, running.parameters())
 
@@ -143,7 +144,7 @@ def test_parameters_once_given_never_change(running):
 def test_statistics_add_up(user):
     with user.deploy(NETWORK) as running:
         running.attach(train(epochs=3, concurrency=1, name="tdp"))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         running.evaluate(rating())
         seen = running.statistics()
     assert set(seen) == {"g0", "g1", "tdp"}

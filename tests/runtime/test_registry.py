@@ -14,6 +14,7 @@ from akkordeon_dask.errors import (
     SpecError,
 )
 from tests.support.gate_versions import versions
+from tests.support.patience import PATIENCE, scaled_seconds
 from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
 from tests.support.sync_and_async_client import AsynchronousUser
 
@@ -25,7 +26,7 @@ def test_a_name_in_use_is_refused(user, somebody):
         with pytest.raises(NameConflictError, match="mnist"):
             user.deploy(NETWORK, name="mnist")
         running.attach(train(epochs=1))
-        assert len(running.wait(timeout=30)) == 1
+        assert len(running.wait(timeout=PATIENCE)) == 1
     with somebody.deploy(NETWORK, name="mnist") as again:
         assert again.owner
 
@@ -36,7 +37,7 @@ def test_another_client_finds_it_by_name(user, somebody):
             assert guest.network == NETWORK and guest.placement == running.placement and not guest.owner
             assert equal(guest.parameters(), running.parameters())
             guest.attach(train(epochs=2))
-            assert len(guest.wait(timeout=30)) == 2
+            assert len(guest.wait(timeout=PATIENCE)) == 2
             assert running.passes(mine=True) == () and running.sentinels == {}
             assert versions(running)["g0"] == 8
         assert running.predict(numbers()[0]).shape == (64, 3)
@@ -51,7 +52,7 @@ def test_a_network_whose_name_somebody_unpublishes_ends_with_that_reason(user, s
         with pytest.raises(
             ClosedError, match="'unpublished' has been stopped, or its name unpublished: deploy it again"
         ):
-            running.wait(epochs=10**6, timeout=60)
+            running.wait(epochs=10**6, timeout=PATIENCE)
     nothing_left()
 
 
@@ -62,7 +63,7 @@ def test_a_guest_that_leaves_takes_its_sentinels_along(user, somebody):
         guest.attach(train(name="theirs"))
         guest.close()
         assert guest.sentinels == {}
-        running.wait(epochs=2, timeout=30)
+        running.wait(epochs=2, timeout=PATIENCE)
         with pytest.raises(ClosedError):
             guest.parameters()
 
@@ -79,11 +80,11 @@ def test_a_guest_gets_an_error_when_the_owner_closes(user, somebody):
 @pytest.mark.parametrize(
     ("question", "asks", "limit"),
     [
-        ("publish_list", lambda user: user.deploy(NETWORK, name="new"), "0.2 s"),
-        ("publish_put", lambda user: user.deploy(NETWORK, name="new"), "1 s"),  # gates have to answer before
-        ("publish_get", lambda user: user.connect("known"), "0.2 s"),
-        ("who_has", lambda user: user.connect("known"), "0.2 s"),
-        ("publish_put", lambda user: user.adopt("known"), "1 s"),
+        ("publish_list", lambda user: user.deploy(NETWORK, name="new"), 0.2),
+        ("publish_put", lambda user: user.deploy(NETWORK, name="new"), 1),  # gates have to answer before
+        ("publish_get", lambda user: user.connect("known"), 0.2),
+        ("who_has", lambda user: user.connect("known"), 0.2),
+        ("publish_put", lambda user: user.adopt("known"), 1),
     ],
 )
 def test_a_scheduler_that_does_not_answer_is_not_waited_for(
@@ -93,14 +94,14 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for(
         await released.wait()
         raise OSError("nobody waits for it any more")
 
-    released = asyncio.Event()
-    with user.deploy(NETWORK, name="known"), dask.config.set({"akkordeon.timeouts.control": limit}):
+    released, seconds = asyncio.Event(), scaled_seconds(limit)
+    with user.deploy(NETWORK, name="known"), dask.config.set({"akkordeon.timeouts.control": seconds}):
         with monkeypatch.context() as patch:
             patch.setitem(cluster.scheduler.handlers, question, stand_still)
             with pytest.raises(DeadlineError) as caught:
                 asks(user)
         cluster.loop.add_callback(released.set)
-    assert f"{cluster.scheduler.address} did not answer within {limit}: look" in str(caught.value)
+    assert f"{cluster.scheduler.address} did not answer within {seconds:g} s: look" in str(caught.value)
     nothing_left()  # though the frames of the error are still there
 
 

@@ -9,6 +9,7 @@ from akkordeon_dask.errors import ReportError, SpecError
 from akkordeon_dask.telemetry import install, network_telemetry
 from tests.support.fake_heartbeats import HOSTILE
 from tests.support.html_page import Page
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, rating, train
 
 pytestmark = pytest.mark.slow
@@ -35,7 +36,7 @@ def test_it_works_before_the_first_pass_while_it_trains_and_after_the_end(user, 
         running.report(early)
         running.subscribe(lambda _: trained.set())
         attached = running.attach(train(2048, name="tdp"))
-        assert trained.wait(30)
+        assert trained.wait(PATIENCE)
         running.report(str(busy))
         running.detach(attached)
         running.evaluate(rating(name="exam"))
@@ -78,7 +79,7 @@ def test_a_report_without_the_schedulers_part_says_so_and_has_the_passes(user, s
 
     with user.deploy(NETWORK, name="forgotten", seed=5) as running:
         running.attach(train(epochs=2))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         running.close()
         somebody.client.run_on_scheduler(forget, "forgotten")
         running.report(path)
@@ -92,7 +93,7 @@ def test_a_hostile_network_is_only_text(user, tmp_path):
     network = Gate(nn.Linear(6, 3), SGD, name=HOSTILE)
     with user.deploy(network, name=HOSTILE) as running:
         running.attach(train(name=f"{HOSTILE}2", epochs=1))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         running.report(path)
     assert passes(path) == [(f"{HOSTILE}2", "1")]
     assert HOSTILE not in path.read_text()
@@ -131,7 +132,7 @@ def fails(_):
 def test_without_its_client_it_has_what_the_client_knew(tmp_path):
     with deploy(NETWORK) as running:
         running.attach(train(epochs=1))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
     running.report(tmp_path / "run.html")
     assert passes(tmp_path / "run.html") == [("train0", "1")]
 

@@ -8,6 +8,7 @@ import pytest
 from akkordeon_dask import beside, deploy, plan
 from akkordeon_dask.errors import NameConflictError, PlacementError, SpecError
 from akkordeon_dask.runtime import _deploy
+from tests.support.patience import PATIENCE
 from tests.support.resource_cluster import asking, claims, nothing_is_left, stocked_cluster
 from tests.support.small_networks import SAMPLES, numbers, rating, three_gates, train
 from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
@@ -55,7 +56,7 @@ def test_gates_land_on_workers_that_have_what_they_take(owner, stocked):
     with owner.deploy(asking(1, 1, 1), name="greedy") as running:
         assert {name: len(taken) for name, taken in claims(stocked).items()} == {"alice": 2, "bob": 1}
         running.attach(train(epochs=1))
-        assert [report.samples for report in running.wait(timeout=30)] == [SAMPLES]
+        assert [report.samples for report in running.wait(timeout=PATIENCE)] == [SAMPLES]
     assert claims(stocked) == {}
 
 
@@ -111,7 +112,7 @@ def test_clients_that_deploy_at_once_never_take_more_than_there_is(owner, rival,
     start = Barrier(2)
 
     def deploys(user):
-        start.wait(30)
+        start.wait(PATIENCE)
         try:
             return user.deploy(asking(1, 1))
         except PlacementError:
@@ -142,7 +143,7 @@ def test_a_sentinel_goes_beside_a_gate(owner, stocked):
     with owner.deploy(asking(0, 2, 1)) as running:
         attached = running.attach(train(workers=beside("g1"), epochs=1))
         assert attached.worker == stocked.workers["alice"].address == running.placement["g1"]
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         with pytest.raises(SpecError, match=r"sentinel 'lost' shall be beside gate 'g7', network .* has g0, g1, g2: "):
             running.attach(train(workers=beside("g7"), name="lost"))
         assert set(running.sentinels) == {"train0"}

@@ -12,7 +12,8 @@ from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import stop
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, events, kept, pair, run_folder, run_store
+from tests.support.patience import PATIENCE
+from tests.support.restarting_workers import events, kept, pair, run_folder, run_store
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
 
 ADAM = Gate(nn.Linear(6, 5) >> nn.ReLU(), optim.Adam(0.01)) | Gate(nn.Linear(5, 3), optim.Adam(0.01))
@@ -23,7 +24,7 @@ PASS = SAMPLES // 16
 def trained(running, epochs=3):
     """Its parameters after so many more passes."""
     running.attach(train(concurrency=3, epochs=epochs), resume=False)
-    running.wait(timeout=PATIENT)
+    running.wait(timeout=PATIENCE)
     return running.parameters()
 
 
@@ -133,7 +134,8 @@ def test_places_that_do_not_fit_are_refused_before_anything_is_made(user, tmp_pa
 def spoil(folder, gate):
     """Put files where a gate's snapshots are and where cuts are; gives what ends that."""
     places = [(folder / name, folder / f"~{name}") for name in (gate, "cuts")]
-    wait_until(lambda: all(there.is_dir() for there, _ in places))  # the first cut is written beside the training
+    # The first cut is written beside the training.
+    wait_until(lambda: all(there.is_dir() for there, _ in places) and [*folder.glob("cuts/manifest/*.json")])
     for there, aside in places:
         there.rename(aside)
         there.write_bytes(b"no folder")
@@ -155,16 +157,16 @@ def failed(user, running):
 def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continues(user, tmp_path):
     with user.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=1) as running:
         trains = running.attach(train())
-        done = PASS * len(running.wait(epochs=2, timeout=PATIENT))
+        done = PASS * len(running.wait(epochs=2, timeout=PATIENCE))
         assert running.snapshot() == {"g0": done, "g1": done}
         mend = spoil(run_folder(tmp_path), "g1")
 
         def until_it_fails(report):
-            wait_until(lambda: "g1" in failed(user, running), within=PATIENT)
+            wait_until(lambda: "g1" in failed(user, running))
 
         said = f"snapshots of gate 'g1' are not written, there is one of update {done}: cannot write snapshots in "
         with pytest.warns(RuntimeWarning, match=said) as told:
-            running.wait(epochs=3, timeout=PATIENT, callbacks=[until_it_fails])
+            running.wait(epochs=3, timeout=PATIENCE, callbacks=[until_it_fails])
         assert len(told) == 1
         with pytest.raises(CheckpointError, match=f"gate 'g1', version {len(trains.reports) * PASS}: cannot write"):
             running.snapshot()
@@ -173,7 +175,7 @@ def test_a_snapshot_url_that_cannot_be_written_is_reported_and_training_continue
         running.snapshot()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            running.wait(epochs=2, timeout=PATIENT)
+            running.wait(epochs=2, timeout=PATIENCE)
         end = running.parameters()
     assert run_store(tmp_path).numbers("g1")[-1] == len(trains.reports) * PASS
     with user.deploy(NETWORK, resume=str(tmp_path)) as running:
@@ -190,7 +192,7 @@ def test_a_place_that_comes_back_only_for_the_end_has_the_end(tmp_path):
 
         running.attach(train(epochs=3))
         with pytest.warns(RuntimeWarning, match="snapshots of gate 'g0'"):
-            running.wait(timeout=PATIENT, callbacks=[lambda report: wait_until(failed)])
+            running.wait(timeout=PATIENCE, callbacks=[lambda report: wait_until(failed)])
         assert failed() == {"g0"}
         mend()
         end = running.parameters()
@@ -206,13 +208,13 @@ def test_a_network_without_snapshots_can_write_none(user):
 def test_a_lost_gate_without_a_snapshot_restarts_from_its_initial_parameters_and_that_is_reported(tmp_path):
     with pair() as processes, deploy(NETWORK, processes.client, snapshots=str(tmp_path)) as running:
         running.attach(train())
-        lost = PASS * len(running.wait(epochs=2, timeout=PATIENT))
+        lost = PASS * len(running.wait(epochs=2, timeout=PATIENCE))
         running.snapshot()
         for file in list(tmp_path.rglob("g1/*")):
             file.unlink()
         os.kill(processes.pid(running.placement["g1"]), signal.SIGKILL)
-        wait_until(lambda: events(processes.client, running.name, "restarted"), within=PATIENT)
-        running.wait(epochs=2, timeout=PATIENT)
+        wait_until(lambda: events(processes.client, running.name, "restarted"))
+        running.wait(epochs=2, timeout=PATIENCE)
         (told,) = events(processes.client, running.name, "no snapshot")
         assert told["gate"] == "g1" and told["text"].endswith("it starts with its initial parameters")
         statistics = running.statistics()

@@ -10,7 +10,7 @@ import pytest
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.errors import DeploymentError
 from tests.support.leftovers import wait_until
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE, scaled, scaled_seconds
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
 
@@ -26,7 +26,7 @@ class Slow(nn.ReLU):
 
     def forward(self, params, x, **options):
         self.entered.set()
-        assert self.go.wait(LIMIT)
+        assert self.go.wait(PATIENCE)
         return super().forward(params, x, **options)
 
 
@@ -44,12 +44,12 @@ def test_statistics_are_there_while_a_gate_is_in_a_long_pass(slow, threads):
     settings = {"akkordeon.threads": threads, "akkordeon.timeouts.first-batch": "1ms"}
     with dask.config.set(settings), deploy(network) as running:
         running.attach(train(epochs=1))
-        assert slow.entered.wait(LIMIT)
+        assert slow.entered.wait(PATIENCE)
         found = running.statistics()  # with the pass still under way
         assert not slow.go.is_set() and {"g0", "g1", "train0"} <= found.keys()
         assert found["g0"].counts.forwards == 0
         slow.go.set()
-        running.wait(timeout=LIMIT)
+        running.wait(timeout=PATIENCE)
         assert running.statistics()["g0"].counts.forwards > 0
 
 
@@ -57,7 +57,7 @@ def test_statistics_are_there_while_a_gate_is_in_a_long_pass(slow, threads):
 class Large(nn.ReLU):
     """A layer whose parameters take a while to make."""
 
-    seconds: float = 1.5
+    seconds: float = scaled_seconds(1.5)
 
     def init(self, rng, dtype):
         assert not threading.Event().wait(self.seconds)
@@ -65,7 +65,7 @@ class Large(nn.ReLU):
 
 
 def test_a_gate_that_takes_long_to_make_has_more_time_than_one_that_waits():
-    with dask.config.set({"akkordeon.timeouts.deploy": "1s"}):
+    with dask.config.set({"akkordeon.timeouts.deploy": scaled(1)}):
         with deploy(Gate(nn.Linear(6, 3) >> Large(), optim.SGD(0.1))) as running:
             assert running.predict(numbers()[0]).shape == (64, 3)
         with (
@@ -94,7 +94,7 @@ class HeldSource(data.Source):
 
     def batches(self, epoch, batch_size):
         self._provider.asked.set()
-        assert self._provider.go.wait(LIMIT)
+        assert self._provider.go.wait(PATIENCE)
         yield numbers()[0][:batch_size], numbers()[1][:batch_size]
 
 
@@ -102,12 +102,12 @@ def test_a_provider_that_blocks_stops_nothing_but_its_sentinel():
     held = Held()
     with dask.config.set({"akkordeon.threads": 1, "akkordeon.timeouts.first-batch": "1ms"}), deploy(NETWORK) as running:
         late = running.attach(Sentinel.train(held, batch_size=8, epochs=1, name="late"))
-        assert held.asked.wait(LIMIT)
+        assert held.asked.wait(PATIENCE)
         running.attach(train(epochs=3, name="other"))
         wait_until(lambda: len([report for report in running.history if report.sentinel == "other"]) == 3)
         assert not late.reports
         held.go.set()
-        running.wait(timeout=LIMIT)
+        running.wait(timeout=PATIENCE)
         assert len(late.reports) == 1
 
 
@@ -120,7 +120,7 @@ def test_promise_1_holds_with_any_number_of_threads(threads, heavy, monkeypatch)
     run = {"batch_size": 64, "epochs": 2}
     with dask.config.set({"akkordeon.threads": threads}), deploy(network, seed=4) as running:
         running.attach(Sentinel.train(IMAGES, concurrency=1, name="tdp", **run))
-        running.wait(timeout=LIMIT)
+        running.wait(timeout=PATIENCE)
         trained = running.parameters()
     loss = nn.SoftmaxCrossEntropy()
     assert equal(trained, train_sequentially(network, IMAGES, loss=loss, seed=4, sentinel="tdp", **run))

@@ -9,8 +9,9 @@ from akkordeon_dask import connect
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
-from tests.runtime.test_resuming import ADAM, PATIENT, trained
+from tests.runtime.test_resuming import ADAM, trained
 from tests.support.gate_versions import versions
+from tests.support.patience import PATIENCE
 from tests.support.restarting_workers import run_folder
 from tests.support.small_networks import equal, train
 
@@ -22,7 +23,7 @@ def newest_cut(folder):
 @pytest.fixture(autouse=True)
 def patient():
     """However busy the machine is, batches have the time to come back."""
-    with dask.config.set({"akkordeon.snapshots.cut-deadline": "60s"}):
+    with dask.config.set({"akkordeon.snapshots.cut-deadline": PATIENCE}):
         yield
 
 
@@ -30,11 +31,11 @@ def test_a_run_that_is_resumed_goes_on_there(user, tmp_path):
     first, copy = tmp_path / "first", tmp_path / "copy"
     with user.deploy(ADAM, snapshots=str(first), snapshot_every="1h") as running:
         running.attach(train(concurrency=3))
-        running.wait(epochs=3, timeout=PATIENT)
+        running.wait(epochs=3, timeout=PATIENCE)
         kept, known = running.snapshot(), running.parameters()
         assert kept == versions(running) and min(kept.values()) > 0
         shutil.copytree(first, copy)  # as it is when the program is killed now
-        running.wait(epochs=1, timeout=PATIENT)
+        running.wait(epochs=1, timeout=PATIENCE)
     with user.deploy(ADAM, resume=str(copy), snapshot_every="1h", take_over=True) as running:
         assert versions(running) == kept
         assert equal(running.parameters(), known)

@@ -15,6 +15,7 @@ from akkordeon_dask import History, Running, connect, deploy, stop
 from akkordeon_dask.errors import ClosedError, SpecError
 from akkordeon_dask.runtime import status
 from akkordeon_dask.runtime._sync import block_on
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 from tests.support.sync_and_async_client import AsynchronousUser
 
@@ -112,10 +113,10 @@ def test_a_verb_that_blocks_ends_with_its_client_whose_event_loop_is_its_own(clu
 
     with ThreadPoolExecutor(1) as pool, Client(cluster.scheduler.address) as client:
         blocked = pool.submit(block_on, client, endless())
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE)
         client.close()
         with pytest.raises(ClosedError, match=f"client {client.id} was closed, by another thread"):
-            blocked.result(20)
+            blocked.result(PATIENCE)
 
 
 def test_a_wait_ends_with_its_client_and_no_scheduler_is_blamed(cluster, nothing_left):
@@ -125,8 +126,8 @@ def test_a_wait_ends_with_its_client_and_no_scheduler_is_blamed(cluster, nothing
         running.attach(train())
         running.subscribe(lambda report: waits.set())
         waiting = pool.submit(running.wait, epochs=10**6)
-        assert waits.wait(20)
+        assert waits.wait(PATIENCE)
         client.close()
         with pytest.raises(ClosedError, match=f"client of network '{running.name}' is closed"):
-            waiting.result(20)
+            waiting.result(PATIENCE)
     nothing_left()

@@ -14,8 +14,9 @@ from akkordeon_dask.errors import SpecError
 from akkordeon_dask.tree import leaves
 from tests.support.joined_batches import train_jointly
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.recorded_order import batches_of
-from tests.support.restarting_workers import PATIENT, pair
+from tests.support.restarting_workers import pair
 
 LOSS, SEED = nn.SoftmaxCrossEntropy(), 3
 SENTINELS = {"one": (60, 7, 4), "two": (41, 9, 2), "three": (52, 5, 3)}
@@ -66,7 +67,7 @@ def test_ten_steps_equal_a_loop_over_the_joined_batches(processes, tmp_path, man
             plan = {"batch_size": batch_size, "concurrency": concurrency, "epochs": epochs, "scores": []}
             running.attach(Sentinel.train(provider, name=name, loss=LOSS, **plan))
             batches |= batches_of(provider, name, batch_size, epochs)
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
         trained, statistics = running.parameters(), running.statistics()
     recorder = spec.gates[0].chain.layers[0]
     ended = recorder.steps(batches)
@@ -92,9 +93,9 @@ def test_the_loss_of_a_gate_s_worker_in_the_middle_of_a_step_holds_nobody_up(tmp
             plan = {"batch_size": 5, "concurrency": 3, "epochs": 3, "loss": LOSS, "workers": front}
             first = running.attach(Sentinel.train(samples(2000, 1), name="one", **plan))
             second = running.attach(Sentinel.train(samples(3000, 2), name="two", **plan))
-            wait_until(lambda: running.statistics()["g1"].counts.batches > 50, within=PATIENT)
+            wait_until(lambda: running.statistics()["g1"].counts.batches > 50)
             os.kill(processes.pid(lost), signal.SIGKILL)
-            running.wait(timeout=2 * PATIENT)
+            running.wait(timeout=PATIENCE)
             assert [report.samples for report in first.reports] == [2000] * 3
             assert [report.samples for report in second.reports] == [3000] * 3
             counts = [running.statistics()[gate].counts for gate in ("g0", "g1")]

@@ -9,7 +9,8 @@ from tests.support.machines import joined
 from tests.support.multi_machine_cluster import HOSTS, far_cluster
 from tests.support.multi_machine_stories import EPOCHS, FarStories, travel
 from tests.support.multi_machine_user import NAMES, SAMPLES
-from tests.support.tls_probe import PATIENCE
+from tests.support.patience import PATIENCE
+from tests.support.tls_probe import SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ class TestTLS(FarStories):
             worker = user.said[0]["placement"]["quince"]
             args = ("-m", "tests.support.tls_probe", far.scheduler, worker, certificates["client"], theirs)
             with far.run("stranger", "strangers", *args) as strangers:
-                (told,) = strangers.succeed(within=30)
+                (told,) = strangers.succeed(within=PATIENCE)
             user.await_passes(2)
             user.stop()
         tries = json.loads(told)
@@ -57,7 +58,7 @@ class TestTLS(FarStories):
         let_in = {said["who"] for said in tries if not said["error"]}
         assert refused == {"without a certificate", "of another authority", "in plain text"}, tries
         assert let_in == {"member"}, tries
-        assert max(said["seconds"] for said in tries) < 2 * PATIENCE
+        assert max(said["seconds"] for said in tries) < 2 * SECONDS
         assert {(p["samples"], p["lost"]) for p in user.passes()} == {(SAMPLES, 0)}
         links = [link for said in user.said if "gate" in said for link in said["links"]]
         assert [link["connects"] for link in links] == [1, 1]

@@ -8,8 +8,7 @@ import pytest
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.runtime._cut_short import together
 from akkordeon_dask.runtime._cuts import CutNetwork
-
-LIMIT = 20.0
+from tests.support.patience import PATIENCE
 
 
 def running():
@@ -116,7 +115,7 @@ def test_a_snapshot_that_is_cancelled_lets_training_go_on(stage):
         answers = {"hold_sentinels": {"alice": [], "bob": []}, "take_parts": {"alice": {}, "bob": {}}}
         cluster = Cluster(**{name: its for name, its in answers.items() if name != stage})
         taking = asyncio.create_task(cut_network(cluster).take())
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(PATIENCE):
             await cluster.stands.wait()
         cluster.asked.clear()
         cluster.answers |= RELEASED

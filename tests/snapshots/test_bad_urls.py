@@ -12,6 +12,7 @@ import pytest
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Store
 from tests.snapshots.test_store import files
+from tests.support.patience import PATIENCE
 from tests.support.snapshot_trees import same
 
 BIG = np.arange(200_000, dtype="i8")
@@ -35,11 +36,11 @@ def small_disk(tmp_path):
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"needs the right to mount a small file system: {error}")
     yield place
-    subprocess.run(["umount", str(place)], check=True, capture_output=True, timeout=20)
+    subprocess.run(["umount", str(place)], check=True, capture_output=True, timeout=PATIENCE)
 
 
 def check_that_it_fails(store, tree, cause):

@@ -12,6 +12,7 @@ import pytest
 
 from akkordeon_dask.snapshots import Store
 from tests.support.endless_snapshots import tree
+from tests.support.patience import PATIENCE, scaled_seconds
 from tests.support.programs import started
 from tests.support.snapshot_trees import logged, same
 
@@ -29,12 +30,12 @@ def kill_once(folder, rng):
         # Not `communicate`: it would pass over what readline has read ahead.
         numbers += process.stdout.readlines()
         errors = process.stderr.read()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
     assert errors == "" and all(line.endswith("\n") for line in numbers)
     return int(numbers[-1])
 
 
-@pytest.mark.timeout(60 + 5 * KILLS)
+@pytest.mark.timeout(scaled_seconds(60 + 5 * KILLS))
 def test_the_newest_complete_snapshot_loads_whenever_its_writer_was_killed(tmp_path):
     rng = random.Random(20)
     begun = 0

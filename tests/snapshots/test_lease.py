@@ -23,6 +23,7 @@ from akkordeon_dask.snapshots import (
     take_lease,
 )
 from akkordeon_dask.snapshots._files import Files
+from tests.support.patience import PATIENCE
 
 RUN = "0123456789abcdef"
 TREE = {"w": np.ones(3, np.float32)}
@@ -63,13 +64,13 @@ def test_who_was_taken_over_writes_no_more_and_says_so_once(tmp_path):
     recorder = SnapshotRecorder(policy.store(), "g", 1, on_failure=lambda *said: told.append(said), policy=policy)
     try:
         recorder.write(TREE, 1)
-        recorder.flush(10)
+        recorder.flush(PATIENCE)
         second = take_lease(wanted(tmp_path, run="f" * 16), take_over=True)
         for number in (2, 3):
             recorder.write(TREE, number)
-            recorder.flush(10)
+            recorder.flush(PATIENCE)
         with pytest.raises(SupersededError, match="taken over by network 'digits'"):
-            recorder.write_part(policy.store("cuts/one"), TREE, 4, {}).result(10)
+            recorder.write_part(policy.store("cuts/one"), TREE, 4, {}).result(PATIENCE)
         release_lease(first)
         assert newest_lease(str(tmp_path)) == second
     finally:

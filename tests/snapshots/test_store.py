@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.snapshots import Store
+from tests.support.patience import PATIENCE
 from tests.support.snapshot_trees import logged, same
 
 law = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -212,7 +213,7 @@ def test_a_snapshot_removed_by_its_writer_during_a_read_is_not_missed(url, monke
 
 
 def test_two_writers_of_one_series_at_once_spoil_nothing(url):
-    start = threading.Barrier(2, timeout=20)
+    start = threading.Barrier(2, timeout=PATIENCE)
     errors = []
 
     def write(who):
@@ -228,7 +229,7 @@ def test_two_writers_of_one_series_at_once_spoil_nothing(url):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
     assert errors == []
     with logged() as lines:
         saved = Store(url).load("g0")

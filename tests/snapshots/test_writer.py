@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
+from tests.support.patience import PATIENCE
 from tests.support.snapshot_trees import logged
-
-SOON = 20.0
-"""Seconds that anything may take here before it is lines to hang."""
 
 
 class Gated:
@@ -28,7 +26,7 @@ class Gated:
 
     def save(self, series, tree, *, number, facts, generation):
         self.begun.release()
-        assert self.open.wait(SOON)
+        assert self.open.wait(PATIENCE)
         if number in self.bad:
             raise CheckpointError(f"no room for {number}")
         self.saved.append((series, generation, number))
@@ -50,14 +48,14 @@ def writer(gated, results):
     writer = Writer(gated, name="test", on_result=lambda *result: results.append((threading.current_thread(), *result)))
     yield writer
     gated.open.set()
-    writer.close(SOON)
+    writer.close(PATIENCE)
 
 
 @pytest.fixture
 def held(gated, writer):
     """The writer while it is stuck in the snapshot 0 of a series of its own."""
     writer.put("first", (), number=0)
-    assert gated.begun.acquire(timeout=SOON)
+    assert gated.begun.acquire(timeout=PATIENCE)
     return writer
 
 
@@ -65,7 +63,7 @@ def test_the_series_take_turns_in_the_order_they_came(gated, held):
     for number, series in enumerate(["b", "a", "c", "b", "a"]):
         held.put(series, (), number=number)
     gated.open.set()
-    held.flush(SOON)
+    held.flush(PATIENCE)
     assert gated.saved[1:] == [("b", 1, 3), ("a", 1, 4), ("c", 1, 2)]
 
 
@@ -76,11 +74,11 @@ def test_of_each_series_the_newest_that_waits_is_written_or_has_failed(puts, bad
     gated.bad = {bad}
     writer = Writer(gated, name="law", on_result=lambda series, number, error: failed.add(series) if error else None)
     writer.put("first", (), number=9)
-    assert gated.begun.acquire(timeout=SOON)
+    assert gated.begun.acquire(timeout=PATIENCE)
     for series, generation, number in puts:
         writer.put(series, (), number=number, generation=generation)
     gated.open.set()
-    writer.close(SOON)
+    writer.close(PATIENCE)
     newest = {series: max(put[1:] for put in puts if put[0] == series) for series in {put[0] for put in puts}}
     good = {(series, *key) for series, key in newest.items() if key[1] != bad}
     assert set(gated.saved[1:]) == good
@@ -91,9 +89,9 @@ def test_a_failure_is_reported_and_the_next_one_is_written(gated, held, results)
     gated.bad = {1}
     gated.open.set()
     held.put("g0", np.zeros(5), number=1)
-    held.flush(SOON)
+    held.flush(PATIENCE)
     held.put("g0", np.zeros(5), number=2)
-    held.flush(SOON)
+    held.flush(PATIENCE)
     reported = [(series, number, str(error)) for _, series, number, error in results]
     assert reported == [("first", 0, "None"), ("g0", 1, "no room for 1"), ("g0", 2, "None")]
     assert {thread.name for thread, *_ in results} == {"akkordeon writer test"}
@@ -104,7 +102,7 @@ def test_a_tree_that_cannot_be_kept_is_a_failure_like_any_other(tmp_path):
     writer = Writer(store, name="test", on_result=lambda series, number, error: errors.update({series: error}))
     writer.put("g0", {1, 2}, number=1)
     writer.put("g1", np.arange(3), number=7, facts={"a": 1}, generation=4)
-    writer.close(SOON)
+    writer.close(PATIENCE)
     assert "{1, 2}" in str(errors["g0"]) and errors["g1"] is None
     saved = store.load("g1")
     assert (saved.number, saved.generation, saved.facts) == (7, 4, {"a": 1})
@@ -118,9 +116,9 @@ def test_a_callback_that_fails_is_logged_and_the_writer_continues(gated):
     gated.open.set()
     with logged() as lines:
         writer.put("g0", (), number=1)
-        writer.flush(SOON)
+        writer.flush(PATIENCE)
         writer.put("g0", (), number=2)
-        writer.close(SOON)
+        writer.close(PATIENCE)
     assert [number for _, _, number in gated.saved] == [1, 2]
     assert [line for line in lines if "on_result failed" in line] == lines and len(lines) == 2
 
@@ -137,8 +135,8 @@ def test_a_callback_may_put(gated):
     gated.open.set()
     writer.put("g0", (), number=1)
     while len(seen) < 3:
-        writer.flush(SOON)
-    writer.close(SOON)
+        writer.flush(PATIENCE)
+    writer.close(PATIENCE)
     assert seen == [1, 2, 3] and [number for _, _, number in gated.saved] == [1, 2, 3]
 
 
@@ -151,10 +149,10 @@ def test_a_tree_is_not_copied_and_is_released_after_the_write(gated, writer, fai
     try:
         writer.put("g0", (array, [array]), number=1)
         del array
-        assert gated.begun.acquire(timeout=SOON)
+        assert gated.begun.acquire(timeout=PATIENCE)
         assert gone() is not None
         gated.open.set()
-        writer.flush(SOON)
+        writer.flush(PATIENCE)
         assert gone() is None
     finally:
         gc.enable()
@@ -164,10 +162,10 @@ def test_closing_writes_the_waiting_snapshots_and_ends_the_thread(gated, held):
     held.put("g0", (), number=1)
     held.put("g1", (), number=2)
     gated.open.set()
-    held.close(SOON)
+    held.close(PATIENCE)
     assert [series for series, _, _ in gated.saved] == ["first", "g0", "g1"]
     assert not any(thread.name == "akkordeon writer test" for thread in threading.enumerate())
-    held.close(SOON)
+    held.close(PATIENCE)
     with pytest.raises(ClosedError, match="snapshot 3 of 'g0' is not written"):
         held.put("g0", (), number=3)
     held.flush(0)
@@ -178,7 +176,7 @@ def test_closing_stops_at_its_deadline_and_names_the_unwritten_snapshots(gated, 
     with pytest.raises(DeadlineError, match=r"1 of 'g0', 0 of 'first' within 0\.05 s"):
         held.close(0.05)
     gated.open.set()
-    held.close(SOON)
+    held.close(PATIENCE)
     assert gated.saved == [("first", 1, 0)]
     assert not any(thread.name == "akkordeon writer test" for thread in threading.enumerate())
 
@@ -187,7 +185,7 @@ def test_a_flush_stops_at_its_deadline_and_the_writer_continues(gated, held):
     with pytest.raises(DeadlineError, match=r"0 of 'first' within 0\.05 s: check that the store answers"):
         held.flush(0.05)
     gated.open.set()
-    held.flush(SOON)
+    held.flush(PATIENCE)
     assert gated.saved == [("first", 1, 0)]
 
 
@@ -208,8 +206,8 @@ def test_a_flush_does_not_wait_for_later_snapshots(gated, monkeypatch):
 
     writer.put("g0", (), number=1)
     monkeypatch.setattr(writer, "_pending", open_the_gate)
-    writer.flush(SOON)
+    writer.flush(PATIENCE)
     assert [number for _, _, number in gated.saved] == [1]
     gated.open.set()
-    writer.close(SOON)
+    writer.close(PATIENCE)
     assert [number for _, _, number in gated.saved] == [1, 2]

@@ -7,7 +7,7 @@ import numpy as np
 
 from akkordeon_dask import data
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, make_batch_reader
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 
 
 def batch(number):
@@ -32,7 +32,7 @@ class Slow:
     def make(self):
         self.runs += 1
         try:
-            while (number := self.let_out.get(timeout=LIMIT)) is not None:
+            while (number := self.let_out.get(timeout=PATIENCE)) is not None:
                 if isinstance(number, Exception):
                     raise number
                 yield batch(number)
@@ -53,11 +53,11 @@ class Threaded:
         """Ask, and ask again when woken."""
         drawn = self.reader.draw(pass_number, epoch)
         while drawn is NoBatch.PENDING:
-            assert self.woken.acquire(timeout=LIMIT)
+            assert self.woken.acquire(timeout=PATIENCE)
             drawn = self.reader.draw(pass_number, epoch)
         return drawn
 
     def close(self):
         self.slow.let_out.put(None)
-        self.reader.close(timeout=LIMIT)
+        self.reader.close(timeout=PATIENCE)
         assert "the reader" not in [thread.name for thread in threading.enumerate()]

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.patience import PATIENCE
 from tests.support.system_tools import give_up, need
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PATIENCE = 60.0
-"""Seconds after which a page is said to hang."""
 SMALL = (1280, 800)
 """Width and height of the smallest window that the page is made for."""
 

@@ -15,18 +15,19 @@ from tests.support.chaos_owner import Fault, Owner
 from tests.support.chaos_user import NAME
 from tests.support.leftovers import wait_until
 from tests.support.machines import Machines, Process, joined, running
+from tests.support.patience import scaled
 from tests.support.programs import free_port
 
 WORKERS = ("alice", "bob", "carol")
 HOSTS = ("scheduler", *WORKERS, "client")
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
-    "SUPERVISION__PATIENCE": "2s",
+    "SUPERVISION__PATIENCE": scaled(2),
     "SUPERVISION__RESTARTS": "1000",
-    "SUPERVISION__STUCK": "3s",
+    "SUPERVISION__STUCK": scaled(3),
     "SUPERVISION__WAIT": "10min",
     "SUPERVISION__SCHEDULER": "10min",
-    "TIMEOUTS__CONTROL": "10s",
+    "TIMEOUTS__CONTROL": scaled(10),
 }
 
 

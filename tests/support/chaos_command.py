@@ -50,7 +50,7 @@ def cut_short(client, seconds):
 
     asynchronous = None
     asyncio.run(cut())
-    wait_until(lambda: "brief" not in networks(client), within=PATIENT)
+    wait_until(lambda: "brief" not in networks(client))
 
 
 def do(client, kind, worker, seconds) -> None:

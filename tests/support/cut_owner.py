@@ -6,13 +6,17 @@ import click
 from distributed import Client
 
 from akkordeon_dask import deploy
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 
 def main() -> None:
     """Say `up` when it trains."""
     address, folder = sys.argv[1:]
-    with Client(address) as client, deploy(NETWORK, client, snapshots=folder, snapshot_every="1s") as running:
+    with (
+        Client(address, timeout=PATIENCE) as client,
+        deploy(NETWORK, client, snapshots=folder, snapshot_every="1s") as running,
+    ):
         running.attach(train(name="a", concurrency=4))
         click.echo("up")
         running.wait(epochs=10**9)

@@ -9,11 +9,11 @@ from distributed import Client
 
 from akkordeon_dask.runtime.cluster._embedded import WORKER_ENVIRONMENT
 from tests.support.dialogues import Program, dask, joined_worker
+from tests.support.patience import PATIENCE
 
 PRELOAD = ("--preload", "akkordeon_dask.preload")
 """The options of a scheduler that has the page from the start."""
 
-_PATIENCE = 60.0
 _LISTENS = ("--host", "127.0.0.1", "--port", 0, "--dashboard-address", "127.0.0.1:0")
 _PAGES = re.compile(r"dashboard at: +http://127\.0\.0\.1:(?P<port>\d+)/")
 
@@ -37,8 +37,8 @@ def started_scheduler(*options: object, prefix: str = "", **more: str) -> Iterat
     """`dask scheduler` on free ports; `more` goes into its environment. It ends as by Ctrl-C."""
     options = (*options, "--dashboard-prefix", prefix) if prefix else options
     with dask("scheduler", *_LISTENS, *options, **more) as program:
-        port = _PAGES.search(program.line(lambda line: _PAGES.search(line) is not None, _PATIENCE))
-        address = program.line(lambda line: "Scheduler at:" in line, _PATIENCE).split()[-1]
+        port = _PAGES.search(program.line(lambda line: _PAGES.search(line) is not None))
+        address = program.line(lambda line: "Scheduler at:" in line).split()[-1]
         yield Scheduler(program, address, f"http://127.0.0.1:{port['port']}{prefix}")
         program.interrupt()
 
@@ -52,4 +52,4 @@ def started_cluster(
         scheduler = stack.enter_context(started_scheduler(*options, prefix=prefix, **more))
         for name in workers:
             stack.enter_context(joined_worker(scheduler.address, name, **WORKER_ENVIRONMENT))
-        yield scheduler, stack.enter_context(Client(scheduler.address, timeout=_PATIENCE))
+        yield scheduler, stack.enter_context(Client(scheduler.address, timeout=PATIENCE))

@@ -13,9 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from akkordeon_dask.cli import akkordeon as group
+from tests.support.patience import PATIENCE
 from tests.support.programs import started
-
-PATIENCE = 60.0
 
 _AKKORDEON = """
 import signal

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from tests.support.patience import PATIENCE
+
 
 def says(text: bytes) -> Callable[[socket.socket], None]:
     """A server that greets whoever connects, and says no more."""
@@ -39,7 +41,7 @@ def foreign_server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             except OSError:
                 return
             connections.append(there)
-            there.settimeout(20)
+            there.settimeout(PATIENCE)
             with suppress(OSError):
                 serve(there)
 
@@ -52,6 +54,6 @@ def foreign_server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(20)
+            thread.join(PATIENCE)
             for there in connections:
                 there.close()

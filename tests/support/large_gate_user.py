@@ -9,6 +9,7 @@ import sys
 from distributed import Client
 
 from akkordeon_dask import Gate, deploy, nn, optim
+from tests.support.patience import PATIENCE
 
 
 def peak() -> int:
@@ -17,7 +18,7 @@ def peak() -> int:
 
 def main(address: str, features: int, file: str) -> None:
     network = Gate(nn.Linear(features, features), optim.SGD(0.1)) | Gate(nn.Linear(features, 2), optim.SGD(0.1))
-    with Client(address) as client, deploy(network, client) as running:
+    with Client(address, timeout=PATIENCE) as client, deploy(network, client) as running:
         before = peak()
         running.save(file)
         saved = peak()

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from tests.support.patience import PATIENCE
+
 _LOOK = 0.1
 """Seconds that a look at a condition counts at most."""
 
@@ -13,7 +15,9 @@ def akkordeon_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("akkordeon")]
 
 
-def wait_until(condition: Callable[[], bool], within: float = 20.0, seen: Callable[[], object] = lambda: "") -> None:
+def wait_until(
+    condition: Callable[[], bool], within: float = PATIENCE, seen: Callable[[], object] = lambda: ""
+) -> None:
     """Return once `condition` holds, for what tells nobody of itself; fail after `within` seconds, naming `seen`.
 
     The seconds are counted in looks, so that those in which the whole machine stands still count little.

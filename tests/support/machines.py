@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.leftovers import wait_until
 from tests.support.packet_capture import Capture
+from tests.support.patience import PATIENCE
 from tests.support.programs import environment
 from tests.support.system_tools import need
 
@@ -68,7 +69,7 @@ class Process:
         """End it where it runs."""
         self._popen.terminate()
         try:
-            self._popen.wait(timeout=10)
+            self._popen.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
@@ -198,7 +199,7 @@ def _sweep() -> None:
 
 def _remove(namespace: str) -> None:
     """End what still runs in a namespace, and the namespace."""
-    wait_until(lambda: not _kill_all(namespace), within=10.0)
+    wait_until(lambda: not _kill_all(namespace))
     _run("ip", "netns", "delete", namespace)
 
 
@@ -212,7 +213,7 @@ def _kill_all(namespace: str) -> list[int]:
 
 
 def _run(*command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def _ip(*command: str) -> None:

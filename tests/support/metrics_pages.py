@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.patience import PATIENCE
+
 OURS = "akkordeon_"
 """The prefix of our names."""
 
@@ -65,7 +67,7 @@ def shown(read: Callable[[tuple[Any, ...]], Iterable[Metric]], *sources: Any) ->
 
 def fetched(url: str) -> Page:
     """The page that a server answers."""
-    with urlopen(url, timeout=30) as answer:
+    with urlopen(url, timeout=PATIENCE) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return Page(answer.read().decode())
 

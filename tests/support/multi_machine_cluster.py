@@ -12,8 +12,6 @@ from tests.support.machines import Machines, Process
 
 HOSTS = ("scheduler", "alice", "bob", "client")
 ROOT = Path(__file__).parents[2]
-_START = 40
-"""Seconds for a user to connect and to see the first pass end, while everything starts."""
 
 
 class User:
@@ -34,9 +32,7 @@ class User:
     def await_passes(self, more: int) -> None:
         """Wait until so many more passes are reported."""
         enough = len(self.passes()) + more
-        wait_until(
-            lambda: len(self.passes()) >= enough or not self._process.running, within=_START, seen=lambda: self.log
-        )
+        wait_until(lambda: len(self.passes()) >= enough or not self._process.running, seen=lambda: self.log)
         assert self._process.running, self.log
 
     def stop(self) -> None:
@@ -46,7 +42,7 @@ class User:
 
     def finish(self) -> None:
         """Wait until it has ended well."""
-        wait_until(lambda: not self._process.running, within=_START, seen=lambda: self.log)
+        wait_until(lambda: not self._process.running, seen=lambda: self.log)
         assert self._process.succeed(within=1), self.log
 
     @property

@@ -9,6 +9,7 @@ from tests.support.leftovers import wait_until
 from tests.support.multi_machine_cluster import Far, User
 from tests.support.multi_machine_user import BATCH, SAMPLES, WIDTH, images, network, training
 from tests.support.packet_capture import Capture
+from tests.support.patience import PATIENCE
 
 EPOCHS = 5
 
@@ -69,7 +70,7 @@ class FarStories:
             user.finish()
         with somebody.deploy(network(front="0", back="1"), seed=7) as running:
             running.attach(training(1, concurrency=1))
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)
             here = running.predict(images())
         there = np.frombuffer(kept.read_bytes(), here.dtype).reshape(here.shape)
         np.testing.assert_array_equal(there, here)
@@ -91,7 +92,7 @@ class FarStories:
             with far.machines.cut("bob"):
                 before = heard.repeats(alice, bob)
                 # TCP tries again after 0.2, 0.6, 1.4 s: batches are overdue by then.
-                wait_until(lambda: heard.repeats(alice, bob) >= before + 3, within=20.0)
+                wait_until(lambda: heard.repeats(alice, bob) >= before + 3)
             user.await_passes(2)
             user.stop()
         passes = user.passes()

@@ -11,6 +11,7 @@ from distributed import Client, Security
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 
 SAMPLES, BATCH, WIDTH = 10_000, 100, 50
 NAMES = ("orchard", "pippin", "quince", "gardener")
@@ -61,18 +62,18 @@ def say(**what: object) -> None:
 @click.option("--predictions", help="The file that gets what the network predicts for some images.")
 def main(address, tls, epochs, until, concurrency, patience, predictions) -> None:
     """Train, rate, predict."""
-    with Client(address, security=security(Path(tls)) if tls else None, timeout="20s") as client:
-        client.wait_for_workers(2, timeout=30)
+    with Client(address, security=security(Path(tls)) if tls else None, timeout=PATIENCE) as client:
+        client.wait_for_workers(2, timeout=PATIENCE)
         client.run(dask.config.set, {"akkordeon.batch.min-deadline": patience})
         with deploy(network(), client, name=NAMES[0], seed=7) as running:
             say(placement=dict(running.placement), workers=client.run(lambda dask_worker: str(dask_worker.name)))
             running.subscribe(lambda report: say(**report.as_dict()), mine=True)
             running.attach(training(epochs, concurrency))
             if until:
-                wait_until(Path(until).exists, within=60)
+                wait_until(Path(until).exists)
                 running.pause()
             else:
-                running.wait(timeout=60)
+                running.wait(timeout=PATIENCE)
             running.evaluate(rating())
             if predictions:
                 Path(predictions).write_bytes(running.predict(images()).tobytes())

@@ -8,8 +8,6 @@ from akkordeon_dask import Gate, Network, data, nn, optim
 from akkordeon_dask.messages import Address, Header
 
 CLASSES = 3
-LIMIT = 60.0
-"""Seconds to wait for what is sure to come."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,13 +6,17 @@ import click
 from distributed import Client
 
 from akkordeon_dask import deploy
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 
 def main() -> None:
     """Say `up` when it trains."""
     address, *name = sys.argv[1:]
-    with Client(address) as client, deploy(NETWORK, client, name=name[0] if name else None) as running:
+    with (
+        Client(address, timeout=PATIENCE) as client,
+        deploy(NETWORK, client, name=name[0] if name else None) as running,
+    ):
         running.attach(train())
         click.echo("up")
         running.wait(epochs=10**9)

@@ -16,6 +16,7 @@ from akkordeon_dask.actors.transport._post_office import PostOffice
 from akkordeon_dask.actors.transport._socket_folder import _PREFIX, _bases
 from akkordeon_dask.messages import Forward, decode
 from tests.support.numbered_samples import header
+from tests.support.patience import PATIENCE
 
 
 def forward(sequence, size=4):
@@ -23,7 +24,7 @@ def forward(sequence, size=4):
     return Forward(header(sequence), np.full((1, size), sequence, np.float32))
 
 
-async def holds(condition, within=10.0):
+async def holds(condition, within=PATIENCE):
     """Wait on the event loop until `condition` holds."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody

@@ -13,10 +13,8 @@ from pathlib import Path
 from distributed import Client
 
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.workers import workers_now
-
-PATIENCE = 300 if os.environ.get("CI") else 100
-"""Seconds after which a program is said to hang; more where a machine may have little CPU."""
 
 LINE = re.compile(
     r"^(?P<sentinel>\S+) +epoch: +(?P<epoch>\d+) loss: +(?P<loss>\S+) "
@@ -94,7 +92,7 @@ def running_cluster(
     with ExitStack() as stack:
         dask = ("scheduler", *host, "--port", "0", *page, "--scheduler-file", str(told))
         stack.enter_context(_service(folder, "scheduler", dask))
-        wait_until(lambda: told.is_file() and told.stat().st_size > 0, within=PATIENCE)
+        wait_until(lambda: told.is_file() and told.stat().st_size > 0)
         for name in names:
             options = ("--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--scheduler-file", str(told))
             stack.enter_context(_service(folder, name, ("worker", *host, *options)))
@@ -119,6 +117,6 @@ def _service(folder: Path, name: str, dask: tuple[str, ...]) -> Iterator[None]:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()

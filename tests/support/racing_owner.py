@@ -11,6 +11,7 @@ from distributed import Client
 
 from akkordeon_dask import Running, adopt, deploy
 from akkordeon_dask.errors import AkkordeonError
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SAMPLES, train
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """Say `owner` or `follower` and the samples of the pass; at the end the error."""
     address, name, *url = sys.argv[1:]
     logging.basicConfig(level=logging.WARNING)
-    with Client(address, timeout=120) as client, _owned(client, name, *url) as running:
+    with Client(address, timeout=3 * PATIENCE) as client, _owned(client, name, *url) as running:
         trains = running.attach(train(name="first" if url else "second", epochs=10**6))
         try:
             while True:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 
 
 class RecordingBehavior:
@@ -12,7 +12,7 @@ class RecordingBehavior:
 
     wants_timer = False
 
-    def __init__(self, *, interval=LIMIT, fails_on=()):
+    def __init__(self, *, interval=PATIENCE, fails_on=()):
         self.calls, self.threads, self.timers = [], set(), []
         self.interval, self.fails_on = interval, fails_on
         self.entered, self.held, self.timer_ran = threading.Event(), threading.Event(), threading.Event()
@@ -26,7 +26,7 @@ class RecordingBehavior:
     def receive(self, message):
         if message == "hold":
             self.entered.set()
-            assert self.held.wait(LIMIT)
+            assert self.held.wait(PATIENCE)
         self.note(message)
 
     def apply(self, computation):
@@ -54,8 +54,8 @@ def run_cell(story, behavior, ended=None, *, threads=1):
         finally:
             behavior.held.set()
             cell.stop()
-            await cell.stopped(LIMIT)
-            dispatcher.join(LIMIT)
+            await cell.stopped(PATIENCE)
+            dispatcher.join(PATIENCE)
 
     answer = asyncio.run(run())
     assert not [thread for thread in threading.enumerate() if thread not in before]

@@ -7,6 +7,7 @@ from distributed import Client
 
 from akkordeon_dask import deploy
 from akkordeon_dask.errors import ClosedError
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     """Say `up` when it trains, what ended that, and `closed`."""
     address, name, how, *snapshots = sys.argv[1:]
     keeping = {"snapshots": snapshots[0], "snapshot_every": 1} if snapshots else {}
-    with Client(address) as client:
+    with Client(address, timeout=PATIENCE) as client:
         with deploy(NETWORK, client, name=name, **keeping) as running:
             running.attach(train(name="first"))
             click.echo("up")

@@ -12,12 +12,10 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import EmbeddedCluster
 from akkordeon_dask.snapshots import Store, find_runs
 from tests.support.leftovers import akkordeon_threads, wait_until
+from tests.support.patience import scaled
 from tests.support.workers import workers_now
 
-PATIENT = 60
-"""Seconds."""
-
-_LIMITS = {"batch.deadline": "2s", "batch.min-deadline": "300ms", "supervision.patience": "3s"}
+_LIMITS = {"batch.deadline": scaled(2), "batch.min-deadline": scaled(0.3), "supervision.patience": scaled(3)}
 
 
 class Pair:
@@ -30,7 +28,7 @@ class Pair:
     def two(self) -> tuple[str, str]:
         """The addresses of the workers, once there are two."""
 
-        wait_until(lambda: len(workers_now(self.client)) == 2, within=PATIENT)
+        wait_until(lambda: len(workers_now(self.client)) == 2)
         front, back = sorted(workers_now(self.client))
         return front, back
 

@@ -11,6 +11,7 @@ from bokeh.server.server import Server
 
 from akkordeon_dask.dashboard._page import Page
 from akkordeon_dask.telemetry import TelemetryStore
+from tests.support.patience import PATIENCE
 
 
 @contextmanager
@@ -43,10 +44,10 @@ def served_page(board: TelemetryStore, lock: threading.Lock) -> Iterator[str]:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     try:
         yield f"http://127.0.0.1:{ready[0].port}/"
     finally:
         ready[0].io_loop.add_callback(ready[0].io_loop.stop)
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()

@@ -33,14 +33,14 @@ def service(folder: Path, log: str, script: str, *args: object) -> Iterator["sub
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=20)
+                process.wait(timeout=PATIENCE)
 
 
 def address_in(file: Path) -> str:
     """The address in a scheduler's file, once it is there."""
-    wait_until(lambda: file.is_file() and file.stat().st_size > 0, within=PATIENCE, seen=lambda: file)
+    wait_until(lambda: file.is_file() and file.stat().st_size > 0, seen=lambda: file)
     return str(json.loads(file.read_text(encoding="utf-8"))["address"])

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import free_port
 from tests.support.system_tools import give_up, need
 
@@ -59,11 +60,13 @@ def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
     munge = [f"--{name}={folder / f'munge.{end}'}" for name, end in _MUNGE.items()]
     with ExitStack() as stack:
         stack.enter_context(_daemon(folder, found, "munged", "--foreground", "--force", *munge))
-        wait_until((folder / "munge.socket").exists, within=20)
+        wait_until((folder / "munge.socket").exists)
         stack.enter_context(_daemon(folder, found, "slurmctld", "-D", "-c"))
         for name in NODES:
             stack.enter_context(_daemon(folder, found, "slurmd", "-D", "-N", name))
-        wait_until(lambda: slurm(found, "sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES), within=30)
+        wait_until(
+            lambda: slurm(found, "sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES), within=PATIENCE
+        )
         yield found
 
 
@@ -72,7 +75,7 @@ _MUNGE = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": 
 
 def slurm(environment: dict[str, str], *command: str) -> str:
     """What a command of Slurm's says."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return done.stdout
 
 
@@ -92,6 +95,6 @@ def _daemon(folder: Path, environment: dict[str, str], *command: str) -> Iterato
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()

@@ -10,6 +10,7 @@ import numpy as np
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.tree import paths
+from tests.support.patience import PATIENCE
 
 SGD = optim.SGD(0.05)
 NETWORK = Gate(nn.Linear(6, 5) >> nn.ReLU(), SGD) | Gate(nn.Linear(5, 3), SGD)
@@ -86,7 +87,7 @@ class Blocks(nn.Layer):
     go = threading.Event()
 
     def forward(self, params, x, *, train=False, key=None, own=False):
-        self.go.wait(30)
+        self.go.wait(PATIENCE)
         return x + 0, None
 
     def backward(self, context, dy, *, need_dx=True, own=False):
@@ -110,7 +111,7 @@ class HeldUp(optim.SGD):
     go = threading.Event()
 
     def step(self, w, g, slots, *, lr, count, stale):
-        self.go.wait(30)
+        self.go.wait(PATIENCE)
         return super().step(w, g, slots, lr=lr, count=count, stale=stale)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import free_port
 from tests.support.system_tools import need
 
@@ -38,7 +39,7 @@ def ssh_server(folder: Path) -> Iterator[tuple[int, Path]]:
     home = folder / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     for key in (folder / "host_key", home / ".ssh" / "id_ed25519"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=20)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=PATIENCE)
     port = free_port()
     host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
     (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
@@ -51,11 +52,11 @@ def ssh_server(folder: Path) -> Iterator[tuple[int, Path]]:
         subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL) as server,
     ):
         try:
-            wait_until(lambda: _answers(port), within=20, seen=(folder / "sshd.log").read_text)
+            wait_until(lambda: _answers(port), seen=(folder / "sshd.log").read_text)
             yield port, home
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(PATIENCE)
 
 
 def _answers(port: int) -> bool:

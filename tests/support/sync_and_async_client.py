@@ -8,6 +8,7 @@ from collections import defaultdict
 from distributed import Client
 
 from akkordeon_dask import adopt, connect, deploy
+from tests.support.patience import PATIENCE
 
 
 class Verbs:
@@ -56,7 +57,7 @@ class SynchronousUser(User):
     enter, exit = "__enter__", "__exit__"
 
     def __init__(self, address):
-        self.client = Client(address)
+        self.client = Client(address, timeout=PATIENCE)
 
     def call(self, verb, *args, **options):
         return verb(*args, **options)
@@ -74,10 +75,10 @@ class AsynchronousUser(User):
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="a user's loop")
         self._thread.start()
-        self.client = self.call(Client, address, asynchronous=True)
+        self.client = self.call(Client, address, asynchronous=True, timeout=PATIENCE)
 
     def call(self, verb, *args, **options):
-        return asyncio.run_coroutine_threadsafe(_awaited(verb, *args, **options), self.loop).result(100)
+        return asyncio.run_coroutine_threadsafe(_awaited(verb, *args, **options), self.loop).result(PATIENCE)
 
     def close(self):
         self.call(self.client.close)

@@ -13,9 +13,10 @@ from distributed import Client, Security
 from distributed.comm import connect
 
 from tests.support.multi_machine_user import security
+from tests.support.patience import scaled_seconds
 
-PATIENCE = 3
-"""Seconds that a stranger tries."""
+SECONDS = scaled_seconds(3)
+"""That a stranger tries."""
 
 
 class Bare(Security):
@@ -28,13 +29,13 @@ class Bare(Security):
 
 
 async def _as_client(address: str, identity: Security) -> None:
-    async with Client(address, security=identity, timeout=PATIENCE, asynchronous=True):
+    async with Client(address, security=identity, timeout=SECONDS, asynchronous=True):
         pass
 
 
 async def _as_peer(address: str, identity: Security) -> None:
     """Ask a server for something, as a worker would."""
-    comm = await connect(address, timeout=PATIENCE, **identity.get_connection_args("client"))
+    comm = await connect(address, timeout=SECONDS, **identity.get_connection_args("client"))
     await comm.write({"op": "identity"})
     await comm.read()
     await comm.close()
@@ -44,7 +45,7 @@ async def _try(who: str, knock: Any, address: str, identity: Security) -> dict[s
     begin = time.monotonic()
     error = None
     try:
-        await asyncio.wait_for(knock(address, identity), 3 * PATIENCE)
+        await asyncio.wait_for(knock(address, identity), 3 * SECONDS)
     except Exception as refused:
         error = f"{type(refused).__name__}: {refused}"
     return {"who": who, "door": f"{knock.__name__} {address}", "error": error, "seconds": time.monotonic() - begin}

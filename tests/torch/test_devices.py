@@ -15,6 +15,7 @@ from akkordeon_dask.torch import TorchModule, TorchOptimizer
 from akkordeon_dask.torch._devices import DeviceMemory, find_device
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import equal
 from tests.torch.modules import CASES, Case, frozen, trained_leaves
 
@@ -152,7 +153,7 @@ def test_a_network_trains_on_a_cuda_device_and_masks_are_the_same_each_time():
             running.attach(
                 Sentinel.train(data.arrays(x, (x[:, 0] > 0).astype(int)), batch_size=16, concurrency=1, epochs=30)
             )
-            history = running.wait(timeout=120)
+            history = running.wait(timeout=PATIENCE)
             found.append(running.parameters())
     assert history[-1].loss < history[0].loss and equal(*found)
     assert find_device("cuda", "") == torch.device("cuda", torch.cuda.current_device())

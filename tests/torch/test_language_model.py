@@ -43,7 +43,7 @@ def test_an_interrupt_ends_all_that_it_started():
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "Interrupted: all that was started has ended."
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
 
 
 def test_too_short_a_text_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from akkordeon_dask import Gate, Sentinel, deploy, optim
 from akkordeon_dask.errors import SentinelError
 from akkordeon_dask.torch import TorchModule
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 
 X, Y = torch.linspace(-1, 1, 48).reshape(12, 4), torch.arange(12) % 3
 
@@ -32,7 +33,7 @@ def test_a_loader_trains_as_a_function_that_returns_it(dataset):
         assert repr(sentinel).startswith("Sentinel.train(")
         with deploy(Gate(layer, optim.SGD(0.1))) as running:
             running.attach(sentinel, epochs=2)
-            history = running.wait(timeout=60, progress=False)
+            history = running.wait(timeout=PATIENCE, progress=False)
             assert [its.samples for its in history] == [12, 12]
             found.append(running.parameters()["g0"][0]["weight"])
     np.testing.assert_array_equal(*found)

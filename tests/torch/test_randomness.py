@@ -15,6 +15,7 @@ from akkordeon_dask import nn
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.torch import TorchModule, torch_seed
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 
 X = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
 RUNS = 1000
@@ -120,7 +121,7 @@ class Disturbed(tnn.Module):
     def forward(self, x):
         if (number := next(self.passes, None)) is not None:
             with ThreadPoolExecutor(1) as pool:
-                pool.submit(torch.rand, number).result(20)
+                pool.submit(torch.rand, number).result(PATIENCE)
         return self.compute(x)
 
 
@@ -175,7 +176,7 @@ def test_a_module_that_draws_nothing_needs_no_key_and_waits_for_nobody():
     from akkordeon_dask.torch._random import _lock
 
     with ThreadPoolExecutor(1) as pool, _lock:
-        pool.submit(layer.forward, params, X, train=True).result(20)
+        pool.submit(layer.forward, params, X, train=True).result(PATIENCE)
 
 
 def test_a_module_that_draws_at_times_can_say_so():
@@ -206,5 +207,5 @@ def test_a_pass_computes_on_one_thread_and_leaves_the_number_as_it_was():
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert set(seen[:-1]) == {1, 3} and seen[0] == 1 and seen[-1] == 2

@@ -18,6 +18,7 @@ from akkordeon_dask.errors import GateError, ShapeError, SpecError
 from akkordeon_dask.torch import TorchModule, split_module
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.torch.modules import frozen
 
 X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
@@ -487,7 +488,7 @@ def test_an_error_of_a_modules_code_names_gate_layer_and_part(front, words):
             Sentinel.train(data.arrays(np.ones((5, 4), np.float32), np.zeros(5, int)), batch_size=2, epochs=1)
         )
         with pytest.raises(GateError) as caught:
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)
     assert "gate 'g0' on" in str(caught.value) and words in str(caught.value)
 
 

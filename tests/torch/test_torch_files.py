@@ -18,6 +18,7 @@ from akkordeon_dask.torch import TorchModule, TorchOptimizer, split_module, stat
 from akkordeon_dask.tree import paths
 from tests.support.gate_versions import versions
 from tests.support.one_worker import one_worker
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import equal
 from tests.torch.modules import Tied, block
 
@@ -40,7 +41,7 @@ def model():
 
 def trained(running, provider=IMAGES, **options):
     running.attach(Sentinel.train(provider, batch_size=8, epochs=2, **options))
-    running.wait(timeout=60)
+    running.wait(timeout=PATIENCE)
 
 
 def test_the_module_loads_what_was_saved_in_two_gates_and_the_gates_what_torch_saved(client, tmp_path):

@@ -15,7 +15,8 @@ from akkordeon_dask.snapshots import SnapshotPolicy, complete_cuts
 from akkordeon_dask.torch import TorchModule, TorchOptimizer
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, events, pair, run_folder
+from tests.support.patience import PATIENCE
+from tests.support.restarting_workers import events, pair, run_folder
 from tests.support.small_networks import equal
 from tests.torch.modules import PartlyFrozen, Recurrent, SelfAttention, Tied, TiedLinear, block
 
@@ -80,7 +81,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def processes():
-    with pair() as running, dask.config.set({"akkordeon.timeouts.deploy": "90s"}):
+    with pair() as running, dask.config.set({"akkordeon.timeouts.deploy": PATIENCE}):
         running.client.run(__import__, "torch")  # which takes a while on a loaded machine
         yield running
 
@@ -93,10 +94,10 @@ def test_nothing_is_lost_while_a_module_moves_as_it_trains(processes, name):
         running.subscribe(lambda report: passed.release())
         trains = running.attach(Sentinel.train(its_data, batch_size=BATCH, concurrency=3))
         for gate in (*spec.names, "g0"):
-            assert passed.acquire(timeout=PATIENT)
+            assert passed.acquire(timeout=PATIENCE)
             (to,) = {*processes.two()}.difference([running.placement[gate]])
             running.move(gate, to)
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}
         updates = SAMPLES // BATCH * len(trains.reports)
         assert {*versions(running).values()} == {updates}
@@ -110,11 +111,11 @@ def test_a_module_whose_worker_is_killed_goes_on_from_its_snapshot(processes, tm
     spec, its_data = TABLE["block"]
     with deploy(spec, processes.client, snapshots=str(tmp_path), snapshot_every=1) as running:
         trains = running.attach(Sentinel.train(its_data, batch_size=BATCH, concurrency=3, epochs=40))
-        wait_until(lambda: len(trains.reports) > 2, within=PATIENT)
+        wait_until(lambda: len(trains.reports) > 2)
         lost = running.placement["g0"]
         os.kill(processes.pid(lost), signal.SIGKILL)
-        wait_until(lambda: running.placement["g0"] != lost, within=PATIENT)
-        running.wait(timeout=PATIENT)
+        wait_until(lambda: running.placement["g0"] != lost)
+        running.wait(timeout=PATIENCE)
         passes = [(report.epoch, report.samples + report.lost) for report in trains.reports]
         assert passes == [(epoch, SAMPLES) for epoch in range(1, 41)]
         (params,) = running.parameters()["g0"]
@@ -131,10 +132,10 @@ def test_modules_whose_worker_is_killed_end_as_if_nothing_had_been_lost_bit_for_
     ):
         trains = running.attach(Sentinel.train(its_data, name="a", batch_size=BATCH, concurrency=1))
         cuts = SnapshotPolicy(str(run_folder(tmp_path)))
-        wait_until(lambda: any("a" in cut.positions for cut in complete_cuts(cuts)), within=PATIENT)
+        wait_until(lambda: any("a" in cut.positions for cut in complete_cuts(cuts)))
         os.kill(processes.pid(running.placement["g1"]), signal.SIGKILL)
-        wait_until(lambda: events(processes.client, running.name, "rolled back"), within=PATIENT)
-        running.wait(epochs=2, timeout=PATIENT)
+        wait_until(lambda: events(processes.client, running.name, "rolled back"))
+        running.wait(epochs=2, timeout=PATIENCE)
         counted = [report.epoch for report in trains.reports if not report.rolled_back]
         assert counted == list(range(1, len(counted) + 1))
         assert {(report.samples, report.lost) for report in trains.reports} == {(SAMPLES, 0)}

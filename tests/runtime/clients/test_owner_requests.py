@@ -17,7 +17,7 @@ from tests.runtime.test_ownership import first_owner
 from tests.support.gate_versions import versions
 from tests.support.html_page import Page
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, train
 
 
@@ -37,7 +37,7 @@ def test_a_guest_moves_gates_while_they_train(user, somebody, cluster, nothing_l
         assert names[running.placement["g1"]] == there
         pauses = guest.drain(there)
         assert "g1" in pauses and there not in {names[worker] for worker in running.placement.values()}
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         assert [(one.samples, one.lost) for one in trains.reports] == [(64, 0)] * 30
     assert somebody.client.run_on_scheduler(left_on_scheduler) == []
     nothing_left()
@@ -83,7 +83,7 @@ def test_a_stopped_owner_is_an_error_in_time_and_a_dead_one_at_once(processes, t
         waits.start()
         wait_until(lambda: client.run_on_scheduler(left_on_scheduler))
         owner.kill()  # while it works on a request
-        waits.join(PATIENT)
+        waits.join(PATIENCE)
         assert isinstance(dead[0], DeploymentError) and "has no owner" in str(dead[0])
         wait_until(lambda: client.run_on_scheduler(_no_client_but, client.id))
         with pytest.raises(DeploymentError, match=r"network 'gone' has no owner.*network --adopt gone"):
@@ -144,7 +144,7 @@ def test_an_owner_that_closes_answers_the_requests_that_it_has_received(somebody
         owner.listen()
         client.subscribe_topic(next(iter(owner._topics)), receive)
         request = {"id": "one", "verb": "move", "arguments": []}
-        answer = await client.run_on_scheduler(requests._ask, next(iter(owner._topics)), client.id, request, 20.0)
+        answer = await client.run_on_scheduler(requests._ask, next(iter(owner._topics)), client.id, request, PATIENCE)
         await asyncio.gather(*closing)
         return moving.is_set(), answer.error
 
@@ -175,7 +175,7 @@ def test_a_report_needs_no_owner_and_no_gate(user, somebody, tmp_path, monkeypat
     monkeypatch.setenv("HOME", str(tmp_path))
     with user.deploy(NETWORK, name="told", seed=11) as running:
         running.attach(train(name="mine", epochs=3))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
     somebody.call(report, "told", somebody.client, "~/run.html")
     page = Page((tmp_path / "run.html").read_text())
     assert ["seed", "11"] in page.rows

@@ -18,6 +18,7 @@ from akkordeon_dask.errors import DeadlineError, NameConflictError
 from akkordeon_dask.messages import TOPIC, PassReport
 from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, Blocks, numbers, rating, train
 from tests.support.sync_and_async_client import SynchronousUser
 
@@ -53,7 +54,7 @@ def test_clients_that_attach_at_once_never_get_the_same_name(cluster, user, noth
             start = threading.Barrier(3)
 
             def attach(guest, start=start):
-                start.wait(10)
+                start.wait(PATIENCE)
                 return guest.attach(train(epochs=1))
 
             attached = list(threads.map(attach, guests))
@@ -156,14 +157,19 @@ def test_all_clients_have_all_passes_once_and_mine_are_ones_own(cluster, user, s
         mine = running.attach(train(epochs=2))
         theirs = guest.attach(train(epochs=3))
         all_passes = [("train0", 1), ("train0", 2), ("train1", 1), ("train1", 2), ("train1", 3)]
-        assert each(running.wait(timeout=30)) == each(guest.wait(timeout=30)) == each(running.history) == all_passes
-        assert running.passes(mine=True) == tuple(mine.reports) == running.wait(timeout=30, mine=True)
+        assert (
+            each(running.wait(timeout=PATIENCE))
+            == each(guest.wait(timeout=PATIENCE))
+            == each(running.history)
+            == all_passes
+        )
+        assert running.passes(mine=True) == tuple(mine.reports) == running.wait(timeout=PATIENCE, mine=True)
         assert guest.passes(mine=True) == tuple(theirs.reports)
         assert all(report in running.history for report in theirs.reports) and list(running.sentinels) == ["train0"]
         assert each(received) == all_passes and received_mine == mine.reports
         late = SynchronousUser(cluster.scheduler.address)
         with late.connect("shared") as later:
-            assert each(later.history) == each(later.wait(timeout=30)) == all_passes
+            assert each(later.history) == each(later.wait(timeout=PATIENCE)) == all_passes
             assert later.passes(mine=True) == ()
         late.close()
 
@@ -173,14 +179,14 @@ def test_a_wait_waits_for_sentinels_of_others_that_end_and_for_no_endless_one(us
     with user.deploy(HELD, name="shared") as running, somebody.connect("shared") as guest:
         guest.attach(train(name="endless"))
         guest.attach(Sentinel.validate(data.arrays(*numbers()), batch_size=16, name="rates"))
-        assert running.wait(timeout=30) == ()
+        assert running.wait(timeout=PATIENCE) == ()
         guest.attach(train(name="bounded", epochs=1))
         guest.attach(rating(name="once"))
-        assert running.wait(timeout=30, mine=True) == ()
+        assert running.wait(timeout=PATIENCE, mine=True) == ()
         with pytest.raises(DeadlineError, match=r"sentinel 'bounded' of client .*: (starting|running)"):
             running.wait(timeout=1)
         held.set()
-        ended = each(running.wait(timeout=30))
+        ended = each(running.wait(timeout=PATIENCE))
         assert ("bounded", 1) in ended and ("once", 1) in ended
 
 
@@ -192,14 +198,14 @@ def test_a_wait_does_not_wait_for_the_sentinel_of_a_client_that_went(cluster, us
         with pytest.raises(DeadlineError, match="sentinel 'train0' of client"):
             running.wait(timeout=0.2)
         guest.close()
-        assert running.wait(timeout=30) == ()
+        assert running.wait(timeout=PATIENCE) == ()
 
 
 def test_the_failure_of_anothers_sentinel_is_logged_and_not_raised(user, somebody, caplog):
     with user.deploy(NETWORK, name="shared") as running, somebody.connect("shared") as guest:
         guest.attach(train(epochs=1, loss=Hopeless()))
         with caplog.at_level(logging.WARNING):
-            assert running.wait(timeout=30) == ()
+            assert running.wait(timeout=PATIENCE) == ()
     assert "sentinel 'train0' of client" in caplog.text and "failed" in caplog.text and "loss" in caplog.text
 
 
@@ -218,11 +224,11 @@ def test_a_subscriber_of_the_events_of_a_cluster_still_gets_them(user, somebody,
         somebody.client.subscribe_topic(TOPIC, receive)  # Dask sends it in its time, and another client trains
         eventually(lambda: somebody.client.id in somebody.client.run_on_scheduler(_subscribers))
         running.attach(train(epochs=2))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         eventually(lambda: received.count("pass") == 2, seen=lambda: received)
         somebody.client.unsubscribe_topic(TOPIC)
         running.attach(train(epochs=1))
-        assert len(guest.wait(timeout=30)) == 3
+        assert len(guest.wait(timeout=PATIENCE)) == 3
 
 
 def test_a_pass_that_a_sentinel_repeats_after_a_restart_counts_once():

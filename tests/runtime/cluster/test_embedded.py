@@ -19,6 +19,7 @@ from akkordeon_dask.errors import ClosedError, ShapeError, SpecError
 from akkordeon_dask.runtime import EmbeddedCluster
 from akkordeon_dask.runtime.cluster import _embedded
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, equal, numbers, three_gates, train
 from tests.support.workers import workers_now
@@ -53,7 +54,7 @@ def test_promise_1_embedded_is_the_sequential_loop_bit_for_bit():
     with deploy(network, seed=4) as running:
         assert set(blas_threads()) <= {1}
         running.attach(Sentinel.train(provider, concurrency=1, name="tdp", **run))
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         trained = running.parameters()
     wanted = train_sequentially(network, provider, loss=nn.SoftmaxCrossEntropy(), seed=4, sentinel="tdp", **run)
     assert equal(trained, wanted)
@@ -62,7 +63,7 @@ def test_promise_1_embedded_is_the_sequential_loop_bit_for_bit():
 def test_it_has_a_dashboard_and_one_worker():
     with deploy(three_gates(), name="digits") as running:
         assert running.dashboard_link.startswith("http://")
-        with urlopen(running.dashboard_link, timeout=60) as page:
+        with urlopen(running.dashboard_link, timeout=PATIENCE) as page:
             assert page.status == 200
         assert running.dashboard_link.endswith("/akkordeon?network=digits")
         assert len(set(running.placement.values())) == 1
@@ -71,7 +72,7 @@ def test_it_has_a_dashboard_and_one_worker():
 def test_closing_twice_is_fine_and_a_verb_afterwards_is_an_error():
     running = deploy(NETWORK)
     running.attach(train(epochs=1))
-    history = running.wait(timeout=30)
+    history = running.wait(timeout=PATIENCE)
     running.close()
     running.close()
     assert running.history == history
@@ -84,7 +85,7 @@ def test_it_works_in_a_notebook_whose_loop_runs_already():
     async def cell():
         with deploy(NETWORK) as running:
             running.attach(train(epochs=1))
-            return running.wait(timeout=30)
+            return running.wait(timeout=PATIENCE)
 
     assert len(asyncio.run(cell())) == 1
 
@@ -147,7 +148,7 @@ def test_the_loop_ends_after_all_senders_that_wait_in_it(monkeypatch, caplog):
     for _ in range(5):
         with deploy(NETWORK) as running:
             running.attach(train(epochs=1))
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
@@ -170,7 +171,7 @@ def test_a_worker_process_that_needs_long_to_come_back_comes_back():
         (before,) = workers_now(cluster.client)
         ((_, pid),) = cluster.client.run(os.getpid).items()
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: workers_now(cluster.client).keys() - {before}, within=60)
+        wait_until(lambda: workers_now(cluster.client).keys() - {before})
         assert list(cluster.cluster.workers) == [0]
 
 

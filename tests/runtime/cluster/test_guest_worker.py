@@ -11,6 +11,7 @@ from distributed import Worker
 from akkordeon_dask.errors import DeploymentError
 from akkordeon_dask.runtime import GuestWorker
 from akkordeon_dask.runtime.cluster import _guest_worker
+from tests.support.patience import PATIENCE
 
 
 def guests(cluster):
@@ -50,7 +51,7 @@ def test_a_guest_that_is_cancelled_while_it_joins_leaves_no_worker_behind(somebo
 
     async def give_up():
         task = asyncio.create_task(GuestWorker(somebody.client)._open())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await joining.wait()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -82,10 +83,10 @@ def test_only_a_heartbeat_that_the_end_cuts_off_is_not_logged(cluster, somebody,
             released = asyncio.Event()
             monkeypatch.setitem(cluster.scheduler.handlers, "heartbeat_worker", hold)
             beating = somebody.client.sync(beat)
-            assert reached.wait(20)
+            assert reached.wait(PATIENCE)
             if not under_way:
-                somebody.client.sync(asyncio.wait_for, beating, 20)
-        somebody.client.sync(asyncio.wait_for, beating, 20)
+                somebody.client.sync(asyncio.wait_for, beating, PATIENCE)
+        somebody.client.sync(asyncio.wait_for, beating, PATIENCE)
         cluster.loop.add_callback(released.set)
     said = {record.getMessage() for record in caplog.records if record.name == log.name}
     assert said == (set() if under_way else {"Failed to communicate with scheduler during heartbeat."})

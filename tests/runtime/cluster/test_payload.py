@@ -15,6 +15,7 @@ from akkordeon_dask.errors import DeploymentError, SpecError
 from akkordeon_dask.memory import ALIGNMENT
 from akkordeon_dask.runtime.cluster._payload import Payload
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SGD, equal, numbers, train
 from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
 
@@ -45,7 +46,7 @@ def test_large_data_arrive_without_a_warning_and_leave_nothing_behind(user, clus
     with user.deploy(WIDE) as running:
         sentinel = large(workers="1")
         attached = running.attach(sentinel)
-        assert [report.samples for report in running.wait(timeout=60)] == [SAMPLES]
+        assert [report.samples for report in running.wait(timeout=PATIENCE)] == [SAMPLES]
         worker = cluster.workers[1]
         actor = worker.state.actors[attached.address.actor]
         assert np.shares_memory(actor._sentinel.provider.x, sentinel.provider.x), "one process has them once"
@@ -57,13 +58,13 @@ def test_large_data_arrive_without_a_warning_and_leave_nothing_behind(user, clus
 def test_another_process_has_them_once_on_the_grid_and_trains_to_the_same_bits(processes, user, eventually):
     with user.deploy(WIDE, seed=1) as running:
         running.attach(large())
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         expected = running.parameters()
     client = processes.client
     far = SynchronousUser(client.scheduler.address)
     with far.deploy(WIDE, seed=1) as running:
         attached = running.attach(large())
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         assert equal(running.parameters(), expected)
         eventually(lambda: not client.run_on_scheduler(payloads)[0])
         assert client.run_on_scheduler(payloads)[1] < 1e6
@@ -72,7 +73,7 @@ def test_another_process_has_them_once_on_the_grid_and_trains_to_the_same_bits(p
         ]
         assert (offset, shape, others) == (0, (SAMPLES, 5000), [])
         far.client.sync(partial(move_sentinel, running.plain._session, attached, attached.worker))
-        assert len(running.wait(timeout=60)) == 1, "a sentinel that moves takes them along"
+        assert len(running.wait(timeout=PATIENCE)) == 1, "a sentinel that moves takes them along"
     far.close()
 
 
@@ -124,7 +125,7 @@ def test_data_that_arrive_after_the_attach_was_cut_off_do_not_stay(cluster, monk
 
     async def cut_off(running):
         attaching = asyncio.ensure_future(running.attach(large()))
-        await asyncio.to_thread(entered.wait, 20)
+        await asyncio.to_thread(entered.wait, PATIENCE)
         attaching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await attaching

@@ -12,6 +12,7 @@ from akkordeon_dask import Gate, connect, deploy, nn
 from akkordeon_dask.errors import DeploymentError, PlacementError
 from akkordeon_dask.runtime.cluster import _versions
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import running_cluster, started
 from tests.support.small_networks import SGD, three_gates
 from tests.support.workers import workers_now
@@ -41,7 +42,7 @@ def mixed(tmp_path_factory):
             command = ("-m", "dask", "worker", cluster.address, "--name", name, *options, *more)
             worker = stack.enter_context(started(*command, PYTHONPATH=str(folder / name)))
             worker.stderr.close()
-        client.wait_for_workers(4, timeout=60)
+        client.wait_for_workers(4, timeout=PATIENCE)
         addresses = {facts["name"]: address for address, facts in workers_now(client).items()}
         yield client, addresses
 

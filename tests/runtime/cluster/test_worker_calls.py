@@ -10,8 +10,7 @@ from distributed.protocol.pickle import dumps
 from akkordeon_dask.actors import CALLS_OP
 from akkordeon_dask.runtime.cluster import _worker_calls
 from akkordeon_dask.runtime.cluster._worker_calls import call_on_worker
-
-LONG = 60.0
+from tests.support.patience import PATIENCE, scaled
 
 
 class Connections:
@@ -99,7 +98,7 @@ def told(story, **settings):
         client = SimpleNamespace(
             id="client", direct_to_workers=False, scheduler=worker, rpc=Connections(), status="running"
         )
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(PATIENCE):
             result = await story(worker, client)
         assert not _worker_calls._calls and worker.open == 0, "something is left"
         return result
@@ -169,7 +168,7 @@ def test_a_call_that_waits_for_a_connection_when_its_request_is_given_up_is_sent
         client.rpc.hanging = 1
         assert await begin(client, "quick") == "quick" and worker.calls == 1
 
-    told(story, **{"akkordeon.timeouts.control": "100ms"})
+    told(story, **{"akkordeon.timeouts.control": scaled(0.1)})
 
 
 def test_silence_fails_those_who_mind_it_and_the_others_wait_on():

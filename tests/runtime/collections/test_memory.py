@@ -18,6 +18,7 @@ from akkordeon_dask.runtime.collections._rows import load_partition
 from akkordeon_dask.runtime.collections._source import _in_one_task
 from tests.support.dask_rows import collections, counting_network
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE, scaled
 
 X = np.arange(12.0).reshape(6, 2)
 
@@ -86,7 +87,7 @@ def full(cluster):
 def test_classes_that_no_worker_can_count_are_an_error_with_the_remedy(somebody, cluster):
     _, y = collections(500, 50)
     said = "classes of y are not counted: Dask has paused all .* make partitions smaller"
-    with dask.config.set({"akkordeon.timeouts.load": "1s"}), full(cluster), pytest.raises(DataError, match=said):
+    with dask.config.set({"akkordeon.timeouts.load": scaled(1)}), full(cluster), pytest.raises(DataError, match=said):
         count_labels(y, None, somebody.client)
     assert count_labels(y, None, somebody.client)[1].sum() == 500
 
@@ -96,8 +97,8 @@ def test_rows_that_no_worker_can_count_are_an_error_with_the_remedy(user, cluste
     unknown = [one.map_blocks(np.asarray, dtype=one.dtype, chunks=(np.nan, *one.chunks[1:])) for one in (x, y)]
     said = "rows of x are not counted: Dask has paused all workers"
     with (
-        dask.config.set({"akkordeon.timeouts.load": "1s"}),
         user.deploy(counting_network(500)) as running,
+        dask.config.set({"akkordeon.timeouts.load": scaled(1)}),
         full(cluster),
         pytest.raises(DataError, match=said),
     ):
@@ -108,10 +109,10 @@ def test_a_worker_that_stays_paused_ends_the_group_with_the_remedy(user, cluster
     x, y = collections(500, 50)
     with user.deploy(counting_network(500)) as running:
         group = running.attach(Sentinel.train(data.from_dask(x, y), batch_size=16), epochs=10**6)
-        wait_until(lambda: group.reports.seen >= 1, within=60)
+        wait_until(lambda: group.reports.seen >= 1)
         with (
-            dask.config.set({"akkordeon.timeouts.load": "1s"}),
+            dask.config.set({"akkordeon.timeouts.load": scaled(1)}),
             full(cluster),
             pytest.raises(DataError, match=r"has paused .* its memory is full: make partitions smaller"),
         ):
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)

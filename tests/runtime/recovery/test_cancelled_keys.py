@@ -8,6 +8,7 @@ from distributed import Future
 from akkordeon_dask.errors import WorkerLostError
 from akkordeon_dask.messages import network_of
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.restarting_workers import events
 from tests.support.small_networks import NETWORK, train
 
@@ -35,10 +36,10 @@ def test_a_gate_and_a_sentinel_are_restarted_alone_and_training_goes_on(user, so
     with user.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         running.attach(train())
         for actor in ("g0", "train0"):
-            running.wait(epochs=2, timeout=60)
+            running.wait(epochs=2, timeout=PATIENCE)
             cancel(somebody.client, running, actor)
-            wait_until(partial(told, actor), within=60)
-            running.wait(epochs=2, timeout=60)
+            wait_until(partial(told, actor))
+            running.wait(epochs=2, timeout=PATIENCE)
         assert len(events(somebody.client, running.name, "restarted")) == 2
     nothing_left()
 
@@ -48,5 +49,5 @@ def test_a_network_without_snapshots_ends_with_that_reason(user, somebody, nothi
         running.attach(train())
         cancel(somebody.client, running, "g1")
         with pytest.raises(WorkerLostError, match=SAID):
-            running.wait(epochs=10**6, timeout=60)
+            running.wait(epochs=10**6, timeout=PATIENCE)
     nothing_left()

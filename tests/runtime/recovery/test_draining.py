@@ -17,7 +17,8 @@ from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.no_rates import no_rates
-from tests.support.restarting_workers import PATIENT, workers
+from tests.support.patience import PATIENCE
+from tests.support.restarting_workers import workers
 from tests.support.small_networks import NETWORK, SAMPLES, numbers, three_gates, train
 
 IMAGES = data.mnist_sample("train", take=300)
@@ -35,7 +36,7 @@ def test_a_worker_that_is_drained_is_empty_and_training_goes_on(user, cluster, n
         (left,) = [worker for worker in cluster.workers.values() if worker.address == leaving]
         office = left.plugins["akkordeon-post-office"]
         assert not office._cells and not office.links
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
         done = [report for report in history if report.sentinel == trains.name]
         assert [(report.epoch, report.samples, report.lost) for report in done] == [
             (epoch, 300, 0) for epoch in range(1, 21)
@@ -49,7 +50,7 @@ def test_a_process_that_is_drained_holds_no_thread_of_ours(processes):
         leaving = running.placement["g0"]
         running.drain(leaving)
         assert not processes.threads(leaving)
-        assert [report.samples for report in running.wait(timeout=PATIENT)] == [SAMPLES] * 5
+        assert [report.samples for report in running.wait(timeout=PATIENCE)] == [SAMPLES] * 5
     processes.nothing_left()
 
 
@@ -58,7 +59,7 @@ def test_a_sentinel_that_is_moved_repeats_no_batch_that_it_had_finished(user, cl
         running.attach(Sentinel.train(data.mnist_sample("train"), batch_size=10, concurrency=2, epochs=1))
         wait_until(lambda: running.statistics()["g0"].version > 20)
         running.drain("0")
-        (report,) = running.wait(timeout=PATIENT)
+        (report,) = running.wait(timeout=PATIENCE)
         assert (report.samples, report.lost) == (10_000, 0)
         updates = {*versions(running).values()}
         assert updates <= {1000, 1001, 1002}  # batches in flight may have updated some gates, and are resent
@@ -82,7 +83,7 @@ def test_a_sentinel_that_two_move_at_once_is_moved_once(somebody, monkeypatch, c
 
             monkeypatch.setattr(_sentinels, "_restart_at", restart_late)
             first = asyncio.ensure_future(move_sentinel(session, attached, leaving))
-            await asyncio.wait_for(stopped.wait(), PATIENT)
+            await asyncio.wait_for(stopped.wait(), PATIENCE)
             second = asyncio.ensure_future(move_sentinel(session, attached, leaving))
             await asyncio.wait([second], timeout=0.5)
             if cut_short:
@@ -93,7 +94,7 @@ def test_a_sentinel_that_two_move_at_once_is_moved_once(somebody, monkeypatch, c
 
         somebody.client.sync(move_twice)
         assert trains.worker == running.placement["g0"] != leaving
-        reports = running.wait(timeout=PATIENT)
+        reports = running.wait(timeout=PATIENCE)
         assert [(report.samples, report.lost) for report in reports] == [(10_000, 0)] * 2
 
 
@@ -142,7 +143,7 @@ def test_a_sentinel_that_has_news_whenever_it_is_asked_is_told_to_leave_all_the_
 
     with somebody.deploy(Network([dataclasses.replace(gate, workers="1") for gate in NETWORK.gates])) as running:
         attached = running.attach(dataclasses.replace(train(epochs=1), workers="0"))
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
 
         async def leaving():
             sentinel = running._session.sentinels[attached.name]
@@ -174,7 +175,7 @@ def test_two_heavy_gates_on_one_worker_are_parted(user):
 
         with no_rates(), pytest.raises(DeploymentError, match="have reported no work yet"):
             running.rebalance()
-        wait_until(lambda: [share > 0.1 for share in shares()] == [True, True], within=PATIENT, seen=shares)
+        wait_until(lambda: [share > 0.1 for share in shares()] == [True, True], seen=shares)
         (pause,) = running.rebalance().values()
         assert len({*running.placement.values()}) == 2 and pause > 0
 
@@ -186,7 +187,7 @@ def test_one_worker_alone_has_nothing_to_even_out():
         def shares():
             return [gate.busy for gate in live(running.client, running.name).gates]
 
-        wait_until(lambda: [math.isnan(share) for share in shares()] == [False, False], within=PATIENT, seen=shares)
+        wait_until(lambda: [math.isnan(share) for share in shares()] == [False, False], seen=shares)
         with pytest.raises(PlacementError, match="one worker only"):
             running.rebalance()
         with pytest.raises(PlacementError, match="the cluster has no workers"):

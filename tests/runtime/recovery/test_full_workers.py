@@ -16,7 +16,7 @@ from akkordeon_dask.errors import PlacementError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.cluster import _actor_calls
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, SAMPLES, train
 from tests.support.worker_programs import LIMITS, worker
 from tests.support.workers import workers_now
@@ -54,7 +54,7 @@ def occupied(client, address, folder):
     task = client.submit(Path.read_text, pipe, workers=[address], key="long-task", pure=False)
     with pipe.open("w") as writer:  # once the task has opened it too
         yield writer
-    task.result(PATIENT)
+    task.result(PATIENCE)
 
 
 def gate_on(name):
@@ -71,7 +71,7 @@ def test_whoever_asks_for_a_paused_worker_learns_it_and_others_do_without(client
                 running.attach(train(workers="alice"))
             assert {*running.placement.values()} == {bob.address}
             running.attach(train(epochs=1))
-            assert [report.samples for report in running.wait(timeout=PATIENT)] == [SAMPLES]
+            assert [report.samples for report in running.wait(timeout=PATIENCE)] == [SAMPLES]
 
 
 def test_a_lost_gate_goes_to_the_worker_that_is_free(client, tmp_path):
@@ -86,9 +86,9 @@ def test_a_lost_gate_goes_to_the_worker_that_is_free(client, tmp_path):
         pause(client, carol.address)
         with occupied(client, bob.address, tmp_path):
             os.killpg(alice.process.pid, signal.SIGKILL)
-            wait_until(lambda: alice.address not in running.placement.values(), within=PATIENT)
+            wait_until(lambda: alice.address not in running.placement.values())
             assert {*running.placement.values()} == {dave.address}
-            history = running.wait(epochs=1, timeout=PATIENT)
+            history = running.wait(epochs=1, timeout=PATIENCE)
             assert attached.error is None
             assert {report.lost for report in history} == {0}
 

@@ -11,9 +11,10 @@ from distributed import Client, LocalCluster
 from akkordeon_dask import Sentinel, data, deploy
 from tests.support.dask_rows import collections, counting_network, numbered, updates
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE, scaled
 from tests.support.restarting_workers import events
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * PATIENCE)]
 
 ROWS, CHUNK, EPOCHS = 6_000, 300, 3
 
@@ -22,7 +23,7 @@ ROWS, CHUNK, EPOCHS = 6_000, 300, 3
 def workers(_debug):
     """A cluster of three worker processes, each with a nanny."""
     options = {"dashboard_address": ":0", "worker_dashboard_address": None, "silence_logs": 50}
-    limits = {"akkordeon.supervision.patience": "1s", "akkordeon.supervision.wait": "40s"}
+    limits = {"akkordeon.supervision.patience": scaled(2), "akkordeon.supervision.wait": PATIENCE}
     with (
         dask.config.set(limits),
         LocalCluster(n_workers=3, threads_per_worker=1, processes=True, **options) as running,
@@ -42,7 +43,7 @@ def train(x, y, **options):
 
 def in_the_middle(group, rows=ROWS // 4):
     """Wait until the group is within an epoch."""
-    wait_until(lambda: group.error or ((now := group.progress) and now.samples > rows), within=60)
+    wait_until(lambda: group.error or ((now := group.progress) and now.samples > rows))
 
 
 def exactly_once(running, history):
@@ -67,7 +68,7 @@ def test_the_others_read_what_a_killed_worker_had_left(persisted, client, worker
         in_the_middle(group)
         killed = next(one.worker for one in group.members if one.worker not in running.placement.values())
         os.kill(there[killed], signal.SIGKILL)
-        history = running.wait(timeout=90)
+        history = running.wait(timeout=PATIENCE)
         assert exactly_once(running, history) <= 8 * 6  # those in flight
         assert killed not in {one.worker for one in group.members}
         (left,) = events(client, running.name, "left")
@@ -81,7 +82,7 @@ def test_a_killed_worker_may_hold_a_gate_too(client, tmp_path):
         group = running.attach(train(x, y), epochs=EPOCHS)
         in_the_middle(group)
         os.kill(there[running.placement["g1"]], signal.SIGKILL)
-        history = running.wait(timeout=110)
+        history = running.wait(timeout=2 * PATIENCE)
         assert exactly_once(running, history) <= 8 * 6
 
 
@@ -89,13 +90,14 @@ def test_a_worker_that_joins_takes_a_share_of_the_next_epoch(client, workers):
     x, y = dask.persist(*collections(ROWS, CHUNK))
     joined = threading.Event()
     with deploy(counting_network(ROWS, "0", "0"), client) as running:
-        running.add_callback(lambda report: joined.wait(60))  # the second epoch waits for what it says of the first
+        # The second epoch waits for what it says of the first.
+        running.add_callback(lambda report: joined.wait(PATIENCE))
         running.attach(Sentinel.validate(data.arrays(*numbered(8)), batch_size=8, every="epoch"))
         group = running.attach(train(x, y), epochs=EPOCHS)
         workers.scale(4)
         client.wait_for_workers(4)
         joined.set()
-        history = running.wait(timeout=90)
+        history = running.wait(timeout=PATIENCE)
         assert exactly_once(running, [one for one in history if one.mode == "train"]) == 0
         newest = group.members[-1]
         assert len(group.members) == 4
@@ -110,7 +112,7 @@ def test_a_worker_that_is_retired_leaves_its_rows_to_the_others(client):
         in_the_middle(group)
         leaving = next(one.worker for one in group.members if one.worker not in running.placement.values())
         running.drain(leaving)
-        history = running.wait(timeout=90)
+        history = running.wait(timeout=PATIENCE)
         assert exactly_once(running, history) <= 8 * 6
         assert leaving not in {one.worker for one in group.members}
 
@@ -130,7 +132,7 @@ def test_rows_that_nobody_can_compute_again_are_reported_lost(client):
         gone = [number for number, one in enumerate(x) if holders[one.key] == (killed,)]
         os.kill(there[killed], signal.SIGKILL)
         running.resume()
-        history = running.wait(timeout=90)
+        history = running.wait(timeout=PATIENCE)
         exactly_once(running, history)
         assert history[-1].lost == CHUNK * len(gone)
         counts = updates(running).reshape(-1, CHUNK)

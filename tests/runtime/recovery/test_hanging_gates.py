@@ -5,13 +5,14 @@ import pytest
 
 from akkordeon_dask import Gate, deploy, nn
 from tests.support.leftovers import wait_until
-from tests.support.restarting_workers import PATIENT, events, pair, run_store
+from tests.support.patience import scaled
+from tests.support.restarting_workers import events, pair, run_store
 from tests.support.small_networks import SAMPLES, SGD, HangsOnce, train
 
 
 @pytest.fixture
 def processes():
-    settings = {"akkordeon.supervision.stuck": "1s", "akkordeon.supervision.stuck-restart": True}
+    settings = {"akkordeon.supervision.stuck": scaled(1), "akkordeon.supervision.stuck-restart": True}
     with dask.config.set(settings), pair() as found:
         yield found
 
@@ -25,14 +26,14 @@ def test_a_gate_that_hangs_goes_on_elsewhere_and_what_it_sends_later_is_dropped(
     front, back = processes.two()
     with deploy(network(file, front), client, name="hangs", snapshots=tmp_path / "s", snapshot_every=1) as running:
         trains = running.attach(train(name="one", epochs=10**6))
-        wait_until(lambda: run_store(tmp_path / "s").numbers("g0"), within=PATIENT)
+        wait_until(lambda: run_store(tmp_path / "s").numbers("g0"))
         file.touch()
-        wait_until(lambda: events(client, "hangs", "restarted"), within=PATIENT)
+        wait_until(lambda: events(client, "hangs", "restarted"))
         before = len(trains.reports)
-        wait_until(lambda: len(trains.reports) > before + 2, within=PATIENT)
+        wait_until(lambda: len(trains.reports) > before + 2)
         held.unlink()  # the former incarnation goes on, with a batch that was sent again meanwhile
         before = len(trains.reports)
-        wait_until(lambda: len(trains.reports) > before + 10, within=PATIENT)
+        wait_until(lambda: len(trains.reports) > before + 10)
         (event,) = events(client, "hangs", "restarted")
         assert event["gate"] == "g0" and f"on {back} after" in event["text"] and "uses no CPU" in event["text"]
         assert running.placement == {"g0": back, "g1": front}
@@ -45,14 +46,14 @@ def test_a_gate_that_hangs_stays_where_no_other_worker_has_room(processes, tmp_p
     client, file, held = processes.client, tmp_path / "hang", tmp_path / "hang.held"
     front, back = processes.two()
     client.retire_workers([back], close_workers=False, remove=True)
-    wait_until(lambda: len(client.scheduler_info()["workers"]) == 1, within=PATIENT)
+    wait_until(lambda: len(client.scheduler_info()["workers"]) == 1)
     with deploy(network(file, front), client, name="stays", snapshots=tmp_path / "s", snapshot_every=1) as running:
         trains = running.attach(train(name="one", epochs=10**6))
-        wait_until(lambda: run_store(tmp_path / "s").numbers("g0"), within=PATIENT)
+        wait_until(lambda: run_store(tmp_path / "s").numbers("g0"))
         file.touch()
-        wait_until(lambda: "hangs and is not restarted" in caplog.text, within=PATIENT)
+        wait_until(lambda: "hangs and is not restarted" in caplog.text)
         held.unlink()
         before = len(trains.reports)
-        wait_until(lambda: len(trains.reports) > before + 2, within=PATIENT)
+        wait_until(lambda: len(trains.reports) > before + 2)
         assert not events(client, "stays", "restarted")
         assert {(one.samples, one.lost) for one in trains.reports} == {(SAMPLES, 0)}

@@ -6,6 +6,7 @@ import signal
 
 import dask.config
 import pytest
+from dask.utils import parse_timedelta
 from distributed import Client, LocalCluster
 
 from akkordeon_dask import connect, deploy
@@ -14,8 +15,8 @@ from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.network import Network
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import started
-from tests.support.restarting_workers import PATIENT
 from tests.support.small_networks import NETWORK, SAMPLES, train
 from tests.support.worker_programs import LIMITS, is_gone, worker
 
@@ -60,7 +61,7 @@ def on(name):
 
 def train_on(attached, more=3):
     enough = len(attached.reports) + more
-    wait_until(lambda: len(attached.reports) >= enough or attached.error, within=PATIENT, seen=lambda: attached)
+    wait_until(lambda: len(attached.reports) >= enough or attached.error, seen=lambda: attached)
     assert attached.error is None
 
 
@@ -104,12 +105,12 @@ def test_gates_move_to_the_other_worker_with_their_parameters_and_updates(
             alice.ended()
         assert {*running.placement.values()} == {bob.address}
         train_on(attached)
-        history = running.wait(epochs=2, timeout=PATIENT)
+        history = running.wait(epochs=2, timeout=PATIENCE)
         assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
         assert versions(running) == dict.fromkeys(running.placement, 4 * len(history))
-        wait_until(lambda: len(logged) >= 3, within=PATIENT, seen=lambda: logged)
+        wait_until(lambda: len(logged) >= 3, seen=lambda: logged)
         assert {*logged} == {("leaving", None), ("moved", "g0"), ("moved", "g1")}
-        wait_until(lambda: guest.placement == running.placement, within=PATIENT)
+        wait_until(lambda: guest.placement == running.placement)
 
 
 def test_gates_and_the_sentinel_beside_them_move_together(client):
@@ -125,7 +126,7 @@ def test_gates_and_the_sentinel_beside_them_move_together(client):
         alice.ended()
         assert {attached.worker, *running.placement.values()} == {bob.address}
         train_on(attached)
-        history = running.wait(epochs=2, timeout=PATIENT)
+        history = running.wait(epochs=2, timeout=PATIENCE)
         assert [(report.epoch, report.samples, report.lost) for report in history] == [
             (epoch, SAMPLES, 0) for epoch in range(1, len(history) + 1)
         ]
@@ -138,10 +139,10 @@ def test_a_worker_without_another_one_ends_at_once_and_the_owner_gets_an_error(c
         running.attach(train())
         signalled(alice)
         with pytest.raises(WorkerLostError, match=alice.address):
-            running.wait(epochs=10**9, timeout=PATIENT)
+            running.wait(epochs=10**9, timeout=PATIENCE)
         is_gone(client, alice.address)
         refused = {("leaving", None), ("stays", "g0"), ("stays", "g1")}
-        wait_until(lambda: refused <= {*logged}, within=PATIENT, seen=lambda: logged)
+        wait_until(lambda: refused <= {*logged}, seen=lambda: logged)
         assert {event for event, _ in logged} == {"leaving", "stays"}
 
 
@@ -150,10 +151,11 @@ def test_gates_whose_owner_is_dead_are_not_waited_for(client):
         with started("-m", "tests.support.owner_program", client.scheduler.address, "orphan") as owner:
             assert owner.stdout.readline() == "up\n", owner.stderr.read()
             owner.kill()
-            owner.wait(timeout=20)
+            owner.wait(timeout=PATIENCE)
         by_nanny(alice)
         alice.ended()
-        assert "its owner did not poll within 5 s" in alice.process.stderr.read()
+        patience = parse_timedelta(LIMITS["supervision.patience"])
+        assert f"its owner did not poll within {patience:g} s" in alice.process.stderr.read()
 
 
 def test_a_worker_that_closes_already_ends_after_a_signal(client):
@@ -164,7 +166,7 @@ def test_a_worker_that_closes_already_ends_after_a_signal(client):
         with started("-m", "tests.support.owner_program", client.scheduler.address, "closing") as owner:
             assert owner.stdout.readline() == "up\n", owner.stderr.read()
             owner.kill()
-            owner.wait(timeout=20)
+            owner.wait(timeout=PATIENCE)
         client.run(close, workers=[alice.address], on_error="ignore")
         by_worker(alice)
         alice.ended()

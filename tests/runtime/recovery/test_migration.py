@@ -20,7 +20,8 @@ from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
 from tests.support.no_rates import no_rates
-from tests.support.restarting_workers import PATIENT, events, kept, workers
+from tests.support.patience import PATIENCE
+from tests.support.restarting_workers import events, kept, workers
 from tests.support.sequential_trainer import train_sequentially
 from tests.support.small_networks import NETWORK, SAMPLES, equal, numbers, rating, three_gates, train
 
@@ -36,11 +37,11 @@ def move_about(running, places, gate="g1"):
     trains = running.attach(train(concurrency=4))
     pauses = []
     for _ in range(MOVES):
-        assert passed.acquire(timeout=PATIENT)
+        assert passed.acquire(timeout=PATIENCE)
         (to,) = {*places}.difference([running.placement[gate]])
         pauses.append(running.move(gate, to))
         assert running.placement[gate] == to
-    running.wait(epochs=3, timeout=PATIENT)
+    running.wait(epochs=3, timeout=PATIENCE)
     return pauses, trains
 
 
@@ -56,7 +57,7 @@ def test_nothing_is_lost_while_a_gate_moves(user, cluster, nothing_left):
         pauses, trains = move_about(running, workers(cluster))
         nothing_was_lost(running, trains)
         moved = events(cluster.scheduler, running.name, "moved")
-    assert len(pauses) == MOVES and all(0 < pause < PATIENT for pause in pauses)
+    assert len(pauses) == MOVES and all(0 < pause < PATIENCE for pause in pauses)
     assert [event["gate"] for event in moved] == ["g1"] * MOVES and " ms without it" in moved[0]["text"]
     nothing_left()
 
@@ -79,7 +80,7 @@ def test_a_validation_whose_gate_moves_reads_one_version_and_ends(user, cluster)
 
 def keeps_its_state(running, places, folder):
     running.attach(train(concurrency=4, epochs=3))
-    running.wait(timeout=PATIENT)
+    running.wait(timeout=PATIENCE)
     written = running.snapshot()
     before = [running.parameters(), kept(folder, "g0"), kept(folder, "g1")]
     assert written == {"g0": 3 * BATCHES, "g1": 3 * BATCHES}
@@ -112,11 +113,11 @@ def moved_run(running, places, passes=4):
     """The parameters after some passes between which a gate moves, each time another one."""
     running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"), epochs=passes)
     for done in range(1, passes + 1):
-        running.wait(epochs=1, timeout=PATIENT)
+        running.wait(epochs=1, timeout=PATIENCE)
         gate = f"g{done % 3}"
         (to,) = {*places}.difference([running.placement[gate]])
         running.move(gate, to)
-    running.wait(timeout=PATIENT)
+    running.wait(timeout=PATIENCE)
     return running.parameters()
 
 
@@ -144,12 +145,12 @@ def test_promise_1_holds_where_a_gate_moves_in_the_middle_of_a_pass(user, cluste
         running.subscribe(lambda report: passed.release())
         running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp", epochs=6 * MOVES))
         for _ in range(MOVES):
-            assert passed.acquire(timeout=PATIENT)
+            assert passed.acquire(timeout=PATIENCE)
             running.pause()
             (to,) = {*workers(cluster)}.difference([running.placement["g1"]])
             running.move("g1", to)
             running.resume()
-        running.wait(timeout=PATIENT)
+        running.wait(timeout=PATIENCE)
         assert equal(running.parameters(), unmoved(network, 6 * MOVES))
 
 
@@ -173,7 +174,7 @@ def test_a_move_that_cannot_be_is_refused_and_changes_nothing(user, somebody, cl
         assert running.placement == before[0] and equal(running.parameters(), before[1])
         assert running.move("g1", running.placement["g1"]) == 0.0
         running.attach(train(epochs=2))
-        assert [report.samples for report in running.wait(timeout=PATIENT)] == [SAMPLES] * 2
+        assert [report.samples for report in running.wait(timeout=PATIENCE)] == [SAMPLES] * 2
 
 
 def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(processes, monkeypatch):
@@ -187,7 +188,7 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
 
     with deploy(network, processes.client, seed=4) as running:
         running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=1, name="tdp"), epochs=4)
-        running.wait(epochs=1, timeout=PATIENT)
+        running.wait(epochs=1, timeout=PATIENCE)
         before = running.parameters()
         monkeypatch.setattr(OwnerPolicy, "install", install_on_the_dead)
         with pytest.raises(AkkordeonError, match="g1"):
@@ -195,7 +196,7 @@ def test_where_the_target_dies_before_the_others_know_it_nothing_has_changed(pro
         monkeypatch.undo()
         assert running.placement == dict.fromkeys(("g0", "g1", "g2"), home)
         assert equal(running.parameters(), before)
-        history = running.wait(timeout=PATIENT)
+        history = running.wait(timeout=PATIENCE)
         assert [(report.samples, report.lost) for report in history] == [(300, 0)] * 4
         assert equal(running.parameters(), unmoved(network))
     processes.two()
@@ -207,7 +208,7 @@ def test_a_gate_on_a_stopped_worker_is_not_moved_and_works_again_when_that_wakes
     pid = processes.pid(home)
     with deploy(three_gates(g0=away, g1=home, g2=away), processes.client) as running:
         trains = running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=3))
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         os.kill(pid, signal.SIGSTOP)
         try:
             with pytest.raises(DeadlineError, match=r"gate 'g1' on .* cannot be moved: its worker did not answer"):
@@ -215,7 +216,7 @@ def test_a_gate_on_a_stopped_worker_is_not_moved_and_works_again_when_that_wakes
         finally:
             os.kill(pid, signal.SIGCONT)
         running.move("g1", away)
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         assert running.placement["g1"] == away
         assert {report.samples + report.lost for report in trains.reports} == {300}
     processes.nothing_left()
@@ -226,10 +227,10 @@ def test_where_the_target_dies_afterwards_the_gate_is_restarted(processes, tmp_p
     network = three_gates(optim.SGD(0.02), g0=home, g1=home, g2=home)
     with deploy(network, processes.client, snapshots=str(tmp_path), snapshot_every=1) as running:
         trains = running.attach(Sentinel.train(IMAGES, batch_size=50, concurrency=3))
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         running.move("g1", away)
         os.kill(processes.pid(away), signal.SIGKILL)
-        running.wait(epochs=20, timeout=PATIENT)
+        running.wait(epochs=20, timeout=PATIENCE)
         (restarted,) = events(processes.client, running.name, "restarted")
         assert restarted["gate"] == "g1" and running.placement["g1"] != away
         assert {(report.samples, report.lost) for report in trains.reports} == {(300, 0)}
@@ -242,11 +243,11 @@ def test_a_guest_and_its_sentinel_follow_a_gate_that_moves(user, somebody, clust
         guest.subscribe(lambda report: passed.release())
         trains = guest.attach(train(concurrency=3, name="guest"))
         for _ in range(3):
-            assert passed.acquire(timeout=PATIENT)
+            assert passed.acquire(timeout=PATIENCE)
             (to,) = {*workers(cluster)}.difference([running.placement["g1"]])
             running.move("g1", to)
             wait_until(lambda: guest.placement == running.placement, seen=lambda: guest.placement)
-        guest.wait(epochs=3, timeout=PATIENT)
+        guest.wait(epochs=3, timeout=PATIENCE)
         nothing_was_lost(running, trains)
         assert equal(guest.parameters(), running.parameters())
         assert guest.evaluate(rating()).samples == SAMPLES
@@ -292,5 +293,5 @@ def test_a_move_with_a_damaged_piece_fails_and_the_gate_goes_on(somebody, cluste
             with pytest.raises(CheckpointError, match="arrived damaged"):
                 running.move("g1", other_worker(cluster, running, "g1"))
         assert running.placement == at
-        running.wait(epochs=2, timeout=PATIENT)
+        running.wait(epochs=2, timeout=PATIENCE)
         nothing_was_lost(running, trains)

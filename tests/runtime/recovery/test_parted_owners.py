@@ -9,16 +9,16 @@ import pytest
 
 from tests.support.leftovers import wait_until
 from tests.support.machines import joined
+from tests.support.patience import PATIENCE, scaled
 
 ROOT = Path(__file__).parents[3]
 PORT, NAME = 8786, "parted"
-PATIENCE = 60
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(3 * PATIENCE)
 SETTINGS = {
-    "DISTRIBUTED__COMM__TIMEOUTS__TCP": "11s",
-    "DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s",
-    "AKKORDEON__SUPERVISION__PATIENCE": "3s",
-    "AKKORDEON__BATCH__MIN_DEADLINE": "300ms",
+    "DISTRIBUTED__COMM__TIMEOUTS__TCP": scaled(11),
+    "DISTRIBUTED__SCHEDULER__WORKER_TTL": scaled(10),
+    "AKKORDEON__SUPERVISION__PATIENCE": scaled(3),
+    "AKKORDEON__BATCH__MIN_DEADLINE": scaled(0.3),
 }
 
 
@@ -33,7 +33,7 @@ class Parted:
         for host in ("east", "west"):
             options = ("--host", machines.addresses[host], "--name", host, "--nthreads", 1, "--no-dashboard")
             worker = self._start(host, f"worker-{host}", "-m", "dask", "worker", self.scheduler, *options)
-            wait_until(lambda log=worker: "Registered to" in log.log, within=PATIENCE)
+            wait_until(lambda log=worker: "Registered to" in log.log)
 
     def _start(self, host, name, *args):
         command = (sys.executable, *args)
@@ -55,7 +55,7 @@ def parted(tmp_path, monkeypatch):
 def says(process, line, more=2):
     """It says this so many times more, and ends no pass otherwise."""
     before = process.lines.count(line)
-    wait_until(lambda: process.lines.count(line) >= before + more, within=PATIENCE, seen=lambda: process.log)
+    wait_until(lambda: process.lines.count(line) >= before + more, seen=lambda: process.log)
 
 
 @pytest.mark.skipif(not os.environ.get("AKKORDEON_LONG"), reason="takes as long as the other one, which has more in it")
@@ -63,7 +63,7 @@ def test_after_a_partition_the_owner_goes_on_where_nobody_took_the_network_over(
     owner = parted.owner("west", tmp_path / "snapshots")
     says(owner, "owner True")
     with parted.machines.cut("west"):
-        wait_until(lambda: "waits for it" in owner.log, within=PATIENCE, seen=lambda: owner.log)
+        wait_until(lambda: "waits for it" in owner.log, seen=lambda: owner.log)
     says(owner, "owner True")
     assert set(owner.lines) == {"owner True"}
 
@@ -74,8 +74,8 @@ def test_after_a_partition_exactly_one_of_two_owners_goes_on(parted, tmp_path):
     with parted.machines.cut("west"):
         second = parted.owner("east")
         says(second, "owner True")
-        wait_until(lambda: "waits for it" in first.log, within=PATIENCE, seen=lambda: first.log)
-    wait_until(lambda: first.lines[-1] != "owner True", within=PATIENCE, seen=lambda: first.log)
+        wait_until(lambda: "waits for it" in first.log, seen=lambda: first.log)
+    wait_until(lambda: first.lines[-1] != "owner True", seen=lambda: first.log)
     said = first.lines[-1]
     assert said == "follower True" or said.startswith("ClosedError"), said
     says(second, "owner True")

@@ -17,6 +17,7 @@ from akkordeon_dask.network import Beside, Network
 from akkordeon_dask.runtime import live
 from tests.support.gate_versions import versions
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE, scaled
 from tests.support.restarting_workers import events, run_folder
 from tests.support.small_networks import NETWORK, SAMPLES, equal, train
 from tests.support.sync_and_async_client import AsynchronousUser, SynchronousUser
@@ -44,14 +45,14 @@ def anybody(request, workers):
 
 @pytest.fixture(autouse=True)
 def _impatient():
-    with dask.config.set({"akkordeon.supervision.patience": "1s", "akkordeon.supervision.wait": "40s"}):
+    with dask.config.set({"akkordeon.supervision.patience": scaled(2), "akkordeon.supervision.wait": PATIENCE}):
         yield
 
 
 @pytest.fixture
 def there(workers, anybody):
     """The processes of the three workers, by address, once they are all there."""
-    wait_until(lambda: len(workers.scheduler.workers) == 3, within=40)
+    wait_until(lambda: len(workers.scheduler.workers) == 3)
     return anybody.call(anybody.client.run, os.getpid)
 
 
@@ -69,7 +70,7 @@ def kill(running, there, gate):
     """Kill the worker of a gate, and wait until the gate has another one."""
     lost = running.placement[gate]
     os.kill(there[lost], signal.SIGKILL)
-    wait_until(lambda: running.placement[gate] != lost, within=40)
+    wait_until(lambda: running.placement[gate] != lost)
 
 
 def complete(attached):
@@ -82,21 +83,21 @@ def complete(attached):
 def train_on(attached, more=3):
     """Wait until so many more passes are done."""
     enough = len(attached.reports) + more
-    wait_until(lambda: len(attached.reports) >= enough or attached.error, within=60, seen=lambda: attached)
+    wait_until(lambda: len(attached.reports) >= enough or attached.error, seen=lambda: attached)
     assert attached.error is None
 
 
 def test_a_lost_gate_resumes_from_its_newest_snapshot(anybody, there, tmp_path):
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         attached = running.attach(train(workers=running.placement["g0"]))
-        running.wait(epochs=3, timeout=60)
+        running.wait(epochs=3, timeout=PATIENCE)
         kept, known = running.snapshot(), running.parameters()
         done = len(attached.reports)
         assert kept == versions(running) == {"g0": 4 * done, "g1": 4 * done}
         kill(running, there, "g1")
         assert versions(running) == kept
         assert all(equal(known[gate], new) for gate, new in running.parameters().items())
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
         assert versions(running) == {"g0": 4 * (done + 2), "g1": 4 * (done + 2)}
         assert complete(attached) == done + 2
 
@@ -105,16 +106,15 @@ def test_a_restarted_gate_says_how_many_updates_it_lost(anybody, there, tmp_path
     apart = Network([dataclasses.replace(gate, workers=name) for gate, name in zip(NETWORK.gates, "01", strict=True)])
     with anybody.deploy(apart, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(workers=running.placement["g0"]))
-        running.wait(epochs=1, timeout=60)
+        running.wait(epochs=1, timeout=PATIENCE)
         for lost in (8, 4):
             kept = running.snapshot()["g1"]
-            running.wait(epochs=lost // 4, timeout=60)
+            running.wait(epochs=lost // 4, timeout=PATIENCE)
             kill(running, anybody.call(anybody.client.run, os.getpid), "g1")
             wait_until(
                 lambda said=f" with update {kept}, about {lost} updates of it are lost": any(
                     said in one["text"] for one in events(anybody.client, running.name, "restarted")
-                ),
-                within=60,
+                )
             )
 
 
@@ -124,9 +124,9 @@ def test_of_gates_that_are_lost_together_it_is_said_what_their_heartbeats_had_to
     with anybody.deploy(together, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         (beside, *_) = there.keys() - {*running.placement.values()}
         running.attach(train(workers=beside))
-        running.wait(epochs=1, timeout=60)
+        running.wait(epochs=1, timeout=PATIENCE)
         kept = running.snapshot()
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
 
         def told():
             found = anybody.call(live, anybody.client, running.name)
@@ -138,7 +138,7 @@ def test_of_gates_that_are_lost_together_it_is_said_what_their_heartbeats_had_to
         def texts():
             return [one["text"] for one in events(anybody.client, running.name, "restarted")]
 
-        wait_until(lambda: len(texts()) == 2, within=60, seen=texts)
+        wait_until(lambda: len(texts()) == 2, seen=texts)
         number = kept["g0"]
         assert all(f" with update {number}, at least 8 updates of it are lost" in text for text in texts())
 
@@ -149,9 +149,9 @@ def test_a_lost_sentinel_resumes_the_pass_that_it_had_not_finished(anybody, ther
         attached = running.attach(train(workers=beside))
         train_on(attached)
         os.kill(there[beside], signal.SIGKILL)
-        wait_until(lambda: attached.worker != beside, within=40)
+        wait_until(lambda: attached.worker != beside)
         train_on(attached)
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
         complete(attached)
 
 
@@ -159,11 +159,11 @@ def test_a_lost_sentinel_resumes_in_the_middle_of_its_pass(anybody, there, tmp_p
     with anybody.deploy(NETWORK, snapshots=str(tmp_path)) as running:
         (beside,) = there.keys() - {*running.placement.values()}
         attached = running.attach(train(samples=16 * LONG, workers=beside, epochs=1))
-        wait_until(lambda: attached.position.passes and attached.position.passes[0].floor > 50, within=40)
+        wait_until(lambda: attached.position.passes and attached.position.passes[0].floor > 50)
         reported = attached.position
         os.kill(there[beside], signal.SIGKILL)
-        wait_until(lambda: attached.worker != beside, within=40)
-        (report,) = running.wait(timeout=150)
+        wait_until(lambda: attached.worker != beside)
+        (report,) = running.wait(timeout=PATIENCE)
         assert (report.epoch, report.samples) == (1, 16 * LONG)
         events = [event for _, event in anybody.call(anybody.client.get_events, TOPIC)]
         goes_on = [one["text"] for one in events if (one["network"], one["event"]) == (running.name, "restarted")][-1]
@@ -177,7 +177,7 @@ def test_a_gate_and_the_sentinel_beside_it_are_lost_together(anybody, there, tmp
         train_on(attached)
         kill(running, there, "g0")
         train_on(attached)
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
         complete(attached)
 
 
@@ -189,9 +189,9 @@ def test_a_gate_is_lost_while_another_one_is_restarted(anybody, there, tmp_path)
         train_on(attached)
         with stopped(there[before["g0"]]):
             kill(running, there, "g1")
-            wait_until(lambda: running.placement["g0"] != before["g0"], within=40)
+            wait_until(lambda: running.placement["g0"] != before["g0"])
             train_on(attached)
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
         complete(attached)
 
 
@@ -204,7 +204,7 @@ def test_a_sentinel_that_slept_while_a_gate_was_restarted_is_rewired_when_it_wak
             kill(running, there, "g1")
         train_on(attached)
         assert attached.worker == beside
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
         complete(attached)
 
 
@@ -218,8 +218,8 @@ def test_a_guest_follows_the_gates_that_the_owner_restarts(anybody, there, worke
         train_on(attached)
         kill(running, there, "g0")
         train_on(attached)
-        wait_until(lambda: guest.placement == running.placement, within=40)
-        guest.wait(epochs=2, timeout=60)
+        wait_until(lambda: guest.placement == running.placement)
+        guest.wait(epochs=2, timeout=PATIENCE)
         complete(attached)
 
 
@@ -227,17 +227,17 @@ def test_a_gate_waits_for_its_snapshots_while_they_cannot_be_read(anybody, there
     caplog.set_level(logging.INFO, "akkordeon_dask.runtime")
     with anybody.deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=10**6) as running:
         running.attach(train(workers=running.placement["g0"]))
-        running.wait(epochs=1, timeout=60)
+        running.wait(epochs=1, timeout=PATIENCE)
         kept, folder = running.snapshot(), run_folder(tmp_path)
         (folder / "g1").rename(folder / "~g1")
         (folder / "g1").write_bytes(b"no folder")
         lost = running.placement["g1"]
         os.kill(there[lost], signal.SIGKILL)
-        wait_until(lambda: "cannot read snapshots" in caplog.text, within=40)
+        wait_until(lambda: "cannot read snapshots" in caplog.text)
         assert running.placement["g1"] == lost
         (folder / "g1").unlink()
         (folder / "~g1").rename(folder / "g1")
-        wait_until(lambda: running.placement["g1"] != lost, within=40)
+        wait_until(lambda: running.placement["g1"] != lost)
         assert versions(running) == kept
 
 
@@ -250,7 +250,7 @@ def test_too_many_losses_end_the_network_with_the_cause(anybody, there, tmp_path
         kill(running, there, "g1")
         os.kill(there[running.placement["g0"]], signal.SIGKILL)
         with pytest.raises(TrainingError, match=r"lost more than 1 times .*'g[01]' on tcp.* is gone"):
-            running.wait(epochs=10**9, timeout=60)
+            running.wait(epochs=10**9, timeout=PATIENCE)
 
 
 def test_a_network_that_keeps_no_snapshots_ends_with_its_gate(anybody, there):
@@ -258,7 +258,7 @@ def test_a_network_that_keeps_no_snapshots_ends_with_its_gate(anybody, there):
         running.attach(train())
         os.kill(there[running.placement["g1"]], signal.SIGKILL)
         with pytest.raises(WorkerLostError, match="gate 'g1' on tcp"):
-            running.wait(epochs=10**9, timeout=60)
+            running.wait(epochs=10**9, timeout=PATIENCE)
 
 
 async def _end(dask_worker):
@@ -271,6 +271,6 @@ def test_a_gate_whose_worker_ends_by_itself_is_restarted_too(anybody, there, tmp
         train_on(attached)
         lost = running.placement["g1"]
         anybody.call(anybody.client.run, _end, workers=[lost])
-        wait_until(lambda: running.placement["g1"] != lost, within=40)
+        wait_until(lambda: running.placement["g1"] != lost)
         train_on(attached)
         complete(attached)

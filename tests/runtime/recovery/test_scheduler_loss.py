@@ -23,6 +23,7 @@ from akkordeon_dask.runtime.cluster._worker_calls import _WorkerCalls
 from akkordeon_dask.runtime.handles import _actor_handle
 from akkordeon_dask.runtime.recovery._owner_policy import OwnerPolicy
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE, scaled
 from tests.support.proxies import Proxy
 from tests.support.restarting_scheduler import restarting_scheduler
 from tests.support.restarting_workers import events
@@ -41,7 +42,7 @@ def processes(tmp_path):
 
 @pytest.fixture
 def client(processes):
-    with Client(processes.address, timeout=300) as one:
+    with Client(processes.address, timeout=3 * PATIENCE) as one:
         yield one
 
 
@@ -51,7 +52,7 @@ def passes(running):
 
 def more_passes(running):
     before = passes(running)
-    wait_until(lambda: passes(running) > before + 5, within=90)
+    wait_until(lambda: passes(running) > before + 5)
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def goes_on_after_a_kill(processes, client, folder):
         yield running
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(3 * PATIENCE)
 @pytest.mark.parametrize("name", [None, "named"])
 def test_a_network_with_snapshots_goes_on_when_the_scheduler_is_killed_and_started_again(
     processes, client, tmp_path, name
@@ -173,28 +174,28 @@ def test_a_client_that_its_program_closes_has_not_lost_the_scheduler(status):
 
 
 def test_a_deployment_that_waits_names_the_scheduler_that_is_killed_meanwhile(processes, client, caplog):
-    busy = [client.submit(time.sleep, 100, workers=[worker], pure=False) for worker in workers_now(client)]
-    with ThreadPoolExecutor(1) as pool:
+    busy = [client.submit(time.sleep, PATIENCE, workers=[worker], pure=False) for worker in workers_now(client)]
+    with dask.config.set({"akkordeon.timeouts.deploy": PATIENCE}), ThreadPoolExecutor(1) as pool:
         deploying = pool.submit(deploy, NETWORK, client)
         wait_until(lambda: "waits for a thread of worker" in caplog.text)
         processes.kill()
         with pytest.raises(SchedulerLostError, match=r"scheduler at tcp://127.0.0.1:\d+ (is|does not)"):
-            deploying.result(60)
+            deploying.result(PATIENCE)
     del busy
 
 
 def test_no_worker_is_blamed_while_the_scheduler_stands_still(processes, client, tmp_path, caplog):
-    impatient = {"akkordeon.supervision.patience": "6s", "akkordeon.timeouts.control": "1s"}
-    with dask.config.set(impatient), deploy(NETWORK, client, name="still", snapshots=str(tmp_path / "s")) as running:
+    impatient = {"akkordeon.supervision.patience": scaled(6), "akkordeon.timeouts.control": scaled(1)}
+    with deploy(NETWORK, client, name="still", snapshots=str(tmp_path / "s")) as running:
         running.attach(train(name="one", epochs=10**6))
-        processes.scheduler.send_signal(signal.SIGSTOP)
-        try:
-            wait_until(lambda: "does not answer: network 'still' waits for it" in caplog.text)
-            time.sleep(STANDS_STILL)
-        finally:
-            processes.scheduler.send_signal(signal.SIGCONT)
-        before = passes(running)
-        wait_until(lambda: passes(running) > before + 5)
+        with dask.config.set(impatient):
+            processes.scheduler.send_signal(signal.SIGSTOP)
+            try:
+                wait_until(lambda: "does not answer: network 'still' waits for it" in caplog.text)
+                time.sleep(STANDS_STILL)
+            finally:
+                processes.scheduler.send_signal(signal.SIGCONT)
+            more_passes(running)
         assert not events(client, "still", "lost", "restarted")
 
 
@@ -208,26 +209,26 @@ def test_no_worker_is_blamed_where_the_scheduler_answers_again_when_it_is_asked(
         asked.add(future.key.split("-")[2])
         await check_connection(future)
 
-    impatient = dask.config.set({"akkordeon.supervision.patience": "1s", "akkordeon.timeouts.control": "1s"})
-    with somebody.deploy(NETWORK, name="held", snapshots=str(tmp_path)) as running, impatient:
+    impatient = {"akkordeon.supervision.patience": scaled(1), "akkordeon.timeouts.control": scaled(1)}
+    with somebody.deploy(NETWORK, name="held", snapshots=str(tmp_path)) as running:
         running.attach(train(name="one", epochs=10**6))
-        monkeypatch.setattr(_actor_handle, "check_connection", checked)
-        monkeypatch.setattr(_WorkerCalls, "_request", handed_on)
-        wait_until(lambda: asked == {"g0", "g1", "one"}, within=60, seen=lambda: asked)
-        holds = False
-        before = passes(running)
-        wait_until(lambda: passes(running) > before + 5, within=60)
+        with dask.config.set(impatient):
+            monkeypatch.setattr(_actor_handle, "check_connection", checked)
+            monkeypatch.setattr(_WorkerCalls, "_request", handed_on)
+            wait_until(lambda: asked == {"g0", "g1", "one"}, seen=lambda: asked)
+            holds = False
+            more_passes(running)
         assert not events(somebody.client, "held", "lost", "restarted")
 
 
 def test_a_scheduler_with_an_idle_timeout_lives_as_long_as_a_network_has_an_owner(monkeypatch):
     monkeypatch.setattr(_scheduler_loss, "_WATCH", 0.2)
-    options = {"processes": False, "dashboard_address": ":0", "scheduler_kwargs": {"idle_timeout": "3s"}}
+    options = {"processes": False, "dashboard_address": ":0", "scheduler_kwargs": {"idle_timeout": scaled(3)}}
     with LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster:
         with Client(cluster) as client, deploy(NETWORK, client) as running:
             running.attach(train(epochs=10**6))
             with pytest.raises(DeadlineError):
-                running.wait(timeout="5s")
+                running.wait(timeout=scaled(5))
             assert cluster.scheduler.status is Status.running
         wait_until(lambda: cluster.scheduler.idle_since is not None)
 
@@ -241,7 +242,7 @@ def test_a_named_network_outlives_a_broken_connection_of_its_client(tmp_path, ke
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
         Proxy(cluster.scheduler_address) as proxy,
-        Client(proxy.address, timeout=60) as client,
+        Client(proxy.address, timeout=PATIENCE) as client,
     ):
         with deploy(NETWORK, client, name="kept", snapshots=snapshots) as running:
             running.attach(train(name="one", epochs=10**6))
@@ -250,7 +251,7 @@ def test_a_named_network_outlives_a_broken_connection_of_its_client(tmp_path, ke
             wait_until(lambda: client.status == "connecting")
             proxy.heal()
             before = passes(running)
-            wait_until(lambda: passes(running) > before + 5, within=40)
+            wait_until(lambda: passes(running) > before + 5)
             assert gates <= set(cluster.scheduler.tasks), "the same gates, with all that they had learned"
         wait_until(lambda: not cluster.scheduler.tasks, seen=lambda: cluster.scheduler.tasks)
         assert networks(client) == []

@@ -47,13 +47,13 @@ def test_promise_12_a_gate_does_not_restart_where_a_sentinel_does_not_reach_it(c
         deploy(NETWORK, client, name="reached", snapshots=tmp_path / "s", snapshot_every=1) as running,
     ):
         trains = running.attach(train(name="one", epochs=10**6, workers="eve"))
-        wait_until(lambda: run_store(tmp_path / "s").numbers("g1"), within=PATIENCE)
+        wait_until(lambda: run_store(tmp_path / "s").numbers("g1"))
         client.run(block_the_first, workers=[cluster.workers["eve"]])
         former = running.placement["g1"]
         os.kill(client.run(os.getpid)[former], signal.SIGKILL)
-        wait_until(lambda: events(client, "reached", "restarted"), within=PATIENCE)
+        wait_until(lambda: events(client, "reached", "restarted"))
         (refused,) = client.run(blocked, workers=[cluster.workers["eve"]])[cluster.workers["eve"]]
         assert running.placement["g1"] not in {refused, former}
         before = len(trains.reports)
-        wait_until(lambda: len(trains.reports) > before + 2, within=PATIENCE)
+        wait_until(lambda: len(trains.reports) > before + 2)
         assert {(one.samples, one.lost) for one in trains.reports} == {(SAMPLES, 0)}

@@ -15,15 +15,19 @@ from akkordeon_dask.errors import PlacementError, WorkerLostError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime.recovery import _sentinel_placement, _sentinels
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE, scaled
 from tests.support.programs import run
-from tests.support.restarting_workers import PATIENT, events
+from tests.support.restarting_workers import events
 from tests.support.small_networks import NETWORK, SAMPLES, train
 from tests.support.worker_programs import LIMITS, is_gone
 from tests.support.worker_programs import worker as limited_worker
 from tests.support.workers import workers_now
 
-SLOW = LIMITS | {"supervision.patience": "15s"}
+SLOW = LIMITS | {"supervision.patience": scaled(15)}
 """No owner is silent here: a loaded machine may let one wait that long for its turn."""
+
+LIFETIME = scaled(8)
+"""Gates are deployed on a worker before it ends."""
 
 worker = functools.partial(limited_worker, **SLOW)
 
@@ -69,9 +73,9 @@ def wait_for_lifetime(client, address):
 WAYS = pytest.mark.parametrize(
     ("end", "options"),
     [
-        (wait_for_lifetime, ("--lifetime", "8s")),
-        (wait_for_lifetime, ("--lifetime", "8s", "--lifetime-restart")),
-        (wait_for_lifetime, ("--lifetime", "8s", "--no-nanny")),
+        (wait_for_lifetime, ("--lifetime", LIFETIME)),
+        (wait_for_lifetime, ("--lifetime", LIFETIME, "--lifetime-restart")),
+        (wait_for_lifetime, ("--lifetime", LIFETIME, "--no-nanny")),
         (close_gracefully, ()),
         (close, ("--no-nanny",)),
     ],
@@ -83,7 +87,7 @@ def goes_on(running, attached, client, address):
     """The worker is gone, nothing of the network with it: each batch updated each gate once, each sample counts."""
     is_gone(client, address)
     assert attached.error is None
-    history = running.wait(epochs=2, timeout=PATIENT)
+    history = running.wait(epochs=2, timeout=PATIENCE)
     assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
     assert address not in {attached.worker, *running.placement.values()}
     return history
@@ -119,7 +123,7 @@ def test_a_sentinel_that_moves_after_the_gates_goes_where_they_are(client, monke
 
     monkeypatch.setattr(_sentinels, "_move", move_last)
     with (
-        dask.config.set({"akkordeon.supervision.wait": "1s"}),
+        dask.config.set({"akkordeon.supervision.wait": scaled(1)}),
         worker(client, "bob"),
         worker(client, "alice") as alice,
         deploy(on("alice"), client) as running,
@@ -140,11 +144,11 @@ def test_a_worker_that_came_back_and_is_lost_is_none_that_leaves():
 
 
 def test_after_its_lifetime_a_worker_is_restarted_where_it_is_asked_for(client):
-    options = ("--lifetime", "8s", "--lifetime-restart")
+    options = ("--lifetime", LIFETIME, "--lifetime-restart")
     with worker(client, "bob"), worker(client, "alice", *options) as alice, deploy(on("alice"), client) as running:
         attached = running.attach(train())
         goes_on(running, attached, client, alice.address)
-        wait_until(lambda: "alice" in {one["name"] for one in workers_now(client).values()}, within=PATIENT)
+        wait_until(lambda: "alice" in {one["name"] for one in workers_now(client).values()})
 
 
 @pytest.mark.usefixtures("_debug")
@@ -165,8 +169,8 @@ def test_a_cluster_that_adapts_to_one_worker_moves_all_gates_there():
         with deploy(apart, client, name="adapts") as running:
             attached = running.attach(train())
             cluster.adapt(minimum=1, maximum=3, interval="100ms", wait_count=1)
-            wait_until(lambda: len(workers_now(client)) == 1, within=PATIENT, seen=lambda: workers_now(client))
-            history = running.wait(epochs=2, timeout=PATIENT)
+            wait_until(lambda: len(workers_now(client)) == 1, seen=lambda: workers_now(client))
+            history = running.wait(epochs=2, timeout=PATIENCE)
             assert {(report.samples, report.lost) for report in history} == {(SAMPLES, 0)}
             assert {attached.worker, *running.placement.values()} == {*workers_now(client)}
             assert not events(client, "adapts", "lost", "restarted")
@@ -178,15 +182,15 @@ def test_a_network_with_snapshots_survives_a_restart_of_all_workers(client, tmp_
         deploy(on("alice"), client, snapshots=str(tmp_path), snapshot_every=5) as running,
     ):
         attached = running.attach(train())
-        client.restart(timeout=PATIENT)
+        client.restart(timeout=PATIENCE)
         goes_on(running, attached, client, alice.address)
 
 
 def test_the_error_names_the_restart(client):
     with worker(client, "alice") as alice, deploy(on("alice"), client) as running:
-        client.restart(timeout=PATIENT)
+        client.restart(timeout=PATIENCE)
         with pytest.raises(WorkerLostError, match=f"{alice.address} .*somebody restarted the whole cluster"):
-            running.wait(timeout=PATIENT)
+            running.wait(timeout=PATIENCE)
 
 
 def retire(client, address):
@@ -217,11 +221,9 @@ def test_a_worker_whose_gates_have_nowhere_to_go_does_not_retire(client):
     with worker(client, "alice") as alice, deploy(on("alice"), client, name="stays") as running:
         attached = running.attach(train())
         retire(client, alice.address)
-        wait_until(lambda: len(events(client, "stays", "stays")) >= 2, within=PATIENT)
+        wait_until(lambda: len(events(client, "stays", "stays")) >= 2)
         with worker(client, "bob"):  # it may retire later
-            wait_until(
-                lambda: client.retire_workers([alice.address]) or alice.address not in workers_now(client), PATIENT
-            )
+            wait_until(lambda: client.retire_workers([alice.address]) or alice.address not in workers_now(client))
             goes_on(running, attached, client, alice.address)
 
 
@@ -237,9 +239,9 @@ def test_a_worker_that_refuses_two_retirements_at_once_accepts_tasks_and_may_ret
             return await asyncio.gather(*(client.retire_workers([alice.address]) for _ in range(2)))
 
         assert client.sync(retire_twice) == [{}, {}]
-        wait_until(lambda: len(events(client, "twice", "stays")) >= 2, within=PATIENT)
-        wait_until(lambda: status(client, alice.address) == "running", PATIENT, lambda: status(client, alice.address))
-        assert client.submit(abs, -1, pure=False).result(PATIENT) == 1
+        wait_until(lambda: len(events(client, "twice", "stays")) >= 2)
+        wait_until(lambda: status(client, alice.address) == "running", seen=lambda: status(client, alice.address))
+        assert client.submit(abs, -1, pure=False).result(PATIENCE) == 1
         with worker(client, "bob"):
             assert drain_command(client, alice.address) is None
             goes_on(running, attached, client, alice.address)
