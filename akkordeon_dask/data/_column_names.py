@@ -17,9 +17,8 @@ class ColumnNames(NamedTuple):
     Examples
     --------
     >>> from akkordeon_dask import data
-    >>> data.ColumnNames(("width", "length")).check("x_test", data.ColumnNames(("length", "width")))
-    Traceback (most recent call last):
-    akkordeon_dask.errors.DataError: x_test: column 1 of x is 'width', and it was 'length' in other data of this ...
+    >>> data.ColumnNames(("width", "length")).fits(data.ColumnNames(("length", "width")))
+    False
     """
 
     x: tuple[str, ...] | None = None

@@ -140,9 +140,16 @@ def describe_contents(array: Array) -> str:
         return describe_dtype(array.dtype)
     odd = [item for item in array.flat if not isinstance(item, Number | np.bool_)][:1]
     if not odd:
-        kind = "float64" if any(abs(item) > _EXACT for item in array.flat) else "float32"
+        kind = "float64" if any(map(_is_large, array.flat)) else "float32"
         return f'numbers as Python objects: add .astype("{kind}")'
     return f"{array.dtype}, e.g. {odd[0]!r:.40} of type {type(odd[0]).__name__}, which are not numbers: {_ENCODE}"
+
+
+def _is_large(item: Any) -> bool:
+    try:
+        return bool(abs(item) > _EXACT)
+    except ArithmeticError:  # a Decimal that is NaN is not compared
+        return False
 
 
 def _columns(value: Any) -> Iterator[_Column]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["call_to_add", "column_names", "count_missing", "holds_no_batches", "is_array_like"]
+__all__ = ["call_to_add", "column_names", "count_missing", "holds_no_batches", "is_array_like", "is_dask"]
 
 _SPARSE = ("toarray", "todense")
 _LAZY = ("result", "collect")
@@ -23,7 +23,7 @@ def call_to_add(value: Any) -> str | None:
     >>> call_to_add(Future())
     'add .result()'
     """
-    if _is_dask(value):
+    if is_dask(value):
         return "add .compute()"
     if (method := _method(value)) is not None:
         return f"add .{method}()"
@@ -67,16 +67,19 @@ def count_missing(value: Any) -> int:
     return int(np.count_nonzero(np.asarray(value.isna())))
 
 
+def is_dask(value: Any) -> bool:
+    """Whether it is a collection of Dask or a Delayed; xarray's objects are one only where they hold one."""
+    graph = getattr(type(value), "__dask_graph__", None)
+    if not callable(graph):
+        return False
+    # Dask's own are always one, and a large frame would make its graph to answer.
+    return type(value).__module__.partition(".")[0] == "dask" or graph(value) is not None
+
+
 def _is_lazy(value: Any) -> bool:
-    return _is_dask(value) or _method(value) is not None or isinstance(value, Awaitable)
+    return is_dask(value) or _method(value) is not None or isinstance(value, Awaitable)
 
 
 def _method(value: Any) -> str | None:
     methods = _SPARSE if is_array_like(value) else (*_SPARSE, *_LAZY)
     return next((name for name in methods if callable(getattr(type(value), name, None))), None)
-
-
-def _is_dask(value: Any) -> bool:
-    """A collection or a Delayed; xarray's objects are one only where they hold one."""
-    graph = getattr(type(value), "__dask_graph__", None)
-    return callable(graph) and graph(value) is not None

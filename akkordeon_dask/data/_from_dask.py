@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from akkordeon_dask._numbers import check_int
 from akkordeon_dask.data._column_names import ColumnNames
+from akkordeon_dask.data._foreign import is_dask
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.errors import DataError
 
@@ -157,11 +158,12 @@ class Collections(Provider):
 def is_collection(value: object) -> bool:
     """Whether a value is a collection of Dask, a delayed object, or a list of those."""
     items = value if isinstance(value, list | tuple) and value else (value,)
-    return all(callable(getattr(type(item), "__dask_graph__", None)) for item in items)
+    return all(map(is_dask, items))
 
 
 def _columns(value: Any) -> tuple[Any, ...] | None:
-    names = None if isinstance(value, tuple) else getattr(value, "columns", None)
+    is_frame = not isinstance(value, tuple) and getattr(value, "ndim", None) == 2  # a column of Dask has `columns` too
+    names = getattr(value, "columns", None) if is_frame else None
     return None if names is None else tuple(names)
 
 
@@ -175,7 +177,9 @@ def _check_collection(label: str, value: Any) -> None:
     if not items:
         raise DataError(f"{label} is an empty list: give a delayed object for each partition")
     for item in items:
-        if callable(getattr(type(item), "__dask_graph__", None)):
+        if is_dask(item):
+            if not _is_delayed(item) and not hasattr(type(item), "to_delayed"):
+                raise DataError(f"{label} is a {type(item).__name__} that holds a collection of Dask: give its .data")
             continue
         if hasattr(type(item), "result"):
             remedy = "make a collection of futures first, dask.delayed(future) or dask.array.from_delayed"

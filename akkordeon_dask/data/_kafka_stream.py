@@ -1,5 +1,6 @@
 """A topic of Apache Kafka as a provider."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,13 @@ from akkordeon_dask.errors import DataError
 
 __all__ = ["KafkaStream", "stream_kafka"]
 
+logger = logging.getLogger(__name__)
+
 _CONNECT = 10.0
 """Seconds in which a broker has to answer."""
+
+_PASSING = frozenset({"_MAX_POLL_EXCEEDED", "_ALL_BROKERS_DOWN", "_TRANSPORT", "_TIMED_OUT"})
+"""Errors after which librdkafka goes on by itself: nobody polled for long, or brokers are away."""
 
 Setting = str | int | float | bool
 
@@ -132,7 +138,8 @@ class _Connection:
         if message is None:
             return None
         if (error := message.error()) is not None:
-            if error.retriable() and not error.fatal():
+            if error.name() in _PASSING:
+                logger.warning("%r: %s: it goes on by itself", self._stream, error)
                 return None
             raise DataError(f"{self._stream!r}: {error}")
         self.origin = f"partition {message.partition()}, offset {message.offset()}"

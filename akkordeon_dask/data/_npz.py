@@ -2,6 +2,8 @@
 
 import os
 import zipfile
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ __all__ = ["npz"]
 def npz(
     path: str | os.PathLike[str],
     x: str = "x",
-    y: str | None = "y",
+    y: str | Sequence[str] | None = "y",
     *,
     shuffle: bool = True,
     seed: int = 0,
@@ -35,14 +37,16 @@ def npz(
         a path or fsspec URL.
     x, y
         the names of the arrays: inputs (samples, ...) and labels (samples, ...); `y=None` where there are none. Both
-        hold real numbers, and are served in their dtypes.
+        hold real numbers, and are served in their dtypes. For regression `y=["tip", "fare"]` is a list, one array for
+        each output: arrays (samples,) become columns, and wider ones stay as they are, side by side.
     shuffle, seed, take, shard
         as in `arrays`.
 
     Raises
     ------
     DataError
-        when opened: no such file, no such array, no numbers, lengths that differ.
+        when `y` is none of these; when opened: no such file, no such array, no numbers, lengths that differ, a list of
+        arrays that do not fit side by side.
 
     Examples
     --------
@@ -50,14 +54,17 @@ def npz(
     >>> data.npz("/data/mnist.npz", "x_train", "y_train")
     data.npz('/data/mnist.npz', 'x_train', 'y_train')
     """
-    return Stored(_Npz(file_name("path", path), x, y), shuffle=shuffle, seed=seed, take=take, shard=shard)
+    if not (y is None or (isinstance(y, Sequence) and len(y))):
+        raise DataError(f"y={y!r}: give the name of an array, a list of some, or None")
+    listed = y if y is None or isinstance(y, str) else tuple(y)
+    return Stored(_Npz(file_name("path", path), x, listed), shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 
 @dataclass(frozen=True)
 class _Npz:
     path: str
     x: str
-    y: str | None
+    y: str | tuple[str, ...] | None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -74,12 +81,22 @@ class _Npz:
                 if not isinstance(content, np.lib.npyio.NpzFile):
                     raise DataError(f"{self.path} holds one array without a name: write it by numpy.savez(path, x=...)")
                 with content:
-                    x = self._array(content, self.x)
-                    return Samples(x, None if self.y is None else self._array(content, self.y))
+                    return Samples(self._array(content, self.x), self._targets(content))
         except DataError:
             raise
-        except (OSError, EOFError, ValueError, ImportError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, ImportError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{self.path} cannot be read as .npz: {error}") from error
+
+    def _targets(self, content: Any) -> Array | None:
+        if self.y is None or isinstance(self.y, str):
+            return None if self.y is None else self._array(content, self.y)
+        arrays = [self._array(content, name) for name in self.y]
+        columns = [array[:, None] if array.ndim == 1 else array for array in arrays]
+        try:
+            return np.concatenate(columns, axis=1)
+        except ValueError as error:
+            shapes = ", ".join(f"{name!r} {array.shape}" for name, array in zip(self.y, arrays, strict=True))
+            raise DataError(f"{self.path}: {shapes} do not fit side by side: {error}") from error
 
     def _array(self, content: Any, name: str) -> Array:
         if name not in content.files:

@@ -123,17 +123,16 @@ def _state(path: str) -> Hashable | None:
     """
     try:
         if is_url(path):
-            return _state_of_url(path)
+            return _state_in(*fsspec.core.url_to_fs(path))
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
-            return _state_of_url(Path(path).as_uri())
+            return _state_in(fsspec.filesystem("file"), path)
     except (OSError, ValueError, ImportError) as error:
         raise DataError(f"{path} cannot be read where the sentinel runs ({error}){_beside(path)}") from error
     return found.st_mtime_ns, found.st_size
 
 
-def _state_of_url(url: str) -> Hashable | None:
-    system, name = fsspec.core.url_to_fs(url)
+def _state_in(system: fsspec.AbstractFileSystem, name: str) -> Hashable | None:
     system.invalidate_cache()
     found = system.info(name)
     every = system.find(name, detail=True).values() if found["type"] == "directory" else [found]

@@ -1,5 +1,6 @@
 """Frames out of CSV and Parquet files, by pandas."""
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def read_csv(path: str, text: str | None = None) -> "pandas.DataFrame":
     import pandas  # an optional dependency
 
     frame = pandas.read_csv(path)
-    if not frame.index.equals(pandas.RangeIndex(len(frame))):  # else they count the rows at most
+    if not _counts_rows(path, frame):
         fields, names = frame.shape[1] + frame.index.nlevels, frame.shape[1]
         raise DataError(
             f"{path} has rows of {fields} fields and a header of {names} names: give each column a name, and end no "
@@ -34,6 +35,19 @@ def read_csv(path: str, text: str | None = None) -> "pandas.DataFrame":
         frame[text] = pandas.read_csv(path, usecols=[text], dtype=str, keep_default_na=False)[text]
     frame.columns = _named_in_header(path, list(frame.columns))
     return frame
+
+
+def _counts_rows(path: str, frame: "pandas.DataFrame") -> bool:
+    """Whether its index numbers the rows, by pandas or as the file has it in front, and no column is shifted."""
+    import pandas
+
+    if not frame.index.equals(pandas.RangeIndex(len(frame))):
+        return False
+    if frame.empty or not frame.iloc[:, -1].isna().all():
+        return True
+    with warnings.catch_warnings():  # that rows are longer than the header
+        warnings.simplefilter("ignore")
+        return bool(pandas.read_csv(path, index_col=False).equals(frame))
 
 
 def _named_in_header(path: str, names: list[str]) -> list[str]:

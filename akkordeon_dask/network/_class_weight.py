@@ -28,13 +28,14 @@ def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeigh
     >>> check_class_weight({1: 5})
     ((1, 5),)
     """
-    said: Any = value.items() if isinstance(value, Mapping) else value
-    try:
-        items = [] if isinstance(said, str) else list(said)
-    except TypeError:
-        items = []
+    items: list[Any] = list(value.items()) if isinstance(value, Mapping) else []
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        items = list(value)
     if not items:
-        raise SpecError(f"class_weight is a mapping like {{0: 1, 1: 5}}, or one number for each label, not {value!r}")
+        remedy = ": of a Series write .to_dict()" if hasattr(value, "to_dict") else ""  # list() would lose its labels
+        raise SpecError(
+            f"class_weight is a mapping like {{0: 1, 1: 5}}, or one number for each label, not {value!r}{remedy}"
+        )
     if isinstance(value, Mapping) or all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
         return tuple((check_int("a label of class_weight", label, 0), _weight(weight)) for label, weight in items)
     weights = tuple(map(_weight, items))

@@ -88,6 +88,9 @@ class HeNormal(Initializer):
 class GlorotUniform(Initializer):
     """Uniform between `-a` and `a`, with `a = sqrt(6 / (fan_in + fan_out))`: for tanh and sigmoid.
 
+    The `fan_out` of a convolution is here the number of its channels, as in the shape, where PyTorch takes that times
+    the area of the window: `a` is larger.
+
     Glorot, Bengio, 'Understanding the difficulty of training deep feedforward neural networks',
     AISTATS 2010.
 

@@ -33,7 +33,9 @@ def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
     _check_not_empty(y)
     if target.dtype.kind == "b":
         target = target.view(np.uint8)
-    if np.maximum.reduce(target.view(_unsigned(target.dtype))) >= y.shape[1]:
+    greatest = np.maximum.reduce(target.view(_unsigned(target.dtype)))
+    # As bits without a sign, a number below zero is above all others of its dtype, and may still be below `classes`.
+    if greatest >= y.shape[1] or greatest > _largest(target.dtype):
         raise DataError(f"{_out_of_range(target, y.shape[1])}: {_range_remedy(criterion, target, y)}")
     return target
 
@@ -42,6 +44,11 @@ def check_labels(criterion: Loss | Score, target: Array, y: Array) -> Array:
 def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the same bytes in which numbers below zero are large."""
     return np.dtype(dtype.str.replace("i", "u"))
+
+
+@lru_cache(maxsize=16)
+def _largest(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).max)
 
 
 def _labels_remedy(target: Array, y: Array) -> str:

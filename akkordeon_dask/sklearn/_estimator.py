@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from akkordeon_dask import data, optim
 from akkordeon_dask._numbers import check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
 from akkordeon_dask.nn import Loss
@@ -106,8 +107,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     @property
     def training_client(self) -> Client | None:
-        """The one that `fit` uses; None: a cluster in this process."""
-        return self.client or default_client()
+        """The one that `fit` uses; None: a cluster in this process.
+
+        Raises
+        ------
+        SpecError
+            when it is an asynchronous one, which cannot be waited for here.
+        """
+        client = self.client or default_client()
+        if client is not None and client.asynchronous:
+            raise SpecError(f"fit waits, and {client!r} is asynchronous: set estimator.client = Client(ADDRESS)")
+        return client
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

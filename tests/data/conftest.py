@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.patience import PATIENCE
+
 ARCHIVES = (
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
@@ -104,4 +106,4 @@ def server() -> Iterator[Server]:
         thread.start()
         yield running
         running.shutdown()
-        thread.join(10)
+        thread.join(PATIENCE)

@@ -6,6 +6,7 @@ import queue
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +18,7 @@ from akkordeon_dask import data
 from akkordeon_dask.data._polling_source import PollingSource
 from akkordeon_dask.errors import DataError
 from tests.support.for_each import for_each
-
-PATIENCE = 20.0
+from tests.support.patience import PATIENCE
 
 
 class Arrivals:
@@ -262,6 +262,33 @@ def test_a_message_that_cannot_be_decoded_is_named(brokers):
     try:
         with pytest.raises(DataError, match=r"decode raised ValueError.* at partition \d, offset 0"):
             next(source.batches(1, 5))
+    finally:
+        source.close()
+
+
+def test_errors_after_which_librdkafka_goes_on_end_no_stream(monkeypatch, caplog):
+    kafka = pytest.importorskip("confluent_kafka")
+    errors = [kafka.KafkaError(kafka.KafkaError._MAX_POLL_EXCEEDED), None, kafka.KafkaError(kafka.KafkaError._FATAL)]
+
+    class Consumer:
+        def __init__(self, settings):
+            self.subscribe, self.close = list, dict  # which do nothing here
+
+        def list_topics(self, topic, timeout):
+            return SimpleNamespace(topics={topic: SimpleNamespace(error=None)})
+
+        def poll(self, seconds):
+            error = errors.pop(0)
+            return SimpleNamespace(error=lambda: error, value=lambda: b"7", partition=int, offset=int)
+
+    monkeypatch.setattr(kafka, "Consumer", Consumer)
+    source = data.stream_kafka("localhost:9092", "readings", decode, linger=60).open()
+    try:
+        batches = source.batches(1, 1)
+        assert next(batches)[1].tolist() == [7]
+        assert "maximum application poll interval" in caplog.text.lower()
+        with pytest.raises(DataError, match="_FATAL"):
+            next(batches)
     finally:
         source.close()
 

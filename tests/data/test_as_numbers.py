@@ -2,6 +2,7 @@
 
 import concurrent.futures
 from collections import deque
+from decimal import Decimal
 
 import dask
 import dask.array
@@ -221,6 +222,7 @@ def test_an_iterable_without_batches_is_no_provider(value, words):
         (FRAME.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),
         (pd.Series([1, 2], dtype=object), r'^x, a Series, holds .*: add \.astype\("float32"\)'),
         (np.array([2**70, 1]), r'^x holds numbers as Python objects: add \.astype\("float64"\)'),
+        (np.array([Decimal("NaN"), Decimal(1)]), r'^x holds numbers as Python objects: add \.astype\("float32"\)'),
         (
             pd.Series(["cat", "dog"]),
             "^x, a Series, holds object, e.g. 'cat' of type str, which are not numbers: encode",

@@ -8,6 +8,7 @@ import pytest
 from akkordeon_dask import data
 from akkordeon_dask.errors import DataError
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 
 TRAIN_CLASSES = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST_CLASSES = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -65,7 +66,7 @@ def test_sentinels_that_begin_together_share_one_copy_too(own, blank):
     put(own, blank)
     with ThreadPoolExecutor(4) as pool:
         begun = [pool.submit(lambda: next(data.mnist("test").open().batches(1, 10))[0]) for _ in range(4)]
-    first, *others = [future.result(timeout=20) for future in begun]
+    first, *others = [future.result(timeout=PATIENCE) for future in begun]
     assert all(np.shares_memory(first, other) for other in others)
 
 

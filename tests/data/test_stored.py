@@ -14,6 +14,7 @@ from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
 from akkordeon_dask.data._idx import idx_bytes
 from akkordeon_dask.errors import DataError
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -142,7 +143,7 @@ def test_identities_in_a_table_train_an_embedding(table, frame):
     provider = make(path, "kind", columns=["count"], classes=["cat", "dog"], dtype="int64")
     with deploy(network) as running:
         running.attach(Sentinel.train(provider, batch_size=3), epochs=1)
-        assert running.wait(timeout=30)[0].samples == 3
+        assert running.wait(timeout=PATIENCE)[0].samples == 3
 
 
 def test_a_table_without_a_target_gives_no_labels(table, frame):
@@ -260,6 +261,15 @@ def test_a_csv_file_without_a_header_loses_no_row(tmp_path):
     assert_array_equal(everything(data.csv(path, None, columns=years, shuffle=False))[0], ROWS)
 
 
+def test_a_damaged_npz_file_is_named(tmp_path):
+    np.savez_compressed(tmp_path / "two.npz", x=np.arange(10_000), y=np.arange(10_000))
+    damaged = bytearray((tmp_path / "two.npz").read_bytes())
+    damaged[200:260] = bytes(60)
+    (tmp_path / "two.npz").write_bytes(damaged)
+    with pytest.raises(DataError, match=r"two\.npz.* cannot be read"):
+        data.npz(tmp_path / "two.npz").open()
+
+
 def test_a_file_of_one_array_is_no_npz(tmp_path):
     np.save(tmp_path / "one.npy", ROWS)
     with pytest.raises(DataError, match=r"holds one array without a name: write it by numpy\.savez"):
@@ -269,6 +279,7 @@ def test_a_file_of_one_array_is_no_npz(tmp_path):
 @for_each("text, said", [
     ("height,weight,label\n170,60,0,\n180,90,1,\n", r"rows of 4 fields and a header of 3 names: .* end no row"),
     ("height,weight,label\n170,60,0,1,5\n180,90,1,0,5\n", r"rows of 5 fields and a header of 3 names"),
+    ("a,b,id\n0,1.5,2.5,\n1,3.5,4.5,\n", r"rows of 4 fields and a header of 3 names: .* end no row with a comma"),
     ("a,y,y\n170,60,0\n180,90,1\n", r"has 2 columns 'y': give each a name of its own"),
     ("a,a,y\n170,60,0\n180,90,1\n", r"has 2 columns 'a': give each a name of its own"),
 ])  # fmt: skip
@@ -277,6 +288,13 @@ def test_a_csv_file_whose_columns_are_not_those_of_its_header_is_refused(tmp_pat
     path.write_text(text)
     with pytest.raises(DataError, match=said):
         data.csv(path, text.split("\n")[0].split(",")[-1]).open()
+
+
+def test_a_comma_behind_rows_that_begin_with_their_numbers_shifts_no_column(tmp_path):
+    path = tmp_path / "shifted.csv"
+    path.write_text("id,a,b\n0,1.5,2.5,\n1,3.5,4.5,\n")
+    with pytest.raises(DataError, match=r"rows of 4 fields and a header of 3 names: .* end no row with a comma"):
+        data.csv(path, "id", columns=["a"]).open()
 
 
 def test_rows_that_begin_with_their_numbers_are_under_the_names_of_the_header(tmp_path):
@@ -317,7 +335,7 @@ def test_one_target_in_a_list_trains_one_output(table):
     with deploy(Gate(nn.Linear(1, 1), optim.SGD(1e-3))) as running:
         provider = make(path, ["wide"], columns=["long"])
         running.attach(Sentinel.train(provider, batch_size=3, loss=nn.MeanSquaredError()), epochs=1)
-        assert running.wait(timeout=30)[0].samples == 3
+        assert running.wait(timeout=PATIENCE)[0].samples == 3
 
 
 def test_of_parquet_only_the_columns_that_are_used_are_read(frame, tmp_path, monkeypatch):
@@ -331,6 +349,13 @@ def test_of_parquet_only_the_columns_that_are_used_are_read(frame, tmp_path, mon
     monkeypatch.setattr(pandas, "read_parquet", watched)
     everything(data.parquet(path, "count", columns=["wide"]))
     assert asked == [["wide", "count"]]
+
+
+def test_a_folder_of_any_name_is_read(frame, tmp_path):
+    folder = tmp_path / "données du jürgen #1 %20"
+    folder.mkdir()
+    frame.to_parquet(folder / "0.parquet")
+    assert len(everything(data.parquet(folder, "count", columns=["wide"]))[1]) == len(frame)
 
 
 def test_a_folder_of_parquet_is_one_table_that_is_read_again_where_a_file_of_it_was_replaced(frame, tmp_path):

@@ -152,6 +152,8 @@ LABELS = np.array([0, 1, 2, 0])
     (np.array([0, 255, 2, 0], np.uint8), Y, r"label 255 is out of range"),
     (np.array([0, -1, 2, 0], ">i4"), Y, r"label -1 is out of range"),
     (np.array([0, 1, -128, 0], np.int8)[::-1], Y, r"label -128 is out of range"),
+    (np.array([0, 1, -56, 0], np.int8), np.zeros((4, 300), np.float32), r"label -56 is out of range: .* 0 to 299"),
+    (np.array([0, 1, -1, 0], "<i2"), np.zeros((4, 70_000), np.float32), r"label -1 is out of range"),
     (LABELS.astype(np.float32), Y, r'float32.*: write y\.astype\("int64"\) for y .*, loss=nn\.MeanSquaredError\(\)'),
     (LABELS[:3], Y, r"the labels have shape \(3,\) .*, the outputs shape \(4, 3\): give as many labels as samples"),
     (np.array(0), Y, r"the labels have shape \(\) .*: give as many labels as samples"),

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics
 from sklearn.datasets import load_iris
@@ -14,6 +15,7 @@ from akkordeon_dask.actors.sentinel._source_checks import SourceChecks
 from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.tree import paths
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, equal, numbers
 
 X, Y = numbers()
@@ -56,7 +58,7 @@ def trained_with(user, network, epochs, provider, rows):
     with user.deploy(network, seed=6) as running:
         sentinel = Sentinel.train(provider, batch_size=rows, concurrency=1, loss=loss, scores=scores, name="tdp")
         running.attach(sentinel, epochs=epochs)
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         return running.parameters(), [(one.loss, one.scores["mse"]) for one in running.history]
 
 
@@ -130,7 +132,7 @@ def test_a_sample_of_weight_0_changes_nothing(user):
     for batches in halves:
         with user.deploy(NETWORK, seed=3) as running:
             running.attach(Sentinel.train(batches, concurrency=1, name="tdp"), epochs=3)
-            running.wait(timeout=30)
+            running.wait(timeout=PATIENCE)
             losses.append([(one.loss, one.scores["accuracy"]) for one in running.history])
             parameters.append(running.parameters())
     assert losses[0] == [pytest.approx(one, rel=1e-5) for one in losses[1]]
@@ -161,10 +163,12 @@ def test_class_weights_are_sample_weights_in_the_loss_alone(running, class_weigh
         ([0, 0.0], r"class_weight=\[0, 0.0\]: all labels weigh 0"),
         ({0: -1}, "a weight of class_weight is a finite number of at least 0, not -1"),
         ({"a": 1}, "a label of class_weight is a whole number of at least 0"),
+        (pd.Series({1: 0.5, 0: 5.0}), r"one number for each label, not 1 .*: of a Series write \.to_dict\(\)$"),
+        ({1, 2}, r"one number for each label, not \{1, 2\}$"),
     ],
 )
 def test_class_weights_that_are_none_are_refused(bad, words):
-    with pytest.raises(SpecError, match=words):
+    with pytest.raises(SpecError, match=f"(?s){words}"):
         Sentinel.train(data.arrays(X, Y), class_weight=bad)
 
 
@@ -259,7 +263,7 @@ def test_labels_over_positions_train_and_those_to_ignore_count_in_nothing(user):
     loss = nn.SoftmaxCrossEntropy(ignore_index=-100)
     with user.deploy(network, seed=1) as running:
         running.attach(Sentinel.train(data.arrays(x, labels), batch_size=8, concurrency=1, loss=loss), epochs=40)
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         report = running.evaluate(Sentinel.test(data.arrays(x, labels), batch_size=5, loss=loss))
         outputs = running.predict(x)
     assert report.samples == 32

@@ -21,12 +21,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from akkordeon_dask import Gate, Network, data, nn, optim
-from akkordeon_dask.errors import AkkordeonError
+from akkordeon_dask.errors import AkkordeonError, SpecError
 from akkordeon_dask.sklearn import AkkordeonClassifier, AkkordeonRegressor
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.support.leftovers import wait_until
 from tests.support.one_worker import one_worker
+from tests.support.patience import PATIENCE
 
 da = pytest.importorskip("dask.array")
 
@@ -68,6 +69,16 @@ def test_nullable_labels_of_pandas_come_back_as_they_are(client, labels):
     fitted = quick(client, max_epochs=1).fit(X, pd.Series(labels))
     assert_array_equal(fitted.classes_, np.unique(labels.to_numpy(labels.dtype.numpy_dtype)))
     assert fitted.predict(X).dtype == labels.dtype.numpy_dtype and 0 <= fitted.score(X, pd.Series(labels)) <= 1
+
+
+def test_a_client_that_cannot_be_waited_for_is_refused(client):
+    class Asynchronous:
+        asynchronous = True
+
+    estimator = quick(client)
+    estimator.client = Asynchronous()
+    with pytest.raises(SpecError, match=r"fit waits, and .*Asynchronous.* is asynchronous: set estimator\.client = "):
+        estimator.fit(*load_iris(return_X_y=True))
 
 
 def test_a_fit_is_a_function_of_its_random_state(client):
@@ -307,7 +318,7 @@ def test_what_was_not_fitted_says_so():
 
 def test_without_scikit_learn_the_import_says_what_to_install():
     code = "import sys; sys.modules['sklearn'] = None; import akkordeon_dask; import akkordeon_dask.sklearn"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert "akkordeon_dask.sklearn needs scikit-learn: pip install 'akkordeon_dask[sklearn]'" in done.stderr
 
 

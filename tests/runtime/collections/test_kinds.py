@@ -15,6 +15,7 @@ from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.errors import DataError, NonFiniteError, ShapeError, SpecError
 from tests.support.dask_rows import collections, counting_network, numbered, updates
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import NETWORK, numbers
 
 ROWS = 500
@@ -71,7 +72,7 @@ def test_each_row_is_trained_with_once_an_epoch(kind, running, tmp_path):
         pytest.skip("these collections are made with a synchronous client")
     provider = KINDS[kind](tmp_path / "table")
     group = running.attach(Sentinel.train(provider, batch_size=32), epochs=2)
-    history = running.wait(timeout=60)
+    history = running.wait(timeout=PATIENCE)
     rows = ROWS - (kind == "a filtered frame")
     assert [(one.sentinel, one.epoch, one.samples, one.lost) for one in history] == [
         (group.name, 1, rows, 0),
@@ -84,7 +85,7 @@ def test_rows_are_counted_by_the_gate(user, nothing_left):
     x, y = collections(ROWS, 70)
     with user.deploy(counting_network(ROWS)) as running:
         group = running.attach(Sentinel.train(data.from_dask(x, y), batch_size=32, concurrency=3), epochs=3)
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         assert set(updates(running)) == {3.0}
         assert sorted(one.worker for one in group.members) == sorted(user_workers(user))
         assert sum(one.reports[-1].samples for one in group.members) == ROWS
@@ -109,13 +110,13 @@ def test_a_group_waits_pauses_and_goes_on_as_a_sentinel_does(user):
     x, y = collections(ROWS, 70)
     with user.deploy(counting_network(ROWS)) as running:
         group = running.attach(Sentinel.train(data.from_dask(x, y, seed=3), batch_size=16), epochs=10**6)
-        running.wait(epochs=2, timeout=60)
+        running.wait(epochs=2, timeout=PATIENCE)
         made = group.reports.seen
         assert group.state == "resting"
         running.pause()
         assert group.state == "paused"
         running.resume()
-        running.wait(epochs=1, timeout=60)
+        running.wait(epochs=1, timeout=PATIENCE)
         assert group.reports.seen == made + 1
         assert set(updates(running)) == {made + 1.0}
 
@@ -126,7 +127,7 @@ def test_a_list_of_targets_is_a_column_for_each_output(user, targets):
     with user.deploy(Gate(nn.Linear(inputs, len(targets)), optim.SGD(1e-6))) as running:
         sentinel = Sentinel.train(data.from_dask(frame(), target=targets), batch_size=16, loss=nn.MeanSquaredError())
         running.attach(sentinel, epochs=1)
-        assert running.wait(timeout=60)[0].samples == ROWS
+        assert running.wait(timeout=PATIENCE)[0].samples == ROWS
 
 
 def test_chunks_of_columns_are_joined_with_a_word(user):
@@ -134,7 +135,7 @@ def test_chunks_of_columns_are_joined_with_a_word(user):
     with user.deploy(counting_network(ROWS)) as running:
         with pytest.warns(UserWarning, match=r"x has 5 x 3 chunks, .* x.rechunk\(\{1: -1\}\)"):
             running.attach(Sentinel.train(data.from_dask(x.rechunk((100, 3)), y), batch_size=16), epochs=1)
-        running.wait(timeout=60)
+        running.wait(timeout=PATIENCE)
         assert set(updates(running)) == {1.0}
 
 
@@ -256,7 +257,7 @@ def test_partitions_that_do_not_fit_end_the_group_with_their_number(case, user, 
     with user.deploy(NETWORK) as running:
         running.attach(Sentinel.train(data.from_dask(x, y, target=target), batch_size=16, concurrency=1), epochs=1)
         with pytest.raises((DataError, NonFiniteError), match=text):
-            running.wait(timeout=60)
+            running.wait(timeout=PATIENCE)
     nothing_left()
 
 
@@ -265,7 +266,7 @@ ONES = da.ones(ROWS, chunks=150)
 
 def train_with(running, weights):
     running.attach(Sentinel.train(data.from_dask(ARRAY, LABELS, weights), batch_size=16), epochs=1)
-    running.wait(timeout=60)
+    running.wait(timeout=PATIENCE)
 
 
 NO_WEIGHTS = {
@@ -304,7 +305,7 @@ def test_the_loss_of_a_group_is_weighted_over_all_its_members(user, class_weight
         expected = running.evaluate(Sentinel.test(data.arrays(X, Y, weights), **options))
         lazy = data.from_dask(ARRAY, LABELS, da.from_array(weights, chunks=150))
         running.attach(Sentinel.train(lazy, **options), epochs=1)
-        (found,) = running.wait(timeout=60)[-1:]
+        (found,) = running.wait(timeout=PATIENCE)[-1:]
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     assert found.scores == {name: pytest.approx(value, rel=1e-5) for name, value in expected.scores.items()}
     assert repr(lazy).endswith("weights=<Array of 4 partitions>)")
@@ -330,7 +331,7 @@ def test_epochs_of_a_group_are_rated_by_a_collection(user, nothing_left):
     with user.deploy(counting_network(ROWS)) as running:
         group = running.attach(Sentinel.train(data.from_dask(x, y), batch_size=32), epochs=2)
         rating = running.attach(Sentinel.validate(data.from_dask(x, y), every="epoch"))
-        history = running.wait(timeout=60)
+        history = running.wait(timeout=PATIENCE)
         assert [(one.mode, one.samples) for one in history] == [("train", ROWS), ("validate", ROWS)] * 2
         assert (rating.state, group.state) == ("resting", "resting")
     nothing_left()
@@ -383,7 +384,7 @@ def test_each_epoch_of_a_group_is_rated_before_the_next_one_begins(user):
     with user.deploy(counting_network(ROWS)) as running:
         running.attach(Sentinel.train(data.from_dask(x, y), batch_size=32), epochs=3)
         running.attach(Sentinel.validate(rating, every="epoch"))
-        history = running.wait(timeout=60)
+        history = running.wait(timeout=PATIENCE)
     assert [one.mode for one in history] == ["train", "validate"] * 3
 
 
@@ -401,3 +402,19 @@ def test_predictions_of_a_collection_are_lazy_and_equal_those_of_its_rows(runnin
         running.predict(frame()[[*"abct"]])
     with pytest.raises(DataError, match="column 's' holds"):
         running.predict(frame(FRAME.assign(s="x")))
+
+
+def test_what_may_hold_a_collection_is_one_where_it_does():
+    class InMemory:
+        def __dask_graph__(self):
+            return None
+
+    class Lazy(InMemory):
+        def __dask_graph__(self):
+            return {}
+
+    assert not data.is_collection(InMemory()) and data.is_collection(Lazy())
+    with pytest.raises(DataError, match=r"x is no collection of Dask but a InMemory: data\.arrays"):
+        data.from_dask(InMemory())
+    with pytest.raises(DataError, match=r"x is a Lazy that holds a collection of Dask: give its \.data"):
+        data.from_dask(Lazy())
