@@ -35,7 +35,8 @@ class Adam(AdaptiveMoments):
         Hutter, 'Decoupled Weight Decay Regularization', arXiv 1711.05101, 2017; times `lr`, as PyTorch has it). Of
         weights and filters.
     decay_all
-        biases and the scales of normalisations too, which are arrays of one axis.
+        biases and the scales of normalisations too: those are arrays of one axis, so that a
+        `LayerNorm((6, 4, 4))`, whose scale has three, is not spared.
 
     Raises
     ------

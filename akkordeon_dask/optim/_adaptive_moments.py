@@ -1,6 +1,7 @@
 """The base class of optimizers with adaptive moments."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ __all__ = ["AdaptiveMoments"]
 @dataclass(frozen=True, repr=False)
 class AdaptiveMoments(ArrayOptimizer):
     """An optimizer that remembers a mean of the gradients and one of their squares; parameters as `Adam`'s."""
+
+    scaled_by: ClassVar[tuple[str, ...]] = ("beta1", "beta2")
 
     beta1: float = 0.9
     beta2: float = 0.999

@@ -24,7 +24,9 @@ class Muon(ArrayOptimizer):
     `U` is near the orthogonal matrix that is nearest to `g + momentum * v'`: `iterations` of Newton and Schulz's
     `x' = a x + (b y + c y y) x`, `y = x x^T`, with `a, b, c = 3.4445, -4.775, 2.0315`. A filter is a matrix with a row
     for each output. So all directions of a matrix are learnt alike fast. Biases and scales, which are no matrices, have
-    the step of `SGD(vector_rate * lr, momentum, nesterov=True)`.
+    the step of `SGD(vector_rate * lr, momentum, nesterov=True)`. Arrays are told apart by their axes: of a module of
+    PyTorch, whose matrices have a row for each output, `out` and `in` change places in the factor; a scale of several
+    axes, as of `LayerNorm((6, 4, 4))`, is a filter.
 
     Jordan et al., 'Muon: An optimizer for hidden layers in neural networks', kellerjordan.github.io/posts/muon, 2024.
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -48,6 +49,8 @@ class NAdam(AdaptiveMoments):
     >>> NAdam(1e-3, beta1=0.99)
     optim.NAdam(0.001, beta1=0.99)
     """
+
+    scaled_by: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "momentum_decay")
 
     momentum_decay: float = 4e-3
 

@@ -32,7 +32,8 @@ class SGD(ArrayOptimizer):
     weight_decay
         at least 0: `weight_decay * w` is added to the gradient of weights and filters.
     decay_all
-        of biases and of the scales of normalisations too, which are arrays of one axis.
+        of biases and of the scales of normalisations too: those are arrays of one axis, so that a
+        `LayerNorm((6, 4, 4))`, whose scale has three, is not spared.
 
     Raises
     ------

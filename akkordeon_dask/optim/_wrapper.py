@@ -29,6 +29,12 @@ class Wrapper(Optimizer):
             kind = type(self).__name__
             raise SpecError(f"optim.{kind} takes an optimizer first, e.g. optim.SGD(0.1), not {self.optimizer!r}")
 
+    @property
+    def memory(self) -> str:
+        if type(self).init is Wrapper.init:  # it remembers nothing itself
+            return self.optimizer.memory
+        return f"{type(self).__name__}({', '.join([self.optimizer.memory, *self._scaled()])})"
+
     def init(self, params: Tree) -> State:
         return self.optimizer.init(params)
 

@@ -340,7 +340,7 @@ class TorchModule(Layer):
         if not shown:
             return params
         now, before, after = params[STATISTICS], shown[_BEFORE], shown[_AFTER]
-        new = {name: moved(self._movers, name, now[name], before[name], after[name]) for name in after}
+        new = {name: moved(self._movers, name, now, before, after) for name in after}
         return {**params, STATISTICS: {**now, **new}}
 
 

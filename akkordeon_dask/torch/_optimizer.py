@@ -15,7 +15,7 @@ from akkordeon_dask.torch._names import call_text, name_of
 from akkordeon_dask.torch._random import seeded
 from akkordeon_dask.torch._tensors import as_array, as_tensor
 from akkordeon_dask.torch._threads import one_thread
-from akkordeon_dask.tree import Array, Tree, leaves, rebuild
+from akkordeon_dask.tree import Array, Tree, join_leaves, leaves, rebuild
 
 __all__ = ["TorchOptimizer"]
 
@@ -132,7 +132,7 @@ class TorchOptimizer(Optimizer):
         return State(0, tuple(({name: np.zeros_like(array) for name, array in slots.items()},) for slots in made))
 
     def update(self, grads: Tree, state: State, params: Tree, *, stale_params: Tree) -> tuple[Tree, State]:
-        now, found = leaves(params, statistics=False), leaves(grads, statistics=False)
+        now, found = leaves(params, statistics=False), self._in_order(params, grads)
         if [w.shape for w in now] != [g.shape for g in found] or len(state.slots) != len(now):
             shapes = [w.shape for w in now], [g.shape for g in found], len(state.slots)
             raise ShapeError(
@@ -146,6 +146,20 @@ class TorchOptimizer(Optimizer):
             slots = self._stepped(tensors, [its for (its,) in state.slots] if state.count else [], state)
         new = rebuild(params, iter(map(as_array, tensors)), statistics=False)
         return new, State(state.count + 1, tuple((its,) for its in slots), state.rate)
+
+    def _in_order(self, params: Tree, grads: Tree) -> list[Array]:
+        """The gradients in the order of the parameters: they are found by their names."""
+        found: list[Array] = []
+
+        def note(w: Array, g: Array, _: Array) -> Array:
+            found.append(g)
+            return w
+
+        try:
+            join_leaves(note, params, grads, grads)
+        except ShapeError as error:
+            raise ShapeError(f"{self!r}: parameters and gradients differ in form: {error}") from None
+        return found
 
     def _stepped(
         self, tensors: list[torch.Tensor], slots: list[dict[str, Array]], state: State

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import optim
 from akkordeon_dask.errors import ShapeError, SpecError
@@ -207,6 +207,15 @@ def test_an_optimizer_that_cannot_train_these_arrays_says_which():
     muon.init({"w": np.zeros((3, 4), np.float32)})
     with pytest.raises(SpecError, match=r"torch.optim.Muon\) cannot train arrays of shapes \(4,\), \(3, 4\), .*2D"):
         muon.init(numbers(0))
+
+
+def test_gradients_are_found_by_their_names():
+    params = {"gamma": np.ones(2, np.float32), "beta": np.zeros(2, np.float32)}
+    grads = {"beta": np.full(2, 10, np.float32), "gamma": np.ones(2, np.float32)}
+    optimizer = TorchOptimizer(torch.optim.SGD, lr=0.1)
+    new, _ = optimizer.update(grads, optimizer.init(params), params, stale_params=params)
+    assert_allclose(new["gamma"], 0.9, rtol=1e-6)
+    assert_allclose(new["beta"], -1.0, rtol=1e-6)
 
 
 def test_another_form_is_refused():

@@ -11,6 +11,7 @@ from torch import nn as tnn
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.torch import TorchModule
+from akkordeon_dask.torch._running_statistics import moved, movers
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.torch.modules import Case, PartlyFrozen, Recurrent, TiedLinear, frozen
@@ -122,6 +123,20 @@ def test_batch_norm_writes_without_raising_a_version_and_its_statistics_move_as_
     np.testing.assert_allclose(params["statistics"]["running_mean"], kept["statistics"]["mean"], rtol=1e-12)
     np.testing.assert_allclose(params["statistics"]["running_var"], kept["statistics"]["var"], rtol=1e-12)
     assert params["statistics"]["num_batches_tracked"] == 4
+
+
+def test_batch_norm_without_a_momentum_has_the_mean_of_all_batches_in_flight_together():
+    layer, params = started(TorchModule(tnn.BatchNorm1d, 4, momentum=None), np.float64)
+    batches = [np.random.default_rng(seed).normal(seed, 2, (6, 4)) for seed in range(4)]
+    grads = [trained_once(layer, params, x) for x in batches]
+    for number in (2, 0, 3, 1):
+        params = layer.advance(params, grads[number])
+    np.testing.assert_allclose(params["statistics"]["running_mean"], np.mean(batches, axis=(0, 1)), rtol=1e-12)
+
+
+def test_a_batch_that_goes_past_a_normalisation_leaves_its_statistics_alone():
+    before, now = {"running_mean": np.zeros(2)}, {"running_mean": np.ones(2)}
+    assert moved(movers(tnn.BatchNorm1d(2)), "running_mean", now, before, dict(before)) is now["running_mean"]
 
 
 def test_many_late_batches_without_variance_leave_no_variance_below_0():

@@ -24,14 +24,22 @@ class GateSnapshots:
     ----------
     series
         the gate's name.
+    memory
+        what its optimizer's state is, by `Optimizer.memory`.
     on_failure
         as a `SnapshotRecorder` has it.
     """
 
     def __init__(
-        self, policy: SnapshotPolicy | None, series: str, generation: int, *, on_failure: Callable[[str, str], None]
+        self,
+        policy: SnapshotPolicy | None,
+        series: str,
+        generation: int,
+        *,
+        memory: str = "",
+        on_failure: Callable[[str, str], None],
     ) -> None:
-        self.policy = policy
+        self.policy, self._memory = policy, memory
         self._series, self._generation, self._on_failure = series, generation, on_failure
         self._recorder: SnapshotRecorder | None = None
         self._number, self._time = -1, 0.0
@@ -81,7 +89,7 @@ class GateSnapshots:
         if fault := _fault_of(version):
             self._recorder.fail(version.number, f"version {version.number} has {fault}: not kept")
         else:
-            self._recorder.write(tree_of(version), version.number, _facts_of(version))
+            self._recorder.write(tree_of(version), version.number, self._facts_of(version))
         return version.number
 
     def write_part(self, cut: GateCut) -> Future[None]:
@@ -99,7 +107,10 @@ class GateSnapshots:
         if fault := _fault_of(version):
             raise CheckpointError(f"version {version.number} of gate {self._series!r} has {fault}: not kept")
         store = part_store(self.policy, cut.name)
-        return self._recorder.write_part(store, tree_of(version), version.number, _facts_of(version))
+        return self._recorder.write_part(store, tree_of(version), version.number, self._facts_of(version))
+
+    def _facts_of(self, version: Version) -> dict[str, Any]:
+        return {"samples": version.samples, "updates": version.updates, "memory": self._memory}
 
     def note_cut(self, number: int, now: float) -> None:
         """This version is in a cut that all gates have written: a snapshot is due where no other cut follows in time.
@@ -157,10 +168,6 @@ def tree_of(version: Version) -> Tree:
     return kept if version.accumulation is None else kept | {"accumulation": version.accumulation}
 
 
-def _facts_of(version: Version) -> dict[str, Any]:
-    return {"samples": version.samples, "updates": version.updates}
-
-
 def _fault_of(version: Version) -> str:
     """The reason not to keep a version. What is not trained may be infinite, as a mask of attention is, but not NaN."""
     for path, leaf in paths(version.params):
@@ -172,13 +179,14 @@ def _fault_of(version: Version) -> str:
     return "" if all(np.isfinite(leaf).all() for leaf in leaves(sums)) else "gradients that are NaN or infinite"
 
 
-def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version | None:
+def load_version(policy: SnapshotPolicy, series: str, fresh: Version, memory: str = "") -> Version | None:
     """The version of the policy's cut, or else of the newest snapshot, in a cut or not; None where there is none.
 
     Raises
     ------
     CheckpointError
-        when the store cannot be read, or the snapshot is of another gate than `fresh`.
+        when the store cannot be read, or the snapshot is of another gate than `fresh`, or one whose optimizer's state
+        is not of the same `memory`.
     """
     like = fresh._replace(accumulation=Accumulation.empty(fresh.params))
     try:
@@ -192,6 +200,12 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version) -> Version
         saved = part
     if saved is None:
         return None
+    theirs = saved.facts.get("memory", "")
+    if theirs and memory and theirs != memory and any(fresh.state.slots):
+        raise CheckpointError(
+            f"gate {series!r} is saved with the state of optim.{theirs}, and has optim.{memory}, to which the same "
+            "numbers mean something else: resume with the former, or load a file of the parameters alone (`save`)"
+        )
     samples = saved.facts.get("samples", 0)  # older snapshots have no such number
     updates, sums = saved.facts.get("updates", saved.number), saved.tree.get("accumulation")
     tree = saved.tree

@@ -18,6 +18,7 @@ from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import SnapshotPolicy, Writer
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench
+from tests.support.patience import PATIENCE
 
 
 def version(number):
@@ -33,7 +34,7 @@ def snapshots_of(policy):
 
 def written(snapshots, number):
     snapshots.write(version(number), 0.0)
-    snapshots.flush(20)
+    snapshots.flush(PATIENCE)
 
 
 def test_an_incarnation_that_was_only_stopped_writes_older_snapshots_whatever_their_number(tmp_path):
@@ -49,7 +50,7 @@ def test_an_incarnation_that_was_only_stopped_writes_older_snapshots_whatever_th
     written(successor, 12)
     assert load_version(policy, "g0", version(0)).number == 5
     for one in (ghost, successor, third):
-        one.close(None, 20)
+        one.close(None, PATIENCE)
 
 
 def test_an_incarnation_that_began_while_the_store_was_away_writes_newer_snapshots_too(tmp_path):
@@ -58,7 +59,7 @@ def test_an_incarnation_that_began_while_the_store_was_away_writes_newer_snapsho
     former = snapshots_of(policy)
     former.raise_generation(7)
     written(former, 10)
-    former.close(None, 20)
+    former.close(None, PATIENCE)
     there.rename(away)
     there.write_bytes(b"no folder")
     successor = snapshots_of(policy)
@@ -68,7 +69,7 @@ def test_an_incarnation_that_began_while_the_store_was_away_writes_newer_snapsho
     away.rename(there)
     written(successor, 12)
     assert load_version(policy, "g0", version(0)).number == successor.last == 12
-    successor.close(None, 20)
+    successor.close(None, PATIENCE)
 
 
 def test_a_new_owner_raises_the_generation_of_gates_that_write_already(tmp_path):
@@ -83,7 +84,7 @@ def test_a_new_owner_raises_the_generation_of_gates_that_write_already(tmp_path)
     written(present, 2)
     assert load_version(policy, "g0", version(0)).number == 2
     for one in (former, present):
-        one.close(None, 20)
+        one.close(None, PATIENCE)
 
 
 class Ending(GateActor):
@@ -113,7 +114,7 @@ def test_an_opening_that_is_cut_short_keeps_neither_blas_nor_the_thread_of_snaps
             done.append(name)
             if name == step:
                 begun.set()
-                assert goes_on.wait(20)
+                assert goes_on.wait(PATIENCE)
 
         return call
 
@@ -128,7 +129,7 @@ def test_an_opening_that_is_cut_short_keeps_neither_blas_nor_the_thread_of_snaps
 
     async def story():
         opening = asyncio.create_task(gate.open(None, None))
-        await asyncio.to_thread(begun.wait, 20)
+        await asyncio.to_thread(begun.wait, PATIENCE)
         opening.cancel()
         asyncio.get_running_loop().call_soon(goes_on.set)
         with pytest.raises(asyncio.CancelledError):
@@ -156,8 +157,8 @@ def restarted(gate, policy, change):
     """The version with which a gate restarts after this change."""
     fresh = gate._behavior.versions.present
     asyncio.run(change)
-    gate._snapshots.flush(20)
-    gate._snapshots.close(None, 20)
+    gate._snapshots.flush(PATIENCE)
+    gate._snapshots.close(None, PATIENCE)
     return load_version(policy, "g0", fresh)
 
 
@@ -177,21 +178,21 @@ def test_the_snapshot_that_a_gate_was_restored_from_is_its_newest_until_it_write
     snapshots.restored = 7
     written(snapshots, 8)
     assert snapshots.last == 8
-    snapshots.close(None, 20)
+    snapshots.close(None, PATIENCE)
     broken = snapshots_of(SnapshotPolicy(str(tmp_path)))
     broken.restored = 8
     (tmp_path / "g0").rename(tmp_path / "aside")
     (tmp_path / "g0").write_bytes(b"no folder")
     written(broken, 9)
     assert broken.error is not None and broken.last == 8
-    broken.close(None, 20)
+    broken.close(None, PATIENCE)
 
 
 def test_a_part_of_a_cut_is_no_snapshot_until_all_gates_have_written_theirs(tmp_path):
     policy = SnapshotPolicy(str(tmp_path), seconds=1.0)
     snapshots = snapshots_of(policy)
     written(snapshots, 3)
-    snapshots.write_part(GateCut("000001-000002", version(4), {})).result(20)
+    snapshots.write_part(GateCut("000001-000002", version(4), {})).result(PATIENCE)
     assert snapshots.last == 3
     (tmp_path / "g0").rename(tmp_path / "aside")
     (tmp_path / "g0").write_bytes(b"no folder")
@@ -206,12 +207,12 @@ def test_a_part_of_a_cut_is_no_snapshot_until_all_gates_have_written_theirs(tmp_
     (tmp_path / "g0").unlink()
     (tmp_path / "aside").rename(tmp_path / "g0")
     snapshots.maybe_write(version(7), now=10.5)
-    snapshots.flush(20)
+    snapshots.flush(PATIENCE)
     assert snapshots.last == 6, "another cut may come in time"
     snapshots.maybe_write(version(7), now=11.0)
-    snapshots.flush(20)
+    snapshots.flush(PATIENCE)
     assert snapshots.last == 7
-    snapshots.close(None, 20)
+    snapshots.close(None, PATIENCE)
 
 
 @pytest.mark.parametrize("faulty", [{"w": np.inf}, {"w": np.nan}, {"statistics": np.nan}], ids=str)
@@ -224,16 +225,16 @@ def test_a_version_that_went_wrong_is_not_kept_and_infinite_statistics_are(tmp_p
         return Version(number, params, optim.Adam(0.1).init(params))
 
     snapshots.write(version_of(1), 0.0)
-    snapshots.write_part(GateCut("000001-000002", version_of(2), {})).result(20)
+    snapshots.write_part(GateCut("000001-000002", version_of(2), {})).result(PATIENCE)
     bad = version_of(3, **faulty)
     snapshots.write(bad, 0.0)
-    snapshots.flush(20)
+    snapshots.flush(PATIENCE)
     assert "not kept" in snapshots.error and (".mask' with" in snapshots.error) == ("statistics" in faulty)
     with pytest.raises(CheckpointError, match="not kept"):
         snapshots.write_part(GateCut("000001-000003", bad, {}))
     kept = load_version(policy, "g0", version_of(0))
     assert kept.number == 1 and np.isneginf(kept.params["statistics"]["mask"][1])
-    snapshots.close(None, 20)
+    snapshots.close(None, PATIENCE)
 
 
 def test_the_future_of_a_part_is_the_callers_however_fast_the_writer_is(tmp_path, monkeypatch):
@@ -243,8 +244,32 @@ def test_the_future_of_a_part_is_the_callers_however_fast_the_writer_is(tmp_path
 
     def put_and_wait(writer, *args, **options):
         put(writer, *args, **options)
-        writer.flush(20)
+        writer.flush(PATIENCE)
 
     monkeypatch.setattr(Writer, "put", put_and_wait)
-    snapshots.write_part(GateCut("000001-000002", version(4), {})).result(20)
-    snapshots.close(None, 20)
+    snapshots.write_part(GateCut("000001-000002", version(4), {})).result(PATIENCE)
+    snapshots.close(None, PATIENCE)
+
+
+def test_a_state_that_means_something_else_to_another_optimizer_is_refused(tmp_path):
+    params = {"w": np.zeros(3, np.float32)}
+    policy = SnapshotPolicy(str(tmp_path))
+    velocity = Version(3, params, optim.SGD(0.1, momentum=0.9).init(params))
+    snapshots = GateSnapshots(policy, "g0", 1, memory=optim.SGD(0.1, momentum=0.9).memory, on_failure=lambda *_: None)
+    snapshots.begin()
+    snapshots.write(velocity, 0.0)
+    snapshots.close(None, PATIENCE)
+
+    def resumed(optimizer):
+        return load_version(policy, "g0", Version(0, params, optimizer.init(params)), optimizer.memory)
+
+    assert resumed(optim.SGD(0.2, momentum=0.5)).number == resumed(optim.Clip(optim.SGD(0.1, 0.9), norm=1)).number == 3
+    for other in (optim.GapAware(optim.SGD(0.1)), optim.EMA(optim.SGD(0.1)), optim.Muon(0.1)):
+        with pytest.raises(CheckpointError, match=r"'g0' is saved with the state of optim\.SGD\(\), and has optim\."):
+            resumed(other)
+
+
+def test_moments_are_of_their_betas():
+    known = optim.Adam(0.1).memory
+    assert optim.Adam(0.2, weight_decay=0.1).memory == known
+    assert known not in (optim.Adam(0.1, beta2=0.99).memory, optim.NAdam(0.1).memory)
