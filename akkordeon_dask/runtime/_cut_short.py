@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["GRACE", "Revocable", "begun", "close_unstarted", "cuttable", "finished", "revoked", "together"]
+__all__ = ["GRACE", "Revocable", "begun", "close_unstarted", "cuttable", "finished", "revoked", "settled", "together"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ async def _cuttable(unstarted: _Unstarted[T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         task.cancel()
-        await _settled(task)
+        await settled(task)
         await revoked(awaitable, task)
         raise
 
@@ -66,7 +66,7 @@ async def _cuttable(unstarted: _Unstarted[T]) -> T:
 async def revoked(awaitable: Awaitable[T], task: "asyncio.Task[T]") -> None:
     """Revoke the result of a task that has ended, where it has one that can be revoked."""
     if isinstance(awaitable, Revocable) and task.done() and not task.cancelled() and task.exception() is None:
-        await _settled(begun(awaitable.revoke(task.result())))
+        await settled(begun(awaitable.revoke(task.result())))
 
 
 def finished(work: Awaitable[T], grace: float | None = GRACE) -> Coroutine[Any, Any, T]:
@@ -82,7 +82,7 @@ async def _finished(unstarted: _Unstarted[T], grace: float | None) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await _settled(task, grace)
+        await settled(task, grace)
         raise
 
 
@@ -108,8 +108,8 @@ async def _run(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-async def _settled(task: "asyncio.Future[Any]", grace: float | None = GRACE) -> None:
-    """Wait for a task of a caller that was cut short; one that is cut short again does not wait any longer."""
+async def settled(task: "asyncio.Future[Any]", grace: float | None = GRACE) -> None:
+    """Wait for a task, at most `grace` seconds: one that needs longer, or whose caller is cut short, goes on alone."""
     _running.add(task)
     task.add_done_callback(_ended)
     await asyncio.wait([task], timeout=grace)

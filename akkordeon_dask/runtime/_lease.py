@@ -7,7 +7,7 @@ from distributed import Client
 
 from akkordeon_dask import config
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.runtime._cut_short import GRACE, begun
+from akkordeon_dask.runtime._cut_short import begun, settled
 from akkordeon_dask.runtime._registry import NetworkEntry
 from akkordeon_dask.runtime.cluster._queries import scheduler_id
 from akkordeon_dask.snapshots import Lease, Process, base_url, check_free, newest_lease, release_lease, take_lease
@@ -66,10 +66,14 @@ async def take(client: Client, entry: NetworkEntry, *, take_over: bool) -> Lease
 
 
 async def _give_back(taking: "asyncio.Task[Lease]") -> None:
-    """Release a lease that is not used after all, once it is taken."""
-    await asyncio.wait([taking], timeout=GRACE)
-    if taking.done() and taking.exception() is None:
-        await release(taking.result())
+    """Release a lease that is not used after all once it is taken, however late that is."""
+
+    async def returned() -> None:
+        await asyncio.wait([taking])
+        if not taking.cancelled() and taking.exception() is None:
+            await release(taking.result())
+
+    await settled(begun(returned()))
 
 
 async def release(lease: Lease | None) -> None:

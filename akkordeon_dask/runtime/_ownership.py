@@ -86,8 +86,10 @@ class Ownership:
         self._unfollow = follow_passes(session) if session.published else None
 
     def _allow_retirement_again(self) -> None:
-        """Tell a scheduler that was started again."""
+        """Tell a scheduler that was started again; another owner tells it himself."""
         session = self.session
+        if self._follows:
+            return
         session.supervise_task(
             _allow_retirement(session.client, session.entry, published=session.published), self._label
         )
@@ -204,6 +206,8 @@ async def take_ownership(
     """
     supervised = entry.snapshots is not None
     names = {worker.address: worker.name for worker in await list_workers(client)} if supervised else {}
+    await _allow_retirement(client, entry, published=published)
+    # From here on nothing waits: a session that was cut off from its ownership would watch over gates that nobody ends.
     session = Session(
         client,
         network,
@@ -214,7 +218,6 @@ async def take_ownership(
         resumed=resumed,
         worker_names=names,
     )
-    await _allow_retirement(client, entry, published=published)
     return Ownership(session, positions, lease)
 
 
@@ -298,8 +301,9 @@ async def _adopt(name: str, client: Client) -> Running:
         release_gates(gates)
         raise
     ownership: Ownership | None = None
-    lease = await _take_over_lease(client, entry)
+    lease: Lease | None = None
     try:
+        lease = await _take_over_lease(client, entry)
         ownership = await take_ownership(client, network, entry, gates, published=True, lease=lease)
         await fetch_passes(ownership.session)
         await ownership.policy.take_over(incarnations)

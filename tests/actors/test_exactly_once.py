@@ -18,12 +18,13 @@ from akkordeon_dask.messages import Forward
 from akkordeon_dask.tree import map_leaves
 from tests.actors.test_message_laws import impatient, keeps_credits, patient
 from tests.support.numbered_samples import NumberedLoss, Numbers, counted, numbered, small_network
+from tests.support.patience import scaled_seconds
 from tests.support.restarting_actors import RestartingCluster
 from tests.support.simulated_cluster import PERFECT
 
 CASES = int(os.environ.get("AKKORDEON_CASES", "2000"))
 
-pytestmark = pytest.mark.timeout(120 + CASES // 5)
+pytestmark = pytest.mark.timeout(scaled_seconds(120 + CASES // 5))
 
 laws = settings(max_examples=CASES // 2, deadline=None, derandomize=True)
 
@@ -129,6 +130,7 @@ def a_pass_reads_one_version_of_each_gate(cluster):
 def nothing_is_left(cluster):
     cluster.close()
     for gate in cluster.gates:
+        gate._lateness.expect(cluster.now + 1000.0)
         gate.on_timer(cluster.now + 1000.0)
         assert gate.contexts == 0 and gate.held_versions == 1
     assert all(behavior.in_flight == 0 and behavior.state == "left" for behavior in cluster.behaviors.values())

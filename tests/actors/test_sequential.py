@@ -1,6 +1,7 @@
 """Promise 1 without a cluster: one training sentinel with one credit is the plain loop of `tests/_reference.py`."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -136,3 +137,17 @@ def test_the_comparison_can_fail(other):
 def test_with_more_credits_gradients_are_late_and_the_bits_are_others():
     network, loss = deep_network(optim.SGD(0.1)), LOSSES[0]
     assert bits(trained(network, loss, concurrency=4)) != bits(reference(network, loss))
+
+
+@pytest.mark.parametrize("moment", range(0, 24, 2))
+def test_promise_1_a_machine_that_stands_still_meanwhile_changes_no_bit(moment):
+    """Longer than a batch's deadline and than gates keep a context for, in the middle of each step of a batch."""
+    network = deep_network(optim.SGD(0.1))
+
+    class StandingStill(SimulatedCluster):
+        def run(self, until):
+            events = itertools.count()
+            super().run(until, law=lambda: self.stand_still(100.0) if next(events) == 100 + moment else None)
+
+    found = trained(network, LOSSES[0], cluster=StandingStill, pace=lambda: 0.001)
+    assert bits(found) == bits(reference(network, LOSSES[0]))

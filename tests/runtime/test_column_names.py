@@ -1,15 +1,18 @@
 """Columns become features by their position: all data of a network that have names of columns have the same ones."""
 
+import dataclasses
+
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
 
 from akkordeon_dask import Gate, Network, Sentinel, data, nn
-from akkordeon_dask.errors import DataError
+from akkordeon_dask.errors import DataError, NameConflictError
 from akkordeon_dask.runtime.collections._rows import load_partition
 from akkordeon_dask.runtime.handles._sentinel_names import known_columns
 from tests.support.for_each import for_each
+from tests.support.patience import PATIENCE
 from tests.support.small_networks import SGD
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
@@ -38,7 +41,7 @@ _REFUSED = r"column 1 of x is 'weight', and it was 'age' in other data of this n
 
 def trained(running, frame=FRAME):
     running.attach(Sentinel.train(data.arrays(frame, LABELS), batch_size=20, epochs=1))
-    running.wait(timeout=30)
+    running.wait(timeout=PATIENCE)
     return running
 
 
@@ -56,7 +59,7 @@ def test_data_with_the_columns_in_another_order_are_refused(user, kind, tmp_path
 def test_whatever_data_come_first_name_the_columns(user, kind, tmp_path):
     with user.deploy(NETWORK) as running:
         running.attach(Sentinel.train(PROVIDERS[kind](FRAME, tmp_path), batch_size=20, epochs=1, name="first"))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         before = running.parameters()["g0"]
         with pytest.raises(DataError, match=_REFUSED):
             running.attach(Sentinel.train(data.arrays(TURNED, LABELS), batch_size=20))
@@ -103,7 +106,10 @@ def test_a_new_scheduler_learns_the_columns_again(user, cluster):
             running.predict(dd.from_pandas(TURNED, npartitions=2))
         with pytest.raises(DataError, match=_REFUSED):
             running.evaluate(Sentinel.test(data.arrays(TURNED, LABELS), batch_size=20))
-        running.attach(Sentinel.validate(data.arrays(FRAME, LABELS), batch_size=20))
+        rates = Sentinel.validate(data.arrays(FRAME, LABELS), batch_size=20)
+        assert running.attach(rates).name == "validate1"  # though the new scheduler knows of no other yet
+        with pytest.raises(NameConflictError, match="a sentinel 'validate0' already, attached by this client"):
+            running.attach(dataclasses.replace(rates, name="validate0"))
         assert known_columns(running.plain._session.entry.run, cluster.scheduler).x == ("age", "height", "weight")
 
 
@@ -135,7 +141,7 @@ def test_several_targets_have_one_order_and_a_single_one_any_name(user):
     both, how = FRAME[["age", "weight"]], {"batch_size": 20, "loss": nn.MeanSquaredError()}
     with user.deploy(NETWORK) as running:
         running.attach(Sentinel.train(data.arrays(X, both), epochs=1, **how))
-        running.wait(timeout=30)
+        running.wait(timeout=PATIENCE)
         with pytest.raises(DataError, match="column 1 of y is 'weight', and it was 'age'"):
             running.evaluate(Sentinel.test(data.arrays(X, both[["weight", "age"]]), **how))
     assert data.ColumnNames.of(X, FRAME[["age"]]) == data.ColumnNames()

@@ -59,6 +59,11 @@ class Bench:
         for leaf in leaves(self.version.params):
             leaf.flags.writeable = False
 
+    def tick(self):
+        """The timer comes, and is punctual."""
+        self.behavior._lateness.expect(self.now)
+        self.behavior.on_timer(self.now)
+
     def _send(self, to, message):
         self.sent.append(Sent(to, message, self.version.number))
 
@@ -163,4 +168,5 @@ class Played:
     def wait(self, seconds):
         """Let time pass; returns the seconds to the next timer."""
         self.now += seconds
+        self.behavior._lateness.expect(self.now)
         return self.behavior.on_timer(self.now)

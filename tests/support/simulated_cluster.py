@@ -163,6 +163,15 @@ class SimulatedCluster:
         with self.engine.lock:
             self.engine._ring(cell, due)
 
+    def stand_still(self, seconds):
+        """Nothing happens anywhere meanwhile; afterwards all timers that are due come first, as in a dispatcher."""
+        now = self.engine.now = self.engine.now + seconds
+        self._events[:] = [(max(due, now), *event) for due, *event in self._events]
+        heapq.heapify(self._events)
+        for cell in self.cells.values():
+            if cell.due <= now:
+                self.tick(cell, cell.due)
+
     def run(self, until, *, law=lambda: None, events=20_000):
         """Take events until `until()` is True; `law` is called after each."""
         for _ in range(events):

@@ -1,5 +1,6 @@
 """What the dispatcher knows of one of its threads."""
 
+import math
 import threading
 import time
 
@@ -40,7 +41,7 @@ class ComputeThread:
         self.leaving = False
         """It ends as soon as it has nothing to do."""
         self._clock: int | None = None
-        self._first = 0.0, 0.0
+        self._first = math.nan, 0.0
         """When the message began that was looked at last, and the CPU seconds it had wanted at the first look."""
         self.seconds = 0.0
         """For which it has been at that message, in looks."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from akkordeon_dask._exceptions import format_exception
+from akkordeon_dask.actors._lateness import Lateness
 from akkordeon_dask.actors.engine._behavior import HOLD, Hold, Send
 from akkordeon_dask.actors.gate._computations import BackwardPass, Computation, Evaluation, ForwardPass
 from akkordeon_dask.actors.gate._cuts import GateCut
@@ -91,6 +92,7 @@ class GateBehavior:
         self.previous: Address | None = None
         self.next: Address | None = None
         self._clock = clock
+        self._lateness = Lateness()
         self._send = send
         self._keep = keep
         self._key = Key((seed,)).fold(name)
@@ -290,8 +292,8 @@ class GateBehavior:
             return None
         applied = before is not None and before.applied
         version = self.versions.ahead
-        batch = StashedBatch(header.attempt, version, None, self._clock() + header.deadline, applied)
-        in_flight.batches[header.sequence] = batch
+        batch = StashedBatch(header.attempt, version, None, 0.0, applied)
+        in_flight.keep(batch, header, self._clock())
         key = self._key.fold(header.sentinel, header.pass_number, header.sequence) if self.chain.draws else None
         to, last = self.next or header.reply_to, self.next is None
         completes = self._steps is None and self.versions.accumulated + 1 >= self.gate.accumulate
@@ -417,7 +419,9 @@ class GateBehavior:
 
     def on_timer(self, now: float) -> float:
         """Release expired contexts, pins and tombstones."""
+        late = self._lateness.at(now)
         for actor, in_flight in list(self._in_flight.items()):
+            in_flight.postpone(late)
             in_flight.expire(now)
             if in_flight.idle(now):
                 del self._in_flight[actor]
@@ -425,9 +429,10 @@ class GateBehavior:
             if now - since > _TOMBSTONE:
                 del self._tombstones[actor]
                 self._fenced.pop(actor, None)
-        if self._admission is not None and not self.migrating:
+        if self._admission is not None and not self.migrating and not late:
             self._admission.on_timer()
         self._keep_version(now)
+        self._lateness.expect(now + _TICK)
         return _TICK
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ from akkordeon_dask.messages import Header
 __all__ = ["InFlight", "SeenBatches", "StashedBatch"]
 
 _LEASE = 4.0
-"""A pin expires after so many deadlines of a batch without traffic."""
+"""A pin, or a batch's context, expires after so many deadlines of a batch without traffic."""
 _HOLES = 4096
 """Batches without an update that are remembered of a sentinel."""
 _IDLE = 600.0
@@ -144,6 +144,16 @@ class InFlight:
         """The version that this pass reads, or has read; None where it is not known (any more)."""
         pin = self._pins.get(number) or self._rated.get(number)
         return None if pin is None else pin.version
+
+    def keep(self, batch: StashedBatch, header: Header, now: float) -> None:
+        """Keep a batch for its backward pass, longer than its sentinel waits for that: it may be on its way."""
+        batch.expires = now + _LEASE * header.deadline
+        self.batches[header.sequence] = batch
+
+    def postpone(self, seconds: float) -> None:
+        """Keep all that long after its time."""
+        for one in (*self.batches.values(), *self._pins.values(), *self._rated.values()):
+            one.expires += seconds
 
     def expire(self, now: float) -> None:
         """Release contexts that their sentinel has given up, and pins that no traffic renewed."""

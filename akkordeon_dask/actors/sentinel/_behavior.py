@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from akkordeon_dask._exceptions import quote_exception
 from akkordeon_dask._numbers import check_int
+from akkordeon_dask.actors._lateness import Lateness
 from akkordeon_dask.actors.engine._behavior import Send
 from akkordeon_dask.actors.sentinel._batch_reader import BatchReader, NoBatch, provider_error
 from akkordeon_dask.actors.sentinel._cut_hold import CutHold
@@ -133,6 +134,7 @@ class SentinelBehavior:
         self.waits_since: float | None = None
         """The time since which the provider's next batch is awaited; None: it is not."""
         self._hold = CutHold(clock)
+        self._lateness = Lateness()
         self._checked_form: tuple[Any, ...] = ()
         self._assigned = False
         """It reads assignments, whose partitions may all be lost."""
@@ -195,6 +197,7 @@ class SentinelBehavior:
 
     def on_timer(self, now: float) -> float:
         """Resend overdue batches, then send what the credits allow; returns the seconds until the next timer."""
+        self._batches.postpone(self._lateness.at(now))
         self._guard(lambda: self._resend_overdue(now))
         if self.passes.stop_if_due(now):
             self._guard(self._report_ended)
@@ -205,7 +208,9 @@ class SentinelBehavior:
             due.append(self._hold.until)
         if self.between_passes and self.passes.rest_until > now:
             due.append(self.passes.rest_until)
-        return max(0.0, min([now + _TICK, *due]) - now)
+        wait = max(0.0, min([now + _TICK, *due]) - now)
+        self._lateness.expect(now + wait)
+        return wait
 
     def _guard(self, function: Callable[[], None]) -> None:
         """An error in `function` fails the sentinel, whose thread continues to report it."""
@@ -385,12 +390,15 @@ class SentinelBehavior:
     def _give_up(self, batch: BatchInFlight) -> None:
         text = f"batch {batch.sequence}, {len(batch.x)} samples, after {batch.attempt} attempts"
         self._notify("lost", text)
+        self.timer.back_off(batch.tries)
         self.passes.give_up(batch)
         self._release(batch, lost=True)
 
     def _complete(self, batch: BatchInFlight) -> None:
         if batch.attempt == 1:
             self.timer.observe(self._clock() - batch.sent)
+        else:
+            self.timer.back_off(batch.tries)
         self.passes.complete(batch)
         self._release(batch, lost=batch.skipped)
 

@@ -150,6 +150,11 @@ class InFlightBatches:
         """The earliest time at which a batch is resent or given up."""
         return min([self.hurried_at(concurrency), *(batch.expires for batch in self)])
 
+    def postpone(self, seconds: float) -> None:
+        """Wait that much longer for all."""
+        for batch in self:
+            batch.sent += seconds
+
     def overdue(self, now: float) -> list[BatchInFlight]:
         """The batches whose present attempt has taken too long."""
         return [batch for batch in self if batch.expires <= now]

@@ -354,7 +354,7 @@ class Link:
         now, failing = self._loop.time(), self._failing
         if failing is None or now - failing[1] > _LATELY:
             return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost)
-        return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost, now - failing[0], failing[2])
+        return LinkMetrics(self.peer, self._nbytes, self._unsent, self._lost, failing[1] - failing[0], failing[2])
 
 
 def _to_wire(actor: str, message: Message) -> dict[str, Any]:

@@ -256,7 +256,8 @@ class PostOffice(WorkerPlugin):
         self.drain.unregister(key)
         if not self._cells:
             await offload(dispatcher.join, timeout)
-            await self._close_links()
+            if not self._cells:  # another one may have come meanwhile
+                await self._close_links()
 
     async def _close_links(self) -> None:
         links, self.links = self.links, {}

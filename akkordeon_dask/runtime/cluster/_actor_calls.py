@@ -190,6 +190,8 @@ async def _settled(future: Future[Any], worker: str, label: str, deadline: async
         # All look at the same moments, so that those who wait for one worker share the look.
         while not (await asyncio.wait([done], timeout=_POLL - loop.time() % _POLL))[0]:
             seen = await _checks.ask((client.id, worker), partial(_check_worker, client, worker))
+            if done.done():
+                return
             if seen is None:
                 await check_connection(future)
                 raise WorkerLostError(f"worker {worker} is gone or stopped: look at its log, deploy or attach again")

@@ -6,7 +6,7 @@ import socket
 import warnings
 import weakref
 from collections.abc import Coroutine, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
@@ -57,20 +57,19 @@ class EmbeddedCluster:
             options = {"n_workers": processes, "host": "127.0.0.1"}
         host, port = _free_dashboard()
         preload()
-        with _interrupts_kept() if processes else _reduced_polling(), _no_word_of_ports(), _worker_environment():
-            self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
-                threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
-                dashboard_address=f"{host}:{port}",
-                worker_dashboard_address=None,
-                **options,
-            )
-        self.cluster.dashboard_host = get_ip() if host == "0.0.0.0" else host
-        try:
+        with ExitStack() as failed:
+            with _interrupts_kept() if processes else _reduced_polling(), _no_word_of_ports(), _worker_environment():
+                self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
+                    threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
+                    dashboard_address=f"{host}:{port}",
+                    worker_dashboard_address=None,
+                    **options,
+                )
+                failed.callback(self.cluster.close)  # an interrupt that was held back comes when this block ends
+            self.cluster.dashboard_host = get_ip() if host == "0.0.0.0" else host
             self.client = Client(self.cluster)
             self.client.register_plugin(LogNoiseFilter())
-        except BaseException:
-            self.cluster.close()
-            raise
+            failed.pop_all()
 
     def close(self) -> None:
         """Stop client, workers and scheduler."""

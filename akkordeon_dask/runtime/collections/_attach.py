@@ -52,7 +52,9 @@ async def _attach_group(session: Session, sentinel: Sentinel, resume: bool | Non
     data = _check(sentinel, resume)
     partitions = await resolve(session.client, data)
     session.network.check_input(partitions.shape, partitions.dtype)
-    reservation = await reserve_name(session.client, session.name, session.entry.run, session.network.names, sentinel)
+    reservation = await reserve_name(
+        session.client, session.name, session.entry.run, session.network.names, sentinel, session.sentinels
+    )
     session.own_keys.add(reservation.base)
     try:
         group = AttachedGroup(session, sentinel, reservation, partitions)

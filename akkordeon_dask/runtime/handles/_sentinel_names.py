@@ -153,8 +153,14 @@ def _release(token: str, dask_scheduler: Scheduler) -> None:
     living_reservations(dask_scheduler).pop(token, None)
 
 
+def _conflict(network: str, name: str, whose: str) -> NameConflictError:
+    return NameConflictError(
+        f"network {network!r} has a sentinel {name!r} already, attached by {whose}: detach it, or choose another name"
+    )
+
+
 async def reserve_name(
-    client: Client, network: str, run: str, gates: Collection[str], sentinel: Sentinel
+    client: Client, network: str, run: str, gates: Collection[str], sentinel: Sentinel, own: Collection[str] = ()
 ) -> Reservation:
     """Reserve the sentinel's own name, or its mode and the first number that is free among all clients.
 
@@ -164,6 +170,8 @@ async def reserve_name(
         the name and the run of its `NetworkEntry`.
     gates
         names that no sentinel may have.
+    own
+        those of this client's sentinels, which a new scheduler learns later.
 
     Raises
     ------
@@ -176,22 +184,21 @@ async def reserve_name(
     """
     if sentinel.name in gates:
         raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
+    if sentinel.name in own:
+        raise _conflict(network, sentinel.name, "this client")
     limit = config.seconds("timeouts.load") + config.seconds("timeouts.control")
     name, token = sentinel.name or "", uuid.uuid4().hex[:8]
     columns = _columns(sentinel)
     requested = Reservation(network, run, name, sentinel.mode, sentinel.epochs, client.id, token, limit, columns)
     try:
         async with scheduler_deadline(client, config.seconds("timeouts.control")):
-            reservation: Reservation = await finished(client.run_on_scheduler(_reserve, requested, gates))
+            reservation: Reservation = await finished(client.run_on_scheduler(_reserve, requested, {*gates, *own}))
     except BaseException:  # it may have been taken
         await release_name(client, requested.token)
         raise
     if reservation.token != requested.token:
         whose = "this client" if reservation.client == client.id else f"client {reservation.client}"
-        raise NameConflictError(
-            f"network {network!r} has a sentinel {reservation.name!r} already, attached by {whose}: detach it, or "
-            "choose another name"
-        )
+        raise _conflict(network, reservation.name, whose)
     if not columns.fits(reservation.known):
         await release_name(client, token)
         columns.check(f"sentinel {reservation.name!r}", reservation.known)

@@ -65,7 +65,9 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
     session.check()
     if resume and session.entry.snapshots is None:
         raise SpecError(f"network {session.name!r} keeps no snapshots, there is no position to resume: leave that out")
-    reservation = await reserve_name(session.client, session.name, session.entry.run, session.network.names, sentinel)
+    reservation = await reserve_name(
+        session.client, session.name, session.entry.run, session.network.names, sentinel, session.sentinels
+    )
     session.own_keys.add(reservation.base)
     # A name that has been attached before begins again.
     first = session.resumed and reservation.name not in session.sentinel_specs

@@ -221,6 +221,8 @@ class Supervisor(OwnerPolicy):
             if isinstance(error, UnreachableError):
                 self._cut_off = avoid.union(error.workers.intersection(chosen.values()))
             await discard(fresh)
+            # Some of them may be in their places already: they are lost again.
+            self._lost |= {one: one.future for one in (self.session.gates[position] for position in chosen)}
             raise
         self.tried_all = False
         self._restarted = [self.session.gates[position] for position in chosen]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -27,5 +27,5 @@ def dispatchers():
             behavior.held.set()
             cell.stop()
         for cell in cells:
-            asyncio.run(cell.stopped(LIMIT))
-        dispatcher.join(LIMIT)
+            asyncio.run(cell.stopped(PATIENCE))
+        dispatcher.join(PATIENCE)

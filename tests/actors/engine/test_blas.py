@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.support.patience import PATIENCE
+
 PROGRAM = """
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +34,9 @@ told()
 
 def test_blas_has_one_thread_while_gates_live_and_its_own_number_again_whatever_threads_say_so():
     """A program of its own: what the tests before it did to BLAS is not seen."""
-    program = subprocess.run([sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, timeout=60)
+    program = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert program.stderr == ""
     first, *later = program.stdout.splitlines()
     assert later == ["1", "", first, "1", "", first]
@@ -75,6 +79,8 @@ print(len(wrong), any(wrong))
 
 
 def test_a_limit_that_somebody_lifted_is_set_anew_and_told_and_products_at_once_are_right():
-    program = subprocess.run([sys.executable, "-c", LIFTED], check=False, capture_output=True, text=True, timeout=60)
+    program = subprocess.run(
+        [sys.executable, "-c", LIFTED], check=False, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert program.stdout.splitlines() == ["False", "False", "True {1}", "400 False"]
     assert program.stderr.startswith("BLAS was set to 2 threads while gates compute, and is on 1 again: ")

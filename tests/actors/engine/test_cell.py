@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.actors.engine.test_mailbox import backward, forward
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 from tests.support.recording_behavior import RecordingBehavior, run_cell
 
 
@@ -16,7 +16,9 @@ def test_promise_2_the_whole_behavior_runs_in_a_thread_that_bears_the_actors_nam
 
     async def story(cell):
         cell.put("message")
-        return await cell.call(lambda: behavior.note("call"), LIMIT), await cell.call(threading.current_thread, LIMIT)
+        return await cell.call(lambda: behavior.note("call"), PATIENCE), await cell.call(
+            threading.current_thread, PATIENCE
+        )
 
     names = []
     behavior.receive = lambda message: names.append(threading.current_thread().name) or behavior.note(message)
@@ -33,14 +35,14 @@ def test_a_call_is_answered_before_the_batches_that_wait():
 
     async def story(cell):
         cell.put("hold")
-        assert behavior.entered.wait(LIMIT)
+        assert behavior.entered.wait(PATIENCE)
         cell.put(forward(0))
         cell.put(backward(1))
-        call = asyncio.ensure_future(cell.call(lambda: behavior.note("call"), LIMIT))
+        call = asyncio.ensure_future(cell.call(lambda: behavior.note("call"), PATIENCE))
         await asyncio.sleep(0)
         behavior.held.set()
         await call
-        await cell.call(lambda: None, LIMIT)
+        await cell.call(lambda: None, PATIENCE)
 
     run_cell(story, behavior)
     order = [call for call in behavior.calls if call != "on_timer"]
@@ -53,8 +55,8 @@ def test_an_error_in_a_call_is_raised_by_the_call_and_the_actor_continues():
 
     async def story(cell):
         with pytest.raises(KeyError, match="of the call"):
-            await cell.call(broken, LIMIT)
-        return cell.alive, await cell.call(lambda: 7, LIMIT)
+            await cell.call(broken, PATIENCE)
+        return cell.alive, await cell.call(lambda: 7, PATIENCE)
 
     assert run_cell(story, RecordingBehavior()) == (True, 7)
 
@@ -65,7 +67,7 @@ def test_the_timer_runs_first_and_then_after_the_interval_of_the_behavior():
     async def story(cell):
         for _ in range(5):
             behavior.timer_ran.clear()
-            assert behavior.timer_ran.wait(LIMIT)
+            assert behavior.timer_ran.wait(PATIENCE)
 
     run_cell(story, behavior)
     assert len(behavior.timers) >= 5
@@ -78,7 +80,7 @@ def test_messages_do_not_hasten_the_timer_and_calls_do():
     async def story(cell):
         for number in range(10):
             cell.put(f"message {number}")
-        return await cell.call(lambda: len(behavior.timers), LIMIT)
+        return await cell.call(lambda: len(behavior.timers), PATIENCE)
 
     run_cell(story, behavior)
     assert behavior.calls.index("message 9") > behavior.calls.index("message 0") > 0
@@ -91,8 +93,8 @@ def test_busy_are_the_seconds_of_work():
     async def story(cell):
         before = cell.busy
         cell.put("message")
-        await cell.call(lambda: None, LIMIT)
-        await cell.call(lambda: None, LIMIT)
+        await cell.call(lambda: None, PATIENCE)
+        await cell.call(lambda: None, PATIENCE)
         return before, cell.busy
 
     before, after = run_cell(story, behavior)
@@ -106,7 +108,7 @@ def test_what_would_end_an_event_loop_or_a_coroutine_is_a_plain_error_of_the_cal
 
     async def story(cell):
         with pytest.raises(RuntimeError, match=rf"{kind.__name__}: of the call \(raised in broken, "):
-            await cell.call(broken, LIMIT)
-        return await cell.call(lambda: 7, LIMIT)
+            await cell.call(broken, PATIENCE)
+        return await cell.call(lambda: 7, PATIENCE)
 
     assert run_cell(story, RecordingBehavior()) == 7

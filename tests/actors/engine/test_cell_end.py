@@ -6,17 +6,17 @@ import threading
 import pytest
 
 from akkordeon_dask.errors import ClosedError
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 from tests.support.recording_behavior import RecordingBehavior, run_cell
 
 
 def test_a_call_of_a_stopped_cell_raises_an_error():
     async def story(cell):
         cell.stop()
-        await cell.stopped(LIMIT)
+        await cell.stopped(PATIENCE)
         assert not cell.alive
         with pytest.raises(ClosedError, match="the actor is closed: deploy or attach it again"):
-            await cell.call(lambda: None, LIMIT)
+            await cell.call(lambda: None, PATIENCE)
 
     run_cell(story, RecordingBehavior())
 
@@ -24,8 +24,8 @@ def test_a_call_of_a_stopped_cell_raises_an_error():
 async def pending_calls(cell, behavior, count=3):
     """Calls that wait behind a message that is worked on, in an actor that shall stop after it."""
     cell.put("hold")
-    assert behavior.entered.wait(LIMIT)
-    calls = [asyncio.ensure_future(cell.call(lambda: behavior.note("call"), LIMIT)) for _ in range(count)]
+    assert behavior.entered.wait(PATIENCE)
+    calls = [asyncio.ensure_future(cell.call(lambda: behavior.note("call"), PATIENCE)) for _ in range(count)]
     await asyncio.sleep(0)
     cell.stop()
     return calls
@@ -63,17 +63,17 @@ def test_a_call_while_the_actor_ends_is_not_left_waiting():
 
     def ended():
         leaving.set()
-        assert left.wait(LIMIT)
+        assert left.wait(PATIENCE)
 
     async def story(cell):
         cell.stop()
-        assert leaving.wait(LIMIT)
-        call = asyncio.ensure_future(cell.call(lambda: behavior.note("call"), LIMIT))
+        assert leaving.wait(PATIENCE)
+        call = asyncio.ensure_future(cell.call(lambda: behavior.note("call"), PATIENCE))
         await asyncio.sleep(0)
         left.set()
-        await cell.stopped(LIMIT)
+        await cell.stopped(PATIENCE)
         # The answer is there by now, or it never comes.
-        done, _ = await asyncio.wait([call], timeout=LIMIT)
+        done, _ = await asyncio.wait([call], timeout=PATIENCE)
         assert done == {call} and isinstance(call.exception(), ClosedError)
 
     run_cell(story, behavior, ended)
@@ -86,9 +86,9 @@ def test_stopping_twice_is_stopping_once():
     async def story(cell):
         cell.stop()
         cell.stop()
-        await cell.stopped(LIMIT)
+        await cell.stopped(PATIENCE)
         cell.stop()
-        await cell.stopped(LIMIT)
+        await cell.stopped(PATIENCE)
 
     run_cell(story, behavior, ended=lambda: ends.append(threading.current_thread().name))
     assert behavior.calls.count("stop") == 1
@@ -103,10 +103,10 @@ def test_promise_9_a_behavior_that_raises_ends_its_actor_with_a_log(fails_on, ca
         cell.put("message")
         if fails_on == "stop":
             cell.stop()
-        await cell.stopped(LIMIT)
+        await cell.stopped(PATIENCE)
         assert not cell.alive and str(cell.error) == f"no {fails_on}"
         with pytest.raises(ClosedError):
-            await cell.call(lambda: None, LIMIT)
+            await cell.call(lambda: None, PATIENCE)
 
     run_cell(story, behavior, ended=lambda: ends.append("ended"))
     assert ends == ["ended"]
@@ -129,10 +129,10 @@ def test_a_call_after_a_behavior_raised_quotes_the_error_and_the_behavior_stops_
     async def story(cell):
         there.append(cell)
         cell.put("message")
-        await cell.stopped(LIMIT)
+        await cell.stopped(PATIENCE)
         text = r"the actor broke, ValueError\('no message'\): deploy or attach it again"
         with pytest.raises(ClosedError, match=text):
-            await cell.call(lambda: None, LIMIT)
+            await cell.call(lambda: None, PATIENCE)
 
     run_cell(story, behavior)
     assert [str(error) for error in seen] == ["no message"]

@@ -17,7 +17,7 @@ from akkordeon_dask.actors.engine._mailbox import BACKWARD, FORWARD
 from tests.actors.engine.test_mailbox import backward, forward
 from tests.support.computing_behavior import ComputingBehavior
 from tests.support.leftovers import wait_until
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 from tests.support.recording_behavior import RecordingBehavior, run_cell
 from tests.support.standing_clock import Clock
 
@@ -37,13 +37,13 @@ def test_a_thread_has_the_name_of_its_actor_for_the_time_of_a_turn(dispatchers):
     behavior = RecordingBehavior()
     dispatcher, (cell,) = dispatchers(behaviors=[behavior])
     cell.put("hold")
-    assert behavior.entered.wait(LIMIT)
+    assert behavior.entered.wait(PATIENCE)
     (thread,) = computing()
     assert thread.name == "actor 0"
     cell.stop()  # the thread ends after its turn, without having been parked
     behavior.held.set()
-    asyncio.run(cell.stopped(LIMIT))
-    dispatcher.join(LIMIT)
+    asyncio.run(cell.stopped(PATIENCE))
+    dispatcher.join(PATIENCE)
     assert not thread.is_alive() and thread.name == "akkordeon compute 0"
 
 
@@ -54,7 +54,7 @@ def test_promise_2_one_thread_at_a_time_is_at_an_actor_and_no_message_is_lost(di
     start = threading.Barrier(4)
 
     def post(which):
-        start.wait(LIMIT)
+        start.wait(PATIENCE)
         for number in range(which, 400, 4):
             cells[number % 3].put(backward(number) if number % 2 else forward(number))
 
@@ -68,7 +68,7 @@ def test_promise_2_one_thread_at_a_time_is_at_an_actor_and_no_message_is_lost(di
         assert found == [f"received {number}", f"batch {number} applied"]
     assert not any(one.error for one in cells)
     for thread in posts:
-        thread.join(LIMIT)
+        thread.join(PATIENCE)
 
 
 def test_a_hundred_actors_have_as_many_threads_as_one(dispatchers):
@@ -82,7 +82,7 @@ def test_a_hundred_actors_have_as_many_threads_as_one(dispatchers):
 
 def test_heavy_computations_of_one_actor_run_beside_one_another(dispatchers):
     meeting = threading.Barrier(2)
-    behavior = ComputingBehavior(lambda: meeting.wait(LIMIT))
+    behavior = ComputingBehavior(lambda: meeting.wait(PATIENCE))
     _, (cell,) = dispatchers(2, [behavior])
     cell.put(forward(0))
     cell.put(forward(1))
@@ -111,12 +111,12 @@ def test_one_thread_computes_one_thing_at_a_time(dispatchers):
 
 def test_a_call_waits_for_computations_that_run_beside_the_actor():
     go, begun = threading.Event(), threading.Event()
-    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)))
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(PATIENCE)))
 
     async def story(cell):
         cell.put(forward(0))
-        assert await asyncio.to_thread(begun.wait, LIMIT)
-        call = asyncio.ensure_future(cell.call(lambda: list(behavior.calls), LIMIT))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        call = asyncio.ensure_future(cell.call(lambda: list(behavior.calls), PATIENCE))
         await asyncio.sleep(0)
         cell.put(forward(1))
         go.set()
@@ -128,11 +128,11 @@ def test_a_call_waits_for_computations_that_run_beside_the_actor():
 
 def test_a_message_that_has_to_wait_is_handled_once_the_computations_are_applied():
     go, begun = threading.Event(), threading.Event()
-    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)), holds={1})
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(PATIENCE)), holds={1})
 
     async def story(cell):
         cell.put(forward(0))
-        assert await asyncio.to_thread(begun.wait, LIMIT)
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
         cell.put(forward(1))
         cell.put(forward(2))
         go.set()
@@ -168,7 +168,7 @@ def test_a_thread_that_sits_in_one_message_without_computing_is_replaced_and_nam
     clock, stuck, other, told = Clock(), RecordingBehavior(), RecordingBehavior(), []
     dispatcher, (blocked, free) = dispatchers(1, [stuck, other], clock=clock, on_stuck=told.append)
     blocked.put("hold")
-    assert stuck.entered.wait(LIMIT)
+    assert stuck.entered.wait(PATIENCE)
     free.put("message")
     look(dispatcher, clock, 0.2)
     clock.now = 1000.0  # the machine slept
@@ -189,7 +189,7 @@ def test_a_thread_that_only_wants_a_core_is_not_stuck(dispatchers, caplog, monke
     monkeypatch.setattr(_compute_thread, "seconds_without_core", lambda thread: 0.9 * clock.now)
     dispatcher, (cell,) = dispatchers(1, [behavior], clock=clock)
     cell.put("hold")
-    assert behavior.entered.wait(LIMIT)
+    assert behavior.entered.wait(PATIENCE)
     look(dispatcher, clock, 9.0)
     assert not caplog.records and not any(one.stuck for one in dispatcher._all)
     behavior.held.set()
@@ -212,7 +212,7 @@ def test_a_thread_that_shares_its_core_waits_for_it():
     finally:
         ends.set()
         for thread in threads:
-            thread.join(LIMIT)
+            thread.join(PATIENCE)
 
 
 def test_no_more_than_four_threads_are_replaced(dispatchers):
@@ -221,7 +221,7 @@ def test_no_more_than_four_threads_are_replaced(dispatchers):
     for number, (behavior, cell) in enumerate(zip(behaviors, cells, strict=True)):
         cell.put("hold")
         if number < 5:
-            assert behavior.entered.wait(LIMIT)
+            assert behavior.entered.wait(PATIENCE)
         look(dispatcher, clock, 2.0)
     assert len(computing()) == 5
     assert not any(behavior.entered.is_set() for behavior in behaviors[5:])
@@ -229,10 +229,10 @@ def test_no_more_than_four_threads_are_replaced(dispatchers):
 
 def test_a_computation_that_waits_for_a_device_is_not_stuck(dispatchers, caplog):
     go, begun, clock = threading.Event(), threading.Event(), Clock()
-    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)), waits=True)
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(PATIENCE)), waits=True)
     dispatcher, (cell,) = dispatchers(2, [behavior], clock=clock)
     cell.put(forward(0))
-    assert begun.wait(LIMIT)
+    assert begun.wait(PATIENCE)
     look(dispatcher, clock, 50.0)
     go.set()
     wait_until(lambda: "batch 0 sent" in behavior.calls)
@@ -242,11 +242,11 @@ def test_a_computation_that_waits_for_a_device_is_not_stuck(dispatchers, caplog)
 @pytest.mark.parametrize("waits", [False, True])
 def test_promise_12_a_computation_that_takes_too_long_is_told_until_it_ends(dispatchers, caplog, waits):
     go, begun, clock = threading.Event(), threading.Event(), Clock()
-    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(LIMIT)), waits=waits)
+    behavior = ComputingBehavior(lambda: (begun.set(), go.wait(PATIENCE)), waits=waits)
     dispatcher, (cell,) = dispatchers(2, [behavior], clock=clock)
     cell.longest = 6.0  # a sample: 20 times that, by 4 samples, are 480 seconds
     cell.put(forward(0))
-    assert begun.wait(LIMIT)
+    assert begun.wait(PATIENCE)
     clock.now += 10_000.0  # the machine slept
     while not cell.stuck and clock.now < 11_000.0:
         assert not any("has computed for" in record.message for record in caplog.records)
@@ -269,7 +269,7 @@ def test_a_long_computation_that_uses_the_cpu_does_not_hang(dispatchers):
 
     def compute():
         begun.set()
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + PATIENCE
         while not go.is_set() and time.monotonic() < end:
             pass
 
@@ -277,7 +277,7 @@ def test_a_long_computation_that_uses_the_cpu_does_not_hang(dispatchers):
     dispatcher, (cell,) = dispatchers(2, [behavior], clock=clock)
     dispatcher.stalls.limit = 0.01
     cell.put(forward(0))
-    assert begun.wait(LIMIT)
+    assert begun.wait(PATIENCE)
     cpu = time.process_time()
 
     def told():
@@ -336,11 +336,11 @@ def test_a_reader_that_is_stuck_is_named(dispatchers, caplog):
     wait_until(lambda: behavior.calls == ["on_timer"] and dispatcher._leader is None)
     reader = threading.Thread(target=lambda: dispatcher.deliver(lambda: cell.put("hold")))
     reader.start()
-    assert behavior.entered.wait(LIMIT)
+    assert behavior.entered.wait(PATIENCE)
     look(dispatcher, clock, 2.5)
     wait_until(lambda: told)  # the watch may have seen it first
     behavior.held.set()
-    reader.join(LIMIT)
+    reader.join(PATIENCE)
     (record,) = caplog.records
     assert re.match(r"actor 0 has spent 1\.[01] s with one message", record.message)
 
@@ -349,7 +349,7 @@ def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
     behaviors = [RecordingBehavior(), RecordingBehavior()]
     dispatcher, (busy, cell) = dispatchers(1, behaviors, clock=Clock())
     busy.put("hold")
-    assert behaviors[0].entered.wait(LIMIT)
+    assert behaviors[0].entered.wait(PATIENCE)
     dispatcher.deliver(lambda: cell.put("message"))
     assert "message" not in behaviors[1].calls
     behaviors[0].held.set()
@@ -359,7 +359,7 @@ def test_a_reader_only_delivers_where_no_place_is_free(dispatchers):
 
 def test_fewer_threads_are_left_where_there_shall_be_fewer(dispatchers):
     meeting = threading.Barrier(3)
-    behaviors = [ComputingBehavior(lambda: meeting.wait(LIMIT)) for _ in range(3)]
+    behaviors = [ComputingBehavior(lambda: meeting.wait(PATIENCE)) for _ in range(3)]
     dispatcher, cells = dispatchers(3, behaviors)
     for cell in cells:
         cell.put(forward(0))

@@ -7,7 +7,7 @@ import pytest
 
 from akkordeon_dask.actors.engine._dispatcher import Dispatcher
 from akkordeon_dask.actors.engine._switch_interval import SWITCH_INTERVAL
-from tests.support.numbered_samples import LIMIT
+from tests.support.patience import PATIENCE
 from tests.support.recording_behavior import RecordingBehavior
 
 
@@ -25,15 +25,15 @@ def at_work():
     dispatcher, behavior = Dispatcher(), RecordingBehavior()
     cell = dispatcher.cell("actor", behavior)
     cell.put("hold")
-    assert behavior.entered.wait(LIMIT)
+    assert behavior.entered.wait(PATIENCE)
     behavior.held.set()
     return dispatcher, cell
 
 
 def end(dispatcher, cell):
     cell.stop()
-    asyncio.run(cell.stopped(LIMIT))
-    dispatcher.join(LIMIT)
+    asyncio.run(cell.stopped(PATIENCE))
+    dispatcher.join(PATIENCE)
 
 
 def test_it_is_short_from_the_first_message_to_the_end_of_the_last_dispatcher(found):

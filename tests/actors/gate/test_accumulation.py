@@ -15,6 +15,7 @@ from akkordeon_dask.tree import leaves, map_leaves
 from tests.actors.test_sequential import BATCH_SIZE, EPOCHS, SEED, deep_network, images
 from tests.actors.test_sequential import bits as all_bits
 from tests.support.gate_harness import Bench, bits
+from tests.support.patience import PATIENCE
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.small_networks import three_gates
 
@@ -125,7 +126,7 @@ def test_a_snapshot_between_two_halves_of_an_accumulation_loses_nothing(optimize
     bench, policy = halfway(optimizer), SnapshotPolicy(str(tmp_path))
     snapshots = GateSnapshots(policy, "g7", 1, on_failure=lambda event, text: None)
     snapshots.begin()
-    snapshots.close(bench.version, 20)
+    snapshots.close(bench.version, PATIENCE)
     restored = load_version(policy, "g7", heir_of(bench).version)
     assert restored.accumulation.batches == 2
     assert ended(heir_of(bench, restored)) == ended(halfway(optimizer))

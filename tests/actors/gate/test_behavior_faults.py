@@ -116,10 +116,10 @@ def test_a_tombstone_outlives_every_message_and_not_the_gate():
     bench.say(Leave("net", HOME))
     for seconds in (1.0, 300.0, 298.0):
         bench.now += seconds
-        bench.behavior.on_timer(bench.now)
+        bench.tick()
         assert bench.forward(0) == []
     bench.now += 2.0
-    bench.behavior.on_timer(bench.now)
+    bench.tick()
     assert len(bench.forward(0)) == 1
 
 
@@ -196,17 +196,28 @@ def test_a_pin_that_nobody_renews_lapses_and_lets_its_version_go():
     bench.round(0)
     assert bench.behavior.held_versions == 2
     bench.now += 40.5
-    bench.behavior.on_timer(bench.now)
+    bench.tick()
     assert bench.behavior.held_versions == 1
     ((_, refused, _),) = bench.evaluate(sequence=1)
     assert isinstance(refused, Refused)
 
 
-def test_contexts_expire_after_their_deadline_and_later_gradients_are_dropped():
+def test_what_came_while_nobody_looked_is_in_time():
+    bench = Bench()
+    bench.tick()
+    bench.evaluate(opening=True)
+    bench.forward(0, deadline=10.0)
+    bench.now += 1000.0
+    bench.behavior.on_timer(bench.now)  # before the mail, which waits
+    assert bench.behavior.contexts == 1 and len(bench.backward(0)) == 1
+    assert not isinstance(bench.evaluate(sequence=1)[0].message, Refused)
+
+
+def test_contexts_expire_after_some_deadlines_and_later_gradients_are_dropped():
     bench = Bench()
     bench.forward(0, deadline=10.0)
-    bench.now += 10.5
-    bench.behavior.on_timer(bench.now)
+    bench.now += 40.5
+    bench.tick()
     assert (bench.behavior.contexts, bench.behavior.held_versions) == (0, 1)
     assert bench.backward(0) == bench.forward(0) == []
     assert bench.dropped == {"backward without its forward": 1, "repeated forward": 1}
@@ -219,5 +230,5 @@ def test_nothing_is_held_for_a_sentinel_that_has_been_silent_for_long():
     bench.evaluate(opening=True)
     for _ in range(3):
         bench.now += 500.0
-        bench.behavior.on_timer(bench.now)
+        bench.tick()
     assert bench.behavior._in_flight == {}

@@ -106,8 +106,8 @@ def test_the_result_of_another_thread_for_a_sentinel_that_left_is_not_kept():
 def test_the_result_of_another_thread_after_the_deadline_is_not_kept():
     bench = Bench(helped=True)
     bench.forward(0, deadline=10.0)
-    bench.now += 11.0
-    bench.behavior.on_timer(bench.now)
+    bench.now += 41.0
+    bench.tick()
     help_out(bench)
     assert (bench.behavior.contexts, bench.behavior.held_versions) == (0, 1)
     assert bench.backward(0) == [] and bench.taken == []

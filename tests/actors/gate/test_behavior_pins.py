@@ -164,11 +164,11 @@ def test_promise_8_a_pin_stays_while_it_is_read_and_the_pass_restarts_when_it_ha
     bench.round(0, home=TRAINER)
     for sequence in (1, 2, 3):
         bench.now += 39.0
-        bench.behavior.on_timer(bench.now)
+        bench.tick()
         (sent,) = bench.evaluate(sequence, deadline=10.0)
         assert bits(sent.message.x) == bits(first.message.x)
     bench.now += 41.0
-    bench.behavior.on_timer(bench.now)
+    bench.tick()
     (late,) = bench.evaluate(4)
     assert (late.to, type(late.message), late.message.gate) == (HOME, Refused, "g7")
     assert bench.evaluate(0, opening=True) == [] and bench.dropped["repeated opening"] == 1

@@ -95,8 +95,8 @@ def test_a_batch_that_is_sent_again_counts_once_by_its_last_attempt():
 def test_a_batch_that_never_comes_back_does_not_count():
     bench, spared = bench_of(), bench_of()
     bench.forward(7)
-    bench.now += 10.5
-    bench.behavior.on_timer(bench.now)
+    bench.now += 40.5
+    bench.tick()
     for each in (bench, spared):
         each.round(8, floor=8)
     assert bench.behavior.contexts == 0

@@ -4,7 +4,8 @@ import pytest
 
 from akkordeon_dask.actors.sentinel._batch_reader import BackgroundBatchReader, BatchReader, NoBatch, make_batch_reader
 from tests.support.batch_readers import batch, numbers, reading
-from tests.support.numbered_samples import LIMIT, numbered
+from tests.support.numbered_samples import numbered
+from tests.support.patience import PATIENCE
 
 
 def test_each_pass_draws_the_data_again():
@@ -42,7 +43,7 @@ def test_a_slow_source_blocks_nobody_and_wakes_the_sentinel(threaded):
     it = threaded()
     assert [it.reader.draw(1, 1) for _ in range(3)] == [NoBatch.PENDING] * 3
     it.slow.let_out.put(7)
-    assert it.woken.acquire(timeout=LIMIT)
+    assert it.woken.acquire(timeout=PATIENCE)
     assert numbers([it.reader.draw(1, 1)]) == [7]
     assert it.reader.draw(1, 1) is NoBatch.PENDING
 
@@ -53,7 +54,7 @@ def test_a_slow_source_is_asked_for_one_batch_at_a_time(threaded):
         it.slow.let_out.put(number)
     assert numbers([it.draw(), it.draw()]) == [0, 1]
     it.reader.draw(1, 1)
-    assert it.woken.acquire(timeout=LIMIT)
+    assert it.woken.acquire(timeout=PATIENCE)
     assert it.slow.let_out.qsize() == 2
 
 
@@ -91,8 +92,8 @@ def test_closing_ends_the_thread_and_the_source(threaded):
     it = threaded()
     it.slow.let_out.put(0)
     it.draw()
-    it.reader.close(timeout=LIMIT)
-    assert it.slow.closed.wait(LIMIT)
+    it.reader.close(timeout=PATIENCE)
+    assert it.slow.closed.wait(PATIENCE)
 
 
 def test_closing_does_not_wait_for_a_source_that_does_not_answer_and_the_source_is_closed_when_it_does(threaded):
@@ -101,4 +102,4 @@ def test_closing_does_not_wait_for_a_source_that_does_not_answer_and_the_source_
     it.reader.close(timeout=0.0)
     assert not it.slow.closed.is_set()
     it.slow.let_out.put(0)
-    assert it.slow.closed.wait(LIMIT)
+    assert it.slow.closed.wait(PATIENCE)

@@ -10,7 +10,8 @@ from akkordeon_dask.actors.sentinel._batch_reader import BatchReader
 from akkordeon_dask.messages import Backward, Forward
 from tests.support.batch_readers import batch, reading
 from tests.support.gate_harness import Played
-from tests.support.numbered_samples import LIMIT, counted, numbered
+from tests.support.numbered_samples import counted, numbered
+from tests.support.patience import PATIENCE
 
 
 def samples(number):
@@ -45,7 +46,7 @@ def test_a_sentinel_is_woken_when_a_slow_batch_is_there(threaded):
     played.wake()
     assert played.sent == []
     it.slow.let_out.put(0)
-    assert it.woken.acquire(timeout=LIMIT)
+    assert it.woken.acquire(timeout=PATIENCE)
     played.wake()
     assert [message.header.sequence for _, message in played.sent] == [0]
 
@@ -59,7 +60,7 @@ def test_a_sentinel_knows_since_when_it_waits_for_data(threaded):
     played.wait(7.0)
     assert played.behavior.waits_since == begun
     it.slow.let_out.put(0)
-    assert it.woken.acquire(timeout=LIMIT)
+    assert it.woken.acquire(timeout=PATIENCE)
     played.wake()
     assert played.behavior.waits_since == played.now == begun + 7.0
 

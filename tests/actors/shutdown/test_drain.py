@@ -9,6 +9,7 @@ import dask.config
 import pytest
 
 from akkordeon_dask.actors.shutdown._drain import ActorInfo, WorkerDrain
+from tests.support.patience import PATIENCE
 from tests.support.post_offices import Kept, holds, offices
 
 GATE, OTHER = ActorInfo("net", "gate", "g0"), ActorInfo("net", "gate", "g1")
@@ -30,7 +31,7 @@ def notified(story, *actors, **spans):
         drain = WorkerDrain("worker alice", lambda *event: events.append(event))
         for number, info in enumerate(actors):
             drain.register(str(number), info)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await story(drain)
 
     with limits(**spans):
@@ -143,7 +144,7 @@ def test_a_worker_that_closes_waits_for_nobody():
         leave = asyncio.create_task(drain.leave())
         await drain.started.wait()
         await drain.end()
-        assert leave.done() or await asyncio.wait_for(leave, 10) is None
+        assert leave.done() or await asyncio.wait_for(leave, PATIENCE) is None
 
     notified(story, GATE, STRANGER)
 
@@ -197,8 +198,8 @@ def test_an_office_registers_its_actors_until_they_are_removed():
             leave = asyncio.create_task(here.drain.leave())
             await holds(lambda: here.drain.begun)
             assert not leave.done()
-            await here.remove("actor", 10)
-            await asyncio.wait_for(leave, 10)
+            await here.remove("actor", PATIENCE)
+            await asyncio.wait_for(leave, PATIENCE)
 
     with limits():
         asyncio.run(story())

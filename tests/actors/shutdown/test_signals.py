@@ -11,6 +11,7 @@ from distributed.core import Status
 
 from akkordeon_dask.actors.shutdown._nanny import LEAVE_OP, NannyDrainPlugin
 from akkordeon_dask.actors.shutdown._signals import SigtermHandler
+from tests.support.patience import PATIENCE
 from tests.support.post_offices import holds
 
 WORKER = SimpleNamespace(status=Status.running)
@@ -39,7 +40,7 @@ def test_the_signal_is_passed_on_when_the_worker_is_drained(former):
 
         SigtermHandler(WORKER, leave)
         terminate()
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         assert former == []
         go.set()
         await holds(lambda: former == [signal.SIGTERM])
@@ -134,7 +135,7 @@ def closing(answers, **known):
         worker = listener.contact_address
         lives = nanny(known.pop("worker", worker), **known)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await NannyDrainPlugin(worker, 600).teardown(lives)
         finally:
             listener.stop()
@@ -179,7 +180,7 @@ def test_a_nanny_continues_after_its_limit_and_without_a_process():
 
         listener = await listen("tcp://127.0.0.1:0", silent)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await NannyDrainPlugin(listener.contact_address, 0.05).teardown(nanny(listener.contact_address))
                 nobody = SimpleNamespace(status=Status.closing, process=None)
                 await NannyDrainPlugin("tcp://127.0.0.1:1", 600).teardown(nobody)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akkordeon_dask.actors.transport._call_batches import CallBatches
-
-LONG = 60.0
+from tests.support.patience import PATIENCE
 
 
 class Unreadable:
@@ -46,7 +45,7 @@ def call(number, method="works"):
 
 def told(coroutine):
     async def limited():
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(PATIENCE):
             return await coroutine
 
     return asyncio.run(limited())
@@ -62,9 +61,9 @@ def test_each_answer_is_returned_once_whatever_ends_first(order, sent_together):
             assert await batches.exchange("me", [call(number) for number in numbers], 0.0) == []
         for number in order:
             worker.let(f"actor {number}")
-            found += await batches.exchange("me", [], LONG)
+            found += await batches.exchange("me", [], PATIENCE)
             if not any(number == one for one, *_ in found):
-                found += await batches.exchange("me", [], LONG)
+                found += await batches.exchange("me", [], PATIENCE)
         return found
 
     found = told(story())
@@ -82,7 +81,7 @@ def test_a_call_that_fails_or_has_no_readable_answer_harms_no_other():
         batches, found = CallBatches(worker), []
         await batches.exchange("me", [call(*one) for one in enumerate(methods)], 0.0)
         while len(found) < len(methods):
-            found += await batches.exchange("me", [], LONG)
+            found += await batches.exchange("me", [], PATIENCE)
         return {number: (failed, value) for number, failed, value in found}
 
     found = told(story())
@@ -98,8 +97,8 @@ def test_senders_receive_their_own_answers_only():
     async def story():
         worker = Worker()
         batches = CallBatches(worker)
-        mine = asyncio.create_task(batches.exchange("me", [call(1)], LONG))
-        theirs = asyncio.create_task(batches.exchange("you", [call(1)], LONG))
+        mine = asyncio.create_task(batches.exchange("me", [call(1)], PATIENCE))
+        theirs = asyncio.create_task(batches.exchange("you", [call(1)], PATIENCE))
         worker.let("actor 1")
         return await mine, await theirs
 
@@ -110,13 +109,13 @@ def test_senders_receive_their_own_answers_only():
 def test_calls_that_wait_end_with_the_worker_and_later_ones_find_no_actor():
     async def story():
         batches = CallBatches(Worker())
-        waits = asyncio.create_task(batches.exchange("me", [call(1), call(2)], LONG))
+        waits = asyncio.create_task(batches.exchange("me", [call(1), call(2)], PATIENCE))
         await asyncio.sleep(0)
         await batches.close()
         found = await waits
         while len(found) < 2:
-            found += await batches.exchange("me", [], LONG)
-        return found + await batches.exchange("me", [call(3)], LONG)
+            found += await batches.exchange("me", [], PATIENCE)
+        return found + await batches.exchange("me", [call(3)], PATIENCE)
 
     answers = told(story())
     assert {number for number, *_ in answers} == {1, 2, 3}

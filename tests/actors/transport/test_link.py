@@ -10,13 +10,14 @@ import pytest
 
 from akkordeon_dask.actors.transport._link import LINK_OP, Link
 from akkordeon_dask.messages import Forward, decode, nbytes
+from tests.support.patience import PATIENCE
 from tests.support.post_offices import Peer, forward, holds
 
 
 @pytest.fixture(autouse=True)
 def _soon():
     """Small bounds, and no time that a busy machine could need."""
-    limits = {"link.max-unsent": "100kB", "link.retry": "1ms", "timeouts.connect": "20s", "link.linger": "20s"}
+    limits = {"link.max-unsent": "100kB", "link.retry": "1ms", "timeouts.connect": PATIENCE, "link.linger": PATIENCE}
     with dask.config.set({f"akkordeon.{key}": value for key, value in limits.items()}):
         yield
 
@@ -178,11 +179,11 @@ def test_closing_does_not_wait_for_a_peer_that_is_not_there():
             gone = peer.address
         link = Link(peer.worker(), gone)
         link.send("g0", forward(0))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await link.close()
         assert link._writer.done()
 
-    with dask.config.set({"akkordeon.timeouts.connect": "60s", "akkordeon.link.linger": "20ms"}):
+    with dask.config.set({"akkordeon.timeouts.connect": "1h", "akkordeon.link.linger": "20ms"}):
         asyncio.run(story())
 
 

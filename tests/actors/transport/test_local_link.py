@@ -16,6 +16,7 @@ from akkordeon_dask.actors.transport._link import Link
 from akkordeon_dask.actors.transport._listener import greet
 from akkordeon_dask.messages import Address, nbytes
 from tests.support.local_links import lines, over_tcp, post, run_story, sent_and_kept, sockets
+from tests.support.patience import PATIENCE
 from tests.support.post_offices import Kept, forward, holds
 from tests.support.programs import environment
 
@@ -74,7 +75,7 @@ def test_promise_2_workers_that_flood_each_other_with_full_sockets_never_wait():
         for office, peer in ((here, there), (there, here)):
             post(office, peer, *range(balls), size=size, actor="echo")
         for echo in echoes.values():
-            assert await asyncio.to_thread(echo.done.wait, 60)
+            assert await asyncio.to_thread(echo.done.wait, PATIENCE)
         for link in (here.links[there.address], here.links[there.address]):
             assert (link.statistics().lost, link.statistics().connects) == (0, 1)
         assert not over_tcp(here) and not over_tcp(there)
@@ -108,7 +109,7 @@ class Stalled:
 
         def waits(actor, message):
             self.held.set()
-            assert self.go.wait(20)
+            assert self.go.wait(PATIENCE)
             deliver(actor, message)
 
         office.deliver = waits
@@ -118,7 +119,7 @@ def test_a_peer_that_does_not_read_is_cut_off_above_the_bound_and_later_messages
     async def story(here, there, kept):
         stalled = Stalled(there)
         post(here, there, 0)
-        assert await asyncio.to_thread(stalled.held.wait, 10)
+        assert await asyncio.to_thread(stalled.held.wait, PATIENCE)
         with caplog.at_level(logging.INFO):
             post(here, there, *range(1, 21), size=100_000)
             link = here.links[there.address]
@@ -147,7 +148,7 @@ def test_messages_that_a_full_socket_does_not_take_are_written_before_a_link_end
     async def story(here, there, kept):
         stalled = Stalled(there)
         post(here, there, *range(40), size=50_000)
-        assert await asyncio.to_thread(stalled.held.wait, 10)
+        assert await asyncio.to_thread(stalled.held.wait, PATIENCE)
         link = here.links[there.address]
         await holds(lambda: link._queue and link._local.full)  # the writer may be between two messages
         closing = asyncio.create_task(link.close())
@@ -157,7 +158,7 @@ def test_messages_that_a_full_socket_does_not_take_are_written_before_a_link_end
         await holds(lambda: len(kept.messages) == 40)
         assert kept.sequences == list(range(40)) and link.statistics().lost == 0
 
-    run_story(story, link__linger="20s")
+    run_story(story, link__linger=PATIENCE)
 
 
 def test_a_message_that_cannot_be_sent_is_logged_and_the_others_pass(caplog):
@@ -215,7 +216,7 @@ def test_a_process_that_is_killed_in_the_middle_of_a_frame_leaves_nothing(caplog
         arguments = ("-c", HALF, offer["path"], offer["secret"].hex())
         pipe = asyncio.subprocess.PIPE
         dies = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, env=environment())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await dies.stdout.readline() == b"half\n"
             assert len(sockets(there)) == 1
             dies.send_signal(signal.SIGKILL)
@@ -244,7 +245,7 @@ def test_who_has_delivered_may_run_turns(caplog):
         for sequence in range(3):
             ran.clear()
             await sent_and_kept(here, there, kept, sequence)
-            assert await asyncio.to_thread(ran.wait, 10)
+            assert await asyncio.to_thread(ran.wait, PATIENCE)
         assert ran.thread == "akkordeon link reader 0"
 
     run_story(story)

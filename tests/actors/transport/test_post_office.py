@@ -18,6 +18,7 @@ from akkordeon_dask.messages import Address, Forward, Leave, encode
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.runtime.cluster._workers import claims_on_worker, drains
 from tests.support.numbered_samples import header
+from tests.support.patience import PATIENCE
 from tests.support.post_offices import WAYS, Kept, forward, holds, offices, socket_folders
 
 
@@ -95,7 +96,7 @@ def test_on_the_same_worker_the_very_object_is_handed_over(way):
     async def story(here, there, kept):
         message = forward(0)
         there.send(to(there), message)
-        assert await asyncio.to_thread(kept.arrived.wait, 10)
+        assert await asyncio.to_thread(kept.arrived.wait, PATIENCE)
         assert kept.messages[0] is message and not there.links
 
     run_story(way, story)
@@ -105,7 +106,7 @@ def test_between_workers_of_one_process_there_is_no_comm():
     async def story(here, there, kept):
         message = forward(0)
         here.send(to(there), message)
-        assert await asyncio.to_thread(kept.arrived.wait, 10)
+        assert await asyncio.to_thread(kept.arrived.wait, PATIENCE)
         assert kept.messages[0] is message
         assert not here.links and not there.links and here.statistics() == []
 
@@ -214,11 +215,11 @@ def test_the_last_actor_takes_the_links_along(far_way):
             here.add(f"mine{number}", behavior.cell())
         here.send(to(there), forward(0))
         await holds(lambda: kept.sequences == [0])
-        await here.remove("mine0", 10)
+        await here.remove("mine0", PATIENCE)
         assert mine[0].closed and here.links
-        await here.remove("mine1", 10)
+        await here.remove("mine1", PATIENCE)
         assert mine[1].closed and not here.links
-        await here.remove("mine1", 10)
+        await here.remove("mine1", PATIENCE)
         here.send(to(here, "mine1"), forward(1))
         assert here.dead_letters == 1
 
@@ -246,7 +247,7 @@ class Stubborn(Kept):
 
     def receive(self, message):
         super().receive(message)
-        self.go.wait(20)
+        self.go.wait(PATIENCE)
 
 
 def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
@@ -255,7 +256,7 @@ def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
         behavior = Stubborn(go)
         here.add("stubborn", behavior.cell("stubborn"))
         here.send(to(here, "stubborn"), forward(0))
-        assert await asyncio.to_thread(behavior.arrived.wait, 10)
+        assert await asyncio.to_thread(behavior.arrived.wait, PATIENCE)
         with caplog.at_level(logging.WARNING):
             await here.remove("stubborn", 0.01)
         go.set()
@@ -268,7 +269,7 @@ def test_a_thread_that_does_not_end_is_left_with_a_warning(caplog):
 def test_leaving_workers_stop_their_threads():
     async def story():
         kept = Kept()
-        with dask.config.set({"akkordeon.timeouts.close": "5s"}):
+        with dask.config.set({"akkordeon.timeouts.close": PATIENCE}):
             async with offices("tcp") as (here, _):
                 cell = kept.cell()
                 here.add("actor", cell)

@@ -9,6 +9,7 @@ import pytest
 
 from akkordeon_dask.actors.transport import _socket_folder
 from akkordeon_dask.actors.transport._socket_folder import SocketFolder
+from tests.support.patience import PATIENCE
 from tests.support.programs import started
 
 HOLDER = """
@@ -43,7 +44,7 @@ def test_the_folder_of_a_killed_process_goes_with_the_next_one_and_that_of_a_liv
     with started("-c", HOLDER) as dead, started("-c", HOLDER) as living:
         gone, stays = (dead.stdout.readline().strip(), living.stdout.readline().strip())
         dead.kill()
-        dead.wait(20)
+        dead.wait(PATIENCE)
         assert {str(path) for path in base.iterdir()} == {gone, stays}
         mine = SocketFolder()
         assert {str(path) for path in base.iterdir()} == {stays, str(mine.path)}
