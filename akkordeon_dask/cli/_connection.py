@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from distributed import Client, Security
 
 from akkordeon_dask import config
-from akkordeon_dask.cli._probe import dask_role, describe_peer
+from akkordeon_dask.cli._probe import MUTE, dask_role, describe_peer
 from akkordeon_dask.cli._wait import NotYetError, WaitLimit
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
@@ -92,6 +92,8 @@ def wait_for_network(name: str, client: Client, patience: WaitLimit) -> Running:
 _SHARE = 0.7
 """Of the time to connect, for the scheduler to say what it is; the rest is for whatever else is there to say so."""
 _START = "start one with `dask scheduler`, which prints its address"
+_BUSY = f"one that runs there is busy: try again, or raise akkordeon.timeouts.connect; where none runs, {_START}"
+"""Where something may be there and does not answer in time."""
 
 
 def _connect(where: ClusterAddress) -> Client:
@@ -115,12 +117,13 @@ def _connect(where: ClusterAddress) -> Client:
     except Exception as error:  # of a foreign protocol that was read as Dask's: a MemoryError, for one
         try:
             there = describe_peer(address, limit * (1 - _SHARE))
-            reason = there or _said(error) or "no answer in time"
+            reason, remedy = there or _said(error) or "no answer in time", _BUSY if there in MUTE else _START
         except OSError as failure:  # such as an unknown host; Dask's error says only how long it has tried
             there, reason = None, _said(failure)
+            remedy = _BUSY if isinstance(failure, TimeoutError) else _START
         # A port where somebody answers in another language does not become a scheduler's by waiting.
         kind = NotYetError if isinstance(error, OSError) and not (there and limit == longest) else DeploymentError
-        raise kind(f"no Dask scheduler answers at {address!r} ({reason}): {_START}") from error
+        raise kind(f"no Dask scheduler answers at {address!r} ({reason}): {remedy}") from error
     # Dask waits as long for a lost scheduler as for the first connection; this program has its own limit.
     client._timeout = config.seconds("supervision.scheduler")
     client.rpc.timeout = longest  # of later connections, beside which the machine may be loaded

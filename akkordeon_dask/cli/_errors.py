@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from akkordeon_dask.cli._advice import with_options
 from akkordeon_dask.errors import AkkordeonError
 
 __all__ = ["INTERRUPTED", "report_errors"]
@@ -20,7 +21,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def report_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--debug`; without it an AkkordeonError, or a full disk, is a message and exit code 1.
 
-    Ctrl-C never shows a traceback.
+    Behind a message that names arguments of Python stand the options for them. Ctrl-C never shows a traceback.
     """
 
     @click.option("--debug", is_flag=True, envvar="AKKORDEON_DEBUG", help="Show the traceback of an error.")
@@ -31,7 +32,7 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
         except AkkordeonError as error:
             if debug:
                 raise
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(with_options(str(error), _options())) from None
         except OSError as error:
             if debug or error.errno not in _FULL:
                 raise
@@ -41,3 +42,8 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
     return run
+
+
+def _options() -> set[str]:
+    """The options of the command that runs."""
+    return {name for param in click.get_current_context().command.params for name in param.opts}

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from akkordeon_dask.cli._failures import HeldFailures, nobody
+from akkordeon_dask.errors import AkkordeonError
 from akkordeon_dask.messages import TOPIC
 from akkordeon_dask.runtime import Running
 
@@ -19,10 +21,26 @@ _SHOWN_ELSEWHERE = frozenset(("pass", "deployed", "closed"))
 
 
 @contextmanager
-def events_of(running: Running, show: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
-    """Call `show` with each event of the network, in a thread of its own: a slow terminal holds no client up."""
+def events_of(
+    running: Running,
+    record: Callable[[Mapping[str, Any]], None],
+    show: Callable[[Mapping[str, Any]], None],
+    own: Callable[[str], bool] = nobody,
+) -> Iterator[None]:
+    """Call `record` and `show` with each event of the network, in a thread: a slow terminal holds no client up.
+
+    Parameters
+    ----------
+    record
+        for programs: called at once.
+    show
+        for people: not called with the failure of a sentinel that the error tells with which this context is left.
+    own
+        whether the command ends with an error when the sentinel of this name fails.
+    """
     client = running.client
     events: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+    failures, told = HeldFailures(own), ""
 
     def receive(event: tuple[float, Any]) -> None:
         fields = event[1]
@@ -33,13 +51,20 @@ def events_of(running: Running, show: Callable[[Mapping[str, Any]], None]) -> It
     def write() -> None:
         with contextlib.suppress(OSError):  # the reader of the pipe has ended
             while (fields := events.get()) is not None:
-                show(fields)
+                record(fields)
+                for one in failures.take(fields):
+                    show(one)
+            for one in failures.untold(told):
+                show(one)
 
     writer = threading.Thread(target=write, name="akkordeon events", daemon=True)
     writer.start()
     client.subscribe_topic(TOPIC, receive)
     try:
         yield
+    except AkkordeonError as error:
+        told = str(error)
+        raise
     finally:
         if client.status == "running":
             client.unsubscribe_topic(TOPIC)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from akkordeon_dask.cli._events import event_line, events_of
+from akkordeon_dask.cli._failures import nobody
 from akkordeon_dask.console import pass_line
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime import Running, follow, worker_names
@@ -37,11 +38,20 @@ class Output:
         return {"worker": self._names.get(address, address), "address": address}
 
     @contextmanager
-    def events(self, running: Running) -> Iterator[None]:
-        """Print the events of the network's gates and sentinels meanwhile, with the names of its workers."""
+    def events(self, running: Running, own: Callable[[str], bool] = nobody) -> Iterator[None]:
+        """Print the events of the network's gates and sentinels meanwhile, with the names of its workers.
+
+        Parameters
+        ----------
+        own
+            whether the command ends with an error when the sentinel of this name fails: the error is all that is said.
+        """
         self._names.update(worker_names(running.client))
-        with events_of(running, self.actor_event):
+        with events_of(running, self.record_event, self.actor_event, own):
             yield
+
+    def record_event(self, fields: Mapping[str, Any]) -> None:
+        """The same for programs. In the thread of `events`."""
 
     def actor_event(self, fields: Mapping[str, Any]) -> None:
         """A gate or sentinel was lost, recovered or moved. In the thread of `events`."""
@@ -66,6 +76,8 @@ class Output:
 
     def write_files(self, running: Running, *, save: str | None, report: str | None) -> None:
         """Write parameters and report, where the user asked for them."""
+        if report is not None:
+            self.say("writing", f"the report {report}, which takes some seconds")
         try:
             if save is not None:
                 running.save(save)
@@ -101,9 +113,8 @@ class JsonOutput(Output):
     def event(self, kind: str, **fields: Any) -> None:
         click.echo(as_json({"event": kind, **fields}))
 
-    def actor_event(self, fields: Mapping[str, Any]) -> None:
+    def record_event(self, fields: Mapping[str, Any]) -> None:
         self.event(**{"kind" if name == "event" else name: value for name, value in fields.items()})
-        super().actor_event(fields)
 
     def test(self, report: PassReport) -> None:
         self.event("pass", **report.as_row())

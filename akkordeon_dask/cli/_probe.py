@@ -9,11 +9,15 @@ from typing import Any
 from distributed.comm import connect, parse_address, parse_host_port
 from distributed.core import send_recv
 
-__all__ = ["dask_role", "describe_peer"]
+__all__ = ["MUTE", "dask_role", "describe_peer"]
 
 _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 _SMALL = 1 << 20
 """Bytes: a server of Dask's first sends the length of its greeting, which is below this."""
+_SILENT = "something there takes connections and does not answer"
+_STUCK = "a server of Dask's is there and does not go on"
+MUTE = (_SILENT, _STUCK)
+"""What `describe_peer` says of a server that may be a scheduler without time to answer."""
 
 
 def dask_role(address: str, limit: float, **connection_args: Any) -> str:
@@ -91,7 +95,7 @@ def _read(there: socket.socket, limit: float) -> bytes | None:
 
 def _words(greeting: bytes | None) -> str | None:
     if greeting is None:
-        return "something there takes connections and does not answer"
+        return _SILENT
     if not greeting:  # as a tunnel does whose other end is not there yet
         return None
     line = greeting.split(b"\n")[0].decode("ascii", "backslashreplace").strip()
@@ -100,5 +104,5 @@ def _words(greeting: bytes | None) -> str | None:
     if greeting.startswith((b"\x15\x03", b"\x16\x03")):
         return "a server that speaks TLS answers there"
     if int.from_bytes(greeting[:8], "little") < _SMALL:
-        return "a server of Dask's is there and does not go on"
+        return _STUCK
     return f"another server answers there, it says {line!r:.60}"

@@ -79,7 +79,7 @@ class Layer(Written, ABC):
         if "forward" in vars(cls) and "draws" not in vars(cls):
             cls.draws = True
         if "init" in vars(cls) and "parameter_count" not in vars(cls):
-            cls.parameter_count = Layer.parameter_count  # type: ignore[misc]
+            cls.parameter_count = Layer.parameter_count  # type: ignore[method-assign]
         if "backward" in vars(cls) and "split_backward" not in vars(cls):
             cls.split_backward = Layer.split_backward  # type: ignore[method-assign]
 

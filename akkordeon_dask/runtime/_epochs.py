@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from akkordeon_dask.errors import AkkordeonError
+from akkordeon_dask.errors import AkkordeonError, DeadlineError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._callbacks import CallbackQueue
 from akkordeon_dask.runtime.handles._attached_handle import Attached
@@ -79,7 +79,7 @@ class EpochValidations:
             await asyncio.gather(*map(self._rate, self._raters(report.sentinel)))
             await self._until(lambda: self._callbacks.idle)
             if (one := self._validated(report)) is not None:
-                await self._notify(one, one.clear(report.epoch))
+                await self._clear(one, report.epoch)
             self._pending -= 1
             self._changed()
 
@@ -87,6 +87,18 @@ class EpochValidations:
         """Have it make a pass, by whichever of its incarnations; one that has failed or left makes none."""
         await rater.count(1)
         await self._until(lambda: rater.ended)
+
+    async def _clear(self, one: Attached, epoch: int) -> None:
+        """Let it go on behind an epoch; a call that is lost is repeated, or it would wait for ever."""
+        while self._sentinels.get(one.name) is one and one.error is None:
+            try:
+                await one.clear(epoch)
+                return
+            except DeadlineError as error:
+                logger.info("%s is told of the validation of its passes again: %s", one.label, error)
+            except AkkordeonError as error:  # where it is lost, its next incarnation goes on by itself
+                logger.info("%s was not told of the validation of its passes: %s", one.label, error)
+                return
 
     async def _notify(self, one: Attached, call: Awaitable[None]) -> None:
         try:

@@ -62,6 +62,11 @@ def numbers():
         yield rng.normal(size=(40, 784)).astype(np.float32), rng.integers(0, 10, 40)
 
 
+def breaks():
+    yield from [*numbers()][:3]
+    1 / 0
+
+
 def batches():
     rng = np.random.default_rng(0)
     for _ in range(5):

@@ -5,6 +5,7 @@ import json
 import math
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from akkordeon_dask import data
 from akkordeon_dask.cli import akkordeon
 from akkordeon_dask.cli._events import event_line
-from akkordeon_dask.cli._output import JsonOutput
+from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.errors import DataError
 from tests.support.pass_reports import report
 
@@ -90,3 +91,19 @@ def test_nan_and_infinity_are_null_in_json(odd, capsys):
 def test_the_line_of_an_event_names_its_sentinel_once(text):
     fields = {"event": "failed", "sentinel": "train0", "text": text}
     assert event_line(fields, {}) == ("failed", "sentinel 'train0': has no data")
+
+
+@pytest.mark.parametrize("output", [Output(), JsonOutput()])
+def test_a_report_is_announced_before_it_takes_its_time(output, capsys):
+    said = []
+
+    def write(path):
+        said.extend(capsys.readouterr())
+
+    running = SimpleNamespace(save=write, report=write)
+    output.write_files(running, save=None, report="run.html")
+    assert "".join(said) == "writing     the report run.html, which takes some seconds\n"
+    assert "".join(capsys.readouterr()) == "report      run.html\n"
+    said.clear()
+    output.write_files(running, save="run.safetensors", report=None)
+    assert "".join(said) == ""

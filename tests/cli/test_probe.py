@@ -92,6 +92,26 @@ def test_each_command_ends_with_a_line_that_names_what_answers_there(
     )
 
 
+@pytest.mark.parametrize(
+    ("serve", "connect", "remedy"),
+    [
+        (
+            silent,
+            "500ms",
+            "one that runs there is busy: try again, or raise akkordeon.timeouts.connect; where none runs, ",
+        ),
+        (HALF, "2s", "one that runs there is busy: try again, or raise akkordeon.timeouts.connect; where none runs, "),
+        (web, "6s", ""),
+    ],
+    ids=["silent", "half", "web"],
+)
+def test_a_server_that_may_be_a_busy_scheduler_is_told_apart_from_one_that_is_none(serve, connect, remedy):
+    with foreign_server(serve) as port, dask.config.set({"akkordeon.timeouts.connect": connect}):
+        ended = CliRunner().invoke(group, ["status", "--scheduler", f"tcp://127.0.0.1:{port}"])
+    assert ended.exit_code == 1
+    assert ended.output.endswith(f"): {remedy}start one with `dask scheduler`, which prints its address\n")
+
+
 def test_a_program_ends_with_that_line_and_no_traceback():
     with foreign_server(web) as port:
         ended = run("-m", "dask", "akkordeon", "status", "--scheduler", f"127.0.0.1:{port}")

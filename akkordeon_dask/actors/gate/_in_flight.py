@@ -152,8 +152,10 @@ class InFlight:
 
     def postpone(self, seconds: float) -> None:
         """Keep all that long after its time."""
-        for one in (*self.batches.values(), *self._pins.values(), *self._rated.values()):
-            one.expires += seconds
+        for batch in self.batches.values():
+            batch.expires += seconds
+        for pin in (*self._pins.values(), *self._rated.values()):
+            pin.expires += seconds
 
     def expire(self, now: float) -> None:
         """Release contexts that their sentinel has given up, and pins that no traffic renewed."""

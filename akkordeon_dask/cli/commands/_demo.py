@@ -75,7 +75,7 @@ def demo(
         interruptible(),
         client_of(workers, where) as client,
         _deployed(plan, client, where) as running,
-        output.events(running),
+        output.events(running, own=lambda sentinel: True),
     ):
         output.begin(running)
         write_files = functools.partial(output.write_files, running, save=save, report=report)

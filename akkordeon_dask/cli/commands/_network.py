@@ -16,7 +16,7 @@ from akkordeon_dask.cli._signals import interruptible
 from akkordeon_dask.cli.options._cluster_options import ClusterAddress
 from akkordeon_dask.cli.options._network_options import network_options, resume_command
 from akkordeon_dask.cli.options._shared_options import updates_of
-from akkordeon_dask.errors import AkkordeonError, ClosedError, SchedulerLostError, SpecError
+from akkordeon_dask.errors import ClosedError, SchedulerLostError, SpecError
 from akkordeon_dask.network import Gate, Network
 from akkordeon_dask.runtime import Running, deploy
 from akkordeon_dask.runtime import adopt as take_over
@@ -77,11 +77,13 @@ def network(
     known = _network_name(target, name, adopt)
     if adopt is not None and n_microbatches is not None:
         raise click.UsageError("--adopt keeps the network's own updates: leave --n-microbatches out")
-    if adopt is not None and (options["resume"] or options["snapshots"] or options["take_over"]):
+    if adopt is None:
+        _check_snapshot_options(options)
+    elif options["resume"] or options["snapshots"] or _given("take_over", "snapshot_every"):
         raise click.UsageError(
-            "--adopt keeps the network's own snapshots: leave --snapshots, --resume and --take-over out"
+            "--adopt keeps the network's own snapshots: leave --snapshots, --snapshot-every, --resume and --take-over "
+            "out"
         )
-    _check_snapshot_options(options)
     options |= {"updates": updates_of(n_microbatches), "n_microbatches": n_microbatches}
     spec = network_named(target) if target is not None else None
     again = resume_command(target, known, where, options["resume"] or options["snapshots"])
@@ -122,13 +124,17 @@ def _check_snapshot_options(options: Mapping[str, Any]) -> None:
     """UsageError for options of snapshots where none are written."""
     if options["snapshots"] or options["resume"]:
         return
+    for name in _given("take_over", "snapshot_every"):
+        option = "--" + name.replace("_", "-")
+        raise click.UsageError(
+            f"{option} is for snapshots, and none are written: say where, --snapshots URL or --resume URL"
+        )
+
+
+def _given(*names: str) -> list[str]:
+    """Those of the options that are on the command line."""
     source = click.get_current_context().get_parameter_source
-    for name in ("take_over", "snapshot_every"):
-        if source(name) is not ParameterSource.DEFAULT:
-            option = "--" + name.replace("_", "-")
-            raise click.UsageError(
-                f"{option} is for snapshots, and none are written: say where, --snapshots URL or --resume URL"
-            )
+    return [name for name in names if source(name) is not ParameterSource.DEFAULT]
 
 
 def network_named(target: str) -> Network:
@@ -171,10 +177,10 @@ def print_banner(output: Output, running: Running) -> None:
 
 
 def _takes_images(network: Network) -> bool:
-    """Whether it takes those of MNIST."""
+    """Whether it takes those of MNIST; layers of the user's own may raise anything."""
     try:
         network.check_input((784,), np.dtype(np.uint8))
-    except AkkordeonError:
+    except Exception:
         return False
     return True
 

@@ -71,5 +71,6 @@ def report(*, name: str, target: str, where: ClusterAddress) -> None:
       dask akkordeon report digits s3://reports/digits.html
     """
     with interruptible(), client_at(where) as client:
+        click.echo(f"writing the report {target}, which takes some seconds", err=True)
         write_report(name, client, target)
     click.echo(f"report: {target}")

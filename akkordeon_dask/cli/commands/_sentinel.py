@@ -1,6 +1,6 @@
 """`dask akkordeon sentinel`."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from akkordeon_dask.cli._connection import client_at, wait_for_network
+from akkordeon_dask.cli._endless import note_of_length
 from akkordeon_dask.cli._errors import report_errors
 from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli._signals import interruptible
@@ -81,21 +82,26 @@ def sentinel(
     spec = spec if alias is None else replace(spec, name=alias)
     spec = spec if worker is None else replace(spec, workers=worker)
     patience = where.patience
+    attached: Attached | None = None
+
+    def own(sentinel: str) -> bool:
+        """Until it is attached, and has its name, any may be."""
+        return attached is None or attached.name == sentinel
+
     with (
         interruptible(),
         client_at(where) as client,
         wait_for_network(name, client, patience) as running,
         GuestWorker(client) if here else nullcontext() as guest,
-        output.events(running),
+        ExitStack() as leaving,  # in front of the events, which see the error of a sentinel that has its name still
+        output.events(running, own),
     ):
         spec = replace(spec, workers=guest.address) if guest is not None else spec
         attached = patience.until(lambda: running.attach(spec, resume=resume))
-        try:
-            if guest is not None:
-                guest.pause_tasks()
-            _work(running, attached, output)
-        finally:
-            running.detach(attached)
+        leaving.callback(running.detach, attached)
+        if guest is not None:
+            guest.pause_tasks()
+        _work(running, attached, output)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +119,8 @@ def _work(running: Running, attached: Attached, output: Output) -> None:
         output.say(
             "sentinel", f"{attached.name} on {output.worker_text(attached.worker)} works on network {running.name!r}"
         )
-        output.passes(running, partial(running.wait_for, attached), mine=True)
+        with note_of_length(attached, output.say):
+            output.passes(running, partial(running.wait_for, attached), mine=True)
     except ClosedError:
         raise ClosedError(f"network {running.name!r} was stopped: sentinel {attached.name!r} ended with it") from None
     except KeyboardInterrupt:

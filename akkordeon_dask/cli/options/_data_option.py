@@ -29,7 +29,18 @@ _CHOICES = ("take", "shard", "seed", "target", "classes", "columns")
 """The provider's own options."""
 _OF_NUMBERS = BinaryCrossEntropyWithLogits, MeanSquaredError, MeanAbsoluteError, Huber, PoissonNLL
 """Losses whose targets have a number for each output."""
-_FILE = re.compile(r"\.(csv|parquet|npz)(\.(gz|bz2|zip|xz|zst))?$", re.IGNORECASE)
+_PACKED = r"(\.(gz|bz2|zip|xz|zst))?$"
+_FILE = re.compile(r"\.(csv|parquet|npz)" + _PACKED, re.IGNORECASE)
+_OTHER_FILE = re.compile(r"\.(tsv|xlsx?|ods|npy)" + _PACKED, re.IGNORECASE)
+_SHEET = "save the sheet as .csv, or as .parquet, in the program that wrote it"
+_REMEDIES = {
+    "tsv": "tables are read with commas between their fields: write it as .csv with commas, or as .parquet",
+    "xls": _SHEET,
+    "xlsx": _SHEET,
+    "ods": _SHEET,
+    "npy": "it holds one array without a name: write both by numpy.savez, .npz, the samples as x and the labels as y",
+}
+"""What to do with files of other kinds."""
 
 
 def parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -62,6 +73,7 @@ def sentinel_of(source: str, mode: Mode | None, given: Mapping[str, Any]) -> Sen
     chosen = {name: value for name, value in given.items() if name in _CHOICES}
     options = {name: value for name, value in given.items() if name not in _CHOICES}
     is_file = _FILE.search(source) is not None
+    _refuse_other_file(source)
     value: Any = import_object(source, "provider") if ":" in source and not is_file else None
     if not is_file and (odd := [name for name in ("target", "classes", "columns") if name in chosen]):
         raise click.UsageError(f"--{odd[0]} is for files, .csv, .parquet or .npz, and --data {source} is none")
@@ -113,6 +125,13 @@ def data_set(source: str, mode: str, chosen: Mapping[str, Any]) -> Provider:
     return DATA_SETS[source][0]("train" if mode == "train" else "test", **chosen)
 
 
+def _refuse_other_file(source: str) -> None:
+    if (found := _OTHER_FILE.search(source)) is not None:
+        raise click.BadParameter(
+            f"{source!r} is no .csv, .parquet or .npz file: {_REMEDIES[found[1].lower()]}", param_hint="'--data'"
+        )
+
+
 def _file(source: str, chosen: Mapping[str, Any], loss: Loss | None) -> Provider:
     """The provider of a file; a relative path begins in the working directory."""
     found = _FILE.search(source)
@@ -123,7 +142,8 @@ def _file(source: str, chosen: Mapping[str, Any], loss: Loss | None) -> Provider
         for name in ("classes", "columns"):
             if name in options:
                 raise click.UsageError(f"--{name} is for the columns of a table, {source} holds arrays: leave it out")
-        return npz(source, y=target or "y", **options)
+        name = target or "y"
+        return npz(source, y=_listed(name) if isinstance(loss, _OF_NUMBERS) else name, **options)
     if target is None:
         raise click.UsageError(f"which column of {source} holds the labels? Give --target COLUMN")
     if isinstance(loss, _OF_NUMBERS):
@@ -131,8 +151,13 @@ def _file(source: str, chosen: Mapping[str, Any], loss: Loss | None) -> Provider
             raise click.UsageError(
                 f"--classes is for labels, and {loss!r} compares numbers, of yes and no 1 and 0: leave it out"
             )
-        target = [name.strip() for name in target.split(",")]
+        target = _listed(target)
     return (csv if kind == "csv" else parquet)(source, target, **options)
+
+
+def _listed(target: str) -> list[str]:
+    """The names in `--target`: one of numbers for each output of the network."""
+    return [name.strip() for name in target.split(",")]
 
 
 def _choose(source: str, provider: Provider, chosen: Mapping[str, Any]) -> Provider:

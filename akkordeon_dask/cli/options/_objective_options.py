@@ -9,9 +9,9 @@ from akkordeon_dask import nn
 from akkordeon_dask.cli._import_target import call_named, import_object
 from akkordeon_dask.errors import SpecError
 
-__all__ = ["loss_of", "losses", "scores", "scores_of"]
+__all__ = ["LOSS_CLASSES", "SCORE_CLASSES", "loss_of", "losses", "scores", "scores_of"]
 
-_LOSSES = {
+LOSS_CLASSES = {
     "softmax-cross-entropy": "SoftmaxCrossEntropy",
     "binary-cross-entropy": "BinaryCrossEntropyWithLogits",
     "hinge": "Hinge",
@@ -20,7 +20,8 @@ _LOSSES = {
     "huber": "Huber",
     "poisson": "PoissonNLL",
 }
-_SCORES = {
+"""The classes of `nn` by the names that `--loss` takes."""
+SCORE_CLASSES = {
     "accuracy": "Accuracy",
     "balanced-accuracy": "BalancedAccuracy",
     "binary-accuracy": "BinaryAccuracy",
@@ -34,12 +35,13 @@ _SCORES = {
     "mse": "MSE",
     "mae": "MAE",
 }
+"""The classes of `nn` by the names that `--scores` takes."""
 _TOP = re.compile("top([1-9][0-9]{0,18})")
 _NONE = "none"
 
-losses = ", ".join(_LOSSES)
+losses = ", ".join(LOSS_CLASSES)
 """The names that `--loss` takes."""
-scores = f"{', '.join(_SCORES)}, top5 (or another number), {_NONE}"
+scores = f"{', '.join(SCORE_CLASSES)}, top5 (or another number), {_NONE}"
 """The names that `--scores` takes."""
 
 
@@ -47,7 +49,7 @@ def loss_of(ctx: click.Context, param: click.Parameter, value: str | None) -> nn
     """A loss by its name, or one of the user's own: MODULE:LOSS or FILE.py:LOSS."""
     if value is None:
         return None
-    found = getattr(nn, _LOSSES[value])() if value in _LOSSES else _own(value, "loss", losses)
+    found = getattr(nn, LOSS_CLASSES[value])() if value in LOSS_CLASSES else _own(value, "loss", losses)
     if not isinstance(found, nn.Loss):
         raise click.BadParameter(f"{value} is {found!r:.80}, no nn.Loss: it has to be one, or a class of one")
     return found
@@ -61,8 +63,8 @@ def scores_of(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 
 def _score(word: str) -> nn.Score:
-    if word in _SCORES:
-        found = getattr(nn, _SCORES[word])()
+    if word in SCORE_CLASSES:
+        found = getattr(nn, SCORE_CLASSES[word])()
     elif top := _TOP.fullmatch(word):
         found = nn.TopK(int(top[1]))
     else:

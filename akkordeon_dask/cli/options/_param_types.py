@@ -89,8 +89,8 @@ def new_file(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 
 def _check_writable(path: Path) -> None:
     """BadParameter where no file can be made there, or in the first folder above it that exists: it is made later."""
-    folder = next((one for one in path.absolute().parents if one.exists()), path.parent)
     try:
+        folder = next((one for one in path.absolute().parents if one.exists()), path.parent)
         if not path.exists():
             with tempfile.TemporaryFile(dir=folder):
                 return

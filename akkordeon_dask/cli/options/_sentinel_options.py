@@ -51,7 +51,7 @@ sentinel_options = combine(
     click.option(
         "--target", metavar="COLUMN",
         help="The column of a .csv or .parquet file that holds the labels, or the array of a .npz file; for a loss of "
-        "numbers one column for each output, tip,fare.  [default of a .npz file: y]",
+        "numbers one for each output, tip,fare.  [default of a .npz file: y]",
     ),
     click.option(
         "--classes", callback=_names, metavar="NAME,NAME,...",

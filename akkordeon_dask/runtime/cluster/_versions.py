@@ -77,7 +77,7 @@ async def _of_worker(client: Client, worker: str) -> Any:
 async def _within_time(question: Awaitable[Any]) -> Any:
     """The answer, or the error instead of one; None when there is none in time."""
     try:
-        async with asyncio.timeout(config.seconds("timeouts.connect") / 2):
+        async with asyncio.timeout(config.seconds("timeouts.deploy")):  # it may have to import the package first
             return await question
     except TimeoutError:
         return None

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 _SHARE = 50
 """Times the pause of a cut that drawing goes on, at least, before the next one."""
+_LAST_TRIES = 2
+"""To take the cut that a network ends with."""
 _SOON = 1.0
 """Seconds to the second cut; each further one comes after twice the time, up to the interval that the user chose."""
 
@@ -82,14 +84,25 @@ class CutSchedule:
         self._last = None
         if self._session.error is not None or await self._is_superseded():
             return
-        if await self._has_changed() or await self._still_updates():
+        if not (await self._has_changed() or await self._still_updates()):
+            return
+        for _ in range(_LAST_TRIES):
             self._last = await self._take(go_on=False)
+            if self._last is not None:
+                return
+        self._warn_of_last()
 
     async def write_last(self) -> None:
         """Write it. The session may be closed by now, its gates may not."""
         seconds = config.seconds("timeouts.close")
-        if self._last is not None:
-            await self._write(self._last, seconds)
+        if self._last is not None and not await self._write(self._last, seconds):
+            self._warn_of_last()
+
+    def _warn_of_last(self) -> None:
+        logger.warning(
+            "network %r: there are no last snapshots of all gates at one moment: `resume` begins with those before",
+            self._session.name,
+        )
 
     async def _is_superseded(self) -> bool:
         """Look for a later owner of the snapshots, and tell of it once."""
@@ -177,11 +190,13 @@ class CutSchedule:
         self.pauses = [*self.pauses[-99:], taken.seconds]
         return taken
 
-    async def _write(self, taken: TakenCut, seconds: float) -> None:
+    async def _write(self, taken: TakenCut, seconds: float) -> bool:
         try:
             await self._written(taken, seconds)
         except (AkkordeonError, OSError) as error:  # a TimeoutError is one
             await self._call_off("written", error)
+            return False
+        return True
 
     async def _written(self, taken: TakenCut, seconds: float) -> None:
         async with self._lock:

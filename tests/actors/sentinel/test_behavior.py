@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from akkordeon_dask.actors.sentinel._retransmission import RetransmissionTimer
 from akkordeon_dask.messages import Address, Leave, Refused
 from tests.support.gate_harness import Played, array
 from tests.support.numbered_samples import BACK, FRONT, HOME, counted
@@ -121,7 +120,7 @@ def test_only_batches_sent_once_are_observed_by_the_timer():
     (header,) = post.draw()
     post.wait(11.0)
     post.back(post.sent[-1][1].header)
-    assert post.behavior.timer == RetransmissionTimer(first=10.0, least=10.0)
+    assert post.behavior.timer.seconds(1) == 10.0
     (header,) = post.draw()
     post.now += 4.0
     post.back(header)

@@ -70,3 +70,12 @@ def test_jacobsons_numbers_by_hand():
     assert deadline.seconds(1) == 1.0 + 4 * 0.5
     deadline.observe(2.0)
     assert deadline.seconds(1) == (1.0 + 1 / 8) + 4 * (0.5 + 0.5 / 4)
+
+
+def test_after_a_batch_that_was_resent_others_have_its_time_until_a_round_trip_is_seen():
+    deadline = having_seen(1.0, least=0.0, first=1e9)
+    once, thrice = deadline.seconds(1), deadline.seconds(3)
+    deadline.back_off(3)
+    assert deadline.seconds(1) == deadline.seconds(3) == thrice == 4 * once
+    deadline.observe(1.0)
+    assert deadline.seconds(1) < once

@@ -24,6 +24,13 @@ def said(*args):
     return done.stdout.removesuffix("\n")
 
 
+def reported(name, path, *at):
+    """Have a report written, which is said before it takes a while."""
+    done = called("report", name, path, *at)
+    assert (done.exit_code, done.stdout) == (0, f"report: {path}\n")
+    assert done.stderr == f"writing the report {path}, which takes some seconds\n"
+
+
 def error_of(*args):
     """The one line of a command that fails."""
     done = called(*args)
@@ -75,7 +82,7 @@ def test_a_network_of_another_program_is_controlled_while_it_trains(steered, at,
         assert guest.interrupt() == 0
     said("save", "steered", tmp_path / "now.safetensors", *at)
     assert "g0.1.w" in load_file(tmp_path / "now.safetensors")
-    said("report", "steered", tmp_path / "now.html", *at)
+    reported("steered", tmp_path / "now.html", *at)
     assert "train0" in {cell for row in Page((tmp_path / "now.html").read_text()).rows for cell in row}
 
 
@@ -97,7 +104,7 @@ def test_an_owner_that_does_not_answer_or_is_gone_is_an_error(at, file, client, 
     wait_until(lambda: status(client, "orphan")[0].owner is None)
     assert "network 'orphan' has no owner" in error_of("move", "orphan", "g0", "bob", *at)
     assert "network 'orphan' has no owner" in error_of("drain", "orphan", "bob", *at)
-    said("report", "orphan", tmp_path / "run.html", *at)
+    reported("orphan", tmp_path / "run.html", *at)
     said("save", "orphan", tmp_path / "all.safetensors", *at)
     assert said("pause", "orphan", *at).startswith("network 'orphan' has no training sentinel")
     assert "keeps no snapshots" in error_of("snapshot", "orphan", *at)

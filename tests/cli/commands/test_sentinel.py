@@ -153,6 +153,13 @@ def test_a_sentinel_that_cannot_be_attached_is_one_line(digits, at, args, messag
     assert line.startswith("Error: ") and message in line
 
 
+def test_a_sentinel_that_fails_is_said_once(digits, at, file):
+    done = called("sentinel", "digits", "--mode", "train", "--data", f"{file}:breaks", *at)
+    assert done.exit_code == 1
+    assert done.output.count("ZeroDivisionError") == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
 def test_a_name_that_is_taken_is_not_given_twice(digits, at):
     with akkordeon(*TRAIN, *at, "--as", "mine") as guest:
         guest.line("sentinel    mine")

@@ -1,6 +1,10 @@
 """`--loss`, `--scores` and whole sentinels of the user's own."""
 
+import dataclasses
+import re
+
 import click
+import numpy as np
 import pytest
 
 from akkordeon_dask import Sentinel, data, nn
@@ -115,6 +119,39 @@ def test_files_of_tables_and_arrays_are_data():
     )
     assert sentinel_of("/data/a.npz", "test", {}) == Sentinel.test(data.npz("/data/a.npz"))
     assert sentinel_of("/data/a.npz", "test", {"target": "z"}) == Sentinel.test(data.npz("/data/a.npz", y="z"))
+
+
+def test_numbers_in_an_npz_file_are_columns_for_a_loss_of_numbers(tmp_path):
+    path, loss = str(tmp_path / "a.npz"), nn.MeanSquaredError()
+    x, tip = np.zeros((4, 2), np.float32), np.arange(4, dtype=np.float32)
+    np.savez(path, x=x, y=tip, fare=tip + 9, both=np.stack([tip, tip], 1))
+
+    def targets(target, loss):
+        given = {"loss": loss} | ({} if target is None else {"target": target})
+        provider = dataclasses.replace(sentinel_of(path, "train", given).provider, shuffle=False)
+        ((_, y),) = provider.open().batches(0, 4)
+        return np.array(y)
+
+    assert (targets(None, loss) == tip[:, None]).all() and targets(None, loss).shape == (4, 1)
+    assert (targets("y, fare", loss) == np.stack([tip, tip + 9], 1)).all()
+    assert targets("both", loss).shape == targets("y,fare", loss).shape == (4, 2)
+    assert targets("y", nn.SoftmaxCrossEntropy()).shape == (4,)
+    assert loss(np.zeros((4, 1), np.float32), targets(None, loss))[0] == 3.5  # the mean of 0, 1, 4 and 9
+
+
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        ("trips.tsv", "write it as .csv with commas"),
+        ("s3://bucket/trips.TSV.gz", "write it as .csv with commas"),
+        ("trips.xlsx", "save the sheet as .csv, or as .parquet"),
+        ("x.npy", "numpy.savez"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_what_to_do(source, remedy):
+    with pytest.raises(click.BadParameter, match=re.escape(f"{source!r} is no .csv, .parquet or .npz file: ")) as told:
+        sentinel_of(source, "train", {"target": "tip"})
+    assert remedy in str(told.value)
 
 
 @pytest.mark.parametrize(
