@@ -11,8 +11,8 @@ __all__ = ["length_note", "note_of_length"]
 
 _LONG = 20.0
 """Seconds of a first pass after which it is said that nobody knows its end."""
-_LOOK = 1.0
-"""Seconds between two looks at the progress."""
+_POLL_S = 1.0
+"""Seconds between two questions for the progress."""
 _FLUSH_S = 5.0
 """Seconds for a terminal to take the line."""
 
@@ -35,17 +35,17 @@ def note_of_length(attached: Attached, say: Callable[[str, str], None]) -> Itera
     """Say that note meanwhile, once, in a thread of its own."""
     ended = threading.Event()
 
-    def look() -> None:
-        while not attached.reports.seen and not ended.wait(_LOOK):
+    def watch() -> None:
+        while not attached.reports.seen and not ended.wait(_POLL_S):
             if (note := length_note(attached)) is not None:
                 with contextlib.suppress(OSError):  # the reader of the pipe has ended
                     say("note", note)
                 return
 
-    looker = threading.Thread(target=look, name="akkordeon first pass", daemon=True)
-    looker.start()
+    watcher = threading.Thread(target=watch, name="akkordeon first pass", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
         ended.set()
-        looker.join(_FLUSH_S)
+        watcher.join(_FLUSH_S)

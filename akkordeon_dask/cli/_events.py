@@ -40,7 +40,7 @@ def events_of(
     """
     client = running.client
     events: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
-    failures, told = HeldFailures(own), ""
+    failures, ended_with = HeldFailures(own), ""
 
     def receive(event: tuple[float, Any]) -> None:
         fields = event[1]
@@ -54,7 +54,7 @@ def events_of(
                 record(fields)
                 for one in failures.take(fields):
                     show(one)
-            for one in failures.untold(told):
+            for one in failures.missing_in(ended_with):
                 show(one)
 
     writer = threading.Thread(target=write, name="akkordeon events", daemon=True)
@@ -63,7 +63,7 @@ def events_of(
     try:
         yield
     except AkkordeonError as error:
-        told = str(error)
+        ended_with = str(error)
         raise
     finally:
         if client.status == "running":

@@ -33,10 +33,10 @@ class HeldFailures:
             self._held.append(fields)
             return []
         # A sentinel of which there is more to tell did not end the command.
-        told = [one for one in self._held if one["sentinel"] == sentinel or not self._own(one["sentinel"])]
-        self._held = [one for one in self._held if one not in told]
-        return [*told, fields]
+        released = [one for one in self._held if one["sentinel"] == sentinel or not self._own(one["sentinel"])]
+        self._held = [one for one in self._held if one not in released]
+        return [*released, fields]
 
-    def untold(self, error: str) -> list[Fields]:
+    def missing_in(self, error: str) -> list[Fields]:
         """Those that the command's error does not tell, at the end; it is empty where there is none."""
         return [one for one in self._held if str(one.get("text", "")) not in error]

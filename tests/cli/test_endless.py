@@ -48,7 +48,7 @@ def test_it_has_none_before_it_begins():
 
 
 def test_the_note_is_said_once_while_the_pass_goes_on(monkeypatch):
-    monkeypatch.setattr(_endless, "_LOOK", 0.001)
+    monkeypatch.setattr(_endless, "_POLL_S", 0.001)
     said = queue.SimpleQueue()
     with note_of_length(attached(), lambda *words: said.put(words)):
         label, text = said.get(timeout=60)
@@ -57,7 +57,7 @@ def test_the_note_is_said_once_while_the_pass_goes_on(monkeypatch):
 
 
 def test_the_command_says_it_while_it_shows_passes(monkeypatch):
-    monkeypatch.setattr(_endless, "_LOOK", 0.001)
+    monkeypatch.setattr(_endless, "_POLL_S", 0.001)
     labels, noted = [], threading.Event()
 
     class Labels(Output):

@@ -184,7 +184,7 @@ async def reserve_name(
     """
     if sentinel.name in gates:
         raise NameConflictError(f"network {network!r} has a gate {sentinel.name!r}: give the sentinel another name")
-    if sentinel.name in own:
+    if sentinel.name is not None and sentinel.name in own:
         raise _conflict(network, sentinel.name, "this client")
     limit = config.seconds("timeouts.load") + config.seconds("timeouts.control")
     name, token = sentinel.name or "", uuid.uuid4().hex[:8]
