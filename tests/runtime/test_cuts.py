@@ -76,8 +76,8 @@ def test_the_first_cut_is_of_the_first_version_and_the_last_of_the_last(user, tm
         assert equal(running.parameters(), end)
 
 
-@pytest.mark.parametrize(("updates", "taken"), [(2, [False]), (1, [])])
-def test_the_last_cut_has_an_update_that_statistics_do_not_show_yet(monkeypatch, updates, taken):
+@pytest.mark.parametrize(("updates", "cut", "taken"), [(2, "cut", [False]), (2, None, [False, False]), (1, "cut", [])])
+def test_the_last_cut_has_an_update_that_statistics_do_not_show_yet(monkeypatch, caplog, updates, cut, taken):
     """A gate may answer for a batch before it updates, and so long its statistics are those from before."""
     begun = []
 
@@ -86,17 +86,19 @@ def test_the_last_cut_has_an_update_that_statistics_do_not_show_yet(monkeypatch,
 
     async def take(schedule, *, go_on=True):
         begun.append(go_on)
+        return cut
 
     async def require_lease():
         pass
 
-    session = SimpleNamespace(error=None, on_gates=on_gates)
+    session = SimpleNamespace(name="digits", error=None, on_gates=on_gates)
     policy = SimpleNamespace(session=session, known_updates={}, require_lease=require_lease)
     monkeypatch.setattr(CutSchedule, "_take", take)
     schedule = CutSchedule(policy, SnapshotPolicy("memory://cuts"))
     schedule._kept = {"g0": 1}
     asyncio.run(schedule.take_last())
     assert begun == taken
+    assert ("network 'digits': there are no last snapshots" in caplog.text) is (cut is None)
 
 
 def test_a_damaged_cut_is_passed_over_for_the_one_before(tmp_path):
