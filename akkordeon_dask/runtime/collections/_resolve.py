@@ -14,9 +14,11 @@ from dask.base import optimize
 from dask.core import flatten
 from distributed import Client, Future
 
+from akkordeon_dask import config
 from akkordeon_dask.data import Collections
 from akkordeon_dask.data._columns import NUMBERS, check_columns, describe_dtype
 from akkordeon_dask.errors import AkkordeonError, DataError
+from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 from akkordeon_dask.runtime.collections._computed import computed
 from akkordeon_dask.runtime.collections._rows import count_rows
 
@@ -52,11 +54,18 @@ class Partitions:
     """Of the inputs, where it is known."""
 
     async def homes(self, client: Client) -> dict[int, list[str]]:
-        """The workers that hold a partition, by partition: of those that are persisted."""
+        """The workers that hold a partition, by partition: of those that are persisted.
+
+        Raises
+        ------
+        DeadlineError
+            when the scheduler does not answer within `timeouts.control`.
+        """
         persisted = {number: part.x for number, part in enumerate(self.parts) if part.x not in part.graph}
         if not persisted:
             return {}
-        holders = await client.scheduler.who_has(keys=list(persisted.values()))  # type: ignore[union-attr]
+        async with scheduler_deadline(client, config.seconds("timeouts.control")):
+            holders = await client.scheduler.who_has(keys=list(persisted.values()))  # type: ignore[union-attr]
         return {number: sorted(holders.get(key) or ()) for number, key in persisted.items()}
 
 

@@ -85,8 +85,7 @@ class Follower(RecoveryPolicy):
 
         Where the gates went `with_scheduler`, the owner may still publish them on the next one.
         """
-        async with asyncio.timeout(config.seconds("timeouts.connect")):
-            entry = await get(self._session.client, self._session.name)
+        entry = await get(self._session.client, self._session.name)
         if entry is not None and key not in entry.keys:
             await self._adopt(entry)
             return True
