@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
@@ -231,13 +232,13 @@ async def _allow_retirement(client: Client, entry: NetworkEntry, *, published: b
 
 
 async def _lost_ownership(client: Client, entry: NetworkEntry) -> bool:
-    """Another client has taken the network over: it is not this client's to end."""
+    """Another owner has taken the network over: it is not this one's to end."""
     try:
         async with asyncio.timeout(config.seconds("timeouts.connect")):
             now = await get(client, entry.name)
     except OSError:  # no scheduler: no other owner; a TimeoutError is one
         return False
-    return now is not None and now.owner != client.id
+    return now is not None and now.ownership != entry.ownership
 
 
 async def _require_all_gates(client: Client, entry: NetworkEntry) -> list[GateHandle]:
@@ -293,7 +294,7 @@ async def _adopt(name: str, client: Client) -> Running:
     else:
         gates, lost = await try_connect_gates(client, former)
     incarnations = {gate: gate.future for gate in lost}
-    entry = replace(former, owner=client.id, generation=former.generation + 1)
+    entry = replace(former, owner=client.id, ownership=uuid.uuid4().hex, generation=former.generation + 1)
     # From here on the former owner is fenced off: it checks its lease before it does anything.
     try:
         await publish(client, entry, network, gates, again=True)

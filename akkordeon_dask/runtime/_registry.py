@@ -68,6 +68,8 @@ class NetworkEntry:
     """Where the snapshots are that it was resumed from."""
     n_microbatches: int | None = None
     """Batches of a step, after which all gates update; None: each updates by itself."""
+    ownership: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of its owner, who may have been another one by the same client."""
     deployed_at: float = field(default_factory=time.time)
     """Seconds since 1970."""
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -201,7 +203,8 @@ async def _taken(client: Client, name: str) -> NameConflictError:
     with contextlib.suppress(OSError, AttributeError):  # of a client that is closed
         if (entry := await get(client, name)) is not None:
             run = f" run {entry.run[:12]} of client {entry.owner}"
-            held = await client.scheduler.who_has(keys=list(entry.keys))  # type: ignore[union-attr]
+            async with scheduler_deadline(client, config.seconds("timeouts.control")):
+                held = await client.scheduler.who_has(keys=list(entry.keys))  # type: ignore[union-attr]
             if not any(held.values()):
                 run += " has no gate now: its owner restarts them, as after the loss of a scheduler, or is gone itself"
             run += "."
@@ -245,18 +248,19 @@ async def get(client: Client, name: str) -> NetworkEntry | None:
 
 
 async def check_lease(client: Client, entry: NetworkEntry) -> NetworkEntry:
-    """Check that this client still owns the network; returns the entry as it is published.
+    """Check that the owner with this entry still owns the network; returns the entry as it is published.
 
     Raises
     ------
     ClosedError
-        when another client has taken it over, or stopped it.
+        when another owner has taken it over, or it was stopped.
+    DeadlineError
+        when the scheduler does not answer within `timeouts.control`.
     """
-    async with asyncio.timeout(config.seconds("timeouts.connect")):
-        now = await get(client, entry.name)
+    now = await get(client, entry.name)
     if now is None:
         raise ClosedError(f"network {entry.name!r} has been stopped, or its name unpublished: deploy it again")
-    if now.owner != client.id:
+    if now.ownership != entry.ownership:
         raise ClosedError(
             f"network {entry.name!r} belongs to client {now.owner}, as its owner of generation {now.generation} by "
             f"now, not to generation {entry.generation}: leave it to that one, or connect to it"

@@ -128,8 +128,9 @@ def test_without_snapshots_a_network_is_adopted_as_it_is_or_not_at_all(processes
     processes.nothing_left()
 
 
-def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothing_left):
-    former = somebody.deploy(NETWORK, name="handed", seed=7)
+@pytest.mark.parametrize("same_client", [False, True])
+def test_a_network_goes_from_hand_to_hand_while_it_trains(user, somebody, nothing_left, same_client):
+    former = (user if same_client else somebody).deploy(NETWORK, name="handed", seed=7)
     first = former.attach(train(name="first"))
     with user.adopt("handed") as running:
         assert running.owner and running.network == NETWORK

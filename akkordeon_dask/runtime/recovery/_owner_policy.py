@@ -174,7 +174,7 @@ class OwnerPolicy(RecoveryPolicy):
                 f"the scheduler was started again, and another program was first: {taken}. Run {run} ends here, its "
                 f"snapshots are in {where}: deploy(..., resume={where!r}) with another name resumes it"
             ) from taken
-        if other.owner == session.client.id:
+        if other.ownership == session.entry.ownership:
             return
         self._follow(f"client {other.owner} was first to resume network {session.name!r} on the new scheduler")
 
