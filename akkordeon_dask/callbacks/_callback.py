@@ -46,13 +46,15 @@ class Training(Protocol):
     async def save(self, weights: Weights, path: str) -> None:
         """Write weights to a safetensors file, a path or fsspec URL, for `Running.load`."""
 
-    async def slow(self, factor: float) -> None:
+    async def slow(self, factor: float, least: float = 0.0) -> None:
         """Go on with the learning rates of all gates times `factor`.
 
         Parameters
         ----------
         factor
             above 0.
+        least
+            a share of what the optimizer says: rates do not fall below it, whoever has slowed them before.
         """
 
 

@@ -28,7 +28,7 @@ class ReduceLROnPlateau(Monitored):
     cooldown
         passes after a reduction that do not count, at least 0.
     min_factor
-        learning rates never fall below this share of their own, in [0, 1).
+        learning rates never fall below this share of their own, in [0, 1), in one `wait` or in several.
     min_delta, mode
         as for `Monitored`.
 
@@ -51,7 +51,7 @@ class ReduceLROnPlateau(Monitored):
     cooldown: int = field(default=0, kw_only=True)
     min_factor: float = field(default=0.0, kw_only=True)
     rate: float = field(default=1.0, init=False, repr=False)
-    """The product of all reductions."""
+    """The product of the reductions in this `wait`."""
     _waited: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,8 +71,7 @@ class ReduceLROnPlateau(Monitored):
         self._waited += 1  # below 0 it cools down
         if self.improves(value, training) and self._waited > 0:
             self._waited = 0
-        factor = max(self.factor, self.min_factor / self.rate)
-        if self._waited >= self.patience and factor < 1:
-            self.rate *= factor
+        if self._waited >= self.patience and self.rate > self.min_factor:
+            self.rate = max(self.rate * self.factor, self.min_factor)
             self._waited = -self.cooldown
-            await training.slow(factor)
+            await training.slow(self.factor, self.min_factor)

@@ -44,9 +44,9 @@ class State:
         mean = self.mean_delay + (delay - self.mean_delay) / min(self.count + 1, _MEMORY)
         return State(self.count, self.slots, self.rate, delay, mean)  # `replace` takes six times as long
 
-    def slowed(self, factor: float) -> "State":
-        """The same with all learning rates times `factor`."""
-        return replace(self, rate=self.rate * factor)
+    def slowed(self, factor: float, least: float = 0.0) -> "State":
+        """The same with all learning rates times `factor`, but not below their `least` share; none rises."""
+        return replace(self, rate=min(self.rate, max(self.rate * factor, least)))
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
@@ -14,11 +14,15 @@ from akkordeon_dask.runtime.handles._gate import GateHandle
 
 __all__ = ["change_gates"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 async def change_gates(
-    session: Session, method: Callable[[GateActor, float], Awaitable[T]], value: float
+    session: Session,
+    method: Callable[Concatenate[GateActor, P], Awaitable[T]],
+    *values: P.args,
+    **options: P.kwargs,
 ) -> dict[str, T]:
     """Call a method of all gates that one refuses while it moves, and until it has; the answers by gate.
 
@@ -37,7 +41,11 @@ async def change_gates(
         # Neither refusal has changed anything: a former incarnation is closed as soon as the next one is there.
         refusals = (DeploymentError, ClosedError)
         return await retry(
-            lambda: gate.ask(method, value), f"changing {gate.label}", end=end, retryable=refusals, hopeless=ends
+            lambda: gate.ask(method, *values, **options),
+            f"changing {gate.label}",
+            end=end,
+            retryable=refusals,
+            hopeless=ends,
         )
 
     answers = await together(map(change, session.gates))

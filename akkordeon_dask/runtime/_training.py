@@ -74,6 +74,6 @@ class SessionTraining:
         """Write a file, in a thread."""
         await offload(write, path, self._session.network, weights)
 
-    async def slow(self, factor: float) -> None:
+    async def slow(self, factor: float, least: float = 0.0) -> None:
         """Slow all gates, one that moves as soon as it has."""
-        await change_gates(self._session, GateActor.slow, factor)
+        await change_gates(self._session, GateActor.slow, factor, least)

@@ -33,8 +33,8 @@ class Recorder:
     async def save(self, weights, path):
         self.asked.append(("save", weights, path))
 
-    async def slow(self, factor):
-        self.asked.append(("slow", factor))
+    async def slow(self, factor, least):
+        self.asked.append(("slow", factor, least))
 
 
 def report(epoch, loss, sentinel="v", **scores):
@@ -106,15 +106,15 @@ def test_other_sentinels_passes_do_not_count():
 
 def test_a_plateau_lowers_the_rate_after_each_patience_but_not_while_it_cools_down():
     plateau = callbacks.ReduceLROnPlateau("v.loss", factor=0.5, patience=2)
-    assert play(plateau, [1] * 6) == [(3, "slow", 0.5), (5, "slow", 0.5)]
+    assert play(plateau, [1] * 6) == [(3, "slow", 0.5, 0.0), (5, "slow", 0.5, 0.0)]
     cooling = callbacks.ReduceLROnPlateau("v.loss", factor=0.5, patience=2, cooldown=2)
-    assert play(cooling, [1] * 8) == [(3, "slow", 0.5), (7, "slow", 0.5)]
+    assert play(cooling, [1] * 8) == [(3, "slow", 0.5, 0.0), (7, "slow", 0.5, 0.0)]
 
 
 def test_rates_do_not_fall_below_their_share():
     plateau = callbacks.ReduceLROnPlateau("v.loss", factor=0.1, patience=1, min_factor=0.04)
-    slowed = [factor for _, _, factor in play(plateau, [1] * 5)]
-    assert slowed == [0.1, pytest.approx(0.4)] and plateau.rate == pytest.approx(0.04)
+    slowed = [(factor, least) for _, _, factor, least in play(plateau, [1] * 5)]
+    assert slowed == [(0.1, 0.04), (0.1, 0.04)] and plateau.rate == 0.04
 
 
 def test_a_checkpoint_writes_after_each_pass_or_after_the_best_ones():

@@ -241,3 +241,5 @@ def test_a_slowed_state_has_all_learning_rates_times_its_factor(array_optimizer,
     object.__setattr__(spy, "step", step)
     fresh = array_optimizer.init(params)
     assert rates(fresh.slowed(0.5).slowed(0.5)) == [rate / 4 for rate in rates(fresh)]
+    assert rates(fresh.slowed(0.5).slowed(0.25, 0.25)) == [rate / 4 for rate in rates(fresh)]
+    assert rates(fresh.slowed(0.25).slowed(0.5, 0.5)) == [rate / 4 for rate in rates(fresh)]

@@ -177,10 +177,10 @@ def test_a_learning_rate_that_falls_while_a_gate_moves_falls_there_too(user, clu
     install, slow = OwnerPolicy.install, GateBehavior.slow
     asked, slowing = threading.Event(), []
 
-    def slow_and_tell(behavior, factor):
+    def slow_and_tell(behavior, *values):
         if behavior.migrating:
             asked.set()
-        slow(behavior, factor)
+        slow(behavior, *values)
 
     async def install_while_it_slows(policy, fresh):
         slowing.append(asyncio.ensure_future(SessionTraining(policy.session).slow(0.5)))

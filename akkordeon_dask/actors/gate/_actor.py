@@ -317,9 +317,9 @@ class GateActor(DaskActor):
         """
         return await self._call(lambda: self._behavior.rated_parameters(actor, number))
 
-    async def slow(self, factor: float) -> None:
-        """Go on with all learning rates times `factor`. Done in a turn of the gate."""
-        await self._call(lambda: self._change(lambda: self._behavior.slow(factor)))
+    async def slow(self, factor: float, least: float = 0.0) -> None:
+        """Go on with all learning rates times `factor`, but not below their `least` share. In a turn of the gate."""
+        await self._call(lambda: self._change(lambda: self._behavior.slow(factor, least)))
 
     def _change(self, change: Callable[[], None]) -> None:
         """Make a change, and have a snapshot written: a restart before the next one must not undo it."""

@@ -177,8 +177,8 @@ class GateBehavior:
             raise CheckpointError(f"gate {self.name!r} moves to another worker: load again")
         self.versions.replace(params, state)
 
-    def slow(self, factor: float) -> None:
-        """Go on with all learning rates times `factor`.
+    def slow(self, factor: float, least: float = 0.0) -> None:
+        """Go on with all learning rates times `factor`, but not below their `least` share.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class GateBehavior:
             when the gate moves.
         """
         self._check_stays()
-        self.versions.slow(factor)
+        self.versions.slow(factor, least)
 
     def rated_parameters(self, actor: str, number: int) -> Tree | None:
         """The parameters that a pass of this sentinel reads, or has read; None where they are not known (any more)."""

@@ -157,9 +157,9 @@ class Versions:
         now = self.present
         self.present = aligned_version(Version(now.number + 1, params, state, now.samples, now.updates))
 
-    def slow(self, factor: float) -> None:
-        """Go on with all learning rates times `factor`."""
-        self.present = self.present._replace(state=self.present.state.slowed(factor))
+    def slow(self, factor: float, least: float = 0.0) -> None:
+        """Go on with all learning rates times `factor`, but not below their `least` share."""
+        self.present = self.present._replace(state=self.present.state.slowed(factor, least))
 
     def rewind(self, version: Version, factor: float) -> None:
         """Go back to a former version, with learning rates times `factor`."""
