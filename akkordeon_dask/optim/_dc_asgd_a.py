@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class DCASGDa(ArrayOptimizer):
     >>> DCASGDa(0.02, lam=1.0)
     optim.DCASGDa(0.02, lam=1.0)
     """
+
+    scaled_by: ClassVar[tuple[str, ...]] = ("decay",)
 
     lam: float = 2.0
     decay: float = 0.95

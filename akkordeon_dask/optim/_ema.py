@@ -1,7 +1,6 @@
 """An exponential average of the parameters."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -48,8 +47,6 @@ class EMA(Wrapper):
     >>> optim.EMA(optim.Adam(1e-3), decay=0.99)
     optim.EMA(optim.Adam(0.001), decay=0.99)
     """
-
-    scaled_by: ClassVar[tuple[str, ...]] = ("decay",)
 
     decay: float = 0.999
 

@@ -50,7 +50,7 @@ class NAdam(AdaptiveMoments):
     optim.NAdam(0.001, beta1=0.99)
     """
 
-    scaled_by: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "momentum_decay")
+    scaled_by: ClassVar[tuple[str, ...]] = ()  # it remembers means, where `Adam` remembers sums
 
     momentum_decay: float = 4e-3
 

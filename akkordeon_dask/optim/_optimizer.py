@@ -68,22 +68,20 @@ class Optimizer(Written, ABC):
 
     namespace: ClassVar[str] = "optim."
     scaled_by: ClassVar[tuple[str, ...]] = ()
-    """The options that the numbers of its memory are scaled by."""
+    """The options that the numbers of its state are scaled by."""
 
     @property
-    def memory(self) -> str:
-        """A text that says what the numbers of its memory are: with another one they mean something else.
+    def state_format(self) -> str:
+        """A text that says what the numbers of its state are: with another one they mean something else.
 
         Examples
         --------
         >>> from akkordeon_dask import optim
-        >>> optim.EMA(optim.Clip(optim.Adam(1e-3), norm=1)).memory
-        'EMA(Adam(beta1=0.9, beta2=0.999), decay=0.999)'
+        >>> optim.EMA(optim.Clip(optim.Adam(1e-3), norm=1)).state_format
+        'optim.EMA(optim.Adam(beta1=0.9, beta2=0.999))'
         """
-        return f"{type(self).__name__}({', '.join(self._scaled())})"
-
-    def _scaled(self) -> list[str]:
-        return [f"{name}={getattr(self, name)!r}" for name in self.scaled_by]
+        scales = [f"{name}={float(getattr(self, name))!r}" for name in self.scaled_by]
+        return f"{self.namespace}{type(self).__name__}({', '.join(scales)})"
 
     def rated_params(self, params: Tree, state: State) -> Tree:
         """The parameters that validation, test and prediction use: `params`, unless the optimizer has better ones."""

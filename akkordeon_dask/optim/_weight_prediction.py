@@ -67,6 +67,10 @@ class WeightPrediction(Wrapper):
                 'or an optim.Adam, or write rule="last-update"'
             )
 
+    @property
+    def state_format(self) -> str:
+        return super().state_format if self.rule == "last-update" else self.optimizer.state_format
+
     def init(self, params: Tree) -> State:
         state = super().init(params)
         return with_zeros(state, params) if self.rule == "last-update" else state

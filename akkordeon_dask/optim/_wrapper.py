@@ -30,10 +30,10 @@ class Wrapper(Optimizer):
             raise SpecError(f"optim.{kind} takes an optimizer first, e.g. optim.SGD(0.1), not {self.optimizer!r}")
 
     @property
-    def memory(self) -> str:
+    def state_format(self) -> str:
         if type(self).init is Wrapper.init:  # it remembers nothing itself
-            return self.optimizer.memory
-        return f"{type(self).__name__}({', '.join([self.optimizer.memory, *self._scaled()])})"
+            return self.optimizer.state_format
+        return f"{self.namespace}{type(self).__name__}({self.optimizer.state_format})"
 
     def init(self, params: Tree) -> State:
         return self.optimizer.init(params)

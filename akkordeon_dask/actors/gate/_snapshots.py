@@ -24,8 +24,8 @@ class GateSnapshots:
     ----------
     series
         the gate's name.
-    memory
-        what its optimizer's state is, by `Optimizer.memory`.
+    state_format
+        what its optimizer's state is, by `Optimizer.state_format`.
     on_failure
         as a `SnapshotRecorder` has it.
     """
@@ -36,10 +36,10 @@ class GateSnapshots:
         series: str,
         generation: int,
         *,
-        memory: str = "",
+        state_format: str = "",
         on_failure: Callable[[str, str], None],
     ) -> None:
-        self.policy, self._memory = policy, memory
+        self.policy, self._state_format = policy, state_format
         self._series, self._generation, self._on_failure = series, generation, on_failure
         self._recorder: SnapshotRecorder | None = None
         self._number, self._time = -1, 0.0
@@ -110,7 +110,7 @@ class GateSnapshots:
         return self._recorder.write_part(store, tree_of(version), version.number, self._facts_of(version))
 
     def _facts_of(self, version: Version) -> dict[str, Any]:
-        return {"samples": version.samples, "updates": version.updates, "memory": self._memory}
+        return {"samples": version.samples, "updates": version.updates, "state_format": self._state_format}
 
     def note_cut(self, number: int, now: float) -> None:
         """This version is in a cut that all gates have written: a snapshot is due where no other cut follows in time.
@@ -179,14 +179,14 @@ def _fault_of(version: Version) -> str:
     return "" if all(np.isfinite(leaf).all() for leaf in leaves(sums)) else "gradients that are NaN or infinite"
 
 
-def load_version(policy: SnapshotPolicy, series: str, fresh: Version, memory: str = "") -> Version | None:
+def load_version(policy: SnapshotPolicy, series: str, fresh: Version, state_format: str = "") -> Version | None:
     """The version of the policy's cut, or else of the newest snapshot, in a cut or not; None where there is none.
 
     Raises
     ------
     CheckpointError
         when the store cannot be read, or the snapshot is of another gate than `fresh`, or one whose optimizer's state
-        is not of the same `memory`.
+        has another `state_format`.
     """
     like = fresh._replace(accumulation=Accumulation.empty(fresh.params))
     try:
@@ -200,10 +200,10 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version, memory: st
         saved = part
     if saved is None:
         return None
-    theirs = saved.facts.get("memory", "")
-    if theirs and memory and theirs != memory and any(fresh.state.slots):
+    theirs = saved.facts.get("state_format", "")
+    if theirs and state_format and theirs != state_format and any(fresh.state.slots):
         raise CheckpointError(
-            f"gate {series!r} is saved with the state of optim.{theirs}, and has optim.{memory}, to which the same "
+            f"gate {series!r} is saved with the state of {theirs}, and has {state_format}, to which the same "
             "numbers mean something else: resume with the former, or load a file of the parameters alone (`save`)"
         )
     samples = saved.facts.get("samples", 0)  # older snapshots have no such number

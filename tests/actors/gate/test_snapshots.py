@@ -255,13 +255,15 @@ def test_a_state_that_means_something_else_to_another_optimizer_is_refused(tmp_p
     params = {"w": np.zeros(3, np.float32)}
     policy = SnapshotPolicy(str(tmp_path))
     velocity = Version(3, params, optim.SGD(0.1, momentum=0.9).init(params))
-    snapshots = GateSnapshots(policy, "g0", 1, memory=optim.SGD(0.1, momentum=0.9).memory, on_failure=lambda *_: None)
+    snapshots = GateSnapshots(
+        policy, "g0", 1, state_format=optim.SGD(0.1, momentum=0.9).state_format, on_failure=lambda *_: None
+    )
     snapshots.begin()
     snapshots.write(velocity, 0.0)
     snapshots.close(None, PATIENCE)
 
     def resumed(optimizer):
-        return load_version(policy, "g0", Version(0, params, optimizer.init(params)), optimizer.memory)
+        return load_version(policy, "g0", Version(0, params, optimizer.init(params)), optimizer.state_format)
 
     assert resumed(optim.SGD(0.2, momentum=0.5)).number == resumed(optim.Clip(optim.SGD(0.1, 0.9), norm=1)).number == 3
     for other in (optim.GapAware(optim.SGD(0.1)), optim.EMA(optim.SGD(0.1)), optim.Muon(0.1)):
@@ -269,7 +271,20 @@ def test_a_state_that_means_something_else_to_another_optimizer_is_refused(tmp_p
             resumed(other)
 
 
-def test_moments_are_of_their_betas():
-    known = optim.Adam(0.1).memory
-    assert optim.Adam(0.2, weight_decay=0.1).memory == known
-    assert known not in (optim.Adam(0.1, beta2=0.99).memory, optim.NAdam(0.1).memory)
+@pytest.mark.parametrize(
+    ("one", "another", "same"),
+    [
+        (optim.Adam(0.1), optim.Adam(0.2, weight_decay=0.1), True),
+        (optim.Adam(0.1, beta1=0), optim.Adam(0.1, beta1=0.0), True),
+        (optim.Adam(0.1), optim.Adam(0.1, beta2=0.99), False),
+        (optim.Adam(0.1), optim.NAdam(0.1), False),
+        (optim.NAdam(0.1), optim.NAdam(0.1, beta1=0.8, momentum_decay=0.1), True),
+        (optim.DCASGDa(0.1), optim.DCASGDa(0.2, lam=1), True),
+        (optim.DCASGDa(0.1), optim.DCASGDa(0.1, decay=0.99), False),
+        (optim.EMA(optim.SGD(0.1)), optim.EMA(optim.SGD(0.1), decay=0.9), True),
+        (optim.SGD(0.1, momentum=0.9), optim.WeightPrediction(optim.SGD(0.1, momentum=0.9)), True),
+        (optim.SGD(0.1), optim.WeightPrediction(optim.SGD(0.1), rule="last-update"), False),
+    ],
+)
+def test_a_state_means_the_same_where_its_numbers_have_the_same_scale(one, another, same):
+    assert (one.state_format == another.state_format) is same
