@@ -55,6 +55,10 @@ class Branches(Layer):
     def parameter_count(self) -> int:
         return sum(branch.parameter_count for branch in self._branches)
 
+    @property
+    def known_parameter_count(self) -> int:
+        return sum(branch.known_parameter_count for branch in self._branches)
+
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
     ) -> tuple[Array, Context]:

@@ -11,13 +11,14 @@ from numpy.typing import DTypeLike
 from akkordeon_dask._foreign import instead
 from akkordeon_dask._repr import check_shape
 from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.nn._checked_params import checked_params
 from akkordeon_dask.nn._execution_plan import ExecutionPlan, Step, plan
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._summary import summarise
-from akkordeon_dask.tree import Array, Tree, leaves, paths
+from akkordeon_dask.tree import Array, Tree
 
 __all__ = ["Chain"]
 
@@ -75,11 +76,15 @@ class Chain(Layer, Sequence[Layer]):
         self.output_shape(None)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
-        return tuple(_checked(layer, layer.init(rng, dtype)) for layer in self.layers)
+        return tuple(checked_params(layer, layer.init(rng, dtype)) for layer in self.layers)
 
     @property
     def parameter_count(self) -> int:
         return sum(layer.parameter_count for layer in self.layers)
+
+    @property
+    def known_parameter_count(self) -> int:
+        return sum(layer.known_parameter_count for layer in self.layers)
 
     def forward(
         self, params: Tree, x: Array, *, train: bool = False, key: Key | None = None, own: bool = False
@@ -269,21 +274,6 @@ class Chain(Layer, Sequence[Layer]):
 
     def _parts(self) -> tuple[Layer, ...]:
         return self.layers
-
-
-def _checked(layer: Layer, params: Tree) -> Tree:
-    """The parameters that a layer has made, which gates update, save and load."""
-    try:
-        names = [name for name, _ in paths(params)]
-        trained = leaves(params, statistics=False)
-    except (TypeError, RecursionError):  # numbers and texts are no trees
-        raise SpecError(f"{layer!r}: init gives arrays in a dict, not {params!r:.80}") from None
-    for leaf in trained:
-        if leaf.dtype.kind != "f" or not leaf.dtype.isnative:
-            raise SpecError(f"{layer!r}: init gives arrays of the dtype that it is asked for, not of {leaf.dtype.str}")
-    if len(set(names)) < len(names):
-        raise SpecError(f"{layer!r}: two parameters have one name, by a dot in it: {', '.join(names)}")
-    return params
 
 
 def _said(made: Any) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from akkordeon_dask._foreign import instead
 from akkordeon_dask._repr import Written, shape_text
 from akkordeon_dask.errors import ShapeError, SpecError
+from akkordeon_dask.nn._checked_params import checked_params
 from akkordeon_dask.nn._key import Key
 from akkordeon_dask.nn._shapes import Shape, agree, is_full, merged
 from akkordeon_dask.tree import Array, Tree, size
@@ -133,7 +134,13 @@ class Layer(Written, ABC):
     @property
     def parameter_count(self) -> int:
         """The number of trained numbers. By default those that `init` makes; a layer that knows it makes none."""
-        return size(self.init(np.random.default_rng(0)), statistics=False)
+        made = self.init(np.random.default_rng(0), np.float32)
+        return size(checked_params(self, made), statistics=False)
+
+    @property
+    def known_parameter_count(self) -> int:
+        """The same as far as it is known without making any: 0 where `init`, which may take long, has to say it."""
+        return 0 if type(self).parameter_count is Layer.parameter_count else self.parameter_count
 
     @property
     def keeps_shape(self) -> bool:

@@ -21,7 +21,7 @@ class ColocationGroup:
     """All of them together."""
     cost: float
     nbytes: int
-    """Of all their parameters."""
+    """Of all their parameters, as far as they are known."""
 
 
 def colocation_groups(network: Network) -> list[ColocationGroup]:
@@ -62,11 +62,8 @@ def _group(network: Network, leader: int, positions: list[int], costs: list[floa
 
 
 def _nbytes(gate: Gate) -> int:
-    """The bytes of its parameters; 0 where layers of the user's own can only be made on a worker."""
-    try:
-        return gate.parameter_count * np.dtype(gate.dtype).itemsize
-    except Exception:
-        return 0
+    """The bytes of its parameters, as far as they are known without making them: that is done on its worker."""
+    return gate.chain.known_parameter_count * np.dtype(gate.dtype).itemsize
 
 
 def training_costs(network: Network) -> list[float]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from akkordeon_dask import nn
+from akkordeon_dask.errors import SpecError
 from akkordeon_dask.tree import leaves, paths, size
 from tests.support.finite_differences import slopes, with_leaf
 from tests.support.for_each import for_each
@@ -207,10 +208,20 @@ def test_parameters_are_counted_as_they_are_made(case):
 
 def test_a_layer_with_parameters_of_its_own_counts_those():
     class Gated(nn.Linear):
-        def init(self, rng, dtype=np.float32):
+        def init(self, rng, dtype):
             return {**super().init(rng, dtype), "gate": np.ones(self.out_features, dtype)}
 
     assert (nn.Linear(4, 3).parameter_count, (Gated(4, 3) >> nn.ReLU()).parameter_count) == (15, 18)
+    assert (nn.Linear(4, 3).known_parameter_count, (Gated(4, 3) >> nn.ReLU()).known_parameter_count) == (15, 0)
+
+
+def test_a_layer_whose_init_makes_no_parameters_says_so_where_they_are_counted():
+    class Broken(nn.Linear):
+        def init(self, rng, dtype):
+            return 3.0
+
+    with pytest.raises(SpecError, match=r"Broken\(4, 3\): init gives arrays in a dict, not 3\.0"):
+        (Broken(4, 3) >> nn.ReLU()).summary()
 
 
 @for_each("case", CASES)

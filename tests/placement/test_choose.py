@@ -135,12 +135,18 @@ def test_a_worker_with_the_resources_but_no_memory_says_so():
         choose(network(3000, 3000, asks=[{"GPU": 1}]), workers)
 
 
-def test_layers_that_can_only_be_made_on_a_worker_are_placed():
-    class There(nn.Linear):
-        def init(self, rng, dtype="float32"):
-            raise RuntimeError("no device here")
+def test_parameters_of_a_users_layer_are_not_made_to_place_it():
+    made = []
 
-    assert on(choose(Network([Gate(There(3, 2), SGD)]), [ALICE])) == [ALICE]
+    class There(nn.Linear):
+        def init(self, rng, dtype):
+            made.append(self)
+            return super().init(rng, dtype)
+
+    chain = There(100, 100) >> nn.Residual(There(100, 100) >> nn.Scale(0.1)) >> nn.Linear(100, 2)
+    small = worker("alice", memory_limit=3000)
+    assert on(choose(Network([Gate(chain, SGD)]), [small]), [small]) == [small]
+    assert made == [] and chain.known_parameter_count == 202
 
 
 def test_gates_with_the_largest_asks_do_not_find_their_workers_crowded():
