@@ -21,18 +21,22 @@ def check_class_weight(value: Mapping[int, float] | Sequence[float] | ClassWeigh
     Raises
     ------
     SpecError
-        when it is neither a mapping nor a sequence of numbers of at least 0, or all of a sequence are 0: quotes it.
+        when it is neither a mapping nor a sequence of numbers of at least 0, or all of a sequence are 0, or it has
+        labels of its own, as a Series: quotes it.
 
     Examples
     --------
     >>> check_class_weight({1: 5})
     ((1, 5),)
     """
-    items: list[Any] = list(value.items()) if isinstance(value, Mapping) else []
-    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
-        items = list(value)
+    said: Any = value.items() if isinstance(value, Mapping) else value
+    is_labelled = hasattr(said, "to_dict")  # list() would lose its labels
+    try:
+        items = [] if is_labelled or isinstance(said, str | set | frozenset) else list(said)
+    except TypeError:
+        items = []
     if not items:
-        remedy = ": of a Series write .to_dict()" if hasattr(value, "to_dict") else ""  # list() would lose its labels
+        remedy = ": of a Series write .to_dict()" if is_labelled else ""
         raise SpecError(
             f"class_weight is a mapping like {{0: 1, 1: 5}}, or one number for each label, not {value!r}{remedy}"
         )

@@ -46,8 +46,9 @@ def _averaged_over_all(name: str, count: str, *, positive: bool) -> Mover:
     """The mean of all batches, whichever of them were in flight together."""
 
     def move(now: Buffers, before: Buffers, after: Buffers) -> Array:
-        batch = before[name] + (after[name] - before[name]) * float(after[count])
-        new = now[name] + (batch - now[name]) / (float(now[count]) + 1)
+        former, seen, there = (float(its[count]) for its in (before, after, now))
+        batches = after[name] * seen - before[name] * former  # the sum of those of one forward pass
+        new = (now[name] * there + batches) / (there + seen - former)
         return np.asarray(np.maximum(new, 0) if positive else new)
 
     return move

@@ -125,8 +125,16 @@ def test_batch_norm_writes_without_raising_a_version_and_its_statistics_move_as_
     assert params["statistics"]["num_batches_tracked"] == 4
 
 
-def test_batch_norm_without_a_momentum_has_the_mean_of_all_batches_in_flight_together():
-    layer, params = started(TorchModule(tnn.BatchNorm1d, 4, momentum=None), np.float64)
+class Halves(tnn.BatchNorm1d):
+    """Normalises the halves of a batch one after the other."""
+
+    def forward(self, x):
+        return torch.cat([super(Halves, self).forward(half) for half in x.split(len(x) // 2)])
+
+
+@pytest.mark.parametrize("kind", [tnn.BatchNorm1d, Halves])
+def test_batch_norm_without_a_momentum_has_the_mean_of_all_batches_in_flight_together(kind):
+    layer, params = started(TorchModule(kind, 4, momentum=None), np.float64)
     batches = [np.random.default_rng(seed).normal(seed, 2, (6, 4)) for seed in range(4)]
     grads = [trained_once(layer, params, x) for x in batches]
     for number in (2, 0, 3, 1):
