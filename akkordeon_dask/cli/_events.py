@@ -4,7 +4,7 @@ import contextlib
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ __all__ = ["event_line", "events_of"]
 
 _FLUSH_S = 5.0
 """Seconds for a terminal to take the remaining lines."""
+_HELD_S = 10.0
+"""Seconds without another event after which a failure is no longer expected to end the command."""
 _SHOWN_ELSEWHERE = frozenset(("pass", "deployed", "closed"))
 
 
@@ -50,12 +52,21 @@ def events_of(
 
     def write() -> None:
         with contextlib.suppress(OSError):  # the reader of the pipe has ended
-            while (fields := events.get()) is not None:
+            while True:
+                try:
+                    fields = events.get(timeout=_HELD_S if failures.held else None)
+                except queue.Empty:
+                    show_all(failures.release())
+                    continue
+                if fields is None:
+                    break
                 record(fields)
-                for one in failures.take(fields):
-                    show(one)
-            for one in failures.missing_in(ended_with):
-                show(one)
+                show_all(failures.take(fields))
+            show_all(failures.missing_in(ended_with))
+
+    def show_all(found: Iterable[Mapping[str, Any]]) -> None:
+        for fields in found:
+            show(fields)
 
     writer = threading.Thread(target=write, name="akkordeon events", daemon=True)
     writer.start()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from akkordeon_dask.cli import _output
+from akkordeon_dask.cli import _events, _output
 from akkordeon_dask.cli import akkordeon as group
 from akkordeon_dask.cli._output import JsonOutput, Output
 from akkordeon_dask.cli.commands import _sentinel
@@ -82,6 +82,21 @@ def test_a_sentinel_that_goes_on_after_a_failure_has_all_its_lines_in_their_orde
     restarted = {"event": "restarted", "network": "n", "sentinel": "train0", "text": "from pass 2"}
     shown(Output(), running, [FAILED, restarted], DataError(FAILED["text"]), own=train0)
     assert capsys.readouterr().out == f"{LINE}restarted   sentinel 'train0': from pass 2\n"
+
+
+def test_a_failure_with_which_the_command_does_not_end_is_a_line_meanwhile(running, capsys, monkeypatch, eventually):
+    monkeypatch.setattr(_events, "_HELD_S", 0.01)
+    out = ""
+
+    def is_said():
+        nonlocal out
+        out += capsys.readouterr().out
+        return out == LINE
+
+    with Output().events(running, train0):
+        running.client.send(**FAILED)
+        eventually(is_said)
+    assert capsys.readouterr().out == ""
 
 
 def test_programs_get_every_failure_and_people_the_error(running, capsys):
