@@ -25,6 +25,9 @@ def bits(tree):
     return [(leaf.dtype, leaf.shape, leaf.tobytes()) for leaf in leaves(tree)]
 
 
+HERE = Address("tcp://here", "g7")
+
+
 class Sent(NamedTuple):
     """A message that the gate sent, and its version at that time."""
 
@@ -42,17 +45,21 @@ class Bench:
         the gate's.
     previous, next_
         its neighbours.
+    n_microbatches
+        of a synchronous step; None: it updates by itself.
     helped
         computations are left to other threads: they are put into `taken`.
     """
 
-    def __init__(self, layers=None, optimizer=None, *, previous=FRONT, next_=BACK, helped=False, **policies):
+    def __init__(
+        self, layers=None, optimizer=None, *, previous=FRONT, next_=BACK, helped=False, n_microbatches=None, **policies
+    ):
         self.now, self.sent, self.taken = 100.0, [], []
         layers = layers or nn.Linear(4, 5) >> nn.Tanh() >> nn.Linear(5, 3)
         gate = Gate(layers, optimizer or optim.SGD(0.1), **policies)
         self.behavior = GateBehavior(
             gate, name="g7", network="net", generation=1, seed=3, worker="tcp://here",
-            clock=lambda: self.now, send=self._send,
+            clock=lambda: self.now, send=self._send, address=HERE, n_microbatches=n_microbatches,
         )  # fmt: skip
         self._helped = helped
         self.behavior.wire(previous, next_)
@@ -63,6 +70,20 @@ class Bench:
         """The timer comes, and is punctual."""
         self.behavior._lateness.expect(self.now)
         self.behavior.on_timer(self.now)
+
+    def pass_time(self, seconds, *, step=1.0):
+        """Let time pass in which the timer comes so often; only each second is punctual."""
+        for _ in range(round(seconds / step)):
+            self.now += step
+            self.behavior.on_timer(self.now)
+
+    def take_released(self):
+        """Let the gate handle what it has sent to itself; returns the headers."""
+        released = [sent.message for sent in self.sent if sent.to == HERE]
+        self.sent = [sent for sent in self.sent if sent.to != HERE]
+        for message in released:
+            self.say(message)
+        return [message.header for message in released]
 
     def _send(self, to, message):
         self.sent.append(Sent(to, message, self.version.number))

@@ -69,7 +69,7 @@ class GateActor(DaskActor):
         super().__init__(key)
         self._position = position
         self._snapshots = GateSnapshots(
-            policy, name, generation, memory=gate.optimizer.memory, on_failure=self._log_gate_event
+            policy, name, generation, state_format=gate.optimizer.state_format, on_failure=self._log_gate_event
         )
         self._behavior = GateBehavior(
             gate,
@@ -97,7 +97,7 @@ class GateActor(DaskActor):
     def _restore(self, policy: SnapshotPolicy, *, required: bool) -> None:
         """Continue with the newest snapshot."""
         behavior = self._behavior
-        version = load_version(policy, behavior.name, behavior.versions.present, behavior.gate.optimizer.memory)
+        version = load_version(policy, behavior.name, behavior.versions.present, behavior.gate.optimizer.state_format)
         if version is not None:
             behavior.versions.present = version
             if self._snapshots.policy is not None and self._snapshots.policy.url == policy.url:

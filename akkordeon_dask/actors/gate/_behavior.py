@@ -140,11 +140,13 @@ class GateBehavior:
         if self.migrating:
             raise CheckpointError(f"gate {self.name!r} moves to another worker")
         others = [own for actor, own in self._in_flight.items() if actor not in held]
+        for own in others:
+            own.give_up(self._clock())
         if number := sum(own.contexts for own in others):
             raise CheckpointError(f"gate {self.name!r} holds {number} batches of a sentinel that was not asked to wait")
-        own = {actor: self._in_flight.get(actor, InFlight()) for actor in held}
+        ours = {actor: self._in_flight.get(actor, InFlight()) for actor in held}
         applied = {
-            actor: tuple(sequence for sequence in sentinel.lost if own[actor].was_applied(sequence))
+            actor: tuple(sequence for sequence in sentinel.lost if ours[actor].was_applied(sequence))
             for actor, sentinel in held.items()
         }
         return GateCut(name, self.versions.present, applied)
@@ -323,6 +325,9 @@ class GateBehavior:
             self.counts.drop("backward without its forward")
             return None
         stale, context = batch.release()
+        if not batch.applied and self._admission is not None and not self._admission.expects(header):
+            self.counts.drop("gradient that was given up")  # its batch is sent, and admitted, again
+            return None
         if self.gate.backward == "latest":
             stale = self.versions.present
             context = self.chain.rebind(context, stale.params)
@@ -383,6 +388,11 @@ class GateBehavior:
         """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
         return batch in self._updating
 
+    def holds(self, batch: tuple[str, int]) -> bool:
+        """The gate can still compute the gradient of this batch."""
+        in_flight = self._in_flight.get(batch[0])
+        return in_flight is not None and in_flight.holds(batch[1])
+
     def end_step(self) -> None:
         """Update with what is accumulated, if anything is."""
         try:
@@ -429,7 +439,8 @@ class GateBehavior:
             if now - since > _TOMBSTONE:
                 del self._tombstones[actor]
                 self._fenced.pop(actor, None)
-        if self._admission is not None and not self.migrating and not late:
+        if self._admission is not None and not self.migrating:
+            self._admission.postpone(late)
             self._admission.on_timer()
         self._keep_version(now)
         self._lateness.expect(now + _TICK)

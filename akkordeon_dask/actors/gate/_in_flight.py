@@ -38,6 +38,8 @@ class StashedBatch:
     expires: float
     applied: bool
     """Its update is part of the gate's parameters: no repetition is applied again."""
+    due: float = 0.0
+    """Its sentinel waits for it until then, by the deadline of the attempt."""
 
     def release(self) -> tuple[Version, Any]:
         """Return version and context, and hold them no longer."""
@@ -147,15 +149,27 @@ class InFlight:
 
     def keep(self, batch: StashedBatch, header: Header, now: float) -> None:
         """Keep a batch for its backward pass, longer than its sentinel waits for that: it may be on its way."""
-        batch.expires = now + _LEASE * header.deadline
+        batch.due, batch.expires = now + header.deadline, now + _LEASE * header.deadline
         self.batches[header.sequence] = batch
+
+    def holds(self, sequence: int) -> bool:
+        """The context of a batch is held."""
+        batch = self.batches.get(sequence)
+        return batch is not None and batch.version is not None
 
     def postpone(self, seconds: float) -> None:
         """Keep all that long after its time."""
         for batch in self.batches.values():
+            batch.due += seconds
             batch.expires += seconds
         for pin in (*self._pins.values(), *self._rated.values()):
             pin.expires += seconds
+
+    def give_up(self, now: float) -> None:
+        """Release contexts that are overdue: their sentinel sends such a batch again, if it still sends at all."""
+        for batch in self.batches.values():
+            if batch.version is not None and batch.due < now:
+                batch.release()
 
     def expire(self, now: float) -> None:
         """Release contexts that their sentinel has given up, and pins that no traffic renewed."""

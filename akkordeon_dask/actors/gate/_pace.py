@@ -19,6 +19,9 @@ class PacedGate(Protocol):
     def computes_gradient_of(self, batch: tuple[str, int]) -> bool:
         """The gradient of this batch is being computed, whatever has become of its sentinel meanwhile."""
 
+    def holds(self, batch: tuple[str, int]) -> bool:
+        """The gate can still compute the gradient of this batch."""
+
 
 class _Open(NamedTuple):
     attempt: int
@@ -95,10 +98,22 @@ class Pace:
         """A sentinel is gone, with its batches."""
         self._remove(lambda home, _: home == actor)
 
+    def expects(self, header: Header) -> bool:
+        """The gradient of a batch may update the gate: nobody has passed in its place."""
+        return header.batch in self._open
+
+    def postpone(self, seconds: float) -> None:
+        """Wait that much longer for all."""
+        self._open = {batch: one._replace(expires=one.expires + seconds) for batch, one in self._open.items()}
+
     def on_timer(self) -> None:
-        """Wait no longer for batches that their sentinel has given up."""
-        now, computes = self._clock(), self._gate.computes_gradient_of
-        self._open = {batch: one for batch, one in self._open.items() if computes(batch) or one.expires >= now}
+        """Wait no longer for batches that their sentinel has given up, if others wait, or the gate cannot use them."""
+        now, gate, others = self._clock(), self._gate, len(self._waiting)
+        self._open = {
+            batch: one
+            for batch, one in self._open.items()
+            if gate.computes_gradient_of(batch) or one.expires >= now or (not others and gate.holds(batch))
+        }
         self._settle()
 
     def clear(self) -> None:

@@ -213,6 +213,15 @@ class Steps:
             message, self._postponed = self._postponed, None
             self._pass_on(message)
 
+    def expects(self, header: Header) -> bool:
+        """The gradient of a batch may update the gate: the step has not ended without it."""
+        return self._gate.previous is not None or header.batch in self._open
+
+    def postpone(self, seconds: float) -> None:
+        """Wait that much longer for all."""
+        self._open = {batch: until + seconds for batch, until in self._open.items()}
+        self._last_messages = {actor: at + seconds for actor, at in self._last_messages.items()}
+
     def on_timer(self) -> None:
         """Tell the next gate again, and wait no longer for batches that nobody has heard of."""
         now, computes = self._clock(), self._gate.computes_gradient_of

@@ -22,6 +22,9 @@ class WaitingBatches:
         self._messages: dict[tuple[str, int], Forward] = {}
         """The newest attempt of each batch, by sentinel and sequence."""
 
+    def __len__(self) -> int:
+        return len(self._messages)
+
     def put(self, message: Forward) -> None:
         """Keep a message; a sentinel that sends a batch again, and takes it for lost, is told that it waits."""
         header = message.header

@@ -197,7 +197,7 @@ class SentinelBehavior:
 
     def on_timer(self, now: float) -> float:
         """Resend overdue batches, then send what the credits allow; returns the seconds until the next timer."""
-        self._batches.postpone(self._lateness.at(now))
+        self._batches.postpone(self._lateness.at(now), now)
         self._guard(lambda: self._resend_overdue(now))
         if self.passes.stop_if_due(now):
             self._guard(self._report_ended)

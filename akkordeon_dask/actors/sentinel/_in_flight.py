@@ -150,10 +150,10 @@ class InFlightBatches:
         """The earliest time at which a batch is resent or given up."""
         return min([self.hurried_at(concurrency), *(batch.expires for batch in self)])
 
-    def postpone(self, seconds: float) -> None:
-        """Wait that much longer for all."""
+    def postpone(self, seconds: float, now: float) -> None:
+        """Wait that much longer for all; for those that were sent meanwhile, as from now."""
         for batch in self:
-            batch.sent += seconds
+            batch.sent = min(now, batch.sent + seconds)
 
     def overdue(self, now: float) -> list[BatchInFlight]:
         """The batches whose present attempt has taken too long."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from akkordeon_dask import config
+from akkordeon_dask.actors._lateness import Lateness
 
 __all__ = ["ActorInfo", "WorkerDrain"]
 
@@ -33,7 +34,8 @@ class WorkerDrain:
 
     The client that owns an actor long-polls its worker. When the worker starts to drain, the poll returns True; the
     client acknowledges and moves the actor, or abandons it with a reason. An actor is abandoned too when its owner has
-    not polled for `supervision.patience`, and a sentinel when a gate of its network stays here.
+    not polled for `supervision.patience`, in which the worker has not stood still, and a sentinel when a gate of its
+    network stays here.
 
     All on the worker's event loop.
 
@@ -185,10 +187,19 @@ class WorkerDrain:
             for key in (key for key in left if min(due[key], end) <= loop.time()):
                 self.abandon(key, _TOO_LATE if key in moving else f"its owner did not poll within {patience:g} s")
             self._changed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(*due.values(), end)):
-                    await self._changed.wait()
+            await self._wait_for_change(min(*due.values(), end))
         self._log_summary(loop.time() - begun)
+
+    async def _wait_for_change(self, due: float) -> None:
+        """Wait until then, by the loop's clock; a worker that has stood still meanwhile has read no polls."""
+        loop, lateness = asyncio.get_running_loop(), Lateness()
+        lateness.expect(max(due, loop.time()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await self._changed.wait()
+        if lateness.at(loop.time()):
+            for key in self._actors:
+                self.touched(key)
 
     def _announce(self) -> None:
         logger.info("%s drains: %s", self._worker, ", ".join(map(str, self._actors.values())) or "it is empty")

@@ -44,6 +44,14 @@ def test_the_floor_is_the_oldest_batch_or_the_next_one_where_none_is_in_flight()
     assert (batches.floor(3), batches.samples, batches.lost) == (3, 0, (2,))
 
 
+def test_a_standstill_postpones_what_was_sent_before_and_nothing_that_was_sent_since():
+    batches = in_flight(1)
+    batches.add(since := batch(1))
+    batches.begin_attempt(since, 600.0)
+    batches.postpone(590.0, 600.0)
+    assert [one.sent for one in batches] == [590.0, 600.0]
+
+
 def test_a_batch_is_overdue_once_its_attempt_has_taken_its_time():
     batches = in_flight(2, first=10.0)
     batches.begin_attempt(batches.matching(header(1, attempt=1)), 4.0)

@@ -114,6 +114,22 @@ def test_the_patience_counts_from_the_last_poll(caplog):
     assert "its owner did not poll within 600 s" in caplog.text
 
 
+def test_a_machine_that_stands_still_takes_no_patience(caplog):
+    async def story(drain):
+        leave, loop = asyncio.create_task(drain.leave()), asyncio.get_running_loop()
+        await drain.started.wait()
+        before = loop.time
+        loop.time = lambda: before() + 60
+        for _ in range(10):
+            await asyncio.sleep(0)
+        drain.unregister("0")
+        await leave
+
+    with caplog.at_level(logging.INFO):
+        notified(story, GATE, patience="30s")
+    assert "; gone: gate 'g0' of network 'net'; lost: nothing" in caplog.text
+
+
 def test_a_waiting_poll_is_a_sign_of_life_however_long_ago_it_began():
     async def story(drain):
         asks = asyncio.create_task(drain.wait_for_drain("0", asyncio.Event(), 600))
