@@ -24,7 +24,7 @@ from akkordeon_dask.runtime._lease import refuse_held
 from akkordeon_dask.runtime._lease import release as release_lease
 from akkordeon_dask.runtime._lease import take as take_lease
 from akkordeon_dask.runtime._ownership import Ownership, take_ownership
-from akkordeon_dask.runtime._registry import NetworkEntry, publish, refuse_living, refuse_taken, unpublish
+from akkordeon_dask.runtime._registry import NetworkEntry, forget, publish, refuse_living, refuse_taken, unpublish
 from akkordeon_dask.runtime._running import Running
 from akkordeon_dask.runtime._session import Session
 from akkordeon_dask.runtime._sync import verb
@@ -207,7 +207,7 @@ async def _own(
 ) -> Ownership:
     """Create all gates, connect them and own the network; nothing is left of it after an error."""
     plan = await make_plan(network, client, config.seconds("timeouts.control"))
-    await check_versions(client, [placed.address for placed in plan])
+    await check_versions(client, [placed.address for placed in plan], limit=config.seconds("timeouts.deploy"))
     workers = {position: placed.address for position, placed in enumerate(plan)}
     if shortage := describe_shortage(_CONNECTIONS * len(set(workers.values()))):
         logger.warning("network %r: %s", entry.name, shortage)
@@ -260,6 +260,7 @@ async def _undeploy(
     if named:
         await unpublish(client, entry.name, [gate.address.actor for gate in gates])
     await discard(gates)
+    await forget(client, entry.run)
 
 
 async def _close(running: Running) -> None:

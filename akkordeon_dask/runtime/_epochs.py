@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from akkordeon_dask.errors import AkkordeonError, DeadlineError
+from akkordeon_dask.errors import AkkordeonError, DeadlineError, SchedulerLostError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._callbacks import CallbackQueue
 from akkordeon_dask.runtime.handles._attached_handle import Attached
@@ -12,6 +12,9 @@ from akkordeon_dask.runtime.handles._attached_handle import Attached
 __all__ = ["EpochValidations"]
 
 logger = logging.getLogger(__name__)
+
+_AGAIN = 0.25
+"""Seconds between two attempts of a call: a broken connection is an error at once."""
 
 
 class EpochValidations:
@@ -94,8 +97,9 @@ class EpochValidations:
             try:
                 await one.clear(epoch)
                 return
-            except DeadlineError as error:
+            except (DeadlineError, SchedulerLostError) as error:
                 logger.info("%s is told of the validation of its passes again: %s", one.label, error)
+                await asyncio.sleep(_AGAIN)
             except AkkordeonError as error:  # where it is lost, its next incarnation goes on by itself
                 logger.info("%s was not told of the validation of its passes: %s", one.label, error)
                 return

@@ -44,11 +44,16 @@ def versions() -> Versions:
     return Versions(__version__, platform.python_version(), np.__version__)
 
 
-async def check_versions(client: Client, workers: Iterable[str]) -> None:
+async def check_versions(client: Client, workers: Iterable[str], *, limit: float | None = None) -> None:
     """Compare this process with the scheduler and with `workers`, each once for a client.
 
     Another Python 3.x or another numpy x. is a warning in the log. A process that does not answer in time passes: the
     next call to it has its own deadline.
+
+    Parameters
+    ----------
+    limit
+        seconds for all, by default `timeouts.connect`; workers that have yet to import the package take longer.
 
     Raises
     ------
@@ -63,7 +68,8 @@ async def check_versions(client: Client, workers: Iterable[str]) -> None:
     asked = {f"worker {worker}": _of_worker(client, worker) for worker in sorted(set(workers) - well)}
     if _SCHEDULER not in well:
         asked[_SCHEDULER] = client.run_on_scheduler(versions)
-    answers = await asyncio.gather(*map(_within_time, asked.values()))
+    seconds = config.seconds("timeouts.connect") if limit is None else limit
+    answers = await asyncio.gather(*(_within_time(question, seconds) for question in asked.values()))
     for process, answer in zip(asked, answers, strict=True):
         _compare(process, answer)
         if isinstance(answer, Versions):
@@ -74,10 +80,10 @@ async def _of_worker(client: Client, worker: str) -> Any:
     return (await client.run(versions, workers=[worker], on_error="return"))[worker]
 
 
-async def _within_time(question: Awaitable[Any]) -> Any:
+async def _within_time(question: Awaitable[Any], seconds: float) -> Any:
     """The answer, or the error instead of one; None when there is none in time."""
     try:
-        async with asyncio.timeout(config.seconds("timeouts.deploy")):  # it may have to import the package first
+        async with asyncio.timeout(seconds):
             return await question
     except TimeoutError:
         return None
