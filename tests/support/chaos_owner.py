@@ -119,7 +119,7 @@ class Owner:
         """Let the guest leave, and this one end well."""
         guest.end()
         (self.folder / "enough").touch()
-        self.process.succeed(within=300)
+        self.process.succeed(within=600)
 
     def told(self, what: str) -> Any:
         """The value of a key that it printed exactly once."""

@@ -156,7 +156,7 @@ def main(scheduler_file, folder, seed) -> None:
                 running.wait(epochs=2, timeout=300)
                 rated = running.evaluate(Sentinel.test(data.mnist("test"), batch_size=1000))
                 gates = running.placement
-                # What a killed guest had under way is held until its deadline, at first half a minute.
+                # What a killed guest had under way is held for four of its deadlines, at first two minutes.
                 wait_until(lambda: not any(running.statistics()[gate].contexts for gate in gates), within=300)
                 say(accuracy=rated.scores["accuracy"])
             finally:
