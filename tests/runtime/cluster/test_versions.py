@@ -1,9 +1,12 @@
 """Another version on scheduler or workers is an error before anything is deployed."""
 
+import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 
+import dask.config
 import pytest
 from distributed import Client
 
@@ -132,3 +135,23 @@ def test_another_python_or_numpy_is_a_warning(caplog, monkeypatch, changed, text
 def test_a_version_without_this_check_is_another_one():
     with pytest.raises(DeploymentError, match="the scheduler has a very different akkordeon_dask, this process "):
         _versions._compare("the scheduler", ImportError("No module named 'akkordeon_dask.runtime.cluster._versions'"))
+
+
+class Silent:
+    """Stands for a client of a cluster in which nobody answers."""
+
+    scheduler = SimpleNamespace(address="tcp://scheduler")
+
+    async def run(self, function, **options):
+        await asyncio.Event().wait()
+
+    async def run_on_scheduler(self, function):
+        return function()
+
+
+def test_a_worker_that_does_not_answer_in_time_is_asked_again_the_next_time():
+    client = Silent()
+    asyncio.run(_versions.check_versions(client, ["tcp://cold"], limit=0.01))
+    with dask.config.set({"akkordeon.timeouts.connect": "10ms"}):
+        asyncio.run(_versions.check_versions(client, ["tcp://cold"]))
+    assert _versions._checked[client] == {"the scheduler"}
