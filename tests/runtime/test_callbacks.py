@@ -48,6 +48,30 @@ def test_an_epoch_is_rated_before_the_next_one_begins(user):
     assert [(one.epoch, one.updates) for one in history[1::2]] == [(epoch, UPDATES * epoch) for epoch in range(1, 6)]
 
 
+def test_a_sentinel_that_is_cut_short_while_others_learn_of_it_is_not_attached(monkeypatch):
+    asked = threading.Event()
+
+    async def asked_in_vain(attached):
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def cut(running):
+        attaching = asyncio.ensure_future(running.aio.attach(validate(name="rates")))
+        assert await asyncio.to_thread(asked.wait, PATIENCE)
+        attaching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attaching
+
+    with deploy(NETWORK) as running:
+        running.attach(train(), epochs=2)
+        with monkeypatch.context() as patch:
+            patch.setattr(AttachedSentinel, "validate_passes", asked_in_vain)
+            running.client.sync(cut, running)
+        assert list(running.sentinels) == ["train0"]
+        running.attach(validate(name="rates"), epochs=1)  # the name is free
+        running.wait(timeout=PATIENCE)
+
+
 def test_a_validation_that_comes_later_rates_the_epochs_from_then_on(user):
     with user.deploy(NETWORK) as running:
         running.attach(train(), epochs=2)

@@ -91,12 +91,21 @@ async def attach(session: Session, sentinel: Sentinel, resume: bool | None = Non
         attached.until, attached.validated = until, validated
         attached.rollback = known
         await session.add(attached, partial(_open, session, attached, generation))
-        await session.epochs.begin(attached)
+        await _begin_rating(session, attached)
     except BaseException:
         session.own_keys.discard(reservation.base)
         await release_name(session.client, reservation.token)
         raise
     return attached
+
+
+async def _begin_rating(session: Session, attached: AttachedSentinel) -> None:
+    """Have training sentinels wait for it, where it rates their epochs; after an error it is detached."""
+    try:
+        await session.epochs.begin(attached)
+    except BaseException:
+        await session.detach(attached)
+        raise
 
 
 async def attach_member(
