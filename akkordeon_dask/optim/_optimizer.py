@@ -45,8 +45,8 @@ class State:
         return State(self.count, self.slots, self.rate, delay, mean)  # `replace` takes six times as long
 
     def slowed(self, factor: float, least: float = 0.0) -> "State":
-        """The same with all learning rates times `factor`, but not below their `least` share; none rises."""
-        return replace(self, rate=min(self.rate, max(self.rate * factor, least)))
+        """The same with all learning rates times `factor`; none falls below its `least` share by that."""
+        return replace(self, rate=max(self.rate * factor, min(self.rate, least)))
 
 
 @dataclass(frozen=True, repr=False)

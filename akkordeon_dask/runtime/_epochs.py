@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from akkordeon_dask.errors import AkkordeonError, DeadlineError, SchedulerLostError
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.runtime._callbacks import CallbackQueue
+from akkordeon_dask.runtime._cut_short import finished
 from akkordeon_dask.runtime.handles._attached_handle import Attached
 
 __all__ = ["EpochValidations"]
@@ -62,7 +63,7 @@ class EpochValidations:
         for one in list(self._sentinels.values()):
             if one.sentinel.mode == "train" and not one.validated and rater.sentinel.rates_epochs_of(one.name):
                 one.validated = True
-                await self._notify(one, one.validate_passes())
+                await finished(self._notify(one, one.validate_passes()))  # cut short, it would not know of it
 
     def add_pass(self, report: PassReport) -> None:
         """Note a finished pass: if it is an epoch it will be rated."""

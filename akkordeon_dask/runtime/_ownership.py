@@ -133,7 +133,9 @@ class Ownership:
     async def _is_lost(self) -> bool:
         """The network is not this client's to end."""
         session = self.session
-        return session.published and (self._follows or await _lost_ownership(session.client, session.entry))
+        return session.published and (
+            self._follows or await _lost_ownership(session.client, session.name, self.policy.ownership)
+        )
 
     def running(self, embedded: EmbeddedCluster | None = None) -> Running:
         """The network as its user sees it; with the embedded cluster that it ends."""
@@ -231,14 +233,14 @@ async def _allow_retirement(client: Client, entry: NetworkEntry, *, published: b
         logger.info("workers with gates of network %r cannot be retired: %r", entry.name, error)
 
 
-async def _lost_ownership(client: Client, entry: NetworkEntry) -> bool:
+async def _lost_ownership(client: Client, name: str, ownership: str) -> bool:
     """Another owner has taken the network over: it is not this one's to end."""
     try:
         async with asyncio.timeout(config.seconds("timeouts.connect")):
-            now = await get(client, entry.name)
+            now = await get(client, name)
     except OSError:  # no scheduler: no other owner; a TimeoutError is one
         return False
-    return now is not None and now.ownership != entry.ownership
+    return now is not None and now.ownership != ownership
 
 
 async def _require_all_gates(client: Client, entry: NetworkEntry) -> list[GateHandle]:

@@ -247,8 +247,13 @@ async def get(client: Client, name: str) -> NetworkEntry | None:
     return entry
 
 
-async def check_lease(client: Client, entry: NetworkEntry) -> NetworkEntry:
-    """Check that the owner with this entry still owns the network; returns the entry as it is published.
+async def check_lease(client: Client, entry: NetworkEntry, ownership: str) -> NetworkEntry:
+    """Check that the network still has this ownership; returns the entry as it is published.
+
+    Parameters
+    ----------
+    entry
+        as the owner knows it: since it was cut off, it may have found that of another owner.
 
     Raises
     ------
@@ -260,7 +265,7 @@ async def check_lease(client: Client, entry: NetworkEntry) -> NetworkEntry:
     now = await get(client, entry.name)
     if now is None:
         raise ClosedError(f"network {entry.name!r} has been stopped, or its name unpublished: deploy it again")
-    if now.ownership != entry.ownership:
+    if now.ownership != ownership:
         raise ClosedError(
             f"network {entry.name!r} belongs to client {now.owner}, as its owner of generation {now.generation} by "
             f"now, not to generation {entry.generation}: leave it to that one, or connect to it"

@@ -243,3 +243,4 @@ def test_a_slowed_state_has_all_learning_rates_times_its_factor(array_optimizer,
     assert rates(fresh.slowed(0.5).slowed(0.5)) == [rate / 4 for rate in rates(fresh)]
     assert rates(fresh.slowed(0.5).slowed(0.25, 0.25)) == [rate / 4 for rate in rates(fresh)]
     assert rates(fresh.slowed(0.25).slowed(0.5, 0.5)) == [rate / 4 for rate in rates(fresh)]
+    assert rates(fresh.slowed(0.5).slowed(2.0, 0.5)) == rates(fresh)

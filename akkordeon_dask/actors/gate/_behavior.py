@@ -284,8 +284,9 @@ class GateBehavior:
         if self._admission is None or message.header.mode != "train":
             return False
         before = in_flight.batches.get(message.header.sequence)
-        done = before is not None and before.applied  # it may have to reach a gate that was restarted
-        return not (done or self._admission.admits(message))
+        # One that is applied may have to reach a gate that was restarted; a copy of what was here goes no further.
+        passes = before is not None and (before.applied or message.header.attempt <= before.attempt)
+        return not (passes or self._admission.admits(message))
 
     def _forward(self, in_flight: InFlight, header: Header, message: Forward) -> Computation | None:
         before = in_flight.batches.get(header.sequence)

@@ -218,9 +218,10 @@ class Steps:
         return self._gate.previous is not None or header.batch in self._open
 
     def postpone(self, seconds: float) -> None:
-        """Wait that much longer for all."""
+        """Wait that much longer for all; for a sentinel that was heard meanwhile, as from now."""
+        now = self._clock()
         self._open = {batch: until + seconds for batch, until in self._open.items()}
-        self._last_messages = {actor: at + seconds for actor, at in self._last_messages.items()}
+        self._last_messages = {actor: min(now, at + seconds) for actor, at in self._last_messages.items()}
 
     def on_timer(self) -> None:
         """Tell the next gate again, and wait no longer for batches that nobody has heard of."""

@@ -119,7 +119,7 @@ class CutSchedule:
     async def _is_due(self) -> bool:
         if self._policy.lock.locked():  # a gate is restarted or moved
             return False
-        if self._session.entry.owner != self._session.client.id:  # another owner resumed it, as is found out soon
+        if self._session.entry.ownership != self._policy.ownership:  # another owner resumed it, as is found out soon
             return False
         updates, kept = self._snapshots.updates, self._kept
         if updates is None or kept is None:

@@ -54,6 +54,8 @@ class OwnerPolicy(RecoveryPolicy):
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.ownership = session.entry.ownership
+        """The network's, as long as this client is its owner; the session's entry may become that of another one."""
         self._renewed_as = session.entry.generation
         """The generation of which `renewed` has told."""
         self.rewiring = Rewiring(session, self.require_ownership)
@@ -114,7 +116,7 @@ class OwnerPolicy(RecoveryPolicy):
         scheduler = self._scheduler or await scheduler_id(client)
         while True:
             try:
-                now = await check_lease(client, self.session.entry)
+                now = await check_lease(client, self.session.entry, self.ownership)
             except ClosedError:
                 known, scheduler = scheduler, await scheduler_id(client)
                 if known == scheduler:
@@ -150,7 +152,8 @@ class OwnerPolicy(RecoveryPolicy):
         if successor is not None:
             raise ClosedError(superseded_text(successor.url, successor))
         generation = 1 + max(session.entry.generation, await offload(_last_generation, session.entry, session.network))
-        entry = dataclasses.replace(session.entry, owner=session.client.id, generation=generation)
+        mine = {"owner": session.client.id, "ownership": self.ownership}
+        entry = dataclasses.replace(session.entry, generation=generation, **mine)
         try:
             await publish(session.client, entry, session.network, session.gates)
         except NameConflictError as taken:
@@ -174,7 +177,7 @@ class OwnerPolicy(RecoveryPolicy):
                 f"the scheduler was started again, and another program was first: {taken}. Run {run} ends here, its "
                 f"snapshots are in {where}: deploy(..., resume={where!r}) with another name resumes it"
             ) from taken
-        if other.ownership == session.entry.ownership:
+        if other.ownership == self.ownership:
             return
         self._follow(f"client {other.owner} was first to resume network {session.name!r} on the new scheduler")
 

@@ -1,0 +1,57 @@
+"""An owner that has lost its network to another one, without a cluster."""
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from akkordeon_dask.errors import ClosedError
+from akkordeon_dask.runtime._registry import NetworkEntry
+from akkordeon_dask.runtime.recovery._supervisor import FailOnLoss
+
+MINE = NetworkEntry("digits", 1, "me", 0, None, None)
+
+
+class Scheduler:
+    """Stands for the scheduler, which publishes an entry."""
+
+    address = "tcp://scheduler"
+
+    async def identity(self, n_workers):
+        return {"id": "Scheduler-1"}
+
+
+class User:
+    """Stands for the owner's client."""
+
+    id, scheduler = "me", Scheduler()
+
+    def __init__(self, published):
+        self.published = published
+
+    async def get_dataset(self, name):
+        assert name == "akkordeon/digits"
+        return self.published
+
+
+def owner(published):
+    """The owner of a network under whose name another entry may be published."""
+    return FailOnLoss(SimpleNamespace(client=User(published), entry=MINE, published=True, name="digits"))
+
+
+def test_an_owner_whose_entry_is_published_has_the_network():
+    mine = owner(replace(MINE, generation=2))
+    asyncio.run(mine.require_ownership())
+    assert mine.session.entry.generation == 2
+
+
+@pytest.mark.parametrize("by", ["me", "another"])
+@pytest.mark.parametrize("knows", [False, True])
+def test_an_owner_is_fenced_off_whoever_has_adopted_the_network_and_whatever_it_has_found_since(by, knows):
+    theirs = replace(NetworkEntry("digits", 2, by, 0, None, None), run=MINE.run)
+    mine = owner(theirs)
+    if knows:  # it has looked for its gates behind a broken connection
+        mine.session.entry = theirs
+    with pytest.raises(ClosedError, match=f"network 'digits' belongs to client {by}, as its owner of generation 2"):
+        asyncio.run(mine.require_ownership())
