@@ -49,27 +49,31 @@ def test_an_epoch_is_rated_before_the_next_one_begins(user):
 
 
 def test_a_sentinel_that_is_cut_short_while_others_learn_of_it_is_not_attached(monkeypatch):
-    asked = threading.Event()
+    asked, goes, validate_passes = threading.Event(), threading.Event(), AttachedSentinel.validate_passes
 
-    async def asked_in_vain(attached):
+    async def asked_long(attached):
         asked.set()
-        await asyncio.Event().wait()
+        await asyncio.to_thread(goes.wait, PATIENCE)
+        await validate_passes(attached)
 
     async def cut(running):
         attaching = asyncio.ensure_future(running.aio.attach(validate(name="rates")))
         assert await asyncio.to_thread(asked.wait, PATIENCE)
         attaching.cancel()
+        goes.set()
         with pytest.raises(asyncio.CancelledError):
             await attaching
 
     with deploy(NETWORK) as running:
-        running.attach(train(), epochs=2)
+        running.attach(train())
+        running.wait(epochs=1, timeout=PATIENCE)
         with monkeypatch.context() as patch:
-            patch.setattr(AttachedSentinel, "validate_passes", asked_in_vain)
+            patch.setattr(AttachedSentinel, "validate_passes", asked_long)
             running.client.sync(cut, running)
         assert list(running.sentinels) == ["train0"]
-        running.attach(validate(name="rates"), epochs=1)  # the name is free
-        running.wait(timeout=PATIENCE)
+        running.attach(validate(name="rates"))  # the name is free, and the other sentinel knows that it is rated
+        history = running.wait(epochs=2, timeout=PATIENCE)
+    assert [one.sentinel for one in history][-4:] == ["train0", "rates"] * 2
 
 
 def test_a_validation_that_comes_later_rates_the_epochs_from_then_on(user):

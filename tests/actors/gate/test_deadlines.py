@@ -42,6 +42,18 @@ def test_a_gradient_in_whose_place_another_batch_has_passed_is_computed_anew(pac
     assert paced.version.updates == 2 and paced.behavior.counts.delays == {0: 2}
 
 
+def test_a_copy_of_what_was_given_up_makes_it_no_part_of_the_pace_again(paced):
+    paced.forward(deadline=2.0)
+    paced.forward(home=OTHER, deadline=2.0)
+    paced.pass_time(3)
+    paced.take_released()
+    paced.backward(home=OTHER, deadline=2.0)
+    paced.round(0, deadline=2.0)
+    assert paced.dropped == {"repeated forward": 1, "gradient that was given up": 1}
+    paced.round(0, attempt=2, deadline=2.0)
+    assert paced.version.updates == 2 and paced.behavior.counts.delays == {0: 2}
+
+
 def test_a_late_gradient_updates_the_gate_where_nobody_has_waited_for_that(paced):
     paced.forward(deadline=2.0)
     paced.pass_time(5)
