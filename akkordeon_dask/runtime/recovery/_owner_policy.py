@@ -152,8 +152,9 @@ class OwnerPolicy(RecoveryPolicy):
         if successor is not None:
             raise ClosedError(superseded_text(successor.url, successor))
         generation = 1 + max(session.entry.generation, await offload(_last_generation, session.entry, session.network))
-        mine = {"owner": session.client.id, "ownership": self.ownership}
-        entry = dataclasses.replace(session.entry, generation=generation, **mine)
+        entry = dataclasses.replace(
+            session.entry, owner=session.client.id, ownership=self.ownership, generation=generation
+        )
         try:
             await publish(session.client, entry, session.network, session.gates)
         except NameConflictError as taken:
