@@ -96,7 +96,7 @@ def at(cluster):
 @pytest.fixture(scope="package")
 def client(cluster):
     """Somebody else on the cluster."""
-    with Client(cluster.address, timeout=20) as other:
+    with Client(cluster.address, timeout=PATIENCE) as other:
         yield other
 
 

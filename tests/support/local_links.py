@@ -6,11 +6,15 @@ import dask.config
 
 from akkordeon_dask.actors.transport._link import LINK_OP
 from akkordeon_dask.messages import Address
+from tests.support.patience import PATIENCE
 from tests.support.post_offices import Kept, forward, holds, offices
 
 
 def run_story(story, **settings):
-    """Run a story between two post offices of one host; `kept` is an actor of the second one."""
+    """Run a story between two post offices of one host; `kept` is an actor of the second one.
+
+    What is sent before a connection is open is lost when that takes too long: by default it has the time it needs.
+    """
 
     async def run():
         kept = Kept()
@@ -18,6 +22,7 @@ def run_story(story, **settings):
             there.add("actor", kept.cell())
             await story(here, there, kept)
 
+    settings = {"timeouts__connect": PATIENCE} | settings
     with dask.config.set({f"akkordeon.{key.replace('__', '.').replace('_', '-')}": v for key, v in settings.items()}):
         asyncio.run(run())
 
