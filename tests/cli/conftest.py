@@ -5,6 +5,7 @@ from distributed import Client
 
 from tests.support.dialogues import akkordeon
 from tests.support.leftovers import wait_until
+from tests.support.patience import PATIENCE
 from tests.support.programs import running_cluster
 
 LAYERS = """
