@@ -13,7 +13,7 @@ from tests.support.patience import PATIENCE, scaled
 
 ROOT = Path(__file__).parents[3]
 PORT, NAME = 8786, "parted"
-pytestmark = pytest.mark.timeout(3 * PATIENCE)
+pytestmark = pytest.mark.timeout(6 * PATIENCE)
 SETTINGS = {
     "DISTRIBUTED__COMM__TIMEOUTS__TCP": scaled(11),
     "DISTRIBUTED__SCHEDULER__WORKER_TTL": scaled(10),
