@@ -80,8 +80,11 @@ class Optimizer(Written, ABC):
         >>> optim.EMA(optim.Clip(optim.Adam(1e-3), norm=1)).state_format
         'optim.EMA(optim.Adam(beta1=0.9, beta2=0.999))'
         """
+        return self._state_format()
+
+    def _state_format(self, *inner: str) -> str:
         scales = [f"{name}={float(getattr(self, name))!r}" for name in self.scaled_by]
-        return f"{self.namespace}{type(self).__name__}({', '.join(scales)})"
+        return f"{self.namespace}{type(self).__name__}({', '.join([*inner, *scales])})"
 
     def rated_params(self, params: Tree, state: State) -> Tree:
         """The parameters that validation, test and prediction use: `params`, unless the optimizer has better ones."""

@@ -33,7 +33,7 @@ class Wrapper(Optimizer):
     def state_format(self) -> str:
         if type(self).init is Wrapper.init:  # it remembers nothing itself
             return self.optimizer.state_format
-        return f"{self.namespace}{type(self).__name__}({self.optimizer.state_format})"
+        return self._state_format(self.optimizer.state_format)
 
     def init(self, params: Tree) -> State:
         return self.optimizer.init(params)

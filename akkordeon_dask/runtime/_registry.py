@@ -247,13 +247,8 @@ async def get(client: Client, name: str) -> NetworkEntry | None:
     return entry
 
 
-async def check_lease(client: Client, entry: NetworkEntry, ownership: str) -> NetworkEntry:
-    """Check that the network still has this ownership; returns the entry as it is published.
-
-    Parameters
-    ----------
-    entry
-        as the owner knows it: since it was cut off, it may have found that of another owner.
+async def check_lease(client: Client, name: str, ownership: str, generation: int) -> NetworkEntry:
+    """Check that a network still has this ownership, of this generation; returns the entry as it is published.
 
     Raises
     ------
@@ -262,13 +257,14 @@ async def check_lease(client: Client, entry: NetworkEntry, ownership: str) -> Ne
     DeadlineError
         when the scheduler does not answer within `timeouts.control`.
     """
-    now = await get(client, entry.name)
+    now = await get(client, name)
     if now is None:
-        raise ClosedError(f"network {entry.name!r} has been stopped, or its name unpublished: deploy it again")
+        raise ClosedError(f"network {name!r} has been stopped, or its name unpublished: deploy it again")
     if now.ownership != ownership:
+        again = " (this one, which has adopted it since)" if now.owner == client.id else ""
         raise ClosedError(
-            f"network {entry.name!r} belongs to client {now.owner}, as its owner of generation {now.generation} by "
-            f"now, not to generation {entry.generation}: leave it to that one, or connect to it"
+            f"network {name!r} belongs to client {now.owner}{again}, as its owner of generation {now.generation} by "
+            f"now, not to generation {generation}: leave it to that one, or connect to it"
         )
     return now
 

@@ -139,14 +139,14 @@ class GateBehavior:
         """
         if self.migrating:
             raise CheckpointError(f"gate {self.name!r} moves to another worker")
-        others = [own for actor, own in self._in_flight.items() if actor not in held]
-        for own in others:
-            own.give_up(self._clock())
-        if number := sum(own.contexts for own in others):
+        others = [one for actor, one in self._in_flight.items() if actor not in held]
+        for one in others:
+            one.give_up(self._clock())
+        if number := sum(one.contexts for one in others):
             raise CheckpointError(f"gate {self.name!r} holds {number} batches of a sentinel that was not asked to wait")
-        ours = {actor: self._in_flight.get(actor, InFlight()) for actor in held}
+        own = {actor: self._in_flight.get(actor, InFlight()) for actor in held}
         applied = {
-            actor: tuple(sequence for sequence in sentinel.lost if ours[actor].was_applied(sequence))
+            actor: tuple(sequence for sequence in sentinel.lost if own[actor].was_applied(sequence))
             for actor, sentinel in held.items()
         }
         return GateCut(name, self.versions.present, applied)

@@ -116,7 +116,7 @@ class OwnerPolicy(RecoveryPolicy):
         scheduler = self._scheduler or await scheduler_id(client)
         while True:
             try:
-                now = await check_lease(client, self.session.entry, self.ownership)
+                now = await check_lease(client, self.session.name, self.ownership, self._renewed_as)
             except ClosedError:
                 known, scheduler = scheduler, await scheduler_id(client)
                 if known == scheduler:

@@ -140,9 +140,10 @@ def test_a_version_without_this_check_is_another_one():
 class Silent:
     """Stands for a client of a cluster in which nobody answers."""
 
-    scheduler = SimpleNamespace(address="tcp://scheduler")
+    scheduler, asked = SimpleNamespace(address="tcp://scheduler"), 0
 
     async def run(self, function, **options):
+        self.asked += 1
         await asyncio.Event().wait()
 
     async def run_on_scheduler(self, function):
@@ -151,7 +152,8 @@ class Silent:
 
 def test_a_worker_that_does_not_answer_in_time_is_asked_again_the_next_time():
     client = Silent()
-    asyncio.run(_versions.check_versions(client, ["tcp://cold"], limit=0.01))
+    with dask.config.set({"akkordeon.timeouts.connect": "1h"}):
+        asyncio.run(_versions.check_versions(client, ["tcp://cold"], limit=0.01))
     with dask.config.set({"akkordeon.timeouts.connect": "10ms"}):
         asyncio.run(_versions.check_versions(client, ["tcp://cold"]))
-    assert _versions._checked[client] == {"the scheduler"}
+    assert client.asked == 2 and _versions._checked[client] == {"the scheduler"}

@@ -1,6 +1,7 @@
 """An owner that has lost its network to another one, without a cluster."""
 
 import asyncio
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -53,5 +54,7 @@ def test_an_owner_is_fenced_off_whoever_has_adopted_the_network_and_whatever_it_
     mine = owner(theirs)
     if knows:  # it has looked for its gates behind a broken connection
         mine.session.entry = theirs
-    with pytest.raises(ClosedError, match=f"network 'digits' belongs to client {by}, as its owner of generation 2"):
+    whose = f"client {by} (this one, which has adopted it since)" if by == "me" else f"client {by}"
+    text = f"network 'digits' belongs to {whose}, as its owner of generation 2 by now, not to generation 1: leave"
+    with pytest.raises(ClosedError, match=re.escape(text)):
         asyncio.run(mine.require_ownership())
