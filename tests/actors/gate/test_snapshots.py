@@ -286,6 +286,10 @@ def test_a_state_that_means_something_else_to_another_optimizer_is_refused(tmp_p
         (optim.SGD(0.1), optim.WeightPrediction(optim.SGD(0.1), rule="last-update"), False),
     ],
 )
+def test_a_state_means_the_same_where_its_numbers_have_the_same_scale(one, another, same):
+    assert (one.state_format == another.state_format) is same
+
+
 def test_the_scale_of_what_a_wrapper_adds_is_part_of_its_state():
     class Added(optim.EMA):
         scaled_by = ("decay",)
@@ -293,7 +297,3 @@ def test_the_scale_of_what_a_wrapper_adds_is_part_of_its_state():
     assert Added(optim.Adam(0.1), decay=0.5).state_format == (
         "optim.Added(optim.Adam(beta1=0.9, beta2=0.999), decay=0.5)"
     )
-
-
-def test_a_state_means_the_same_where_its_numbers_have_the_same_scale(one, another, same):
-    assert (one.state_format == another.state_format) is same
