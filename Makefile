@@ -3,6 +3,8 @@ VENV ?= .venv
 PYTHON ?= python3
 # A file of exact versions with hashes that the environment begins with, as in CI: make test LOCK=requirements/test.txt.
 LOCK ?=
+# A uv that installs instead of pip, many times faster, as in CI: make test UV=uv. It does not read pip's settings.
+UV ?=
 # What a target hands on: make test ARGS="-k gate".
 ARGS ?=
 # How many processes run tests.
@@ -16,6 +18,7 @@ CHAOS_TABLE ?= chaos.md
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check)
 # A file's tests share its fixtures: they stay together. In the order of their names the last files are short ones.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -96,11 +99,11 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
 	"$(PYTHON) is Python " + v + ": akkordeon_dask needs 3.11 or newer, make PYTHON=python3.11")'
 	@if test -f $@; then rm $@; else rm -rf $(VENV); fi
-	$(PYTHON) -m venv $(VENV) >&2
-	$(if $(LOCK),$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check --require-hashes -r $(LOCK) >&2)
-	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[test]' >&2
+	$(if $(UV),$(UV) venv --quiet --allow-existing --seed --python $(PYTHON),$(PYTHON) -m venv) $(VENV) >&2
+	$(if $(LOCK),$(INSTALL) --require-hashes -r $(LOCK) >&2)
+	$(INSTALL) -e '.[test]' >&2
 	@touch $@
 
 $(STAMP)-docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check -e '.[docs]' >&2
+	$(INSTALL) -e '.[docs]' >&2
 	@touch $@

@@ -1,6 +1,7 @@
 """The sdist and the wheel of `make dist`: the wheel, installed alone, runs the demo."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ def test_the_wheel_installed_alone_runs_the_demo(registry, tmp_path):
     (wheel,), (_,) = (list((tmp_path / "dist").glob(pattern)) for pattern in ("*.whl", "*.tar.gz"))
     programs = tmp_path / "alone/bin"
     assert run(sys.executable, "-m", "venv", programs.parent, cwd=tmp_path).returncode == 0
-    installed = run(programs / "python", "-m", "pip", "install", wheel, cwd=tmp_path)
+    python, uv = programs / "python", os.environ.get("UV")
+    install = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
+    installed = run(*install, wheel, cwd=tmp_path)
     assert installed.returncode == 0, installed.stderr
     demo = run(programs / "dask", "akkordeon", "demo", "--epochs", "2", "--json", cwd=tmp_path)
     assert demo.returncode == 0, demo.stderr
