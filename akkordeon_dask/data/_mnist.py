@@ -88,6 +88,12 @@ def fashion_mnist(
 
     Everything is as in `mnist`; the folder is `$AKKORDEON_DATA/fashion-mnist`.
 
+    Examples
+    --------
+    >>> from akkordeon_dask import data
+    >>> data.fashion_mnist("test", take=1000)
+    data.fashion_mnist('test', take=1000)
+
     References
     ----------
     H. Xiao, K. Rasul, R. Vollgraf, 'Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning

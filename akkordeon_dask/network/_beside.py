@@ -9,7 +9,13 @@ __all__ = ["Beside", "beside"]
 
 @dataclass(frozen=True, repr=False)
 class Beside:
-    """Stands for the worker of a gate: made by `beside`."""
+    """Stands for the worker of a gate: made by `beside`.
+
+    Examples
+    --------
+    >>> beside("g0") == Beside("g0")
+    True
+    """
 
     gate: str
 

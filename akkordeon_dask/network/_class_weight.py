@@ -74,6 +74,11 @@ def weigh_classes(
     ------
     DataError
         where a label has no weight, or is no whole number.
+
+    Examples
+    --------
+    >>> weigh_classes((1.0, 3.0), np.array([0, 1, 1]), np.array([1.0, 1.0, 2.0])).tolist()
+    [1.0, 3.0, 6.0]
     """
     if target.dtype.kind not in "iub":
         raise DataError(f"class_weight weighs labels, and the targets are {target.dtype}: leave class_weight out")

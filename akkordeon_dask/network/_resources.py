@@ -81,7 +81,13 @@ class Resources(Mapping[str, float]):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Resources of a worker that a gate has reserved."""
+    """Resources of a worker that a gate has reserved.
+
+    Examples
+    --------
+    >>> Claim("digits", "g0", Resources.from_mapping({"GPU": 1})).who
+    "gate 'g0' of network 'digits'"
+    """
 
     network: str | None
     """None: the one that is being placed."""
@@ -95,7 +101,14 @@ class Claim:
 
 
 def describe_stock(had: Resources, claims: Iterable[Claim], names: Iterable[str]) -> str:
-    """For errors: a worker's resources of these names, and the gates that have reserved some of them."""
+    """For errors: a worker's resources of these names, and the gates that have reserved some of them.
+
+    Examples
+    --------
+    >>> one, two = (Resources.from_mapping({"GPU": amount}) for amount in (1, 2))
+    >>> describe_stock(two, [Claim("digits", "g0", one)], ["GPU"])
+    "GPU 2, of which gate 'g0' of network 'digits' has 1"
+    """
     parts = []
     for name in names:
         takers = [f"{claim.who} has {claim.resources[name]:g}" for claim in claims if name in claim.resources]

@@ -21,7 +21,14 @@ _FIELDS = tuple(PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_row())
 
 
 class History(tuple[PassReport, ...]):
-    """Finished passes in the order they ended: a tuple of `PassReport`, whose slices are of this kind too."""
+    """Finished passes in the order they ended: a tuple of `PassReport`, whose slices are of this kind too.
+
+    Examples
+    --------
+    >>> reports = [PassReport("train0", "train", epoch, 0.5 / epoch, {}, 60_000, 0, 2.0, 0) for epoch in (1, 2)]
+    >>> [report.loss for report in History(reports)[-1:]]
+    [0.25]
+    """
 
     __slots__ = ()
 

@@ -28,7 +28,13 @@ _TEST_BATCH = 1000
 
 @dataclass(frozen=True)
 class SimulatedEpoch:
-    """An epoch of a simulation, as `Simulation.epochs` has it: its loss and scores, and those of a validation."""
+    """An epoch of a simulation, as `Simulation.epochs` has it: its loss and scores, and those of a validation.
+
+    Examples
+    --------
+    >>> SimulatedEpoch(1, 0.5, {}, None, {}).loss
+    0.5
+    """
 
     epoch: int
     """Its number, from 1."""
@@ -44,7 +50,13 @@ class SimulatedEpoch:
 
 @dataclass(frozen=True)
 class Simulation:
-    """The result of `simulate`: parameters, epochs, and the delays of gradients."""
+    """The result of `simulate`: parameters, epochs, and the delays of gradients.
+
+    Examples
+    --------
+    >>> Simulation({}, (SimulatedEpoch(1, 0.5, {}, None, {}),), updates=469, diverged=False, delays={}).epochs[-1].loss
+    0.5
+    """
 
     parameters: Mapping[str, Tree]
     """The parameters of each gate, by its name, after the last update."""
