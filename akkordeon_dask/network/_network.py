@@ -98,7 +98,8 @@ class Network(Sequence[Gate]):
             try:
                 shape = gate.chain.output_shape(shape)
             except ShapeError as error:
-                raise ShapeError(f"{self._misfit(position, shape)}: {error}") from None
+                remedy = "; give one row for each sample, for a single one x[np.newaxis]" if shape == () else ""
+                raise ShapeError(f"{self._misfit(position, shape)}: {error}{remedy}") from None
         return shape
 
     def _misfit(self, position: int, given: Shape | None) -> str:
