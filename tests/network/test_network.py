@@ -120,7 +120,7 @@ def test_samples_that_fit_go_in(network, shape, dtype):
     [
         (ORIGINAL, (28, 28), np.uint8, r"gate 'g0' .*\(28, 28\).*784 features.*nn\.Flatten\(\)"),
         (ORIGINAL, (783,), np.uint8, r"gate 'g0' cannot work on 783 features: .*takes 784 features"),
-        (ORIGINAL, (), np.float32, r"takes 784 features.*; give one row for each sample, for a single one x\[np.newaxis\]"),
+        (ORIGINAL, (), np.float32, r"takes 784 features.*; give one row .* single one x\[np.newaxis\]"),
         (IMAGES, (2, 4), np.uint8, r"gate 'g0' .*samples of shape \(2, 4\).*takes 6 features, not 8"),
         (ORIGINAL[1:], (50,), np.uint8, r"gate 'g0' .*takes floating point, not uint8: put nn\.Scale\(mean, std\)"),
         (ORIGINAL, (784,), np.complex64, r"gate 'g0' .*integers, floating point or bool, not complex64"),
