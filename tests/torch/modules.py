@@ -155,3 +155,14 @@ CASES = [
     Case(TorchModule(tnn.Identity), (5,)),
     Case(TorchModule(tnn.Flatten), (2, 3)),
 ]
+
+
+def started(layer, dtype=np.float32):
+    """A layer and first parameters of it."""
+    return layer, layer.init(np.random.default_rng(0), dtype)
+
+
+def trained_once(layer, params, x, seed=0):
+    """The gradients by the parameters of one batch in training."""
+    y, context = layer.forward(params, x, train=True, key=nn.Key((seed,)))
+    return layer.backward(context, np.ones_like(y))[1]

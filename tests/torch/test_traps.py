@@ -1,7 +1,5 @@
 """Whatever a module may do to memory that other batches in flight share is carried, or refused by name."""
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
@@ -11,10 +9,9 @@ from torch import nn as tnn
 from akkordeon_dask import nn
 from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.torch import TorchModule
-from akkordeon_dask.torch._running_statistics import moved, movers
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
-from tests.torch.modules import Case, PartlyFrozen, Recurrent, TiedLinear, frozen
+from tests.torch.modules import Case, PartlyFrozen, Recurrent, TiedLinear, frozen, started, trained_once
 
 X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
 
@@ -88,15 +85,6 @@ class FirstRow(tnn.Module):
         return x[0]
 
 
-def started(layer, dtype=np.float32):
-    return layer, layer.init(np.random.default_rng(0), dtype)
-
-
-def trained_once(layer, params, x, seed=0):
-    y, context = layer.forward(params, x, train=True, key=nn.Key((seed,)))
-    return layer.backward(context, np.ones_like(y))[1]
-
-
 def test_writes_into_buffers_are_committed_by_the_update_and_by_nothing_else():
     layer, params = started(TorchModule(Counts))
     before = [leaf.copy() for leaf in leaves(params)]
@@ -108,52 +96,6 @@ def test_writes_into_buffers_are_committed_by_the_update_and_by_nothing_else():
     assert_array_equal(after["last"], X[:2].mean(0))
     other = layer.advance(layer.advance(params, two), one)["statistics"]
     assert_array_equal(other["last"], X.mean(0), "in the order of the updates")
-
-
-def test_batch_norm_writes_without_raising_a_version_and_its_statistics_move_as_ours_do():
-    layer, params = started(TorchModule(tnn.BatchNorm1d, 4), np.float64)
-    ours = nn.BatchNorm1d(4)
-    kept = ours.init(np.random.default_rng(0), np.float64)
-    batches = [np.random.default_rng(seed).normal(seed, 2, (6, 4)) for seed in range(4)]
-    grads = [trained_once(layer, params, x) for x in batches]
-    assert not params["statistics"]["running_mean"].any(), "the version is as it was"
-    theirs = [trained_once(ours, kept, x) for x in batches]
-    for number in (2, 0, 3, 1):  # all from one version, updated in another order
-        params, kept = layer.advance(params, grads[number]), ours.advance(kept, theirs[number])
-    np.testing.assert_allclose(params["statistics"]["running_mean"], kept["statistics"]["mean"], rtol=1e-12)
-    np.testing.assert_allclose(params["statistics"]["running_var"], kept["statistics"]["var"], rtol=1e-12)
-    assert params["statistics"]["num_batches_tracked"] == 4
-
-
-class Halves(tnn.BatchNorm1d):
-    """Normalises the halves of a batch one after the other."""
-
-    def forward(self, x):
-        return torch.cat([super(Halves, self).forward(half) for half in x.split(len(x) // 2)])
-
-
-@pytest.mark.parametrize("kind", [tnn.BatchNorm1d, Halves])
-def test_batch_norm_without_a_momentum_has_the_mean_of_all_batches_in_flight_together(kind):
-    layer, params = started(TorchModule(kind, 4, momentum=None), np.float64)
-    batches = [np.random.default_rng(seed).normal(seed, 2, (6, 4)) for seed in range(4)]
-    grads = [trained_once(layer, params, x) for x in batches]
-    for number in (2, 0, 3, 1):
-        params = layer.advance(params, grads[number])
-    np.testing.assert_allclose(params["statistics"]["running_mean"], np.mean(batches, axis=(0, 1)), rtol=1e-12)
-
-
-def test_a_batch_that_goes_past_a_normalisation_leaves_its_statistics_alone():
-    before, now = {"running_mean": np.zeros(2)}, {"running_mean": np.ones(2)}
-    assert moved(movers(tnn.BatchNorm1d(2)), "running_mean", now, before, dict(before)) is now["running_mean"]
-
-
-def test_many_late_batches_without_variance_leave_no_variance_below_0():
-    layer, params = started(TorchModule(tnn.BatchNorm1d, 4, momentum=0.3))
-    grads = trained_once(layer, params, np.ones((6, 4), np.float32))
-    for _ in range(60):
-        params = layer.advance(params, grads)
-        assert (params["statistics"]["running_var"] >= 0).all()
-    assert np.isfinite(layer.forward(params, X)[0]).all()
 
 
 def test_evaluation_is_a_mode_of_the_call_and_flips_nothing():
@@ -178,87 +120,6 @@ def test_tied_parameters_are_one_leaf_with_the_gradient_of_both():
     module(torch.from_numpy(X.copy())).sum().backward()
     np.testing.assert_allclose(trained_once(layer, params, X)[name], module.w.grad.numpy(), rtol=1e-6)
     assert {"w", "first.weight"} == set(layer.parameter_names(name))
-
-
-def test_an_instance_keeps_its_ties_and_is_never_trained_itself():
-    module = TiedLinear(4, 3)
-    layer = TorchModule(module)
-    before = module.w.detach().clone()
-    _, params = started(layer)
-    name = next(name for name in params if "bias" not in name)
-    assert_array_equal(params[name], before.numpy())
-    params[name][...] = 7
-    assert len(params) == 2 and torch.equal(module.w, before)
-    module.w.data.zero_()
-    assert_array_equal(layer.init(np.random.default_rng(1))[name], before.numpy())
-
-
-def test_equal_instances_are_equal_layers():
-    module = tnn.Sequential(tnn.Linear(4, 3), tnn.BatchNorm1d(3))
-    same = tnn.Sequential(tnn.Linear(4, 3), tnn.BatchNorm1d(3))
-    same.load_state_dict(module.state_dict())
-    one, other = TorchModule(module), TorchModule(same)
-    assert one == other and hash(one) == hash(other)
-    same[0].weight.data[0, 0] += 1
-    assert TorchModule(same) != one
-
-
-def test_modules_as_arguments_are_values_too_and_stay_as_they_are():
-    inner = tnn.Linear(4, 3)
-    before = inner.weight.detach().numpy().copy()
-    layer, params = started(TorchModule(tnn.Sequential, inner, tnn.BatchNorm1d(3)))
-    again = pickle.loads(pickle.dumps(layer))
-    assert again == layer and hash(again) == hash(layer)
-    trained_once(layer, params, X)
-    assert_array_equal(again.init(np.random.default_rng(1))["0.weight"], before)
-    assert_array_equal(inner.weight.detach().numpy(), before)
-
-
-class Stack(tnn.Module):
-    def __init__(self, parts, **others):
-        super().__init__()
-        self.parts = tnn.ModuleList([*parts, *others.get("more", {}).values()])
-
-    def forward(self, x):
-        for part in self.parts:
-            x = part(x)
-        return x
-
-
-def test_what_stands_in_collections_of_arguments_is_a_value_too():
-    parts, more = [tnn.Linear(4, 3)], {"norm": tnn.BatchNorm1d(3)}
-    layer, params = started(TorchModule(Stack, parts, more=more))
-    again = pickle.loads(pickle.dumps(layer))
-    assert again == layer == TorchModule(Stack, [*parts], more=more) and hash(again) == hash(layer)
-    parts[0].weight.data.zero_()
-    parts.append(tnn.Linear(3, 9))
-    more.clear()
-    assert layer == again != TorchModule(Stack, parts, more=more)
-    trained_once(layer, params, X)
-    for one, other in zip(leaves(layer.init(np.random.default_rng(0))), leaves(params), strict=True):
-        assert_array_equal(one, other)
-
-
-def scaled(weight):
-    its = tnn.Linear(4, 3)
-    its.weight = weight
-    return its
-
-
-def test_a_parameter_that_is_an_argument_is_one_of_the_module():
-    weight = tnn.Parameter(torch.ones(3, 4), requires_grad=False)
-    frozen_one, trained = TorchModule(scaled, weight), TorchModule(scaled, tnn.Parameter(torch.ones(3, 4)))
-    weight.zero_()
-    assert frozen_one.init(np.random.default_rng(0))["statistics"]["weight"].all()
-    assert trained.init(np.random.default_rng(0))["weight"].all()
-
-
-@for_each("make", [torch.ones, lambda *shape: np.ones(shape, np.float32)])
-def test_an_array_that_is_an_argument_may_be_changed_afterwards(make):
-    table = make(7, 4)
-    layer = TorchModule(lambda its: tnn.Embedding.from_pretrained(torch.as_tensor(its)), table)
-    table[...] = 0
-    assert layer.init(np.random.default_rng(0))["statistics"]["weight"].all()
 
 
 def test_frozen_parameters_are_no_part_of_what_is_trained():
