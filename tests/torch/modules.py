@@ -128,6 +128,12 @@ def frozen(array):
     return array
 
 
+def registered(its, buffer):
+    """A module with a buffer `rows`."""
+    its.register_buffer("rows", buffer)
+    return its
+
+
 def trained_leaves(tree):
     return leaves(tree, statistics=False)
 
