@@ -13,10 +13,11 @@ from tests.support.patience import PATIENCE
 
 
 def in_a_fresh_process(expression, **environment):
-    """The text of `expression` in a process that imports the package with these settings."""
+    """The text of `expression` in a process that imports the package with these settings and no others."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("DASK_AKKORDEON__")}
     run = subprocess.run(
         [sys.executable, "-c", f"from akkordeon_dask import config; print(({expression}))"],
-        env=os.environ | environment,
+        env=plain | environment,
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
