@@ -1,7 +1,6 @@
 """For the whole run: marks, Hypothesis, the debug mode of memory, and that nothing of ours is left over."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 
 import dask.config
@@ -49,14 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(FailuresAtOnce(terminal))
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--until", type=float, metavar="TIME", help="skip tests whose turn comes later (POSIX time)")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Mark each test by what it uses; those that are slow without a process of their own say so themselves.
 
-    Files whose tests need no cluster come first: where time ends, most tests had their turn.
+    Files whose tests need no cluster come first: most failures show early.
     """
     costly = set()
     for item in items:
@@ -67,13 +62,6 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
         if any(map(item.get_closest_marker, MARKS)):
             costly.add(item.path)
     items.sort(key=lambda item: item.path in costly)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    until = item.config.getoption("--until")
-    if until is not None and time.time() > until:
-        pytest.skip("the time of this run was over before the turn of this test")
 
 
 @pytest.fixture(scope="session")

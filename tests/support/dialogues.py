@@ -126,9 +126,9 @@ def called(*args: object, **env: str) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("AKKORDEON_DEBUG", raising=False)
         done = CliRunner(env=env).invoke(group, list(map(str, args)))
-    done.stderr_bytes, done.output_bytes = map(_without_that, (done.stderr, done.output))
+    done.stderr_bytes, done.output_bytes = map(_without_busy_scheduler, (done.stderr, done.output))
     return done
 
 
-def _without_that(text: str) -> bytes:
+def _without_busy_scheduler(text: str) -> bytes:
     return "".join(line for line in text.splitlines(keepends=True) if not _is_of_busy_scheduler(line)).encode()

@@ -138,6 +138,9 @@ def trained_leaves(tree):
     return leaves(tree, statistics=False)
 
 
+X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+"""A batch of samples that nobody writes into."""
+
 CASES = [
     Case(TorchModule(tnn.Linear, 4, 3), (4,)),
     Case(TorchModule(tnn.Conv2d, 2, 3, 3, padding=1), (2, 5, 4)),

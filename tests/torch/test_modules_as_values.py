@@ -10,9 +10,7 @@ from torch import nn as tnn
 from akkordeon_dask.torch import TorchModule
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
-from tests.torch.modules import TiedLinear, frozen, started, trained_once
-
-X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+from tests.torch.modules import TiedLinear, X, started, trained_once
 
 
 def test_an_instance_keeps_its_ties_and_is_never_trained_itself():

@@ -19,9 +19,7 @@ from akkordeon_dask.torch import TorchModule, split_module
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
 from tests.support.patience import PATIENCE
-from tests.torch.modules import frozen, registered
-
-X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+from tests.torch.modules import X, registered
 
 
 def module(forward, **attributes):

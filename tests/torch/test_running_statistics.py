@@ -8,9 +8,7 @@ from torch import nn as tnn
 from akkordeon_dask import nn
 from akkordeon_dask.torch import TorchModule
 from akkordeon_dask.torch._running_statistics import moved, movers
-from tests.torch.modules import frozen, started, trained_once
-
-X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+from tests.torch.modules import X, started, trained_once
 
 
 def test_batch_norm_writes_without_raising_a_version_and_its_statistics_move_as_ours_do():

@@ -11,9 +11,7 @@ from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.torch import TorchModule
 from akkordeon_dask.tree import leaves
 from tests.support.for_each import for_each
-from tests.torch.modules import Case, PartlyFrozen, Recurrent, TiedLinear, frozen, started, trained_once
-
-X = frozen(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+from tests.torch.modules import Case, PartlyFrozen, Recurrent, TiedLinear, X, started, trained_once
 
 
 class Counts(tnn.Module):
