@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from functools import partial
-from pathlib import Path
 
 import dask.config
 import numpy as np
@@ -20,7 +19,7 @@ from akkordeon_dask.runtime._checkpoint_file import read_pieces, write_pieces
 from akkordeon_dask.runtime._gate_transfer import staged
 from akkordeon_dask.snapshots import digest
 from akkordeon_dask.tree import paths
-from tests.support import large_gate_user, programs
+from tests.support import programs
 from tests.support.cut_verbs import CutAtAwait, CutAtStep
 from tests.support.leftovers import wait_until
 from tests.support.patience import scaled, scaled_seconds
@@ -149,7 +148,7 @@ BOUND = 100e6
 
 def test_a_client_needs_no_memory_for_the_gates_that_it_saves_and_loads(processes, tmp_path):
     address = processes.client.scheduler.address
-    told = programs.run(Path(large_gate_user.__file__), address, FEATURES, tmp_path / "large")
+    told = programs.run("-m", "tests.support.large_gate_user", address, FEATURES, tmp_path / "large")
     assert told.returncode == 0, told.stderr
     assert max(map(int, told.stdout.split())) < BOUND
     assert load_file(tmp_path / "large")["g0.0.w"].nbytes == 4 * FEATURES**2

@@ -106,7 +106,7 @@ def test_gates_and_sentinel_move_off_a_worker_however_it_ends(client, end, optio
 
         def repeated():
             """Updates beside one of each batch, by gate; a gate answers before it is updated."""
-            return [running.statistics()[gate].version - 4 * len(history) for gate in running.placement]
+            return [running.statistics()[gate].version - 4 * history[-1].epoch for gate in running.placement]
 
         # As the sentinel moved, all its credits may have been in flight: its next incarnation sends those again.
         wait_until(lambda: all(0 <= more <= attached.sentinel.concurrency for more in repeated()), seen=repeated)
