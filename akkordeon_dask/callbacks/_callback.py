@@ -13,7 +13,23 @@ Weights: TypeAlias = Mapping[str, Tree]
 
 
 class Training(Protocol):
-    """A network that trains, as callbacks see it. All its methods run on the client's event loop."""
+    """A network that trains, as callbacks see it. All its methods run on the client's event loop.
+
+    Examples
+    --------
+    A callback that writes the weights of the best validation, and halves the learning rates after any other:
+
+    >>> from akkordeon_dask.callbacks import Callback
+    >>> class Halve(Callback):
+    ...     best = float("inf")
+    ...
+    ...     async def on_pass(self, report, training):
+    ...         if report.mode == "validate" and report.loss > self.best:
+    ...             await training.slow(0.5)
+    ...         elif report.mode == "validate":
+    ...             self.best = report.loss
+    ...             await training.save(await training.weights(report), "best.safetensors")
+    """
 
     def figures(self) -> Mapping[str, bool]:
         """The figures that passes report, `"validate0.loss"`, and whether greater ones are better."""

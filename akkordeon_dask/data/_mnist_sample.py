@@ -48,6 +48,13 @@ def mnist_sample(
 
     The classes have the shares that they have in the whole; the digits keep its order. Everything else is as in
     `mnist`, and nothing is ever downloaded.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import data
+    >>> x, y = next(data.mnist_sample("test").open().batches(1, 64))
+    >>> x.shape, x.dtype, y.dtype
+    ((64, 784), dtype('uint8'), dtype('int64'))
     """
     return Sample(split, shuffle=shuffles(split, shuffle), seed=seed, take=take, shard=shard)
 

@@ -24,6 +24,23 @@ class Source(ABC):
 
     Each batch of a source of your own is checked and copied the moment it is drawn: you may fill the same buffers for
     the next one. Set `stable` where you promise that none of this is needed.
+
+    Examples
+    --------
+    Points of a circle, new ones each epoch; `Provider` has the description of them:
+
+    >>> import numpy as np
+    >>> from akkordeon_dask import data
+    >>> class Points(data.Source):
+    ...     samples, shape, labelled = 1000, (2,), True
+    ...
+    ...     def batches(self, epoch, batch_size):
+    ...         rng = np.random.default_rng(epoch)
+    ...         for start in range(0, self.samples, batch_size):
+    ...             x = rng.uniform(-1, 1, (min(batch_size, self.samples - start), 2))
+    ...             yield x.astype(np.float32), ((x**2).sum(axis=1) < 0.5).astype(np.int64)
+    >>> [len(x) for x, y in Points().batches(1, 400)]
+    [400, 400, 200]
     """
 
     samples: int | None = None
@@ -69,7 +86,26 @@ class Source(ABC):
 
 @dataclass(frozen=True, repr=False)
 class Provider(Written, ABC):
-    """A small picklable description of data. `open` loads them, where the sentinel runs."""
+    """A small picklable description of data. `open` loads them, where the sentinel runs.
+
+    A subclass is a frozen dataclass (`@dataclass(frozen=True, repr=False)`) that overrides `open`.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from akkordeon_dask import data
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Parity(data.Provider):
+    ...     samples: int
+    ...
+    ...     def open(self):
+    ...         bits = np.random.default_rng(0).integers(0, 2, (self.samples, 8), np.uint8)
+    ...         return data.arrays(bits, bits.sum(axis=1) % 2).open()
+    >>> x, y = next(Parity(1000).open().batches(1, 100))
+    >>> x.shape, y.shape
+    ((100, 8), (100,))
+    """
 
     namespace: ClassVar[str] = "data."
 

@@ -24,7 +24,16 @@ _ROWS = 4096
 
 
 class Standardisation(NamedTuple):
-    """The arguments of `nn.Scale`: `nn.Scale(*data.standardise(provider))`."""
+    """The arguments of `nn.Scale`: `nn.Scale(*data.standardise(provider))`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from akkordeon_dask import data
+    >>> found = data.standardise(data.arrays(np.array([[0, 255], [255, 0]], np.uint8), np.zeros(2)), each=False)
+    >>> found.mean, found.std
+    (127.5, 127.5)
+    """
 
     mean: tuple[float, ...] | float
     """Of each feature or channel, or of all numbers."""

@@ -55,7 +55,18 @@ def pause(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
 
 @verb
 def resume(name: str, client: Client) -> Awaitable[tuple[str, ...]]:
-    """Resume the sentinels that `pause` stopped; returns and raises the same as `pause`."""
+    """Resume the sentinels that `pause` stopped; returns and raises the same as `pause`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim, resume
+    >>> network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
+    >>> with deploy(network, name="digits") as running:
+    ...     attached = running.attach(Sentinel.train(data.mnist_sample("train")))
+    ...     running.pause()
+    ...     resume("digits", running.client)
+    ('train0',)
+    """
     return finished(_change(check_name("a network's name", name), check_client(client), "resumed"))
 
 

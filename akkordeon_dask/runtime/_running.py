@@ -59,6 +59,18 @@ class Running:
     `move`, `drain` and `rebalance` are done by the owner of the network: a client that has only connected asks it. Then
     they may raise a `DeploymentError`, where the network has no owner any more, and a `DeadlineError`, where the owner
     does not answer within `akkordeon.timeouts.owner`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+    >>> network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
+    >>> with deploy(network, name="digits") as running:
+    ...     attached = running.attach(Sentinel.train(data.mnist_sample("train")))
+    ...     history = running.wait(epochs=2)
+    ...     [report.samples for report in history], running
+    ([10000, 10000], <Running 'digits': 1 gates, 1 sentinels>)
+    >>> running
+    <Running 'digits': 1 gates, closed>
     """
 
     def __init__(

@@ -28,6 +28,14 @@ class LiveGate:
 
     Rates are those between two heartbeats, NaN where they are not known. Counts are None before the first heartbeat,
     and where the gate is not `running`.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, deploy, nn, optim, status
+    >>> network = Gate(nn.Linear(4, 3), optim.SGD(0.1)) | Gate(nn.Linear(3, 2), optim.SGD(0.1))
+    >>> with deploy(network, name="digits") as running:
+    ...     [(gate.name, gate.state) for gate in status(running.client, "digits")[0].gates]
+    [('g0', 'running'), ('g1', 'running')]
     """
 
     name: str
@@ -65,7 +73,18 @@ class LiveGate:
 
 @dataclass(frozen=True, slots=True)
 class LiveSentinel:
-    """A sentinel at work, of whatever client."""
+    """A sentinel at work, of whatever client.
+
+    Examples
+    --------
+    >>> from akkordeon_dask.telemetry import LiveSentinel
+    >>> one = LiveSentinel(
+    ...     "train0", "train", "alice", "tcp://10.0.0.2:40331", "running", epoch=3, epochs=10, samples_per_s=52000.0,
+    ...     in_flight=4, concurrency=4, lost=0, report=None,
+    ... )
+    >>> f"{one.name} on {one.worker}: pass {one.epoch} of {one.epochs}"
+    'train0 on alice: pass 3 of 10'
+    """
 
     name: str
     mode: Mode

@@ -17,7 +17,16 @@ __all__ = ["NetworkStatus", "PublishedNetwork", "network_status"]
 
 @dataclass(frozen=True, slots=True)
 class NetworkStatus:
-    """A network that is published on the cluster."""
+    """A network that is published on the cluster.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, deploy, nn, optim, status
+    >>> with deploy(Gate(nn.Linear(4, 2), optim.SGD(0.1)), name="digits") as running:
+    ...     network = status(running.client, "digits")[0]
+    ...     network.name, network.owner == running.client.id, network.sentinels
+    ('digits', True, ())
+    """
 
     name: str
     owner: str | None

@@ -24,6 +24,15 @@ class Attached(ABC):
     """A sentinel at work, or a group of sentinels, as `Running.attach` returns it.
 
     A task on the client's event loop keeps the state here in step with the actors. Only that loop changes it.
+
+    Examples
+    --------
+    >>> from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
+    >>> network = Gate(nn.Scale(33.3, 78.6) >> nn.Linear(784, 10), optim.SGD(0.01))
+    >>> with deploy(network) as running:
+    ...     attached = running.attach(Sentinel.train(data.mnist_sample("train"), name="digits"))
+    ...     running.wait(epochs=1)[-1].sentinel == attached.name, attached.state
+    (True, 'resting')
     """
 
     worker = ""
