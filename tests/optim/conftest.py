@@ -1,7 +1,10 @@
 """One table drives the laws: what is added to `OPTIMIZERS` has to keep all of them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from akkordeon_dask import optim
 
@@ -65,6 +68,13 @@ def array_optimizer(request):
 @pytest.fixture(scope="session", params=SCHEDULES, ids=repr)
 def schedule(request):
     return request.param
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """BLAS's threads spin while they wait for one another: beside other programs laws took eight times as long."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="session")
