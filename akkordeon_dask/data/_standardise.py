@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sized
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -88,8 +88,7 @@ def standardise(provider: Provider | Batches, *, each: bool = True, batches: int
         raise DataError(
             f"{described!r} is computed by a cluster: write nn.Scale(x.mean(axis=0).compute(), x.std(axis=0).compute())"
         )
-    if getattr(described, "drop_last", False):
-        described = replace(described, drop_last=False)
+    described = _with_last_batches(described)
     with closing(open_source(described)) as source:
         if most is None and source.samples is None and not isinstance(provider, Sized):
             raise DataError(f"{described!r} may never end: say how many batches to read, standardise(..., batches=100)")
@@ -99,6 +98,18 @@ def standardise(provider: Provider | Batches, *, each: bool = True, batches: int
         raise DataError(f"{described!r} gave no samples whose weight is above 0: check the data")
     mean, std = moments.mean.tolist(), moments.deviation.tolist()
     return Standardisation(tuple(mean), tuple(std)) if each else Standardisation(mean[0], std[0])
+
+
+def _with_last_batches(provider: Provider) -> Provider:
+    """A provider that leaves no sample of an epoch out, nor does one inside it, as of augmented images."""
+    changed: dict[str, Any] = {}
+    for field in fields(provider):
+        value = getattr(provider, field.name)
+        if field.name == "drop_last" and value:
+            changed[field.name] = False
+        elif isinstance(value, Provider):
+            changed[field.name] = _with_last_batches(value)
+    return replace(provider, **changed) if changed else provider
 
 
 class _Moments(NamedTuple):

@@ -106,3 +106,12 @@ def test_collections_of_dask_are_sent_to_their_own_mean():
     x = dask.array.from_array(np.arange(8.0).reshape(4, 2), chunks=2)
     ours = data.standardise(data.arrays(x.compute(), None))
     assert nn.Scale(*ours) == nn.Scale(x.mean(axis=0).compute(), x.std(axis=0).compute())
+
+
+def test_no_sample_is_left_out_where_a_provider_drops_its_last_batch(monkeypatch):
+    x = np.arange(40, dtype=np.float32).reshape(10, 1, 2, 2)
+    whole = data.standardise(data.arrays(x, None))
+    monkeypatch.setattr(_standardise, "_ROWS", 4)
+    dropping = data.arrays(x, None, drop_last=True)
+    for provider in (dropping, data.augment(dropping), data.augment(data.augment(dropping))):
+        assert_allclose(data.standardise(provider), whole, rtol=1e-12)
