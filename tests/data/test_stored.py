@@ -372,6 +372,50 @@ def test_a_folder_of_parquet_is_one_table_that_is_read_again_where_a_file_of_it_
         provider.open()
 
 
+def written(folder, *frames):
+    """The provider of a folder with a Parquet file of each frame, which have features `a` and the target `y`."""
+    for part, frame in enumerate(frames):
+        frame.to_parquet(folder / f"{part}.parquet")
+    return data.parquet(folder, "y", shuffle=False)
+
+
+@for_each("numbers", [
+    ([1, 2], [0.5, 1.5]),
+    ([0.5, 1.5], [1, 2]),
+    (np.array([1, 2], np.int8), [1000, 2000]),
+    ([True, False], [5, 6]),
+    ([5, 6], [True, False]),
+])  # fmt: skip
+def test_a_column_has_a_type_that_holds_the_numbers_of_all_files_of_its_folder(tmp_path, numbers):
+    provider = written(tmp_path, *(pandas.DataFrame({"a": part, "y": [0, 1]}) for part in numbers))
+    assert everything(provider)[0][:, 0].tolist() == np.concatenate(numbers).tolist()
+
+
+def test_text_of_one_file_is_not_read_as_the_numbers_of_another(tmp_path):
+    provider = written(tmp_path, *(pandas.DataFrame({"a": part, "y": [0, 1]}) for part in ([1, 2], ["007", "8"])))
+    with pytest.raises(
+        DataError, match=r"column 'a' holds \w*string in .*1\.parquet, and int64 in .*0\.parquet: write it"
+    ):
+        provider.open()
+
+
+@for_each("orders", [([0, 1, 2], [2, 0, 1]), ([2, 0, 1], [0, 1, 2])])
+def test_files_of_a_folder_may_have_an_index_and_none(tmp_path, orders):
+    frame = pandas.DataFrame({"a": ROWS[:, 0], "y": [0, 1, 0]})
+    parts = [frame if order == [0, 1, 2] else frame.iloc[order] for order in orders]
+    x, y = everything(written(tmp_path, *parts))
+    assert_array_equal(np.c_[x, y], pandas.concat(parts))
+
+
+def test_folders_that_are_named_by_a_value_are_a_column_whatever_the_types_of_their_files(tmp_path):
+    for year, numbers in ((2024, [1, 2]), (2025, [0.5, 1.5])):
+        (tmp_path / f"year={year}").mkdir()
+        pandas.DataFrame({"a": numbers, "y": [0, 1]}).to_parquet(tmp_path / f"year={year}" / "0.parquet")
+    x, _ = everything(data.parquet(tmp_path, "y", shuffle=False))
+    assert x.tolist() == [[1, 2024], [2, 2024], [0.5, 2025], [1.5, 2025]]
+    assert_array_equal(everything(data.parquet(tmp_path, "y", columns=["year"], shuffle=False))[0], x[:, 1:])
+
+
 class Web(MemoryFileSystem):
     """A web server: nothing but what it says of a file tells that it has changed."""
 
