@@ -93,8 +93,8 @@ def parquet(
 ) -> Provider:
     """A table of numbers in a Parquet file, or in a folder of them, read by pandas and pyarrow where the sentinel runs.
 
-    All is as in `csv`. With `columns` no others are read. For tables larger than a worker's memory see Dask's
-    `read_parquet`.
+    All is as in `csv`. With `columns` no others are read. An index that pandas wrote is no column of x unless `columns`
+    names it. For tables larger than a worker's memory see Dask's `read_parquet`.
 
     Examples
     --------
@@ -164,9 +164,8 @@ class _Table:
             if self.kind == "csv":
                 texts = self.classes is not None and all(isinstance(one, str) for one in self.classes)
                 return read_csv(self.path, self.target if texts and isinstance(self.target, str) else None)
-            return read_parquet(
-                self.path, None if self.columns is None else [*dict.fromkeys(self.columns + self._targets)]
-            )
+            names = [*dict.fromkeys((self.columns or ()) + self._targets)]
+            return _with_levels(read_parquet(self.path, None if self.columns is None else names), names)
         except DataError:
             raise
         except ImportError as error:
@@ -264,6 +263,12 @@ def _table(
     its = target if target is None or isinstance(target, str) else tuple(target)
     names, known = None if columns is None else tuple(columns), None if classes is None else tuple(classes)
     return _Table(kind, file_name("path", path), its, names, known, dtype)
+
+
+def _with_levels(frame: Any, names: list[str]) -> Any:
+    """A frame with columns of those levels of its index that are named: `set_index` of pandas made an index of them."""
+    levels = [name for name in frame.index.names if name in names and name not in frame.columns]
+    return frame.reset_index(level=levels) if levels else frame
 
 
 def _are_values(names: list[str]) -> bool:

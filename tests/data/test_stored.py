@@ -372,6 +372,18 @@ def test_a_folder_of_parquet_is_one_table_that_is_read_again_where_a_file_of_it_
         provider.open()
 
 
+def test_an_index_of_pandas_is_read_where_it_is_named(frame, tmp_path):
+    path, numbers = tmp_path / "indexed.parquet", frame[["long", "wide", "count"]]
+    for index in ("count", ["wide", "count"]):
+        numbers.set_index(index).to_parquet(path)
+        x, y = everything(data.parquet(path, "count", columns=["wide", "long"], shuffle=False))
+        assert_array_equal(x, ROWS[:, ::-1])
+        assert_array_equal(y, frame["count"])
+        x, y = everything(data.parquet(path, "count", shuffle=False))
+        assert_array_equal(x, ROWS if index == "count" else ROWS[:, :1], "an index that nobody names is no feature")
+        assert_array_equal(y, frame["count"])
+
+
 def written(folder, *frames):
     """The provider of a folder with a Parquet file of each frame, which have features `a` and the target `y`."""
     for part, frame in enumerate(frames):
