@@ -138,11 +138,22 @@ def describe_contents(array: Array) -> str:
     """The same of an array whose items may be looked at."""
     if array.dtype.kind != "O":
         return describe_dtype(array.dtype)
-    odd = [item for item in array.flat if not isinstance(item, Number | np.bool_)][:1]
+    odd = [item for item in array.flat if not isinstance(item, Number | np.bool_)]
     if not odd:
         kind = "float64" if any(map(_is_large, array.flat)) else "float32"
         return f'numbers as Python objects: add .astype("{kind}")'
+    if isinstance(odd[0], str) and (words := [item for item in odd if not _is_number(item)]):
+        odd = words  # one of them makes text of all numbers of a column
     return f"{array.dtype}, e.g. {odd[0]!r:.40} of type {type(odd[0]).__name__}, which are not numbers: {_ENCODE}"
+
+
+def _is_number(item: Any) -> bool:
+    """It is text that float() takes."""
+    try:
+        float(item)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_large(item: Any) -> bool:

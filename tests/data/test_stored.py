@@ -182,6 +182,13 @@ def test_a_column_that_does_not_fit_is_named(table, options, said):
         make(path, **options).open()
 
 
+def test_of_a_column_the_value_that_is_no_number_is_quoted(tmp_path):
+    path = tmp_path / "table.csv"
+    pandas.DataFrame({"a": ["1", "2.5", "?", "4"], "y": [0, 1, 0, 1]}).to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"column 'a' of .*, e\.g\. '\?' of type str, which are not numbers"):
+        data.csv(path, "y").open()
+
+
 def test_missing_values_are_counted_and_their_column_is_named(table, frame):
     frame.loc[1, "wide"] = np.nan
     make, path = table(frame)
