@@ -134,14 +134,21 @@ def describe_dtype(dtype: "np.dtype[Any]") -> str:
     return f"{dtype}, which are not numbers: {remedy}"
 
 
-def describe_contents(array: Array) -> str:
-    """The same of an array whose items may be looked at."""
+def describe_contents(array: Array, *, castable: bool = True) -> str:
+    """The same of an array whose items may be looked at.
+
+    Parameters
+    ----------
+    castable
+        the value that became this array has a method `astype`; a list or a frame of polars has none.
+    """
     if array.dtype.kind != "O":
         return describe_dtype(array.dtype)
     odd = [item for item in array.flat if not isinstance(item, Number | np.bool_)]
     if not odd:
         kind = "float64" if any(map(_is_large, array.flat)) else "float32"
-        return f'numbers as Python objects: add .astype("{kind}")'
+        call = f'add .astype("{kind}")' if castable else f'write numpy.asarray(..., "{kind}")'
+        return f"numbers as Python objects: {call}"
     if isinstance(odd[0], str) and (words := [item for item in odd if not _is_number(item)]):
         odd = words  # one of them makes text of all numbers of a column
     return f"{array.dtype}, e.g. {odd[0]!r:.40} of type {type(odd[0]).__name__}, which are not numbers: {_ENCODE}"
@@ -183,6 +190,8 @@ def _column_remedy(column: _Column, kind: str, *, lazy: bool) -> str:
         return f"take the numbers of its categories, {call}{known}.cat.codes"
     if sort == "SparseDtype":
         return f"make it dense, {call}.sparse.to_dense(){' in each partition' if lazy else ''}"
+    if str(column.dtype).startswith("decimal"):
+        return f"take {call}.astype('float64')"
     if kind in "Mm":
         return f"take numbers of its times, {call}.astype('int64')"
     if kind == "c":

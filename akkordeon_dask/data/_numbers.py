@@ -54,7 +54,7 @@ def as_numbers(name: str, value: ArrayLike) -> Array:
     if array.dtype.kind not in NUMBERS:
         if array.ndim > 1:
             check_columns(name, value, lazy=False)
-        raise DataError(f"{name}{_holds(value, kind)} {describe_contents(array)}")
+        raise DataError(f"{name}{_holds(value, kind)} {describe_contents(array, castable=hasattr(value, 'astype'))}")
     array.flags.writeable = False
     return array
 

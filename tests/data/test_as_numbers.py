@@ -221,6 +221,7 @@ def test_an_iterable_without_batches_is_no_provider(value, words):
         (FLAGS.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),
         (FRAME.convert_dtypes(), r'^x, a DataFrame, holds .*: add \.astype\("float32"\)'),
         (pd.Series([1, 2], dtype=object), r'^x, a Series, holds .*: add \.astype\("float32"\)'),
+        ([2**70, 1], r'^x holds numbers as Python objects: write numpy\.asarray\(\.\.\., "float64"\)'),
         (np.array([2**70, 1]), r'^x holds numbers as Python objects: add \.astype\("float64"\)'),
         (np.array([Decimal("NaN"), Decimal(1)]), r'^x holds numbers as Python objects: add \.astype\("float32"\)'),
         (

@@ -8,6 +8,8 @@ from akkordeon_dask import data
 from akkordeon_dask.errors import DataError
 from tests.support.for_each import for_each
 
+pa = pytest.importorskip("pyarrow")
+
 PLAIN = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1, 2, 3]})
 CASES = {
     "text": (
@@ -28,6 +30,11 @@ CASES = {
     "objects": (
         pd.Series([1, "a", 2], dtype=object), "column 's' holds object, e.g. 'a' of type str",
         lambda frame: frame.assign(s=[1, 0, 2]),
+    ),
+    "decimals": (
+        pd.array([1, 2, 1], pd.ArrowDtype(pa.decimal128(5, 2))),
+        r"column 's' holds decimal128.*: take frame\['s'\].astype",
+        lambda frame: frame.assign(s=frame["s"].astype("float64")),
     ),
     "NaN": ([1, np.nan, 2], "1 of 9 values are missing .*; the first are in column 's'", lambda frame: frame.fillna(0)),
     "NA": (
