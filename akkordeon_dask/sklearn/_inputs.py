@@ -1,6 +1,5 @@
 """Samples in memory: checks beside those of scikit-learn, which convert some of them in silence, and providers."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -14,6 +13,7 @@ from akkordeon_dask import data
 from akkordeon_dask.data._columns import check_columns, check_missing, check_times, describe_dtype
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
+from akkordeon_dask.runtime.collections import count_missing_labels
 from akkordeon_dask.tree import Array
 
 __all__ = ["check_classes", "check_plain", "columns_named", "plain_labels", "provider_of", "rows_that_count"]
@@ -43,17 +43,10 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
         raise DataError(f"{name} holds {describe_dtype(dtype)}")
     if labels:
         check_missing(name, value)
-        _check_listed(name, value)
+        if missing := count_missing_labels(value):
+            raise DataError(f"{name}: {missing:,} of {len(value):,} labels are missing: drop their rows")
     else:
         check_times(name, value)
-
-
-def _check_listed(name: str, labels: Any) -> None:
-    """Check that no label of a list is missing: beside text numpy makes text of NaN, a class of its own."""
-    if not isinstance(labels, list | tuple):
-        return
-    if missing := sum(isinstance(one, float) and math.isnan(one) for one in labels):
-        raise DataError(f"{name}: {missing:,} of {len(labels):,} labels are missing: drop their rows")
 
 
 def check_classes(labels: Array) -> None:

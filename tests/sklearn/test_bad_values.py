@@ -1,6 +1,7 @@
 """Values that an estimator cannot take are refused with the column and the remedy, in memory and of Dask."""
 
 import math
+from collections import deque
 from concurrent.futures import Future
 from uuid import SafeUUID
 
@@ -129,9 +130,19 @@ def test_targets_are_refused_before_anything_trains(kind):
         AkkordeonRegressor().fit(X, value)
 
 
-def test_labels_in_a_list_are_refused_where_some_are_missing():
-    with pytest.raises(ValueError, match="y: 20 of 40 labels are missing: drop their rows"):
-        AkkordeonClassifier().fit(X, ["a", math.nan] * 20)
+@for_each("missing", [math.nan, np.float32("nan"), np.float64("nan"), pd.NA, pd.NaT, None, np.ma.masked])
+def test_labels_in_a_list_are_refused_where_some_are_missing(missing):
+    for labels in (["a", missing] * 20, deque(["a", missing] * 20), [["a"], [missing]] * 20):
+        with pytest.raises(ValueError, match="y: 20 of 40 labels are missing: drop their rows"):
+            AkkordeonClassifier().fit(X, labels)
+    for classes in (["a", "b", missing], ("a", "b", missing)):
+        with pytest.raises(ValueError, match="classes: 1 of 3 labels are missing: drop their rows"):
+            AkkordeonClassifier().partial_fit(X, ["a", "b"] * 20, classes=classes)
+
+
+def test_classes_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="classes: 1 of 3 labels are missing: drop their rows"):
+        AkkordeonClassifier().partial_fit(X, ["a", "b"] * 20, classes={"a", "b", math.nan})
     with pytest.raises(ValueError, match=r"classes=\[\] names no class: give all labels there are"):
         AkkordeonClassifier().partial_fit(X, Y, classes=[])
 

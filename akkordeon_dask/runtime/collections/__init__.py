@@ -5,6 +5,7 @@ from akkordeon_dask.runtime.collections._labels import (
     class_numbers,
     comparable,
     count_labels,
+    count_missing_labels,
     distinct_labels,
 )
 from akkordeon_dask.runtime.collections._resolve import check_kind
@@ -17,6 +18,7 @@ __all__ = [
     "class_numbers",
     "comparable",
     "count_labels",
+    "count_missing_labels",
     "distinct_labels",
     "load_rows",
 ]

@@ -1,5 +1,6 @@
 """The labels of a column of Dask as numbers of classes. Workers need neither scikit-learn nor the memory for it."""
 
+from collections import deque
 from collections.abc import Set
 from typing import Any
 
@@ -14,7 +15,7 @@ from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections._computed import computed
 from akkordeon_dask.tree import Array
 
-__all__ = ["as_labels", "class_numbers", "comparable", "count_labels", "distinct_labels"]
+__all__ = ["as_labels", "class_numbers", "comparable", "count_labels", "count_missing_labels", "distinct_labels"]
 
 
 def count_labels(y: Any, weights: Any, client: Client | None) -> tuple[Array, Array]:
@@ -127,6 +128,8 @@ def as_labels(label: str, part: Any) -> Array:
     if (call := call_to_add(part)) is not None:
         raise DataError(f"{label} is of type {type(part).__name__}, which is no array of labels: {call}")
     check_missing(label, part)
+    if missing := count_missing_labels(part):
+        raise DataError(f"{label}: {missing:,} of {len(part):,} labels are missing: drop their rows")
     masked = int(np.count_nonzero(np.ma.getmaskarray(part))) if isinstance(part, np.ma.MaskedArray) else 0
     labels = np.asarray(list(part) if isinstance(part, Set) else part)
     kind = labels.dtype.kind
@@ -144,6 +147,21 @@ def as_labels(label: str, part: Any) -> Array:
     return labels
 
 
+def count_missing_labels(labels: Any) -> int:
+    """The labels of a list or a set that are missing: beside text numpy makes text of NaN, a class of its own.
+
+    Examples
+    --------
+    >>> count_missing_labels(["cat", float("nan"), [None]])
+    2
+    """
+    if not isinstance(labels, list | tuple | deque | Set):
+        return 0
+    return sum(count_missing_labels(one) or int(_is_missing(one)) for one in labels)
+
+
 def _is_missing(item: Any) -> bool:
-    """None, NaN, or NA of pandas."""
-    return item is None or (isinstance(item, float) and item != item) or type(item).__name__ == "NAType"
+    """None, NaN, or NA and NaT of pandas."""
+    if isinstance(item, float | np.floating):
+        return bool(item != item)
+    return item is None or item is np.ma.masked or type(item).__name__ in ("NAType", "NaTType")
