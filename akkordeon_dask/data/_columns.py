@@ -17,6 +17,7 @@ __all__ = [
     "describe_contents",
     "describe_dtype",
     "first_missing",
+    "is_time",
 ]
 
 NUMBERS = "biuf"
@@ -96,11 +97,16 @@ def check_times(label: str, value: Any) -> None:
         names the column: their numbers depend on a unit that nobody has named.
     """
     for name, dtype in _dtypes(value):
-        if str(dtype).lower().startswith(_TIMES):
+        if is_time(dtype):
             raise DataError(
                 f"{label}: column {name!r} holds {dtype}, which are not numbers: take numbers of its times, "
                 f"of pandas frame[{name!r}].astype('int64'), of polars .to_physical(), of pyarrow .cast('int64')"
             )
+
+
+def is_time(dtype: Any) -> bool:
+    """A dtype of pandas, polars or pyarrow is one of times."""
+    return str(dtype).lower().startswith(_TIMES)
 
 
 def _dtypes(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,7 +1,9 @@
 """Samples in memory: checks beside those of scikit-learn, which convert some of them in silence, and providers."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from numbers import Integral
 from typing import Any
 
@@ -10,13 +12,15 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 
 from akkordeon_dask import data
-from akkordeon_dask.data._columns import check_columns, check_missing, check_times, describe_dtype
+from akkordeon_dask.data._columns import check_columns, check_missing, check_times, describe_dtype, is_time
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections import count_missing_labels
 from akkordeon_dask.tree import Array
 
 __all__ = ["check_classes", "check_plain", "columns_named", "plain_labels", "provider_of", "rows_that_count"]
+
+_PLAIN = frozenset((int, float, bool, str))
 
 
 def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
@@ -34,19 +38,52 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
     """
     if (call := call_to_add(value)) is not None and not hasattr(value, "toarray"):  # scikit-learn names sparse matrices
         raise DataError(f"{name} is of type {type(value).__name__}, which is no array of numbers: {call}")
-    if isinstance(value, np.ma.MaskedArray) and (masked := int(np.count_nonzero(np.ma.getmaskarray(value)))):
-        raise DataError(
-            f"{name}: {masked:,} of {value.size:,} values are masked: fill them by .filled(value), or drop their rows"
-        )
-    dtype = getattr(value, "dtype", None)
-    if not labels and isinstance(dtype, np.dtype) and dtype.kind in "MmV":
-        raise DataError(f"{name} holds {describe_dtype(dtype)}")
+    _check_masks(name, value)
     if labels:
         check_missing(name, value)
         if missing := count_missing_labels(value):
             raise DataError(f"{name}: {missing:,} of {len(value):,} labels are missing: drop their rows")
     else:
         check_times(name, value)
+        _check_dtype(name, value)
+
+
+def _check_masks(name: str, value: Any) -> None:
+    """Check that no value is masked, also of arrays in a list: numpy would make an array of all values there."""
+    masks = [np.ma.getmaskarray(part) for part in _parts(value) if isinstance(part, np.ma.MaskedArray)]
+    if masked := sum(map(int, map(np.count_nonzero, masks))):
+        total = sum(map(int, map(np.size, _items(value))))
+        raise DataError(
+            f"{name}: {masked:,} of {total:,} values are masked: fill them by .filled(value), or drop their rows"
+        )
+
+
+def _check_dtype(name: str, value: Any) -> None:
+    """Check that no array, no column and no item of a list holds times or records."""
+    for part in _parts(value):
+        dtype = getattr(part, "dtype", getattr(part, "type", None))  # pyarrow's is `type`
+        if isinstance(dtype, np.dtype) and dtype.kind in "MmV":
+            raise DataError(f"{name} holds {describe_dtype(dtype)}")
+        if isinstance(part, date | timedelta):
+            raise DataError(f"{name} holds {part!r:.80}, which is no number: give numbers of a unit that you name")
+        if is_time(dtype):
+            raise DataError(
+                f"{name}, a {type(part).__name__}, holds {dtype}, which are not numbers: take numbers of its times, of "
+                "pandas .astype('int64'), of polars .to_physical(), of pyarrow .cast('int64')"
+            )
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A value, or what nested lists hold, but plain numbers and text."""
+    return (item for item in _items(value) if type(item) not in _PLAIN)
+
+
+def _items(value: Any) -> Iterator[Any]:
+    if not isinstance(value, list | tuple | deque):
+        yield value
+        return
+    for item in value:
+        yield from _items(item)
 
 
 def check_classes(labels: Array) -> None:

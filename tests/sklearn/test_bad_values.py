@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from concurrent.futures import Future
+from datetime import timedelta
 from uuid import SafeUUID
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.support.for_each import for_each
 
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
+pa = pytest.importorskip("pyarrow")
 
 pytestmark = pytest.mark.cluster
 
@@ -133,7 +135,7 @@ def test_targets_are_refused_before_anything_trains(kind):
 @for_each("missing", [math.nan, np.float32("nan"), np.float64("nan"), pd.NA, pd.NaT, None, np.ma.masked])
 def test_labels_in_a_list_are_refused_where_some_are_missing(missing):
     for labels in (["a", missing] * 20, deque(["a", missing] * 20), [["a"], [missing]] * 20):
-        with pytest.raises(ValueError, match="y: 20 of 40 labels are missing: drop their rows"):
+        with pytest.raises(ValueError, match=r"y: 20 of 40 (labels are missing|values are masked)"):
             AkkordeonClassifier().fit(X, labels)
     for classes in (["a", "b", missing], ("a", "b", missing)):
         with pytest.raises(ValueError, match="classes: 1 of 3 labels are missing: drop their rows"):
@@ -145,6 +147,47 @@ def test_classes_that_are_none_are_refused():
         AkkordeonClassifier().partial_fit(X, ["a", "b"] * 20, classes={"a", "b", math.nan})
     with pytest.raises(ValueError, match=r"classes=\[\] names no class: give all labels there are"):
         AkkordeonClassifier().partial_fit(X, Y, classes=[])
+
+
+TIMES = pd.Series(pd.date_range("2026-01-01", periods=ROWS))
+IN_LISTS = {
+    "masked numbers": ([np.ma.masked, *X[1:, 0]], "1 of 40 values are masked: fill them"),
+    "masked rows": (list(np.ma.masked_equal(X, X[0, 0])), "1 of 160 values are masked: fill them"),
+    "times": (list(TIMES), r"holds Timestamp\('2026-01-01 00:00:00'\), which is no number: give numbers of a unit"),
+    "durations of Python": (
+        [timedelta(seconds=1)] * ROWS,
+        r"holds datetime\.timedelta\(seconds=1\), which is no number",
+    ),
+    "times of numpy": (list(TIMES.to_numpy()), r"holds datetime64.*, which are not numbers: add \.astype"),
+}
+OF_OTHERS = {
+    "a time zone": (
+        TIMES.dt.tz_localize("UTC"),
+        r"y, a Series, holds datetime64\[us, UTC\], which are not numbers: take",
+    ),
+    "periods": (TIMES.dt.to_period("D"), r"y, a Series, holds period\[D\], which are not numbers: take numbers of its"),
+    "times of Arrow": (
+        TIMES.astype("timestamp[us][pyarrow]"),
+        r"y, a Series, holds timestamp\[us\]\[pyarrow\], which are",
+    ),
+    "an array of Arrow": (pa.array(TIMES), r"y, a TimestampArray, holds timestamp\[.s\], which are not numbers: take"),
+}
+
+
+@for_each("kind", IN_LISTS)
+def test_lists_with_values_that_numpy_would_change_in_silence_are_refused(kind):
+    value, said = IN_LISTS[kind]
+    with pytest.raises(ValueError, match=f"y:? {said}"):
+        AkkordeonRegressor().fit(X, value)
+    with pytest.raises(ValueError, match=f"X:? {said}"):
+        AkkordeonRegressor().fit([[one] for one in value], X[:, 0])
+
+
+@for_each("kind", OF_OTHERS)
+def test_columns_of_times_are_no_targets_whoever_made_them(kind):
+    value, said = OF_OTHERS[kind]
+    with pytest.raises(ValueError, match=said):
+        AkkordeonRegressor().fit(X, value)
 
 
 @for_each("kind", LATER)
