@@ -25,7 +25,8 @@ __all__ = ["AkkordeonClassifier"]
 
 
 def _knows_probabilities(estimator: "AkkordeonClassifier") -> bool:
-    return estimator.loss is None or isinstance(estimator.loss, nn.SoftmaxCrossEntropy)
+    loss = estimator._loss_of_outputs
+    return loss is None or isinstance(loss, nn.SoftmaxCrossEntropy)
 
 
 def _knows_margins(estimator: "AkkordeonClassifier") -> bool:

@@ -127,6 +127,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     @abstractmethod
     def _default_loss(self) -> Loss: ...
 
+    @property
+    def _loss_of_outputs(self) -> Loss | None:
+        """The loss that tells what the outputs mean: that of the fit, whatever `loss` was set to since."""
+        found: Loss | None = getattr(self, "_trained_loss", self.loss)
+        return found
+
     @abstractmethod
     def _targets(self, y: Array, *, first: bool) -> tuple[Array, int]:
         """The targets that the loss compares with, and the number of the network's outputs."""
@@ -270,6 +276,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         )
         self.network_, self.parameters_, self.history_ = network, trained.parameters, trained.history
         self.rated_parameters_ = trained.rated_parameters
+        self._trained_loss = self.loss
         self.n_iter_ = sum(one.mode == "train" for one in self.history_)
         return self
 

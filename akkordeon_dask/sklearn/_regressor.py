@@ -98,8 +98,8 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
 
     def _values(self, outputs: Array) -> Array:
         values = outputs[:, 0] if self._flat else outputs
-        if isinstance(self.loss, nn.PoissonNLL):
+        if isinstance(self._loss_of_outputs, nn.PoissonNLL):
             values = np.exp(values)
-        elif isinstance(self.loss, nn.BinaryCrossEntropyWithLogits):
+        elif isinstance(self._loss_of_outputs, nn.BinaryCrossEntropyWithLogits):
             values = expit(values)
         return values

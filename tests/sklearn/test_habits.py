@@ -126,6 +126,22 @@ def test_a_regressor_predicts_counts_and_probabilities(client):
     assert (said.min(), said.max()) == (pytest.approx(0, abs=0.1), pytest.approx(1, abs=0.1))
 
 
+def test_a_loss_that_is_set_after_a_fit_counts_from_the_next_one(client):
+    counts = AkkordeonRegressor(loss=nn.PoissonNLL(), max_epochs=2, random_state=0)
+    margins = quick(client, loss=nn.Hinge(), max_epochs=2)
+    counts.client = client
+    counts.fit(X, IRIS[1]), margins.fit(X, FLOWERS)
+    expected, decided = counts.predict(X), margins.decision_function(X)
+    for estimator in (counts, margins):
+        estimator.set_params(loss=None)
+        with pytest.raises(ValueError, match="NaN"):
+            estimator.fit(np.full_like(X, np.nan), IRIS[1])
+    assert_array_equal(pickle.loads(pickle.dumps(counts)).predict(X), expected)
+    assert_array_equal(margins.decision_function(X), decided)
+    assert not hasattr(margins, "predict_proba")
+    assert hasattr(margins.fit(X, FLOWERS), "predict_proba") and not hasattr(margins, "decision_function")
+
+
 def test_an_error_of_training_gives_no_advice_about_a_network_that_the_user_has_not(client):
     with pytest.raises(AkkordeonError) as caught:
         quick(client, optimizer=optim.SGD, lr=1e30).fit(X, FLOWERS)
