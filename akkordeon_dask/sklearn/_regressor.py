@@ -46,6 +46,7 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
+        self._check_width(1 if self._flat else y.shape[1], first=first)
         with np.errstate(over="ignore"):
             columns = y.reshape(len(y), -1).astype(self.dtype)
         if not (there := np.isfinite(columns)).all():
@@ -59,7 +60,15 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:
         self._flat = y.ndim == 1
         columns = as_columns(y, self.dtype)
+        self._check_width(int(columns.shape[1]), first=first)
         return columns, int(columns.shape[1]), None
+
+    def _check_width(self, columns: int, *, first: bool) -> None:
+        if not first and columns != self._width:
+            raise ValueError(
+                f"y has {columns} columns, and the fit before had {self._width}: give as many, or begin anew, "
+                "sklearn.base.clone(estimator)"
+            )
 
     def partial_fit(
         self,

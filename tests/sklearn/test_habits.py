@@ -327,6 +327,21 @@ def test_a_regressor_fits_one_column_and_several(client):
     assert model.fit(x, np.column_stack([y, -y])).predict(x).shape == (442, 2)
 
 
+@for_each("columns", [(1, 2), (2, 1), (3, 2)])
+def test_a_fit_that_goes_on_has_as_many_targets(client, columns):
+    first, then = (np.tile(IRIS[1][:, None], many) for many in columns)
+    fitted = AkkordeonRegressor(max_epochs=1, random_state=0, warm_start=True)
+    fitted.client = client
+    before = fitted.fit(X, first.squeeze()).predict(X)
+    for go_on in (fitted.fit, fitted.partial_fit):
+        for make in (np.squeeze, lambda value: da.from_array(value, chunks=(50, value.shape[1]))):
+            with pytest.raises(
+                ValueError, match=f"y has {columns[1]} columns, and the fit before had {columns[0]}: give"
+            ):
+                go_on(make(X), make(then))
+    assert_array_equal(fitted.predict(X), before)
+
+
 def test_what_was_not_fitted_says_so():
     with pytest.raises(NotFittedError):
         AkkordeonClassifier().predict(X)
