@@ -359,7 +359,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             return rows, rows[:0]
         share = check_number("validation_fraction", self.validation_fraction, above=0, below=1)
         classes = targets if is_classifier(self) else None
-        train, held_out = train_test_split(rows, test_size=share, random_state=seed, stratify=classes)
+        try:
+            train, held_out = train_test_split(rows, test_size=share, random_state=seed, stratify=classes)
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={share:g} of {len(rows):,} samples cannot be held out: {error}: give more of "
+                "each class, another validation_fraction, or monitor 'train.loss'"
+            ) from error
         return np.sort(train), np.sort(held_out)
 
     def _begin_partial(self) -> bool:

@@ -45,8 +45,12 @@ def test_training_stops_early_with_the_best_parameters():
 def test_each_class_has_its_share_of_the_samples_held_out():
     fitted = classifier(max_epochs=1, validation_fraction=0.2).fit(X, Y)
     assert [(one.sentinel, one.samples) for one in fitted.history_] == [("train", 480), ("valid", 120)]
-    with pytest.raises(ValueError, match="least populated"):
+    with pytest.raises(
+        ValueError, match=r"validation_fraction=0\.1 of 30 samples cannot be held out: The least populated"
+    ):
         classifier().fit(X[:30], [0] * 29 + [1])
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.1 of 10 samples .*: give more of each class"):
+        classifier().fit(X[:10], [0, 1] * 5)
 
 
 def test_a_fit_is_a_function_of_its_random_state():
