@@ -218,16 +218,31 @@ class AkkordeonClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         if self._is_balanced:
             its = sums.sum() / (np.count_nonzero(sums) * np.where(sums, sums, np.inf))
         else:
-            if not isinstance(self.class_weight, Mapping):
-                given: Any = self.class_weight
-                raise SpecError(
-                    "class_weight is a mapping of labels to weights, 'balanced' or None, not "
-                    f"{repr(given) if isinstance(given, str) else f'a {type(given).__name__}'}: a Series becomes a "
-                    "mapping by .to_dict()"
-                )
-            its = compute_class_weight(dict(self.class_weight), classes=self.classes_, y=self.classes_)
+            its = self._mapped_weights()
         weights_of_classes: list[float] = its.tolist()
         return weights_of_classes
+
+    def _mapped_weights(self) -> Array:
+        """(classes,): those of the mapping, and 1 for others."""
+        if not isinstance(self.class_weight, Mapping):
+            given: Any = self.class_weight
+            raise SpecError(
+                "class_weight is a mapping of labels to weights, 'balanced' or None, not "
+                f"{repr(given) if isinstance(given, str) else f'a {type(given).__name__}'}: a Series becomes a "
+                "mapping by .to_dict()"
+            )
+        mapping, classes = dict(self.class_weight), self.classes_
+        if classes.dtype.kind in "mM":  # one moment is written in many ways
+            moments = np.array(list(mapping), classes.dtype).view(np.int64).tolist()
+            mapping, classes = dict(zip(moments, mapping.values(), strict=True)), classes.view(np.int64)
+        known = set(classes.tolist())
+        if (strange := set(mapping) - known) and known - set(mapping):
+            raise SpecError(
+                f"class_weight has a weight for {min(map(repr, strange))}, and the classes of y are "
+                f"{self.classes_.tolist()!r:.200}: name those"
+            )
+        weights: Array = compute_class_weight(mapping, classes=classes, y=classes)
+        return weights
 
     @property
     def _is_balanced(self) -> bool:

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -235,6 +236,7 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
         ({"optimizer": optim.Adam(0.1)}, r"optimizer=optim\.Adam\(0\.1\): give a class, or a function"),
         ({"optimizer": dict}, r"optimizer=<class 'dict'>: give a class, or a function .* makes an optim\.Optimizer"),
         ({"class_weight": pd.Series({"setosa": 2.0})}, r"class_weight is a mapping .* a mapping by \.to_dict\(\)"),
+        ({"class_weight": {"rose": 2.0, "setosa": 1.0}}, r"a weight for 'rose', and the classes of y are \['setosa', "),
         ({"optimizer": "adam"}, r"optimizer='adam': give a class, or a function"),
         ({"batch_size": "auto"}, "batch_size is a whole number of at least 1, not 'auto'"),
         (
@@ -395,6 +397,16 @@ def test_class_weights_have_the_labels_of_the_user_and_balanced_ones_lift_a_rare
     assert_allclose(balanced.predict_proba(X[:, :2]), mapped.predict_proba(X[:, :2]), atol=1e-3)
     with pytest.raises(ValueError, match=r'class_weight="balanced" needs all samples at once'):
         balanced.partial_fit(x, y)
+
+
+@for_each("moment", [np.datetime64, pd.Timestamp, date.fromisoformat])
+def test_classes_that_are_days_have_weights_however_they_are_written(client, moment):
+    days, twice = np.array(["2026-01-01", "2026-01-02", "2026-01-03"], "M8[D]"), {1: 2.0}
+    numbered = quick(client, class_weight=twice, max_epochs=2).fit(X, IRIS[1])
+    dated = quick(client, class_weight={moment("2026-01-02"): 2.0}, max_epochs=2)
+    assert_array_equal(dated.fit(X, days[IRIS[1]]).predict_proba(X), numbered.predict_proba(X))
+    unweighted = quick(client, max_epochs=2).fit(X, IRIS[1])
+    assert not np.array_equal(unweighted.predict_proba(X), numbered.predict_proba(X))
 
 
 def test_the_averages_of_an_ema_predict_and_those_that_train_are_kept(client):
