@@ -55,8 +55,12 @@ def check_table(name: str, table: Any) -> None:
     ValueError
         when it is another one: with the remedy.
     """
-    if not (hasattr(table, "map_blocks") or hasattr(table, "to_dask_array")):
-        raise ValueError(f"{name} is a {type(table).__name__}: estimators take arrays, frames and columns of Dask")
+    kind = type(table)  # a Delayed has methods of any name
+    if not (hasattr(kind, "map_blocks") or hasattr(kind, "to_dask_array")):
+        raise ValueError(
+            f"{name} is a {kind.__name__}: estimators take arrays, frames and columns of Dask, as "
+            "dask.array.from_delayed and dask.dataframe.from_delayed make them"
+        )
 
 
 def columns_of(x: Any) -> tuple[int, Array | None]:

@@ -1,5 +1,6 @@
 """Collections of Dask go into the estimators, and come out of them."""
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +93,8 @@ def test_a_second_fit_goes_on_and_knows_the_features(client, flowers):
     (lambda x, y: {"sample_weight": np.ones(40)}, "sample_weight is no collection of Dask: .* a ndarray"),
     (lambda x, y: {"X": x[:, 0]}, "Expected 2D array, got a collection of 1 axes"),
     (lambda x, y: {"X": list(x.to_delayed().ravel()), "y": y}, "X is a list: estimators take arrays, frames"),
+    (lambda x, y: {"X": dask.delayed(x)}, r"X is a Delayed: estimators take .* as dask\.array\.from_delayed and"),
+    (lambda x, y: {"y": dask.delayed(y)}, "y is a Delayed: estimators take arrays, frames and columns"),
 ])  # fmt: skip
 def test_what_a_collection_cannot_have_is_refused_with_the_remedy(change, said):
     x, y = da.zeros((40, 2), chunks=(20, 2)), da.zeros(40, chunks=20, dtype=int)
