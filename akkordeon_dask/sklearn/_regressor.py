@@ -58,8 +58,8 @@ class AkkordeonRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         return columns, columns.shape[1]
 
     def _lazy_targets(self, y: Any, weights: Any, *, first: bool) -> tuple[Any, int, Sequence[float] | None]:
-        self._flat = y.ndim == 1
         columns = as_columns(y, self.dtype)
+        self._flat = columns.shape[1] == 1
         self._check_width(int(columns.shape[1]), first=first)
         return columns, int(columns.shape[1]), None
 

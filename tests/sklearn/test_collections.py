@@ -68,6 +68,14 @@ def test_arrays_of_dask_train_a_regressor_with_one_output_or_several(client):
     assert both.predict(x).compute().shape == both.predict(x).shape == (200, 2)
 
 
+def test_predictions_of_one_target_have_one_axis_whether_it_came_in_a_column_or_a_frame(client):
+    x, frame = da.from_array(NUMBERS.to_numpy(), chunks=(30, 2)), dd.from_pandas(NUMBERS, npartitions=2)
+    for features, target, rows in ((x, x[:, :1], NUMBERS.to_numpy()), (frame, frame[["a"]], NUMBERS)):
+        fitted = AkkordeonRegressor(max_epochs=1, random_state=0).fit(features, target)
+        lazy = fitted.predict(features)
+        assert lazy.ndim == 1 and lazy.compute().shape == fitted.predict(rows).shape == (60,)
+
+
 def test_the_estimators_client_trains_though_another_one_is_the_default(client, flowers):
     with cluster(1) as other, Client(other, set_as_default=False) as its:
         x, y = (its.persist(dd.from_pandas(table, npartitions=2)) for table in flowers)
