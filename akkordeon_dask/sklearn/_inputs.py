@@ -15,7 +15,7 @@ from akkordeon_dask import data
 from akkordeon_dask.data._columns import check_columns, check_missing, check_times, describe_dtype, is_time
 from akkordeon_dask.data._foreign import call_to_add
 from akkordeon_dask.errors import DataError
-from akkordeon_dask.runtime.collections import count_missing_labels
+from akkordeon_dask.runtime.collections import as_labels, count_missing_labels
 from akkordeon_dask.tree import Array
 
 __all__ = ["check_classes", "check_plain", "columns_named", "plain_labels", "provider_of", "rows_that_count"]
@@ -111,10 +111,13 @@ def _plain_dtype(label: object) -> str:
 
 
 def plain_labels(value: ArrayLike) -> ArrayLike:
-    """A column of pandas' nullable whole numbers or truth values as an array, others as they are.
+    """A column of pandas' nullable whole numbers or truth values, or numpy's text of any width, as a plain array.
 
-    scikit-learn would make float64 of them, which has not all whole numbers.
+    Others are as they are. scikit-learn would make float64 of the first, which has not all whole numbers; it takes none
+    of the second.
     """
+    if getattr(getattr(value, "dtype", None), "kind", "O") == "T":
+        return as_labels("y", value)
     plain = getattr(getattr(value, "dtype", None), "numpy_dtype", None)
     if getattr(plain, "kind", "O") not in "biu":
         return value

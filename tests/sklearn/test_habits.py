@@ -72,6 +72,17 @@ def test_nullable_labels_of_pandas_come_back_as_they_are(client, labels):
     assert fitted.predict(X).dtype == labels.dtype.numpy_dtype and 0 <= fitted.score(X, pd.Series(labels)) <= 1
 
 
+def test_labels_of_numpys_strings_of_any_width_are_text(client):
+    text = FLOWERS.astype(np.dtypes.StringDType())
+    plain, fitted = quick(client, max_epochs=1).fit(X, FLOWERS), quick(client, max_epochs=1).fit(X, text)
+    assert_array_equal(fitted.predict(X), plain.predict(X))
+    assert fitted.partial_fit(X, text, classes=np.unique(text)).classes_.tolist() == plain.classes_.tolist()
+    for nothing in (None, np.nan):
+        lacking = np.where(text == "setosa", nothing, FLOWERS.astype(object))
+        with pytest.raises(ValueError, match="y: 50 of 150 labels are missing: drop their rows"):
+            quick(client).fit(X, np.array(lacking, np.dtypes.StringDType(na_object=nothing)))
+
+
 def test_a_client_that_cannot_be_waited_for_is_refused(client):
     class Asynchronous:
         asynchronous = True

@@ -138,13 +138,13 @@ def as_labels(label: str, part: Any) -> Array:
         missing += int(np.isnan(labels).sum())
     elif kind in "mM":
         missing += int(np.isnat(labels).sum())
-    elif kind == "O":
-        missing += sum(map(_is_missing, labels.flat))
+    elif kind in "OT":
+        missing += sum(map(_is_missing, labels.astype(object).flat))
     if missing:
         raise DataError(f"{label}: {missing:,} of {labels.size:,} labels are missing: drop their rows")
     if labels.ndim != 1 or kind == "c":
         raise DataError(f"{label} has shape {labels.shape} and dtype {labels.dtype}: give one label for each row")
-    return labels
+    return labels.astype(object).astype(str) if kind == "T" else labels  # scikit-learn knows no StringDType
 
 
 def count_missing_labels(labels: Any) -> int:
