@@ -1,6 +1,7 @@
 """Checks and copies of batches that users make: all of them pass here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class BatchChecks:
         """
         if not isinstance(thing, (tuple, list)) or len(thing) not in (2, 3):
             size = f" of {len(thing)}" if isinstance(thing, (tuple, list)) else ""
-            advice = call_to_add(thing) or "two whole arrays make a provider by data.arrays(x, y)"
+            advice = call_to_add(thing) or _as_pair(thing)
             raise DataError(
                 f"{where}: a batch is (x, y) or (x, y, weights), not a {type(thing).__name__}{size}; {advice}"
             )
@@ -139,6 +140,14 @@ class BatchChecks:
                 f"{where}: {name} has the columns {columns!r:.200}, and in {its} it had {first!r:.200}: select the "
                 "same ones in the same order in each batch"
             )
+
+
+def _as_pair(thing: Any) -> str:
+    """The advice about a value that is no batch; a mapping, as loaders of records make it, has the arrays in it."""
+    if isinstance(thing, Mapping) and len(thing) > 1:
+        x, y = islice(thing, 2)
+        return f"take them out of it, by a function that yields (batch[{x!r}], batch[{y!r}]) for each"
+    return "two whole arrays make a provider by data.arrays(x, y)"
 
 
 def _straight(x: Array) -> Array:

@@ -162,7 +162,11 @@ def test_the_users_own_error_arrives_as_it_is():
         ((np.zeros(2), np.zeros(2), np.zeros(3)), r"weights have shape \(3,\), and there are 2 samples"),
         ((np.zeros(2), np.zeros(2), [1, -2]), r"weights: -2\.0 of sample 1 is no weight"),
         ((np.zeros(2), np.zeros(2), [np.nan, 1]), r"weights: nan of sample 0 is no weight"),
-        ({"x": 1, "y": 2}, "not a dict"),
+        (
+            {"pixels": [[1]], "label": [2]},
+            r"not a dict; take them out of it, .* \(batch\['pixels'\], batch\['label'\]\)",
+        ),
+        ({"x": 1}, r"not a dict.*data\.arrays\(x, y\)"),
         (None, "not a NoneType"),
         ((np.zeros((3, 2)), np.zeros(2)), "x has 3 samples, y has 2"),
         ((np.zeros((0, 2)), np.zeros(0)), "has no samples"),
