@@ -135,6 +135,20 @@ def test_weights_count_in_collections_as_in_memory(client, class_weight, weights
     assert [one.loss for one in in_memory.history_] == pytest.approx([one.loss for one in there.history_], rel=1e-9)
 
 
+@for_each("parts, said", [
+    ((["a", "b"], [1, 2]), r"y holds labels of the types <U1, int64 in its partitions: .*, y\.astype\(str\)"),
+    ((np.array([2**53, 2**53 + 1]), np.array([1, 2], "u8")), r"types int64, uint64 in .* y\.astype\('int64'\)"),
+])  # fmt: skip
+def test_partitions_whose_labels_numpy_would_change_when_it_joins_them_are_refused(parts, said):
+    arrays = [da.from_delayed(dask.delayed(np.asarray)(part), (2,), int) for part in parts]
+    with pytest.raises(DataError, match=said):
+        count_labels(da.concatenate(arrays), None, None)
+
+
+def test_labels_of_partitions_without_rows_are_none():
+    assert count_labels(da.zeros((0,), dtype=int), None, None)[0].shape == (0,)
+
+
 def test_labels_are_counted_by_their_weights_over_all_partitions():
     y = dd.from_pandas(pd.Series(["b", "a", "b", "c"]), npartitions=2)
     values, sums = count_labels(y, None, None)

@@ -66,8 +66,27 @@ def _counted(number: int, part: Any, weights: Any) -> tuple[Array, Array]:
 
 
 def _united(counted: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    _check_one_kind([values.dtype for values, _ in counted if len(values)])
     values, indices = np.unique(np.concatenate([values for values, _ in counted]), return_inverse=True)
     return values, np.bincount(indices, np.concatenate([counts for _, counts in counted]), minlength=len(values))
+
+
+def _check_one_kind(dtypes: list["np.dtype[Any]"]) -> None:
+    """Check that partitions hold labels that numpy joins as they are: it makes text of numbers beside text.
+
+    Raises
+    ------
+    DataError
+        when it would change some: names both dtypes and the remedy.
+    """
+    kinds = {dtype.kind for dtype in dtypes}
+    text, whole = kinds & set("OU"), bool(kinds) and kinds <= set("iu")
+    if (text and kinds - set("OU")) or (whole and np.result_type(*dtypes).kind == "f"):
+        said = ", ".join(sorted({str(dtype) for dtype in dtypes}))
+        raise DataError(
+            f"y holds labels of the types {said} in its partitions: give all one type, y.astype("
+            f"{'str' if text else repr('int64')})"
+        )
 
 
 def class_numbers(y: Any, classes: Array) -> object:
