@@ -1,6 +1,8 @@
 """Parameters in a file: written from the gates, and read into them, piece by piece."""
 
+import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
 from akkordeon_dask._pieces import Piece, flat_bytes, leaves_of, read_piece, spans
@@ -18,8 +20,10 @@ from akkordeon_dask.tree import Tree
 __all__ = ["consistent_parameters", "load", "parameters", "replace_parameters", "save", "write"]
 
 
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 """At a cut, before `save` gives up."""
+_REST = 0.25
+"""Seconds between the first two of them, at most."""
 
 
 async def parameters(session: Session, *, rated: bool = False) -> dict[str, Tree]:
@@ -73,14 +77,16 @@ async def _hold(session: Session, stack: contextlib.AsyncExitStack, *, rated: bo
         return await stack.enter_async_context(held(session, None, rated=rated))
     for attempt in range(_ATTEMPTS):
         try:
-            taken = await CutNetwork.of(session).take()
-            return await stack.enter_async_context(held(session, taken.cut.name, rated=rated))
+            async with session.cutting:  # until the gates have handed it out: they keep few
+                taken = await CutNetwork.of(session).take()
+                return await stack.enter_async_context(held(session, taken.cut.name, rated=rated))
         except ClosedError:
             return await stack.enter_async_context(held(session, None, rated=rated))
         except (CheckpointError, DeadlineError) as error:  # another client's cut, or a gate that moves, is soon over
             if attempt == _ATTEMPTS - 1:
                 remedy = "pause the training sentinels, then save"
                 raise CheckpointError(f"there are no parameters of one moment: {error}: {remedy}") from error
+            await asyncio.sleep(random.uniform(0, _REST * 2**attempt))  # two clients keep no step
     raise AssertionError("unreachable")
 
 

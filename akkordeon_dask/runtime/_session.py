@@ -104,6 +104,8 @@ class Session:
         """Called with each pass, or where the flag says so only with those of this client's sentinels."""
         self.error: AkkordeonError | None = None
         self.closed = False
+        self.cutting = asyncio.Lock()
+        """Held while a consistent cut is taken: a sentinel waits for one at a time, the newest."""
         self._opening: set[Attached] = set()
         """Sentinels that wait for their first batch: no verb knows them yet."""
         self._changed = asyncio.Event()

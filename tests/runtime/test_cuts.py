@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -124,6 +124,17 @@ def test_save_while_it_trains_is_of_one_moment(tmp_path):
         running.save(tmp_path / "now")
         assert running.wait(epochs=1, timeout=PATIENCE)
     assert {*load_file(tmp_path / "now")} == {"g0.0.w", "g0.0.b", "g1.0.w", "g1.0.b"}
+
+
+def test_saves_at_once_of_one_client_and_of_another_are_all_of_one_moment(user, tmp_path):
+    """A sentinel waits for one cut, the newest: a save that takes its own from another one tries again."""
+    with user.deploy(NETWORK, name="saved", seed=3) as running, user.connect("saved") as other:
+        running.attach(train(concurrency=8))
+        files = [tmp_path / str(number) for number in range(3)]
+        with ThreadPoolExecutor(len(files)) as threads:
+            saved = [threads.submit(running.save, file) for file in files[1:]] + [threads.submit(other.save, files[0])]
+            assert [its.result(PATIENCE) for its in saved] == [None] * len(files)
+    assert all({*load_file(file)} == {"g0.0.w", "g0.0.b", "g1.0.w", "g1.0.b"} for file in files)
 
 
 def test_a_worker_that_does_not_answer_calls_the_cut_off_and_training_goes_on(tmp_path, monkeypatch):

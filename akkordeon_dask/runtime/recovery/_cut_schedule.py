@@ -181,7 +181,7 @@ class CutSchedule:
             return None
 
     async def _taken(self, *, go_on: bool = True) -> TakenCut:
-        async with self._lock:
+        async with self._lock, self._session.cutting:
             network = CutNetwork.of(self._session)
             self._begun += 1
             taken = await network.take(self._begun, go_on=go_on)
