@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from akkordeon_dask._numbers import keep_number
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.optim._optimizer import Optimizer, State
-from akkordeon_dask.optim._schedule import Schedule
+from akkordeon_dask.optim._schedule import Schedule, rate_at
 from akkordeon_dask.tree import Array, Tree, join_leaves, leaves
 
 __all__ = ["ArrayOptimizer"]
@@ -84,7 +84,7 @@ class ArrayOptimizer(Optimizer):
 
     def learning_rate(self, state: State) -> float:
         """The learning rate of the next update."""
-        return (float(self.lr(state.count)) if isinstance(self.lr, Schedule) else self.lr) * state.rate
+        return (rate_at(self.lr, state.count) if isinstance(self.lr, Schedule) else self.lr) * state.rate
 
     @property
     def kept(self) -> float:

@@ -11,6 +11,7 @@ from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import AkkordeonError, ShapeError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.optim import Optimizer, Schedule, State
+from akkordeon_dask.optim._schedule import rate_at
 from akkordeon_dask.torch._names import call_text, name_of
 from akkordeon_dask.torch._random import seeded
 from akkordeon_dask.torch._tensors import as_array, as_tensor
@@ -178,7 +179,7 @@ class TorchOptimizer(Optimizer):
 
     def _made(self, tensors: list[torch.Tensor], state: State) -> torch.optim.Optimizer:
         lr = self.options.get("lr")
-        options = {**self.options, "lr": float(lr(state.count))} if isinstance(lr, Schedule) else self.options
+        options = {**self.options, "lr": rate_at(lr, state.count)} if isinstance(lr, Schedule) else self.options
         return self.factory(tensors, **options)
 
     def _remembered(self, state: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 from unittest.mock import Mock
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from akkordeon_dask import memory, optim
-from akkordeon_dask.errors import ShapeError
+from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.for_each import for_each
 
@@ -152,6 +153,25 @@ def test_numpy_numbers_train_float32_as_python_numbers_do(array_optimizer, draw)
     )
     assert bits(found[0]) == bits(expected[0])
     assert bits(found[1].slots) == bits(expected[1].slots)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ThenElse(optim.Schedule):
+    """A user's schedule that gives something else from the second update on."""
+
+    later: object
+
+    def __call__(self, count):
+        return self.later if count else 0.0
+
+
+@for_each("later", [None, "fast", -0.1, np.float32(-0.1), np.nan, np.inf, np.ones(2)])
+def test_a_schedule_that_gives_no_learning_rate_is_named_with_what_it_gives(array_optimizer, later, draw):
+    scheduled = dataclasses.replace(array_optimizer, lr=ThenElse(later))
+    params, state = train(scheduled, draw, 1)
+    words = f"{scheduled.lr!r} gives {later!r} after 1 updates: a learning rate is a finite number of at least 0"
+    with pytest.raises(SpecError, match=re.escape(words)):
+        scheduled.update(draw(2), state, params, stale_params=params)
 
 
 @for_each("order", ["C", "F"])

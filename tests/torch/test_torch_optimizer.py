@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -121,6 +122,25 @@ def test_a_schedule_and_a_slower_rate_scale_the_step():
         assert state.rate == factor
         sizes.append(np.abs(new[0]["b"] - params[0]["b"]).max())
     np.testing.assert_allclose(sizes[1:], sizes[0] / 2, rtol=1e-5)
+
+
+@dataclass(frozen=True, repr=False)
+class Falling(optim.Schedule):
+    """A straight line, that goes on below 0."""
+
+    updates: int
+
+    def __call__(self, count):
+        return 1 - count / self.updates
+
+
+def test_a_schedule_that_falls_below_0_is_named_with_what_it_gives():
+    optimizer, params = TorchOptimizer(torch.optim.SGD, lr=Falling(2)), numbers(0)
+    state = optimizer.init(params)
+    for step in range(3):
+        params, state = optimizer.update(numbers(step), state, params, stale_params=params)
+    with pytest.raises(SpecError, match=r"Falling\(2\) gives -0.5 after 3 updates: a learning rate is a finite number"):
+        optimizer.update(numbers(3), state, params, stale_params=params)
 
 
 def test_a_rate_that_is_a_tensor_stays_as_it_is_when_updates_are_slowed():
