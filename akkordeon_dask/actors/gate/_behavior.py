@@ -273,6 +273,13 @@ class GateBehavior:
         if isinstance(message, Forward) and self._comes_too_soon(in_flight, message):
             return None
         self.counts.nbytes_in += array_nbytes(message)
+        try:
+            return self._begin(in_flight, header, message)
+        except Exception as error:  # of an optimizer that predicts, averages or has a schedule, or of a layer's rebind
+            self._report_failure(header, error)
+            return None
+
+    def _begin(self, in_flight: InFlight, header: Header, message: Forward | Backward) -> Computation | None:
         if isinstance(message, Backward):
             return self._backward(in_flight, header, message)
         if header.mode == "train":

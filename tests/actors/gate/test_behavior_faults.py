@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from akkordeon_dask import nn
+from akkordeon_dask import nn, optim
 from akkordeon_dask.messages import Address, Backward, Failed, Forward, Leave, Refused
 from tests.support.gate_harness import Bench, array, bits
 from tests.support.numbered_samples import BACK, FRONT, HOME, header
@@ -151,6 +151,42 @@ def test_promise_9_the_failure_of_a_layer_is_reported_to_the_sentinel(where):
     assert failed.message.reason.startswith("ZeroDivisionError: of the layer")
     assert f"raised in {where}, {__file__}:" in failed.message.reason
     assert bench.behavior.counts.failed == 1 and bench.number == 0
+
+
+@dataclass(frozen=True, repr=False)
+class BrokenSGD(optim.SGD):
+    """An optimizer that cannot say which parameters passes see."""
+
+    def predicted_params(self, params, state):
+        raise ZeroDivisionError("of the optimizer")
+
+    def rated_params(self, params, state):
+        raise ZeroDivisionError("of the optimizer")
+
+
+@dataclass(frozen=True, repr=False)
+class Unbound(nn.ReLU):
+    """A layer that cannot go back through other parameters."""
+
+    def rebind(self, context, params):
+        raise ZeroDivisionError("of the layer")
+
+
+@pytest.mark.parametrize("mode", ["train", "validate"])
+def test_an_optimizer_that_fails_as_a_batch_comes_is_reported_and_the_gate_goes_on(mode):
+    bench = Bench(optimizer=BrokenSGD(0.1))
+    for number in (1, 2):
+        (failed,) = bench.forward() if mode == "train" else bench.evaluate(opening=True)
+        assert failed.to == HOME and failed.message.reason.startswith("ZeroDivisionError: of the optimizer")
+        assert bench.behavior.counts.failed == number and bench.behavior.contexts == 0
+
+
+def test_a_layer_that_cannot_be_rebound_is_reported_and_the_gate_goes_on():
+    bench = Bench(nn.Linear(4, 3) >> Unbound(), backward="latest")
+    for number in (1, 2):
+        *_, failed = bench.round(number)
+        assert failed.to == HOME and failed.message.reason.startswith("ZeroDivisionError: of the layer")
+        assert (bench.behavior.counts.failed, bench.behavior.contexts, bench.number) == (number, 0, 0)
 
 
 @pytest.mark.parametrize("x", [np.zeros((2, 7), np.float32), np.zeros(7, np.float32), np.array(["a"] * 4)], ids=repr)
