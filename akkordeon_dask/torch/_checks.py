@@ -81,7 +81,25 @@ def _refusals(tensor: torch.Tensor) -> Iterator[str]:
         yield "has a shape that is not known: give the sizes of all layers"
     elif tensor.is_meta:
         yield "has no values, it was made on the 'meta' device: make the module on the CPU"
+    elif kind := _other_kind(tensor):
+        yield (
+            f"is {kind}, and a version has dense arrays of what numpy knows: keep it as one, and make the {kind} "
+            "tensor of it in forward; a buffer of torch.sparse_coo may be one by register_buffer(..., persistent=False)"
+        )
     elif isinstance(tensor, torch.nn.Parameter) and tensor.is_complex():
         yield "is complex: optimizers take real parameters; keep its two parts, and put them together in forward"
     elif tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None):
         yield "has a hook, which no version's tensor has: write it as an optimizer, or as the module's backward hook"
+
+
+def _other_kind(tensor: torch.Tensor) -> str:
+    """A word for a tensor that is no dense array of numbers that numpy knows, or bfloat16; else ""."""
+    if tensor.is_quantized or tensor.is_nested:
+        return "quantized" if tensor.is_quantized else "nested"
+    if tensor.layout != torch.strided:
+        return str(tensor.layout).removeprefix("torch.")
+    try:
+        torch.empty(0, dtype=torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype).numpy()
+    except TypeError:
+        return str(tensor.dtype).removeprefix("torch.")
+    return ""

@@ -61,6 +61,8 @@ def averaged():
         (lambda: tnn.Linear(4, 3, device="meta"), "'weight' has no values.*make the module on the CPU"),
         (lambda: tnn.LazyLinear(3), "'weight' has a shape that is not known"),
         (lambda: tnn.Linear(4, 3, dtype=torch.complex64), "'weight' is complex"),
+        (lambda: registered(tnn.Linear(4, 3), torch.eye(4).to_sparse()), "'rows' is sparse_coo.*persistent=False"),
+        (lambda: registered(tnn.Linear(4, 3), torch.eye(4, dtype=torch.float8_e4m3fn)), "'rows' is float8_e4m3fn"),
         (lambda: tnn.DataParallel(tnn.Linear(4, 3)), "is a DataParallel.*the plain module"),
         (
             lambda: tnn.Sequential(tnn.DataParallel(tnn.Linear(4, 3))),
@@ -74,6 +76,27 @@ def test_tensors_that_no_version_can_stand_in_for_are_refused_where_the_network_
         nn.Linear(2, 4) >> TorchModule(make)
     with pytest.raises(SpecError, match=words):
         TorchModule(make())
+
+
+class Neighbours(tnn.Module):
+    """A layer over the nodes of a graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("edges", torch.eye(4).roll(1, 0).to_sparse(), persistent=False)
+        self.inner = tnn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.inner((self.edges @ x.T).T)
+
+
+def test_a_sparse_buffer_that_is_not_persistent_is_computed_with():
+    module = Neighbours()
+    for layer in (TorchModule(Neighbours), TorchModule(module)):
+        params = layer.init(np.random.default_rng(0))
+        module.load_state_dict({name: torch.from_numpy(its.copy()) for name, its in params.items()})
+        x = np.eye(4, dtype=np.float32)
+        assert_array_equal(layer.forward(params, x, train=True)[0], module(torch.from_numpy(x)).detach())
 
 
 def test_modules_that_are_cut_or_given_as_arguments_share_no_memory():
