@@ -126,6 +126,10 @@ class Branches(Layer):
     def advance(self, params: Tree, grads: Tree) -> Tree:
         return tuple(branch.advance(*both) for branch, *both in zip(self._branches, params, grads, strict=True))
 
+    def parameter_names(self, path: str) -> tuple[str, ...]:
+        index, _, inner = path.partition(".")
+        return self._branches[int(index)].parameter_names(inner)
+
     @property
     def keeps_shape(self) -> bool:
         return self._axis is None and any(branch.keeps_shape for branch in self._branches)

@@ -168,6 +168,10 @@ class Chain(Layer, Sequence[Layer]):
     def advance(self, params: Tree, grads: Tree) -> Tree:
         return tuple(layer.advance(*both) for layer, *both in zip(self.layers, params, grads, strict=True))
 
+    def parameter_names(self, path: str) -> tuple[str, ...]:
+        position, _, inner = path.partition(".")
+        return self.layers[int(position)].parameter_names(inner)
+
     @property
     def keeps_output(self) -> bool:  # type: ignore[override]
         """A layer keeps its output, and those behind it may hand that same array on."""

@@ -255,12 +255,10 @@ def _by_name(leaves: Leaves) -> dict[str, Leaf]:
 
 def _own_names(network: Network, leaves: Leaves) -> dict[str, tuple[str, ...]]:
     """By path, the names that another library has for each leaf; empty unless all have some, and no two are equal."""
-    layers = {name: gate.chain.layers for name, gate in zip(network.names, network.gates, strict=True)}
-    names = {}
-    for gate, its in leaves.items():
-        for leaf in its:
-            position, _, inner = leaf.path.partition(".")
-            names[f"{gate}.{leaf.path}"] = layers[gate][int(position)].parameter_names(inner)
+    chains = {name: gate.chain for name, gate in zip(network.names, network.gates, strict=True)}
+    names = {
+        f"{gate}.{leaf.path}": chains[gate].parameter_names(leaf.path) for gate, its in leaves.items() for leaf in its
+    }
     every = [name for its in names.values() for name in its]
     return names if all(names.values()) and len(set(every)) == len(every) else {}
 

@@ -7,7 +7,6 @@ import torch
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.network import Network
-from akkordeon_dask.torch._module import TorchModule
 from akkordeon_dask.torch._tensors import as_tensor
 from akkordeon_dask.tree import Tree, paths
 
@@ -48,9 +47,7 @@ def state_dict(network: Network, parameters: dict[str, Tree]) -> dict[str, torch
 
 def _named(network: Network, parameters: dict[str, Tree]) -> Iterator[tuple[str, torch.Tensor]]:
     for gate_name, gate in zip(network.names, network.gates, strict=True):
-        for layer, tree in zip(gate.chain.layers, parameters[gate_name], strict=True):
-            if isinstance(layer, TorchModule):
-                for path, leaf in paths(tree):
-                    tensor = as_tensor(copied(leaf))
-                    for name in layer.parameter_names(path):
-                        yield name, tensor
+        for path, leaf in paths(parameters[gate_name]):
+            tensor = as_tensor(copied(leaf))
+            for name in gate.chain.parameter_names(path):
+                yield name, tensor

@@ -11,11 +11,12 @@ from numpy.testing import assert_array_equal
 from safetensors.torch import load_file, save_file
 from torch import nn as tnn
 
-from akkordeon_dask import Gate, Sentinel, data, deploy, nn, optim
-from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn, optim
+from akkordeon_dask.errors import CheckpointError, SpecError
 from akkordeon_dask.snapshots import digest
 from akkordeon_dask.torch import TorchModule, TorchOptimizer, split_module, state_dict
 from akkordeon_dask.tree import paths
+from tests.support.for_each import for_each
 from tests.support.gate_versions import versions
 from tests.support.one_worker import one_worker
 from tests.support.patience import PATIENCE
@@ -115,6 +116,51 @@ def test_a_network_with_layers_of_ours_is_saved_by_paths(client, tmp_path):
         before = running.parameters()
         running.load(tmp_path / "mixed.safetensors")
         assert equal(running.parameters(), before)
+
+
+def named(name, *sizes):
+    return tnn.Sequential(OrderedDict([(name, tnn.Linear(*sizes))]))
+
+
+INNER = {
+    "residual": nn.Residual(nn.Tanh() >> TorchModule(named("inner", 4, 4)), TorchModule(named("around", 4, 4))),
+    "parallel": nn.Parallel(
+        [TorchModule(named("inner", 4, 2)), TorchModule(named("around", 4, 2))], join="concatenate"
+    ),
+    "chain": nn.Chain([nn.Chain([TorchModule(named("inner", 4, 4)), nn.Tanh()]), TorchModule(named("around", 4, 4))]),
+}
+
+
+@for_each("layer", INNER.values())
+def test_modules_inside_layers_of_ours_are_saved_and_exported_by_the_names_of_torch(client, tmp_path, layer):
+    network = Gate(layer >> TorchModule(named("last", 4, 3)), optim.SGD(0.1))
+    with deploy(network, client) as running:
+        running.save(path := tmp_path / "inside.safetensors")
+        saved, before = load_file(path), running.parameters()
+        exported = state_dict(running.network, before)
+        running.load(path)
+        assert equal(running.parameters(), before)
+    names = {f"{part}.{its}" for part in ("inner", "around", "last") for its in ("weight", "bias")}
+    assert saved.keys() == exported.keys() == names
+    assert all(torch.equal(saved[name], exported[name]) for name in names)
+
+
+@for_each("layer", INNER.values())
+def test_a_file_of_an_earlier_version_has_modules_inside_layers_of_ours_by_paths(client, tmp_path, layer):
+    with deploy(Gate(layer, optim.SGD(0.1)), client) as running:
+        before = running.parameters()
+        arrays = {f"g0.{path}": torch.from_numpy(2 * leaf) for path, leaf in paths(before["g0"])}
+        save_file(arrays, tmp_path / "earlier.safetensors")
+        running.load(tmp_path / "earlier.safetensors")
+        found = {f"g0.{path}": leaf for path, leaf in paths(running.parameters()["g0"])}
+    for name, array in arrays.items():
+        assert_array_equal(found[name], array)
+
+
+def test_a_module_inside_a_residual_is_exported_or_refused_and_never_left_out():
+    network = Gate(nn.Residual(TorchModule(tnn.Linear, 4, 4)) >> TorchModule(tnn.Linear, 4, 2), optim.SGD(0.1))
+    with pytest.raises(SpecError, match=r"two modules of .* have a tensor 'weight'"):
+        state_dict(Network([network]), Network([network]).init(0))
 
 
 def test_a_snapshot_brings_back_modules_and_optimizers(client, tmp_path):
