@@ -239,6 +239,9 @@ class _Reader:
             self._former_digest.update(numbers.view(np.uint8).data)
         with np.errstate(over="ignore"):  # reported below
             cast = numbers.astype(dtype, copy=False)
+        if dtype.kind in "iu" and (lost := cast != numbers).any():
+            value = numbers[lost][0]
+            raise CheckpointError(f"{self._named(name)} with {value}, which the network's {dtype} lacks: {_REMEDY}")
         bad = ~np.isfinite(cast)
         if is_statistic(span.path):  # it may be infinite, as a mask of attention is
             bad &= ~np.isinf(numbers)
@@ -309,4 +312,6 @@ def _check_form(where: str, tensor: Tensor, leaf: Leaf) -> None:
     if dtype.kind != "f" and tensor.dtype.kind == dtype.kind and tensor.code != BFLOAT16:  # a count, or a mask
         return
     if dtype.kind != "f" or (tensor.dtype.kind != "f" and tensor.code != BFLOAT16):
-        raise CheckpointError(f"{where} of dtype {tensor.dtype}, the network's is {dtype}: save it as a float")
+        its = "bfloat16" if tensor.code == BFLOAT16 else str(tensor.dtype)
+        remedy = "a float" if dtype.kind == "f" else str(dtype)
+        raise CheckpointError(f"{where} of dtype {its}, the network's is {dtype}: save it as {remedy}")

@@ -21,7 +21,7 @@ from tests.support.gate_versions import versions
 from tests.support.one_worker import one_worker
 from tests.support.patience import PATIENCE
 from tests.support.small_networks import equal
-from tests.torch.modules import Tied, block
+from tests.torch.modules import Tied, block, registered
 
 ADAM = TorchOptimizer(torch.optim.AdamW, lr=1e-3)
 IMAGES = data.arrays(
@@ -229,6 +229,31 @@ def test_a_tensor_of_another_shape_has_the_name_of_the_file_and_that_of_the_netw
     words = r"has '2.weight' \('layer1.0.2.weight' of the network\) of shape \(3, 5\), the network's is \(3, 16\)"
     with deploy(split_module(model(), ADAM, at=["1"]), client) as running, pytest.raises(CheckpointError, match=words):
         running.load(tmp_path / "other.safetensors")
+
+
+@for_each(
+    "buffer, words",
+    [
+        (torch.ones(4), "has 'rows' .* of dtype float32, the network's is int8: save it as int8"),
+        (
+            torch.ones(4, dtype=torch.bfloat16),
+            "has 'rows' .* of dtype bfloat16, the network's is int8: save it as int8",
+        ),
+        (torch.arange(126, 130), "has 'rows' .* with 128, which the network's int8 lacks"),
+    ],
+)
+def test_whole_numbers_of_a_buffer_are_loaded_as_they_are_or_refused(client, tmp_path, buffer, words):
+    module = registered(tnn.Linear(4, 3), torch.arange(4, dtype=torch.int8))
+    path = tmp_path / "rows.safetensors"
+    with deploy(Gate(TorchModule(module), optim.SGD(0.1)), client) as running:
+        save_file(module.state_dict() | {"rows": torch.tensor([-128, 0, 1, 127])}, path)
+        running.load(path)
+        before = running.parameters()
+        assert before["g0"][0]["statistics"]["rows"].tolist() == [-128, 0, 1, 127]
+        save_file(module.state_dict() | {"rows": buffer}, path)
+        with pytest.raises(CheckpointError, match=words):
+            running.load(path)
+        assert equal(running.parameters(), before)
 
 
 def causal():
