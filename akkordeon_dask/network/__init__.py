@@ -6,6 +6,7 @@ from akkordeon_dask.network._gate import Gate
 from akkordeon_dask.network._network import Network
 from akkordeon_dask.network._resources import Claim, Resources, describe_stock
 from akkordeon_dask.network._sentinel import Sentinel
+from akkordeon_dask.network._weighable import check_weighable
 
 __all__ = [
     "Beside",
@@ -16,6 +17,7 @@ __all__ = [
     "Sentinel",
     "beside",
     "check_labels_weighed",
+    "check_weighable",
     "describe_stock",
     "weigh_classes",
 ]

@@ -14,7 +14,7 @@ from akkordeon_dask._repr import Written
 from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.tree import Array
 
-__all__ = ["Loss", "Score", "ScoreState", "Targets", "check_weights"]
+__all__ = ["Loss", "Score", "ScoreState", "Targets", "applied_loss", "check_weights"]
 
 Targets: TypeAlias = Literal["labels", "values"]
 """`"labels"`: one whole number a sample, the column of its class; `"values"`: one number for each output."""
@@ -218,6 +218,37 @@ class Loss(Written, ABC):
             return y, target, weights
         kept = weights != 0
         return y[kept], target[kept], weights[kept]
+
+
+def applied_loss(
+    loss: Loss, y: Array, target: Array, weights: Array | None, *, need_dy: bool
+) -> tuple[float, Array | None]:
+    """Loss and gradient of a batch by a loss that may be a user's; the gradient in the dtype of the outputs.
+
+    Raises
+    ------
+    SpecError
+        when the loss returns anything but a number and a gradient of the shape of the outputs.
+    """
+    by_weight = {} if weights is None else {"weights": weights}
+    found: object = loss(y, target, need_dy=need_dy, **by_weight)
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise SpecError(
+            f"{loss!r} returns a {type(found).__name__}: it returns (loss, dy), where dy is the gradient by "
+            "the outputs, or None where need_dy is False"
+        )
+    value, dy = found
+    return float(value), _checked_gradient(loss, dy, y) if need_dy else None
+
+
+def _checked_gradient(loss: Loss, dy: Any, y: Array) -> Array:
+    if not isinstance(dy, np.ndarray) or dy.shape != y.shape or dy.dtype.kind not in "biuf":
+        said = f"{dy.dtype} of shape {dy.shape}" if isinstance(dy, np.ndarray) else f"a {type(dy).__name__}"
+        raise SpecError(
+            f"{loss!r} gives {said} as gradient: it returns (loss, dy), where dy has the shape of the outputs, "
+            f"{y.shape}, and is of {y.dtype}"
+        )
+    return dy.astype(y.dtype, copy=False)
 
 
 @lru_cache(maxsize=256)

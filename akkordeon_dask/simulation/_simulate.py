@@ -16,8 +16,9 @@ from akkordeon_dask.data import Batch, Provider, Source, as_provider, open_sourc
 from akkordeon_dask.errors import DataError, SpecError
 from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import WireFormat, narrowed, widened
-from akkordeon_dask.network import Gate, Network, Sentinel
+from akkordeon_dask.network import Gate, Network, Sentinel, check_weighable
 from akkordeon_dask.nn import Key, Loss, Score, ScoreState, SoftmaxCrossEntropy
+from akkordeon_dask.nn._loss import applied_loss
 from akkordeon_dask.simulation._delays import Delays, GateDelays, check_delays, drawn, longest
 from akkordeon_dask.tree import Array, Tree
 
@@ -84,7 +85,10 @@ class _Plan:
         if target is None:
             raise DataError("a simulation compares predictions with targets: give it data with labels")
         self.network.check_input(x.shape[1:], x.dtype)
-        return x, target, rest[0] if rest else None
+        weights = rest[0] if rest else None
+        if weights is not None:
+            check_weighable(self.sentinel)
+        return x, target, weights
 
 
 class _SimulatedGate:
@@ -145,10 +149,9 @@ class _Mean:
 
     def add(self, y: Array, target: Array, weights: Array | None, *, need_dy: bool) -> tuple[float, Array | None]:
         """The loss of a batch and its gradient by y."""
-        given = {} if weights is None else {"weights": weights}
         y = aligned(y)
-        value, dy = self._loss(y, target, need_dy=need_dy, **given)
-        weight = self._loss.total_weight(target, **given)
+        value, dy = applied_loss(self._loss, y, target, weights, need_dy=need_dy)
+        weight = float(self._loss.total_weight(target, weights))
         self._sum, self._weight = self._sum + value * weight, self._weight + weight
         outputs, labels, its = self._loss.scored(y, target, weights)
         for score in self._scores if len(outputs) else ():

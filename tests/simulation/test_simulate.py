@@ -1,6 +1,8 @@
 """The simulator gives the parameters of the actors, bit for bit, where the delays are the same."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -185,3 +187,47 @@ def test_an_argument_that_makes_no_sense_is_refused(options, said):
 def test_what_it_cannot_simulate_is_refused(policy, said):
     with pytest.raises(SpecError, match=f"gate 'g0' has {said}"):
         simulated(Network([Gate(nn.Linear(6, 3), optim.SGD(0.1), **policy)]))
+
+
+@dataclass(frozen=True, repr=False)
+class Squares(nn.Loss):
+    """A user's loss, whose gradient is `dy` of one in float64."""
+
+    dy: Callable[[np.ndarray], object] = np.array
+
+    def __call__(self, y, target, *, need_dy=True):
+        apart = y.astype(np.float64) - np.eye(3)[target]
+        return (apart**2).mean(), self.dy(2 * apart / apart.size)
+
+
+def test_a_loss_with_a_gradient_of_another_dtype_trains_as_the_actors_do():
+    """The gradient goes on in the dtype of the outputs."""
+    spec = network(MOMENTUM)
+    cluster = SimulatedCluster(spec, seed=SEED)
+    options = {"batch_size": BATCH_SIZE, "loss": Squares()}
+    cluster.attach("alone", Sentinel.train(samples(), concurrency=1, epochs=EPOCHS, **options))
+    cluster.run(cluster.finished)
+    found = simulate(spec, samples(), epochs=EPOCHS, seed=SEED, sentinel="alone", **options)
+    assert bits(found.parameters) == bits({gate.name: gate.versions.present.params for gate in cluster.gates})
+    assert type(found.epochs[0].loss) is float
+
+
+@for_each(
+    "dy, said",
+    [
+        (lambda dy: None, "a NoneType"),
+        (lambda dy: dy.tolist(), "a list"),
+        (lambda dy: dy.mean(axis=1), r"float64 of shape \(20,\)"),
+        (lambda dy: dy.mean(axis=0), r"float64 of shape \(3,\)"),
+    ],
+)
+def test_a_loss_without_a_gradient_says_what_it_returns(dy, said):
+    with pytest.raises(SpecError, match=rf"Squares\(.*\) gives {said} as gradient: it returns \(loss, dy\)"):
+        simulated(network(MOMENTUM), loss=Squares(dy))
+
+
+def test_a_loss_that_takes_no_weights_is_refused_where_the_data_have_some():
+    x, y = np.zeros((40, 6), np.float32), np.zeros(40, int)
+    weighted = data.arrays(x, y, weights=np.ones(40))
+    with pytest.raises(SpecError, match=r"gives sample weights, and Squares\(.*\) takes none: give its __call__"):
+        simulate(network(MOMENTUM), weighted, batch_size=BATCH_SIZE, loss=Squares())

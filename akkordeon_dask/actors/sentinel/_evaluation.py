@@ -22,11 +22,11 @@ from akkordeon_dask.memory import aligned
 from akkordeon_dask.messages import Failed, Header
 from akkordeon_dask.network import Sentinel, weigh_classes
 from akkordeon_dask.nn import Loss, Score, ScoreState
+from akkordeon_dask.nn._loss import applied_loss
 from akkordeon_dask.tree import Array
 
 __all__ = [
     "ScoreStates",
-    "check_weighable",
     "evaluate",
     "gate_failure",
     "lost_batches",
@@ -116,44 +116,11 @@ def _loss(sentinel: Sentinel, batch: BatchInFlight, y: Array, target: Array) -> 
         weights = weigh_classes(sentinel.class_weight, target, weights, ignored=ignored)
     batch.weight = float(sentinel.loss.total_weight(target, weights))
     need_dy = sentinel.mode == "train"
-    by_weight = {} if weights is None else {"weights": weights}
-    found: object = sentinel.loss(y, target, need_dy=need_dy, **by_weight)
-    if not isinstance(found, tuple) or len(found) != 2:
-        raise SpecError(
-            f"{sentinel.loss!r} returns a {type(found).__name__}: it returns (loss, dy), where dy is the gradient by "
-            "the outputs, or None where need_dy is False"
-        )
-    loss, dy = found
-    return float(loss), _checked(sentinel.loss, dy, y) if need_dy else None
-
-
-def _checked(loss: Loss, dy: Any, y: Array) -> Array:
-    """The gradient that a user's loss has returned, in the dtype of the outputs."""
-    if not isinstance(dy, np.ndarray) or dy.shape != y.shape or dy.dtype.kind not in "biuf":
-        said = f"{dy.dtype} of shape {dy.shape}" if isinstance(dy, np.ndarray) else f"a {type(dy).__name__}"
-        raise SpecError(
-            f"{loss!r} gives {said} as gradient: it returns (loss, dy), where dy has the shape of the outputs, "
-            f"{y.shape}, and is of {y.dtype}"
-        )
-    return dy.astype(y.dtype, copy=False)
+    return applied_loss(sentinel.loss, y, target, weights, need_dy=need_dy)
 
 
 def _updated(score: Score, y: Array, target: Array, weights: Array | None) -> ScoreState:
     return score.update(y, target) if weights is None else score.update(y, target, weights)
-
-
-def check_weighable(sentinel: Sentinel) -> None:
-    """SpecError where the loss or a score cannot take the weights of samples."""
-    if sentinel.mode == "predict":
-        return
-    functions: tuple[Loss | Score, ...] = (sentinel.loss, *sentinel.scores)
-    for function in functions:
-        if not function.takes_weights:
-            verb = "__call__" if isinstance(function, Loss) else "update"
-            raise SpecError(
-                f"{sentinel.provider!r} gives sample weights, and {function!r} takes none: give its {verb} an argument "
-                "weights=None, (batch,) float64, or give batches (x, y)"
-            )
 
 
 def _blamed(function: Loss | Score, error: BaseException, header: Header | None = None) -> BaseException:

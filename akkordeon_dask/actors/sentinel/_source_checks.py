@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from akkordeon_dask.actors.sentinel._evaluation import check_weighable
 from akkordeon_dask.data import Batch, ColumnNames, Source, open_source
 from akkordeon_dask.errors import DataError
-from akkordeon_dask.network import Network, Sentinel, check_labels_weighed
+from akkordeon_dask.network import Network, Sentinel, check_labels_weighed, check_weighable
 
 __all__ = ["SourceChecks"]
 
