@@ -13,7 +13,7 @@ from akkordeon_dask._repr import shape_text
 from akkordeon_dask.errors import ShapeError
 from akkordeon_dask.memory import empty
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients, as_pair
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import agree, asked, is_full, merged
 from akkordeon_dask.tree import Array, Tree
@@ -68,7 +68,7 @@ class Branches(Layer):
         ys, items = [], []
         for index, (branch, its) in enumerate(zip(branches, params, strict=True)):
             below = key.fold(index) if key is not None and branch.draws else None
-            y, item = branch.forward(its, x, train=train, key=below)
+            y, item = as_pair(branch, "forward", branch.forward(its, x, train=train, key=below))
             ys.append(y)
             items.append(item)
         shape = self._joined_shape([y.shape[1:] for y in ys])
@@ -91,7 +91,7 @@ class Branches(Layer):
         pieces = [dy] * len(branches) if axis is None else np.split(dy, context.ends[:-1], axis + 1)
         dxs, rest = [], []
         for branch, item, piece in zip(branches, context.items, pieces, strict=True):
-            dx, later = branch.split_backward(item, piece, need_dx=need_dx)
+            dx, later = as_pair(branch, "split_backward", branch.split_backward(item, piece, need_dx=need_dx))
             if need_dx and dx is None:
                 raise ShapeError(f"{branch!r} gives no dx: backward returns it wherever need_dx is set")
             dxs.append(dx)

@@ -14,7 +14,7 @@ from akkordeon_dask.errors import ShapeError, SpecError
 from akkordeon_dask.nn._checked_params import checked_params
 from akkordeon_dask.nn._execution_plan import ExecutionPlan, Step, plan
 from akkordeon_dask.nn._key import Key
-from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients
+from akkordeon_dask.nn._layer import Context, Gradients, Layer, Shape, SplitGradients, as_pair
 from akkordeon_dask.nn._precision import widened
 from akkordeon_dask.nn._shapes import asked, is_full, merged
 from akkordeon_dask.nn._summary import summarise
@@ -98,7 +98,7 @@ class Chain(Layer, Sequence[Layer]):
         for position, layer, fused, views, keeps_output, draws, _ in steps:
             its = params[position : position + 2] if fused else params[position]
             below = key.fold(position) if draws and key is not None else None
-            x, context = layer.forward(its, x, train=train, key=below, own=own)
+            x, context = as_pair(layer, "forward", layer.forward(its, x, train=train, key=below, own=own))
             own = (own or not views) and not keeps_output
             items.append(context)
         if not isinstance(x, np.ndarray) or x.shape[:1] != samples:
@@ -130,10 +130,11 @@ class Chain(Layer, Sequence[Layer]):
                 break
             below = need_dx or position > first
             if splits and rest is not None:
-                dx, later = layer.split_backward(item, dx, need_dx=below, own=own)
+                made = layer.split_backward(item, dx, need_dx=below, own=own)
+                dx, later = as_pair(layer, "split_backward", made)
                 rest.append((step, later))
             else:
-                dx, its = layer.backward(item, dx, need_dx=below, own=own)
+                dx, its = as_pair(layer, "backward", layer.backward(item, dx, need_dx=below, own=own))
                 _put(grads, step, its)
             if below and dx is None:
                 raise ShapeError(f"{layer!r} gives no dx: backward returns it wherever need_dx is set")

@@ -20,7 +20,7 @@ from akkordeon_dask.tree import Array, Tree, size
 if TYPE_CHECKING:
     from akkordeon_dask.nn._chain import Chain
 
-__all__ = ["Context", "Gradients", "Layer", "Shape", "SplitGradients"]
+__all__ = ["Context", "Gradients", "Layer", "Shape", "SplitGradients", "as_pair"]
 
 Context: TypeAlias = Any
 """The part of a forward pass that the backward pass needs. Opaque, and never kept on the layer."""
@@ -123,7 +123,7 @@ class Layer(Written, ABC):
         for both halves at once. The function holds the context, or parts of it, and `dy` until it is called or dies;
         neither `dx` nor anything made of it is among them, so that `dx` may be overwritten before the call.
         """
-        dx, grads = self.backward(context, dy, need_dx=need_dx, own=own)
+        dx, grads = as_pair(self, "backward", self.backward(context, dy, need_dx=need_dx, own=own))
         return dx, lambda: grads
 
     @property
@@ -219,3 +219,25 @@ class Layer(Written, ABC):
     def _parts(self) -> "tuple[Layer, ...]":
         """The layer itself; of a chain its layers."""
         return (self,)
+
+
+_PAIRS = {
+    "forward": "(y, context), where the context is what the backward pass needs, None for nothing",
+    "backward": "(dx, grads), where the gradients by the parameters are a dict, {} without parameters",
+    "split_backward": "(dx, function), where the function returns the gradients by the parameters",
+}
+
+
+def as_pair(layer: Layer, method: str, made: Any) -> tuple[Any, Any]:
+    """The two values that a method of a layer, which may be a user's, has returned.
+
+    Raises
+    ------
+    ShapeError
+        when it has returned anything else: says what it returns.
+    """
+    if not isinstance(made, tuple) or len(made) != 2:
+        said = f"an array of shape {made.shape}" if isinstance(made, np.ndarray) else f"a {type(made).__name__}"
+        said += f" of {len(made)}" if isinstance(made, tuple | list) else ""
+        raise ShapeError(f"{layer!r}: {method} returns {said}, not a pair, {_PAIRS[method]}")
+    return made

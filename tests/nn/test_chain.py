@@ -216,6 +216,37 @@ def test_a_layer_gives_the_gradient_that_it_is_asked_for(chain, said, backward):
 
 
 @dataclass(frozen=True, repr=False)
+class Alone(Made):
+    """The identity, that forgets the second value that a method returns, or adds a third one."""
+
+    method: str = "forward"
+    more: bool = False
+
+    def forward(self, params, x, *, train=False, key=None, own=False):
+        return self._made("forward", super().forward(params, x))
+
+    def backward(self, context, dy, *, need_dx=True, own=False):
+        return self._made("backward", super().backward(context, dy, need_dx=need_dx))
+
+    def _made(self, method, pair):
+        return pair if method != self.method else (*pair, None) if self.more else pair[0]
+
+
+@for_each("around", [lambda layer: nn.Tanh() >> layer, lambda layer: nn.Residual(layer) >> nn.Tanh()])
+@for_each("method, says", [("forward", "(y, context)"), ("backward", "(dx, grads)")])
+@for_each("samples", [2, 3])
+def test_a_method_of_a_layer_that_returns_no_pair_is_named_with_what_it_returns(around, method, says, samples):
+    for more, said in ((False, f"an array of shape ({samples}, 4)"), (True, "a tuple of 3")):
+        layer = Alone(method=method, more=more)
+        chain, x = nn.Chain([around(layer)]), np.ones((samples, 4))
+        words = f"{layer!r}: {method} returns {said}, not a pair, {says}"
+        with pytest.raises(ShapeError, match=re.escape(words)):
+            chain.backward(chain.forward(chain.init(np.random.default_rng(0)), x)[1], x)
+        with pytest.raises(ShapeError, match=re.escape(words)):
+            chain.split_backward(chain.forward(chain.init(np.random.default_rng(0)), x)[1], x)[1]()
+
+
+@dataclass(frozen=True, repr=False)
 class Holds(Made):
     """The identity, with parameters that a function makes."""
 
