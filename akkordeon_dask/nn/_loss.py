@@ -238,7 +238,15 @@ def applied_loss(
             "the outputs, or None where need_dy is False"
         )
     value, dy = found
-    return float(value), _checked_gradient(loss, dy, y) if need_dy else None
+    return _checked_value(loss, value), _checked_gradient(loss, dy, y) if need_dy else None
+
+
+def _checked_value(loss: Loss, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        said = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{value!r:.80}"
+        raise SpecError(f"{loss!r} gives {said} as loss: it returns one number, the mean over the batch") from None
 
 
 def _checked_gradient(loss: Loss, dy: Any, y: Array) -> Array:

@@ -72,6 +72,19 @@ def test_a_gradient_that_is_none_is_an_error_of_the_loss(make, said):
         evaluated(Made(dy=make))
 
 
+class Each(Made):
+    """A loss of each sample, without their mean."""
+
+    def __call__(self, y, target, **options):
+        return np.square(y).sum(axis=1), super().__call__(y, target, **options)[1]
+
+
+@for_each("mode", ["train", "validate"])
+def test_a_loss_of_each_sample_is_told_that_it_is_one_number(mode):
+    with pytest.raises(SpecError, match=r"Each\(.* gives an array of shape \(4,\) as loss: it returns one number"):
+        evaluated(Each(), mode)
+
+
 class Bare(Made):
     """As a loss of PyTorch: a number alone."""
 
