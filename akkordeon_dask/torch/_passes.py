@@ -17,6 +17,7 @@ from akkordeon_dask.torch._foreign import check_own
 from akkordeon_dask.torch._notes import noted
 from akkordeon_dask.torch._outputs import check_output
 from akkordeon_dask.torch._random import Draws, seeded
+from akkordeon_dask.torch._shapes import takes_indices
 from akkordeon_dask.torch._writes import Writes
 
 __all__ = ["NO_SEED", "run"]
@@ -28,6 +29,9 @@ _SWAPPED = frozenset({"_parameters", "_buffers", "_modules", "_flat_weights", "_
 """Attributes of a module that are not its own state."""
 
 _COLLECTIONS = list, tuple, dict, set, frozenset, deque
+
+_INDICES = torch.int32, torch.int64
+"""What PyTorch looks something up by."""
 
 _MOST = 5
 """First passes to compare, where another thread draws during each of them: then nothing is refused."""
@@ -91,9 +95,9 @@ def _called(
     def hints() -> Iterator[str]:
         if blueprint.dtypes:
             yield f"its tensors are made as {blueprint.dtypes}, and all have the gate's dtype here"
-        if x.dtype in (torch.bool, torch.uint8, torch.int8, torch.int16):
-            made = str(x.dtype).removeprefix("torch.")
-            yield f"the samples are {made}: nn.Scale(mean, std) in front makes floats of them, .long() indices"
+        if not (x.is_floating_point() or (x.dtype in _INDICES and takes_indices(blueprint))):
+            made, indices = str(x.dtype).removeprefix("torch."), "" if x.dtype in _INDICES else ", .long() indices"
+            yield f"the samples are {made}: nn.Scale(mean, std) in front makes floats of them{indices}"
         if dtype is not None:
             yield f"its products are {dtype}, which not every processor has for every module: leave dtype= out"
         if module.training and len(x) == 1:

@@ -371,6 +371,8 @@ def mixed():
         (lambda: tnn.Linear(4, 3), np.ones((2, 4), np.uint8), r"the samples are uint8: nn.Scale\(mean, std\) in front"),
         (module(lambda its, x: its.linear(x[:, :4])), np.ones((2, 4), np.int16), r"int16: .* .long\(\) indices"),
         (lambda: tnn.Embedding(7, 4), np.ones((2, 4), np.bool_), r"the samples are bool: .* .long\(\) indices"),
+        (lambda: tnn.Linear(4, 3), np.ones((2, 4), np.int64), r"the samples are int64: .* makes floats of them$"),
+        (lambda: tnn.Linear(4, 3), np.ones((2, 4), np.int32), r"the samples are int32: .* makes floats of them$"),
     ],
 )
 def test_an_error_over_samples_of_another_kind_says_what_to_do(make, x, words):
@@ -378,6 +380,13 @@ def test_an_error_over_samples_of_another_kind_says_what_to_do(make, x, words):
     with pytest.raises(RuntimeError) as caught:
         layer.forward(layer.init(np.random.default_rng(0)), x)
     assert re.search(words, "".join(caught.value.__notes__))
+
+
+def test_an_error_over_indices_says_nothing_of_floats():
+    layer = TorchModule(tnn.Embedding, 7, 4)
+    with pytest.raises(IndexError) as caught:
+        layer.forward(layer.init(np.random.default_rng(0)), np.full((2, 4), 7))
+    assert caught.value.__notes__ == ["in TorchModule(torch.nn.Embedding, 7, 4)"]
 
 
 @for_each(
