@@ -1,7 +1,7 @@
 """Snapshots of a gate's versions, written while it works."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,6 +12,7 @@ from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._state import Version, aligned_version
 from akkordeon_dask.errors import CheckpointError
 from akkordeon_dask.snapshots import Saved, SnapshotPolicy, SnapshotRecorder, load_part, part_store
+from akkordeon_dask.snapshots._tree_format import dress
 from akkordeon_dask.tree import Tree, is_statistic, leaves, paths
 
 __all__ = ["GateSnapshots", "load_version"]
@@ -195,7 +196,7 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version, state_form
         if policy.cut is None:
             saved = _load(lambda like: policy.store().load(series, like=like), fresh, like)
     except CheckpointError as error:
-        raise CheckpointError(f"gate {series!r}: {error}") from error
+        raise CheckpointError(f"gate {series!r}: {error}{_remedy(policy, series, fresh, state_format)}") from error
     if saved is None or (part is not None and (part.generation, part.number) > (saved.generation, saved.number)):
         saved = part
     if saved is None:
@@ -210,6 +211,31 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version, state_form
     updates, sums = saved.facts.get("updates", saved.number), saved.tree.get("accumulation")
     tree = saved.tree
     return aligned_version(Version(saved.number, tree["params"], tree["state"], int(samples), int(updates), sums))
+
+
+def _remedy(policy: SnapshotPolicy, series: str, fresh: Version, state_format: str) -> str:
+    """The way out where the parameters of a snapshot fit, and the state of the optimizer alone does not; else ""."""
+    like = {"params": fresh.params, "state": fresh.state}
+    try:
+        saved = load_part(policy, series, None) or policy.store().load(series)
+        if saved is None or not _fits(saved, like, "params") or _fits(saved, like, "state"):
+            return ""
+    except CheckpointError:
+        return ""
+    theirs = saved.facts.get("state_format", "")
+    named = f", {theirs}," if theirs and theirs != state_format else ""
+    return (
+        f"; its parameters fit, and the state of its optimizer alone does not: resume with that optimizer{named} or "
+        "load a file of the parameters alone (`save`)"
+    )
+
+
+def _fits(saved: Saved, like: Mapping[str, Tree], name: str) -> bool:
+    try:
+        dress(saved.tree[name], like[name])
+    except CheckpointError:
+        return False
+    return True
 
 
 def _load(load: Callable[[Tree], Saved | None], *forms: Version) -> Saved | None:

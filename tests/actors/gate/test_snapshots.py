@@ -251,6 +251,33 @@ def test_the_future_of_a_part_is_the_callers_however_fast_the_writer_is(tmp_path
     snapshots.close(None, PATIENCE)
 
 
+MOMENTUM = optim.SGD(0.1, momentum=0.9)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "changed", "said"),
+    [
+        (
+            optim.EMA(MOMENTUM),
+            {},
+            r"resume with that optimizer, optim\.SGD\(\), or load a file of the parameters alone",
+        ),
+        (optim.SGD(0.1), {}, r"resume with that optimizer or load a file of the parameters"),
+        (optim.SGD(0.1), {"b": np.zeros(2)}, r"has the fields \(w, b\): load it into the network that saved it$"),
+        (MOMENTUM, {"w": np.zeros(4)}, r"has an array \(4,\) of float64: load it into the network that saved it$"),
+    ],
+)
+def test_where_the_state_of_the_optimizer_alone_does_not_fit_there_is_a_way_out(tmp_path, optimizer, changed, said):
+    policy, params = SnapshotPolicy(str(tmp_path)), {"w": np.ones(3, np.float32)}
+    snapshots = GateSnapshots(policy, "g0", 1, state_format=MOMENTUM.state_format, on_failure=Mock())
+    snapshots.begin()
+    snapshots.write(Version(1, params, MOMENTUM.init(params)), 0.0)
+    snapshots.close(None, PATIENCE)
+    now = params | changed
+    with pytest.raises(CheckpointError, match=said):
+        load_version(policy, "g0", Version(0, now, optimizer.init(now)), optimizer.state_format)
+
+
 def test_a_state_that_means_something_else_to_another_optimizer_is_refused(tmp_path):
     params = {"w": np.zeros(3, np.float32)}
     policy = SnapshotPolicy(str(tmp_path))
