@@ -26,7 +26,8 @@ def state_dict(network: Network, parameters: dict[str, Tree]) -> dict[str, torch
     Raises
     ------
     SpecError
-        two modules have a tensor of one name: take a part of the network, `state_dict(network[:1], parameters)`.
+        two modules have a tensor of one name: take a part of the network, `state_dict(network[:1], parameters)`, where
+        they are in two gates.
 
     Examples
     --------
@@ -38,16 +39,23 @@ def state_dict(network: Network, parameters: dict[str, Tree]) -> dict[str, torch
     <All keys matched successfully>
     """
     found: dict[str, torch.Tensor] = {}
-    for name, tensor in _named(network, parameters):
-        if name in found:
+    owner: dict[str, str] = {}
+    for gate, name, tensor in _named(network, parameters):
+        if owner.setdefault(name, gate) != gate:
             raise SpecError(f"two modules of {network!r:.200} have a tensor {name!r}: take one gate, network[:1]")
+        if name in found:
+            raise SpecError(
+                f"two modules of gate {gate!r} have a tensor {name!r}: name them apart, as "
+                "torch.nn.Sequential(OrderedDict(first=module)) does, or make one module of both"
+            )
         found[name] = tensor
     return found
 
 
-def _named(network: Network, parameters: dict[str, Tree]) -> Iterator[tuple[str, torch.Tensor]]:
+def _named(network: Network, parameters: dict[str, Tree]) -> Iterator[tuple[str, str, torch.Tensor]]:
+    """The gate and the name of each tensor, tied ones by each name."""
     for gate_name, gate in zip(network.names, network.gates, strict=True):
         for path, leaf in paths(parameters[gate_name]):
             tensor = as_tensor(copied(leaf))
             for name in gate.chain.parameter_names(path):
-                yield name, tensor
+                yield gate_name, name, tensor
