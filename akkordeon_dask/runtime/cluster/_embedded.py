@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import threading
 import warnings
 import weakref
 from collections.abc import Coroutine, Generator, Iterator
@@ -55,6 +56,8 @@ class EmbeddedCluster:
         options: dict[str, Any] = {"n_workers": 1, "processes": False}
         if processes:
             options = {"n_workers": processes, "host": "127.0.0.1"}
+        self._closing = threading.Lock()
+        """Held while one caller closes it: Dask's clusters cannot be closed by two threads at once."""
         host, port = _free_dashboard()
         preload()
         with ExitStack() as failed:
@@ -72,9 +75,10 @@ class EmbeddedCluster:
             failed.pop_all()
 
     def close(self) -> None:
-        """Stop client, workers and scheduler."""
-        self.client.close()
-        self.cluster.close()
+        """Stop client, workers and scheduler. Any thread may call it, and each returns when they have ended."""
+        with self._closing:
+            self.client.close()
+            self.cluster.close()
 
 
 class OnEmbeddedCluster(Blocking[T]):

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
@@ -79,6 +80,21 @@ def test_closing_twice_is_fine_and_a_verb_afterwards_is_an_error():
     for verb, arguments in {"wait": (1,), "attach": (train(),), "predict": (numbers()[0],), "load": ("x",)}.items():
         with pytest.raises(ClosedError, match=f"network '{running.name}' is closed"):
             getattr(running, verb)(*arguments)
+
+
+def test_threads_close_it_at_once_and_none_of_them_fails():
+    running = deploy(NETWORK)
+    with ThreadPoolExecutor(4) as threads:
+        closed = [threads.submit(running.close) for _ in range(4)]
+        assert [one.result(PATIENCE) for one in closed] == [None] * 4
+    assert running.client.status == "closed"
+
+
+def test_a_callback_closes_the_network_and_so_does_the_end_of_the_block():
+    with deploy(NETWORK) as running:
+        running.attach(train())
+        with pytest.raises(ClosedError, match=f"network '{running.name}' is closed"):
+            running.wait(epochs=2, callbacks=[lambda report: running.close()], timeout=PATIENCE)
 
 
 def test_it_works_in_a_notebook_whose_loop_runs_already():
