@@ -15,10 +15,23 @@ __all__ = ["CallbackQueue"]
 
 logger = logging.getLogger(__name__)
 
-_call: ContextVar[object] = ContextVar("the call of a callback", default=None)
-"""Also in the thread of a plain function."""
+_call: "ContextVar[_Call | None]" = ContextVar("the call of a callback", default=None)
+"""Also in the thread of a plain function, and in tasks that it begins."""
 _queues: "set[CallbackQueue]" = set()
 """Those of the networks that this process has open. Each is added and removed in single steps of the interpreter."""
+
+
+class _Call:
+    """A call of a callback, by the queue of a network."""
+
+    def __init__(self, queue: "CallbackQueue") -> None:
+        self.queue = queue
+
+
+def _called_by(queue: "CallbackQueue") -> bool:
+    """Whether a callback of this queue does what is done now, or has begun the task that does."""
+    call = _call.get()
+    return call is not None and call.queue is queue
 
 
 class CallbackQueue:
@@ -40,7 +53,7 @@ class CallbackQueue:
         self._error: Exception | None = None
         self._calling = asyncio.Lock()
         """Held while one is called: no pass comes while another one, or the end, is handled."""
-        self._call: object = None
+        self._call: _Call | None = None
         """The present call of a callback, or None."""
 
     @property
@@ -81,8 +94,8 @@ class CallbackQueue:
                     self._active.remove(entry)
 
     def add_pass(self, report: PassReport) -> None:
-        """Note a finished pass."""
-        if self._active:
+        """Note a finished pass; not that of a test by a callback, which would be called again for it, without end."""
+        if self._active and not (report.mode == "test" and _called_by(self)):
             self._pending += 1
             self._reports.put_nowait(report)
 
@@ -147,12 +160,13 @@ class CallbackQueue:
                 await one.on_pass(report, training)
         except Exception as error:
             logger.exception("the callback %r failed on %s", one, report)
-            self._error = self._error or error
+            if self._has(one):  # else the `wait` that took it has ended, and a later one has nothing to do with it
+                self._error = self._error or error
 
     @contextlib.contextmanager
     def _calls(self) -> Iterator[None]:
         """A callback is called meanwhile."""
-        self._call = object()
+        self._call = _Call(self)
         token = _call.set(self._call)
         try:
             with plain_errors():

@@ -322,8 +322,9 @@ class Running:
         callbacks
             called with each pass that ends from now on, of whichever sentinel, and at the end:
             `callbacks.EarlyStopping` and the like, or plain functions of a `PassReport`. An error of a callback ends
-            the wait; training goes on. Passes that have ended before are not shown to them: see `add_callback`. A
-            RuntimeWarning names a callback whose figure no pass has reported since.
+            the wait; training goes on. Passes that have ended before are not shown to them: see `add_callback`; nor
+            are those of test sentinels that a callback itself evaluates or attaches. A RuntimeWarning names a callback
+            whose figure no pass has reported since.
 
         Returns
         -------
