@@ -5,9 +5,11 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
-from akkordeon_dask._pieces import Piece, flat_bytes, leaves_of, read_piece, spans
+import numpy as np
+
+from akkordeon_dask._pieces import Leaf, Piece, flat_bytes, leaves_of, read_piece, spans
 from akkordeon_dask.actors import GateActor
-from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
+from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError, ShapeError, SpecError
 from akkordeon_dask.network import Network
 from akkordeon_dask.runtime._checkpoint_file import Section, read_pieces, write_pieces
 from akkordeon_dask.runtime._cut_short import finished
@@ -15,7 +17,7 @@ from akkordeon_dask.runtime._cuts import CutNetwork
 from akkordeon_dask.runtime._gate_transfer import GateTransfer, held, staged
 from akkordeon_dask.runtime._own_thread import LoopCalls, in_own_thread
 from akkordeon_dask.runtime._session import Session
-from akkordeon_dask.tree import Tree
+from akkordeon_dask.tree import Array, Tree, paths
 
 __all__ = ["consistent_parameters", "load", "parameters", "replace_parameters", "save", "write"]
 
@@ -107,11 +109,18 @@ async def load(session: Session, source: str) -> None:
 
 
 async def replace_parameters(session: Session, new: Mapping[str, Tree]) -> None:
-    """Let all gates go on with parameters that this process holds, of the form of their own; see `load`."""
+    """Let all gates go on with parameters that this process holds, in the dtypes of their own; see `load`.
+
+    Raises
+    ------
+    SpecError
+        when they are not those of this network; nothing has changed then.
+    """
     async with staged(session) as transfer:
+        fitted = _fitted(new, transfer.leaves)
 
         def send(calls: LoopCalls) -> None:
-            arrays = {gate: flat_bytes(new[gate]) for gate in transfer.leaves}
+            arrays = {gate: flat_bytes(tree) for gate, tree in fitted.items()}
             sections = ((gate, where) for gate, its in transfer.leaves.items() for where in spans(its))
             pieces = (((gate, where), read_piece(arrays[gate], where)) for gate, where in sections)
             for _ in calls.ahead(lambda piece: transfer.write(*piece[0], piece[1]), pieces):
@@ -120,6 +129,42 @@ async def replace_parameters(session: Session, new: Mapping[str, Tree]) -> None:
         await in_own_thread("restore", send)
         await transfer.prepare()
         await finished(transfer.commit())
+
+
+_OWN = "give those that training.weights returned, or copies with other numbers"
+
+
+def _fitted(new: Mapping[str, Tree], leaves: Mapping[str, tuple[Leaf, ...]]) -> dict[str, Tree]:
+    """Parameters in the dtypes of the gates, by gate and path.
+
+    Raises
+    ------
+    SpecError
+        when a gate or an array is missing, or is too much, or has another shape or kind.
+    """
+    _check_same("weights", "gates", new, leaves)
+    fitted: dict[str, Tree] = {}
+    for gate, its in leaves.items():
+        arrays, wanted = dict(paths(new[gate])), {leaf.path: leaf for leaf in its}
+        _check_same(f"weights of gate {gate!r}", "arrays", arrays, wanted)
+        fitted[gate] = {path: _fitted_leaf(gate, np.asarray(arrays[path]), leaf) for path, leaf in wanted.items()}
+    return fitted
+
+
+def _check_same(label: str, kind: str, given: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    if given.keys() != wanted.keys():
+        has, takes = (", ".join(map(repr, sorted(names, key=str))) or "none" for names in (given, wanted))
+        raise SpecError(f"{label} have the {kind} {has}, the network has {takes}: {_OWN}")
+
+
+def _fitted_leaf(gate: str, array: Array, leaf: Leaf) -> Array:
+    if array.shape != leaf.shape:
+        raise ShapeError(f"weight '{gate}.{leaf.path}' has shape {array.shape}, the network's is {leaf.shape}: {_OWN}")
+    if not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
+        raise SpecError(
+            f"weight '{gate}.{leaf.path}' is {array.dtype}, the network's is {np.dtype(leaf.dtype)}: {_OWN}"
+        )
+    return array.astype(leaf.dtype, copy=False)
 
 
 def write(target: str, network: Network, parameters: Mapping[str, Tree]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from distributed.utils import offload
 
 from akkordeon_dask import config
+from akkordeon_dask._numbers import check_number
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.callbacks import Weights
 from akkordeon_dask.errors import CheckpointError
@@ -76,4 +77,5 @@ class SessionTraining:
 
     async def slow(self, factor: float, least: float = 0.0) -> None:
         """Slow all gates, one that moves as soon as it has."""
+        factor, least = check_number("factor", factor, above=0), check_number("least", least, least=0)
         await change_gates(self._session, GateActor.slow, factor, least)
