@@ -374,7 +374,7 @@ class Running:
         TrainingError, DataError
             the first failure, as `wait` raises it.
         SpecError
-            when it is no `Attached`; in a callback of the network, where the sentinel trains.
+            when it is no `Attached`, or one of another client or network; in a callback of the network, where the sentinel trains.
         """
         if not isinstance(attached, Attached):
             raise SpecError(f"wait_for takes an Attached, as attach returns it, not {attached!r:.80}")
@@ -392,6 +392,7 @@ class Running:
         ------
         ClosedError
             when the network is closed or stopped.
+        self._connected.require_own(attached)
         TrainingError, DataError
             the first failure, as `wait` raises it.
         SpecError

@@ -266,6 +266,20 @@ class Session:
             return which
         known = ", ".join(map(repr, self.sentinels)) or "none"
         name = which if isinstance(which, str) else which.name
+        raise self._unknown(which if isinstance(which, str) else which.name)
+
+    def require_own(self, attached: Attached) -> None:
+        """Check that this client attached it to this network: nobody tells here of another one's end.
+
+        Raises
+        ------
+        SpecError
+            when it did not.
+        """
+        if attached.reservation.base not in self.own_keys:
+            raise self._unknown(attached.name)
+
+    def _unknown(self, name: str) -> SpecError:
         raise SpecError(
             f"this client has no sentinel {name!r} on network {self.name!r}, only {known}: see who attached it"
         )

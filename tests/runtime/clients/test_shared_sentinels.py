@@ -14,7 +14,7 @@ import pytest
 from distributed import Client
 
 from akkordeon_dask import Gate, Sentinel, connect, data, nn
-from akkordeon_dask.errors import DeadlineError, NameConflictError
+from akkordeon_dask.errors import DeadlineError, NameConflictError, SpecError
 from akkordeon_dask.messages import TOPIC, PassReport
 from akkordeon_dask.runtime._history import FinishedPasses
 from akkordeon_dask.runtime.recovery._sentinels import move_sentinel
@@ -44,6 +44,17 @@ def held():
     Blocks.go.clear()
     yield Blocks.go
     Blocks.go.set()
+
+
+def test_the_end_of_another_client_s_sentinel_is_not_waited_for(user, somebody):
+    with user.deploy(NETWORK, name="shared") as owner, somebody.connect("shared") as guest:
+        theirs = guest.attach(train(epochs=1, name="theirs"))
+        for verb in (owner.wait_for, owner.detach):
+            with pytest.raises(SpecError, match="this client has no sentinel 'theirs' on network 'shared', only none"):
+                verb(theirs)
+        guest.wait_for(theirs)
+        guest.detach(theirs)
+        guest.wait_for(theirs)
 
 
 def test_clients_that_attach_at_once_never_get_the_same_name(cluster, user, nothing_left):
