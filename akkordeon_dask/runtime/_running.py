@@ -88,6 +88,19 @@ class Running:
         state = "closed" if self._session.closed else f"{len(self._session.sentinels)} sentinels"
         return f"<Running {self.name!r}: {len(self._session.gates)} gates, {state}>"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """A copy elsewhere would have no connection, and one here would close the network twice.
+
+        Raises
+        ------
+        SpecError
+            always.
+        """
+        raise SpecError(
+            f"network {self.name!r} is neither pickled nor copied, as it holds a connection: deploy it with a name, "
+            "send the name, and connect(name, client) there"
+        )
+
     def _repr_html_(self) -> str:
         return running_html(self._session, owner=self.owner)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import inspect
 import pickle
 import threading
@@ -97,6 +98,13 @@ def test_the_other_kind_of_with_is_refused_and_the_network_stays_as_it_is(user):
             user.call(enter)
     running.statistics()
     running.close()
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+def test_a_network_is_not_copied_but_connected_to_by_its_name(running, copied):
+    told = rf"network '{running.name}' is neither pickled nor copied.*connect\(name, client\)"
+    with pytest.raises(SpecError, match=told):
+        copied(running.plain)
 
 
 @pytest.mark.parametrize("verb", [deploy, deploy.aio, connect, Running.wait, Running.wait.aio])
