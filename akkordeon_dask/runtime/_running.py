@@ -316,7 +316,8 @@ class Running:
         ----------
         epochs
             complete passes that each training sentinel makes from this call on: a pass that is open then is the first
-            of them. Then it rests, with no batch of a further pass drawn, until the next call. A pass that has begun is
+            of them. Then it rests, with no batch of a further pass drawn, until the next call, unless another thread or
+            task still waits for more. A pass that has begun is
             always ended: one whose batches in flight belong to more than `epochs` short passes makes those. One that
             has an `epochs` of its own never makes more than those in all; one that is paused goes on. None: each goes
             on until it has made the number it was written or attached with. One that a callback has stopped since the
@@ -391,6 +392,7 @@ class Running:
         """
         if not isinstance(attached, Attached):
             raise SpecError(f"wait_for takes an Attached, as attach returns it, not {attached!r:.80}")
+        self._connected.require_own(attached)
         if attached.sentinel.mode == "train":
             self._session.callbacks.refuse_inside("wait_for")
         return self._shown(
@@ -405,7 +407,6 @@ class Running:
         ------
         ClosedError
             when the network is closed or stopped.
-        self._connected.require_own(attached)
         TrainingError, DataError
             the first failure, as `wait` raises it.
         SpecError

@@ -264,8 +264,6 @@ class Session:
                 self.check()
         elif which.state == "left" or self.sentinels.get(which.name) is which:
             return which
-        known = ", ".join(map(repr, self.sentinels)) or "none"
-        name = which if isinstance(which, str) else which.name
         raise self._unknown(which if isinstance(which, str) else which.name)
 
     def require_own(self, attached: Attached) -> None:
@@ -280,7 +278,8 @@ class Session:
             raise self._unknown(attached.name)
 
     def _unknown(self, name: str) -> SpecError:
-        raise SpecError(
+        known = ", ".join(map(repr, self.sentinels)) or "none"
+        return SpecError(
             f"this client has no sentinel {name!r} on network {self.name!r}, only {known}: see who attached it"
         )
 

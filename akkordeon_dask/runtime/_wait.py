@@ -1,8 +1,9 @@
 """Wait for the sentinels of a network, or for its end."""
 
+import contextlib
 import logging
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.callbacks import Callback, Monitored
@@ -44,17 +45,35 @@ async def _wait(session: Session, epochs: int | None, timeout: float | None, *, 
         remedy = "say wait(epochs=...), or attach it with epochs"
         raise SpecError(f"sentinel {endless[0]!r} trains without end: {remedy}")
     waited_for = [one for one in session.sentinels.values() if one.sentinel.mode != "validate"]
-    for attached in training:
-        if epochs is not None or (attached.until is not None and attached.sentinel.epochs is not None):
-            await attached.count(epochs)
-            if attached.stopped:  # meanwhile
-                await attached.rest()
-    await _wait_until_ended(session, waited_for, timeout, alone=mine or epochs is not None)
+    with _waited_for(training):
+        await _count(training, epochs)
+        await _wait_until_ended(session, waited_for, timeout, alone=mine or epochs is not None)
     await session.callbacks.finish()
     for attached in waited_for:
         attached.stopped = False
     await _warn_about_snapshots(session)
     return session.passes.history(mine=mine)
+
+
+@contextlib.contextmanager
+def _waited_for(training: Iterable[Attached]) -> Iterator[None]:
+    """Other calls, which count fewer passes meanwhile, do not let these rest before."""
+    for attached in training:
+        attached.waits += 1
+    try:
+        yield
+    finally:
+        for attached in training:
+            attached.waits -= 1
+
+
+async def _count(training: Iterable[Attached], epochs: int | None) -> None:
+    """Let each make so many more passes; None: as many as it was attached with."""
+    for attached in training:
+        if epochs is not None or (attached.until is not None and attached.sentinel.epochs is not None):
+            await attached.count(epochs)
+            if attached.stopped:  # meanwhile
+                await attached.rest()
 
 
 async def _wait_until_ended(

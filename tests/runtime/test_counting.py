@@ -93,6 +93,20 @@ def test_an_actor_that_did_not_answer_in_time_is_notified_later(user, monkeypatc
         assert {report.samples for report in attached.reports} == {16 * LONG}
 
 
+def test_a_wait_for_fewer_passes_does_not_end_one_for_more(running):
+    """Neither that of another thread, nor where the sentinel has a number of its own."""
+    attached = running.attach(train(16 * LONG))
+    assert counted(running, attached, lambda: running.wait(epochs=1, timeout=PATIENCE)) == MORE
+    running.detach(attached)
+    attached = running.attach(train(16 * LONG), epochs=MORE)
+    whole = threading.Thread(target=running.wait, kwargs={"timeout": PATIENCE})
+    whole.start()
+    wait_until(lambda: attached.waits)
+    running.wait(epochs=1, timeout=PATIENCE)
+    whole.join(PATIENCE)
+    assert not whole.is_alive() and len(attached.reports) == MORE
+
+
 def test_the_last_call_counts(running):
     attached = running.attach(train(16 * LONG))
     with pytest.raises(DeadlineError):

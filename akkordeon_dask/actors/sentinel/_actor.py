@@ -422,15 +422,15 @@ class SentinelActor(DaskActor):
         """It changes the gates."""
         return self._sentinel.mode == "train" and self._behavior.state not in _ENDED
 
-    async def count(self, epochs: int | None, cursor: int) -> SentinelUpdate:
-        """Rest after `epochs` more passes; see `SentinelBehavior.count`. Returns the news since `cursor`.
+    async def count(self, epochs: int | None, cursor: int, least: int = 0) -> SentinelUpdate:
+        """Rest after `epochs` more passes, not before `least` in all; see `SentinelBehavior.count`. Returns the news since `cursor`.
 
         Raises
         ------
         SpecError
             when `epochs` is no number of passes; nothing has changed then.
         """
-        await self._call(lambda: self._behavior.count(epochs))
+        await self._call(lambda: self._behavior.count(epochs, least))
         return self._update(cursor)
 
     async def read(self, assignment: Assignment) -> None:

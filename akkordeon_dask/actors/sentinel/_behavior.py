@@ -504,12 +504,12 @@ class SentinelBehavior:
         self.passes.batches = math.ceil(assignment.rows / self.sentinel.batch_size)
         self.count(1)
 
-    def count(self, epochs: int | None) -> None:
+    def count(self, epochs: int | None, least: int = 0) -> None:
         """Rest after `epochs` more passes, and at most its own number; None: after its own number.
 
-        With `epochs` a paused sentinel resumes, too.
+        Not before `least` passes in all, which others wait for. With `epochs` a paused sentinel resumes, too.
         """
-        self.passes.count(None if epochs is None else check_int("epochs", epochs, 1))
+        self.passes.count(None if epochs is None else check_int("epochs", epochs, 1), least)
         self.rest_after(self.passes.until)
         if epochs is not None:
             self.resume()

@@ -72,9 +72,12 @@ class Passes:
         """As many passes as the limit are complete, and none is open."""
         return not self._open and self.limit is not None and self._finished >= self.limit
 
-    def count(self, more: int | None) -> None:
-        """Rest after `more` passes from now on, the open ones included; None: after its own number."""
-        self.rest_after(None if more is None else self._finished + more)
+    def count(self, more: int | None, least: int = 0) -> None:
+        """Rest after `more` passes from now on, the open ones included; None: after its own number.
+
+        Not before `least` passes in all.
+        """
+        self.rest_after(None if more is None else max(self._finished + more, least))
 
     def rest_after(self, until: int | None) -> None:
         """Rest after this many passes in all, but never within an open one; None: after its own number."""

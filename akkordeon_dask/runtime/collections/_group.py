@@ -61,11 +61,6 @@ class AttachedGroup(Attached):
         return self._members.attached
 
     @property
-    def limit(self) -> int | None:
-        """Epochs after which it rests."""
-        return min((one for one in (self.sentinel.epochs, self.until) if one is not None), default=None)
-
-    @property
     def progress(self) -> PassProgress | None:
         """The open epoch over all members; None between two."""
         return None if self._epoch is None else self._epoch.progress
@@ -87,7 +82,7 @@ class AttachedGroup(Attached):
 
     async def count(self, epochs: int | None) -> None:
         """Let it make `epochs` more epochs, at most as many as its spec has; None: as many as its spec has."""
-        self.until = None if epochs is None else self.reports.seen + epochs
+        self.until = None if epochs is None else max(self.reports.seen + epochs, self._awaited)
         if epochs is not None:
             await self.resume()
         if self.error is None and self.state != "paused":

@@ -55,6 +55,8 @@ class Attached(ABC):
         self.reports = PassLog(_KEPT, _KEPT)
         self.until: int | None = None
         """Passes, of all incarnations, after which it rests because a `wait` asked for so many."""
+        self.waits = 0
+        """Calls of `wait` that wait for it now."""
         self.stopped = False
         """A callback has let it rest, and no `wait` has returned since."""
         self.validated = False
@@ -80,6 +82,11 @@ class Attached(ABC):
     @abstractmethod
     def progress(self) -> PassProgress | None:
         """Progress of its present pass; None between two passes."""
+
+    @property
+    def limit(self) -> int | None:
+        """Passes after which it rests; None: it goes on."""
+        return min((one for one in (self.sentinel.epochs, self.until) if one is not None), default=None)
 
     @property
     def ended(self) -> bool:
@@ -108,7 +115,15 @@ class Attached(ABC):
 
     @abstractmethod
     async def count(self, epochs: int | None) -> None:
-        """Let it make `epochs` more passes, at most as many as its spec has; None: as many as its spec has."""
+        """Let it make `epochs` more passes, at most as many as its spec has; None: as many as its spec has.
+
+        It makes no fewer than another `wait` still waits for.
+        """
+
+    @property
+    def _awaited(self) -> int:
+        """Passes, in all, for which another `wait` waits."""
+        return (self.limit or 0) if self.waits > 1 and not self.stopped else 0
 
     @abstractmethod
     async def pause(self) -> None:

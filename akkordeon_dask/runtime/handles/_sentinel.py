@@ -233,15 +233,16 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
     async def count(self, epochs: int | None) -> None:
         """Let it make `epochs` more passes, at most as many as its spec has; None: as many as its spec has.
 
-        The actor counts from the moment when it receives the call. If it is lost before it answers, its next
-        incarnation counts.
+        It makes no fewer than another `wait` still waits for. The actor counts from the moment when it receives the
+        call. If it is lost before it answers, its next incarnation counts.
         """
 
         async def call() -> SentinelUpdate:
+            least = self._awaited
             try:
-                update = await self.ask(SentinelActor.count, epochs, self._cursor)
+                update = await self.ask(SentinelActor.count, epochs, self._cursor, least)
             except _NO_ANSWER:  # the next poll sends the number to the actor, or to its next incarnation
-                self.until = None if epochs is None else self.position.finished + epochs
+                self.until = None if epochs is None else max(self.position.finished + epochs, least)
                 self._until_sent = False
                 raise
             self._until_sent = True
