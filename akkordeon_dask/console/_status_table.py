@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,8 @@ _GATES = ("gate", "worker", "state", "version", "updates/s", "samples/s", "busy"
 _SENTINELS = ("sentinel", "mode", "worker", "state", "pass", "loss", "samples/s")
 _LEFT = frozenset(("gate", "sentinel", "mode", "worker", "state"))
 _NOTHING = "-"
+_RULE = 3
+"""Columns between two cells."""
 
 
 def status_table(networks: Sequence[NetworkStatus]) -> RenderableType:
@@ -30,22 +33,45 @@ def status_table(networks: Sequence[NetworkStatus]) -> RenderableType:
 def _parts(network: NetworkStatus) -> Iterator[RenderableType]:
     owner = f"owner {network.owner}" if network.owner is not None else "no owner"
     yield Text.assemble((network.name, "bold"), f"  {owner}")
-    yield _table(_GATES, map(_gate, network.gates))
+    yield _Rows(_GATES, map(_gate, network.gates))
     yield from map(Text, _policies(network.gates))
     yield from (Text(gate.stuck) for gate in network.gates if gate.stuck)
     if network.sentinels:
-        yield _table(_SENTINELS, map(_sentinel, network.sentinels))
+        yield _Rows(_SENTINELS, map(_sentinel, network.sentinels))
     else:
         yield "no sentinels"
 
 
-def _table(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = Table()
-    for column in columns:
-        table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "worker")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+class _Rows:
+    """A table; where the terminal is too narrow for it, each row as text, with the titles and without empty cells."""
+
+    def __init__(self, titles: Sequence[str], rows: Iterable[tuple[str, ...]]) -> None:
+        self._titles, self._rows = titles, list(rows)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._width <= options.max_width:
+            yield self._table()
+        else:
+            yield from map(self._text, self._rows)
+
+    @property
+    def _width(self) -> int:
+        """Columns of a terminal that the table needs where nothing is cut off; workers' names are broken at spaces."""
+        columns = zip(self._titles, zip(self._titles, *self._rows, strict=True), strict=True)
+        words = (" ".join(column).split() if title == "worker" else column for title, column in columns)
+        return 1 + sum(_RULE + max(map(cell_len, ones)) for ones in words)
+
+    def _table(self) -> Table:
+        table = Table()
+        for title in self._titles:
+            table.add_column(title, justify="left" if title in _LEFT else "right", no_wrap=title != "worker")
+        for row in self._rows:
+            table.add_row(*map(Text, row))
+        return table
+
+    def _text(self, row: tuple[str, ...]) -> Text:
+        known = [f"{title} {cell}" for title, cell in zip(self._titles, row, strict=True) if cell != _NOTHING]
+        return Text(", ".join(known))
 
 
 def _gate(gate: LiveGate) -> tuple[str, ...]:
