@@ -1,5 +1,8 @@
 """The group `akkordeon`, which `dask` lists among its commands."""
 
+import io
+import sys
+
 import click
 
 from akkordeon_dask._open_files import raise_limit
@@ -44,6 +47,13 @@ def akkordeon() -> None:
     (--wait).
     """
     raise_limit()
+    _escape_letters()
+
+
+def _escape_letters() -> None:
+    """Write letters of names that the encoding of standard output lacks as escapes, as standard error does."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 for _command in (

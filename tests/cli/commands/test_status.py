@@ -16,6 +16,7 @@ from akkordeon_dask.errors import ClosedError, DeploymentError
 from tests.support.dialogues import akkordeon, called, joined_worker
 from tests.support.leftovers import wait_until
 from tests.support.programs import run
+from tests.support.small_networks import NETWORK
 from tests.support.workers import workers_now
 
 TRAIN = ("sentinel", "digits", "--mode", "train", "--data", "mnist-sample")
@@ -63,6 +64,14 @@ def test_it_shows_the_gates_and_the_sentinels_of_all_programs(digits, at, cluste
     assert (mine["name"], mine["mode"], train["worker"]) == ("mine", "train", "alice")
     assert mine["worker"].startswith("sentinel-")
     assert train["report"]["samples"] == 10_000 and train["report"]["samples_per_s"] > 0
+
+
+@pytest.mark.parametrize("command", [("status", "größe"), ("top", "größe", "--once")], ids=["status", "top"])
+def test_letters_that_the_encoding_of_the_output_lacks_are_escaped(command, at, client):
+    with deploy(NETWORK, client, name="größe"):
+        with akkordeon(*command, *at, PYTHONIOENCODING="ascii") as shown:
+            assert shown.end() == 0
+        assert shown.out[0].startswith(r"gr\xf6\xdfe  ") and shown.err == []
 
 
 def states(client, name):
