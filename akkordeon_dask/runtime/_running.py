@@ -388,7 +388,8 @@ class Running:
         TrainingError, DataError
             the first failure, as `wait` raises it.
         SpecError
-            when it is no `Attached`, or one of another client or network; in a callback of the network, where the sentinel trains.
+            when it is no `Attached`, or one of another client or network; in a callback of the network, where the
+            sentinel trains.
         """
         if not isinstance(attached, Attached):
             raise SpecError(f"wait_for takes an Attached, as attach returns it, not {attached!r:.80}")

@@ -423,7 +423,9 @@ class SentinelActor(DaskActor):
         return self._sentinel.mode == "train" and self._behavior.state not in _ENDED
 
     async def count(self, epochs: int | None, cursor: int, least: int = 0) -> SentinelUpdate:
-        """Rest after `epochs` more passes, not before `least` in all; see `SentinelBehavior.count`. Returns the news since `cursor`.
+        """Rest after `epochs` more passes, not before `least` in all; see `SentinelBehavior.count`.
+
+        Returns the news since `cursor`.
 
         Raises
         ------
