@@ -129,8 +129,9 @@ def _check_gone(former: Lease, scheduler: str) -> None:
             f"client), `dask akkordeon network --adopt {name}`, or end it and resume then"
         )
     else:
+        end = "that is this program, close the network" if former.process.is_this else "end that program"
         raise CheckpointError(
-            f"{url!r} is written by {former}: end that program, or take over from it by take_over=True, --take-over: "
+            f"{url!r} is written by {former}: {end}, or take over from it by take_over=True, --take-over: "
             "then it writes no more"
         )
 

@@ -49,6 +49,12 @@ class Process:
             return False
         return _started(self.pid) != self.started
 
+    @property
+    def is_this(self) -> bool:
+        """It is the one that asks, whatever its program is called by now."""
+        own = Process.present()
+        return (self.host, self.pid, self.started, self.machine) == (own.host, own.pid, own.started, own.machine)
+
     def __str__(self) -> str:
         return f"program {self.program!r} (process {self.pid} on host {self.host!r})"
 

@@ -25,6 +25,16 @@ def test_a_second_program_is_told_who_writes_there(user, tmp_path, verb):
     user.deploy(NETWORK, resume=tmp_path).close()
 
 
+def test_a_program_that_deploys_twice_is_told_to_close_its_own_network(tmp_path):
+    """As a notebook does, whose cell runs again."""
+    with deploy(NETWORK, snapshots=tmp_path) as first:
+        told = rf"'{first.name}' of program .*: that is this program, close the network, or take over"
+        with pytest.raises(CheckpointError, match=told):
+            deploy(NETWORK, snapshots=tmp_path)
+        first.close()
+        deploy(NETWORK, resume=tmp_path).close()
+
+
 def test_a_network_without_a_name_is_adopted_by_the_name_that_the_refusal_says(user, somebody, tmp_path):
     former = user.deploy(NETWORK, snapshots=str(tmp_path))
     attached = former.attach(train(name="a", epochs=3))

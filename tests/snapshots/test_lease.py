@@ -46,9 +46,10 @@ def taken(one, *, take_over=False):
 
 
 def test_a_second_program_is_refused_with_the_name_of_the_first(url):
-    first = take_lease(wanted(url), take_over=False)
+    far = replace(Process.present(), host="far", machine="another")
+    first = take_lease(replace(wanted(url), process=far), take_over=False)
     assert newest_lease(url) == newest_lease(run_url(url, 1, RUN)) == first
-    elsewhere = f"by network 'digits' of program .*process {os.getpid()} on host .*end that program.*--take-over"
+    elsewhere = f"by network 'digits' of program .*process {os.getpid()} on host 'far'.*end that program.*--take-over"
     with pytest.raises(CheckpointError, match=elsewhere):
         take_lease(wanted(url, run="f" * 16, scheduler="another"), take_over=False)
     with pytest.raises(CheckpointError, match=r"which is on this cluster: .*adopt\('digits', client\)"):
