@@ -226,7 +226,9 @@ class Session:
         ClosedError, WorkerLostError, GateError, ...
         """
         if self.closed:
-            raise ClosedError(f"network {self.name!r} is closed: deploy it again")
+            where = "" if self.policy.moves else " for this client"
+            again = "deploy it" if self.policy.moves else f"connect({self.name!r}, client)"
+            raise ClosedError(f"network {self.name!r} is closed{where}: {again} again")
         if self.error is not None:
             raise self.error
 

@@ -1,8 +1,10 @@
 """A second client finds a network by its name and asks it while batches are in flight."""
 
 import numpy as np
+import pytest
 
 from akkordeon_dask import Gate, nn, optim
+from akkordeon_dask.errors import ClosedError
 from akkordeon_dask.tree import leaves
 from tests.support.patience import PATIENCE
 from tests.support.small_networks import numbers, train
@@ -36,6 +38,18 @@ def test_its_predictions_while_batches_fly_are_those_of_a_sequential_loop(user, 
                 np.testing.assert_allclose(after, before, rtol=0, atol=1e-25, err_msg="the parameters were known")
         assert updates == sorted(set(updates)), "it trained between any two predictions"
     nothing_left()
+
+
+def test_after_its_end_it_is_told_to_connect_again_and_the_owner_to_deploy_again(user, somebody):
+    x, _ = numbers(4)
+    with user.deploy(NETWORK, name="known") as running:
+        with somebody.connect("known") as other:
+            pass
+        with pytest.raises(ClosedError, match=r"'known' is closed for this client: connect\('known', client\) again"):
+            other.predict(x)
+        assert len(running.predict(x)) == len(x)
+    with pytest.raises(ClosedError, match="'known' is closed: deploy it again"):
+        running.predict(x)
 
 
 def test_its_predictions_are_those_of_the_parameters_and_statistics_that_it_was_given(user, somebody, nothing_left):
