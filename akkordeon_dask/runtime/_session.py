@@ -345,7 +345,8 @@ class Session:
     def _unfinished(self) -> str:
         own = [one for one in self.sentinels.values() if not one.ended and one.sentinel.mode != "validate"]
         unfinished = [*own, *(one for one in self.others if one.ends and one.works)]
-        remedy = "wait longer, or detach them (wait(mine=True) leaves out those of other clients)"
+        paused = "resume those that are paused, " if any(one.state == "paused" for one in own) else ""
+        remedy = f"{paused}wait longer, or detach them (wait(mine=True) leaves out those of other clients)"
         return f"{', '.join(map(repr, unfinished))}: {remedy}" if unfinished else "wait longer"
 
     async def on_gates(

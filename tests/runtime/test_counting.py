@@ -107,6 +107,16 @@ def test_a_wait_for_fewer_passes_does_not_end_one_for_more(running):
     assert not whole.is_alive() and len(attached.reports) == MORE
 
 
+def test_a_wait_for_one_that_is_paused_says_to_resume_it(running):
+    running.attach(train(16 * LONG), epochs=10**6)
+    running.pause()
+    with pytest.raises(DeadlineError, match=r"'train0'.*: paused, .*: resume those that are paused, wait longer"):
+        running.wait(timeout="20ms")
+    running.resume()
+    with pytest.raises(DeadlineError, match=r"running, .*passes>: wait longer"):
+        running.wait(timeout="20ms")
+
+
 def test_the_last_call_counts(running):
     attached = running.attach(train(16 * LONG))
     with pytest.raises(DeadlineError):
