@@ -129,7 +129,9 @@ def _check_form(tree: Tree, other: Tree) -> None:
     else:
         fits = isinstance(other, tuple | list) and len(tree) == len(other)
     if not fits:
-        raise ShapeError(f"{_form(other)} stands where {_form(tree)} does: the two have one form")
+        number = isinstance(other, np.generic | float | int)
+        remedy = f", and numpy.asarray({other!r}) is an array" if number else ""
+        raise ShapeError(f"{_form(other)} stands where {_form(tree)} does: the two have one form{remedy}")
 
 
 def _trained(tree: dict[str, Tree]) -> set[str]:

@@ -104,7 +104,7 @@ ONE = np.ones(1)
     ({"w": (ONE,), "b": ONE}, "a tuple of 1 stands where a tuple of 2 does"),
     ({"w": (ONE, ONE), "b": {}}, r"a dict of nothing stands where an array of shape \(1,\) does"),
     ({"w": ONE, "b": ONE}, r"an array of shape \(1,\) stands where a tuple of 2 does"),
-    ({"w": (ONE, ONE), "b": 1.5}, "1.5 stands where"),
+    ({"w": (ONE, ONE), "b": 1.5}, r"1\.5 stands where.*one form, and numpy\.asarray\(1\.5\) is an array"),
     ((), "a tuple of 0 stands where a dict"),
     (None, "None stands where a dict"),
 ])  # fmt: skip

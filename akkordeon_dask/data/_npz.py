@@ -57,6 +57,8 @@ def npz(
     if not (y is None or (isinstance(y, Sequence) and len(y))):
         raise DataError(f"y={y!r}: give the name of an array, a list of some, or None")
     listed = y if y is None or isinstance(y, str) else tuple(y)
+    if isinstance(listed, tuple) and len(set(listed)) < len(listed):
+        raise DataError(f"y={y!r} has one of them twice: give each once")
     return Stored(_Npz(file_name("path", path), x, listed), shuffle=shuffle, seed=seed, take=take, shard=shard)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shlex
 import time
 import uuid
 from collections.abc import Iterable
@@ -210,7 +211,7 @@ async def _taken(client: Client, name: str) -> NameConflictError:
             run += "."
     return NameConflictError(
         f"a network named {name!r} runs on this cluster:{run} Choose another name, join it by connect({name!r}, "
-        f"client), or end it by `dask akkordeon stop {name}`, stop({name!r}, client)"
+        f"client), or end it by `dask akkordeon stop {shlex.quote(name)}`, stop({name!r}, client)"
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 
 from distributed import Client
@@ -169,14 +170,15 @@ class SchedulerLoss:
         what = str(error).partition(": network ")[0]
         if snapshots is None:
             saved = (
-                "It keeps no snapshots, nothing was saved: where it does not go on by itself, start the scheduler and "
-                f"workers, then deploy it again, after `dask akkordeon stop {name}` where it is still listed"
+                "It keeps no snapshots, nothing was saved: where it does not go on by itself, start the scheduler "
+                f"and workers, then deploy it again, after `dask akkordeon stop {shlex.quote(name)}` where it is still "
+                "listed"
             )
         else:
             saved = (
                 f"Its snapshots are in {snapshots.url}: where it does not go on by itself, start the scheduler and "
                 f"workers, then deploy(..., resume={snapshots.url!r}) or `dask akkordeon network ... --resume "
-                f"{snapshots.url}` resumes it"
+                f"{shlex.quote(snapshots.url)}` resumes it"
             )
         return f"{what}: network {name!r} {state}. {saved}"
 

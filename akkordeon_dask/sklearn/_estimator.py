@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from akkordeon_dask import data, optim
-from akkordeon_dask._numbers import check_int, check_number
+from akkordeon_dask._numbers import check_flag, check_int, check_number
 from akkordeon_dask.callbacks import Callback, EarlyStopping, Monitored, as_callbacks
 from akkordeon_dask.errors import SpecError
 from akkordeon_dask.messages import PassReport
@@ -128,6 +128,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _default_loss(self) -> Loss: ...
 
     @property
+    def _stops_early(self) -> bool:
+        """Samples are held out, and the fit ends where they are predicted no better any more."""
+        return check_flag("early_stopping", self.early_stopping)
+
+    @property
     def _loss_of_outputs(self) -> Loss | None:
         """The loss that tells what the outputs mean: that of the fit, whatever `loss` was set to since."""
         found: Loss | None = getattr(self, "_trained_loss", self.loss)
@@ -157,7 +162,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         -------
         the estimator itself
         """
-        again = self.warm_start and hasattr(self, "parameters_")
+        again = check_flag("warm_start", self.warm_start) and hasattr(self, "parameters_")
         return self._fit(X, y, sample_weight, self.max_epochs, again=again)
 
     def _fit(
@@ -318,7 +323,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             when they are not, or something does: with the remedy.
         """
         check_collections(X=x, y=y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
-        if self.early_stopping or _monitors_validation(self._made_callbacks()):
+        if self._stops_early or _monitors_validation(self._made_callbacks()):
             raise ValueError(
                 "no rows of a collection of Dask are held out for validation: monitor 'train.loss', or train with "
                 "akkordeon_dask.deploy and a validating sentinel of samples of your own"
@@ -348,7 +353,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _made_callbacks(self) -> list[Callback]:
         made = as_callbacks(self.callbacks)
-        if self.early_stopping:
+        if self._stops_early:
             made.append(EarlyStopping(f"{_VALID}.loss", patience=self.n_iter_no_change, min_delta=self.tol))
         return made
 
@@ -376,7 +381,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         ValueError
             where a pass on some samples makes no sense.
         """
-        if self.early_stopping:
+        if self._stops_early:
             raise ValueError("partial_fit makes one pass: early_stopping=True is for fit")
         return hasattr(self, "parameters_")
 

@@ -45,7 +45,8 @@ def perceptron(
 ) -> Network:
     """Affine layers with rectifiers between them, a gate each."""
     label = "each of hidden_layer_sizes"
-    widths = hidden if isinstance(hidden, Iterable) else (hidden,)
+    plain = hidden.tolist() if isinstance(hidden, np.ndarray) else hidden
+    widths = plain if isinstance(plain, Iterable) else (plain,)
     sizes = [features, *(check_int(label, size, 1) for size in widths), outputs]
     layers: list[nn.Layer] = [nn.Linear(*both) for both in pairwise(sizes)]
     layers = [*(layer >> nn.ReLU() for layer in layers[:-1]), layers[-1]]

@@ -7,6 +7,7 @@ generation counts, so no clock is compared with another.
 
 import json
 import logging
+import shlex
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -126,7 +127,7 @@ def _check_gone(former: Lease, scheduler: str) -> None:
         name = former.network
         raise CheckpointError(
             f"{url!r} is written by {former}, which is on this cluster: take the network over by adopt({name!r}, "
-            f"client), `dask akkordeon network --adopt {name}`, or end it and resume then"
+            f"client), `dask akkordeon network --adopt {shlex.quote(name)}`, or end it and resume then"
         )
     else:
         end = "that is this program, close the network" if former.process.is_this else "end that program"

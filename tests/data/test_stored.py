@@ -226,6 +226,7 @@ def test_a_provider_prints_as_the_call_that_made_it(provider, written):
     (lambda: data.csv("a", ["y", "y"]), r"target=\['y', 'y'\] has one of them twice"),
     (lambda: data.csv("a", ["y"], classes=["b"]), r"classes=\['b'\] are of one column, and target=\['y'\] is a list"),
     (lambda: data.parquet("a", "y", dtype="int32"), r"dtype='int32': give one of 'float32', 'float64', 'int64'"),
+    (lambda: data.npz("a", y=["y", "y"]), r"y=\['y', 'y'\] has one of them twice"),
     (lambda: data.npz(3), r"path takes a path or an fsspec URL, not 3"),
 ])  # fmt: skip
 def test_a_wrong_argument_is_quoted(call, said):

@@ -31,6 +31,14 @@ def test_a_name_in_use_is_refused(user, somebody):
         assert again.owner
 
 
+def test_a_command_that_an_error_names_can_be_pasted_whatever_the_network_is_called(user, somebody):
+    with (
+        user.deploy(NETWORK, name="my net"),
+        pytest.raises(NameConflictError, match="`dask akkordeon stop 'my net'`"),
+    ):
+        somebody.deploy(NETWORK, name="my net")
+
+
 def test_another_client_finds_it_by_name(user, somebody):
     with user.deploy(NETWORK, name="shared", seed=3) as running:
         with somebody.connect("shared") as guest:

@@ -249,6 +249,8 @@ def test_partial_fits_are_passes_over_what_they_are_given(client):
         ({"class_weight": pd.Series({"setosa": 2.0})}, r"class_weight is a mapping .* a mapping by \.to_dict\(\)"),
         ({"class_weight": {"rose": 2.0, "setosa": 1.0}}, r"a weight for 'rose', and the classes of y are \['setosa', "),
         ({"optimizer": "adam"}, r"optimizer='adam': give a class, or a function"),
+        ({"warm_start": "no"}, "warm_start is True or False, not 'no'"),
+        ({"early_stopping": "yes"}, "early_stopping is True or False, not 'yes'"),
         ({"batch_size": "auto"}, "batch_size is a whole number of at least 1, not 'auto'"),
         (
             {"early_stopping": True, "validation_fraction": 0},
@@ -265,8 +267,9 @@ def test_parameters_that_cannot_work_are_refused_before_anything_trains(options,
         AkkordeonClassifier(**options).fit(X, FLOWERS)
 
 
-def test_one_hidden_layer_may_be_a_number(client):
-    fitted = quick(client, hidden_layer_sizes=7, max_epochs=1).fit(X, FLOWERS)
+@pytest.mark.parametrize("number", [7, np.int64(7), np.array(7)])
+def test_one_hidden_layer_may_be_a_number(client, number):
+    fitted = quick(client, hidden_layer_sizes=number, max_epochs=1).fit(X, FLOWERS)
     assert len(fitted.network_) == 2 and fitted.predict_proba(X).shape == (150, 3)
 
 

@@ -6,6 +6,7 @@ answered, or is gone, or the time is over. Nothing of it stays on the scheduler.
 
 import asyncio
 import logging
+import shlex
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ async def ask_owner(client: Client, network: str, verb: str, *arguments: Any) ->
     if answer == "gone":
         raise DeploymentError(
             f"network {network!r} has no owner, client {entry.owner} is gone: take it over, "
-            f"`dask akkordeon network --adopt {network}` or adopt({network!r}, client), then ask again"
+            f"`dask akkordeon network --adopt {shlex.quote(network)}` or adopt({network!r}, client), then ask again"
         )
     raise DeadlineError(
         f"the owner of network {network!r}, client {entry.owner}, did not answer to {verb!r} within {limit:g} s: look "
