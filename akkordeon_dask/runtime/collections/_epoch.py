@@ -78,12 +78,17 @@ class Epoch:
         Raises
         ------
         AkkordeonError
-            when no worker can read them, or what a member met with other than its end.
+            when no worker can read them, all are lost, or what a member met with other than its end.
         """
         left = [Portion(number, many) for number, many in enumerate(self._partitions.rows) if many]
         while left:
             await self._members.gather()
             left = await self._round(left)
+        if not self._sums.done:
+            raise LostBatchesError(
+                f"epoch {self.number} has read none of the {self._rows:,} rows of {self._data!r}: the cluster has lost "
+                "all its partitions, and Dask cannot compute them again: persist or scatter them anew"
+            )
         if self._data.weights is not None and self._sums.rated and not self._sums.weight:
             raise DataError(f"{self._data!r}: all weights are 0, so that no row counts: give some a weight above 0")
 

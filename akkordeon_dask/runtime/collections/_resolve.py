@@ -1,7 +1,7 @@
 """Collections of Dask become partitions: the tasks that make each of them, and how many rows each has."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from akkordeon_dask import config
 from akkordeon_dask.data import Collections
 from akkordeon_dask.data._columns import NUMBERS, check_columns, describe_dtype
 from akkordeon_dask.errors import AkkordeonError, DataError
-from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
+from akkordeon_dask.runtime.cluster._queries import scheduler_deadline, scheduler_id
 from akkordeon_dask.runtime.collections._computed import computed
 from akkordeon_dask.runtime.collections._rows import count_rows
 
@@ -78,6 +78,8 @@ class _Side:
     graphs: tuple[dict[Any, GraphNode], ...]
     rows: tuple[int, ...] | None
     """None: not known before they are counted."""
+    futures: "tuple[Future[Any], ...]"
+    """Of those that are persisted, and of values that were scattered."""
 
 
 async def resolve(client: Client, data: Collections) -> Partitions:
@@ -91,6 +93,7 @@ async def resolve(client: Client, data: Collections) -> Partitions:
     check_kinds(data)
     x = join_columns("x", data.x)
     first = _side("x", x)
+    await _check_futures(client, first)
     rows = await _rows(client, first, x)
     y = await _beside(client, first, rows, "y", data.y)
     weights = await _beside(client, first, rows, "weights", data.weights)
@@ -120,6 +123,7 @@ async def _beside(client: Client, first: _Side, rows: Sequence[int], label: str,
     if collection is None:
         return None
     side = _side(label, collection := join_columns(label, collection))
+    await _check_futures(client, side)
     if len(first.keys) != len(side.keys):
         raise DataError(
             f"x has {len(first.keys)} partitions, {label} has {len(side.keys)}: give {label} the partitions of x, "
@@ -127,6 +131,31 @@ async def _beside(client: Client, first: _Side, rows: Sequence[int], label: str,
         )
     _check_match(label, rows, await _rows(client, side, collection))
     return side
+
+
+async def _check_futures(client: Client, side: _Side) -> None:
+    """Check that values which are persisted or scattered are on the cluster of the network.
+
+    Raises
+    ------
+    DataError
+        when they were released, or are another cluster's: names the remedy.
+    """
+    label, ours = side.label, None
+    for future in side.futures:
+        if future.cancelled():
+            raise DataError(
+                f"{label} needs {future.key!r:.80}, which its client has cancelled or lost: persist or scatter {label} "
+                "again"
+            )
+        if (theirs := future.client) is None or theirs is client:
+            continue
+        ours = await scheduler_id(client) if ours is None else ours
+        if (their := theirs._scheduler_identity.get("id", ours)) != ours:
+            raise DataError(
+                f"{label} is held by another cluster, scheduler {their}, and the network is on scheduler {ours}: "
+                f"persist or scatter {label} by the client of the network, or give a collection that is not persisted"
+            )
 
 
 def check_kinds(data: Collections) -> None:
@@ -176,13 +205,26 @@ def join_columns(label: str, collection: C) -> C:
 def _side(label: str, collection: Any) -> _Side:
     rows = None
     if isinstance(collection, tuple):
+        plain = collection
         found = [one for delayed in collection for one in _tasks(delayed)]
     elif hasattr(collection, "expr"):
         # Not `optimize`, by which frames with fewer columns of a file may get fewer partitions.
-        found = _tasks(collection.expr.simplify().lower_completely())
+        plain = (collection.expr.simplify().lower_completely(),)
+        found = _tasks(plain[0])
     else:
+        plain = (collection,)
         found, rows = _tasks(optimize(collection)[0]), known_rows(collection)
-    return _Side(label, tuple(key for key, _ in found), tuple(own for _, own in found), rows)
+    keys, graphs = tuple(key for key, _ in found), tuple(own for _, own in found)
+    return _Side(label, keys, graphs, rows, tuple(_held(plain, keys, graphs)))
+
+
+def _held(collections: Iterable[Any], keys: Iterable[Any], graphs: Iterable[Mapping[Any, GraphNode]]) -> Iterator[Any]:
+    """The futures that partitions need, of the collections' own graphs: one that is optimized has none."""
+    needed = {*keys, *(one for graph in graphs for node in graph.values() for one in node.dependencies)}
+    for collection in collections:
+        for node in dict(collection.__dask_graph__()).values():
+            if isinstance(node, Future) and node.key in needed:
+                yield node
 
 
 def _tasks(collection: Any) -> list[tuple[Any, dict[Any, GraphNode]]]:

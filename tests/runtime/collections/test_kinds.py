@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from distributed import Client, LocalCluster, futures_of, wait
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
-from akkordeon_dask.errors import DataError, NonFiniteError, ShapeError, SpecError
+from akkordeon_dask.errors import DataError, LostBatchesError, NonFiniteError, ShapeError, SpecError
 from tests.support.dask_rows import collections, counting_network, numbered, updates
 from tests.support.for_each import for_each
 from tests.support.patience import PATIENCE
@@ -184,6 +185,46 @@ def test_collections_that_do_not_fit_are_refused_at_once(case, user, nothing_lef
             running.attach(Sentinel.train(data.from_dask(x, y, target=target)))
         assert not running.sentinels
     nothing_left()
+
+
+@for_each("make", [lambda x: x, lambda x: x[:450] - 1])
+def test_values_on_another_cluster_are_refused_with_both_schedulers(make, user, cluster, nothing_left):
+    options = {"n_workers": 1, "processes": False, "dashboard_address": ":0"}
+    with (
+        user.deploy(NETWORK) as running,
+        LocalCluster(**options) as other,
+        Client(other, set_as_default=False) as elsewhere,
+    ):
+        x = make(elsewhere.persist(ARRAY))
+        with pytest.raises(DataError, match="x is held by another cluster") as found:
+            running.attach(Sentinel.train(data.from_dask(x, LABELS[: len(x)])))
+        text = str(found.value)
+        assert f"scheduler {other.scheduler.id}, and the network is on scheduler {cluster.scheduler.id}: " in text
+        assert "persist or scatter x by the client of the network" in text
+    nothing_left()
+
+
+def test_values_that_their_client_has_cancelled_are_refused_where_they_are_needed(user, somebody):
+    x = somebody.client.persist(ARRAY)
+    wait(x)
+    futures_of(x)[-1].cancel()
+    with user.deploy(NETWORK) as running:
+        with pytest.raises(DataError, match=r"x needs \('array-.*cancelled or lost: persist or scatter x again"):
+            running.attach(Sentinel.train(data.from_dask(x, LABELS)))
+        running.attach(Sentinel.train(data.from_dask(x[:450], LABELS[:450])), epochs=1)
+        assert [(one.samples, one.lost) for one in running.wait(timeout=PATIENCE)] == [(450, 0)]
+
+
+def test_an_epoch_that_has_lost_all_partitions_ends_the_group(user, somebody):
+    x = somebody.client.persist(ARRAY)
+    wait(x)
+    with user.deploy(NETWORK) as running:
+        running.attach(Sentinel.train(data.from_dask(x, LABELS)))
+        running.wait(epochs=1, timeout=PATIENCE)
+        somebody.client.cancel(futures_of(x))
+        with pytest.raises(LostBatchesError, match=r"none of the 500 rows .* persist or scatter them anew"):
+            running.wait(epochs=1, timeout=PATIENCE)
+        assert running.history[-1].samples == ROWS
 
 
 def test_what_the_network_does_not_take_is_refused_at_once(user):
