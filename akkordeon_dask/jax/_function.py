@@ -106,7 +106,7 @@ class JaxFunction(Layer):
         return jax.jit(self._called)  # type: ignore[no-any-return]  # JAX may not be installed
 
     def _called(self, params: Tree, x: Any, random: Any) -> Any:
-        key = () if not self.random else (None,) if random is None else (jax.random.wrap_key_data(random),)
+        key = () if not self.random else (None,) if random is None else (_key(random),)
         y = self.apply(params, x, *key)
         if not isinstance(y, jax.Array) or y.ndim == 0 or len(y) != len(x):
             what = f"shape {y.shape}" if isinstance(y, jax.Array) else f"a {type(y).__name__}"
@@ -122,7 +122,7 @@ class JaxFunction(Layer):
         """Parameters without memory, of the form that a gate has them in."""
         try:
             # A function of our own, for one that `jax.jit` made is no longer whole once it is unpickled.
-            made = jax.eval_shape(lambda key: self.initialize(key), jax.random.key(0))  # noqa: PLW0108
+            made = jax.eval_shape(lambda key: self.initialize(key), _key(np.zeros(2, np.uint32)))  # noqa: PLW0108
         except Exception as error:  # of the user's code
             raise SpecError(f"{self!r}: initialize(key) fails: {error!r:.300}") from error
         form = self._arrays(made, lambda leaf: np.broadcast_to(np.float32(0), leaf.shape))
@@ -171,7 +171,7 @@ class JaxFunction(Layer):
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Tree:
         with _precision(np.dtype(dtype)):
-            made = self.initialize(jax.random.wrap_key_data(_random(rng)))
+            made = self.initialize(_key(_random(rng)))
             return self._arrays(made, lambda leaf: np.array(leaf, dtype))
 
     @property
@@ -257,6 +257,11 @@ def _precision(dtype: np.dtype[Any]) -> AbstractContextManager[Any]:
     """Have JAX compute float64 as such in this thread where the parameters are."""
     wide: AbstractContextManager[Any] = jax.enable_x64(dtype == np.float64)
     return wide
+
+
+def _key(random: Any) -> Any:
+    """A key of JAX of these data, the same whichever generator this process has as its default."""
+    return jax.random.wrap_key_data(random, impl="threefry2x32")
 
 
 def _random(rng: np.random.Generator) -> Array:

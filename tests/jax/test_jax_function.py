@@ -258,3 +258,16 @@ def test_functions_that_jit_made_travel_from_a_script():
         expected, theirs = plain.forward(params, x, train=True)
         assert_array_equal(y, expected)
         jax.tree.map(assert_allclose, its.backward(context, dy), plain.backward(theirs, dy))
+
+
+@for_each("kind", ["rbg", "unsafe_rbg", "threefry2x32"])
+def test_keys_are_the_same_whichever_generator_is_the_default_of_a_process(kind):
+    layer = JaxFunction(make_dense, dropped, random=True)
+    params, x = layer.init(np.random.default_rng(0)), np.ones((5, 4), np.float32)
+    y, _ = layer.forward(params, x, train=True, key=KEY)
+    with jax.default_prng_impl(kind):
+        same = JaxFunction(make_dense, dropped, random=True)
+        assert same.output_shape((4,)) == (3,)
+        for one, other in zip(leaves(same.init(np.random.default_rng(0))), leaves(params), strict=True):
+            assert_array_equal(one, other)
+        assert_array_equal(same.forward(params, x, train=True, key=KEY)[0], y)
