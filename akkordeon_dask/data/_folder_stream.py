@@ -96,6 +96,8 @@ class FolderStream(Provider):
             raise DataError(f"{self!r}: there is no folder {self.folder} where the sentinel runs: name its worker")
         if self.done is not None:
             Path(self.done).mkdir(parents=True, exist_ok=True)
+            if Path(self.done).samefile(self.folder):  # files that were moved would come again and again
+                raise DataError(f"done={self.done!r} is the folder {self.folder} that is read: give another one")
         return PollingSource(repr(self), _Connection(self), self.linger)
 
     def __repr__(self) -> str:

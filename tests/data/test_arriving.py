@@ -225,6 +225,14 @@ def test_a_stream_that_cannot_be_read_says_why(make, said, tmp_path):
         make(tmp_path)
 
 
+def test_a_folder_by_another_name_does_not_take_the_files_that_were_read(tmp_path):
+    put(tmp_path, "a.npz", 0, 1, 1)
+    (tmp_path / "alias").symlink_to(tmp_path)
+    with pytest.raises(DataError, match=r"done='.*alias' is the folder .* that is read: give another one"):
+        data.stream_folder(tmp_path, read, done=tmp_path / "alias", linger=1e-3).open()
+    assert (tmp_path / "a.npz").exists()
+
+
 @pytest.fixture(scope="module")
 def brokers():
     """A producer beside librdkafka's own mock cluster, and the address of its brokers."""
