@@ -1,5 +1,6 @@
 """A queue of batches as a provider."""
 
+import inspect
 import queue
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ __all__ = ["QueueStream", "is_queue"]
 
 _FUTURE_SECONDS = 60.0
 """In which a batch that was put as a future has to be there."""
+_OF_ONE_PROCESS = frozenset({"queue", "_queue", "multiprocessing.queues"})
+"""The modules of Python's queues."""
 
 
 def is_queue(thing: Any) -> bool:
@@ -25,6 +28,21 @@ class QueueStream(Provider):
     """The provider that `data.stream` returns for a queue."""
 
     queue: Any
+
+    def __post_init__(self) -> None:
+        if inspect.iscoroutinefunction(type(self.queue).get):
+            raise DataError(
+                f"{self!r}: items of an asyncio queue are awaited, and a stream is read in a thread: give a "
+                "distributed.Queue, or a function that yields the batches"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        if type(self.queue).__module__ in _OF_ONE_PROCESS:
+            raise DataError(
+                f"{self!r}: a queue of one process cannot travel to the worker of its sentinel: give a "
+                "distributed.Queue, or a function that makes the batches there"
+            )
+        return dict(self.__dict__)
 
     def open(self) -> Source:
         return PollingSource(repr(self), _Connection(repr(self), self.queue), linger=None)

@@ -1,5 +1,7 @@
 """Samples that arrive by and by: queues, folders that fill, topics of Kafka."""
 
+import asyncio
+import multiprocessing
 import os
 import pickle
 import queue
@@ -8,13 +10,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import cloudpickle
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from akkordeon_dask import data
+from akkordeon_dask import Sentinel, data
 from akkordeon_dask.data._polling_source import PollingSource
 from akkordeon_dask.errors import DataError
 from tests.support.for_each import for_each
@@ -102,6 +105,17 @@ def test_a_queue_gives_its_batches_until_none_ends_it():
     assert [x[0, 0] for x, _ in source.batches(1, 100)] == [0, 1, 2]
     with pytest.raises(DataError, match=r"data\.stream\(<Queue>\) has ended: epoch 2 would have no samples"):
         list(source.batches(2, 100))
+
+
+@for_each("items", [queue.Queue(), queue.SimpleQueue(), queue.PriorityQueue(), multiprocessing.Queue()])
+def test_a_queue_of_one_process_does_not_travel_and_names_one_that_does(items):
+    with pytest.raises(DataError, match=r"data\.stream\(<\w+>\): a queue of one process .* distributed\.Queue"):
+        cloudpickle.dumps(Sentinel.train(data.stream(items), report_every=100))
+
+
+def test_a_queue_whose_items_are_awaited_is_refused_where_it_is_given():
+    with pytest.raises(DataError, match=r"data\.stream\(<Queue>\): items of an asyncio queue .* distributed\.Queue"):
+        data.stream(asyncio.Queue())
 
 
 def put(folder, name, first, count, when):
