@@ -7,6 +7,7 @@ from typing import Any, Literal
 from akkordeon_dask._numbers import check_flag, check_int, check_number
 from akkordeon_dask.data._augmented_source import AugmentedSource
 from akkordeon_dask.data._checked_source import open_source
+from akkordeon_dask.data._from_dask import Collections
 from akkordeon_dask.data._image_operations import ImageOperations
 from akkordeon_dask.data._provider import Provider, Source
 from akkordeon_dask.data._stream import as_provider
@@ -59,7 +60,7 @@ def augment(
     DataError
         for options out of range; when opened, or at the first batch of a stream: for samples that are no such images,
         a crop that is larger than they are, a shift that leaves nothing of them, a `fill` that their dtype does not
-        have, channels that come last.
+        have, channels that come last; for a collection of Dask.
 
     Examples
     --------
@@ -84,6 +85,11 @@ class Augmented(Provider):
     channels: Literal["first"] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.provider, Collections):
+            raise DataError(
+                f"augment moves images that one sentinel loads, and {self.provider!r} is computed by Dask, in "
+                "partitions: move its images there, x.map_blocks(function)"
+            )
         put = object.__setattr__
         put(self, "shift", check_int("shift", self.shift, 0, error=DataError))
         put(self, "flip", check_flag("flip", self.flip, error=DataError))

@@ -1,5 +1,6 @@
 import pickle
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -24,6 +25,12 @@ def test_the_provider_is_a_value_that_prints_as_it_was_written(said):
         assert same == provider
         assert hash(same) == hash(provider)
     assert provider != data.augment(data.mnist("train"), seed=99)
+
+
+def test_images_in_a_collection_are_moved_by_tasks_of_its_own():
+    images = data.from_dask(da.zeros((8, 2, 2), chunks=4), da.zeros(8, chunks=4, dtype=int))
+    with pytest.raises(DataError, match=r"data\.from_dask\(<Array of 2 partitions>, .* x\.map_blocks\(function\)"):
+        data.augment(images, flip=True)
 
 
 def test_numpys_numbers_and_lists_print_plainly():
