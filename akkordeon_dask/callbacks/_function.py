@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -97,7 +99,14 @@ class _Function(Callback):
         return f"as_callback({self.function!r})"
 
     async def on_pass(self, report: PassReport, training: Training) -> None:
-        if (error := await asyncio.to_thread(self._call, report)) is not None:
+        # In a thread that the event loop does not wait for when it ends: the function may close the loop's client.
+        thread = ThreadPoolExecutor(1, "akkordeon-callback")
+        try:
+            call = asyncio.get_running_loop().run_in_executor(thread, copy_context().run, self._call, report)
+            error = await call
+        finally:
+            thread.shutdown(wait=False)
+        if error is not None:
             raise as_plain_error(error)
 
     def _call(self, report: PassReport) -> BaseException | None:

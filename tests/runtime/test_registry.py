@@ -53,6 +53,15 @@ def test_another_client_finds_it_by_name(user, somebody):
         somebody.connect("shared")
 
 
+# Where a scheduler is asked for a key that it does not know it warns, which is an error here.
+def test_clients_with_cancelled_keys_find_it_too(user, somebody):
+    x = somebody.client.scatter([1, 2])
+    somebody.client.cancel(x)
+    with user.deploy(NETWORK, name="shared"), somebody.connect("shared") as other:
+        assert len(other.placement) == len(NETWORK.gates)
+        assert [one.status for one in x] == ["cancelled"] * 2
+
+
 def test_a_network_whose_name_somebody_unpublishes_ends_with_that_reason(user, somebody, nothing_left):
     with user.deploy(NETWORK, name="unpublished") as running:
         running.attach(train())

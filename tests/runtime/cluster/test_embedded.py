@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import queue
 import signal
 import socket
 import threading
@@ -13,6 +14,7 @@ from urllib.request import urlopen
 
 import dask.config
 import pytest
+from distributed import Client
 from threadpoolctl import threadpool_info
 
 from akkordeon_dask import Network, Sentinel, data, deploy, nn, optim
@@ -90,11 +92,23 @@ def test_threads_close_it_at_once_and_none_of_them_fails():
     assert running.client.status == "closed"
 
 
-def test_a_callback_closes_the_network_and_so_does_the_end_of_the_block():
-    with deploy(NETWORK) as running:
-        running.attach(train())
-        with pytest.raises(ClosedError, match=f"network '{running.name}' is closed"):
-            running.wait(epochs=2, callbacks=[lambda report: running.close()], timeout=PATIENCE)
+@pytest.mark.parametrize("given", [False, True])
+def test_a_callback_closes_the_network_or_its_client_and_so_does_the_end_of_the_block(given):
+    ended = queue.Queue()
+
+    def close(report):
+        try:
+            ended.put(running.client.close() if given else running.close())
+        except BaseException as error:
+            ended.put(error)
+
+    with closing(EmbeddedCluster()) as embedded:
+        client = Client(embedded.cluster.scheduler_address) if given else None
+        with deploy(NETWORK, client) as running:
+            running.attach(train())
+            with pytest.raises(ClosedError, match="closed"):
+                running.wait(epochs=2, callbacks=close, timeout=PATIENCE)
+        assert ended.get(timeout=PATIENCE) is None
 
 
 def test_it_works_in_a_notebook_whose_loop_runs_already():

@@ -233,8 +233,6 @@ def test_a_scheduler_with_an_idle_timeout_lives_as_long_as_a_network_has_an_owne
         wait_until(lambda: cluster.scheduler.idle_since is not None)
 
 
-# Dask's `get_dataset` asks for all keys of the client, and overtakes the submission of a sentinel (2026.8.0).
-@pytest.mark.filterwarnings("ignore:Client .* desires key")
 @pytest.mark.parametrize("keeps", [False, True])
 def test_a_named_network_outlives_a_broken_connection_of_its_client(tmp_path, keeps):
     options = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
