@@ -114,7 +114,8 @@ class Chain(Layer, Sequence[Layer]):
         return dx, tuple(grads)
 
     def split_backward(self, context: Context, dy: Array, *, need_dx: bool = True, own: bool = False) -> SplitGradients:
-        grads, rest = list(self._plan.no_grads), _Rest()
+        grads: list[Tree] = list(self._plan.no_grads)
+        rest: _Rest = []
         dx = self._walk_back(context, dy, grads, rest, need_dx=need_dx, own=own)
         return dx, partial(_completed, grads, rest)
 

@@ -92,6 +92,19 @@ def test_heavy_computations_of_one_actor_run_beside_one_another(dispatchers):
         assert calls.index(f"received {sequence}") < calls.index(f"batch {sequence} applied")
 
 
+def test_the_cost_of_all_cheap_messages_is_known_where_actors_take_turns_in_one_rhythm(dispatchers):
+    behaviors = [RecordingBehavior(), *(ComputingBehavior() for _ in range(4))]
+    _, (first, *cells) = dispatchers(1, behaviors, clock=Clock(), messages_per_turn=4)
+    first.put("hold")
+    assert behaviors[0].entered.wait(PATIENCE)
+    for sequence in range(400):
+        for cell in cells:
+            cell.put(forward(sequence))
+    behaviors[0].held.set()
+    wait_until(lambda: all("batch 399 sent" in one.calls for one in behaviors[1:]))
+    assert all(cell.costs[FORWARD] < HEAVY / 2 for cell in cells)
+
+
 def test_one_thread_computes_one_thing_at_a_time(dispatchers):
     most, here = [0], []
 
