@@ -71,6 +71,7 @@ dist: $(STAMP) ## build the wheel and the sdist into dist/
 lock: ## write the exact versions and hashes of all that is installed in CI and images, with uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/package.txt $(ARGS)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra test pyproject.toml -o requirements/test.txt $(ARGS)
+	uv pip compile --quiet --resolution lowest-direct --no-build --python-version 3.13 --generate-hashes --extra test pyproject.toml -o requirements/lowest.txt $(ARGS)
 
 bench: $(STAMP) ## measure speed; ARGS go to the benchmarks
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -154,7 +154,9 @@ def make_view(progress: bool | None, console: Console | None = None) -> View | N
 
 def is_terminal() -> bool:
     """Whether standard output itself is one: settings for colours everywhere are not meant for bars."""
+    # What rich has in its place while there are bars calls itself no terminal, before rich 15.
+    stdout = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
     try:
-        return sys.stdout is not None and sys.stdout.isatty()
+        return stdout is not None and stdout.isatty()
     except ValueError:  # it is closed
         return False

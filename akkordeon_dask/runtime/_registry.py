@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import shlex
 import time
@@ -13,7 +12,6 @@ from typing import Any, cast
 
 from distributed import Client, Future
 from distributed.protocol.pickle import dumps, loads
-from distributed.publish import PublishExtension
 
 from akkordeon_dask import config
 from akkordeon_dask.actors import forget_network
@@ -242,30 +240,11 @@ async def get(client: Client, name: str) -> NetworkEntry | None:
     OSError
         when the client is closed.
     """
+    # `Client.get_dataset` would ask the scheduler anew for every key that this client knows, also for those that the
+    # user has cancelled or that are just being submitted, of which the scheduler's log would warn.
     async with scheduler_deadline(client, config.seconds("timeouts.control")):
-        published = await _published(client, _ENTRY + name)
-    if published is None:
-        return None
-    entry: NetworkEntry = published["data"]
-    return entry
-
-
-_MANY_AT_ONCE = "names" in inspect.signature(PublishExtension.get).parameters
-"""Whether this Dask's scheduler is asked for several published values at once: it is from 2026.6.0 on."""
-
-
-async def _published(client: Client, name: str) -> dict[str, Any] | None:
-    """What is published under a name, which holds no futures; None when there is nothing.
-
-    `Client.get_dataset` would ask the scheduler anew for every key that this client knows, also for those that the
-    user has cancelled or that are just being submitted, of which the scheduler's log would warn.
-    """
-    assert client.scheduler is not None
-    if _MANY_AT_ONCE:
-        (found,) = await client.scheduler.publish_get(names=[name])
-    else:
-        found = await client.scheduler.publish_get(name=name, client=client.id)
-    return cast(dict[str, Any] | None, found)
+        (published,) = await client.scheduler.publish_get(names=[_ENTRY + name])  # type: ignore[union-attr]
+    return None if published is None else cast(NetworkEntry, published["data"])
 
 
 async def check_lease(client: Client, name: str, ownership: str, generation: int) -> NetworkEntry:

@@ -1,4 +1,5 @@
 import math
+import re
 from io import StringIO
 
 import pytest
@@ -60,8 +61,8 @@ def test_one_that_is_paused_says_so():
 def test_where_there_is_little_room_scores_are_cut_and_not_the_name():
     many = progress(accuracy=0.9, fading_loss=0.1, fading_accuracy=0.9)
     lines = drawn(Row("train0", 3, 10, many), Row("b" * 60, 3, 10, many), width=90)
-    for line, name in zip(lines, ("train0", "b" * 23 + "…"), strict=True):
-        assert line.startswith(f"{name} ") and " pass 3/10 " in line
+    for line, name in zip(lines, (r"train0 +", "b{20,}…"), strict=True):
+        assert re.match(f"{name} pass 3/10 ", line)
         assert " 25% loss 0.5000 accuracy 0.9000 " in line and line.endswith("… 125/s 0:06 left")
 
 

@@ -13,7 +13,7 @@ pa = pytest.importorskip("pyarrow")
 PLAIN = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1, 2, 3]})
 CASES = {
     "text": (
-        ["x", "y", "x"], "column 's' holds str",
+        ["x", "y", "x"], "column 's' holds (str|object, e.g. 'x' of type str)",
         lambda frame: frame.assign(s=frame["s"].astype("category").cat.codes),
     ),
     "categories": (
