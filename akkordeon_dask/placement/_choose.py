@@ -37,7 +37,10 @@ def choose(network: Network, workers: Sequence[WorkerInfo]) -> Plan:
     """
     workers = [worker for worker in workers if GUEST not in worker.resources]
     if not workers:
-        raise PlacementError("the cluster has no workers: start some with `dask worker SCHEDULER-ADDRESS`")
+        raise PlacementError(
+            "the cluster has no workers: start some with `dask worker SCHEDULER-ADDRESS`, or have it keep some, "
+            "cluster.scale(2) or cluster.adapt(minimum=2)"
+        )
     if all(worker.paused for worker in workers):
         raise PlacementError(f"all workers are paused ({', '.join(map(str, workers))}): {_PAUSED}")
     return _Placement(network, sorted(workers, key=lambda worker: (worker.name, worker.address))).plan()

@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 from distributed import Client
 
+from akkordeon_dask.errors import PlacementError
 from akkordeon_dask.network import Network
-from akkordeon_dask.placement import Plan, choose, colocation_groups
+from akkordeon_dask.placement import GUEST, Plan, choose, colocation_groups
 from akkordeon_dask.runtime.cluster._workers import add_claims, add_tasks, list_workers
 
 __all__ = ["make_plan"]
@@ -24,10 +25,17 @@ async def make_plan(network: Network, client: Client, timeout: float, avoid: Col
     Raises
     ------
     SpecError, PlacementError
-        see `choose`.
+        see `choose`; when all workers are to be avoided, too.
     """
     colocation_groups(network)
-    workers = [worker for worker in await list_workers(client) if worker.address not in avoid]
+    known = await list_workers(client)
+    workers = [worker for worker in known if worker.address not in avoid]
+    left_out = [str(worker) for worker in known if worker.address in avoid]
+    if left_out and all(GUEST in worker.resources for worker in workers):
+        raise PlacementError(
+            f"no other worker can take a gate, without {', '.join(left_out)}: start another one with `dask worker "
+            "SCHEDULER-ADDRESS`"
+        )
     workers = await add_tasks(workers, client)
     if names := {name for gate in network for name in gate.resources}:
         workers = await add_claims(workers, client, names, timeout)

@@ -190,5 +190,5 @@ def test_one_worker_alone_has_nothing_to_even_out():
         wait_until(lambda: [math.isnan(share) for share in shares()] == [False, False], seen=shares)
         with pytest.raises(PlacementError, match="one worker only"):
             running.rebalance()
-        with pytest.raises(PlacementError, match="the cluster has no workers"):
+        with pytest.raises(PlacementError, match=r"no other worker can take a gate, without .*: start another one"):
             running.drain(running.placement["g0"])
