@@ -65,9 +65,10 @@ def check_columns(label: str, value: Any, *, lazy: bool) -> None:
         kind = getattr(column.dtype, "kind", "O")
         if kind in NUMBERS and type(column.dtype).__name__ != "SparseDtype":  # of numpy, or nullable ones of pandas
             continue
-        if kind == "O" and column.dtype == np.dtype(object) and not lazy:
-            raise DataError(f"{label}: {column.text} holds {describe_contents(np.asarray(column.values))}")
         remedy = _column_remedy(column, kind, lazy=lazy)
+        if kind == "O" and column.dtype == np.dtype(object) and not lazy:
+            held = describe_contents(np.asarray(column.values)).replace(_ENCODE, remedy)
+            raise DataError(f"{label}: {column.text} holds {held}")
         raise DataError(f"{label}: {column.text} holds {column.dtype}, which are not numbers: {remedy}")
 
 

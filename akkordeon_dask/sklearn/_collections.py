@@ -11,6 +11,7 @@ from akkordeon_dask.data import is_collection
 from akkordeon_dask.data._columns import check_missing
 from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections import check_kind, check_names, load_rows
+from akkordeon_dask.sklearn._inputs import check_names_differ
 from akkordeon_dask.tree import Array
 
 if TYPE_CHECKING:
@@ -75,9 +76,8 @@ def columns_of(x: Any) -> tuple[int, Array | None]:
         raise ValueError(f"Expected 2D array, got a collection of {x.ndim} axes: reshape it to (samples, features)")
     if x.shape[1] == 0:
         raise ValueError("X has 0 feature(s): give it one column at least")
-    names = [] if not hasattr(x, "columns") else list(x.columns)
-    if twice := sorted({str(name) for name in names if names.count(name) > 1}):
-        raise ValueError(f"X has several columns of one name, {', '.join(twice)}: give each column a name of its own")
+    check_names_differ(x)
+    names = list(getattr(x, "columns", ()))
     named = bool(names) and all(isinstance(name, str) for name in names)
     return int(x.shape[1]), np.array(names, object) if named else None
 

@@ -1,6 +1,6 @@
 """Samples in memory: checks beside those of scikit-learn, which convert some of them in silence, and providers."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -18,7 +18,15 @@ from akkordeon_dask.errors import DataError
 from akkordeon_dask.runtime.collections import as_labels, count_missing_labels
 from akkordeon_dask.tree import Array
 
-__all__ = ["check_classes", "check_plain", "columns_named", "plain_labels", "provider_of", "rows_that_count"]
+__all__ = [
+    "check_classes",
+    "check_names_differ",
+    "check_plain",
+    "columns_named",
+    "plain_labels",
+    "provider_of",
+    "rows_that_count",
+]
 
 _PLAIN = frozenset((int, float, bool, str))
 
@@ -46,6 +54,8 @@ def check_plain(name: str, value: Any, *, labels: bool = False) -> None:
     else:
         check_times(name, value)
         _check_dtype(name, value)
+        if name == "X":
+            check_names_differ(value)
 
 
 def _check_masks(name: str, value: Any) -> None:
@@ -123,6 +133,19 @@ def plain_labels(value: ArrayLike) -> ArrayLike:
         return value
     labels: Array = value.to_numpy(plain)  # type: ignore[union-attr]
     return labels
+
+
+def check_names_differ(x: Any) -> None:
+    """Check that each column of a frame has a name of its own; other values pass. scikit-learn does so from 1.9 on.
+
+    Raises
+    ------
+    ValueError
+        names those that are there twice.
+    """
+    counts = Counter(getattr(x, "columns", ()))
+    if twice := sorted(str(name) for name, count in counts.items() if count > 1):
+        raise ValueError(f"X has several columns of one name, {', '.join(twice)}: give each column a name of its own")
 
 
 @contextmanager
