@@ -80,9 +80,6 @@ TARGETS = {
     "masked": (np.ma.masked_equal(Y, 1), "values are masked"),
     "times": (Y.astype("M8[s]"), r"y holds datetime64\[s\], which are not numbers"),
     "text": (pd.Series(["x"] * ROWS, name="t"), "column 't' holds (str|object, e.g. 'x' of type str), .*encode it as"),
-        pd.Series(["x"] * ROWS, name="t"),
-        "column 't' holds (str|object, e.g. 'x' of type str), .*encode it as numbers",
-    ),
     "too large": (np.where(Y, 1e40, 0.0), r"y has 1e\+40 in sample \d+, too large for float32: scale it"),
 }
 LATER = {
