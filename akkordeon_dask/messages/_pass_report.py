@@ -27,7 +27,7 @@ class PassReport:
     """The number of the pass of this sentinel, from 1."""
     loss: float
     """The mean over the completed samples; NaN where there are none."""
-    scores: Mapping[str, float]
+    scores: Mapping[str, float] = field(hash=False)
     """Each score over the completed samples; NaN where there are none."""
     samples: int
     """Completed samples."""

@@ -21,7 +21,7 @@ _FIELDS = tuple(PassReport("", "train", 1, 0.0, {}, 0, 0, 0.0, 0).as_row())
 
 
 class History(tuple[PassReport, ...]):
-    """Finished passes in the order they ended: a tuple of `PassReport`, whose slices are of this kind too.
+    """Finished passes in the order they ended: a tuple of `PassReport`, whose slices and sums are of this kind too.
 
     Examples
     --------
@@ -90,6 +90,9 @@ class History(tuple[PassReport, ...]):
     def __getitem__(self, index: slice) -> "History": ...
     def __getitem__(self, index: SupportsIndex | slice) -> "PassReport | History":
         return History(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
+
+    def __add__(self, other: tuple[PassReport, ...]) -> "History":  # type: ignore[override]  # tuples add anything
+        return History((*self, *other))
 
 
 _EACH, _ALL = 10_000, 20_000

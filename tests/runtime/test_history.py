@@ -45,6 +45,8 @@ def test_a_history_is_the_tuple_of_its_passes():
     assert history == PASSES and len(history) == 3 and PASSES[0] in history
     assert history[1] is PASSES[1] and history[-1] is PASSES[-1]
     assert type(history[1:]) is History and history[1:] == PASSES[1:]
+    assert type(history + history) is History and history[:1] + PASSES[1:] == history
+    assert {*history, *PASSES} == {*PASSES}
     copy = pickle.loads(pickle.dumps(history))
     assert type(copy) is History and copy == history
 
