@@ -143,7 +143,10 @@ class Collections(Provider):
         return self.y is not None or self.target is not None
 
     def open(self) -> Source:
-        raise DataError(f"{self!r} is read by the workers of a cluster: attach it to a running network")
+        raise DataError(
+            f"{self!r} is read by the workers of a cluster: attach it to a running network, or give what fits into "
+            "this process, data.arrays(*dask.compute(x, y))"
+        )
 
     def __repr__(self) -> str:
         said = [_said(self.x), *([_said(self.y)] if self.y is not None else [])]

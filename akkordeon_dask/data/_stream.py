@@ -119,6 +119,8 @@ def _quoted(thing: Any) -> str:
 def _advice(thing: Any) -> str:
     if said := instead(thing):
         return said.removeprefix(": ")
+    if isinstance(getattr(thing, "provider", None), Provider):
+        return "give the provider in it, sentinel.provider"
     call = call_to_add(thing)
     first = "" if call is None else f"{call}, and "
     return (

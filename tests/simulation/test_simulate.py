@@ -171,6 +171,7 @@ def test_delays_may_be_recorded_in_an_array_and_longer_than_the_training():
 @for_each("options, said", [
     ({"network": nn.Linear(6, 3)}, r"simulate takes a Network, gates joined by \|, not nn\.Linear\(6, 3\)"),
     ({"provider": np.ones((8, 6))}, "a value of type ndarray is no provider: give data.mnist"),
+    ({"provider": Sentinel.train(samples())}, "of type Sentinel is no provider: give the provider in it"),
     ({"validation": 3}, "3 of type int is no provider"),
     ({"provider": data.arrays(np.ones((8, 5), np.float32), np.zeros(8, int))}, "5"),
     ({"loss": "mse"}, "a sentinel's loss is an nn.Loss, e.g. nn.SoftmaxCrossEntropy\\(\\), not 'mse'"),
