@@ -16,7 +16,7 @@ from akkordeon_dask._files import expand
 from akkordeon_dask._numbers import check_count, check_flag
 from akkordeon_dask.actors import GateActor, GateStatistics, SentinelActor, SentinelStatistics
 from akkordeon_dask.callbacks import Callback, as_callbacks
-from akkordeon_dask.errors import DeploymentError, SpecError
+from akkordeon_dask.errors import DataError, DeploymentError, SpecError
 from akkordeon_dask.memory import copied
 from akkordeon_dask.messages import PassReport
 from akkordeon_dask.network import Network, Sentinel
@@ -450,9 +450,14 @@ class Running:
         ------
         DataError
             when `x` holds no real numbers, some of them are masked or missing, or it is a frame whose columns are not
-            those of the network's data, in their order.
+            those of the network's data, in their order; when it is a provider.
         """
         size = check_count("batch_size", batch_size)
+        if isinstance(x, data.Provider):
+            raise DataError(
+                f"predict takes an array of samples, not the provider {x!r:.80}: give the samples, or have the network "
+                "rated on the provider, running.evaluate(Sentinel.test(provider))"
+            )
         if data.is_collection(x):
             lazy = predict_collection(self._connected, x, size)
             return finished(cast(Awaitable[Array], lazy))  # an array too, though not of numpy

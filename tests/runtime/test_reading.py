@@ -68,6 +68,7 @@ def test_one_sample_is_a_batch_too(running):
         (np.zeros((0, 6), np.float32), DataError, "no samples"),
         (np.float32(3), DataError, "x"),
         (np.array(["six"]), DataError, "x"),
+        (data.mnist_sample("test"), DataError, r"not the provider data\.mnist_sample\(.*Sentinel\.test\(provider"),
     ],
 )
 def test_predict_refuses_what_the_network_does_not_take(running, x, error, text):
