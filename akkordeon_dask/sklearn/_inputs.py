@@ -143,7 +143,7 @@ def check_names_differ(x: Any) -> None:
     ValueError
         names those that are there twice.
     """
-    counts = Counter(getattr(x, "columns", ()))
+    counts = Counter(list(getattr(x, "column_names", getattr(x, "columns", ()))))  # pyarrow's columns are arrays
     if twice := sorted(str(name) for name, count in counts.items() if count > 1):
         raise ValueError(f"X has several columns of one name, {', '.join(twice)}: give each column a name of its own")
 

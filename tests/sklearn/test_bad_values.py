@@ -149,6 +149,13 @@ def test_classes_that_are_none_are_refused():
         AkkordeonClassifier().partial_fit(X, Y, classes=[])
 
 
+def test_tables_of_arrow_are_read_and_two_columns_of_one_name_are_refused(fitted):
+    table = pa.table({name: FRAME[name] for name in FRAME})
+    np.testing.assert_array_equal(fitted[1].predict(table), fitted[1].predict(FRAME))
+    with pytest.raises(ValueError, match="several columns of one name, a: give each"):
+        AkkordeonClassifier().fit(table.rename_columns([*"abca"]), Y)
+
+
 TIMES = pd.Series(pd.date_range("2026-01-01", periods=ROWS))
 IN_LISTS = {
     "masked numbers": ([np.ma.masked, *X[1:, 0]], "1 of 40 values are masked: fill them"),
