@@ -116,6 +116,8 @@ class GateBehavior:
             self._admission = Pace(self, address, gate.max_delay, gate.accumulate, send=send, clock=clock)
         self._last_gradient: Header | None = None
         """The batch of the newest gradient that is accumulated."""
+        self._rewound = 0
+        """The number of the version that the last rewind has made: gradients of versions before it are of no use."""
 
     def wire(self, previous: Address | None, next_: Address | None) -> None:
         """Set the neighbours; None stands for the sentinel of each batch."""
@@ -206,6 +208,7 @@ class GateBehavior:
         """
         self._check_stays()
         self.versions.rewind(version, factor)
+        self._rewound = self.versions.present.number
         for in_flight in self._in_flight.values():
             in_flight.expire(float("inf"))
         if isinstance(self._admission, Pace):
@@ -374,6 +377,9 @@ class GateBehavior:
             self.counts.drop("second update of a batch")
             return
         header = computation.header
+        if computation.version.number < self._rewound:
+            self.counts.drop("gradient from before a rewind")
+            return
         if header.skips_nonfinite and not _is_finite(computation.grads):
             self.counts.drop("gradient that is not finite")
             return

@@ -111,3 +111,23 @@ def test_the_result_of_another_thread_after_the_deadline_is_not_kept():
     help_out(bench)
     assert (bench.behavior.contexts, bench.behavior.held_versions) == (0, 1)
     assert bench.backward(0) == [] and bench.taken == []
+
+
+def test_a_gradient_that_another_thread_computes_while_the_gate_is_rewound_changes_nothing():
+    bench = Bench(helped=True)
+    snapshot = bench.version
+    for sequence in range(2):
+        bench.forward(sequence)
+        help_out(bench)
+    bench.backward(0)
+    help_out(bench)
+    bench.backward(1)
+    bench.behavior.rewind(snapshot, 0.5)
+    help_out(bench)
+    assert bits(bench.version.params) == bits(snapshot.params)
+    assert bench.dropped == {"gradient from before a rewind": 1}
+    bench.forward(2)
+    help_out(bench)
+    bench.backward(2)
+    help_out(bench)
+    assert bits(bench.version.params) != bits(snapshot.params)
