@@ -1,6 +1,8 @@
 """A loss that is NaN or infinite: the sentinel stops, leaves the batch out, or lets the gates go back."""
 
+import asyncio
 import itertools
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from akkordeon_dask import Gate, Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
+from akkordeon_dask.runtime.recovery import _sentinels
 from akkordeon_dask.tree import leaves
 from tests.support.patience import PATIENCE
 from tests.support.restarting_workers import events, run_store
@@ -93,6 +96,50 @@ def test_gates_go_back_to_their_snapshots_and_the_pass_restarts_more_slowly(tmp_
     assert "g0 to 4, g1 to 4 updates" in told["text"] and "learning rates times 0.5" in told["text"]
     # Six batches, then one step back, then two passes of four.
     assert set(versions.values()) == {6 + 1 + 8}
+
+
+@dataclass(frozen=True, repr=False)
+class Announced(Faulty):
+    """Says that it was NaN, if it trains."""
+
+    name: str = ""
+
+    def __call__(self, y, target, *, need_dy=True):
+        loss, dy = super().__call__(y, target, need_dy=need_dy)
+        if np.isnan(loss):
+            _ANNOUNCED[self.name].set()
+        return loss, dy
+
+
+_ANNOUNCED = {}
+
+
+def test_gates_go_back_once_for_all_sentinels_that_their_numbers_have_failed(tmp_path, monkeypatch):
+    names = "one", "two", "three"
+    for number, name in enumerate(names):
+        _ANNOUNCED[name], _CALLS[number + 6,] = threading.Event(), itertools.count()
+    change_gates = _sentinels.change_gates
+
+    async def after_all_have_failed(*args):
+        for announced in _ANNOUNCED.values():
+            await asyncio.to_thread(announced.wait, PATIENCE)
+        return await change_gates(*args)
+
+    monkeypatch.setattr(_sentinels, "change_gates", after_all_have_failed)
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=4) as running:
+        for number, name in enumerate(names):
+            loss = Announced(bad=(number + 6,), name=name)
+            running.attach(train(loss=loss, on_nonfinite="rewind", name=name))
+        history = running.wait(timeout=PATIENCE)
+        told = [event["sentinel"] for event in events(running.client, running.name, "rewound")]
+        restarted = {event["sentinel"]: event["text"] for event in events(running.client, running.name, "restarted")}
+        running.snapshot()
+    assert len(told) == 1 and restarted.keys() == set(names) - set(told)
+    assert all("begins its pass again" in text and "the loss is nan" in text for text in restarted.values())
+    assert sorted((report.sentinel, report.epoch, report.samples, report.lost) for report in history) == sorted(
+        (name, epoch, 64, 0) for name in names for epoch in (1, 2, 3)
+    )
+    assert [run_store(tmp_path).load(gate).tree["state"]["rate"] for gate in NETWORK.names] == [0.5, 0.5]
 
 
 def test_numbers_that_stay_bad_end_it_after_some_tries(tmp_path):

@@ -27,6 +27,7 @@ from akkordeon_dask.errors import (
     AkkordeonError,
     ClosedError,
     DeadlineError,
+    NonFiniteError,
     RolledBackError,
     SentinelError,
     WorkerLostError,
@@ -379,6 +380,17 @@ class SentinelActor(DaskActor):
         self._position = position  # first: who reads the error reads the position too
         behavior.fail(RolledBackError(text, rollback.name))
         self._set_changed()
+
+    async def resend(self) -> bool:
+        """All gates were rewound, and have dropped the batches in flight: resend them. Done in a turn of the sentinel.
+
+        Returns whether it had failed before by a loss that was not finite: of numbers that are gone now.
+        """
+        return await self._call(self._resend)
+
+    def _resend(self) -> bool:
+        self._behavior.resend_all()
+        return isinstance(self._behavior.error, NonFiniteError)
 
     async def pause(self) -> None:
         """Send no more batches; returns when those in flight have completed. On the event loop."""

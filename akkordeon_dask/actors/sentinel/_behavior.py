@@ -449,6 +449,10 @@ class SentinelBehavior:
         """Continue with other gates: batches in flight are resent, for they may have been in a lost gate."""
         self.gates, self.generation = gates, generation
         self._batches.interrupted_until = 0.0
+        self.resend_all()
+
+    def resend_all(self) -> None:
+        """Resend the batches in flight: the gates have dropped them, or some are gates of before."""
         self._flushing.restart(done=self._flushing.done)
         for batch in self._batches:
             batch.tries, batch.excused = 0, True

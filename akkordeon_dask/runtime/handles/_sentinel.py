@@ -87,6 +87,8 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
         """The name of the last order to go back that this accounts for."""
         self.rewinds = 0
         """Times that all gates were rewound to their snapshots for it, since its last finished pass."""
+        self.rewound = False
+        """They were rewound since this incarnation has failed by a loss that was not finite, for another sentinel."""
         self._until_sent = True
         """The actor knows the number of passes after which it rests."""
         self._restarting = asyncio.Lock()
@@ -144,7 +146,7 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
         if self._future is not None:
             self._future.release()
         self.worker, self._future, self._actor = worker, future, actor
-        self._earlier, self._until_sent = self.reports.seen, True
+        self._earlier, self._until_sent, self.rewound = self.reports.seen, True, False
         self.state = "paused" if self.state == "paused" else "running"
 
     def watch(self) -> None:

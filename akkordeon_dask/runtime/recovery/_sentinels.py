@@ -24,7 +24,7 @@ from akkordeon_dask.errors import (
 from akkordeon_dask.messages import Address, sentinel_key
 from akkordeon_dask.network import Sentinel
 from akkordeon_dask.runtime._column_names import name_columns
-from akkordeon_dask.runtime._cut_short import finished
+from akkordeon_dask.runtime._cut_short import finished, together
 from akkordeon_dask.runtime._events import explain_loss, log_event, lost_text
 from akkordeon_dask.runtime._gate_changes import change_gates
 from akkordeon_dask.runtime._problems import blame
@@ -290,26 +290,50 @@ async def restart_sentinel(session: Session, attached: AttachedSentinel, error: 
 async def _go_back(session: Session, attached: AttachedSentinel, error: RolledBackError) -> None:
     """Restart a sentinel where it was at a cut to which all gates have gone back."""
     await _mark(session, attached, attached.reported_position, error.rollback)
+    await _close(attached)
+    await _restart_at(session, attached, attached.position, error)
+
+
+async def _close(attached: AttachedSentinel) -> None:
     try:
         await attached.ask(SentinelActor.close)
     except AkkordeonError as failure:  # its worker may be gone by now
         logger.info("closing the former incarnation of %s: %s", attached.label, failure)
-    await _restart_at(session, attached, attached.position, error)
 
 
 async def _rewind(session: Session, attached: AttachedSentinel, error: AkkordeonError) -> None:
-    """Rewind all gates to their newest snapshots, with smaller learning rates; the sentinel begins its pass again."""
+    """Rewind all gates to their newest snapshots, with smaller learning rates; the sentinel begins its pass again.
+
+    Numbers that went wrong fail all sentinels at about the same time: the gates are rewound once for all of them.
+    """
+    async with session.cutting:  # no cut has one gate of before and another one of after
+        event, text = "restarted", "begins its pass again, for all gates were rewound since it has failed"
+        if not attached.rewound:
+            event, text = "rewound", await _rewind_gates(session, attached, error)
+        await _close(attached)
+    await _restart_at(session, attached, Position(attached.position.finished), error)
+    await _log(session, attached, event, f"{text}: {error}")
+
+
+async def _rewind_gates(session: Session, attached: AttachedSentinel, error: AkkordeonError) -> str:
     attached.rewinds += 1
     if attached.rewinds > _REWINDS:
         raise error
     try:
         numbers = await change_gates(session, GateActor.rewind, _SLOWER)
-        await attached.ask(SentinelActor.close)
     except CheckpointError as missing:
         raise type(error)(f"{error} ({missing})") from missing
-    await _restart_at(session, attached, Position(attached.position.finished), error)
+    members = [one for group in session.sentinels.values() for one in group.members]
+    await together(_resend(one) for one in members if isinstance(one, AttachedSentinel) and one is not attached)
     updates = ", ".join(f"{name} to {number:,}" for name, number in numbers.items())
-    await _log(session, attached, "rewound", f"{updates} updates, with learning rates times {_SLOWER}: {error}")
+    return f"{updates} updates, with learning rates times {_SLOWER}"
+
+
+async def _resend(attached: AttachedSentinel) -> None:
+    try:
+        attached.rewound = await attached.ask(SentinelActor.resend)
+    except AkkordeonError as error:  # its next poll fails the same way
+        logger.info("%s did not resend its batches: %s", attached.label, error)
 
 
 async def move_sentinel(session: Session, attached: AttachedSentinel, worker: str) -> None:
