@@ -105,7 +105,7 @@ async def load(session: Session, source: str) -> None:
 
         await in_own_thread("load", read_file)
         await transfer.prepare()
-        await finished(transfer.commit())
+        await _commit(session, transfer)
 
 
 async def replace_parameters(session: Session, new: Mapping[str, Tree]) -> None:
@@ -128,6 +128,11 @@ async def replace_parameters(session: Session, new: Mapping[str, Tree]) -> None:
 
         await in_own_thread("restore", send)
         await transfer.prepare()
+        await _commit(session, transfer)
+
+
+async def _commit(session: Session, transfer: GateTransfer) -> None:
+    async with session.cutting:
         await finished(transfer.commit())
 
 

@@ -105,7 +105,10 @@ class Session:
         self.error: AkkordeonError | None = None
         self.closed = False
         self.cutting = asyncio.Lock()
-        """Held while a consistent cut is taken: a sentinel waits for one at a time, the newest."""
+        """Held while a consistent cut is taken: a sentinel waits for one at a time, the newest.
+
+        And while all gates are changed, so that no cut has one gate of before and another one of after.
+        """
         self._opening: set[Attached] = set()
         """Sentinels that wait for their first batch: no verb knows them yet."""
         self._changed = asyncio.Event()

@@ -78,4 +78,5 @@ class SessionTraining:
     async def slow(self, factor: float, least: float = 0.0) -> None:
         """Slow all gates, one that moves as soon as it has."""
         factor, least = check_number("factor", factor, above=0), check_number("least", least, least=0)
-        await change_gates(self._session, GateActor.slow, factor, least)
+        async with self._session.cutting:
+            await change_gates(self._session, GateActor.slow, factor, least)

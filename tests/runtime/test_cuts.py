@@ -16,7 +16,9 @@ from safetensors.numpy import load_file
 from akkordeon_dask import Network, Sentinel, data, deploy
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import CheckpointError
+from akkordeon_dask.runtime._checkpoint import consistent_parameters
 from akkordeon_dask.runtime._cuts import CutNetwork
+from akkordeon_dask.runtime.handles._gate import GateHandle
 from akkordeon_dask.runtime.recovery._cut_schedule import CutSchedule
 from akkordeon_dask.snapshots import SnapshotPolicy, SnapshotRecorder, complete_cuts
 from tests.support.gate_versions import versions
@@ -135,6 +137,30 @@ def test_saves_at_once_of_one_client_and_of_another_are_all_of_one_moment(user, 
             saved = [threads.submit(running.save, file) for file in files[1:]] + [threads.submit(other.save, files[0])]
             assert [its.result(PATIENCE) for its in saved] == [None] * len(files)
     assert all({*load_file(file)} == {"g0.0.w", "g0.0.b", "g1.0.w", "g1.0.b"} for file in files)
+
+
+def test_a_cut_has_all_gates_of_before_a_load_or_all_of_after(tmp_path, monkeypatch):
+    """One is asked for when the first gate has the file's numbers, and the second one has not."""
+    ask, half, asked = GateHandle.ask, asyncio.Event(), []
+
+    async def ask_one_after_the_other(gate, method, *args, **options):
+        if method is GateActor.commit and gate.name == "g1":
+            await half.wait()
+            asked.append(asyncio.ensure_future(consistent_parameters(running._session)))
+            if not running._session.cutting.locked():
+                await asked[0]
+        answer = await ask(gate, method, *args, **options)
+        if method is GateActor.commit and gate.name == "g0":
+            half.set()
+        return answer
+
+    with deploy(NETWORK, seed=1) as running:
+        running.save(tmp_path / "file")
+        saved = running.parameters()
+    monkeypatch.setattr(GateHandle, "ask", ask_one_after_the_other)
+    with deploy(NETWORK, seed=2) as running:
+        running.load(tmp_path / "file")
+        assert equal(running.client.sync(asyncio.wait_for, asked[0], PATIENCE), saved)
 
 
 def test_a_worker_that_does_not_answer_calls_the_cut_off_and_training_goes_on(tmp_path, monkeypatch):

@@ -306,7 +306,7 @@ async def _rewind(session: Session, attached: AttachedSentinel, error: Akkordeon
 
     Numbers that went wrong fail all sentinels at about the same time: the gates are rewound once for all of them.
     """
-    async with session.cutting:  # no cut has one gate of before and another one of after
+    async with session.cutting:
         event, text = "restarted", "begins its pass again, for all gates were rewound since it has failed"
         if not attached.rewound:
             event, text = "rewound", await _rewind_gates(session, attached, error)
