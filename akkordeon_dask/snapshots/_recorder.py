@@ -94,13 +94,15 @@ class SnapshotRecorder:
         if error is not None and (part is None or (first and self._superseded)):
             self.fail(number, str(error))
         elif error is None and part is None:
-            with self._lock:
-                self.last, self.error = number, None
+            self._note(number)
         if part is not None and part[1].set_running_or_notify_cancel():
             part[1].set_exception(error) if error is not None else part[1].set_result(None)
 
     def note_cut(self, number: int) -> None:
         """A snapshot of this number is in a cut that all gates have written. Any thread."""
+        self._note(number)
+
+    def _note(self, number: int) -> None:
         with self._lock:
             if self.last is None or number >= self.last:
                 self.last = number

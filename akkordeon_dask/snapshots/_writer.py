@@ -26,6 +26,7 @@ class Saves(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     ticket: int
+    """Of the first put whose snapshot this one stands for: those that it has replaced count as well."""
     series: str
     tree: Tree
     number: int
@@ -79,14 +80,15 @@ class Writer:
             if self._closing:
                 raise ClosedError(f"{self._thread.name} is closed: snapshot {number} of {series!r} is not written")
             self._tickets += 1
-            new = _Job(self._tickets, series, tree, number, facts or {}, generation)
             old = self._waiting.get(series)
+            ticket = self._tickets if old is None else old.ticket
+            new = _Job(ticket, series, tree, number, facts or {}, generation)
             if old is None or (old.generation, old.number) <= (generation, number):
                 self._waiting[series] = new
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> None:
-        """Wait until all snapshots put so far are written, replaced or have failed.
+        """Wait until all snapshots put so far, or those that have replaced them, are written or have failed.
 
         Raises
         ------

@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from akkordeon_dask.errors import CheckpointError, ClosedError, DeadlineError
 from akkordeon_dask.snapshots import Store, Writer
+from tests.support.leftovers import wait_until
 from tests.support.patience import PATIENCE
 from tests.support.snapshot_trees import logged
 
@@ -83,6 +85,25 @@ def test_of_each_series_the_newest_that_waits_is_written_or_has_failed(puts, bad
     good = {(series, *key) for series, key in newest.items() if key[1] != bad}
     assert set(gated.saved[1:]) == good
     assert failed == newest.keys() - {series for series, *_ in good}
+
+
+def test_a_flush_waits_for_the_snapshot_that_has_replaced_one(gated, held, monkeypatch):
+    save, flushed = gated.save, []
+
+    def save_when_the_flush_waits(series, *args, **options):
+        if series == "g0":
+            wait_until(lambda: flushed[0].done() or held._changed._waiters)
+        return save(series, *args, **options)
+
+    monkeypatch.setattr(gated, "save", save_when_the_flush_waits)
+    held.put("g0", (), number=1)
+    with ThreadPoolExecutor(1) as threads:
+        flushed.append(threads.submit(lambda: (held.flush(PATIENCE), [*gated.saved])))
+        wait_until(lambda: held._changed._waiters)
+        held.put("g0", (), number=2)
+        gated.open.set()
+        _, saved = flushed[0].result(PATIENCE)
+    assert saved == [("first", 1, 0), ("g0", 1, 2)]
 
 
 def test_a_failure_is_reported_and_the_next_one_is_written(gated, held, results):

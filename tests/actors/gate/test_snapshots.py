@@ -15,7 +15,7 @@ from akkordeon_dask.actors.gate._cuts import GateCut
 from akkordeon_dask.actors.gate._snapshots import GateSnapshots, load_version
 from akkordeon_dask.actors.gate._state import Version
 from akkordeon_dask.errors import CheckpointError
-from akkordeon_dask.snapshots import SnapshotPolicy, Writer
+from akkordeon_dask.snapshots import SnapshotPolicy, Store, Writer
 from akkordeon_dask.tree import leaves, map_leaves
 from tests.support.gate_harness import Bench
 from tests.support.patience import PATIENCE
@@ -85,6 +85,27 @@ def test_a_new_owner_raises_the_generation_of_gates_that_write_already(tmp_path)
     assert load_version(policy, "g0", version(0)).number == 2
     for one in (former, present):
         one.close(None, PATIENCE)
+
+
+def test_a_version_that_is_not_kept_is_told_though_an_older_one_is_written_later(tmp_path, monkeypatch):
+    goes_on, save = threading.Event(), Store.save
+
+    def save_later(*args, **options):
+        assert goes_on.wait(PATIENCE)
+        return save(*args, **options)
+
+    monkeypatch.setattr(Store, "save", save_later)
+    snapshots = snapshots_of(SnapshotPolicy(str(tmp_path)))
+    snapshots.write(version(7), 0.0)
+    snapshots.write(version(np.nan)._replace(number=8), 0.0)
+    goes_on.set()
+    snapshots.flush(PATIENCE)
+    with pytest.raises(CheckpointError, match="version 8 has parameters 'w' that are NaN or infinite: not kept"):
+        snapshots.check_written(8)
+    assert snapshots.last == 7
+    written(snapshots, 9)
+    assert (snapshots.last, snapshots.error) == (9, None)
+    snapshots.close(None, PATIENCE)
 
 
 class Ending(GateActor):
