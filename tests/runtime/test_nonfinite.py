@@ -98,6 +98,22 @@ def test_gates_go_back_to_their_snapshots_and_the_pass_restarts_more_slowly(tmp_
     assert set(versions.values()) == {6 + 1 + 8}
 
 
+def stream():
+    x, y = numbers()
+    return ((x[:16], y[:16]) for _ in itertools.count())
+
+
+def test_samples_of_a_stream_that_a_rewound_pass_does_not_get_again_count_as_lost(tmp_path):
+    with deploy(NETWORK, snapshots=str(tmp_path), snapshot_every=2) as running:
+        options = {"concurrency": 1, "batches_per_pass": 4, "epochs": 3}
+        running.attach(Sentinel.train(stream, loss=faulty(6, 8), on_nonfinite="rewind", batch_size=16, **options))
+        history = running.wait(timeout=PATIENCE)
+        rewound = events(running.client, running.name, "rewound")
+    # Two batches and the bad one of the second pass are gone, then one and the bad one.
+    assert [(report.epoch, report.samples, report.lost) for report in history] == [(1, 64, 0), (2, 64, 80), (3, 64, 0)]
+    assert len(rewound) == 2
+
+
 @dataclass(frozen=True, repr=False)
 class Announced(Faulty):
     """Says that it was NaN, if it trains."""

@@ -392,6 +392,10 @@ class SentinelActor(DaskActor):
         self._behavior.resend_all()
         return isinstance(self._behavior.error, NonFiniteError)
 
+    async def abandoned(self) -> int:
+        """Samples of the passes that were open when it failed: see `SentinelBehavior.abandoned`."""
+        return self._behavior.abandoned
+
     async def pause(self) -> None:
         """Send no more batches; returns when those in flight have completed. On the event loop."""
         await self._call(self._behavior.pause)

@@ -125,6 +125,8 @@ class SentinelBehavior:
         self.synchronous = False
         """All gates update once a step. A pass is over once the step with its last batches is, and the next begins."""
         self._flushing = Flushing(clock, timer)
+        self.abandoned = 0
+        """Samples of the passes that were open when it failed, finished or not: they are in no report."""
         self.restarts = 0
         """Passes that were restarted because a gate had lost its pin."""
         self._clock, self._send, self._report = clock, send, report
@@ -536,6 +538,8 @@ class SentinelBehavior:
 
     def fail(self, error: AkkordeonError) -> None:
         """Stop with an error: all credits return, and the gates drop everything held for this sentinel."""
+        if self.error is None:
+            self.abandoned = self.passes.open_samples + self.samples_in_flight
         self.error, self.state = error, "failed"  # in this order: a failed sentinel has an error
         if not isinstance(error, RolledBackError):  # its client restarts it, and tells of that
             self._notify("failed", str(error))

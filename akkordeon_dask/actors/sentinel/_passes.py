@@ -180,6 +180,11 @@ class Passes:
             one.trained = max(one.trained, trained)
 
     @property
+    def open_samples(self) -> int:
+        """Samples of unfinished passes that are completed or lost."""
+        return sum(one.samples + one.lost for one in (*self._open.values(), *self._former))
+
+    @property
     def epoch(self) -> int:
         """Finished and open passes."""
         return self._finished + len(self._open)

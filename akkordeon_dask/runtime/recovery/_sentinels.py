@@ -310,9 +310,16 @@ async def _rewind(session: Session, attached: AttachedSentinel, error: Akkordeon
         event, text = "restarted", "begins its pass again, for all gates were rewound since it has failed"
         if not attached.rewound:
             event, text = "rewound", await _rewind_gates(session, attached, error)
+        position = await _begin_of_pass(attached)
         await _close(attached)
-    await _restart_at(session, attached, Position(attached.position.finished), error)
+    await _restart_at(session, attached, position, error)
     await _log(session, attached, event, f"{text}: {error}")
+
+
+async def _begin_of_pass(attached: AttachedSentinel) -> Position:
+    """The begin of its present pass; a stream does not give again what it has given for it, so that counts as lost."""
+    position = Position(attached.position.finished)
+    return position.with_lost(await attached.ask(SentinelActor.abandoned)) if attached.sentinel.endless else position
 
 
 async def _rewind_gates(session: Session, attached: AttachedSentinel, error: AkkordeonError) -> str:
