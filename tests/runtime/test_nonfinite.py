@@ -3,12 +3,12 @@
 import asyncio
 import itertools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from akkordeon_dask import Gate, Sentinel, data, deploy, nn
+from akkordeon_dask import Gate, Network, Sentinel, data, deploy, nn
 from akkordeon_dask.errors import NonFiniteError, SpecError
 from akkordeon_dask.runtime.recovery import _sentinels
 from akkordeon_dask.tree import leaves
@@ -96,6 +96,18 @@ def test_gates_go_back_to_their_snapshots_and_the_pass_restarts_more_slowly(tmp_
     assert "g0 to 4, g1 to 4 updates" in told["text"] and "learning rates times 0.5" in told["text"]
     # Six batches, then one step back, then two passes of four.
     assert set(versions.values()) == {6 + 1 + 8}
+
+
+@pytest.mark.parametrize("accumulates", [True, False], ids=["accumulate", "synchronous"])
+def test_gates_go_back_from_the_middle_of_an_update_to_before_its_first_batch(tmp_path, accumulates):
+    network = Network([replace(gate, accumulate=4) for gate in NETWORK]) if accumulates else NETWORK
+    options = {} if accumulates else {"updates": "synchronous", "n_microbatches": 4}
+    with deploy(network, snapshots=str(tmp_path), snapshot_every=4, **options) as running:
+        running.attach(train(loss=faulty(6), on_nonfinite="rewind"))
+        history = running.wait(timeout=PATIENCE)
+        (told,) = events(running.client, running.name, "rewound")
+    assert "g0 to 4, g1 to 4 updates" in told["text"]
+    assert [(report.epoch, report.samples, report.lost) for report in history] == [(n, 64, 0) for n in (1, 2, 3)]
 
 
 def stream():

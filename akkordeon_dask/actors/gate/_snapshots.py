@@ -189,6 +189,7 @@ def load_version(policy: SnapshotPolicy, series: str, fresh: Version, state_form
         when the store cannot be read, or the snapshot is of another gate than `fresh`, or one whose optimizer's state
         has another `state_format`.
     """
+    fresh = fresh._replace(accumulation=None)  # that of a gate at work may have one
     like = fresh._replace(accumulation=Accumulation.empty(fresh.params))
     try:
         part = _load(lambda like: load_part(policy, series, like), fresh, like)
