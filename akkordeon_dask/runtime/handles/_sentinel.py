@@ -1,8 +1,9 @@
 """A sentinel that works on a running network, seen from the client that attached it."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from distributed import Actor, Future
@@ -96,7 +97,7 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
         self.moving = asyncio.Lock()
         """Held while a verb moves it: one after the other."""
         self._resuming = asyncio.Lock()
-        """Held while it is resumed: one caller after the other."""
+        """Held while it is resumed: one caller after the other, and none while a verb moves it."""
 
     def __repr__(self) -> str:
         return f"<{self.label}: {self.state}, {self.reports.seen} passes>"
@@ -158,6 +159,16 @@ class AttachedSentinel(ActorHandle[SentinelActor], Attached):
         """Stop to follow it; a restart that is in progress ends before."""
         async with self._restarting:
             await self._unwatch()
+
+    @contextlib.asynccontextmanager
+    async def unfollowed(self) -> AsyncIterator[None]:
+        """Nobody follows or resumes it meanwhile, while a verb moves it."""
+        async with self._resuming:
+            try:
+                await self.unwatch()
+                yield
+            finally:
+                self.watch()  # where it could not be moved, the next poll finds out why
 
     async def _watch(self) -> None:
         try:

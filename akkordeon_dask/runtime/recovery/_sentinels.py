@@ -355,11 +355,8 @@ async def _move_from(session: Session, attached: AttachedSentinel, worker: str) 
     async with attached.moving:
         if attached.worker != worker:  # somebody else has moved it
             return
-        try:
-            await attached.unwatch()
+        async with attached.unfollowed():
             await _move(session, attached, beside_first=True)
-        finally:
-            attached.watch()  # where it could not be moved, the next poll finds out why
 
 
 async def _move(session: Session, attached: AttachedSentinel, *, beside_first: bool = False) -> None:

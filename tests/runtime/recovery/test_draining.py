@@ -65,6 +65,26 @@ def test_a_sentinel_that_is_moved_repeats_no_batch_that_it_had_finished(user, cl
         assert updates <= {1000, 1001, 1002}  # batches in flight may have updated some gates, and are resent
 
 
+def test_a_wait_that_counts_epochs_while_a_verb_moves_the_sentinel_reaches_its_successor(somebody, monkeypatch):
+    restart, counting = _sentinels._restart_at, []
+
+    async def restart_while_somebody_counts(session, attached, *args, **options):
+        counting.append(asyncio.ensure_future(attached.count(3)))
+        if not attached._resuming.locked():  # the former actor has been asked, and is followed again
+            await counting[0]
+            await asyncio.wait([attached._task])
+        await restart(session, attached, *args, **options)
+
+    monkeypatch.setattr(_sentinels, "_restart_at", restart_while_somebody_counts)
+    with somebody.deploy(NETWORK) as running:
+        attached = running.attach(train(concurrency=1))
+        running.client.sync(move_sentinel, running._session, attached, attached.worker)
+        running.client.sync(asyncio.wait_for, counting[0], PATIENCE)
+        running.wait_for(attached)
+        assert attached.error is None and {report.samples for report in attached.reports} == {SAMPLES}
+        assert len(attached.reports) >= 3
+
+
 @pytest.mark.parametrize("cut_short", [False, True], ids=["both wait", "the first is cut short"])
 def test_a_sentinel_that_two_move_at_once_is_moved_once(somebody, monkeypatch, cut_short):
     with somebody.deploy(three_gates(g0="0", g1="1", g2="1")) as running:
