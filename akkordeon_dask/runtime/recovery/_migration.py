@@ -125,8 +125,8 @@ async def _check_worker(client: Client, gate: GateHandle) -> None:
         raise await explain_loss(client, gate.worker, lost)
     if not await ask_workers(client, ping, [gate.worker], limit):
         raise DeadlineError(
-            f"{gate.label} cannot be moved: its worker does not answer, for which it has {limit:g} s. Look at the worker; "
-            "a network with snapshots restarts the gate elsewhere"
+            f"{gate.label} cannot be moved: its worker gives no answer, for which it has {limit:g} s. Look at the "
+            "worker; a network with snapshots restarts the gate elsewhere"
         )
 
 

@@ -211,7 +211,7 @@ def test_a_gate_on_a_stopped_worker_is_not_moved_and_works_again_when_that_wakes
         running.wait(epochs=2, timeout=PATIENCE)
         os.kill(pid, signal.SIGSTOP)
         try:
-            with pytest.raises(DeadlineError, match=r"gate 'g1' on .* cannot be moved: its worker did not answer"):
+            with pytest.raises(DeadlineError, match=r"gate 'g1' on .* cannot be moved: its worker gives no answer"):
                 running.move("g1", away)
         finally:
             os.kill(pid, signal.SIGCONT)
