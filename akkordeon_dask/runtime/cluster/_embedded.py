@@ -1,5 +1,6 @@
 """A cluster inside this process."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -7,7 +8,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Coroutine, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import dask.config
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.core import Status
+from distributed.protocol.pickle import dumps
 from distributed.utils import format_dashboard_link, get_ip
 
 from akkordeon_dask import config
@@ -22,6 +24,7 @@ from akkordeon_dask.dashboard import preload
 from akkordeon_dask.runtime._sync import Blocking, block_on
 from akkordeon_dask.runtime.cluster._linger import linger
 from akkordeon_dask.runtime.cluster._links import bracketed
+from akkordeon_dask.runtime.cluster._workers import end_drain
 
 __all__ = ["WORKER_ENVIRONMENT", "EmbeddedCluster", "LogNoiseFilter", "OnEmbeddedCluster"]
 
@@ -41,6 +44,9 @@ _CALM = {
 
 _RETURN = "300s"
 """In which a nanny has started its worker process again."""
+
+_ANSWER = 2.0
+"""Seconds in which a worker answers that takes microseconds."""
 
 
 class EmbeddedCluster:
@@ -122,8 +128,19 @@ class _Cluster(LocalCluster):
             super()._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
 
     async def _close(self) -> None:
+        await self._end_drains()
         await super()._close()  # type: ignore[no-untyped-call]
         await linger()
+
+    async def _end_drains(self) -> None:
+        """No actor has anywhere to go: else a worker would wait for those of a network that is still open."""
+        scheduler = self.scheduler
+        if scheduler is None or not scheduler.workers:
+            return
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_ANSWER):
+                message = {"op": "run", "function": dumps(end_drain), "args": dumps(()), "kwargs": dumps({})}
+                await scheduler.broadcast(msg=message, on_error="ignore")
 
 
 class LogNoiseFilter(WorkerPlugin):

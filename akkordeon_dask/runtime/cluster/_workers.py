@@ -14,7 +14,7 @@ from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
 from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
 
-__all__ = ["add_claims", "add_tasks", "claims_on_worker", "drains", "list_workers"]
+__all__ = ["add_claims", "add_tasks", "claims_on_worker", "drains", "end_drain", "list_workers"]
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,13 @@ def drains(dask_worker: Worker) -> bool:
     """Whether a worker drains: no actor should go there. Runs on its event loop."""
     office = PostOffice.at(dask_worker)
     return office is not None and office.drain.begun
+
+
+async def end_drain(dask_worker: Worker) -> None:
+    """Let a worker end without a move of its actors: there is nowhere to go. Runs on its event loop."""
+    office = PostOffice.at(dask_worker)
+    if office is not None:
+        await office.drain.end()
 
 
 def claims_on_worker(dask_worker: Worker) -> tuple[Claim, ...]:

@@ -130,10 +130,12 @@ def test_an_error_closes_it_too():
         deploy(NETWORK, "tcp://10.0.0.1:8786")
 
 
-def test_a_client_that_closed_first_is_no_trouble():
+def test_a_client_that_closed_first_is_no_trouble(caplog):
+    """Nobody can move the gate, so that nobody waits for it."""
     cluster = EmbeddedCluster()
     running = deploy(NETWORK, cluster.client, name="orphan")
     cluster.close()
+    assert "gate 'g0' of network 'orphan' (the worker closes)" in caplog.text
     running.close()
     with pytest.raises(ClosedError, match="the client of network 'orphan' is closed"):
         running.parameters()
