@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from distributed import Client, Scheduler
 
@@ -19,6 +19,7 @@ __all__ = [
     "ping",
     "scheduler_deadline",
     "scheduler_id",
+    "while_known",
     "worker_answers",
 ]
 
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 _ANSWER = 5.0
 """Seconds in which a scheduler that is asked whether it is there answers."""
+_LOOK = 0.25
+"""Seconds between two looks at the workers of which an answer is awaited."""
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
@@ -112,7 +117,7 @@ def ping(dask_worker: Any) -> bool:
 async def ask_workers(
     client: Client, function: Callable[..., Any], workers: Iterable[str], limit: float, *args: Any
 ) -> dict[str, Any]:
-    """Run a function on workers; returns the answers by worker, without those that do not answer in time.
+    """Run a function on workers; returns the answers by worker, without those that are gone or answer too late.
 
     Parameters
     ----------
@@ -130,8 +135,46 @@ async def ask_workers(
             if not isinstance(answer, BaseException):
                 found[worker] = answer
 
-    await asyncio.gather(*map(ask, workers))
+    await while_known(client, {worker: (ask(worker), [worker]) for worker in workers})
     return found
+
+
+async def while_known(
+    client: Client, questions: Mapping[str, tuple[Coroutine[Any, Any, T], Collection[str]]]
+) -> dict[str, T]:
+    """The answers of coroutines, by key, without those that need a worker which the scheduler does not know any more.
+
+    A connection to a worker that is gone is tried for as long as one to a worker that is busy.
+
+    Parameters
+    ----------
+    questions
+        each coroutine with the addresses of the workers that it needs.
+    """
+    tasks = {asyncio.ensure_future(question): (key, needs) for key, (question, needs) in questions.items()}
+    answers: dict[str, T] = {}
+    pending = set(tasks)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=_LOOK)
+            answers.update((tasks[one][0], one.result()) for one in done)
+            if pending:
+                known = await _known_among(client, {worker for one in pending for worker in tasks[one][1]})
+                pending = {one for one in pending if known.issuperset(tasks[one][1])}
+    finally:
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return answers
+
+
+async def _known_among(client: Client, workers: Collection[str]) -> set[str]:
+    """Those that the scheduler knows; all where it does not answer, which is no word of any of them."""
+    with contextlib.suppress(TimeoutError, OSError):
+        async with asyncio.timeout(_ANSWER):
+            if client.scheduler is not None:
+                return set(await client.scheduler.ncores(workers=list(workers)))
+    return set(workers)
 
 
 async def worker_answers(client: Client, worker: str, limit: float) -> bool:

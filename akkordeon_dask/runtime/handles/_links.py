@@ -10,6 +10,7 @@ from typing import Any
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
+from akkordeon_dask.runtime.cluster._queries import while_known
 from akkordeon_dask.runtime.handles._actor_handle import ActorHandle
 
 __all__ = ["UnreachableError", "check_links", "neighbours"]
@@ -44,7 +45,9 @@ def neighbours(gates: Sequence[ActorHandle[Any]]) -> list[Route]:
 
 
 async def check_links(routes: Iterable[Route]) -> None:
-    """Try each link that these routes need, within `timeouts.connect`. An actor that does not answer tells nothing.
+    """Try each link that these routes need, within `timeouts.connect`.
+
+    An actor that does not answer tells nothing, nor does one whose peer is gone meanwhile.
 
     Raises
     ------
@@ -57,9 +60,14 @@ async def check_links(routes: Iterable[Route]) -> None:
         if sender.worker != receiver.worker:
             senders.setdefault(sender.worker, sender)
             peers[sender.worker].setdefault(receiver.worker, f"{sender.label} to {receiver.label}")
-    found = await asyncio.gather(*(_try(sender, tuple(peers[worker])) for worker, sender in senders.items()))
-    answers = zip(senders, found, strict=True)
-    broken = [(worker, peer, why) for worker, errors in answers for peer, why in errors.items()]
+    if not senders:
+        return
+    client = next(iter(senders.values())).actor.client
+    tries = {
+        worker: (_try(sender, tuple(peers[worker])), {worker, *peers[worker]}) for worker, sender in senders.items()
+    }
+    answers = await while_known(client, tries)
+    broken = [(worker, peer, why) for worker, errors in answers.items() for peer, why in errors.items()]
     if broken:
         text = "; ".join(f"{peers[worker][peer]}: {why}" for worker, peer, why in broken)
         raise UnreachableError(
