@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.actors import GateBehavior
-from akkordeon_dask.messages import Backward
+from akkordeon_dask.messages import Address, Backward, StepEnd
 from akkordeon_dask.tree import leaves
 from tests.actors.test_message_laws import impatient
 from tests.support import restarting_actors
+from tests.support.gate_harness import Bench
 from tests.support.joined_batches import train_jointly
+from tests.support.numbered_samples import BACK, FRONT
 from tests.support.recorded_order import batches_of
 from tests.support.restarting_actors import RestartingCluster
 from tests.support.simulated_cluster import PERFECT, SimulatedCluster
@@ -260,3 +262,39 @@ def test_a_gate_that_moves_in_the_middle_of_a_step_takes_it_along(after, which, 
     assert len(cluster.former) == 3
     assert sorted(itertools.chain(*steps.ended)) == sorted(batches)
     assert distance(cluster, train_jointly(network, steps.ended, batches, loss=LOSS, seed=0)) < 1e-12
+
+
+def test_an_end_that_a_former_first_gate_has_told_is_late():
+    bench = Bench(n_microbatches=2)
+    bench.behavior.wire(FRONT, BACK, FRONT)
+    bench.round(0)
+    assert bench.say(StepEnd("net", 1, Address("tcp://former", "former"), 7)) == [] and bench.version.updates == 0
+    bench.round(1)
+    (sent,) = bench.say(StepEnd("net", 1, FRONT, 1))
+    assert (sent.to, sent.message.entry, sent.message.trained) == (BACK, FRONT, (1, 4))
+
+
+SHORT = [fate for fate in FATES if max(fate, default=0.0) < 9]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.binary(max_size=80), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2)), max_size=3), st.integers(1, 5)
+)
+def test_late_messages_of_a_gate_that_has_moved_end_no_step(drawn, moves, size):
+    """Numbers and reports are those of gates that stay, whatever was lost, repeated or late meanwhile."""
+    fates = itertools.chain((SHORT[byte % len(SHORT)] for byte in drawn), itertools.repeat(PERFECT))
+    network, steps = three_gates(optim.SGD(0.3)), Steps()
+    troubles = [(after, lambda cluster, which=which: cluster.move(which, 0.05)) for after, which in moves]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restarting_actors, "TracedGate", steps.gates(TracedGate))
+        cluster = RestartingCluster(
+            network, troubles=troubles, n_microbatches=size,
+            fate=lambda message: next(fates), timer=impatient, max_attempts=100,
+        )  # fmt: skip
+        batches = attached(cluster, {"one": (23, 5, 4, 2)})
+        cluster.run(cluster.finished)
+    assert sorted(itertools.chain(*steps.ended)) == sorted(batches)
+    assert distance(cluster, train_jointly(network, steps.ended, batches, loss=LOSS, seed=0)) < 1e-12
+    each = -(-5 // size)
+    assert [(one.updates, one.samples_trained) for one in cluster.reports["one"]] == [(each, 23), (2 * each, 46)]

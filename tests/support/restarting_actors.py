@@ -182,7 +182,7 @@ class RestartingCluster(SimulatedCluster):
         gate, around = self.gates[index], (None, *self.gate_addresses, None)
         if gate not in self._silent:
             gate.generation = self.generation
-            gate.wire(around[index], around[index + 2])
+            gate.wire(around[index], around[index + 2], around[1])
             self.mailbox(self.gate_addresses[index]).entry = index == 0
 
     def _rewire(self, name):

@@ -81,7 +81,7 @@ class SimulatedCluster:
         for before, address, gate, behind in zip(
             [None, *addresses], addresses, self.gates, [*addresses[1:], None], strict=False
         ):
-            gate.wire(before, behind)
+            gate.wire(before, behind, addresses[0])
             self._add(address, gate).mailbox.entry = before is None
 
     @property

@@ -191,22 +191,26 @@ class GateActor(DaskActor):
 
     # Wiring and migration
 
-    async def wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
-        """Continue with other neighbours. Done in a turn of the gate.
+    async def wire(
+        self, previous: Address | None, next_: Address | None, generation: int, entry: Address | None = None
+    ) -> None:
+        """Continue with other neighbours, and another first gate. Done in a turn of the gate.
 
         Raises
         ------
         ClosedError
             when an owner of a later generation has taken the network over.
         """
-        await self._call(lambda: self._wire(previous, next_, generation))
+        await self._call(lambda: self._wire(previous, next_, generation, entry))
 
-    def _wire(self, previous: Address | None, next_: Address | None, generation: int) -> None:
+    def _wire(
+        self, previous: Address | None, next_: Address | None, generation: int, entry: Address | None
+    ) -> None:
         self._check_generation(generation)
         behavior = self._behavior
         behavior.generation = generation
         self._snapshots.raise_generation(generation)
-        behavior.wire(previous, next_)
+        behavior.wire(previous, next_, entry)
         if self._cell is not None:
             self._cell.mailbox.entry = previous is None
 

@@ -91,6 +91,7 @@ class GateBehavior:
         """Its state was exported: it handles no more batches, unless it resumes."""
         self.previous: Address | None = None
         self.next: Address | None = None
+        self.entry: Address | None = None
         self._clock = clock
         self._lateness = Lateness()
         self._send = send
@@ -119,9 +120,9 @@ class GateBehavior:
         self._rewound = 0
         """The number of the version that the last rewind has made: gradients of versions before it are of no use."""
 
-    def wire(self, previous: Address | None, next_: Address | None) -> None:
-        """Set the neighbours; None stands for the sentinel of each batch."""
-        self.previous, self.next = previous, next_
+    def wire(self, previous: Address | None, next_: Address | None, entry: Address | None = None) -> None:
+        """Set the neighbours, where None stands for the sentinel of each batch, and the first gate, if it is known."""
+        self.previous, self.next, self.entry = previous, next_, entry
 
     def export_state(self) -> GateState:
         """Start no more computations; returns the state for the next incarnation. No computation is under way."""

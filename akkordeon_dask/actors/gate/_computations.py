@@ -119,7 +119,9 @@ class ForwardPass(Evaluation):
 
     @property
     def _trained(self) -> tuple[int, int]:
-        """Updates and samples of the version, with what the batch adds."""
+        """Updates and samples of the version, with what the batch adds: nothing, where it is part of the version."""
+        if self.batch.applied:
+            return self.version.updates, self.version.samples
         return self.version.updates + self.completes, self.version.samples + self.samples
 
     def _compute(self) -> None:

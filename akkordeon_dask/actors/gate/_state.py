@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from akkordeon_dask.actors.gate._accumulation import Accumulation
 from akkordeon_dask.memory import aligned
+from akkordeon_dask.messages import Address
 from akkordeon_dask.optim import State
 from akkordeon_dask.tree import Tree, map_leaves
 
@@ -39,14 +40,19 @@ def aligned_version(version: Version) -> Version:
 
 
 class OpenStep(NamedTuple):
-    """The present step of synchronous updates at the first gate; see `Steps`."""
+    """The present step of synchronous updates, as one gate knows it; see `Steps`."""
 
+    number: int
+    """At the first gate: the steps that have ended."""
+    trained: tuple[int, int] | None
     ending: bool
     """The other gates were told that it is over."""
-    batches: tuple[tuple[str, int], ...]
-    """Those whose gradient is to come."""
+    batches: tuple[tuple[tuple[str, int], float], ...]
+    """Those whose gradient is to come, and for how many seconds more each is waited for."""
     sentinels: tuple[str, ...]
     """The actors of those that send more."""
+    ended: tuple[Address, int] | None
+    """At other gates: the last step that has ended, by its first gate and number."""
 
 
 class GateState(NamedTuple):

@@ -23,6 +23,8 @@ class SteppedGate(Protocol):
     generation: int
     previous: Address | None
     next: Address | None
+    entry: Address | None
+    """The first gate; None: this gate has not been told yet."""
     versions: Versions
 
     @property
@@ -83,13 +85,16 @@ class Steps:
 
     def export_step(self) -> OpenStep:
         """The present step, for the next incarnation of the gate."""
-        return OpenStep(self._ending, tuple(self._open), tuple(self._last_messages.keys() - self._idle))
+        now = self._clock()
+        waiting = tuple((batch, until - now) for batch, until in self._open.items())
+        sending = tuple(self._last_messages.keys() - self._idle)
+        return OpenStep(self._number, self._trained, self._ending, waiting, sending, self._ended)
 
     def import_step(self, step: OpenStep) -> None:
         """Continue with the step of a former incarnation; sentinels send again what is in flight or not answered."""
         now = self._clock()
-        self._ending = step.ending
-        self._open = dict.fromkeys(step.batches, now + _PATIENCE)
+        self._number, self._trained, self._ending, self._ended = step.number, step.trained, step.ending, step.ended
+        self._open = {batch: now + seconds for batch, seconds in step.batches}
         self._last_messages = dict.fromkeys(step.sentinels, now)
 
     # The first gate
@@ -192,8 +197,14 @@ class Steps:
             self._settle()
 
     def _pass_on(self, message: StepEnd) -> None:
-        """Update, unless this end was here before, and tell the next gate, or the first one."""
+        """Update, unless this end was here before, and tell the next gate, or the first one.
+
+        An end that a former incarnation of the first gate has told is late: its successor tells again. So does the
+        present one, until it has the answer, a gate that does not know it yet.
+        """
         gate, step, last = self._gate, (message.entry, message.number), self._ended
+        if message.entry != gate.entry:
+            return
         if step != last:
             if last is not None and last[0] == message.entry and last[1] > message.number:
                 return

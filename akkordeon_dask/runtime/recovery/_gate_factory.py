@@ -133,28 +133,28 @@ async def wire(
     addresses = [None, *(gate.address for gate in gates), None]
     calls = []
     for position, gate in enumerate(gates):
-        before, after = addresses[position], addresses[position + 2]
-        calls.append((_open if gate in opened else _rewire)(gate, before, after, generation, patience))
+        wiring = addresses[position], addresses[position + 2], generation, addresses[1]
+        calls.append((_open if gate in opened else _rewire)(gate, wiring, patience))
     # All have answered before one may be closed: an `open` that came later would not be undone.
     for answer in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(answer, BaseException):
             raise answer
 
 
-async def _open(
-    gate: GateHandle, before: Address | None, after: Address | None, generation: int, patience: float | None
-) -> None:
+_Wiring = tuple[Address | None, Address | None, int, Address | None]
+"""The gates in front and behind, the generation, and the first gate."""
+
+
+async def _open(gate: GateHandle, wiring: _Wiring, patience: float | None) -> None:
     """Open a gate, which may have been created for an earlier generation."""
-    await gate.ask(GateActor.open, before, after)
-    await _rewire(gate, before, after, generation, patience)
+    await gate.ask(GateActor.open, *wiring[:2])
+    await _rewire(gate, wiring, patience)
 
 
-async def _rewire(
-    gate: GateHandle, before: Address | None, after: Address | None, generation: int, patience: float | None
-) -> None:
+async def _rewire(gate: GateHandle, wiring: _Wiring, patience: float | None) -> None:
     try:
         async with asyncio.timeout(patience):
-            await gate.ask(GateActor.wire, before, after, generation)
+            await gate.ask(GateActor.wire, *wiring)
     except TimeoutError:
         raise DeadlineError(f"{gate.label} did not answer within {patience} s: look at its worker") from None
 

@@ -63,6 +63,13 @@ def test_the_last_gate_reports_with_a_prediction_how_far_training_is():
         last.backward(sequence)
 
 
+def test_a_batch_that_comes_again_counts_once_in_what_the_last_gate_says():
+    last = Bench(next_=None)
+    last.round(0)
+    assert last.forward(0, attempt=2)[0].message.trained == (1, 2)
+    assert last.forward(1)[0].message.trained == (2, 4)
+
+
 def test_the_latest_policy_goes_back_through_the_newest_parameters():
     bench = Bench(optimizer=STALE, backward="latest")
     params = bench.version.params
