@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _ANSWER = 5.0
 """Seconds in which a scheduler that is asked whether it is there answers."""
-_LOOK = 0.25
+_CHECK = 0.25
 """Seconds between two looks at the workers of which an answer is awaited."""
 
 T = TypeVar("T")
@@ -156,7 +156,7 @@ async def while_known(
     pending = set(tasks)
     try:
         while pending:
-            done, pending = await asyncio.wait(pending, timeout=_LOOK)
+            done, pending = await asyncio.wait(pending, timeout=_CHECK)
             answers.update((tasks[one][0], one.result()) for one in done)
             if pending:
                 known = await _known_among(client, {worker for one in pending for worker in tasks[one][1]})
