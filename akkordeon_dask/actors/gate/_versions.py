@@ -106,29 +106,31 @@ class Versions:
             damping = limit / delay
             grads = map_leaves(lambda g: np.asarray(g * g.dtype.type(damping)), grads, statistics=False)
         one = Gradient(grads, weight, stale.params, stale.updates)
-        self.present = self._with_gradient(one)._replace(number=now.number + 1, samples=now.samples + samples)
+        self.present = self._with_gradient(one, now.number + 1, now.samples + samples)
         counts.batches += 1
         counts.updates += self.present.updates - now.updates
         return True
 
-    def _with_gradient(self, one: Gradient) -> Version:
-        version = self.present
-        if not self._synchronous and self._gate.accumulate == 1 and version.accumulation is None:
-            version = self._updated(one)
+    def _with_gradient(self, one: Gradient, number: int, samples: int) -> Version:
+        now = self.present
+        if not self._synchronous and self._gate.accumulate == 1 and now.accumulation is None:
+            version = self._updated(one, number, samples)
         else:
-            sums = Accumulation.of(version.accumulation, one)
-            full = not self._synchronous and sums.batches >= self._gate.accumulate
-            version = self._updated(sums.mean()) if full else version._replace(accumulation=sums)
+            sums = Accumulation.of(now.accumulation, one)
+            if not self._synchronous and sums.batches >= self._gate.accumulate:
+                version = self._updated(sums.mean(), number, samples)
+            else:
+                version = Version(number, now.params, now.state, samples, now.updates, sums)
         if self._chain.observes:
             version = version._replace(params=self._chain.advance(version.params, one.grads))
         return version
 
-    def _updated(self, mean: Gradient) -> Version:
+    def _updated(self, mean: Gradient, number: int, samples: int) -> Version:
         """The present version with one more update, which leaves nothing accumulated."""
         now, rule = self.present, self._gate.optimizer
         delay = now.updates - mean.updates
         params, state = rule.update_late(mean.grads, now.state, now.params, stale_params=mean.stale, delay=delay)
-        return now._replace(params=params, state=state, updates=now.updates + 1, accumulation=None)
+        return Version(number, params, state, samples, now.updates + 1)
 
     def end_step(self) -> bool:
         """Update with what is accumulated; returns whether anything was.
@@ -138,8 +140,8 @@ class Versions:
         sums = self.present.accumulation
         if sums is None:
             return False
-        self.present = self.present._replace(accumulation=None)
-        self.present = self._updated(sums.mean())
+        now = self.present = self.present._replace(accumulation=None)
+        self.present = self._updated(sums.mean(), now.number, now.samples)
         self._counts.updates += 1
         return True
 
