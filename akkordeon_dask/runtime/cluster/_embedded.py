@@ -7,7 +7,7 @@ import socket
 import threading
 import warnings
 import weakref
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
@@ -38,9 +38,11 @@ _CALM = {
     "distributed.worker.profile.enabled": False,  # it samples the threads of tasks, and a gate has its own
     "distributed.admin.tick.interval": "200ms",
     "distributed.admin.system-monitor.interval": "1s",
-    "distributed.worker.memory.monitor-interval": "1s",
 }
-"""Dask polls less often where it shares one interpreter with the gates: by default it takes a twentieth of it."""
+"""Dask polls less often where it shares an interpreter with gates: by default it takes a thirtieth of a core of each
+worker process, and a twentieth of this one's interpreter."""
+_CALM_HERE = {**_CALM, "distributed.worker.memory.monitor-interval": "1s"}
+"""In this process. A nanny looks more often: it ends a worker process whose memory grows too fast."""
 
 _RETURN = "300s"
 """In which a nanny has started its worker process again."""
@@ -66,8 +68,9 @@ class EmbeddedCluster:
         """Held while one caller closes it: Dask's clusters cannot be closed by two threads at once."""
         host, port = _free_dashboard()
         preload()
+        calm = _CALM if processes else _CALM_HERE
         with ExitStack() as failed:
-            with _interrupts_kept() if processes else _reduced_polling(), _no_word_of_ports(), _worker_environment():
+            with _interrupts_kept(bool(processes)), _reduced_polling(calm), _no_word_of_ports(), _worker_environment():
                 self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
                     threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
                     dashboard_address=f"{host}:{port}",
@@ -176,21 +179,21 @@ class _NoiseFilter(logging.Filter):
         return not text.startswith("Compute Failed\nKey:       akkordeon-")
 
 
-def _reduced_polling() -> dask.config.set:
-    """For a cluster in this process; values that the user has configured stay."""
+def _reduced_polling(calm: Mapping[str, Any]) -> dask.config.set:
+    """For a cluster that is made meanwhile; values that the user has configured stay."""
     own = dask.config.merge(*dask.config.defaults)
     return dask.config.set(
-        {key: value for key, value in _CALM.items() if dask.config.get(key) == dask.config.get(key, config=own)}
+        {key: value for key, value in calm.items() if dask.config.get(key) == dask.config.get(key, config=own)}
     )
 
 
 @contextmanager
-def _interrupts_kept() -> Iterator[None]:
+def _interrupts_kept(kept: bool) -> Iterator[None]:
     """Hold Ctrl-C back for now, and for good in the threads that begin in here and the processes that they start.
 
     A terminal sends it to all processes. Workers shall not end by it, but when their owner ends them.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if not kept or not hasattr(signal, "pthread_sigmask"):
         yield
         return
     # At its first use it would lift the block of the thread that uses it.

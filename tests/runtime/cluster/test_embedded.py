@@ -152,6 +152,15 @@ def test_dask_polls_a_cluster_in_this_process_less_often_unless_that_is_configur
     assert asked["memory_monitor"] == plain["memory_monitor"] == 1000 and not profile and not asked_profile
 
 
+def test_dask_polls_worker_processes_less_often_too_but_for_their_memory():
+    keys = "distributed.admin.tick.interval", "distributed.worker.memory.monitor-interval"
+    memory = dask.config.get(keys[1])
+    with closing(EmbeddedCluster(1)) as cluster:
+        (values,) = cluster.client.run(lambda: [dask.config.get(key) for key in keys]).values()
+        (periodic,) = cluster.client.run(lambda dask_worker: list(dask_worker.periodic_callbacks)).values()
+    assert values == ["200ms", memory] and "memory_monitor" in periodic and "profile" not in periodic
+
+
 def periods():
     """Milliseconds between two polls of an embedded cluster's worker, and whether it takes a profile of tasks."""
     cluster = EmbeddedCluster()
