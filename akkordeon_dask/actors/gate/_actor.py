@@ -203,9 +203,7 @@ class GateActor(DaskActor):
         """
         await self._call(lambda: self._wire(previous, next_, generation, entry))
 
-    def _wire(
-        self, previous: Address | None, next_: Address | None, generation: int, entry: Address | None
-    ) -> None:
+    def _wire(self, previous: Address | None, next_: Address | None, generation: int, entry: Address | None) -> None:
         self._check_generation(generation)
         behavior = self._behavior
         behavior.generation = generation
