@@ -1,11 +1,13 @@
 """A network at work, as tables."""
 
 import math
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,11 @@ _LOST = "lost"
 """A column where some are."""
 _LEFT = {"gate": 10, "worker": 8, "sentinel": 9, "mode": 8, "state": 7}
 """Columns of text, with letters that they have at least: all fits into a terminal of 80 columns."""
+_SPARE = (
+    *("versions\nheld", "mailbox\nbatches", "\nupdates/s", "backward\nsamples/s", "delay\nupdates", "worker"),
+    *("in\nflight", "left", "mode", "pass", "samples\n/s", "state"),
+)
+"""Columns that go, one after the other, where a terminal is too narrow for all."""
 _BAR, _ROOM = 12, 100
 """Columns of a progress bar, and those of a terminal that has room for it."""
 _NOTHING = "-"
@@ -47,13 +54,46 @@ def _parts(status: LiveStatus) -> Iterator[RenderableType]:
             yield Text(f"{_clock(one.time)} {one.event} {one.who}: {one.text}")
 
 
-def _gates(status: LiveStatus) -> Table:
+def _gates(status: LiveStatus) -> "_Fitting":
     most = max((gate.busy for gate in status.gates if not math.isnan(gate.busy)), default=math.inf)
-    table = _table(_GATES)
+    table = _Fitting(_GATES)
     for gate in status.gates:
         cells = _gate(gate) if gate.state == "running" else _gone(gate)
-        table.add_row(*map(Text, cells), style="bold" if gate.busy == most else None)
+        table.add_row(map(Text, cells), style="bold" if gate.busy == most else None)
     return table
+
+
+class _Fitting:
+    """A table; where the terminal is too narrow for it, without some of its columns."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self._titles = titles
+        self._rows: list[tuple[dict[str, RenderableType], str | None]] = []
+
+    def add_row(self, cells: Iterable[RenderableType], *, style: str | None = None) -> None:
+        """Add a row with a cell for each title."""
+        self._rows.append((dict(zip(self._titles, cells, strict=True)), style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        titles = list(self._titles)
+        spare = [title for title in _SPARE if title in titles]
+        table, unbounded = self._table(titles), options.update(max_width=sys.maxsize)
+        while spare and Measurement.get(console, unbounded, table).minimum > options.max_width:
+            titles.remove(spare.pop(0))
+            table = self._table(titles)
+        yield table
+
+    def _table(self, titles: Sequence[str]) -> Table:
+        """Names are text, in titles as in cells: rich makes styles and emoji of plain strings."""
+        table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
+        for title in titles:
+            if title in _LEFT:
+                table.add_column(Text(title), min_width=_LEFT[title], overflow="fold")
+            else:
+                table.add_column(Text(title), justify="right", no_wrap=True)
+        for cells, style in self._rows:
+            table.add_row(*(cells[title] for title in titles), style=style)
+        return table
 
 
 class _Sentinels:
@@ -68,23 +108,12 @@ class _Sentinels:
         bars = console.is_terminal and options.max_width >= _ROOM
         lost = any(one.lost for one in ones)
         titles = (*_PASS, *([""] if bars else []), *_RATES, *([_LOST] if lost else []), "loss", *scores)
-        table = _table(titles)
+        table = _Fitting(titles)
         for one in ones:
             bar = [_bar(one)] if bars else []
             more = [f"{one.lost:,}"] if lost else []
-            table.add_row(*map(Text, _pass(one)), *bar, *_rates(one), *more, *_learned(one, scores))
+            table.add_row([*map(Text, _pass(one)), *bar, *_rates(one), *more, *_learned(one, scores)])
         yield table
-
-
-def _table(columns: tuple[str, ...]) -> Table:
-    """A table without rows. Names are text, in titles as in cells: rich makes styles and emoji of plain strings."""
-    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
-    for column in columns:
-        if column in _LEFT:
-            table.add_column(Text(column), min_width=_LEFT[column], overflow="fold")
-        else:
-            table.add_column(Text(column), justify="right", no_wrap=True)
-    return table
 
 
 def _gone(gate: LiveGate) -> tuple[str, ...]:

@@ -47,6 +47,16 @@ def test_inside_a_pass_it_says_how_much_is_done_what_is_left_and_loss_and_scores
     assert words == ["train0", "train", "running", "3/10", "2m12s", "42%", "12,345", "4/5", "0.3101", "0.9120"]
 
 
+@pytest.mark.parametrize("width", [*range(30, 80), 120])
+def test_a_narrow_terminal_has_fewer_columns_and_cuts_none_off(width):
+    lines = shown(live(progress=HALF), width)
+    titles = [line.split() for line in lines if line.split()[:1] in (["gate"], ["sentinel"])]
+    assert [words[0] for words in titles] == ["gate", "sentinel"]
+    assert "busy" in titles[0] and {"done", "loss", "accuracy"} <= set(titles[1])
+    assert not [line for line in lines if "…" in line] and max(map(len, lines)) <= width
+    assert {"g0", "train0"} <= {line.split()[0] for line in lines if line}
+
+
 @pytest.mark.parametrize("progress", [None, BEGUN])
 def test_before_a_pass_has_figures_those_of_the_newest_finished_one_stand_there(progress):
     (line,) = [line for line in shown(live(progress=progress)) if line.startswith("train0")]
