@@ -214,7 +214,7 @@ async def _own(
     entry, gates = await _create(client, network, entry, workers, sources)
     ownership: Ownership | None = None
     try:
-        await check_links(neighbours(gates))
+        await check_links(client, neighbours(gates))
         positions = await read_positions(entry.resumed_from)
         await wire(gates, gates, entry.generation)
         if published:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from distributed import Client
+
 from akkordeon_dask import config
 from akkordeon_dask.actors import GateActor
 from akkordeon_dask.errors import AkkordeonError, DeploymentError
@@ -44,7 +46,7 @@ def neighbours(gates: Sequence[ActorHandle[Any]]) -> list[Route]:
     return [*pairs, *((behind, front) for front, behind in pairs)]
 
 
-async def check_links(routes: Iterable[Route]) -> None:
+async def check_links(client: Client, routes: Iterable[Route]) -> None:
     """Try each link that these routes need, within `timeouts.connect`.
 
     An actor that does not answer tells nothing, nor does one whose peer is gone meanwhile.
@@ -60,9 +62,6 @@ async def check_links(routes: Iterable[Route]) -> None:
         if sender.worker != receiver.worker:
             senders.setdefault(sender.worker, sender)
             peers[sender.worker].setdefault(receiver.worker, f"{sender.label} to {receiver.label}")
-    if not senders:
-        return
-    client = next(iter(senders.values())).actor.client
     tries = {
         worker: (_try(sender, tuple(peers[worker])), {worker, *peers[worker]}) for worker, sender in senders.items()
     }

@@ -243,7 +243,7 @@ class OwnerPolicy(RecoveryPolicy):
         generation = session.entry.generation
         await wire(gates, list(fresh.values()), generation, patience)
         new = set(fresh.values())  # all have answered: a link that fails now is blocked
-        await check_links(route for route in neighbours(gates) if not new.isdisjoint(route))
+        await check_links(session.client, [route for route in neighbours(gates) if not new.isdisjoint(route)])
         await self._check_sentinels(new)
         for position, gate in fresh.items():
             session.gates[position].replace_actor(gate)
@@ -268,7 +268,7 @@ class OwnerPolicy(RecoveryPolicy):
         answers = await ask_workers(session.client, ping, {one.worker for one in sentinels}, limit)
         routes = list(itertools.product([one for one in sentinels if one.worker in answers], gates))
         try:
-            await check_links([*routes, *((gate, sentinel) for sentinel, gate in routes)])
+            await check_links(session.client, [*routes, *((gate, sentinel) for sentinel, gate in routes)])
         except UnreachableError as error:
             if not self.tried_all:
                 raise

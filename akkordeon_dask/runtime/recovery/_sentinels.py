@@ -231,7 +231,8 @@ async def _open(session: Session, attached: AttachedSentinel, generation: int) -
     gates, rollback = session.addresses, session.entry.rollback
     there = {worker.address for worker in await list_workers(session.client)}  # others are restarted elsewhere
     reached = [gate for gate in session.gates if gate.worker in there]
-    await check_links([(attached, gate) for gate in reached] + [(gate, attached) for gate in reached])
+    routes = [(attached, gate) for gate in reached] + [(gate, attached) for gate in reached]
+    await check_links(session.client, routes)
     opening = await attached.poll(config.seconds("timeouts.first-batch"), SentinelActor.open, gates, rollback)
     if opening.gone_back is not None and rollback is not None:
         await _mark(session, attached, opening.gone_back, rollback.name)
