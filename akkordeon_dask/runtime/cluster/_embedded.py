@@ -8,7 +8,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Coroutine, Generator, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
@@ -68,9 +68,10 @@ class EmbeddedCluster:
         """Held while one caller closes it: Dask's clusters cannot be closed by two threads at once."""
         host, port = _free_dashboard()
         preload()
+        kept = _interrupts_kept() if processes else nullcontext()
         calm = _CALM if processes else _CALM_HERE
         with ExitStack() as failed:
-            with _interrupts_kept(bool(processes)), _reduced_polling(calm), _no_word_of_ports(), _worker_environment():
+            with kept, _reduced_polling(calm), _no_word_of_ports(), _worker_environment():
                 self.cluster = _Cluster(  # type: ignore[no-untyped-call]  # LocalCluster has no types
                     threads_per_worker=max(1, CPU_COUNT // max(1, processes)),
                     dashboard_address=f"{host}:{port}",
@@ -188,12 +189,12 @@ def _reduced_polling(calm: Mapping[str, Any]) -> dask.config.set:
 
 
 @contextmanager
-def _interrupts_kept(kept: bool) -> Iterator[None]:
+def _interrupts_kept() -> Iterator[None]:
     """Hold Ctrl-C back for now, and for good in the threads that begin in here and the processes that they start.
 
     A terminal sends it to all processes. Workers shall not end by it, but when their owner ends them.
     """
-    if not kept or not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     # At its first use it would lift the block of the thread that uses it.
