@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from akkordeon_dask import Gate, Sentinel, data, nn, optim
 from akkordeon_dask.actors import GateBehavior
-from akkordeon_dask.messages import Address, Backward, StepEnd
+from akkordeon_dask.messages import Address, Backward, Flush, StepEnd
 from akkordeon_dask.tree import leaves
 from tests.actors.test_message_laws import impatient
 from tests.support import restarting_actors
 from tests.support.gate_harness import Bench
 from tests.support.joined_batches import train_jointly
-from tests.support.numbered_samples import BACK, FRONT
+from tests.support.numbered_samples import BACK, FRONT, HOME
 from tests.support.recorded_order import batches_of
 from tests.support.restarting_actors import RestartingCluster
 from tests.support.simulated_cluster import PERFECT, SimulatedCluster
@@ -272,6 +272,29 @@ def test_an_end_that_a_former_first_gate_has_told_is_late():
     bench.round(1)
     (sent,) = bench.say(StepEnd("net", 1, FRONT, 1))
     assert (sent.to, sent.message.entry, sent.message.trained) == (BACK, FRONT, (1, 4))
+
+
+def test_the_end_of_a_step_moves_with_a_gate():
+    former, bench = Bench(n_microbatches=2), Bench(n_microbatches=2)
+    end = StepEnd("net", 1, FRONT, 1)
+    for one in (former, bench):
+        one.behavior.wire(FRONT, BACK, FRONT)
+    former.round(0)
+    former.say(end)
+    bench.behavior.import_state(former.behavior.export_state())
+    bench.round(1)
+    assert [sent.to for sent in bench.say(end)] == [BACK] and bench.version.updates == 1
+
+
+def test_the_first_gate_knows_after_a_move_how_far_training_is():
+    """Also where it tells one sentinel while another one sends."""
+    other, flush = Address("tcp://other", "sentinel-2"), Flush("net", 1, HOME, 1)
+    former, bench = (Bench(previous=None, next_=None, n_microbatches=2) for _ in range(2))
+    for home in (other, HOME):
+        former.round(0, home=home)
+    assert [sent.message.trained for sent in former.say(flush)] == [(1, 4)]
+    bench.behavior.import_state(former.behavior.export_state())
+    assert [sent.message.trained for sent in bench.say(flush)] == [(1, 4)]
 
 
 SHORT = [fate for fate in FATES if max(fate, default=0.0) < 9]

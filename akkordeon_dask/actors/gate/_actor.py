@@ -192,7 +192,7 @@ class GateActor(DaskActor):
     # Wiring and migration
 
     async def wire(
-        self, previous: Address | None, next_: Address | None, generation: int, entry: Address | None = None
+        self, previous: Address | None, next_: Address | None, generation: int, entry: Address | None
     ) -> None:
         """Continue with other neighbours, and another first gate. Done in a turn of the gate.
 

@@ -92,6 +92,7 @@ class GateBehavior:
         self.previous: Address | None = None
         self.next: Address | None = None
         self.entry: Address | None = None
+        """The first gate; None: this gate has not been told yet."""
         self._clock = clock
         self._lateness = Lateness()
         self._send = send

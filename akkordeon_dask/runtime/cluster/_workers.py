@@ -12,7 +12,7 @@ from akkordeon_dask.actors import PostOffice
 from akkordeon_dask.messages import KEY_PREFIX
 from akkordeon_dask.network import Claim, Resources
 from akkordeon_dask.placement import WorkerInfo
-from akkordeon_dask.runtime.cluster._queries import scheduler_deadline
+from akkordeon_dask.runtime.cluster._queries import scheduler_deadline, while_known
 
 __all__ = ["add_claims", "add_tasks", "claims_on_worker", "drains", "end_drain", "list_workers"]
 
@@ -57,12 +57,10 @@ async def add_claims(
     resources of its own goes there.
     """
 
-    async def asked(worker: WorkerInfo) -> WorkerInfo:
-        if worker.resources.keys().isdisjoint(names):
-            return worker
-        return replace(worker, claims=await _claims(worker, client, timeout))
-
-    return list(await asyncio.gather(*map(asked, workers)))
+    asked = [worker for worker in workers if not worker.resources.keys().isdisjoint(names)]
+    questions = {worker.address: (_claims(worker, client, timeout), [worker.address]) for worker in asked}
+    claims = await while_known(client, questions)
+    return [replace(one, claims=claims.get(one.address)) if one in asked else one for one in workers]
 
 
 async def _claims(worker: WorkerInfo, client: Client, timeout: float) -> tuple[Claim, ...] | None:

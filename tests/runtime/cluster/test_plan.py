@@ -42,8 +42,8 @@ class Cluster:
         return {f"tcp://{name}": keys for name, keys in self.tasks.items()}
 
     async def ncores(self, workers):
-        assert workers is None
-        return {f"tcp://{name}": 2 for name in self.resources}
+        there = [f"tcp://{name}" for name in self.resources]
+        return {worker: 2 for worker in there if workers is None or worker in workers}
 
     async def run(self, function, *, workers, on_error):
         assert on_error == "return"
