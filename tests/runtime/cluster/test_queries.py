@@ -2,16 +2,18 @@
 
 import asyncio
 
+import dask.config
 import pytest
 
 from akkordeon_dask.runtime.cluster._queries import ask_workers, ping, while_known
+from akkordeon_dask.runtime.handles._links import UnreachableError, check_links
 from tests.support.patience import PATIENCE
 
-HERE, GONE = "tcp://here", "tcp://gone"
+HERE, THERE, GONE = "tcp://here", "tcp://there", "tcp://gone"
 
 
 class Scheduler:
-    """It knows one worker and has forgotten the other one; where it is `lost`, it does not answer."""
+    """It knows two workers and has forgotten the third one; where it is `lost`, it does not answer."""
 
     def __init__(self, *, lost=False):
         self.lost = lost
@@ -21,7 +23,7 @@ class Scheduler:
         self.asked.set()
         if self.lost:
             raise OSError("the connection is broken")
-        return {worker: 1 for worker in workers if worker == HERE}
+        return {worker: 1 for worker in workers if worker != GONE}
 
     async def slow(self):
         """An answer that comes once somebody has looked at the workers."""
@@ -79,6 +81,28 @@ def test_an_error_ends_all_questions():
     with pytest.raises(RuntimeError, match="broken"):
         answers(Scheduler(), {"endless": (endless(), [HERE]), "broken": (broken(), [HERE])})
     assert ended == ["endless"]
+
+
+def test_a_link_to_a_worker_that_is_gone_is_not_tried_on():
+    class Actor:
+        def __init__(self, worker):
+            self.worker = self.label = worker
+
+        async def poll(self, seconds, method, peers):
+            if GONE in peers:
+                await asyncio.Future()
+            return dict.fromkeys(peers, "refused")
+
+    here, there, gone = Actor(HERE), Actor(THERE), Actor(GONE)
+
+    async def check(*routes):
+        with dask.config.set({"akkordeon.timeouts.connect": "1000h"}):
+            async with asyncio.timeout(PATIENCE):
+                await check_links(Client(Scheduler()), routes)
+
+    asyncio.run(check((here, gone), (there, gone)))
+    with pytest.raises(UnreachableError, match=f"{THERE} to {HERE}: refused"):
+        asyncio.run(check((here, gone), (there, here)))
 
 
 def test_a_function_is_not_run_on_a_worker_that_is_gone():
