@@ -14,6 +14,7 @@ from distributed import Client
 from akkordeon_dask import config
 from akkordeon_dask._version import __version__
 from akkordeon_dask.errors import DeploymentError
+from akkordeon_dask.runtime.cluster._queries import while_known
 
 __all__ = ["Versions", "check_versions", "versions"]
 
@@ -65,12 +66,16 @@ async def check_versions(client: Client, workers: Iterable[str], *, limit: float
     if address.startswith("inproc://"):
         return
     well = _checked.setdefault(client, set())
-    asked = {f"worker {worker}": _of_worker(client, worker) for worker in sorted(set(workers) - well)}
-    if _SCHEDULER not in well:
-        asked[_SCHEDULER] = client.run_on_scheduler(versions)
     seconds = config.seconds("timeouts.connect") if limit is None else limit
-    answers = await asyncio.gather(*(_within_time(question, seconds) for question in asked.values()))
-    for process, answer in zip(asked, answers, strict=True):
+    asked = {
+        f"worker {worker}": (_within_time(_of_worker(client, worker), seconds), [worker])
+        for worker in sorted(set(workers) - well)
+    }
+    if _SCHEDULER not in well:
+        asked[_SCHEDULER] = _within_time(client.run_on_scheduler(versions), seconds), []
+    answers = await while_known(client, asked)
+    for process in asked:
+        answer = answers.get(process)
         _compare(process, answer)
         if isinstance(answer, Versions):
             well.add(process.removeprefix("worker "))
